@@ -1,0 +1,56 @@
+"""Money as published: an amount, its currency, and what it buys."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+HOURS_PER_MONTH = Decimal(730)
+"""8,760 / 12. GCP and Azure divide their monthly and term prices by it (reference lists of both, 2026)."""
+
+
+class Unit(StrEnum):
+    """What one published amount buys of an offer."""
+
+    HOUR = "hour"
+    """the whole instance for an hour"""
+    GPU_HOUR = "gpu_hour"
+    """one GPU of the instance for an hour"""
+    MONTH = "month"
+    """the whole instance for a month"""
+    TERM = "term"
+    """the whole instance for the whole commitment"""
+
+
+class Price(BaseModel):
+    """A positive amount of a currency per unit. A price of zero does not exist: it is a missing price."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    amount: Decimal = Field(gt=0, lt=Decimal("1e11"), allow_inf_nan=False)
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    unit: Unit
+
+
+def decimal_from(text: str) -> Decimal:
+    """The number in a plain decimal string such as `49.24` or `9.0E-4`; thousands commas only in threes.
+
+    Raises:
+        ValueError: anything else, among it `1,59` and `1.234,56`, which a lenient reader would misread.
+    """
+    cleaned = text.strip()
+    whole, _, _ = cleaned.partition(".")
+    groups = whole.split(",")
+    if len(groups) > 1:
+        if not (1 <= len(groups[0].lstrip("-")) <= 3 and all(len(group) == 3 for group in groups[1:])):
+            raise ValueError(f"not a decimal number: {text!r}")
+        cleaned = cleaned.replace(",", "")
+    try:
+        value = Decimal(cleaned)
+    except InvalidOperation:
+        raise ValueError(f"not a decimal number: {text!r}") from None
+    if not value.is_finite():
+        raise ValueError(f"not a decimal number: {text!r}")
+    return value

@@ -1,0 +1,186 @@
+"""What a provider publishes: offers with their price, and the other facts that an adapter may yield."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from core.money import Price
+
+
+class PurchaseOption(StrEnum):
+    """How capacity is bought."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
+    RESERVED = "reserved"
+    CAPACITY_BLOCK = "capacity_block"
+
+
+class Availability(StrEnum):
+    """Stock, observed apart from the price."""
+
+    AVAILABLE = "available"
+    LIMITED = "limited"
+    SOLD_OUT = "sold_out"
+    UNKNOWN = "unknown"
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1000, str_strip_whitespace=True)
+
+
+class OfferKey(_Fact):
+    """Identity of an offer: all its stable terms, never an amount, a currency or a date."""
+
+    provider: str = Field(pattern=r"^[a-z0-9_]+$")
+    """The cloud that runs the machine; `via` names the aggregator that resells it."""
+    via: str | None = None
+    sku: str = Field(min_length=1)
+    """The provider's own product code."""
+    region: str = Field(default="global", min_length=1)
+    zone: str | None = None
+    tier: str | None = None
+    """`secure` or `community` where a provider tells them apart."""
+    gpu_label: str = Field(min_length=1)
+    """The provider's words for the accelerator, verbatim."""
+    gpu_count: Decimal = Field(gt=0, le=4096, allow_inf_nan=False)
+    """Accelerators in one instance; a fraction for slices."""
+    purchase_option: PurchaseOption
+    term_months: Decimal | None = Field(default=None, gt=0)
+    """Length of the commitment; a week is 7 * 24 / 730 of a month."""
+    payment: str | None = None
+    """`no_upfront`, `partial_upfront` or `all_upfront` where a commitment has a choice."""
+    operating_system: str | None = None
+    """Only where it changes the price."""
+
+    @property
+    def offer_id(self) -> str:
+        """16 hex digits of BLAKE2b over the terms, each with its length, so that no two keys run together."""
+        terms = (
+            self.provider,
+            self.via,
+            self.sku,
+            self.region,
+            self.zone,
+            self.tier,
+            self.gpu_label,
+            format(self.gpu_count.normalize(), "f"),
+            self.purchase_option.value,
+            None if self.term_months is None else format(self.term_months.normalize(), "f"),
+            self.payment,
+            self.operating_system,
+        )
+        text = "".join("-" if term is None else f"{len(term)}:{term}" for term in terms)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Offer(OfferKey):
+    """A purchasable thing as published: identity, shape, stock and price."""
+
+    price: Price
+    upfront_amount: Decimal | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Paid once at the start of a commitment, for the whole instance, in the price's currency."""
+    instance_type: str = ""
+    """The machine shape's name; the sku where the provider has no other name."""
+    gpu_memory_gib: Decimal | None = Field(default=None, gt=0)
+    """Memory of one accelerator as the provider states it."""
+    vcpus: Decimal | None = Field(default=None, gt=0)
+    memory_gib: Decimal | None = Field(default=None, gt=0)
+    local_storage_gb: Decimal | None = Field(default=None, gt=0)
+    network: str | None = None
+    """Fabric between nodes as published, e.g. `infiniband 3200 Gb/s`; never inferred."""
+    max_gpus: int | None = Field(default=None, gt=0)
+    """Most accelerators that one order may have, where published."""
+    min_gpus: int | None = Field(default=None, gt=0)
+    """Least accelerators that one order must have, where published."""
+    billing_increment_seconds: int | None = Field(default=None, gt=0)
+    minimum_billing_seconds: int | None = Field(default=None, gt=0)
+    availability: Availability = Availability.UNKNOWN
+    effective_at: AwareDatetime | None = None
+    """From when the provider says that the price holds."""
+    observed_at: AwareDatetime | None = None
+    """Only for lists that date their own rows; otherwise the document's `fetched_at` counts."""
+
+
+class StoragePrice(_Fact):
+    """A list price for keeping a GB for a month."""
+
+    provider: str
+    sku: str
+    region: str = "global"
+    kind: str = Field(pattern=r"^(block|file|object|archive|local)$")
+    amount_per_gb_month: Decimal = Field(ge=0, allow_inf_nan=False)
+    currency: str = "USD"
+    from_gb: Decimal = Field(default=Decimal(0), ge=0)
+    """Lower bound of the volume tier this price is for."""
+
+
+class TransferPrice(_Fact):
+    """A list price for moving a GB; zero is a fact here (free egress), unlike for an offer."""
+
+    provider: str
+    sku: str
+    region: str = "global"
+    direction: str = Field(pattern=r"^(egress|ingress|inter_region|inter_zone)$")
+    destination: str = "internet"
+    amount_per_gb: Decimal = Field(ge=0, allow_inf_nan=False)
+    currency: str = "USD"
+    from_gb: Decimal = Field(default=Decimal(0), ge=0)
+    """Lower bound of the monthly volume tier this price is for."""
+
+
+class ExchangeRate(_Fact):
+    """How many US dollars one unit of a currency was worth on a day."""
+
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    usd_per_unit: Decimal = Field(gt=0, allow_inf_nan=False)
+    rate_date: date
+
+
+class InterruptionBand(_Fact):
+    """How often spot capacity of an instance type was reclaimed in the past month, as published in bands."""
+
+    provider: str
+    instance_type: str
+    region: str
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+
+
+class MarketSample(_Fact):
+    """Distribution of a marketplace's offers of one GPU, count and region at one time, per GPU-hour."""
+
+    provider: str
+    gpu_label: str
+    gpu_count: Decimal
+    region: str
+    purchase_option: PurchaseOption
+    offers: int = Field(gt=0)
+    min_usd_per_gpu_hour: Decimal = Field(gt=0)
+    p10_usd_per_gpu_hour: Decimal = Field(gt=0)
+    p25_usd_per_gpu_hour: Decimal = Field(gt=0)
+    median_usd_per_gpu_hour: Decimal = Field(gt=0)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A row that an adapter did not turn into an offer. `reason` is a stable phrase without values, so
+    that skips can be counted by it; `row` is what was seen."""
+
+    reason: str
+    row: Any
+
+
+Fact = Offer | StoragePrice | TransferPrice | ExchangeRate | InterruptionBand | MarketSample | Skipped
+
+
+def observed_at(offer: Offer, fetched_at: datetime) -> datetime:
+    """When this offer was seen: its own date where a list dates its rows, else the fetch."""
+    return offer.observed_at or fetched_at

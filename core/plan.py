@@ -1,0 +1,399 @@
+"""Training plans: every key a plan may hold, and the one door through which text becomes a plan.
+
+A plan says what is to be trained (method, architecture, tokens), optionally on what (`[hardware]`), within which
+limits (`[constraints]`) and which money beside the GPU-hours is to be counted (`[costs]`). docs/plans.md lists
+all keys. Nothing is computed here; `core.estimate` does that.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import InvalidPlanError
+from core.huggingface import architecture_from_config, is_config
+
+MODEL_SEED = Path(__file__).resolve().parents[1] / "sql" / "seeds" / "model.csv"
+
+Method = Literal["pretrain", "full_finetune", "lora", "qlora", "dpo", "distillation", "ppo", "grpo"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"]
+Optimizer = Literal["adamw", "adamw_8bit", "sgd", "adafactor", "muon"]
+Recomputation = Literal["none", "selective", "full", "auto"]
+Sharding = Literal["none", "zero1", "zero2", "zero3"]
+PurchaseOption = Literal["on_demand", "spot", "reserved"]
+
+
+def _only_numbers(value: object) -> object:
+    """Text and booleans are not numbers here, however willing a parser is to convert them."""
+    if isinstance(value, bool | str):
+        raise ValueError("not a number")
+    return value
+
+
+_Number = BeforeValidator(_only_numbers)
+Count = Annotated[int, _Number, Field(gt=0)]
+CountOrZero = Annotated[int, _Number, Field(ge=0)]
+Amount = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
+AmountOrZero = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, _Number, Field(ge=0, le=1, allow_inf_nan=False)]
+USD = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of a plan: unknown keys are refused, and nothing changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ArchitectureKeys(Section):
+    """`[architecture]`: the network's shape. What is left out is filled from the preset or inferred."""
+
+    layers: Count | None = None
+    hidden_size: Count | None = None
+    attention_heads: Count | None = None
+    kv_heads: Count | None = None
+    head_size: Count | None = None
+    ffn_hidden_size: Count | None = None
+    vocabulary_size: Count | None = None
+    gated_ffn: bool | None = None
+    tied_embeddings: bool | None = None
+    experts: Count | None = None
+    experts_per_token: Count | None = None
+    shared_experts: CountOrZero | None = None
+    expert_ffn_hidden_size: Count | None = None
+    dense_layers: CountOrZero | None = None
+    """Leading layers without experts in a mixture of experts."""
+    moe_every: Count | None = None
+    """Every n-th layer has experts; 1 unless said."""
+    query_lora_rank: CountOrZero | None = None
+    kv_lora_rank: Count | None = None
+    """Given for multi-head latent attention; the three head sizes below belong to it."""
+    nope_head_size: Count | None = None
+    rope_head_size: Count | None = None
+    value_head_size: Count | None = None
+    sliding_window: Count | None = None
+    windowed_layers_share: Share | None = None
+    """Share of the layers that see only the window; all, if a window is given and this is not."""
+    causal: bool | None = None
+    decoder_layers: Count | None = None
+    """Encoder-decoder networks: decoder layers with cross attention, beside `layers` of the encoder."""
+    learned_positions: CountOrZero | None = None
+    bias: Literal["none", "qkv", "all"] | None = None
+    parameters: Amount | None = None
+    active_parameters: Amount | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ArchitectureKeys:
+        if self.kv_heads and self.attention_heads and self.attention_heads % self.kv_heads:
+            raise ValueError(f"kv_heads {self.kv_heads} must divide attention_heads {self.attention_heads}")
+        if self.experts and self.experts_per_token and self.experts_per_token > self.experts:
+            raise ValueError(f"experts_per_token {self.experts_per_token} exceeds experts {self.experts}")
+        if self.active_parameters and self.parameters and self.active_parameters > self.parameters * 1.001:
+            raise ValueError(
+                f"active_parameters {self.active_parameters:g} exceeds parameters {self.parameters:g}"
+            )
+        return self
+
+
+class HoursRange(Section):
+    """Quoted hours: one number, `[low, high]`, or a table low, mid, high."""
+
+    low: AmountOrZero
+    mid: AmountOrZero
+    high: AmountOrZero
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread(cls, value: object) -> object:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return {"low": value, "mid": value, "high": value}
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            numbers = cast(Sequence[float], value)
+            if len(numbers) != 2:
+                raise ValueError("a range of hours has two numbers, low and high")
+            return {"low": numbers[0], "mid": (numbers[0] + numbers[1]) / 2, "high": numbers[1]}
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> HoursRange:
+        if not self.low <= self.mid <= self.high:
+            raise ValueError(f"low {self.low:g}, mid {self.mid:g}, high {self.high:g} are not in order")
+        return self
+
+
+class Hardware(Section):
+    """`[hardware]`: all optional; what is left out is searched for."""
+
+    gpu: str | None = None
+    gpus: Count | None = None
+    gpus_per_node: Count | None = None
+    micro_batch_size: Count | None = None
+    """Sequences per GPU and forward pass."""
+    tensor_parallel: Count | None = None
+    pipeline_parallel: Count | None = None
+    virtual_pipeline: Count | None = None
+    context_parallel: Count | None = None
+    expert_parallel: Count | None = None
+    sharding: Sharding | None = None
+    stack: str | None = None
+    mfu: Annotated[float, _Number, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    offload: Literal["none", "optimizer"] | None = None
+    network_gbit_per_second: Amount | None = None
+    """Network rate of one GPU to other nodes, one direction."""
+    gpu_hours: HoursRange | None = None
+    wall_hours: HoursRange | None = None
+
+
+class Constraints(Section):
+    """`[constraints]`: what a choice of hardware must satisfy."""
+
+    deadline_hours: Amount | None = None
+    budget_usd: USD | None = None
+    max_gpus: Count | None = None
+    regions: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    purchase_options: tuple[PurchaseOption, ...] = ()
+
+
+class Costs(Section):
+    """`[costs]`: money and quantities beside the run itself; `None` is "not given"."""
+
+    dataset_gb: AmountOrZero | None = None
+    checkpoint_keep: CountOrZero | None = None
+    checkpoint_interval_hours: Amount | None = None
+    failed_run_factor: Annotated[float, _Number, Field(ge=1, allow_inf_nan=False)] | None = None
+    experiments: CountOrZero | None = None
+    experiment_usd: USD | None = None
+    trials: CountOrZero | None = None
+    trial_fraction: Share | None = None
+    early_stop: Share | None = None
+    utilisation: Annotated[float, _Number, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    people_usd: USD | None = None
+    data_usd: USD | None = None
+    safety_usd: USD | None = None
+    hosting_usd_per_month: USD | None = None
+    hosting_months: AmountOrZero | None = None
+    inference_tokens: AmountOrZero | None = None
+    egress_gb: AmountOrZero | None = None
+    storage_months: AmountOrZero | None = None
+    interruption_rate_per_hour: AmountOrZero | None = None
+    checkpoint_write_minutes: AmountOrZero | None = None
+    restart_minutes: AmountOrZero | None = None
+    teacher_usd: USD | None = None
+    network_usd: USD | None = None
+    storage_usd: USD | None = None
+    credit_usd: USD | None = None
+
+
+class TrainingPlan(Section):
+    """A whole plan. Sizes are counts, tokens are counts (floats, as 2.0e12 is written), money is `Decimal`."""
+
+    name: str = "plan"
+    method: Method = "pretrain"
+    model: str | None = None
+    parameters: Amount | None = None
+    training_tokens: Amount | None = None
+    dataset_tokens: Amount | None = None
+    epochs: Amount | None = None
+    sequence_length: Count | None = None
+    global_batch_tokens: Amount | None = None
+    precision: Precision = "bf16"
+    optimizer: Optimizer = "adamw"
+    activation_recomputation: Recomputation = "auto"
+    lora_rank: Count | None = None
+    lora_targets: Literal["query_value", "attention", "all_linear"] | None = None
+    frozen_layers_share: Share | None = None
+    """Share of the lower layers that is not trained."""
+    flash_attention: bool | None = None
+    cached_reference: bool | None = None
+    """DPO with log-probabilities of the reference computed once beforehand."""
+    teacher_parameters: Amount | None = None
+    rollout_tokens_share: Share | None = None
+    """PPO and GRPO: share of the trained tokens that the policy generates; the rest is prompt."""
+    architecture: ArchitectureKeys = ArchitectureKeys()
+    hardware: Hardware = Hardware()
+    constraints: Constraints = Constraints()
+    costs: Costs = Costs()
+
+    @property
+    def is_quoted(self) -> bool:
+        """Hours are given, so nothing about time is computed."""
+        return self.hardware.gpu_hours is not None or self.hardware.wall_hours is not None
+
+    @property
+    def total_tokens(self) -> float | None:
+        """Tokens passed through the network: `training_tokens`, or the data set times its epochs."""
+        if self.training_tokens is not None:
+            return self.training_tokens
+        if self.dataset_tokens is not None:
+            return self.dataset_tokens * (self.epochs or 1.0)
+        return None
+
+    @model_validator(mode="after")
+    def _one_count_of_tokens(self) -> TrainingPlan:
+        if self.training_tokens is not None and self.dataset_tokens is not None:
+            product = self.dataset_tokens * (self.epochs or 1.0)
+            if abs(product / self.training_tokens - 1.0) > 0.01:
+                raise ValueError(
+                    f"training_tokens {self.training_tokens:g} differs from dataset_tokens x epochs {product:g}"
+                )
+        if self.epochs is not None and self.dataset_tokens is None and self.training_tokens is None:
+            raise ValueError(f"epochs {self.epochs:g} needs dataset_tokens")
+        if self.method in ("lora", "qlora") or self.lora_rank is None:
+            return self
+        raise ValueError(f"lora_rank {self.lora_rank} has no meaning for method {self.method!r}")
+
+
+def read_plan(text: str, *, syntax: Literal["toml", "json"]) -> TrainingPlan:
+    """The plan written in `text`.
+
+    Raises:
+        InvalidPlanError: the text is not of that syntax, or a key is unknown, missing or out of bounds.
+    """
+    try:
+        mapping = tomllib.loads(text) if syntax == "toml" else json.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise InvalidPlanError("syntax", f"not {syntax}: {error}") from error
+    except RecursionError as error:
+        raise InvalidPlanError("syntax", f"not {syntax}: nested too deeply") from error
+    return plan_from_mapping(mapping)
+
+
+def plan_from_mapping(mapping: object) -> TrainingPlan:
+    """The plan that `mapping` holds; a Hugging Face `config.json` becomes a pretraining plan of its network.
+
+    Raises:
+        InvalidPlanError: a key is unknown, missing or out of bounds; names it and the value seen.
+    """
+    if not isinstance(mapping, Mapping):
+        raise InvalidPlanError("plan", f"must be a table of keys, got {type(mapping).__name__}")
+    keys = {str(key): value for key, value in cast(Mapping[object, Any], mapping).items()}
+    if is_config(keys):
+        keys = architecture_from_config(keys)
+    try:
+        plan = TrainingPlan.model_validate(keys)
+    except ValidationError as error:
+        raise _as_plan_error(error) from error
+    if plan.model is not None and plan.model not in model_rows():
+        raise InvalidPlanError("model", f"no preset {plan.model!r}{_suggestion(plan.model, model_rows())}")
+    if not (plan.model or plan.parameters or plan.architecture.parameters or plan.architecture.layers):
+        if plan.is_quoted:
+            return plan
+        raise InvalidPlanError(
+            "model", "nothing says what is trained: give model, parameters or [architecture]"
+        )
+    return plan
+
+
+def _as_plan_error(error: ValidationError) -> InvalidPlanError:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    field = ".".join(path) or "plan"
+    seen = cast(object, first["input"])
+    shown = repr(seen) if not isinstance(seen, dict | BaseModel) else ""
+    if first["type"] == "extra_forbidden":
+        known = _section_of(path[:-1]).model_fields
+        return InvalidPlanError(field, f"unknown key, value {shown[:80]}{_suggestion(path[-1], known)}")
+    message = first["msg"].removeprefix("Value error, ")
+    return InvalidPlanError(field, f"{message}, got {shown[:80]}" if shown else message)
+
+
+def _section_of(path: Sequence[str]) -> type[BaseModel]:
+    section: type[BaseModel] = TrainingPlan
+    for part in path:
+        field = section.model_fields.get(part)
+        if (
+            field is not None
+            and isinstance(field.annotation, type)
+            and issubclass(field.annotation, BaseModel)
+        ):
+            section = field.annotation
+    return section
+
+
+def _suggestion(seen: str, known: Mapping[str, object]) -> str:
+    nearest = difflib.get_close_matches(seen.lower(), known, n=3, cutoff=0.6)
+    return f"; did you mean {', '.join(nearest)}?" if nearest else ""
+
+
+@lru_cache(maxsize=1)
+def model_rows() -> Mapping[str, Mapping[str, str]]:
+    """Preset architectures by name, as the reviewed seed `sql/seeds/model.csv` has them."""
+    with MODEL_SEED.open(newline="", encoding="utf-8") as file:
+        return {row["model"]: row for row in csv.DictReader(file)}
+
+
+@lru_cache(maxsize=256)
+def preset_architecture(model: str) -> ArchitectureKeys:
+    """The shape of a preset, without its published parameter count: that is computed.
+
+    Raises:
+        InvalidPlanError: no preset of that name; suggests the nearest.
+    """
+    rows = model_rows()
+    if model not in rows:
+        raise InvalidPlanError("model", f"no preset {model!r}{_suggestion(model, rows)}")
+    fields = ArchitectureKeys.model_fields.keys() - {"parameters", "active_parameters"}
+    given = {
+        key: json.loads(text) for key, text in rows[model].items() if key in fields and text and key != "bias"
+    }
+    return ArchitectureKeys.model_validate({**given, "bias": rows[model]["bias"] or None})
+
+
+FINETUNE_METHODS: tuple[Method, ...] = ("full_finetune", "lora", "qlora", "dpo")
+
+
+def presets() -> tuple[str, ...]:
+    """Names that `preset_plan` knows: each architecture, and each fine-tuning method on the popular ones."""
+    rows = model_rows()
+    tuned = (
+        f"{name}-{m}" for name, row in rows.items() if row["is_example"] == "true" for m in FINETUNE_METHODS
+    )
+    return (*rows, *tuned)
+
+
+def preset_plan(name: str) -> TrainingPlan:
+    """A sensible plan of that name: `llama-2-7b` pretrains it, `llama-2-7b-qlora` adapts it.
+
+    Raises:
+        InvalidPlanError: unknown name; suggests the nearest.
+    """
+    rows = model_rows()
+    method = next(
+        (m for m in FINETUNE_METHODS if name.removesuffix(f"-{m}") in rows and name not in rows), None
+    )
+    model = name.removesuffix(f"-{method}") if method else name
+    if model not in rows:
+        known = dict.fromkeys(presets())
+        raise InvalidPlanError("model", f"no preset {name!r}{_suggestion(name, known)}")
+    row = rows[model]
+    sequence_length = int(row["sequence_length"])
+    if method is None:
+        return TrainingPlan(
+            name=name,
+            model=model,
+            training_tokens=float(row["training_tokens"]) if row["training_tokens"] else None,
+            sequence_length=sequence_length,
+            global_batch_tokens=float(row["global_batch_tokens"]) if row["global_batch_tokens"] else None,
+        )
+    # 50 million tokens a pass and 64 sequences a step: the size of the usual instruction data sets
+    return TrainingPlan(
+        name=name,
+        model=model,
+        method=method,
+        dataset_tokens=5.0e7,
+        epochs=3.0,
+        sequence_length=min(sequence_length, 2048),
+        global_batch_tokens=64.0 * min(sequence_length, 2048),
+        lora_rank=16 if method in ("lora", "qlora") else None,
+    )

@@ -1,0 +1,99 @@
+"""One published offer as the flat row that people and tests read: `gpuledger parse` and golden files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from core.money import HOURS_PER_MONTH, Unit
+from core.offer import Offer
+
+MICRO = Decimal("0.000001")
+"""Resolution of money in the ledger: DECIMAL(18,6)."""
+
+
+def usd_per_hour(offer: Offer, usd_per_unit: Decimal = Decimal(1)) -> Decimal:
+    """US dollars for the whole instance and hour, an upfront payment spread over the term.
+
+    Args:
+        usd_per_unit: US dollars for one unit of the offer's currency.
+    """
+    term_hours = (offer.term_months or Decimal(1)) * HOURS_PER_MONTH
+    amount = offer.price.amount
+    hourly = {
+        Unit.HOUR: amount,
+        Unit.GPU_HOUR: amount * offer.gpu_count,
+        Unit.MONTH: amount / HOURS_PER_MONTH,
+        Unit.TERM: amount / term_hours,
+    }[offer.price.unit]
+    return (hourly + (offer.upfront_amount or 0) / term_hours) * usd_per_unit
+
+
+def plain(value: Decimal | None) -> str | None:
+    """A decimal string without exponent or trailing zeros, at most six places; `None` stays `None`."""
+    if value is None:
+        return None
+    text = format(value.quantize(MICRO, ROUND_HALF_EVEN).normalize(), "f")
+    return "0" if text == "-0" else text
+
+
+def instant(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with a `Z`; `None` stays `None`."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def published_row(
+    source: str,
+    offer: Offer,
+    *,
+    gpu_id: str | None,
+    observed_at: datetime,
+    usd_per_unit: Mapping[str, Decimal],
+) -> dict[str, Any]:
+    """The row. Money and sizes are decimal strings, instants ISO 8601 in UTC, absent facts null.
+
+    Args:
+        usd_per_unit: exchange rates by currency; without one for the offer's currency the dollars are null.
+    """
+    rate = Decimal(1) if offer.price.currency == "USD" else usd_per_unit.get(offer.price.currency)
+    hourly = None if rate is None else usd_per_hour(offer, rate)
+    upfront = None if rate is None or offer.upfront_amount is None else offer.upfront_amount * rate
+    return {
+        "provider": offer.provider,
+        "via": offer.via,
+        "source": source,
+        "sku": offer.sku,
+        "instance_type": offer.instance_type or offer.sku,
+        "region": offer.region,
+        "zone": offer.zone,
+        "tier": offer.tier,
+        "gpu_label": offer.gpu_label,
+        "gpu_id": gpu_id,
+        "gpu_count": _count(offer.gpu_count),
+        "gpu_memory_gib": _count(offer.gpu_memory_gib),
+        "vcpus": _count(offer.vcpus),
+        "memory_gib": _count(offer.memory_gib),
+        "purchase_option": offer.purchase_option.value,
+        "term_months": _count(offer.term_months),
+        "payment": offer.payment,
+        "operating_system": offer.operating_system,
+        "upfront_usd": plain(upfront),
+        "availability": offer.availability.value,
+        "amount": plain(offer.price.amount),
+        "currency": offer.price.currency,
+        "unit": offer.price.unit.value,
+        "usd_per_hour": plain(hourly),
+        "usd_per_gpu_hour": plain(None if hourly is None else hourly / offer.gpu_count),
+        "effective_at": instant(offer.effective_at),
+        "observed_at": instant(offer.observed_at or observed_at),
+    }
+
+
+def _count(value: Decimal | None) -> int | float | None:
+    if value is None:
+        return None
+    return int(value) if value == value.to_integral_value() else float(value)

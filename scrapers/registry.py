@@ -1,0 +1,28 @@
+"""All sources, in one explicit tuple."""
+
+from __future__ import annotations
+
+import difflib
+
+from core.errors import UsageError
+from scrapers.source import Source
+
+SOURCES: tuple[Source, ...] = ()
+
+
+def names() -> tuple[str, ...]:
+    return tuple(source.name for source in SOURCES)
+
+
+def get(name: str) -> Source:
+    """The source of that name.
+
+    Raises:
+        UsageError: no such source; names the nearest.
+    """
+    for source in SOURCES:
+        if source.name == name:
+            return source
+    nearest = difflib.get_close_matches(name, names(), n=3)
+    hint = f"; did you mean {', '.join(nearest)}?" if nearest else f"; known: {', '.join(names())}"
+    raise UsageError(f"unknown source {name!r}{hint}")

@@ -1,0 +1,51 @@
+"""What an adapter declares. Frozen data and two pure functions; all I/O belongs to `scrapers.fetch`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core.contract import Contract
+from core.document import Credential, Document, Request
+from core.offer import Fact
+
+
+def _follow_nothing(document: Document) -> Iterator[Request]:
+    return iter(())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One place where prices are read.
+
+    `requests` are sent first; a request with a `credential` that the environment lacks is left out. `follow`
+    yields further requests from an answer (paging, fan-out over regions). `fallback` is tried when every
+    request without a credential failed. `parse` turns one document into facts and raises `ParseError` only
+    when the shape is wrong; a row it cannot use is `Skipped`, never silence.
+    """
+
+    name: str
+    provider: str
+    homepage: str
+    every: timedelta
+    """Interval of the schedule."""
+    fresh_for: timedelta
+    """A price is stale when the source's last accepted run is older than this."""
+    requests: tuple[Request, ...]
+    parse: Callable[[Document], Iterable[Fact]]
+    contract: Contract
+    follow: Callable[[Document], Iterable[Request]] = _follow_nothing
+    fallback: tuple[Request, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+    """Keys the source can use; with `requests` that all carry one, the source is skipped without it."""
+    covers: str = ""
+    """What is published there, in one line, for `docs/sources.md`."""
+    licence: str = ""
+    """Terms note."""
+    parser_version: int = 1
+    """Raise it when `parse` reads the same bytes differently."""
+    seconds_between_requests: float = 1.0
+    """Politeness per host."""
+    max_body_mib: int = 64
+    """An answer larger than this is refused."""
