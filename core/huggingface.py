@@ -33,14 +33,44 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "decoder_layers": ("num_decoder_layers",),
 }
 UNGATED = frozenset(
-    ["gpt2", "gpt_neo", "gpt_neox", "gptj", "opt", "bloom", "mpt", "falcon", "starcoder2", "gpt_bigcode", "phi", "bert", "roberta", "gptq", "codegen"]
+    [
+        "gpt2",
+        "gpt_neo",
+        "gpt_neox",
+        "gptj",
+        "opt",
+        "bloom",
+        "mpt",
+        "falcon",
+        "starcoder2",
+        "gpt_bigcode",
+        "phi",
+        "bert",
+        "roberta",
+        "gptq",
+        "codegen",
+    ]
 )
 ENCODERS = frozenset(["bert", "roberta", "distilbert", "electra", "deberta", "modernbert", "xlm-roberta"])
 TIED_BY_DEFAULT = frozenset(
-    ["gpt2", "opt", "bloom", "mpt", "falcon", "gemma", "gemma2", "gemma3_text", "bert", "roberta", "gpt_bigcode"]
+    [
+        "gpt2",
+        "opt",
+        "bloom",
+        "mpt",
+        "falcon",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "bert",
+        "roberta",
+        "gpt_bigcode",
+    ]
 )
 LEARNED_POSITIONS = frozenset(["gpt2", "gpt_neo", "opt", "bert", "roberta", "gpt_bigcode"])
-FULL_BIAS = frozenset(["gpt2", "opt", "bloom", "gpt_neox", "bert", "roberta", "gpt_bigcode", "starcoder2", "phi"])
+FULL_BIAS = frozenset(
+    ["gpt2", "opt", "bloom", "gpt_neox", "bert", "roberta", "gpt_bigcode", "starcoder2", "phi"]
+)
 QKV_BIAS = frozenset(["qwen2", "qwen2_moe"])
 
 
