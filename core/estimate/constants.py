@@ -1,0 +1,53 @@
+"""The one table of constants of the estimation core: `sql/seeds/calibration.csv`, read into a frozen record.
+
+Each row of the table says what the constant means, its unit, its source and the rows it was fitted on.
+`python -m core.estimate.calibrate` writes the fitted ones again; nothing else in the package holds a number that
+was tuned.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+
+CALIBRATION_SEED = Path(__file__).resolve().parents[2] / "sql" / "seeds" / "calibration.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constants:
+    """Names, units and origins are in `sql/seeds/calibration.csv`, one row per field."""
+
+    gemm_efficiency: float
+    gemm_efficiency_unmeasured: float
+    gemm_half_width: float
+    gemm_half_rows: float
+    attention_efficiency: float
+    elementwise_bytes: float
+    layer_seconds: float
+    collective_efficiency: float
+    network_efficiency: float
+    overlap: float
+    latency_seconds: float
+    straggler_share: float
+    dequantisation: float
+    whole_run_overhead: float
+    whole_run_spread: float
+    steady_spread: float
+    allocator_slack: float
+    framework_gib: float
+    memory_margin: float
+
+
+@lru_cache(maxsize=1)
+def constants() -> Constants:
+    """The constants as released."""
+    return read_constants(CALIBRATION_SEED)
+
+
+def read_constants(path: Path) -> Constants:
+    """The constants in the table at `path`, whose `constant` column names exactly the fields of `Constants`."""
+    with path.open(newline="", encoding="utf-8") as file:
+        values = {row["constant"]: float(row["value"]) for row in csv.DictReader(file)}
+    return Constants(**{field.name: values[field.name] for field in fields(Constants)})

@@ -1,0 +1,88 @@
+"""Rates of a GPU as the physics needs them: the precision's peak, the measured ceiling, links in one direction."""
+
+from __future__ import annotations
+
+from core.errors import InvalidPlanError
+from core.estimate.constants import Constants
+from core.estimate.throughput import Device
+from core.gpu import GPU
+from core.plan import TrainingPlan
+
+# network of one GPU to other nodes, GB/s in one direction, by generation, as cloud instances of that time have it:
+# p3dn 100 Gbit/s for 8, p4d 400 Gbit/s for 8 in general and 8 x 200 in clusters built for training, p5 8 x 400 Gbit/s,
+# GB200 NVL72 400 Gbit/s each, TPU pods stay inside their own fabric
+NETWORK_GB_PER_SECOND = {
+    "volta": 12.5,
+    "ampere": 25.0,
+    "hopper": 50.0,
+    "blackwell": 50.0,
+    "blackwell ultra": 100.0,
+    "cdna2": 25.0,
+    "cdna3": 50.0,
+    "cdna4": 50.0,
+    "gaudi 2": 37.5,
+    "gaudi 3": 75.0,
+    "tpu": 50.0,
+    "trainium": 12.5,
+}
+# a workstation or PCIe server: 100 Gbit/s for eight cards
+PCIE_NETWORK_GB_PER_SECOND = 1.6
+LOWER_PRECISIONS = ("fp8", "fp4")
+
+
+def precision_on(plan: TrainingPlan, gpu: GPU) -> str:
+    """The precision the plan gets on that GPU: what it asks for, or fp16 where it asked for nothing and has no bf16.
+
+    Raises:
+        InvalidPlanError: the GPU has no such rate, or no published rate at all.
+    """
+    rates = gpu.peak_flops_per_second
+    if not gpu.is_trainable:
+        raise InvalidPlanError("hardware.gpu", f"{gpu.gpu_id} is made for inference and cannot train")
+    if not rates or gpu.memory_gib is None:
+        raise InvalidPlanError("hardware.gpu", f"no published rates or memory of {gpu.gpu_id}")
+    if plan.precision in rates:
+        return plan.precision
+    if plan.precision == "bf16" and "precision" not in plan.model_fields_set and "fp16" in rates:
+        return "fp16"
+    raise InvalidPlanError(
+        "precision", f"{gpu.gpu_id} has no {plan.precision} matrix units; it has {', '.join(rates)}"
+    )
+
+
+def device(plan: TrainingPlan, gpu: GPU, k: Constants) -> Device:
+    """The rates that the plan gets on that GPU.
+
+    Raises:
+        InvalidPlanError: the plan's precision does not exist there.
+    """
+    precision = precision_on(plan, gpu)
+    rates = gpu.peak_flops_per_second
+    half = rates.get("bf16", rates.get("fp16", rates[precision]))
+    attention = half if precision in LOWER_PRECISIONS else rates[precision]
+    ceiling = k.gemm_efficiency_unmeasured
+    if gpu.measured_bf16_flops_per_second is not None and "bf16" in rates:
+        ceiling = gpu.measured_bf16_flops_per_second / rates["bf16"]
+    bandwidth = gpu.memory_bytes_per_second
+    if bandwidth is None:
+        raise InvalidPlanError("hardware.gpu", f"no published memory bandwidth of {gpu.gpu_id}")
+    # the seed counts both directions
+    inside = (gpu.interconnect_bytes_per_second or 32e9) / 2
+    return Device(
+        gemm_flops_per_second=rates[precision],
+        attention_flops_per_second=attention,
+        gemm_ceiling=ceiling,
+        memory_bytes_per_second=bandwidth,
+        interconnect_bytes_per_second=inside,
+        network_bytes_per_second=network_bytes_per_second(plan, gpu),
+    )
+
+
+def network_bytes_per_second(plan: TrainingPlan, gpu: GPU) -> float:
+    """What the plan says, else what clouds give a GPU of that generation."""
+    if plan.hardware.network_gbit_per_second is not None:
+        return plan.hardware.network_gbit_per_second * 1e9 / 8
+    rate = NETWORK_GB_PER_SECOND.get(gpu.architecture, PCIE_NETWORK_GB_PER_SECOND)
+    if gpu.form_factor in ("pcie", "unknown", "mig"):
+        rate = min(rate, PCIE_NETWORK_GB_PER_SECOND)
+    return rate * 1e9

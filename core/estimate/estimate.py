@@ -1,0 +1,274 @@
+"""Plan and hardware -> hours, memory and fit: the one record that everything above reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.errors import InvalidPlanError
+from core.estimate.choice import Choice, choose
+from core.estimate.constants import Constants, constants
+from core.estimate.device import device, precision_on
+from core.estimate.workload import Demand, demand
+from core.gpu import GPU
+from core.plan import HoursRange, TrainingPlan
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Low, mid and high of an 80 percent interval."""
+
+    low: float
+    mid: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryGiB:
+    """Memory of the fullest GPU by component."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+    overhead: float
+    total: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The physical result for one hardware choice.
+
+    `tokens_per_second`, `step_seconds`, `mfu` and `hfu` are the tuned steady state; `wall_hours` and `gpu_hours` are
+    the typical whole run, end to end. Fields are `None` where a quoted plan does not say enough to compute them.
+    """
+
+    plan: str
+    gpu_id: str
+    gpus: int
+    nodes: int
+    parallelism: dict[str, int | str]
+    parameters: float | None
+    active_parameters: float | None
+    model_flops: float | None
+    flops_per_token: float | None
+    mfu: float | None
+    hfu: float | None
+    tokens_per_second: float | None
+    step_seconds: float | None
+    wall_hours: Range
+    gpu_hours: Range
+    memory_gib: MemoryGiB | None
+    fits: bool | None
+    gpu_memory_gib: float | None
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        out = asdict(self)
+        out["assumptions"], out["warnings"] = list(self.assumptions), list(self.warnings)
+        return out
+
+
+def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | None = None) -> Estimate:
+    """The estimate of one plan on that many GPUs, in the best division unless the plan fixes it.
+
+    Raises:
+        InvalidPlanError: the plan cannot run there at all: precision, parallelism, or more than the GPU can compute.
+    """
+    if gpus < 1:
+        raise InvalidPlanError("hardware.gpus", f"at least 1, got {gpus}")
+    per_node = gpus_per_node or plan.hardware.gpus_per_node or gpu.gpus_per_node
+    if plan.is_quoted:
+        return quoted(plan, gpu, gpus, per_node)
+    k = constants()
+    need = demand(plan)
+    choice = choose(need, [device(plan, gpu, k)], [gpus], [per_node], [gpu.memory_gib or 0.0], k)
+    if not choice.is_possible[0]:
+        raise InvalidPlanError("hardware", f"the parallelism given does not divide {gpus} GPUs")
+    return assembled(need, choice, 0, gpu, gpus, per_node, k)
+
+
+def assembled(
+    need: Demand, choice: Choice, row: int, gpu: GPU, gpus: int, gpus_per_node: int, k: Constants
+) -> Estimate:
+    """One row of a choice as an estimate.
+
+    Raises:
+        InvalidPlanError: the MFU that the plan states is above what matrix multiplies were measured to reach.
+    """
+    plan, w = need.plan, need.workload
+    at, used, time = choice.layout.at(row), choice.memory, choice.time
+    precision = precision_on(plan, gpu)
+    peak = gpu.peak_flops_per_second[precision]
+    model_flops = w.tokens * w.model_flops_per_token
+    step_flops = w.global_batch_tokens * w.model_flops_per_token
+    step_seconds = float(time.total[row])
+    assumptions, warnings = list(need.assumptions), list(need.warnings)
+    spread = k.whole_run_spread
+    if plan.hardware.mfu is not None:
+        refuse_above_ceiling(plan.hardware.mfu, gpu, k)
+        step_seconds = step_flops / (gpus * peak * plan.hardware.mfu)
+        spread = k.steady_spread
+    elif precision != plan.precision:
+        assumptions.append(f"precision: {precision}, as {gpu.gpu_id} has no {plan.precision}")
+    hardware_flops = float(time.hardware_flops[row]) * gpus
+    tokens_per_second = float(w.global_batch_tokens) / step_seconds
+    tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
+    wall = _interval(tuned_hours * k.whole_run_overhead, spread)
+    total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
+    total += float(used.activations[row] + used.overhead[row])
+    fits = bool(choice.fits[row])
+    if not fits:
+        limit = (gpu.memory_gib or 0.0) * k.memory_margin
+        warnings.append(
+            f"does not fit: needs {total:.1f} GiB per GPU, {gpu.gpu_id} gives {limit:.1f} of {gpu.memory_gib:g} GiB"
+        )
+    layout = at.describe(w.global_batch_tokens, w.sequence_length)
+    if (
+        layout["data_parallel"] * layout["micro_batch_size"] * w.sequence_length
+        > w.global_batch_tokens * 1.001
+    ):  # type: ignore[operator]
+        warnings.append("global_batch_tokens is too small for this many GPUs: some of them idle")
+    return Estimate(
+        plan=plan.name,
+        gpu_id=gpu.gpu_id,
+        gpus=gpus,
+        nodes=math.ceil(gpus / gpus_per_node),
+        parallelism=layout,
+        parameters=float(w.parameters),
+        active_parameters=float(w.active_parameters),
+        model_flops=float(model_flops),
+        flops_per_token=float(w.model_flops_per_token),
+        mfu=float(step_flops / (step_seconds * gpus * peak)),
+        hfu=float(hardware_flops / (step_seconds * gpus * peak)),
+        tokens_per_second=tokens_per_second,
+        step_seconds=step_seconds,
+        wall_hours=wall,
+        gpu_hours=Range(low=wall.low * gpus, mid=wall.mid * gpus, high=wall.high * gpus),
+        memory_gib=MemoryGiB(
+            weights=float(used.weights[row]),
+            gradients=float(used.gradients[row]),
+            optimizer=float(used.optimizer[row]),
+            activations=float(used.activations[row]),
+            overhead=float(used.overhead[row]),
+            total=total,
+        ),
+        fits=fits,
+        gpu_memory_gib=gpu.memory_gib,
+        assumptions=tuple(assumptions),
+        warnings=tuple(warnings),
+    )
+
+
+def refuse_above_ceiling(mfu: float, gpu: GPU, k: Constants) -> None:
+    """Refuse a share of peak that no matrix multiply was measured to reach.
+
+    Raises:
+        InvalidPlanError: the share is above the ceiling.
+    """
+    bf16 = gpu.peak_flops_per_second.get("bf16")
+    measured = gpu.measured_bf16_flops_per_second
+    # 0.97 is the highest share ever measured on any accelerator: ml-engineering, matmul table, Gaudi 2
+    ceiling = measured / bf16 if measured and bf16 else 0.97
+    if mfu > ceiling:
+        raise InvalidPlanError(
+            "hardware.mfu",
+            f"{mfu:.3g} is above {ceiling:.3g}, the most that matrix multiplies reach on {gpu.gpu_id}",
+        )
+
+
+def _interval(mid: float, spread: float) -> Range:
+    return Range(low=mid * math.exp(-spread), mid=mid, high=mid * math.exp(spread))
+
+
+def quoted(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> Estimate:
+    """The estimate of a plan whose hours are given: they are taken as they are.
+
+    Raises:
+        InvalidPlanError: the hours imply more than the GPU can compute.
+    """
+    wall, gpu_hours = _quoted_hours(plan, gpus)
+    k, need = constants(), None
+    if plan.model or plan.parameters or plan.architecture.parameters or plan.architecture.layers:
+        need = demand(plan)
+    assumptions = ["hours: as given in the plan, not computed"]
+    mfu = tokens_per_second = step_seconds = None
+    rates = gpu.peak_flops_per_second
+    if need is not None and plan.total_tokens is not None and gpu_hours.mid > 0:
+        flops = need.workload.tokens * need.workload.model_flops_per_token
+        tokens_per_second = float(plan.total_tokens / (wall.mid * SECONDS_PER_HOUR))
+        step_seconds = float(need.workload.global_batch_tokens / tokens_per_second)
+        peak = rates.get(plan.precision) or rates.get("fp16")
+        if peak:
+            mfu = float(flops / (gpu_hours.mid * SECONDS_PER_HOUR * peak))
+            refuse_above_ceiling(mfu, gpu, k)
+    return Estimate(
+        plan=plan.name,
+        gpu_id=gpu.gpu_id,
+        gpus=gpus,
+        nodes=math.ceil(gpus / gpus_per_node),
+        parallelism={},
+        parameters=float(need.workload.parameters) if need else None,
+        active_parameters=float(need.workload.active_parameters) if need else None,
+        model_flops=float(need.workload.tokens * need.workload.model_flops_per_token) if need else None,
+        flops_per_token=float(need.workload.model_flops_per_token) if need else None,
+        mfu=mfu,
+        hfu=None,
+        tokens_per_second=tokens_per_second,
+        step_seconds=step_seconds,
+        wall_hours=wall,
+        gpu_hours=gpu_hours,
+        memory_gib=None,
+        fits=None,
+        gpu_memory_gib=gpu.memory_gib,
+        assumptions=(*assumptions, *(need.assumptions if need else ())),
+        warnings=tuple(need.warnings if need else ()),
+    )
+
+
+def _quoted_hours(plan: TrainingPlan, gpus: int) -> tuple[Range, Range]:
+    wall, total = plan.hardware.wall_hours, plan.hardware.gpu_hours
+    if total is None:
+        assert wall is not None
+        return _range(wall), _range(wall, gpus)
+    return (_range(wall) if wall is not None else _range(total, 1 / gpus)), _range(total)
+
+
+def _range(hours: HoursRange, factor: float = 1.0) -> Range:
+    return Range(low=hours.low * factor, mid=hours.mid * factor, high=hours.high * factor)
+
+
+def estimates(
+    plan: TrainingPlan, rows: Sequence[tuple[GPU, int, int]], k: Constants | None = None
+) -> list[Estimate]:
+    """Estimates of one plan for many (gpu, gpus, gpus per node), in one sweep and in their order.
+
+    Raises:
+        InvalidPlanError: the plan cannot run on one of them; ask `search.refusal` first.
+    """
+    if plan.is_quoted:
+        return [quoted(plan, gpu, gpus, per_node) for gpu, gpus, per_node in rows]
+    if not rows:
+        return []
+    k = k or constants()
+    need = demand(plan)
+    known = {gpu.gpu_id: device(plan, gpu, k) for gpu in {gpu.gpu_id: gpu for gpu, _, _ in rows}.values()}
+    choice = choose(
+        need,
+        [known[gpu.gpu_id] for gpu, _, _ in rows],
+        [gpus for _, gpus, _ in rows],
+        [per_node for _, _, per_node in rows],
+        [gpu.memory_gib or 0.0 for gpu, _, _ in rows],
+        k,
+    )
+    return [
+        assembled(need, choice, row, gpu, gpus, per_node, k)
+        for row, (gpu, gpus, per_node) in enumerate(rows)
+        if choice.is_possible[row]
+    ]

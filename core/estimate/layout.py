@@ -1,0 +1,108 @@
+"""How a job is divided: the degrees of parallelism, the micro-batch and what is recomputed.
+
+A `Layout` holds one division or arrays of many. `layouts` lists the divisions worth trying for one plan: those the
+plan fixes, else the usual ones, tensor parallelism inside a node (Megatron-LM, arXiv:2104.04473, section 5.4.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from core.plan import TrainingPlan
+
+RECOMPUTATION = ("none", "selective", "full")
+SHARDING = ("none", "zero1", "zero2", "zero3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Degrees as counts; `sharding` and `recomputation` are positions in the tuples above."""
+
+    gpus: Any
+    tensor_parallel: Any
+    pipeline_parallel: Any
+    virtual_pipeline: Any
+    context_parallel: Any
+    expert_parallel: Any
+    sharding: Any
+    recomputation: Any
+    micro_batch_size: Any
+    gpus_per_node: Any
+
+    @property
+    def data_parallel(self) -> Any:
+        return self.gpus / (self.tensor_parallel * self.pipeline_parallel * self.context_parallel)
+
+    def at(self, index: Any) -> Layout:
+        """The division, or divisions, at that position of the arrays."""
+        return Layout(
+            **{field.name: np.asarray(getattr(self, field.name))[index] for field in fields(Layout)}
+        )
+
+    def replace(self, **columns: Any) -> Layout:
+        return Layout(**{**{field.name: getattr(self, field.name) for field in fields(Layout)}, **columns})
+
+    def describe(self, global_batch_tokens: float, sequence_length: float) -> dict[str, int | str]:
+        """One division in the words of a plan."""
+        per_step = self.data_parallel * self.micro_batch_size * sequence_length
+        return {
+            "data_parallel": int(self.data_parallel),
+            "tensor_parallel": int(self.tensor_parallel),
+            "pipeline_parallel": int(self.pipeline_parallel),
+            "virtual_pipeline": int(self.virtual_pipeline),
+            "context_parallel": int(self.context_parallel),
+            "expert_parallel": int(self.expert_parallel),
+            "sharding": SHARDING[int(self.sharding)],
+            "micro_batch_size": int(self.micro_batch_size),
+            "gradient_accumulation_steps": max(1, round(float(global_batch_tokens / per_step))),
+            "activation_recomputation": RECOMPUTATION[int(self.recomputation)],
+        }
+
+
+def _powers(limit: int) -> list[int]:
+    return [1 << k for k in range(limit.bit_length()) if 1 << k <= limit]
+
+
+def divisions(plan: TrainingPlan, layers: int, experts: int) -> Layout:
+    """The divisions worth trying for a plan, as columns; `fitted` joins them with GPU counts."""
+    hw = plan.hardware
+    tensors = [hw.tensor_parallel] if hw.tensor_parallel else _powers(8)
+    pipelines = [hw.pipeline_parallel] if hw.pipeline_parallel else [p for p in _powers(16) if p <= layers]
+    if hw.expert_parallel:
+        expert_degrees = [hw.expert_parallel]
+    else:
+        expert_degrees = [e for e in (1, 8, 64) if experts % e == 0] if experts > 1 else [1]
+    shardings = [SHARDING.index(hw.sharding)] if hw.sharding else [1, 3]
+    automatic = plan.activation_recomputation == "auto"
+    levels = [1, 2] if automatic else [RECOMPUTATION.index(plan.activation_recomputation)]
+    rows = [
+        (t, p, hw.virtual_pipeline or (2 if p > 1 and layers % (2 * p) == 0 else 1), e, z, r)
+        for t, p, e, z, r in product(tensors, pipelines, expert_degrees, shardings, levels)
+        # sharded weights would be gathered for every micro-batch of a pipeline; nobody runs it so
+        if hw.sharding or z < 3 or p == 1
+    ]
+    columns = np.array(rows, float).T
+    return Layout(
+        gpus=np.ones(len(rows)),
+        tensor_parallel=columns[0],
+        pipeline_parallel=columns[1],
+        virtual_pipeline=columns[2],
+        context_parallel=np.full(len(rows), float(hw.context_parallel or 1)),
+        expert_parallel=columns[3],
+        sharding=columns[4],
+        recomputation=columns[5],
+        micro_batch_size=np.ones(len(rows)),
+        gpus_per_node=np.ones(len(rows)),
+    )
+
+
+def is_possible(at: Layout, plan: TrainingPlan) -> Any:
+    """Which divisions exist on that many GPUs: whole groups, and tensor parallelism inside a node unless fixed."""
+    model = at.tensor_parallel * at.pipeline_parallel * at.context_parallel
+    whole = (np.mod(at.gpus, model) == 0) & (np.mod(at.gpus / at.pipeline_parallel, at.expert_parallel) == 0)
+    inside = (at.tensor_parallel <= at.gpus_per_node) | (plan.hardware.tensor_parallel is not None)
+    return whole & inside

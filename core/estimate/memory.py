@@ -1,0 +1,102 @@
+"""Memory of one GPU, by component. All functions are arithmetic that broadcasts over plans and layouts.
+
+States follow ZeRO (arXiv:1910.02054, section 5), activations Korthikanti et al. (arXiv:2205.05198, table 2) with the
+saved tensors of a gated block counted one by one; the largest stage of a pipeline is the first one, which holds as
+many micro-batches as there are stages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.estimate.constants import Constants
+from core.estimate.layout import Layout
+from core.estimate.workload import Workload
+
+GIB = 2.0**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """GiB per GPU, floats or arrays. `activations` are those of `micro_batch_size` sequences."""
+
+    weights: Any
+    gradients: Any
+    optimizer: Any
+    activations: Any
+    overhead: Any
+
+    @property
+    def total(self) -> Any:
+        return self.weights + self.gradients + self.optimizer + self.activations + self.overhead
+
+
+def parameters_per_gpu(w: Workload, at: Layout) -> tuple[Any, Any]:
+    """Dense and routed parameters that one GPU of the first stage would hold without data-parallel sharding."""
+    dense_body = w.parameters - w.routed_parameters - w.embedding_parameters
+    # both embeddings sit on different stages once there are two of them
+    embedding = w.embedding_parameters / np.where(at.pipeline_parallel > 1, 2.0, 1.0)
+    dense = (dense_body / at.pipeline_parallel + embedding) / at.tensor_parallel
+    routed = w.routed_parameters / (at.pipeline_parallel * at.expert_parallel)
+    return dense, routed
+
+
+def activation_bytes_per_token(w: Workload, at: Layout) -> Any:
+    """Bytes that one layer keeps per token for the backward pass, before any division.
+
+    16-bit tensors: both norms' inputs and outputs, the attention output and the two residuals make 12 d; queries are
+    in them, keys and values add their width; the feed-forward keeps its two halves, their product and the activation
+    (gated), or the input and output of the activation (not gated).
+    """
+    d = w.hidden_size
+    kept = 12.0 * d + 2.0 * w.kv_size + np.where(w.ffn_matrices > 2, 8.0, 4.0) * w.ffn_active_size
+    # the attention matrix: 5 a s bytes, gone with FlashAttention or selective recomputation
+    matrix = 5.0 * w.attention_heads * w.sequence_length
+    keeps_matrix = (at.recomputation < 1) & (w.flash_attention < 1)
+    return kept + np.where(keeps_matrix, matrix, 0.0)
+
+
+def activation_gib(w: Workload, at: Layout) -> Any:
+    """Activations of `at.micro_batch_size` sequences on the fullest stage, logits included."""
+    tokens = at.micro_batch_size * w.sequence_length / at.context_parallel
+    stage_layers = w.layers / at.pipeline_parallel
+    layer = tokens * activation_bytes_per_token(w, at) / at.tensor_parallel
+    full = at.recomputation > 1
+    # recomputing a layer keeps its 16-bit input, and one layer at a time comes back whole
+    stored = np.where(full, tokens * 2.0 * w.hidden_size, layer) * stage_layers
+    in_flight = at.pipeline_parallel * (
+        1.0 + (at.pipeline_parallel - 1.0) / (at.pipeline_parallel * at.virtual_pipeline)
+    )
+    in_flight = np.where(at.pipeline_parallel > 1, in_flight, 1.0)
+    logits = tokens * w.vocabulary_size * 6.0 / at.tensor_parallel
+    working = np.where(full, layer, 0.0)
+    first = stored * in_flight + working
+    last = stored * np.where(at.pipeline_parallel > 1, at.virtual_pipeline, 1.0) + working + logits
+    return np.maximum(first, last) / GIB
+
+
+def memory(w: Workload, at: Layout, k: Constants) -> Memory:
+    """Memory of the fullest GPU."""
+    dense, routed = parameters_per_gpu(w, at)
+    dense_group = at.data_parallel * at.context_parallel
+    routed_group = np.maximum(at.gpus / (at.pipeline_parallel * at.expert_parallel), 1.0)
+    held = dense + routed
+    sharded = dense / dense_group + routed / routed_group
+    trained = w.trained_parameters / w.parameters
+    weights = np.where(at.sharding >= 3, sharded, held) * w.weight_bytes
+    gradients = np.where(at.sharding >= 2, sharded, held) * trained * w.gradient_bytes
+    optimizer = np.where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes
+    # two gathered layers of weights while sharded, ZeRO-3 prefetch
+    gathered = np.where(at.sharding >= 3, 2.0 * held / w.layers * 2.0, 0.0)
+    activations = activation_gib(w, at)
+    slack = (k.allocator_slack - 1.0) * (activations + gathered / GIB)
+    return Memory(
+        weights=weights / GIB,
+        gradients=gradients / GIB,
+        optimizer=optimizer / GIB,
+        activations=activations,
+        overhead=k.framework_gib + gathered / GIB + slack,
+    )
