@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
+from pydantic import ValidationError
 
 from core.document import Document
 from core.money import decimal_from
+from core.offer import Fact, Offer, Skipped
 
 _AMOUNT = re.compile(r"^\s*(?:US)?\$?\s*([0-9][0-9,]*(?:\.[0-9]+)?)\s*(?:/.*)?$", re.DOTALL)
 _LEADING_NUMBER = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
@@ -87,3 +89,98 @@ def number(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         return None
     return Decimal(value)
+
+
+def inner(value: Any) -> dict[str, Any]:
+    """An optional JSON object; empty for null and for anything that is not an object."""
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def within(value: Any, most: int) -> Decimal | None:
+    """A JSON number that is above zero and at most `most`; `None` for anything else.
+
+    Sizes and amounts pass through here before any arithmetic: JSON can hold 1E+999999999, and a `Decimal`
+    of that kind overflows, or fills the memory once it is written out.
+    """
+    found = number(value)
+    return found if found is not None and 0 < found <= most else None
+
+
+def priced(row: Any, **terms: Any) -> Offer | Skipped:
+    """The offer of these terms, or the row left out where a term is beyond what an offer can hold."""
+    try:
+        return Offer(**terms)
+    except ValidationError:
+        return Skipped("a value is out of bounds", row)
+
+
+def each_once(facts: Iterable[Fact], document: Document) -> Iterator[Fact]:
+    """The facts; an offer that is listed again is left out.
+
+    Raises:
+        ParseError: one offer is listed twice with different terms, so at least one was misread.
+    """
+    seen: dict[str, Offer] = {}
+    for fact in facts:
+        if not isinstance(fact, Offer):
+            yield fact
+            continue
+        first = seen.setdefault(fact.offer_id, fact)
+        if first is fact:
+            yield fact
+        elif first == fact:
+            yield Skipped("listed twice", fact.model_dump(mode="json", exclude_none=True))
+        else:
+            raise document.error(
+                f"{fact.sku} ({fact.purchase_option}, {fact.region}) is listed at {first.price.amount:f} and "
+                f"at {fact.price.amount:f} {fact.price.currency}, or with other terms"
+            )
+
+
+GB_PER_GIB = Decimal("1.073741824")
+"""2 ** 30 over 10 ** 9; prices per GiB are divided by it where we keep prices per GB."""
+
+_EXACT_USD = re.compile(r"\$([0-9]{1,6}(?:\.[0-9]{1,6})?)", re.ASCII)
+
+_HOST_CLOUDS = {
+    "amazon": "aws",
+    "amazon_web_services": "aws",
+    "datacrunch": "verda",
+    "digital_ocean": "digitalocean",
+    "google": "gcp",
+    "google_cloud": "gcp",
+    "lambdalabs": "lambda",
+    "lambda_labs": "lambda",
+    "nebius_ai": "nebius",
+    "oracle": "oci",
+    "vastai": "vast",
+    "vast_ai": "vast",
+}
+"""Aggregators' words for clouds that we know by another name (answers and catalogues of 2025 and 2026)."""
+
+
+def exact_usd(text: str) -> Decimal | None:
+    """The amount of a cell that holds nothing but `$4.50`; `None` for `from $4.50`, `$1,234` and words.
+
+    Commas are refused: no hourly price needs one, and `$4,500` may be a decimal comma.
+    """
+    match = _EXACT_USD.fullmatch(text.strip())
+    return Decimal(match.group(1)) if match and Decimal(match.group(1)) > 0 else None
+
+
+def text(value: Any) -> str | None:
+    """A JSON string with something in it, blanks around it removed; `None` for anything else."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def contradicts(hourly: Decimal, monthly: Any) -> bool:
+    """Whether a monthly amount cannot belong to this hourly one. A month is billed as 500 to 1,000 hours,
+    with a cap or without; the wide bounds only tell swapped or rescaled fields from odd price lists."""
+    amount = within(monthly, 100_000_000)
+    return amount is not None and not 300 <= amount / hourly <= 3000
+
+
+def host_cloud(name: str) -> str:
+    """The provider id of a cloud that an aggregator names: `Massed Compute` becomes `massed_compute`."""
+    slug = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+    return _HOST_CLOUDS.get(slug, slug)
