@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from core.document import Document
 from core.money import decimal_from
-from core.offer import Fact, Offer, Skipped
+from core.offer import Availability, Fact, Offer, Skipped
 
 _AMOUNT = re.compile(r"^\s*(?:US)?\$?\s*([0-9][0-9,]*(?:\.[0-9]+)?)\s*(?:/.*)?$", re.DOTALL)
 _LEADING_NUMBER = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
@@ -184,3 +184,27 @@ def host_cloud(name: str) -> str:
     """The provider id of a cloud that an aggregator names: `Massed Compute` becomes `massed_compute`."""
     slug = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
     return _HOST_CLOUDS.get(slug, slug)
+
+
+def merged(
+    documents: Sequence[Document], parse: Callable[[Document], Iterable[Fact]]
+) -> Iterator[tuple[Document, Fact]]:
+    """The facts of several answers about the same offers, say one without a key and one with it.
+
+    Of an offer that is in more than one answer, the one that knows its stock stands; otherwise the first.
+    """
+    found = [(document, fact) for document in documents for fact in parse(document)]
+    stands: dict[str, int] = {}
+    for place, (_, fact) in enumerate(found):
+        if isinstance(fact, Offer):
+            other = found[stands.setdefault(fact.offer_id, place)][1]
+            if _knows_stock(fact) and not _knows_stock(other):
+                stands[fact.offer_id] = place
+    for place, (document, fact) in enumerate(found):
+        if isinstance(fact, Offer) and stands[fact.offer_id] != place:
+            fact = Skipped("also in another answer", fact.model_dump(mode="json", exclude_none=True))
+        yield document, fact
+
+
+def _knows_stock(fact: Fact) -> bool:
+    return isinstance(fact, Offer) and fact.availability is not Availability.UNKNOWN

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 
 from core.errors import UsageError
+from scrapers import runpod
 from scrapers.source import Source
 
-SOURCES: tuple[Source, ...] = ()
+SOURCES: tuple[Source, ...] = (runpod.SOURCE,)
 
 
 def names() -> tuple[str, ...]:
