@@ -7,13 +7,14 @@ and biases. Bare parameter counts get a Llama-like shape (width = 128 x depth, a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from core.errors import InvalidPlanError
-from core.plan import ArchitectureKeys, TrainingPlan, preset_architecture
+from core.plan import TrainingPlan, preset_architecture
 
 # width of common dense decoders in units of depth: Llama 2 paper, arXiv:2307.09288, table of sizes: 4096/32, 5120/40
 WIDTH_PER_LAYER = 128
@@ -21,6 +22,8 @@ HEAD_SIZE = 128
 VOCABULARY_SIZE = 32_000
 # above this relative distance a published count and the shape cannot be the same network
 COUNT_TOLERANCE = 0.15
+# below this share of active parameters a network must be a mixture of experts
+SPARSE_SHARE = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +252,8 @@ def _filled(
         out.setdefault("value_head_size", out["nope_head_size"])
     if "sliding_window" in out:
         out.setdefault("windowed_layers_share", 1.0)
+    if active and published and active < SPARSE_SHARE * published and "experts" not in out:
+        out.update(_experts_from_counts(out, published, active, assumptions))
     if out.get("experts", 0) > 1:
         out.setdefault("experts_per_token", 2)
         out.setdefault("expert_ffn_hidden_size", out.get("ffn_hidden_size", 4 * d))
@@ -262,6 +267,33 @@ def _filled(
     if "gated_ffn" not in out or "tied_embeddings" not in out:
         out.update(_matching_flags(out, published))
     return out
+
+
+def _experts_from_counts(
+    out: Mapping[str, Any], published: float, active: float, assumptions: list[str]
+) -> dict[str, int]:
+    """Experts per layer and token from the total and active counts and the width of one expert."""
+    d, layers = int(out["hidden_size"]), int(out["layers"])
+    matrices = 3 if out.get("gated_ffn", True) else 2
+    attention = d * out["head_size"] * (2 * out["attention_heads"] + 2 * out["kv_heads"])
+    # latent attention has about half the matrices that its heads would have without compression
+    if out["attention_heads"] * out["head_size"] > 2 * d:
+        attention //= 2
+    embeddings = 2 * d * out["vocabulary_size"]
+    per_token = max((active - embeddings) / layers - attention, 0.1 * active / layers)
+    width = int(out.get("expert_ffn_hidden_size") or out.get("ffn_hidden_size") or per_token / (2 * matrices * d))
+    expert = matrices * d * width
+    used = max(1, round(per_token / expert))
+    experts = max(used + 1, round(used + (published - active) / (layers * expert)))
+    # expert parallelism divides the experts into powers of two
+    experts = 1 << round(math.log2(experts))
+    assumptions.append(f"architecture.experts: {experts}, {used} per token (from parameters and active_parameters)")
+    return {
+        "experts": max(experts, used),
+        "experts_per_token": used,
+        "expert_ffn_hidden_size": width,
+        "ffn_hidden_size": width,
+    }
 
 
 def _ffn_from_count(out: Mapping[str, Any], dense: float | None) -> int:

@@ -20,16 +20,22 @@ class Constants:
     """Names, units and origins are in `sql/seeds/calibration.csv`, one row per field."""
 
     gemm_efficiency: float
-    gemm_efficiency_unmeasured: float
     gemm_half_width: float
     gemm_half_rows: float
     attention_efficiency: float
+    softmax_bytes: float
     elementwise_bytes: float
+    fused_share: float
+    cast_bytes: float
+    routing_passes: float
     layer_seconds: float
     collective_efficiency: float
     network_efficiency: float
+    tensor_exposed: float
+    expert_exposed: float
     overlap: float
-    latency_seconds: float
+    hop_seconds: float
+    bucket_collectives: float
     straggler_share: float
     dequantisation: float
     whole_run_overhead: float

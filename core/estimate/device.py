@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from core.errors import InvalidPlanError
-from core.estimate.constants import Constants
 from core.estimate.throughput import Device
 from core.gpu import GPU
 from core.plan import TrainingPlan
@@ -27,6 +26,10 @@ NETWORK_GB_PER_SECOND = {
 }
 # a workstation or PCIe server: 100 Gbit/s for eight cards
 PCIE_NETWORK_GB_PER_SECOND = 1.6
+# PCIe 4.0 x16, both directions, where no link is published
+PCIE_BYTES_PER_SECOND = 64e9
+# ml-engineering, table of the highest matrix-multiply rates, bf16: 12 accelerators from 0.51 to 0.97, median 0.785
+UNMEASURED_CEILING = 0.785
 LOWER_PRECISIONS = ("fp8", "fp4")
 
 
@@ -50,7 +53,7 @@ def precision_on(plan: TrainingPlan, gpu: GPU) -> str:
     )
 
 
-def device(plan: TrainingPlan, gpu: GPU, k: Constants) -> Device:
+def device(plan: TrainingPlan, gpu: GPU) -> Device:
     """The rates that the plan gets on that GPU.
 
     Raises:
@@ -58,24 +61,27 @@ def device(plan: TrainingPlan, gpu: GPU, k: Constants) -> Device:
     """
     precision = precision_on(plan, gpu)
     rates = gpu.peak_flops_per_second
-    half = rates.get("bf16", rates.get("fp16", rates[precision]))
-    attention = half if precision in LOWER_PRECISIONS else rates[precision]
-    ceiling = k.gemm_efficiency_unmeasured
-    if gpu.measured_bf16_flops_per_second is not None and "bf16" in rates:
-        ceiling = gpu.measured_bf16_flops_per_second / rates["bf16"]
+    half = rates.get("bf16") or rates.get("fp16") or rates[precision]
     bandwidth = gpu.memory_bytes_per_second
     if bandwidth is None:
         raise InvalidPlanError("hardware.gpu", f"no published memory bandwidth of {gpu.gpu_id}")
     # the seed counts both directions
-    inside = (gpu.interconnect_bytes_per_second or 32e9) / 2
+    inside = (gpu.interconnect_bytes_per_second or PCIE_BYTES_PER_SECOND) / 2
     return Device(
         gemm_flops_per_second=rates[precision],
-        attention_flops_per_second=attention,
-        gemm_ceiling=ceiling,
+        half_flops_per_second=min(half, rates[precision]),
+        gemm_ceiling=gemm_ceiling(gpu),
         memory_bytes_per_second=bandwidth,
         interconnect_bytes_per_second=inside,
         network_bytes_per_second=network_bytes_per_second(plan, gpu),
+        is_quantised=float(precision in LOWER_PRECISIONS),
     )
+
+
+def gemm_ceiling(gpu: GPU) -> float:
+    """Share of the data sheet's rate that large matrices reach: measured, or the median of what was measured."""
+    bf16, measured = gpu.peak_flops_per_second.get("bf16"), gpu.measured_bf16_flops_per_second
+    return measured / bf16 if bf16 and measured else UNMEASURED_CEILING
 
 
 def network_bytes_per_second(plan: TrainingPlan, gpu: GPU) -> float:

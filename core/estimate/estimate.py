@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.errors import InvalidPlanError
-from core.estimate.choice import Choice, choose
+from core.estimate.choice import Choice, Row, choose, problem
 from core.estimate.constants import Constants, constants
 from core.estimate.device import device, precision_on
 from core.estimate.workload import Demand, demand
@@ -88,10 +88,20 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
         return quoted(plan, gpu, gpus, per_node)
     k = constants()
     need = demand(plan)
-    choice = choose(need, [device(plan, gpu, k)], [gpus], [per_node], [gpu.memory_gib or 0.0], k)
+    choice = choose(problem([_row(need, gpu, gpus, per_node)]), k)
     if not choice.is_possible[0]:
         raise InvalidPlanError("hardware", f"the parallelism given does not divide {gpus} GPUs")
     return assembled(need, choice, 0, gpu, gpus, per_node, k)
+
+
+def _row(need: Demand, gpu: GPU, gpus: int, gpus_per_node: int) -> Row:
+    return Row(
+        need=need,
+        device=device(need.plan, gpu),
+        gpus=gpus,
+        gpus_per_node=gpus_per_node,
+        gpu_memory_gib=gpu.memory_gib or 0.0,
+    )
 
 
 def assembled(
@@ -258,15 +268,7 @@ def estimates(
         return []
     k = k or constants()
     need = demand(plan)
-    known = {gpu.gpu_id: device(plan, gpu, k) for gpu in {gpu.gpu_id: gpu for gpu, _, _ in rows}.values()}
-    choice = choose(
-        need,
-        [known[gpu.gpu_id] for gpu, _, _ in rows],
-        [gpus for _, gpus, _ in rows],
-        [per_node for _, _, per_node in rows],
-        [gpu.memory_gib or 0.0 for gpu, _, _ in rows],
-        k,
-    )
+    choice = choose(problem([_row(need, *row) for row in rows]), k)
     return [
         assembled(need, choice, row, gpu, gpus, per_node, k)
         for row, (gpu, gpus, per_node) in enumerate(rows)

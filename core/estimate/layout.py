@@ -100,9 +100,8 @@ def divisions(plan: TrainingPlan, layers: int, experts: int) -> Layout:
     )
 
 
-def is_possible(at: Layout, plan: TrainingPlan) -> Any:
+def is_possible(at: Layout, tensor_parallel_is_fixed: Any) -> Any:
     """Which divisions exist on that many GPUs: whole groups, and tensor parallelism inside a node unless fixed."""
     model = at.tensor_parallel * at.pipeline_parallel * at.context_parallel
     whole = (np.mod(at.gpus, model) == 0) & (np.mod(at.gpus / at.pipeline_parallel, at.expert_parallel) == 0)
-    inside = (at.tensor_parallel <= at.gpus_per_node) | (plan.hardware.tensor_parallel is not None)
-    return whole & inside
+    return whole & ((at.tensor_parallel <= at.gpus_per_node) | tensor_parallel_is_fixed)

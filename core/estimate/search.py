@@ -31,7 +31,7 @@ def refusal(plan: TrainingPlan, gpu: GPU) -> InvalidPlanError | None:
         return None
     k = constants()
     try:
-        device(plan, gpu, k)
+        device(plan, gpu)
         if plan.hardware.mfu is not None:
             refuse_above_ceiling(plan.hardware.mfu, gpu, k)
     except InvalidPlanError as error:

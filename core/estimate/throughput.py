@@ -1,12 +1,12 @@
 """Time of one optimizer step, by cause. All functions are arithmetic that broadcasts over plans and layouts.
 
-Compute at an efficiency that grows with the size of the matrices, memory-bound work beside it, the pipeline's bubble
-(arXiv:2104.04473, section 2.2), and the traffic of each kind of parallelism that compute does not hide.
+Compute at an efficiency that grows with the size of the matrices, memory-bound work beside it, the pipeline's
+bubble (arXiv:2104.04473, section 2.2), and the traffic of each kind of parallelism that compute does not hide.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,14 @@ from core.estimate.layout import Layout
 from core.estimate.memory import parameters_per_gpu
 from core.estimate.workload import Workload
 
+# passes over the logits in fp32 by softmax, loss and their gradient: read, write, read, write, 4 bytes, and 16-bit
+# reads and writes beside the matrix multiply
+LOGIT_BYTES = 24.0
+# Megatron-LM: two all-reduces forward, two backward per layer (arXiv:1909.08053, section 3)
+TENSOR_COLLECTIVES = 4.0
+# a gather forward, a gather and a reduce-scatter backward (ZeRO stage 3, arXiv:1910.02054, section 7.2)
+SHARDED_COLLECTIVES = 3.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
@@ -23,13 +31,15 @@ class Device:
 
     gemm_flops_per_second: Any
     """Of the plan's precision, dense, as on the data sheet."""
-    attention_flops_per_second: Any
-    """Of the 16-bit precision that the attention core uses."""
+    half_flops_per_second: Any
+    """Of the 16-bit precision, in which attention is computed whatever the matrices use."""
     gemm_ceiling: Any
-    """Share of the data sheet's rate that somebody measured on large matrices."""
+    """Share of the data sheet's rate that was measured on large matrices in that precision."""
     memory_bytes_per_second: Any
     interconnect_bytes_per_second: Any
     network_bytes_per_second: Any
+    is_quantised: Any
+    """1 where matrices are multiplied in fewer than 16 bits and must be cast first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +49,9 @@ class StepTime:
     gemm: Any
     attention: Any
     elementwise: Any
+    launches: Any
     tensor_parallel: Any
+    context_parallel: Any
     expert_parallel: Any
     bubble: Any
     data_parallel: Any
@@ -50,17 +62,20 @@ class StepTime:
 
     @property
     def total(self) -> Any:
-        work = self.gemm + self.attention + self.elementwise + self.tensor_parallel + self.expert_parallel
-        return work + self.bubble + self.data_parallel + self.optimizer + self.straggler
+        parts = (getattr(self, field.name) for field in fields(self) if field.name != "hardware_flops")
+        return sum(parts)
 
 
 def group_bandwidth(size: Any, stride: Any, at: Layout, device: Device, k: Constants) -> Any:
-    """Bytes per second that one GPU moves in a collective of `size` GPUs, `stride` apart."""
+    """Bytes per second that one GPU moves in a collective of `size` GPUs, `stride` apart.
+
+    Inside a node the interconnect carries it. Across nodes the network does: of a group with several members in a
+    node each sends once into the network what a ring through all of them moves.
+    """
     inside = device.interconnect_bytes_per_second * k.collective_efficiency
     outside = device.network_bytes_per_second * k.network_efficiency
-    # neighbours of a group that share a node use its network cards together
-    sharing = np.clip(at.gpus_per_node / stride, 1.0, None)
-    across = np.minimum(outside * np.minimum(sharing, size), inside)
+    members = np.clip(at.gpus_per_node / stride, 1.0, size)
+    across = np.minimum(outside * members, inside)
     return np.where(size * stride <= at.gpus_per_node, inside, across)
 
 
@@ -72,57 +87,85 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     micro_batches = np.maximum(w.global_batch_tokens / (dp * at.micro_batch_size * w.sequence_length), 1.0)
     per_step = tokens * micro_batches
     full, selective = at.recomputation > 1, at.recomputation == 1
+    stage_layers = w.layers / p
 
-    passes = 1.0 + w.gemm_backward + np.where(full, 1.0, 0.0)
-    gemm_flops = (w.body_flops * passes + w.head_flops * (1.0 + w.gemm_backward)) / (t * p)
+    # matrix multiplies
+    body_passes = 1.0 + w.gemm_backward + full
+    gemm_flops = w.body_flops * body_passes + w.head_flops * (1.0 + w.gemm_backward) + w.other_forward_flops
+    gemm_flops = gemm_flops / (t * p)
+    moe = w.experts > 1
+    width = np.where(moe, np.minimum(w.expert_ffn_size, w.hidden_size), w.hidden_size) / np.sqrt(t)
+    rows = np.where(moe, tokens * w.experts_per_token * e / np.maximum(w.experts, 1.0), tokens)
+    # the faster the units are against the memory, the larger a matrix must be to feed them
+    balance = device.gemm_flops_per_second / device.memory_bytes_per_second / 153.0
+    saturation = (1.0 + balance * k.gemm_half_width / width) * (1.0 + balance * k.gemm_half_rows / rows)
+    gemm_rate = device.gemm_flops_per_second * device.gemm_ceiling * k.gemm_efficiency / saturation
+    gemm = per_step * gemm_flops / gemm_rate * (1.0 + w.is_dequantised * k.dequantisation)
+
+    # attention core: matrix units for the products, and the softmax that keeps pace with the memory system only
     repeats = np.where(full | (selective & (w.flash_attention < 1)), 1.0, 0.0)
     attention_flops = w.attention_flops * (1.0 + w.attention_backward + repeats) / (t * p)
-    gemm_flops = gemm_flops + w.other_forward_flops / (t * p)
-    width = np.where(w.experts > 1, np.minimum(w.expert_ffn_size, w.hidden_size), w.hidden_size) / np.sqrt(t)
-    rows = np.where(w.experts > 1, tokens * w.experts_per_token * e / np.maximum(w.experts, 1.0), tokens)
-    saturation = width / (width + k.gemm_half_width) * rows / (rows + k.gemm_half_rows)
-    gemm_rate = device.gemm_flops_per_second * device.gemm_ceiling * k.gemm_efficiency * saturation
-    gemm = per_step * gemm_flops / gemm_rate * (1.0 + w.is_dequantised * k.dequantisation)
-    attention = per_step * attention_flops / (device.attention_flops_per_second * k.attention_efficiency)
+    attention_seconds = 1.0 / (device.half_flops_per_second * k.attention_efficiency)
+    attention_seconds = attention_seconds + k.softmax_bytes / device.memory_bytes_per_second
+    attention = per_step * attention_flops * attention_seconds
 
-    stage_layers = w.layers / p
-    traffic = k.elementwise_bytes * w.hidden_size * np.where(full, 4.0 / 3.0, 1.0)
-    elementwise = per_step * stage_layers * traffic / (t * device.memory_bytes_per_second)
-    elementwise = elementwise + micro_batches * stage_layers * k.layer_seconds
+    # memory-bound work
+    fused = np.where(w.is_fused > 0, k.fused_share, 1.0)
+    widths = w.hidden_size * 8.0 + w.ffn_active_size * w.ffn_matrices
+    widths = widths + np.where(moe, w.experts_per_token * w.hidden_size * k.routing_passes, 0.0)
+    traffic = k.elementwise_bytes * fused * widths * np.where(full, 4.0 / 3.0, 1.0)
+    traffic = traffic + device.is_quantised * k.cast_bytes * widths
+    logits = LOGIT_BYTES * w.vocabulary_size / w.layers
+    elementwise = per_step * stage_layers * (traffic + logits) / (t * device.memory_bytes_per_second)
+    launches = micro_batches * stage_layers * k.layer_seconds * np.where(full, 4.0 / 3.0, 1.0)
+    launches = launches * np.where(moe, 2.0, 1.0)
 
+    # tensor parallelism
     inside = group_bandwidth(t, 1.0, at, device, k)
-    exchanged = 2.0 * (4.0 + np.where(full, 2.0, 0.0)) * 2.0 * w.hidden_size * (t - 1.0) / t
-    tensor = per_step * stage_layers * exchanged / inside
+    collectives = TENSOR_COLLECTIVES + np.where(full, 2.0, 0.0)
+    exchanged = collectives * 2.0 * 2.0 * w.hidden_size * (t - 1.0) / t
+    tensor = per_step * stage_layers * exchanged / inside * k.tensor_exposed
+    tensor = tensor + np.where(t > 1, micro_batches * stage_layers * collectives * t * k.hop_seconds, 0.0)
+
+    # context parallelism: keys and values travel once forward and twice backward
+    around = group_bandwidth(c, t, at, device, k)
+    context = per_step * stage_layers * 3.0 * 2.0 * w.kv_size * (c - 1.0) / (t * around)
+
+    # expert parallelism: dispatch and combine, forward and backward
     routed_bandwidth = group_bandwidth(e, 1.0, at, device, k)
     routed_bytes = 4.0 * w.experts_per_token * 2.0 * w.hidden_size * (e - 1.0) / e / t
-    expert = np.where(e > 1, per_step * stage_layers * routed_bytes / routed_bandwidth, 0.0)
+    expert = per_step * stage_layers * routed_bytes / routed_bandwidth * k.expert_exposed
+    expert = expert + np.where(e > 1, micro_batches * stage_layers * 4.0 * e * k.hop_seconds, 0.0)
 
-    work = gemm + attention + elementwise + tensor + expert
+    work = gemm + attention + elementwise + launches + tensor + context + expert
     bubble = work * (p - 1.0) / (micro_batches * at.virtual_pipeline)
 
+    # data parallelism
     dense, routed = parameters_per_gpu(w, at)
     trained = w.trained_parameters / w.parameters
     group = dp * c
     bandwidth = group_bandwidth(group, t, at, device, k)
-    held = dense + routed
-    once = (2.0 * w.gradient_bytes * trained) * held * (group - 1.0) / np.maximum(group, 1.0)
-    each = (2.0 * w.weight_bytes + w.gradient_bytes * trained) * held * (group - 1.0) / np.maximum(group, 1.0)
+    held, ring = dense + routed, (group - 1.0) / group
     sharded = at.sharding >= 3
-    moved = np.where(sharded, each * micro_batches, once) / bandwidth
-    hidden = k.overlap * np.where(sharded, gemm + attention, (gemm + attention) / micro_batches)
-    data = np.maximum(moved - hidden, 0.0)
-    nodes = np.maximum(at.gpus / at.gpus_per_node, 1.0)
-    data = data + np.where(
-        sharded, micro_batches * stage_layers * 3.0 * np.log2(nodes + 1.0) * k.latency_seconds, 0.0
-    )
+    once = 2.0 * w.gradient_bytes * trained * held * ring / bandwidth
+    each = (2.0 * w.weight_bytes + w.gradient_bytes * trained) * held * ring / bandwidth
+    hidden = k.overlap * (gemm + attention + elementwise) / micro_batches
+    data = np.where(sharded, np.maximum(each - hidden, 0.0) * micro_batches, np.maximum(once - hidden, 0.0))
+    calls = np.where(sharded, SHARDED_COLLECTIVES * micro_batches, k.bucket_collectives * trained) * stage_layers
+    across = group * t > at.gpus_per_node
+    data = data + np.where(across, calls * group * k.hop_seconds, 0.0)
+
     state = held * trained * (w.optimizer_bytes + w.gradient_bytes + 2.0) * 2.0
     optimizer = state / np.where(at.sharding >= 1, group, 1.0) / device.memory_bytes_per_second
+    nodes = np.maximum(at.gpus / at.gpus_per_node, 1.0)
     straggler = (work + bubble + data) * k.straggler_share * np.log2(nodes)
     return StepTime(
         gemm=gemm,
         attention=attention,
         elementwise=elementwise,
+        launches=launches,
         tensor_parallel=tensor,
+        context_parallel=context,
         expert_parallel=expert,
         bubble=bubble,
         data_parallel=data,

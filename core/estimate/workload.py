@@ -27,6 +27,7 @@ LORA_RANK = 16
 # bytes per parameter of weights, gradients and optimizer state: ZeRO, arXiv:1910.02054, section 3.1, for mixed
 # precision Adam; 8-bit states, arXiv:2110.02861; the others follow from the number of states each keeps
 OPTIMIZER_BYTES = {"adamw": 12.0, "adamw_8bit": 6.0, "sgd": 8.0, "adafactor": 4.0, "muon": 8.0}
+FUSED_STACKS = frozenset(["megatron", "nemo", "megatron-bridge", "maxtext", "transformer-engine", "unsloth"])
 # 4-bit NormalFloat with double quantisation: 4.127 bits, QLoRA, arXiv:2305.14314, section 3
 NF4_BYTES = 4.127 / 8
 
@@ -64,6 +65,7 @@ class Workload:
     optimizer_bytes: Any
     is_dequantised: Any
     flash_attention: Any
+    is_fused: Any
 
     @property
     def model_flops_per_token(self) -> Any:
@@ -197,7 +199,19 @@ def _workload(
         optimizer_bytes=OPTIMIZER_BYTES[plan.optimizer] - (4.0 if weight_bytes == 4.0 else 0.0),
         is_dequantised=float(plan.method == "qlora"),
         flash_attention=float(plan.flash_attention is not False),
+        is_fused=float(is_fused(plan)),
     )
+
+
+def is_fused(plan: TrainingPlan) -> bool:
+    """Whether elementwise work is fused into few kernels: the stack says so, or what the plan uses implies it.
+
+    FP8 and FP4 need Transformer Engine, and virtual pipelines and tensor parallelism come with Megatron's kernels.
+    """
+    hw = plan.hardware
+    if hw.stack is not None:
+        return hw.stack.lower() in FUSED_STACKS
+    return plan.precision in ("fp8", "fp4") or (hw.virtual_pipeline or hw.tensor_parallel or 1) > 1
 
 
 def _active_ffn(a: Architecture) -> float:
