@@ -106,6 +106,27 @@ def within(value: Any, most: int) -> Decimal | None:
     return found if found is not None and 0 < found <= most else None
 
 
+LEAST_AMOUNT = Decimal("0.000000001")
+"""Smallest amount that the ledger keeps apart from zero (storage and transfer, DECIMAL(18,9))."""
+
+_PLAIN_DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+
+
+def price_or_reason(value: Any, most: int, *, zero_is_a_price: bool = False) -> Decimal | str:
+    """The amount of a JSON price given as text (`55.0400000000`, `9.0E-4`) or number, above zero and at most
+    `most`; otherwise the reason for leaving the row out."""
+    if value is None or (isinstance(value, str) and value.strip(" *").upper() in ("", "N/A", "NA")):
+        return "no price"
+    found = number(value)
+    if isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value.strip()):
+        found = Decimal(value.strip())
+    if found is None:
+        return "the price is not a plain number"
+    if found == 0:
+        return found if zero_is_a_price else "a price of zero"
+    return found if LEAST_AMOUNT <= found <= most else "the price is out of bounds"
+
+
 def priced(row: Any, **terms: Any) -> Offer | Skipped:
     """The offer of these terms, or the row left out where a term is beyond what an offer can hold."""
     try:
@@ -137,8 +158,7 @@ def each_once(facts: Iterable[Fact], document: Document) -> Iterator[Fact]:
             )
 
 
-GB_PER_GIB = Decimal("1.073741824")
-"""2 ** 30 over 10 ** 9; prices per GiB are divided by it where we keep prices per GB."""
+_GB_PER_GIB = Decimal(2**30) / 10**9
 
 _EXACT_USD = re.compile(r"\$([0-9]{1,6}(?:\.[0-9]{1,6})?)", re.ASCII)
 
@@ -166,6 +186,11 @@ def exact_usd(text: str) -> Decimal | None:
     """
     match = _EXACT_USD.fullmatch(text.strip())
     return Decimal(match.group(1)) if match and Decimal(match.group(1)) > 0 else None
+
+
+def per_gb(amount_per_gib: Decimal) -> Decimal:
+    """A price per GiB as a price per GB, to nine places."""
+    return (amount_per_gib / _GB_PER_GIB).quantize(Decimal("1E-9")).normalize()
 
 
 def text(value: Any) -> str | None:

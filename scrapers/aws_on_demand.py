@@ -1,0 +1,216 @@
+"""AWS: on-demand prices of EC2 accelerator types, and of storage and internet egress beside them.
+
+Read from the maps that the price pages load: one per region, keyless, undocumented, published about once a
+day; the region list says which there are. Prices are US dollars per *instance*-hour, Linux, shared tenancy
+(answer of 2026-10-06; reference list of 2026-09). AWS names no GPU here, so the instance type is the GPU
+label, `sql/seeds/gpu_alias_aws.csv` says what it holds and `instance_type.csv` how many. An entry whose vCPUs
+differ from the seed's is left out: either is wrong.
+
+One shape serves all maps: `regions`, then the place's name, then charges whose keys are sentences. Known
+sentences of the EBS, S3 and data transfer maps become storage and transfer prices; keys and tiers as seen in
+2026. The first 100 GB a month to the internet are free over all regions (AWS, 2026), so the first paid tier
+begins there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from core.contract import Contract
+from core.document import Document, Request
+from core.instance import lookup
+from core.money import Price, Unit
+from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from core.region import region_code
+from scrapers.reading import each_once, inner, mapping, price_or_reason, priced
+from scrapers.source import Source
+
+MAPS = "https://b0.p.awsstatic.com/pricing/2.0/meteredUnitMaps"
+ON_DEMAND = MAPS + "/ec2/USD/current/ec2-ondemand-without-sec-sel/{location}/Linux/index.json"
+
+MOST_USD = 10_000
+"""No instance-hour costs this much."""
+
+ACCELERATED = frozenset({"GPU instance", "Machine Learning ASIC Instances", "Accelerated Computing"})
+"""Families as the maps name them; a type of these that the seed lacks is told apart from all the others."""
+
+STORAGE = {
+    "Storage General Purpose gp3 GB Mo": ("gp3", "block", 0),
+    "Storage General Purpose gp2 GB Mo": ("gp2", "block", 0),
+    "Storage Provisioned IOPS io2 GB Mo": ("io2", "block", 0),
+    "Storage Throughput Optimized HDD st1 GB Mo": ("st1", "block", 0),
+    "Storage Cold HDD sc1 GB Mo": ("sc1", "block", 0),
+    "Standard Storage First 50 TB per GB Mo": ("s3-standard", "object", 0),
+    "Standard Storage Next 450 TB per GB Mo": ("s3-standard", "object", 50 * 1024),
+    "Standard Storage Over 500 TB per GB Mo": ("s3-standard", "object", 500 * 1024),
+}
+"""Charge: sku, kind, lower bound of the tier in GB."""
+
+TRANSFER = {
+    "DataTransfer External Inbound": ("ingress", 0),
+    "DataTransfer External Outbound Next 10 TB": ("egress", 100),
+    "DataTransfer External Outbound Next 40 TB": ("egress", 10 * 1024),
+    "DataTransfer External Outbound Next 100 TB": ("egress", 50 * 1024),
+    "DataTransfer External Outbound Greater than 150 TB": ("egress", 150 * 1024),
+}
+"""Charge: direction, lower bound of the monthly tier in GB."""
+
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_DISKS = re.compile(r"(\d{1,3}) x (\d{1,6})(?: GB)?(?: NVMe)? SSD")
+
+
+def parse(document: Document) -> Iterator[Fact]:
+    """Facts of one map; the region list has none and is read by `follow`.
+
+    Raises:
+        ParseError: neither a map nor the region list.
+    """
+    answer = mapping(document.json(), document, "answer")
+    if "regions" in answer:
+        return each_once(_map(answer, document), document)
+    return _edge_places(_places(answer, document))
+
+
+def follow(document: Document) -> Iterator[Request]:
+    """The map of every region on the region list."""
+    answer = mapping(document.json(), document, "answer")
+    if "regions" in answer:
+        return
+    for place in _places(answer, document):
+        if place["type"] == "AWS Region" and _REGION.fullmatch(place["code"]):
+            url = ON_DEMAND.format(location=quote(place["name"]))
+            yield Request(url=url, context={"region": place["code"], "location": place["name"]})
+
+
+def _places(answer: Mapping[str, Any], document: Document) -> list[dict[str, str]]:
+    places = [inner(place) for place in answer.values()]
+    if not places or not all(
+        isinstance(place.get(k), str) for place in places for k in ("name", "code", "type")
+    ):
+        raise document.error("neither `regions` nor a list of places with name, code and type")
+    return places
+
+
+def _edge_places(places: list[dict[str, str]]) -> Iterator[Fact]:
+    for place in places:
+        if place["type"] != "AWS Region" or not _REGION.fullmatch(place["code"]):
+            yield Skipped("a local or wavelength zone, not a region", place)
+
+
+def _map(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
+    currency = inner(answer.get("manifest")).get("currencyCode", "USD")
+    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
+        raise document.error(f"the manifest's currency is {currency!r}")
+    regions = mapping(answer["regions"], document, "regions")
+    for location, entries in regions.items():
+        region = region_code("aws", location)
+        if region is None and len(regions) == 1:
+            region = document.context.get("region")
+        for name, entry in mapping(entries, document, f"regions[{location!r}]").items():
+            row = {"location": location, "charge": name, **inner(entry)}
+            if region is None:
+                yield Skipped("a place without a region code", row)
+            elif "Instance Type" in row:
+                yield _offer(row, region, currency)
+            else:
+                yield _charge(row, region, currency)
+
+
+def _offer(row: Mapping[str, Any], region: str, currency: str) -> Offer | Skipped:
+    instance_type = str(row["Instance Type"])
+    shape = lookup("aws", instance_type)
+    if shape is None:
+        known = row.get("Instance Family") in ACCELERATED or row.get("plc:InstanceFamily") in ACCELERATED
+        return Skipped("an accelerator type that the seed lacks" if known else "no accelerator", row)
+    if shape.gpu_count == 0:
+        return Skipped("no GPU or AI accelerator", row)
+    if row.get("Operating System") != "Linux":
+        return Skipped("not Linux", row)
+    if row.get("Pre Installed S/W", "NA") not in ("NA", ""):
+        return Skipped("with licensed software", row)
+    if shape.vcpus is None or row.get("vCPU") != format(shape.vcpus, "f"):
+        return Skipped("vCPUs differ from the seed", row)
+    amount = price_or_reason(row.get("price"), MOST_USD)
+    if isinstance(amount, str):
+        return Skipped(amount, row)
+    disks = _DISKS.fullmatch(str(row.get("Storage")))
+    return priced(
+        row,
+        provider="aws",
+        sku=instance_type,
+        instance_type=instance_type,
+        region=region,
+        gpu_label=instance_type,
+        gpu_count=shape.gpu_count,
+        gpu_memory_gib=shape.gpu_memory_gib,
+        vcpus=shape.vcpus,
+        memory_gib=shape.memory_gib,
+        local_storage_gb=Decimal(disks[1]) * Decimal(disks[2]) if disks else None,
+        network=row.get("Network Performance"),
+        purchase_option=PurchaseOption.ON_DEMAND,
+        price=Price(amount=amount, currency=currency, unit=Unit.HOUR),
+        billing_increment_seconds=1,
+        minimum_billing_seconds=60,
+    )
+
+
+def _charge(row: Mapping[str, Any], region: str, currency: str) -> Fact:
+    storage, transfer = STORAGE.get(row["charge"]), TRANSFER.get(row["charge"])
+    if storage is None and transfer is None:
+        return Skipped("another charge", row)
+    amount = price_or_reason(row.get("price"), MOST_USD, zero_is_a_price=transfer is not None)
+    if isinstance(amount, str):
+        return Skipped(amount, row)
+    if storage:
+        sku, kind, from_gb = storage
+        return StoragePrice(
+            provider="aws",
+            sku=sku,
+            region=region,
+            kind=kind,
+            amount_per_gb_month=amount,
+            currency=currency,
+            from_gb=Decimal(from_gb),
+        )
+    assert transfer
+    direction, from_gb = transfer
+    return TransferPrice(
+        provider="aws",
+        sku=f"internet-{direction}",
+        region=region,
+        direction=direction,
+        amount_per_gb=amount,
+        currency=currency,
+        from_gb=Decimal(from_gb),
+    )
+
+
+SOURCE = Source(
+    name="aws_on_demand",
+    provider="aws",
+    homepage="https://aws.amazon.com/ec2/pricing/on-demand/",
+    every=timedelta(days=1),
+    fresh_for=timedelta(hours=50),
+    requests=(
+        Request(url="https://b0.p.awsstatic.com/locations/1.0/aws/current/locations.json"),
+        Request(url=f"{MAPS}/ec2/USD/current/ebs.json"),
+        Request(url=f"{MAPS}/s3/USD/current/s3-standard.json"),
+        Request(url=f"{MAPS}/datatransfer/USD/current/datatransfer.json"),
+    ),
+    parse=parse,
+    follow=follow,
+    contract=Contract(
+        min_offers=300,
+        must_have=("h100", "a100", "t4"),
+        usd_per_gpu_hour=(Decimal("0.1"), Decimal(40)),
+    ),
+    covers="on-demand Linux instances with accelerators in all commercial regions; EBS, S3 and egress prices",
+    licence="undocumented data behind the public price page; no stated licence, AWS site terms apply",
+    seconds_between_requests=0.2,
+)
