@@ -9,10 +9,15 @@ from datetime import timedelta
 from core.contract import Contract
 from core.document import Credential, Document, Request
 from core.offer import Fact
+from scrapers.stream import LineFilter
 
 
 def _follow_nothing(document: Document) -> Iterator[Request]:
     return iter(())
+
+
+def _keep_all(request: Request) -> LineFilter | None:
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,4 +57,6 @@ class Source:
     seconds_between_requests: float = 1.0
     """Politeness per host."""
     max_body_mib: int = 64
-    """An answer larger than this is refused."""
+    """An answer larger than this is refused; of a filtered answer, what is kept of it."""
+    line_filter: Callable[[Request], LineFilter | None] = _keep_all
+    """For requests whose answer is too long to keep: the lines that are archived and parsed."""
