@@ -22,9 +22,12 @@ def soup(document: Document) -> BeautifulSoup:
     """The document as parsed HTML; scripts are data here and never run.
 
     Raises:
-        ParseError: the body is not UTF-8, or holds no element at all.
+        ParseError: not UTF-8, no HTML, or cut off before its end: a price may have lost digits there.
     """
-    tree = BeautifulSoup(document.text(), "lxml")
+    text = document.text()
+    if "</html" not in text[-2000:].lower():
+        raise document.error(f"no whole HTML page; the body begins {document.body[:60]!r}")
+    tree = BeautifulSoup(text, "lxml")
     if tree.find() is None:
         raise document.error(f"no HTML; the body begins {document.body[:60]!r}")
     return tree

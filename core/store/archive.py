@@ -1,0 +1,177 @@
+"""Bytes on disk by content hash, and one manifest per run. Nothing is parsed that is not here first.
+
+`archive/ab/abcdef....zst` holds the bytes of one document; `archive/runs/2026/11/<run_id>.json` says which
+documents a run fetched, from where and when, or why it could not. Replaying the manifests in order gives the
+ledger's history again. Nothing here is ever changed; both are written to a temporary name, flushed to disk
+and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from core.document import Document, Request
+from core.errors import CorruptError, StoreError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchFailure:
+    """Why a run has no complete set of documents."""
+
+    kind: str
+    message: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What one run fetched. `failure` is set when the fetch did not end well."""
+
+    run_id: str
+    source: str
+    started_at: datetime
+    observed_at: datetime
+    documents: tuple[Mapping[str, Any], ...]
+    is_complete: bool = True
+    failure: FetchFailure | None = None
+
+
+def run_id(source: str, started_at: datetime) -> str:
+    """Name of a run; sorts by start time."""
+    return f"{started_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{source}"
+
+
+class Archive:
+    """The archive of one home."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, document: Document) -> dict[str, Any]:
+        """Keep the bytes; returns the document's entry for a manifest."""
+        path = self._path(document.sha256)
+        if not path.exists():
+            _write(path, zstandard.ZstdCompressor(level=9, write_checksum=True).compress(document.body))
+        return {
+            "url": document.request.url,
+            "method": document.request.method,
+            "payload": document.request.payload,
+            "context": dict(document.request.context),
+            "sha256": document.sha256,
+            "body_bytes": len(document.body),
+            "status": document.status,
+            "content_type": document.content_type,
+            "etag": document.etag,
+            "last_modified": document.last_modified,
+            "fetched_at": document.fetched_at.astimezone(UTC).isoformat(),
+        }
+
+    def body(self, sha256: str) -> bytes:
+        """The bytes of that hash.
+
+        Raises:
+            CorruptError: not there, or not what was written.
+        """
+        path = self._path(sha256)
+        try:
+            body = zstandard.ZstdDecompressor().decompress(path.read_bytes())
+        except FileNotFoundError:
+            raise CorruptError(f"the archive lacks {sha256}") from None
+        except zstandard.ZstdError as error:
+            raise CorruptError(f"{path} cannot be decompressed: {error}") from error
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise CorruptError(f"{path} does not hold the bytes of its name")
+        return body
+
+    def documents(self, manifest: Manifest) -> list[Document]:
+        """The documents of a run, read back from disk and checked against their hashes."""
+        return [self._document(manifest.source, entry) for entry in manifest.documents]
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Keep what a run fetched; from here on the run exists, whatever happens to the database."""
+        content = {
+            "run_id": manifest.run_id,
+            "source": manifest.source,
+            "started_at": manifest.started_at.astimezone(UTC).isoformat(),
+            "observed_at": manifest.observed_at.astimezone(UTC).isoformat(),
+            "is_complete": manifest.is_complete,
+            "documents": [dict(entry) for entry in manifest.documents],
+            "failure": vars(manifest.failure) if manifest.failure else None,
+        }
+        _write(self._manifest_path(manifest.run_id), json.dumps(content, indent=1).encode())
+
+    def manifests(self, sources: Sequence[str] = (), since: datetime | None = None) -> Iterator[Manifest]:
+        """All manifests in the order of their runs, of some sources or all.
+
+        Raises:
+            CorruptError: a manifest cannot be read.
+        """
+        for path in sorted((self._folder / "runs").glob("*/*/*.json"), key=lambda path: path.name):
+            if sources and path.stem.partition("Z-")[2] not in sources:
+                continue
+            manifest = _read_manifest(path)
+            if since is None or manifest.started_at >= since:
+                yield manifest
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / f"{sha256}.zst"
+
+    def _manifest_path(self, run: str) -> Path:
+        return self._folder / "runs" / run[:4] / run[4:6] / f"{run}.json"
+
+    def _document(self, source: str, entry: Mapping[str, Any]) -> Document:
+        request = Request(
+            url=entry["url"], method=entry["method"], payload=entry["payload"], context=entry["context"]
+        )
+        return Document(
+            source=source,
+            request=request,
+            body=self.body(entry["sha256"]),
+            fetched_at=datetime.fromisoformat(entry["fetched_at"]),
+            status=entry["status"],
+            content_type=entry["content_type"],
+            etag=entry["etag"],
+            last_modified=entry["last_modified"],
+        )
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        content = json.loads(path.read_bytes())
+        return Manifest(
+            run_id=content["run_id"],
+            source=content["source"],
+            started_at=datetime.fromisoformat(content["started_at"]),
+            observed_at=datetime.fromisoformat(content["observed_at"]),
+            documents=tuple(content["documents"]),
+            is_complete=content["is_complete"],
+            failure=FetchFailure(**content["failure"]) if content["failure"] else None,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptError(f"{path} is not a manifest: {error}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of it or nothing: a temporary file in the same folder, flushed, then renamed."""
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True) if temporary else None
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error

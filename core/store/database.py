@@ -1,0 +1,112 @@
+"""The ledger's files, and the only two ways to open its database: one writer at a time, and readers of a
+published snapshot.
+
+A DuckDB writer locks every other process out of its file, readers too. So the writer's file is private,
+writers take turns on a lock file beside it, and readers only ever see numbered copies (`core.store.publish`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from core.errors import StoreBusyError, StoreError
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where one ledger lives."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        return self.path / "ledger.duckdb"
+
+    @property
+    def archive(self) -> Path:
+        return self.path / "archive"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.path / "snapshots"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "writer.lock"
+
+    def create(self) -> None:
+        """Make the folders, readable by their owner alone.
+
+        Raises:
+            StoreError: they cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.archive.mkdir(exist_ok=True)
+            self.snapshots.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot use {self.path} as the ledger's home: {error.strerror}") from error
+
+
+@contextmanager
+def turn(home: Home, *, wait_seconds: float = 60.0) -> Generator[None]:
+    """Hold the writers' turn. Never open or copy the database file without it.
+
+    Raises:
+        StoreBusyError: another writer kept it for longer than `wait_seconds`.
+    """
+    home.create()
+    deadline = time.monotonic() + wait_seconds
+    try:
+        file = home.lock.open("a")
+    except OSError as error:
+        raise StoreError(f"cannot write {home.lock}: {error.strerror}") from error
+    with file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StoreBusyError(
+                        f"another writer has held {home.lock} for {wait_seconds:g} s"
+                    ) from None
+                time.sleep(0.02)
+        yield
+
+
+@contextmanager
+def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
+    """The writer's database; only inside `turn`. Closed, and so checkpointed, on the way out.
+
+    Raises:
+        StoreError: the file cannot be opened.
+    """
+    try:
+        connection = duckdb.connect(str(home.database))
+    except duckdb.Error as error:
+        raise StoreError(f"cannot open {home.database}: {error}") from error
+    try:
+        connection.execute("set timezone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """All or nothing."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()

@@ -1,0 +1,168 @@
+"""Bring a ledger to this release: migrations once each, then reference data and views as they are now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from core.alias import Alias, Aliases
+from core.errors import MigrationError
+from core.store import sql
+from core.store.database import transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRow:
+    """What the ledger keeps about a declared source."""
+
+    source: str
+    provider: str
+    kind: str
+    fresh_for_seconds: int
+    every_seconds: int
+    homepage: str
+    licence: str
+
+
+def migrate(
+    connection: duckdb.DuckDBPyConnection, *, sources: Iterable[SourceRow], aliases: Iterable[Alias]
+) -> None:
+    """Apply pending migrations, then replace seeds and views when any of their texts changed.
+
+    Raises:
+        MigrationError: a released migration was edited, or the ledger is of a newer release.
+    """
+    alias_rows = tuple(aliases)
+    source_rows = tuple(sources)
+    _apply_migrations(connection)
+    print_of_release = _fingerprint(alias_rows, source_rows)
+    if _setting(connection, "reference") == print_of_release:
+        return
+    with transaction(connection):
+        _load_sources(connection, source_rows)
+        _load_seeds(connection)
+        _load_aliases(connection, alias_rows)
+        _resolve(connection, Aliases(alias_rows))
+        for name in sql.files("views"):
+            connection.execute(sql.text(name))
+        connection.execute("delete from ledger_setting where name = 'reference'")
+        connection.execute("insert into ledger_setting values ('reference', ?)", [print_of_release])
+
+
+def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "create table if not exists schema_migration (name varchar not null, sha256 varchar not null)"
+    )
+    connection.execute(
+        "create table if not exists ledger_setting (name varchar not null, value varchar not null)"
+    )
+    applied: dict[str, str] = dict(connection.execute("select name, sha256 from schema_migration").fetchall())
+    known = sql.files("migrations")
+    unknown = sorted(set(applied) - set(known))
+    if unknown:
+        raise MigrationError(
+            f"the ledger has {unknown[-1]}, which this release does not know; upgrade gpuledger"
+        )
+    for name in known:
+        digest = hashlib.sha256(sql.text(name).encode()).hexdigest()
+        if name in applied:
+            if applied[name] != digest:
+                raise MigrationError(f"{name} differs from what was applied; released migrations are frozen")
+            continue
+        with transaction(connection):
+            connection.execute(sql.text(name))
+            connection.execute("insert into schema_migration values (?, ?)", [name, digest])
+
+
+def _setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    row = connection.execute("select value from ledger_setting where name = ?", [name]).fetchone()
+    return row[0] if row else None
+
+
+def _fingerprint(aliases: tuple[Alias, ...], sources: tuple[SourceRow, ...]) -> str:
+    digest = hashlib.sha256()
+    for path in _reference_files():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(repr(aliases).encode())
+    digest.update(repr(sources).encode())
+    return digest.hexdigest()
+
+
+def _reference_files() -> list[Path]:
+    return sorted([*(sql.FOLDER / "views").glob("*.sql"), *(sql.FOLDER / "seeds").glob("*")])
+
+
+def _load_sources(connection: duckdb.DuckDBPyConnection, sources: tuple[SourceRow, ...]) -> None:
+    connection.execute("delete from source")
+    for row in sources:
+        connection.execute(
+            "insert into source values ($source, $provider, $kind, $fresh_for_seconds, $every_seconds,"
+            " $homepage, $licence)",
+            vars(row),
+        )
+
+
+def _load_seeds(connection: duckdb.DuckDBPyConnection) -> None:
+    """Each `sql/seeds/NAME.sql` makes a table; `NAME.csv` and every `NAME_*.csv` beside it fill it."""
+    names = sql.files("seeds")
+    tables = sorted((name.rpartition("/")[2] for name in names), key=len, reverse=True)
+    for name in names:
+        connection.execute(sql.text(name))
+    for path in sorted((sql.FOLDER / "seeds").glob("*.csv")):
+        # The longest name wins: gpu_alias_aws.csv belongs to gpu_alias, not to gpu.
+        table = next((table for table in tables if f"{path.stem}_".startswith(f"{table}_")), None)
+        if table is not None and table != "gpu_alias":
+            _fill(connection, table, path)
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> None:
+    columns = ", ".join(
+        row[0]
+        for row in connection.execute(
+            "select column_name from duckdb_columns() where table_name = ? order by column_index", [table]
+        ).fetchall()
+    )
+    connection.execute(
+        f"insert into {table} ({columns}) select {columns}"
+        " from read_csv($path, header = true, all_varchar = true, nullstr = '')",
+        {"path": str(path)},
+    )
+
+
+def _load_aliases(connection: duckdb.DuckDBPyConnection, aliases: tuple[Alias, ...]) -> None:
+    connection.execute(
+        "insert into gpu_alias select unnest($provider::varchar[]), unnest($label::varchar[]),"
+        " unnest($memory::varchar[])::decimal(12, 4), unnest($gpu_id::varchar[])",
+        {
+            "provider": [row.provider for row in aliases],
+            "label": [row.label for row in aliases],
+            "memory": [None if row.memory_gib is None else str(row.memory_gib) for row in aliases],
+            "gpu_id": [row.gpu_id for row in aliases],
+        },
+    )
+
+
+def _resolve(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
+    """Give every offer its accelerator again; only the distinct labels are looked up."""
+    labels: list[tuple[str, str, Decimal | None]] = connection.execute(
+        "select distinct provider, gpu_label, gpu_memory_gib from offer"
+    ).fetchall()
+    connection.execute(
+        "update offer set gpu_id = resolved.gpu_id from ("
+        " select unnest($provider::varchar[]) as provider, unnest($label::varchar[]) as gpu_label,"
+        " unnest($memory::varchar[])::decimal(12, 4) as gpu_memory_gib, unnest($gpu_id::varchar[]) as gpu_id"
+        ") as resolved where offer.provider = resolved.provider and offer.gpu_label = resolved.gpu_label"
+        " and offer.gpu_memory_gib is not distinct from resolved.gpu_memory_gib"
+        " and offer.gpu_id is distinct from resolved.gpu_id",
+        {
+            "provider": [provider for provider, _, _ in labels],
+            "label": [label for _, label, _ in labels],
+            "memory": [None if memory is None else str(memory) for _, _, memory in labels],
+            "gpu_id": [aliases.resolve(provider, label, memory) for provider, label, memory in labels],
+        },
+    )

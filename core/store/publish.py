@@ -1,0 +1,155 @@
+"""Copy the ledger to a numbered read-only snapshot and point readers at it.
+
+Numbers, not one replaced file: a process that still holds an old file open would get the old database from a
+second connection to the same path. The pointer is a small file, replaced atomically.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from core.errors import CorruptError, EmptyLedgerError, StoreError
+from core.store import sql
+from core.store.database import Home, writing
+
+POINTER = "CURRENT"
+KEPT = 5
+"""Snapshots that stay for readers which resolved the pointer a moment ago."""
+
+
+def publish(home: Home, *, now: datetime) -> int:
+    """Make the next snapshot; only inside `core.store.database.turn`. Returns its number.
+
+    Raises:
+        StoreError: a check found the ledger wrong, or the disk refused.
+    """
+    number = _newest(home) + 1
+    with writing(home) as connection:
+        _check(connection)
+        connection.execute(sql.text("publish/offer_latest"))
+        connection.execute(sql.text("publish/snapshot"), {"number": number, "published_at": now})
+        connection.execute("force checkpoint")
+    # The connection is closed: only now may the file be opened again, or its lock would be lost.
+    target = _path(home, number)
+    temporary = target.with_suffix(".new")
+    try:
+        shutil.copyfile(home.database, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+        _point(home, target.name)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"cannot publish {target}: {error.strerror}") from error
+    _prune(home, number)
+    return number
+
+
+@contextmanager
+def reading(home: Home, *, sandboxed: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
+    """The newest snapshot, read-only.
+
+    Args:
+        sandboxed: for SQL of others: no files, no extensions, no settings, bounded memory.
+
+    Raises:
+        EmptyLedgerError: nothing was published yet.
+        CorruptError: the pointer or the snapshot cannot be read.
+    """
+    connection = _open(home, sandboxed)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def current(home: Home) -> Path:
+    """Path of the newest snapshot.
+
+    Raises:
+        EmptyLedgerError: nothing was published yet.
+        CorruptError: the pointer does not name a snapshot.
+    """
+    try:
+        name = (home.snapshots / POINTER).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise EmptyLedgerError(f"nothing published in {home.path}; run `gpuledger refresh` first") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorruptError(f"cannot read {home.snapshots / POINTER}: {error}") from error
+    if not (name.startswith("prices-") and name.endswith(".duckdb") and "/" not in name):
+        raise CorruptError(f"{home.snapshots / POINTER} names {name[:60]!r}, which is no snapshot")
+    return home.snapshots / name
+
+
+_READ_ONLY = {"TimeZone": "UTC", "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+_SANDBOX = {
+    **_READ_ONLY,
+    "enable_external_access": False,
+    "memory_limit": "1GB",
+    "max_temp_directory_size": "0KB",
+}
+
+
+def _open(home: Home, sandboxed: bool) -> duckdb.DuckDBPyConnection:
+    for attempt in range(3):
+        path = current(home)
+        try:
+            connection = duckdb.connect(
+                str(path), read_only=True, config=_SANDBOX if sandboxed else _READ_ONLY
+            )
+        except duckdb.Error as error:
+            # Between pointer and open the snapshot may have been pruned; then the pointer has moved on.
+            if path.exists() or attempt == 2:
+                raise CorruptError(f"cannot open the snapshot {path}: {error}") from error
+            continue
+        if sandboxed:
+            connection.execute("set lock_configuration = true")
+        return connection
+    raise CorruptError(f"the snapshots in {home.snapshots} keep vanishing")
+
+
+def _check(connection: duckdb.DuckDBPyConnection) -> None:
+    for name in sql.files("checks"):
+        found = connection.execute(sql.text(name)).fetchmany(3)
+        if found:
+            raise StoreError(f"not published: sql/{name}.sql found {found[0]!r} and maybe more")
+
+
+def _path(home: Home, number: int) -> Path:
+    return home.snapshots / f"prices-{number:06d}.duckdb"
+
+
+def _numbers(home: Home) -> list[int]:
+    return sorted(
+        int(path.stem.removeprefix("prices-"))
+        for path in home.snapshots.glob("prices-*.duckdb")
+        if path.stem.removeprefix("prices-").isdigit()
+    )
+
+
+def _newest(home: Home) -> int:
+    return max(_numbers(home), default=0)
+
+
+def _point(home: Home, name: str) -> None:
+    temporary = home.snapshots / f".{POINTER}.new"
+    with temporary.open("w", encoding="ascii") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(home.snapshots / POINTER)
+
+
+def _prune(home: Home, newest: int) -> None:
+    for number in _numbers(home):
+        if number <= newest - KEPT:
+            _path(home, number).unlink(missing_ok=True)
+    for left_over in home.snapshots.glob("prices-*.new"):
+        left_over.unlink(missing_ok=True)

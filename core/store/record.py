@@ -1,0 +1,233 @@
+"""One run into the ledger, in one transaction: all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import duckdb
+
+from core.alias import Aliases
+from core.offer import (
+    ExchangeRate,
+    InterruptionBand,
+    MarketSample,
+    Skipped,
+    StoragePrice,
+    TransferPrice,
+)
+from core.store import sql
+from core.store.archive import FetchFailure, Manifest
+from core.store.database import transaction
+from core.store.staging import Located, SideFact, fact_table, seen_table
+
+EXAMPLE_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one run ended with: a believable batch, or why there is none."""
+
+    manifest: Manifest
+    kind: Literal["live", "archive"]
+    parser_version: int
+    offers: Sequence[Located] = ()
+    """`document_no` counts the manifest's documents from 0."""
+    side_facts: Sequence[SideFact] = ()
+    skipped: Sequence[Skipped] = ()
+    offer_count: int = 0
+    outcome: Literal["accepted", "quarantined", "failed"] = "accepted"
+    error: FetchFailure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What recording a run did."""
+
+    run_no: int
+    changes: int
+    withdrawn: int
+    new_offers: int
+    moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """The largest price moves of known offers, for the run's report."""
+
+
+def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    """Whether that run is in the ledger."""
+    found = connection.execute("select 1 from scrape_run where run_id = ? limit 1", [run_id]).fetchone()
+    return found is not None
+
+
+def record(connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases) -> Recorded:
+    """Append one run. A run that is not accepted leaves its row and its documents, and no price."""
+    with transaction(connection):
+        run_no = _next(connection, "scrape_run", "run_no")
+        first_document = _next(connection, "document", "document_no")
+        _documents(connection, batch.manifest, run_no, first_document)
+        _skips(connection, batch.skipped, run_no)
+        changes = withdrawn = new_offers = 0
+        moves: list[dict[str, Any]] = []
+        if batch.outcome == "accepted":
+            parameters = {
+                "run_no": run_no,
+                "source": batch.manifest.source,
+                "observed_at": batch.manifest.observed_at,
+                "is_complete": batch.manifest.is_complete,
+            }
+            new_offers = _stage(connection, batch, aliases, first_document, parameters)
+            before = _count(connection, "price_change")
+            moves = sql.rows(connection, "record/moves") if batch.kind == "live" else []
+            withdrawn = _append(connection, batch.kind, parameters)
+            changes = _count(connection, "price_change") - before
+            _side_facts(connection, batch, parameters)
+        _run_row(connection, batch, run_no, changes)
+    return Recorded(run_no=run_no, changes=changes, withdrawn=withdrawn, new_offers=new_offers, moves=moves)
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    aliases: Aliases,
+    first_document: int,
+    parameters: Mapping[str, Any],
+) -> int:
+    numbered = [
+        Located(fact=entry.fact, document_no=first_document + entry.document_no) for entry in batch.offers
+    ]
+    connection.register("seen_arrow", seen_table(batch.manifest.source, numbered, aliases))
+    try:
+        connection.execute("create or replace temp table seen as select * from seen_arrow")
+    finally:
+        connection.unregister("seen_arrow")
+    new_offers = _run(connection, "record/10_new_offers", parameters)
+    _run(connection, "record/20_changed_shape", parameters)
+    _run(connection, "record/30_state", parameters)
+    return new_offers
+
+
+def _append(
+    connection: duckdb.DuckDBPyConnection, kind: Literal["live", "archive"], parameters: Mapping[str, Any]
+) -> int:
+    """Write the logs and the current state; returns how many offers were withdrawn."""
+    if kind == "archive":
+        _run(connection, "record/archive_price_change", parameters)
+        _run(connection, "record/archive_current", parameters)
+        return 0
+    _run(connection, "record/live_absent", parameters)
+    _run(connection, "record/live_price_change", parameters)
+    _run(connection, "record/live_stock_change", parameters)
+    _run(connection, "record/live_current", parameters)
+    row = connection.execute("select count(*) from absent where is_second_time").fetchone()
+    return row[0] if row else 0
+
+
+# kind of fact -> table; `record/<table>.sql` appends what differs from the last known
+_SIDE_TABLES: dict[type[SideFact], str] = {
+    StoragePrice: "storage_price",
+    TransferPrice: "transfer_price",
+    ExchangeRate: "exchange_rate",
+    InterruptionBand: "interruption_band",
+    MarketSample: "market_sample",
+}
+
+
+def _side_facts(connection: duckdb.DuckDBPyConnection, batch: Batch, parameters: Mapping[str, Any]) -> None:
+    for kind, table in _SIDE_TABLES.items():
+        facts = [fact for fact in batch.side_facts if isinstance(fact, kind)]
+        if facts:
+            connection.register("fact", fact_table(kind, facts))
+            try:
+                _run(connection, f"record/{table}", parameters)
+            finally:
+                connection.unregister("fact")
+
+
+def _run(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]) -> int:
+    """Run one statement with those of the parameters that it names; returns the count that it reports."""
+    text = sql.text(name)
+    (statement,) = connection.extract_statements(text)
+    named = statement.named_parameters
+    cursor = connection.execute(statement, {key: parameters[key] for key in named})
+    row = cursor.fetchone() if cursor.description else None
+    return row[0] if row and isinstance(row[0], int) else 0
+
+
+def _next(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:
+    row = connection.execute(f"select coalesce(max({column}), 0) + 1 from {table}").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _documents(
+    connection: duckdb.DuckDBPyConnection, manifest: Manifest, run_no: int, first_document: int
+) -> None:
+    entries = manifest.documents
+    connection.execute(
+        "insert into document select unnest($document_no::integer[]), $run_no, unnest($url::varchar[]),"
+        " unnest($method::varchar[]), unnest($context::varchar[]), unnest($sha256::varchar[]),"
+        " unnest($body_bytes::bigint[]), unnest($status::integer[]), unnest($content_type::varchar[]),"
+        " unnest($fetched_at::timestamptz[])",
+        {
+            "run_no": run_no,
+            "document_no": list(range(first_document, first_document + len(entries))),
+            "context": [json.dumps(entry["context"], sort_keys=True) for entry in entries],
+            **{
+                name: [entry[name] for entry in entries]
+                for name in ("url", "method", "sha256", "body_bytes", "status", "content_type", "fetched_at")
+            },
+        },
+    )
+
+
+def _skips(connection: duckdb.DuckDBPyConnection, skipped: Sequence[Skipped], run_no: int) -> None:
+    counts = Counter(row.reason for row in skipped)
+    examples = {row.reason: row.row for row in reversed(skipped)}
+    connection.execute(
+        "insert into skipped_row select $run_no, unnest($reason::varchar[]), unnest($count::integer[]),"
+        " unnest($example::varchar[])",
+        {
+            "run_no": run_no,
+            "reason": list(counts),
+            "count": list(counts.values()),
+            "example": [
+                json.dumps(examples[reason], default=str, ensure_ascii=False)[:EXAMPLE_CHARACTERS]
+                for reason in counts
+            ],
+        },
+    )
+
+
+def _run_row(connection: duckdb.DuckDBPyConnection, batch: Batch, run_no: int, changes: int) -> None:
+    manifest, error = batch.manifest, batch.error
+    connection.execute(
+        "insert into scrape_run by name select $run_no as run_no, $run_id as run_id, $source as source,"
+        " $started_at as started_at, $observed_at as observed_at, $outcome as outcome,"
+        " $is_complete as is_complete, $error_kind as error_kind, $error_message as error_message,"
+        " $error_url as error_url, $offer_count as offer_count, $change_count as change_count,"
+        " $skipped_count as skipped_count, $parser_version as parser_version",
+        {
+            "run_no": run_no,
+            "run_id": manifest.run_id,
+            "source": manifest.source,
+            "started_at": manifest.started_at,
+            "observed_at": manifest.observed_at,
+            "outcome": batch.outcome,
+            "is_complete": manifest.is_complete and batch.outcome == "accepted",
+            "error_kind": error.kind if error else None,
+            "error_message": error.message if error else None,
+            "error_url": error.url if error else None,
+            "offer_count": batch.offer_count or len(batch.offers),
+            "change_count": changes,
+            "skipped_count": len(batch.skipped),
+            "parser_version": batch.parser_version,
+        },
+    )

@@ -1,0 +1,5 @@
+-- grain: one row per price without the document that says so; none is healthy
+select price_change.offer_no, price_change.observed_at
+from price_change
+left join document on price_change.document_no = document.document_no
+where price_change.amount is not null and document.document_no is null;

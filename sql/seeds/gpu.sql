@@ -1,0 +1,52 @@
+-- grain: one row per accelerator
+create or replace table gpu (
+    gpu_id varchar not null,
+    name varchar not null,
+    vendor varchar not null,
+    architecture varchar,
+    form_factor varchar not null,
+    memory_gib double,
+    memory_bandwidth_gb_per_second double,
+    fp32_tflops double,
+    tf32_tflops double,
+    fp16_tflops double,
+    bf16_tflops double,
+    fp8_tflops double,
+    fp4_tflops double,
+    int8_tops double,
+    measured_bf16_tflops double,
+    interconnect varchar,
+    interconnect_gb_per_second double,
+    pcie_generation integer,
+    tdp_watts double,
+    released_year integer,
+    gpus_per_node integer not null,
+    is_trainable boolean not null,
+    unverified varchar,
+    source varchar
+);
+comment on table gpu is 'One row per accelerator, from reviewed data sheets.';
+comment on column gpu.gpu_id is 'Slug of name, form factor and memory; an unknown form factor is its own id.';
+comment on column gpu.name is 'Name for people.';
+comment on column gpu.vendor is 'Maker of the chip.';
+comment on column gpu.architecture is 'Generation.';
+comment on column gpu.form_factor is 'sxm, pcie, nvl, oam, superchip, board, mig or unknown.';
+comment on column gpu.memory_gib is 'Memory of one accelerator; null where the id leaves it open.';
+comment on column gpu.memory_bandwidth_gb_per_second is 'Memory bandwidth, 10^9 bytes per second.';
+comment on column gpu.fp32_tflops is 'Peak fp32 rate, 10^12 FLOP/s.';
+comment on column gpu.tf32_tflops is 'Peak dense tf32 rate.';
+comment on column gpu.fp16_tflops is 'Peak dense fp16 rate with fp32 accumulation.';
+comment on column gpu.bf16_tflops is 'Peak dense bf16 rate.';
+comment on column gpu.fp8_tflops is 'Peak dense fp8 rate.';
+comment on column gpu.fp4_tflops is 'Peak dense fp4 rate.';
+comment on column gpu.int8_tops is 'Peak dense int8 rate, 10^12 operations per second.';
+comment on column gpu.measured_bf16_tflops is 'Best matrix product rate that was measured.';
+comment on column gpu.interconnect is 'Link to the other accelerators of the node.';
+comment on column gpu.interconnect_gb_per_second is 'Its bandwidth, both directions together.';
+comment on column gpu.pcie_generation is 'PCIe generation.';
+comment on column gpu.tdp_watts is 'Rated power.';
+comment on column gpu.released_year is 'Year of release.';
+comment on column gpu.gpus_per_node is 'Accelerators in the usual node.';
+comment on column gpu.is_trainable is 'Whether it is meant for training.';
+comment on column gpu.unverified is 'Columns of this row that no document confirmed.';
+comment on column gpu.source is 'Data sheet.';

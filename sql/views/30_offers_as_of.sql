@@ -1,0 +1,165 @@
+-- grain: one row per offer that was on sale at a time (null: by the current state), the best observation of it
+-- Of several sources that know one offer, the one that saw it last speaks; at equal times a live source goes
+-- before an archive. A withdrawal takes part in that choice, so that an old list cannot bring an offer back.
+create or replace macro offers_as_of(as_of) as table
+with price_at as (
+    select offer_no, max(observed_at) as changed_at
+    from price_change
+    where observed_at <= as_of
+    group by offer_no
+),
+
+stock_at as (
+    select
+        offer_no,
+        max(observed_at) as stock_changed_at,
+        arg_max(availability, observed_at) as availability
+    from stock_change
+    where observed_at <= as_of
+    group by offer_no
+),
+
+state as (
+    select
+        offer_no, changed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no,
+        availability, stock_changed_at
+    from offer_current
+    where as_of is null
+    union all
+    select
+        price_change.offer_no, price_at.changed_at, price_change.amount, price_change.upfront_amount,
+        price_change.currency, price_change.unit, price_change.effective_at, price_change.run_no,
+        price_change.document_no, coalesce(stock_at.availability, 'unknown'),
+        coalesce(stock_at.stock_changed_at, price_at.changed_at)
+    from price_change
+    inner join price_at
+        on price_change.offer_no = price_at.offer_no and price_change.observed_at = price_at.changed_at
+    left join stock_at on price_change.offer_no = stock_at.offer_no
+    where as_of is not null and price_change.observed_at <= as_of
+),
+
+complete_run as (
+    select source, observed_at as run_at
+    from scrape_run
+    where outcome = 'accepted' and is_complete and (as_of is null or observed_at <= as_of)
+),
+
+described as (
+    select
+        state.*,
+        offer.* exclude (offer_no, gpu_memory_gib),
+        source.kind as source_kind,
+        source.fresh_for_seconds,
+        -- One complete run without the offer: it was last seen by the run before that one.
+        case
+            when state.availability = 'unlisted' then state.stock_changed_at - interval 1 microsecond
+            else coalesce(as_of, '9999-01-01 00:00:00+00'::timestamptz)
+        end as seen_limit_at,
+        coalesce(as_of, '9999-01-01 00:00:00+00'::timestamptz) as rate_limit_at,
+        coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
+        gpu.name as gpu_name,
+        gpu.vendor as gpu_vendor,
+        gpu.form_factor,
+        region.country,
+        region.continent
+    from state
+    inner join offer on state.offer_no = offer.offer_no
+    inner join source on offer.source = source.source
+    left join gpu on offer.gpu_id = gpu.gpu_id
+    left join region on offer.provider = region.provider and offer.region = region.region
+),
+
+seen as (
+    select
+        described.*,
+        case
+            when described.source_kind = 'archive' or described.amount is null then described.changed_at
+            else greatest(described.changed_at, complete_run.run_at)
+        end as last_seen_at
+    from described
+    asof left join complete_run
+        on described.source = complete_run.source and described.seen_limit_at >= complete_run.run_at
+),
+
+chosen as (
+    select *
+    from seen
+    qualify row_number() over (
+        partition by offer_id order by last_seen_at desc, source_kind = 'live' desc, source
+    ) = 1
+),
+
+usd as (
+    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+    union all
+    select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
+),
+
+priced as (
+    select
+        chosen.*,
+        usd.usd_per_unit,
+        usd_per_hour_of(
+            chosen.amount, chosen.upfront_amount, chosen.unit, chosen.gpu_count, chosen.term_months, usd.usd_per_unit
+        ) as usd_per_hour
+    from chosen
+    asof left join usd
+        on chosen.currency = usd.currency
+        and chosen.rate_limit_at >= usd.rate_at
+    where chosen.amount is not null
+)
+
+select
+    priced.source || ':' || priced.offer_id || ':' || epoch_us(priced.changed_at) as price_id,
+    priced.offer_id,
+    priced.source,
+    priced.source_kind,
+    priced.provider,
+    priced.via,
+    priced.sku,
+    priced.instance_type,
+    priced.region,
+    priced.zone,
+    priced.country,
+    priced.continent,
+    priced.tier,
+    priced.gpu_label,
+    priced.gpu_id,
+    priced.gpu_name,
+    priced.gpu_vendor,
+    priced.form_factor,
+    priced.gpu_count,
+    priced.gpu_memory_gib,
+    priced.vcpus,
+    priced.memory_gib,
+    priced.local_storage_gb,
+    priced.network,
+    priced.min_gpus,
+    priced.max_gpus,
+    priced.billing_increment_seconds,
+    priced.minimum_billing_seconds,
+    priced.purchase_option,
+    priced.term_months,
+    priced.payment,
+    priced.operating_system,
+    case priced.availability when 'unlisted' then 'unknown' else priced.availability end as availability,
+    priced.availability = 'unlisted' as is_unlisted,
+    priced.amount,
+    priced.upfront_amount,
+    priced.currency,
+    priced.unit,
+    priced.usd_per_unit,
+    cast(priced.upfront_amount * priced.usd_per_unit as decimal(18, 6)) as upfront_usd,
+    priced.usd_per_hour,
+    cast(priced.usd_per_hour / priced.gpu_count as decimal(18, 6)) as usd_per_gpu_hour,
+    priced.effective_at,
+    priced.changed_at as valid_from,
+    priced.last_seen_at,
+    priced.last_seen_at + to_seconds(priced.fresh_for_seconds) as fresh_until,
+    priced.run_no,
+    document.sha256 as document_sha256,
+    document.url as source_url,
+    scrape_run.parser_version
+from priced
+left join document on priced.document_no = document.document_no
+left join scrape_run on priced.run_no = scrape_run.run_no;
