@@ -196,6 +196,15 @@ def per_gb(amount_per_gib: Decimal) -> Decimal:
     return (amount_per_gib / _GB_PER_GIB).quantize(Decimal("1E-9")).normalize()
 
 
+def inner(value: Any, *names: str) -> Any:
+    """The value that these names lead to through JSON objects; `None` where one is missing or no object."""
+    for name in names:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
 def text(value: Any) -> str | None:
     """A JSON string with something in it, blanks around it removed; `None` for anything else."""
     return value.strip() or None if isinstance(value, str) else None

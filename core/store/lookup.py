@@ -100,11 +100,7 @@ def offers(
 ) -> list[LatestOffer]:
     """Offers on sale now or at a past time, cheapest per GPU-hour first; those without a rate to USD last."""
     connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
-    parameters: dict[str, Any] = {
-        name: list(value) if isinstance(value, (list, tuple)) else value
-        for name, value in vars(wanted).items()
-    }
-    cursor = connection.execute(sql.text("queries/offers"), parameters)
+    cursor = connection.execute(sql.text("queries/offers"), vars(wanted))
     names = [column[0] for column in cursor.description or ()]
     return [LatestOffer(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 

@@ -34,6 +34,7 @@ def publish(home: Home, *, now: datetime) -> int:
     with writing(home) as connection:
         _check(connection)
         connection.execute(sql.text("publish/offer_latest"))
+        connection.execute("delete from snapshot")
         connection.execute(sql.text("publish/snapshot"), {"number": number, "published_at": now})
         connection.execute("force checkpoint")
     # The connection is closed: only now may the file be opened again, or its lock would be lost.
@@ -88,8 +89,14 @@ def current(home: Home) -> Path:
     return home.snapshots / name
 
 
-_READ_ONLY = {"TimeZone": "UTC", "autoinstall_known_extensions": False, "autoload_known_extensions": False}
-_SANDBOX = {
+_Config = dict[str, str | bool | int | float | list[str]]
+
+_READ_ONLY: _Config = {
+    "TimeZone": "UTC",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_SANDBOX: _Config = {
     **_READ_ONLY,
     "enable_external_access": False,
     "memory_limit": "1GB",

@@ -1,3 +1,5 @@
+# pyarrow ships no types of its own.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 """One run into the ledger, in one transaction: all of it or nothing."""
 
 from __future__ import annotations

@@ -319,3 +319,11 @@ comment on column market_sample.min_usd_per_gpu_hour is 'Cheapest.';
 comment on column market_sample.p10_usd_per_gpu_hour is 'Tenth percentile.';
 comment on column market_sample.p25_usd_per_gpu_hour is 'Lower quartile.';
 comment on column market_sample.median_usd_per_gpu_hour is 'Median.';
+
+create table snapshot (
+    number integer not null,
+    published_at timestamptz not null
+);
+comment on table snapshot is 'One row: which snapshot this is, and when it was published.';
+comment on column snapshot.number is 'Number of the snapshot.';
+comment on column snapshot.published_at is 'When it was published.';
