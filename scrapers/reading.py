@@ -94,7 +94,7 @@ def number(value: Any) -> Decimal | None:
     return Decimal(value)
 
 
-def inner(value: Any) -> dict[str, Any]:
+def fields(value: Any) -> dict[str, Any]:
     """An optional JSON object; empty for null and for anything that is not an object."""
     return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
@@ -107,6 +107,15 @@ def within(value: Any, most: int) -> Decimal | None:
     """
     found = number(value)
     return found if found is not None and 0 < found <= most else None
+
+
+def size_in(text: str, most: int) -> Decimal | None:
+    """The size that a cell begins with, above zero and at most `most`: `2,048 GB` gives 2048; `None` where
+    there is none that can be read without guessing."""
+    try:
+        return within(leading_number(text), most)
+    except ValueError:
+        return None
 
 
 LEAST_AMOUNT = Decimal("0.000000001")
@@ -196,13 +205,16 @@ def per_gb(amount_per_gib: Decimal) -> Decimal:
     return (amount_per_gib / _GB_PER_GIB).quantize(Decimal("1E-9")).normalize()
 
 
-def inner(value: Any, *names: str) -> Any:
+def leaf(value: Any, *names: str) -> Any:
     """The value that these names lead to through JSON objects; `None` where one is missing or no object."""
     for name in names:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return value  # pyright: ignore[reportUnknownVariableType]
+        value = inner(value).get(name)
+    return value
+
+
+def array(value: Any) -> list[Any]:
+    """An optional JSON array; empty for null and for anything that is not an array."""
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
 
 
 def text(value: Any) -> str | None:
