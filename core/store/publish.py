@@ -92,7 +92,6 @@ def current(home: Home) -> Path:
 _Config = dict[str, str | bool | int | float | list[str]]
 
 _READ_ONLY: _Config = {
-    "TimeZone": "UTC",
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
@@ -116,6 +115,7 @@ def _open(home: Home, sandboxed: bool) -> duckdb.DuckDBPyConnection:
             if path.exists() or attempt == 2:
                 raise CorruptError(f"cannot open the snapshot {path}: {error}") from error
             continue
+        connection.execute("set timezone = 'UTC'")
         if sandboxed:
             connection.execute("set lock_configuration = true")
         return connection
