@@ -27,7 +27,7 @@ from core.instance import lookup
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from core.region import region_code
-from scrapers.reading import each_once, inner, mapping, price_or_reason, priced
+from scrapers.reading import each_once, fields, mapping, price_or_reason, priced
 from scrapers.source import Source
 
 MAPS = "https://b0.p.awsstatic.com/pricing/2.0/meteredUnitMaps"
@@ -89,7 +89,7 @@ def follow(document: Document) -> Iterator[Request]:
 
 
 def _places(answer: Mapping[str, Any], document: Document) -> list[dict[str, str]]:
-    places = [inner(place) for place in answer.values()]
+    places = [fields(place) for place in answer.values()]
     if not places or not all(
         isinstance(place.get(k), str) for place in places for k in ("name", "code", "type")
     ):
@@ -104,7 +104,7 @@ def _edge_places(places: list[dict[str, str]]) -> Iterator[Fact]:
 
 
 def _map(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
-    currency = inner(answer.get("manifest")).get("currencyCode", "USD")
+    currency = fields(answer.get("manifest")).get("currencyCode", "USD")
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
         raise document.error(f"the manifest's currency is {currency!r}")
     regions = mapping(answer["regions"], document, "regions")
@@ -113,7 +113,7 @@ def _map(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
         if region is None and len(regions) == 1:
             region = document.context.get("region")
         for name, entry in mapping(entries, document, f"regions[{location!r}]").items():
-            row = {"location": location, "charge": name, **inner(entry)}
+            row = {"location": location, "charge": name, **fields(entry)}
             if region is None:
                 yield Skipped("a place without a region code", row)
             elif "Instance Type" in row:

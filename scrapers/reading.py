@@ -208,7 +208,7 @@ def per_gb(amount_per_gib: Decimal) -> Decimal:
 def leaf(value: Any, *names: str) -> Any:
     """The value that these names lead to through JSON objects; `None` where one is missing or no object."""
     for name in names:
-        value = inner(value).get(name)
+        value = fields(value).get(name)
     return value
 
 
