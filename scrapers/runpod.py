@@ -32,14 +32,14 @@ from core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
 from core.published import MICRO
 from scrapers.reading import (
     each_once,
-    inner,
-    leading_number,
+    fields,
     mapping,
     merged,
+    price_or_reason,
     priced,
     rows,
+    size_in,
     soup,
-    usd,
     within,
     words,
 )
@@ -123,13 +123,13 @@ def parse(document: Document) -> Iterator[Fact]:
         return each_once(_page(document), document)
     answer = document.json()
     if isinstance(answer, dict):
-        fields = mapping(answer, document, "answer")
-        if fields.get("errors"):
-            raise document.error(f"GraphQL errors: {_message(fields['errors'])}")
-        data = fields.get("data")
+        body = mapping(answer, document, "answer")
+        if body.get("errors"):
+            raise document.error(f"GraphQL errors: {_message(body['errors'])}")
+        data = body.get("data")
         if isinstance(data, dict) and "gpuTypes" in data:
             return each_once(_types(rows(data["gpuTypes"], document, "data.gpuTypes")), document)
-        answer = next((fields[key] for key in ("data", "gpus", "items") if key in fields), None)
+        answer = next((body[key] for key in ("data", "gpus", "items") if key in body), None)
     if answer is None:
         raise document.error("neither data.gpuTypes nor a list of GPUs")
     listed = list(rows(answer, document, "answer"))
@@ -143,7 +143,7 @@ def parse(document: Document) -> Iterator[Fact]:
 
 def _message(errors: Any) -> str:
     first = errors[0] if isinstance(errors, list) else errors  # pyright: ignore[reportUnknownVariableType]
-    return str(inner(first).get("message", first))[:500]  # pyright: ignore[reportUnknownArgumentType]
+    return str(fields(first).get("message", first))[:500]  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _as_type(gpu: Mapping[str, Any], asked: str) -> dict[str, Any]:
@@ -152,8 +152,8 @@ def _as_type(gpu: Mapping[str, Any], asked: str) -> dict[str, Any]:
     found: dict[str, Any] = {"id": gpu.get("id"), "memoryInGb": gpu.get("memory")}
     for tier in TIERS:
         found[f"{tier}Cloud"] = gpu.get(tier)
-        found[f"{tier}Price"] = inner(price).get(tier)
-        found[f"maxGpuCount{tier.title()}Cloud"] = inner(most).get(tier)
+        found[f"{tier}Price"] = fields(price).get(tier)
+        found[f"maxGpuCount{tier.title()}Cloud"] = fields(most).get(tier)
         if tier == asked and isinstance(gpu.get("availability"), str):
             found[f"{tier}Stock1"] = {"stockStatus": gpu["availability"]}
     return found
@@ -297,7 +297,7 @@ def _unnamed_stock(gpu: Mapping[str, Any], tier: str, price: Decimal) -> Availab
     state = _status(gpu["lowestPrice"])
     if state is Availability.SOLD_OUT:
         return state
-    total = within(inner(gpu["lowestPrice"]).get("uninterruptablePrice"), 64 * MOST_USD)
+    total = within(fields(gpu["lowestPrice"]).get("uninterruptablePrice"), 64 * MOST_USD)
     prices = [
         within(gpu.get(f"{other}Price"), MOST_USD) for other in TIERS if gpu.get(f"{other}Cloud") is True
     ]
@@ -307,11 +307,11 @@ def _unnamed_stock(gpu: Mapping[str, Any], tier: str, price: Decimal) -> Availab
 
 def _status(lowest: Any) -> Availability:
     """What one `lowestPrice` says; null in all fields means that nothing is free."""
-    fields = inner(lowest)
-    status = fields.get("stockStatus")
+    stated = fields(lowest)
+    status = stated.get("stockStatus")
     if isinstance(status, str):
         return STOCK.get(status.casefold(), Availability.UNKNOWN)
-    nothing = lowest is None or (fields and all(value is None for value in fields.values()))
+    nothing = lowest is None or (stated and all(value is None for value in stated.values()))
     return Availability.SOLD_OUT if nothing else Availability.UNKNOWN
 
 
@@ -329,25 +329,19 @@ def _page(document: Document) -> Iterator[Fact]:
             yield Skipped("no price" if sku else "a name without a known id", words(line))
             continue
         tags = [words(tag) for tag in line.select(".gpu-pricing-row__tag")]
-        memory = next((leading_number(tag) for tag in tags if tag.casefold().endswith("vram")), None)
+        memory = next((size_in(tag, 4096) for tag in tags if tag.casefold().endswith("vram")), None)
         for tier in TIERS:
             value = price.get(f"data-{tier}-cloud-price")
             row = {"name": name, "tier": tier, "price": value}
-            amount = _page_amount(value)
-            if amount is None:
-                yield Skipped("no price", row)
+            # An attribute that holds `$3.49` or `3,49` would be new; better left out than misread.
+            amount = price_or_reason(value, MOST_USD)
+            if isinstance(amount, str):
+                yield Skipped(amount, row)
             elif amount == PLACEHOLDER:
                 # The page has no flag that would tell a price of 0.5 from the placeholder.
                 yield Skipped("0.5 may be a placeholder", row)
             else:
                 yield _offer({"memoryInGb": memory}, sku, tier, amount, row)
-
-
-def _page_amount(value: Any) -> Decimal | None:
-    try:
-        return within(usd(value), MOST_USD) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
