@@ -1,0 +1,110 @@
+"""Crusoe Cloud: the price page, in US dollars per GPU-hour, on demand and spot; storage per GiB and month.
+
+Cards (`.prixing-item`, as the page spells it) hold a heading, chips for memory and form factor, and one
+rich-text cell per price column. Only text of the form `$3.90/GPU-hr` is a price: other cards of the page
+sell managed inference by the hour, and the newest GPUs and all spot capacity read "Contact sales" (pages of
+2026-09 and 10). Two A100 rows differ by their chips alone, so the chips are part of the label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+
+from bs4 import Tag
+
+from core.contract import Contract
+from core.document import Document, Request
+from core.money import Price, Unit
+from core.offer import Fact, PurchaseOption, Skipped, StoragePrice
+from scrapers.reading import each_once, exact_usd, leading_number, per_gb, priced, soup, within, words
+from scrapers.source import Source
+
+PER_GPU_HOUR = re.compile(r"(\S+)/GPU-hr")
+PER_GIB_MONTH = re.compile(r"(\S+) per GiB/month")
+COLUMNS = {"on-demand": PurchaseOption.ON_DEMAND, "current spot": PurchaseOption.SPOT}
+STORAGE_KINDS = {"Persistent disks": "block", "Shared disks": "file", "Object Storage": "object"}
+
+
+def parse(document: Document) -> Iterator[Fact]:
+    """Offers and storage prices of the page.
+
+    Raises:
+        ParseError: no card at all, or none that is priced per GPU-hour.
+    """
+    cards = soup(document).select(".prixing-item")
+    if not cards:
+        raise document.error("a page without .prixing-item")
+    if not any(PER_GPU_HOUR.search(words(card)) for card in cards):
+        raise document.error(f"{len(cards)} cards, none with a price per GPU-hr")
+    return each_once((fact for card in cards for fact in _card(card)), document)
+
+
+def _card(card: Tag) -> Iterator[Fact]:
+    name = words(card.select_one(".pricing-item-heading"))
+    cells = [words(cell) for cell in card.select(".pricing-rich")]
+    row = {"name": name, "cells": cells}
+    if not name or not cells:
+        yield Skipped("a card without name or price", row)
+    elif not card.select(".pricing-tag"):
+        yield _storage(name, cells[0], row)
+    else:
+        yield from _offers(card, name, cells)
+
+
+def _offers(card: Tag, name: str, cells: list[str]) -> Iterator[Fact]:
+    chips = [words(chip) for chip in card.select(".pricing-tag")]
+    label = " ".join([name, *filter(None, chips)])
+    memory = next((leading_number(chip) for chip in chips if re.fullmatch(r"[0-9]{1,4} ?GB", chip)), None)
+    header = card.find_previous(class_="pricing-table-heading")
+    columns = [words(column).casefold() for column in header.select(".pricing-heading")] if header else []
+    for column, cell in zip(columns[1:], cells, strict=False):
+        row = {"name": label, "column": column, "cell": cell}
+        match = PER_GPU_HOUR.fullmatch(cell)
+        amount = exact_usd(match.group(1)) if match else None
+        if column not in COLUMNS:
+            yield Skipped("an unknown column", row)
+        elif amount is None:
+            yield Skipped("no published price per GPU-hour", row)
+        else:
+            yield priced(
+                row,
+                provider="crusoe",
+                sku=label,
+                gpu_label=label,
+                gpu_count=Decimal(1),
+                gpu_memory_gib=within(memory, 4096),
+                purchase_option=COLUMNS[column],
+                price=Price(amount=amount, unit=Unit.GPU_HOUR),
+            )
+    if len(columns) - 1 != len(cells):
+        yield Skipped("another number of columns than the header", {"name": label, "cells": cells})
+
+
+def _storage(name: str, cell: str, row: Mapping[str, object]) -> Fact:
+    kind = STORAGE_KINDS.get(name)
+    match = PER_GIB_MONTH.fullmatch(cell)
+    amount = exact_usd(match.group(1)) if match else None
+    if kind is None:
+        return Skipped("neither accelerator nor storage", row)
+    if amount is None:
+        return Skipped("not priced per GiB and month", row)
+    return StoragePrice(provider="crusoe", sku=name, kind=kind, amount_per_gb_month=per_gb(amount))
+
+
+SOURCE = Source(
+    name="crusoe",
+    provider="crusoe",
+    homepage="https://crusoe.ai/cloud/pricing",
+    every=timedelta(days=1),
+    fresh_for=timedelta(hours=50),
+    requests=(Request(url="https://crusoe.ai/cloud/pricing"),),
+    parse=parse,
+    contract=Contract(
+        min_offers=4, must_have=("h100", "a100"), usd_per_gpu_hour=(Decimal("0.3"), Decimal(20))
+    ),
+    covers="on-demand and spot GPUs per GPU-hour where published; block, shared and object storage",
+    licence="public price page; no licence for the data is stated",
+)
