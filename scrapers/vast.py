@@ -1,0 +1,219 @@
+"""Vast.ai: machines that hosts offer on a marketplace, in US dollars per hour for the whole offer.
+
+There is no list price. Each machine of a verified host is an offer, on demand at `dph_total`, which
+includes the disk that the request allocates, and interruptible from `min_bid`. Beside them stands the
+distribution of those offers per GPU, count and country, and over all countries (`global`): a few absurdly
+cheap machines say little.
+
+An anonymous answer holds at most 64 offers whatever its limit (reference list of 2026-08), so one request
+asks for one GPU and count, cheapest first; of a larger market the distribution describes the cheapest 64.
+`id` changes when a host lists a machine again, `machine_id` does not: it is the sku.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from core.contract import Contract
+from core.document import Document, Request
+from core.money import Price, Unit
+from core.offer import Availability, Fact, MarketSample, Offer, PurchaseOption, Skipped
+from core.published import MICRO
+from scrapers.reading import mapping, priced, rows, text, within
+from scrapers.source import Source
+
+GPUS = (
+    "B200",
+    "H200",
+    "H200 NVL",
+    "H100 SXM",
+    "H100 NVL",
+    "H100 PCIE",
+    "A100 SXM4",
+    "A100 PCIE",
+    "L40S",
+    "RTX 6000Ada",
+    "RTX A6000",
+    "RTX 5090",
+    "RTX 4090",
+    "RTX 3090",
+)
+COUNTS = (1, 2, 4, 8)
+LIMIT = 64
+DISK_GB = 100
+"""Disk that `dph_total` includes at the host's `storage_cost`."""
+
+SHOWN = ("id", "machine_id", "verification", "gpu_name", "num_gpus", "dph_total", "min_bid")
+MIB_PER_GIB = 1024
+PLACE = re.compile(r"(?:(?P<place>.*?)\s*,)?\s*(?P<country>[A-Z]{2})")
+
+
+def parse(document: Document) -> Iterator[Fact]:
+    """Offers of verified hosts, then their distribution.
+
+    Raises:
+        ParseError: no list of offers.
+    """
+    answer = mapping(document.json(), document, "answer")
+    cheapest: dict[str, Offer] = {}
+    for row in rows(answer.get("offers"), document, "offers"):
+        for fact in _offers(row):
+            if not isinstance(fact, Offer):
+                yield fact
+                continue
+            known = cheapest.setdefault(fact.offer_id, fact)
+            if known is not fact:
+                kept, dearer = sorted((known, fact), key=lambda offer: offer.price.amount)
+                cheapest[fact.offer_id] = kept
+                yield Skipped("another ask of the same machine is as cheap", {"id": dearer.instance_type})
+    yield from cheapest.values()
+    yield from _samples(cheapest.values())
+
+
+def _offers(row: Mapping[str, Any]) -> Iterator[Fact]:
+    shown = {
+        name: row.get(name) for name in ("id", "machine_id", "gpu_name", "num_gpus", "dph_total", "min_bid")
+    }
+    reason = _reason_against(row)
+    total, bid = within(row.get("dph_total"), 10_000), within(row.get("min_bid"), 10_000)
+    if reason or total is None:
+        yield Skipped(reason or "no price", shown)
+        return
+    yield _offer(row, shown, PurchaseOption.ON_DEMAND, total)
+    if bid is not None and bid >= total:
+        yield Skipped("minimum bid is not below the on-demand price", shown)
+    elif bid is not None:
+        yield _offer(row, shown, PurchaseOption.SPOT, bid)
+
+
+def _reason_against(row: Mapping[str, Any]) -> str | None:
+    count, memory = within(row.get("num_gpus"), 64), within(row.get("gpu_ram"), 10_000_000)
+    gpus_alone, all_memory = (
+        within(row.get("dph_base"), 10_000),
+        within(row.get("gpu_total_ram"), 100_000_000),
+    )
+    if row.get("verification") != "verified":
+        return "host is not verified"
+    if row.get("rented") is not False or row.get("rentable") is not True:
+        return "not for rent now"
+    if count is None or count % 1 or within(row.get("machine_id"), 10**15) is None:
+        return "no GPU count or machine"
+    if memory and all_memory and abs(all_memory / (memory * count) - 1) > Decimal("0.1"):
+        return "GPU count and memory contradict each other"
+    if gpus_alone and gpus_alone > (within(row.get("dph_total"), 10_000) or 0):
+        return "the total is below the price of its GPUs"
+    return None
+
+
+def _offer(row: Mapping[str, Any], shown: Any, option: PurchaseOption, amount: Decimal) -> Offer | Skipped:
+    memory = within(row.get("gpu_ram"), 10_000_000)
+    region, zone = _place(text(row.get("geolocation")))
+    return priced(
+        shown,
+        provider="vast",
+        sku=f"machine {row['machine_id']}",
+        region=region,
+        zone=zone,
+        gpu_label=text(row.get("gpu_name")) or "",
+        gpu_count=Decimal(row["num_gpus"]),
+        gpu_memory_gib=memory and (memory / MIB_PER_GIB).quantize(Decimal("0.01")),
+        purchase_option=option,
+        price=Price(amount=amount, unit=Unit.HOUR),
+        instance_type=str(row.get("id")),
+        vcpus=within(row.get("cpu_cores_effective"), 10_000),
+        memory_gib=_memory_share(row),
+        local_storage_gb=within(row.get("disk_space"), 10_000_000),
+        availability=Availability.AVAILABLE,
+        billing_increment_seconds=1,
+    )
+
+
+def _place(geolocation: str | None) -> tuple[str, str | None]:
+    """Country code and place of `Texas, US`; a place without a country code is kept as the region."""
+    match = PLACE.fullmatch(geolocation or "")
+    if match is None:
+        return (geolocation or "unknown", None)
+    return (match["country"], match["place"] or None)
+
+
+def _memory_share(row: Mapping[str, Any]) -> Decimal | None:
+    """`cpu_ram` is the whole machine's, in MiB; an offer has it in proportion to its cores."""
+    memory, cores = within(row.get("cpu_ram"), 1_000_000_000), within(row.get("cpu_cores"), 10_000)
+    own = within(row.get("cpu_cores_effective"), 10_000)
+    if memory is None or cores is None or own is None:
+        return None
+    return (memory / MIB_PER_GIB * min(own / cores, Decimal(1))).quantize(Decimal("0.01"))
+
+
+def _samples(offers: Iterable[Offer]) -> Iterator[MarketSample]:
+    groups: dict[tuple[str, Decimal, str, PurchaseOption], list[Decimal]] = {}
+    for offer in offers:
+        per_gpu = offer.price.amount / offer.gpu_count
+        for region in (offer.region, "global"):
+            key = (offer.gpu_label, offer.gpu_count, region, offer.purchase_option)
+            groups.setdefault(key, []).append(per_gpu)
+    for (label, count, region, option), amounts in sorted(groups.items()):
+        yield MarketSample(
+            provider="vast",
+            gpu_label=label,
+            gpu_count=count,
+            region=region,
+            purchase_option=option,
+            offers=len(amounts),
+            min_usd_per_gpu_hour=_quantile(amounts, Decimal(0)),
+            p10_usd_per_gpu_hour=_quantile(amounts, Decimal("0.1")),
+            p25_usd_per_gpu_hour=_quantile(amounts, Decimal("0.25")),
+            median_usd_per_gpu_hour=_quantile(amounts, Decimal("0.5")),
+        )
+
+
+def _quantile(amounts: list[Decimal], share: Decimal) -> Decimal:
+    """Linear interpolation between the nearest offers, to six places (Hyndman and Fan 1996, type 7)."""
+    ordered = sorted(amounts)
+    position = share * (len(ordered) - 1)
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    exact = ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+    return max(exact.quantize(MICRO), MICRO)
+
+
+def _request(gpu: str, count: int) -> Request:
+    return Request(
+        url="https://console.vast.ai/api/v0/bundles/",
+        method="POST",
+        payload={
+            "gpu_name": {"in": [gpu]},
+            "num_gpus": {"eq": count},
+            "verified": {"eq": True},
+            "external": {"eq": False},
+            "rentable": {"eq": True},
+            "rented": {"eq": False},
+            "type": "on-demand",
+            "allocated_storage": DISK_GB,
+            "order": [["dph_total", "asc"]],
+            "limit": LIMIT,
+        },
+    )
+
+
+SOURCE = Source(
+    name="vast",
+    provider="vast",
+    homepage="https://vast.ai/pricing",
+    every=timedelta(hours=1),
+    fresh_for=timedelta(hours=3),
+    requests=tuple(_request(gpu, count) for gpu in GPUS for count in COUNTS),
+    parse=parse,
+    contract=Contract(
+        min_offers=20,
+        must_have=("h100",),
+        usd_per_gpu_hour=(Decimal("0.01"), Decimal(40)),
+        max_median_change=1.0,
+    ),
+    covers="machines of verified hosts, on demand and interruptible, with the market's distribution",
+    licence="public search interface, keyless; no licence for the data is stated",
+)
