@@ -1,0 +1,246 @@
+"""AWS: spot prices of EC2 accelerator types and how often spot capacity was reclaimed.
+
+Three answers, told apart by their content. Prices are US dollars per *instance*-hour, Linux (Windows columns
+are left out; for some sizes they are cheaper than Linux, feed of 2026-10).
+
+- The feed behind the spot page, keyless, one price per region, renewed every few minutes. Its regions have
+  old names (`us-east`, `apac-tokyo`), sizes may be listed twice, amounts are text such as `0.0615`, `9.0E-4`
+  or `N/A*`. The copy at spot-price.s3.amazonaws.com stands still since 2024-05-13.
+- The spot advisor, keyless: bands of how often capacity was reclaimed in the last month (`<5%` to `>20%`).
+- `DescribeSpotPriceHistory`, with AWS credentials: a price per availability zone, asked for by
+  `scrapers.aws_spot_history`. Of each zone the newest price counts.
+
+The instance type is the GPU label; see `sql/seeds/instance_type.csv`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from xml.etree import ElementTree
+
+from core.contract import Contract
+from core.document import Credential, Document, Request
+from core.instance import InstanceShape, lookup
+from core.money import Price, Unit
+from core.offer import Fact, InterruptionBand, Offer, PurchaseOption, Skipped
+from scrapers.reading import each_once, fields, mapping, price_or_reason, priced, rows
+from scrapers.source import Source
+
+MOST_USD = 10_000
+"""No instance-hour costs this much."""
+
+OLD_REGIONS = {
+    "us-east": "us-east-1",
+    "us-west": "us-west-1",
+    "eu-ireland": "eu-west-1",
+    "apac-sin": "ap-southeast-1",
+    "apac-syd": "ap-southeast-2",
+    "apac-tokyo": "ap-northeast-1",
+}
+"""Names of the first regions in the feed (feed of 2026-10); later regions have their codes."""
+
+BANDS = {
+    "<5%": (0.0, 0.05),
+    "5-10%": (0.05, 0.10),
+    "10-15%": (0.10, 0.15),
+    "15-20%": (0.15, 0.20),
+    ">20%": (0.20, 1.0),
+}
+"""The advisor's labels as shares."""
+
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
+_ZONE = re.compile(r"[a-z0-9-]{1,60}")
+_CALLBACK = re.compile(rb"\s*callback\((.*)\);?\s*", re.DOTALL)
+
+
+def parse(document: Document) -> Iterator[Fact]:
+    """Facts of the feed, the advisor or one page of the price history.
+
+    Raises:
+        ParseError: none of the three.
+    """
+    if document.body.lstrip()[:1] == b"<":
+        return _history(document)
+    wrapped = _CALLBACK.fullmatch(document.body)
+    if wrapped:
+        document = replace(document, body=wrapped[1])
+    answer = mapping(document.json(), document, "answer")
+    if "spot_advisor" in answer:
+        return _advisor(answer, document)
+    if "config" not in answer:
+        raise document.error(f"neither `config` nor `spot_advisor` among {sorted(answer)[:5]}")
+    return each_once(_feed(mapping(answer["config"], document, "config"), document), document)
+
+
+def _feed(config: Mapping[str, Any], document: Document) -> Iterator[Fact]:
+    if config.get("rate") != "perhr":
+        raise document.error(f"the rate is {config.get('rate')!r}, not 'perhr'")
+    for region in rows(config.get("regions"), document, "regions"):
+        code = str(region.get("region"))
+        for family in rows(region.get("instanceTypes"), document, "instanceTypes"):
+            for size in rows(family.get("sizes"), document, "sizes"):
+                for column in rows(size.get("valueColumns"), document, "valueColumns"):
+                    row = {"region": code, "family": family.get("type"), "size": size.get("size"), **column}
+                    yield _size(row, OLD_REGIONS.get(code, code))
+
+
+def _size(row: Mapping[str, Any], region: str) -> Fact:
+    shape = _shape(row.get("size"), known=str(row["family"]).startswith("gpu"))
+    if isinstance(shape, str):
+        return Skipped(shape, row)
+    if not _REGION.fullmatch(region):
+        return Skipped("a local or wavelength zone, not a region", row)
+    if row.get("name") != "linux":
+        return Skipped("not Linux", row)
+    amount = price_or_reason(fields(row.get("prices")).get("USD"), MOST_USD)
+    return Skipped(amount, row) if isinstance(amount, str) else _offer(row, shape, region, amount)
+
+
+def _shape(instance_type: Any, *, known: bool) -> InstanceShape | str:
+    """The seed's shape, or why there is none. `known`: the list itself files the type under accelerators."""
+    shape = lookup("aws", instance_type) if isinstance(instance_type, str) else None
+    if shape is None:
+        return "an accelerator type that the seed lacks" if known else "no accelerator"
+    return shape if shape.gpu_count else "no GPU or AI accelerator"
+
+
+def _offer(
+    row: Any,
+    shape: InstanceShape,
+    region: str,
+    amount: Decimal,
+    *,
+    zone: str | None = None,
+    since: datetime | None = None,
+) -> Offer | Skipped:
+    return priced(
+        row,
+        provider="aws",
+        sku=shape.instance_type,
+        instance_type=shape.instance_type,
+        region=region,
+        zone=zone,
+        gpu_label=shape.instance_type,
+        gpu_count=shape.gpu_count,
+        gpu_memory_gib=shape.gpu_memory_gib,
+        vcpus=shape.vcpus,
+        memory_gib=shape.memory_gib,
+        purchase_option=PurchaseOption.SPOT,
+        price=Price(amount=amount, unit=Unit.HOUR),
+        billing_increment_seconds=1,
+        minimum_billing_seconds=60,
+        effective_at=since,
+    )
+
+
+def _advisor(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
+    labels = {
+        entry.get("index"): entry.get("label") for entry in rows(answer.get("ranges"), document, "ranges")
+    }
+    for region, systems in mapping(answer["spot_advisor"], document, "spot_advisor").items():
+        for system, types in mapping(systems, document, region).items():
+            for instance_type, rates in mapping(types, document, system).items():
+                row = {"region": region, "system": system, "type": instance_type, **fields(rates)}
+                shape = _shape(instance_type, known=False)
+                index = row.get("r")
+                band = BANDS.get(str(labels.get(index))) if isinstance(index, int) else None
+                if isinstance(shape, str):
+                    yield Skipped(shape, row)
+                elif system != "Linux":
+                    yield Skipped("not Linux", row)
+                elif not _REGION.fullmatch(region):
+                    yield Skipped("a local or wavelength zone, not a region", row)
+                elif band is None:
+                    yield Skipped("an unknown band", row)
+                else:
+                    low, high = band
+                    yield InterruptionBand(
+                        provider="aws", instance_type=instance_type, region=region, low=low, high=high
+                    )
+
+
+def _history(document: Document) -> Iterator[Fact]:
+    """Offers per zone. Only the newest price of each is one; the region was asked for and is not answered."""
+    region = document.context.get("region", "")
+    if not _REGION.fullmatch(region):
+        raise document.error(f"a price history of region {region!r}; the context must name it")
+    newest: dict[tuple[str, str], tuple[datetime, dict[str, str]]] = {}
+    for row in _items(document):
+        since = _instant(row.get("timestamp", ""))
+        shape = _shape(row.get("instanceType"), known=False)
+        zone = row.get("availabilityZone", "")
+        if isinstance(shape, str):
+            yield Skipped(shape, row)
+        elif row.get("productDescription") not in ("Linux/UNIX", "Linux/UNIX (Amazon VPC)"):
+            yield Skipped("not Linux", row)
+        elif since is None or not _ZONE.fullmatch(zone) or not zone.startswith(region):
+            yield Skipped("no time, or not a zone of the region", row)
+        else:
+            entries = sorted(
+                (newest.get((shape.instance_type, zone), (since, row)), (since, row)), key=_since
+            )
+            if (shape.instance_type, zone) in newest:
+                yield Skipped("an older price of the same zone", entries[0][1])
+            newest[shape.instance_type, zone] = entries[1]
+    for since, row in newest.values():
+        shape = lookup("aws", row["instanceType"])
+        amount = price_or_reason(row.get("spotPrice"), MOST_USD)
+        if isinstance(amount, str) or shape is None:
+            yield Skipped(str(amount), row)
+        else:
+            yield _offer(row, shape, region, amount, zone=row["availabilityZone"], since=since)
+
+
+def _since(entry: tuple[datetime, dict[str, str]]) -> datetime:
+    return entry[0]
+
+
+def _items(document: Document) -> Iterator[dict[str, str]]:
+    if b"<!DOCTYPE" in document.body or b"<!ENTITY" in document.body:
+        raise document.error("XML with a document type")
+    try:
+        root = ElementTree.fromstring(document.body)
+    except ElementTree.ParseError as error:
+        raise document.error(f"not XML: {error}") from error
+    if root.tag.rpartition("}")[2] != "DescribeSpotPriceHistoryResponse":
+        raise document.error(f"an answer of {root.tag.rpartition('}')[2][:60]!r}")
+    for item in root.iterfind("{*}spotPriceHistorySet/{*}item"):
+        yield {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in item}
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+SOURCE = Source(
+    name="aws_spot",
+    provider="aws",
+    homepage="https://aws.amazon.com/ec2/spot/pricing/",
+    every=timedelta(hours=1),
+    fresh_for=timedelta(hours=3),
+    requests=(
+        Request(url="https://website.spot.ec2.aws.a2z.com/spot.json"),
+        Request(url="https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json"),
+    ),
+    parse=parse,
+    credentials=(
+        Credential(variable="AWS_ACCESS_KEY_ID", travels_as="header", name="Authorization"),
+        Credential(variable="AWS_SECRET_ACCESS_KEY", travels_as="header", name="Authorization"),
+    ),
+    contract=Contract(
+        min_offers=300,
+        must_have=("t4", "a10g"),
+        usd_per_gpu_hour=(Decimal("0.01"), Decimal(30)),
+    ),
+    covers="spot Linux instances with accelerators per region, with credentials per zone; interruption bands",
+    licence="undocumented data behind public AWS pages, and the EC2 API; no stated licence, AWS terms apply",
+)
