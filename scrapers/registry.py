@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 
 from core.errors import UsageError
-from scrapers import runpod
+from scrapers import lambda_cloud, runpod
 from scrapers.source import Source
 
-SOURCES: tuple[Source, ...] = (runpod.SOURCE,)
+SOURCES: tuple[Source, ...] = (
+    lambda_cloud.SOURCE,
+    runpod.SOURCE,
+)
 
 
 def names() -> tuple[str, ...]:
