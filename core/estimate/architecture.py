@@ -281,13 +281,17 @@ def _experts_from_counts(
         attention //= 2
     embeddings = 2 * d * out["vocabulary_size"]
     per_token = max((active - embeddings) / layers - attention, 0.1 * active / layers)
-    width = int(out.get("expert_ffn_hidden_size") or out.get("ffn_hidden_size") or per_token / (2 * matrices * d))
+    width = int(
+        out.get("expert_ffn_hidden_size") or out.get("ffn_hidden_size") or per_token / (2 * matrices * d)
+    )
     expert = matrices * d * width
     used = max(1, round(per_token / expert))
     experts = max(used + 1, round(used + (published - active) / (layers * expert)))
     # expert parallelism divides the experts into powers of two
     experts = 1 << round(math.log2(experts))
-    assumptions.append(f"architecture.experts: {experts}, {used} per token (from parameters and active_parameters)")
+    assumptions.append(
+        f"architecture.experts: {experts}, {used} per token (from parameters and active_parameters)"
+    )
     return {
         "experts": max(experts, used),
         "experts_per_token": used,

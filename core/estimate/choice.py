@@ -66,7 +66,9 @@ def problem(rows: Sequence[Row]) -> Problem:
     position = {id(need): i for i, need in enumerate(needs)}
     index = np.array([position[id(row.need)] for row in rows])
     width = max(len(option.gpus) for option in options)
-    layout = Layout(**{f.name: _padded([getattr(o, f.name) for o in options], width)[index] for f in fields(Layout)})
+    layout = Layout(
+        **{f.name: _padded([getattr(o, f.name) for o in options], width)[index] for f in fields(Layout)}
+    )
     gpus = np.array([[row.gpus] for row in rows], float)
     layout = layout.replace(
         gpus=np.broadcast_to(gpus, (len(rows), width)),
@@ -86,7 +88,9 @@ def problem(rows: Sequence[Row]) -> Problem:
 
 def column(kind: type[Columns], items: Sequence[Columns]) -> Columns:
     """Records as one record of columns, one row each."""
-    return kind(**{f.name: np.array([[getattr(item, f.name)] for item in items], float) for f in fields(kind)})
+    return kind(
+        **{f.name: np.array([[getattr(item, f.name)] for item in items], float) for f in fields(kind)}
+    )
 
 
 def _padded(columns: Sequence[NDArray[np.float64]], width: int) -> NDArray[np.float64]:

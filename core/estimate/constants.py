@@ -41,8 +41,16 @@ class Constants:
     whole_run_overhead: float
     whole_run_spread: float
     steady_spread: float
+    kept_share: float
+    logit_bytes: float
+    adapter_logit_bytes: float
+    gathered_bytes: float
+    gradient_copy_bytes: float
     allocator_slack: float
+    state_slack: float
     framework_gib: float
+    communicator_gib: float
+    pipeline_gib: float
     memory_margin: float
 
 

@@ -59,22 +59,26 @@ def activation_bytes_per_token(w: Workload, at: Layout) -> Any:
     return kept + np.where(keeps_matrix, matrix, 0.0)
 
 
-def activation_gib(w: Workload, at: Layout) -> Any:
+def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
     """Activations of `at.micro_batch_size` sequences on the fullest stage, logits included."""
+    t, p = at.tensor_parallel, at.pipeline_parallel
     tokens = at.micro_batch_size * w.sequence_length / at.context_parallel
-    stage_layers = w.layers / at.pipeline_parallel
-    layer = tokens * activation_bytes_per_token(w, at) / at.tensor_parallel
+    stage_layers = w.layers / p
+    # inputs of the column-parallel matrices come back gathered, the rest is divided (sequence parallelism)
+    gathered = k.gathered_bytes * w.hidden_size * (t - 1.0) / t
+    layer = tokens * (activation_bytes_per_token(w, at) * k.kept_share / t + gathered)
     full = at.recomputation > 1
     # recomputing a layer keeps its 16-bit input, and one layer at a time comes back whole
     stored = np.where(full, tokens * 2.0 * w.hidden_size, layer) * stage_layers
-    in_flight = at.pipeline_parallel * (
-        1.0 + (at.pipeline_parallel - 1.0) / (at.pipeline_parallel * at.virtual_pipeline)
-    )
-    in_flight = np.where(at.pipeline_parallel > 1, in_flight, 1.0)
-    logits = tokens * w.vocabulary_size * 6.0 / at.tensor_parallel
+    per_pass = at.data_parallel * at.micro_batch_size * w.sequence_length
+    micro_batches = np.maximum(w.global_batch_tokens / per_pass, 1.0)
+    interleaved = p * (1.0 + (p - 1.0) / (p * at.virtual_pipeline))
+    in_flight = np.minimum(np.where(at.virtual_pipeline > 1, interleaved, p), micro_batches)
     working = np.where(full, layer, 0.0)
+    kept = np.where(w.is_adapted > 0, k.adapter_logit_bytes, k.logit_bytes)
+    logits = tokens * w.vocabulary_size * kept / t
     first = stored * in_flight + working
-    last = stored * np.where(at.pipeline_parallel > 1, at.virtual_pipeline, 1.0) + working + logits
+    last = stored + working + logits
     return np.maximum(first, last) / GIB
 
 
@@ -87,16 +91,24 @@ def memory(w: Workload, at: Layout, k: Constants) -> Memory:
     sharded = dense / dense_group + routed / routed_group
     trained = w.trained_parameters / w.parameters
     weights = np.where(at.sharding >= 3, sharded, held) * w.weight_bytes
-    gradients = np.where(at.sharding >= 2, sharded, held) * trained * w.gradient_bytes
+    # gradients are computed in 16 bits and accumulated beside that, unless they are scattered at once
+    copied = (w.gradient_bytes > 2.0) & (at.sharding < 2)
+    gradient_bytes = w.gradient_bytes + np.where(copied, k.gradient_copy_bytes, 0.0)
+    gradients = np.where(at.sharding >= 2, sharded, held) * trained * gradient_bytes
     optimizer = np.where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes
     # two gathered layers of weights while sharded, ZeRO-3 prefetch
     gathered = np.where(at.sharding >= 3, 2.0 * held / w.layers * 2.0, 0.0)
-    activations = activation_gib(w, at)
+    activations = activation_gib(w, at, k)
     slack = (k.allocator_slack - 1.0) * (activations + gathered / GIB)
+    # the step of an optimizer that is not fully sharded works on copies
+    states = np.where(at.sharding < 2, gradients + optimizer, 0.0) / GIB
+    slack = slack + (k.state_slack - 1.0) * states
+    groups = (at.data_parallel > 1) * 1.0 + (at.tensor_parallel > 1) + (at.context_parallel > 1)
+    buffers = groups * k.communicator_gib + (at.pipeline_parallel > 1) * k.pipeline_gib
     return Memory(
         weights=weights / GIB,
         gradients=gradients / GIB,
         optimizer=optimizer / GIB,
         activations=activations,
-        overhead=k.framework_gib + gathered / GIB + slack,
+        overhead=k.framework_gib + buffers + gathered / GIB + slack,
     )

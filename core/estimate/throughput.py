@@ -151,7 +151,9 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     each = (2.0 * w.weight_bytes + w.gradient_bytes * trained) * held * ring / bandwidth
     hidden = k.overlap * (gemm + attention + elementwise) / micro_batches
     data = np.where(sharded, np.maximum(each - hidden, 0.0) * micro_batches, np.maximum(once - hidden, 0.0))
-    calls = np.where(sharded, SHARDED_COLLECTIVES * micro_batches, k.bucket_collectives * trained) * stage_layers
+    calls = (
+        np.where(sharded, SHARDED_COLLECTIVES * micro_batches, k.bucket_collectives * trained) * stage_layers
+    )
     across = group * t > at.gpus_per_node
     data = data + np.where(across, calls * group * k.hop_seconds, 0.0)
 

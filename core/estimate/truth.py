@@ -73,7 +73,14 @@ METHODS = {
     "qlora": "qlora",
     "dpo": "dpo",
 }
-PRECISIONS = {"fp16": "fp16", "bf16": "bf16", "fp8": "fp8", "amp_bf16": "bf16", "amp_fp8": "fp8", "fp8 mixed": "fp8"}
+PRECISIONS = {
+    "fp16": "fp16",
+    "bf16": "bf16",
+    "fp8": "fp8",
+    "amp_bf16": "bf16",
+    "amp_fp8": "fp8",
+    "fp8 mixed": "fp8",
+}
 FP8 = frozenset(["mxfp8", "fp8-cs", "fp8-mx"])
 RECOMPUTATION = {"no": "none", "none": "none", "gelu only": "none", "full": "full", "yes": "full"}
 
@@ -161,7 +168,12 @@ def training_run(row: Row) -> Observation | None:
     gpu_id, method = gpu_id_of(row["gpu"], row["gpu_memory_gb"]), METHODS.get(row["method"])
     tokens = number(row["tokens"])
     shape = architecture(row)
-    if observed is None or gpu_id is None or method is None or not (shape.get("parameters") or shape.get("layers")):
+    if (
+        observed is None
+        or gpu_id is None
+        or method is None
+        or not (shape.get("parameters") or shape.get("layers"))
+    ):
         return None
     if whole and tokens is None:
         return None

@@ -64,6 +64,7 @@ class Workload:
     gradient_bytes: Any
     optimizer_bytes: Any
     is_dequantised: Any
+    is_adapted: Any
     flash_attention: Any
     is_fused: Any
 
@@ -165,9 +166,9 @@ def _workload(
         trained = a.parameters * (1 - plan.frozen_layers_share)
         gemm_backward = 2.0 * (1 - plan.frozen_layers_share)
     if plan.method == "qlora":
-        # embeddings, output matrix and norms stay in 16 bits
+        # embeddings, output matrix and norms are not quantised but cast to fp32 (PEFT, prepare_model_for_kbit_training)
         kept = a.embedding_parameters + (0 if a.tied_embeddings else a.head_parameters)
-        weight_bytes = NF4_BYTES + (2.0 - NF4_BYTES) * min(1.0, kept / a.parameters)
+        weight_bytes = NF4_BYTES + (4.0 - NF4_BYTES) * min(1.0, kept / a.parameters)
     attention_backward = 2.0 if not plan.frozen_layers_share else 2.0 * (1 - plan.frozen_layers_share)
     return Workload(
         tokens=tokens,
@@ -195,12 +196,24 @@ def _workload(
         attention_backward=attention_backward,
         other_forward_flops=_other_forward(plan, forward.total),
         weight_bytes=weight_bytes,
-        gradient_bytes=4.0 if plan.method == "pretrain" or weight_bytes == 4.0 else 2.0,
+        gradient_bytes=gradient_bytes(plan),
         optimizer_bytes=OPTIMIZER_BYTES[plan.optimizer] - (4.0 if weight_bytes == 4.0 else 0.0),
+        is_adapted=float(adapters),
         is_dequantised=float(plan.method == "qlora"),
         flash_attention=float(plan.flash_attention is not False),
         is_fused=float(is_fused(plan)),
     )
+
+
+def gradient_bytes(plan: TrainingPlan) -> float:
+    """Bytes of one accumulated gradient.
+
+    Pretraining in bf16 or below accumulates in fp32 (Megatron-LM and BLOOM, arXiv:2211.05100, section 3.4.2); fp16
+    with loss scaling keeps 16 bits (arXiv:1910.02054, section 3.1), as fine-tuning does.
+    """
+    if plan.precision in ("fp32", "tf32"):
+        return 4.0
+    return 4.0 if plan.method in ("pretrain", "distillation") and plan.precision != "fp16" else 2.0
 
 
 def is_fused(plan: TrainingPlan) -> bool:
