@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 
 from core.errors import UsageError
-from scrapers import lambda_cloud, runpod
+from scrapers import aws_bulk, aws_on_demand, aws_spot, lambda_cloud, runpod
 from scrapers.source import Source
 
 SOURCES: tuple[Source, ...] = (
+    aws_bulk.SOURCE,
+    aws_on_demand.SOURCE,
+    aws_spot.SOURCE,
     lambda_cloud.SOURCE,
     runpod.SOURCE,
 )
