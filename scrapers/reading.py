@@ -135,7 +135,7 @@ def price_or_reason(value: Any, most: int, *, zero_is_a_price: bool = False) -> 
     if found is None:
         return "the price is not a plain number"
     if found == 0:
-        return found if zero_is_a_price else "a price of zero"
+        return Decimal(0) if zero_is_a_price else "a price of zero"
     return found if LEAST_AMOUNT <= found <= most else "the price is out of bounds"
 
 
