@@ -78,8 +78,8 @@ def parse(document: Document) -> Iterator[Fact]:
 
 
 def _feed(config: Mapping[str, Any], document: Document) -> Iterator[Fact]:
-    if config.get("rate") != "perhr":
-        raise document.error(f"the rate is {config.get('rate')!r}, not 'perhr'")
+    if config.get("rate") != "perhr" or config.get("valueColumns") != ["linux", "mswin"]:
+        raise document.error("`config` is not that of the hourly feed with Linux and Windows columns")
     for region in rows(config.get("regions"), document, "regions"):
         code = str(region.get("region"))
         for family in rows(region.get("instanceTypes"), document, "instanceTypes"):
@@ -139,16 +139,14 @@ def _offer(
 
 
 def _advisor(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
-    labels = {
-        entry.get("index"): entry.get("label") for entry in rows(answer.get("ranges"), document, "ranges")
-    }
+    ranges = rows(answer.get("ranges"), document, "ranges")
+    labels = {str(entry.get("index")): str(entry.get("label")) for entry in ranges}
     for region, systems in mapping(answer["spot_advisor"], document, "spot_advisor").items():
         for system, types in mapping(systems, document, region).items():
             for instance_type, rates in mapping(types, document, system).items():
                 row = {"region": region, "system": system, "type": instance_type, **fields(rates)}
                 shape = _shape(instance_type, known=False)
-                index = row.get("r")
-                band = BANDS.get(str(labels.get(index))) if isinstance(index, int) else None
+                band = BANDS.get(labels.get(str(row.get("r")), ""))
                 if isinstance(shape, str):
                     yield Skipped(shape, row)
                 elif system != "Linux":
