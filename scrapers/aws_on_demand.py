@@ -27,7 +27,7 @@ from core.instance import lookup
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from core.region import region_code
-from scrapers.reading import each_once, fields, mapping, price_or_reason, priced
+from scrapers.reading import array, each_once, fields, mapping, price_or_reason, priced, rows
 from scrapers.source import Source
 
 MAPS = "https://b0.p.awsstatic.com/pricing/2.0/meteredUnitMaps"
@@ -74,13 +74,15 @@ def parse(document: Document) -> Iterator[Fact]:
     answer = mapping(document.json(), document, "answer")
     if "regions" in answer:
         return each_once(_map(answer, document), document)
+    if "config" in answer:
+        return each_once(_old_feed(mapping(answer["config"], document, "config"), document), document)
     return _edge_places(_places(answer, document))
 
 
 def follow(document: Document) -> Iterator[Request]:
     """The map of every region on the region list."""
     answer = mapping(document.json(), document, "answer")
-    if "regions" in answer:
+    if "regions" in answer or "config" in answer:
         return
     for place in _places(answer, document):
         if place["type"] == "AWS Region" and _REGION.fullmatch(place["code"]):
@@ -113,7 +115,7 @@ def _map(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
         if region is None and len(regions) == 1:
             region = document.context.get("region")
         for name, entry in mapping(entries, document, f"regions[{location!r}]").items():
-            row = {"location": location, "charge": name, **fields(entry)}
+            row = {**fields(entry), "location": location, "charge": name}
             if region is None:
                 yield Skipped("a place without a region code", row)
             elif "Instance Type" in row:
@@ -122,11 +124,30 @@ def _map(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
                 yield _charge(row, region, currency)
 
 
+def _old_feed(config: Mapping[str, Any], document: Document) -> Iterator[Fact]:
+    """The price page's feed until about 2016; the spot feed still looks like it, but has no sizes in it."""
+    if config.get("rate") != "perhr" or "vCPU" not in array(config.get("valueColumns")):
+        raise document.error("`config` is not that of an hourly feed with vCPUs")
+    for region in rows(config.get("regions"), document, "regions"):
+        for family in rows(region.get("instanceTypes"), document, "instanceTypes"):
+            for size in rows(family.get("sizes"), document, "sizes"):
+                for column in rows(size.get("valueColumns"), document, "valueColumns"):
+                    row = {
+                        "Instance Type": size.get("size"),
+                        "vCPU": size.get("vCPU"),
+                        "Operating System": "Linux" if column.get("name") == "linux" else column.get("name"),
+                        "price": fields(column.get("prices")).get("USD"),
+                    }
+                    yield _offer(row, str(region.get("region")), "USD")
+
+
 def _offer(row: Mapping[str, Any], region: str, currency: str) -> Offer | Skipped:
     instance_type = str(row["Instance Type"])
     shape = lookup("aws", instance_type)
     if shape is None:
-        known = row.get("Instance Family") in ACCELERATED or row.get("plc:InstanceFamily") in ACCELERATED
+        known = not ACCELERATED.isdisjoint(
+            str(row.get(name)) for name in ("Instance Family", "plc:InstanceFamily")
+        )
         return Skipped("an accelerator type that the seed lacks" if known else "no accelerator", row)
     if shape.gpu_count == 0:
         return Skipped("no GPU or AI accelerator", row)
