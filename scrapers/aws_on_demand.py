@@ -129,6 +129,7 @@ def _old_feed(config: Mapping[str, Any], document: Document) -> Iterator[Fact]:
     if config.get("rate") != "perhr" or "vCPU" not in array(config.get("valueColumns")):
         raise document.error("`config` is not that of an hourly feed with vCPUs")
     for region in rows(config.get("regions"), document, "regions"):
+        code = str(region.get("region"))
         for family in rows(region.get("instanceTypes"), document, "instanceTypes"):
             for size in rows(family.get("sizes"), document, "sizes"):
                 for column in rows(size.get("valueColumns"), document, "valueColumns"):
@@ -138,7 +139,8 @@ def _old_feed(config: Mapping[str, Any], document: Document) -> Iterator[Fact]:
                         "Operating System": "Linux" if column.get("name") == "linux" else column.get("name"),
                         "price": fields(column.get("prices")).get("USD"),
                     }
-                    yield _offer(row, str(region.get("region")), "USD")
+                    known = _REGION.fullmatch(code)
+                    yield _offer(row, code, "USD") if known else Skipped("not a region", row)
 
 
 def _offer(row: Mapping[str, Any], region: str, currency: str) -> Offer | Skipped:
