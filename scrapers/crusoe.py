@@ -60,7 +60,10 @@ def _offers(card: Tag, name: str, cells: list[str]) -> Iterator[Fact]:
     memory = next((leading_number(chip) for chip in chips if re.fullmatch(r"[0-9]{1,4} ?GB", chip)), None)
     header = card.find_previous(class_="pricing-table-heading")
     columns = [words(column).casefold() for column in header.select(".pricing-heading")] if header else []
-    for column, cell in zip(columns[1:], cells, strict=False):
+    if len(columns) - 1 != len(cells):
+        yield Skipped("another number of columns than the header", {"name": label, "cells": cells})
+        return
+    for column, cell in zip(columns[1:], cells, strict=True):
         row = {"name": label, "column": column, "cell": cell}
         match = PER_GPU_HOUR.fullmatch(cell)
         amount = exact_usd(match.group(1)) if match else None
@@ -79,8 +82,6 @@ def _offers(card: Tag, name: str, cells: list[str]) -> Iterator[Fact]:
                 purchase_option=COLUMNS[column],
                 price=Price(amount=amount, unit=Unit.GPU_HOUR),
             )
-    if len(columns) - 1 != len(cells):
-        yield Skipped("another number of columns than the header", {"name": label, "cells": cells})
 
 
 def _storage(name: str, cell: str, row: Mapping[str, object]) -> Fact:

@@ -39,6 +39,7 @@ from scrapers.source import Source
 
 API = "https://api.digitalocean.com/v2/sizes"
 ROW = re.compile(r"(?P<label>(?:NVIDIA|AMD) [A-Za-z0-9 -]{1,60}?)\s*(?P<amount>\$\S+)\s*/\s*GPU/hour")
+NAME = re.compile(r"^\s*(?:NVIDIA|AMD) [A-Za-z0-9 -]{1,60}$")
 PER_GPU_HOUR = re.compile(r"/\s*GPU/hour")
 SECTION = re.compile(r"(12 Month Reserved|Spot|On-Demand) Plans")
 SECTIONS: Mapping[str, dict[str, Any]] = {
@@ -72,10 +73,15 @@ def follow(document: Document) -> Iterator[Request]:
 
 
 def _page(document: Document) -> Iterator[Fact]:
-    listed = [_row(found) for found in soup(document).find_all(string=PER_GPU_HOUR)]
+    tree = soup(document)
+    listed = [_row(found) for found in tree.find_all(string=PER_GPU_HOUR)]
     if not listed:
         raise document.error("a page without a price per GPU and hour")
-    for tag in {id(tag): tag for tag in listed if tag is not None}.values():
+    lines = {id(tag): tag for tag in listed if tag is not None}
+    for name in tree.find_all(string=NAME):
+        if name.find_previous(string=SECTION) and not any(id(parent) in lines for parent in name.parents):
+            yield Skipped("no price per GPU-hour", str(name).strip())
+    for tag in lines.values():
         line = words(tag)
         match = ROW.fullmatch(line)
         title = tag.find_previous(string=SECTION)

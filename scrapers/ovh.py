@@ -26,7 +26,7 @@ from scrapers.source import Source
 
 UNITS_PER_CURRENCY = 10**8
 INSTANCE = re.compile(
-    r"(?P<flavor>(?:win-)?[a-z]+[0-9]+(?:-[a-z]+)?-[0-9]+)"
+    r"(?P<flavor>(?:win-)?[a-z][a-z0-9]*(?:-[a-z]+)?-[0-9]+)"
     r"\.(?P<period>consumption|monthly\.postpaid)(?:\.(?P<place>[A-Za-z0-9.-]{1,20}))?"
 )
 TRAINING = re.compile(r"ai-training\.(?P<flavor>[a-z0-9-]+-(?P<count>[0-9]{1,2})-gpu)\.minute\.consumption")
@@ -63,9 +63,11 @@ def _addon(row: Mapping[str, Any], book: Mapping[str, str]) -> Fact:
     if code.startswith("win-") or leaf(row, "blobs", "technical", "os", "family") == "windows":
         return Skipped("Windows licence included", shown)
     listed = array(row.get("pricings"))
-    amount = _amount(listed[0]) if len(listed) == 1 else None
+    if len(listed) != 1:
+        return Skipped("not exactly one price", shown)
+    amount = _amount(listed[0])
     if amount is None:
-        return Skipped("not one price, or it contradicts the displayed one", shown)
+        return Skipped("no price, or it contradicts the displayed one", shown)
     label, count = _gpu(row)
     if label is None or count is None or (training and Decimal(training["count"]) != count):
         return Skipped("no GPU name or count", shown)

@@ -5,15 +5,49 @@ from __future__ import annotations
 import difflib
 
 from core.errors import UsageError
-from scrapers import aws_bulk, aws_on_demand, aws_spot, lambda_cloud, runpod
+from scrapers import (
+    aws_bulk,
+    aws_on_demand,
+    aws_spot,
+    coreweave,
+    crusoe,
+    digitalocean,
+    ecb,
+    hyperstack,
+    lambda_cloud,
+    linode,
+    nebius,
+    ovh,
+    prime_intellect,
+    runpod,
+    scaleway,
+    shadeform,
+    vast,
+    verda,
+    vultr,
+)
 from scrapers.source import Source
 
 SOURCES: tuple[Source, ...] = (
     aws_bulk.SOURCE,
     aws_on_demand.SOURCE,
     aws_spot.SOURCE,
+    coreweave.SOURCE,
+    crusoe.SOURCE,
+    digitalocean.SOURCE,
+    ecb.SOURCE,
+    hyperstack.SOURCE,
     lambda_cloud.SOURCE,
+    linode.SOURCE,
+    nebius.SOURCE,
+    ovh.SOURCE,
+    prime_intellect.SOURCE,
     runpod.SOURCE,
+    scaleway.SOURCE,
+    shadeform.SOURCE,
+    vast.SOURCE,
+    verda.SOURCE,
+    vultr.SOURCE,
 )
 
 

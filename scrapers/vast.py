@@ -69,7 +69,7 @@ def parse(document: Document) -> Iterator[Fact]:
             if known is not fact:
                 kept, dearer = sorted((known, fact), key=lambda offer: offer.price.amount)
                 cheapest[fact.offer_id] = kept
-                yield Skipped("another ask of the same machine is as cheap", {"id": dearer.instance_type})
+                yield Skipped("not the cheapest ask of its machine", {"id": dearer.instance_type})
     yield from cheapest.values()
     yield from _samples(cheapest.values())
 
