@@ -1,0 +1,287 @@
+"""Azure Retail Prices API: all N-series sizes of all regions, keyless, in US dollars.
+
+Consumption and spot rows are per VM-hour. A reservation's amount is the total of its term although its
+`unitOfMeasure` says "1 Hour"; savings-plan rates hang on consumption rows and are per VM-hour again. Rows are
+dated by `effectiveStartDate`, which may lie in the future. The API names no hardware: GPU counts come from
+the seed. Disks are sold by size, so a GB-month is the disk's price over its size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from core.contract import Contract
+from core.document import Document, Request
+from core.instance import InstanceShape, lookup
+from core.money import Price, Unit
+from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from scrapers.reading import mapping, number, rows
+from scrapers.source import Source
+
+HOST = "prices.azure.com"
+TERMS = {"1 Year": 12, "3 Years": 36, "5 Years": 60}
+DISK_GIB = {"P30 LRS": 1024}
+"""Managed disk sizes: https://learn.microsoft.com/azure/virtual-machines/disks-types, read 2026."""
+FILTERS = (
+    *(
+        f"serviceName eq 'Virtual Machines' and contains(armSkuName,'Standard_{family}')"
+        for family in ("NC", "ND", "NG", "NV")
+    ),
+    "serviceName eq 'Bandwidth' and meterName eq 'Standard Data Transfer Out'",
+    "serviceName eq 'Storage' and skuName eq 'P30 LRS' and priceType eq 'Consumption'",
+    "serviceName eq 'Storage' and meterName eq 'Hot LRS Data Stored' and priceType eq 'Consumption'",
+)
+"""One condition per request: `or` fails in some versions of the API, `startswith` in all."""
+
+_REGION = re.compile(r"[a-z]{4,}[0-9]?")
+_PRODUCT = re.compile(r"Virtual Machines|Series|Srs")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One published row of a machine and the offer in it."""
+
+    document: Document
+    item: dict[str, Any]
+    offer: Offer
+
+    @property
+    def machine(self) -> tuple[str, str]:
+        return self.offer.sku, self.offer.region
+
+
+def parse(document: Document) -> Iterator[Fact]:
+    """The facts of one page."""
+    return (fact for _, fact in parse_batch([document]))
+
+
+def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
+    """The facts of all pages: one offer per identity; a spot row and its on-demand row may lie on different
+    pages, and only together do they show that the spot price is a placeholder."""
+    found: list[Row] = []
+    for document in documents:
+        page = mapping(document.json(), document, "the answer")
+        for item in rows(page.get("Items"), document, "Items"):
+            for fact in _facts(item, document):
+                if isinstance(fact, Offer):
+                    found.append(Row(document, item, fact))
+                else:
+                    yield document, fact
+    found.sort(key=lambda row: (row.machine, row.offer.offer_id))
+    judged = [
+        entry for _, same in groupby(found, lambda row: row.offer.offer_id) for entry in _choose([*same])
+    ]
+    full = {
+        row.machine: row.offer.price.amount
+        for row, reason in judged
+        if not reason and row.offer.purchase_option is PurchaseOption.ON_DEMAND
+    }
+    for row, reason in judged:
+        is_spot = row.offer.purchase_option is PurchaseOption.SPOT
+        if not reason and is_spot and row.offer.price.amount >= full.get(row.machine, Decimal("Infinity")):
+            reason = "spot at the full price is a placeholder"
+        yield row.document, Skipped(reason, row.item) if reason else row.offer
+
+
+def follow(document: Document) -> Iterator[Request]:
+    """The next page, as long as the API names one on its own host."""
+    link = mapping(document.json(), document, "the answer").get("NextPageLink")
+    if link is None or link == "":
+        return
+    if not isinstance(link, str) or not re.match(rf"https://{re.escape(HOST)}(:443)?/", link):
+        raise document.error(f"NextPageLink leads away from {HOST}: {link!r:.200}")
+    parts = urlsplit(link)
+    url = parts._replace(netloc=HOST).geturl()
+    if url == document.request.url:
+        raise document.error("NextPageLink leads to the page itself")
+    yield Request(url=url)
+
+
+def _choose(same: list[Row]) -> list[tuple[Row, str]]:
+    """The row in force of one identity, with an empty reason, and the others with why not."""
+    starts = [row.offer.effective_at for row in same]
+    latest = max(start for start in starts if start)
+    current = [row for row in same if row.offer.effective_at == latest]
+    superseded = [(row, "superseded by a later price") for row in same if row.offer.effective_at != latest]
+    if len({row.offer.price.amount for row in current}) == 1:
+        return [
+            (current[0], ""),
+            *((row, "the same under another meter") for row in current[1:]),
+            *superseded,
+        ]
+    if len({row.item.get("skuId") for row in current}) < len(current):
+        raise current[0].document.error(f"two prices of {current[0].offer.sku} under one skuId")
+    return [*((row, "two meters price this differently") for row in current), *superseded]
+
+
+def _facts(item: dict[str, Any], document: Document) -> Iterator[Fact]:
+    text = {key: value for key, value in item.items() if isinstance(value, str) and len(value) < 200}
+    amount, region = number(item.get("retailPrice")), text.get("armRegionName", "").lower()
+    starts_at, ends_at = (_instant(text.get(f"effective{end}Date", "")) for end in ("Start", "End"))
+    if text.get("currencyCode") != "USD":
+        yield Skipped("not in US dollars", item)
+    elif starts_at is None or starts_at > document.fetched_at:
+        yield Skipped("no effective date, or one in the future", item)
+    elif ends_at and ends_at <= document.fetched_at:
+        yield Skipped("the price has ended", item)
+    elif not _REGION.fullmatch(region) or region == "global":
+        yield Skipped("no region", item)
+    elif region.startswith(("usgov", "usdod")):
+        yield Skipped("government region", item)
+    elif amount is None or not 0 <= amount < 10**9 or item.get("unitPrice") != item.get("retailPrice"):
+        yield Skipped("no price, or two that differ", item)
+    elif item.get("isPrimaryMeterRegion") is not True:
+        yield Skipped("repeats the price of its primary meter region", item)
+    elif text.get("serviceName") in ("Bandwidth", "Storage"):
+        yield _storage_or_transfer(item, text, amount, region)
+    else:
+        yield from _machine_facts(item, text, amount, region, starts_at)
+
+
+def _machine_facts(
+    item: dict[str, Any], text: dict[str, str], amount: Decimal, region: str, starts_at: datetime
+) -> Iterator[Fact]:
+    shape = lookup("azure", text.get("armSkuName", ""))
+    reason = _refusal(item, text, amount)
+    if reason or shape is None or shape.gpu_count == 0:
+        yield Skipped(reason or ("a size of unknown shape" if shape is None else "no GPU"), item)
+    elif text["type"] == "Reservation":
+        months = TERMS[text["reservationTerm"]]
+        yield _offer(shape, region, PurchaseOption.RESERVED, amount, Unit.TERM, starts_at, months)
+    else:
+        spot = "spot" in f"{text['meterName']} {text['skuName']}".lower().split()
+        option = PurchaseOption.SPOT if spot else PurchaseOption.ON_DEMAND
+        yield _offer(shape, region, option, amount, Unit.HOUR, starts_at)
+        for months, rate in _savings_plans(item):
+            if rate is None or rate > amount:
+                yield Skipped("a savings plan without a believable rate", item)
+            else:
+                kind = PurchaseOption.RESERVED
+                yield _offer(shape, region, kind, rate, Unit.HOUR, starts_at, months, "savings_plan")
+
+
+def _refusal(item: dict[str, Any], text: dict[str, str], amount: Decimal) -> str:
+    """Why this row is no plain Linux price of a machine; empty when it is one."""
+    product, kind = text.get("productName", ""), text.get("type")
+    names = f"{text.get('meterName', '')} {text.get('skuName', '')}".lower()
+    refusals = (
+        ("another service", text.get("serviceName") != "Virtual Machines"),
+        ("no product, meter or sku name", not (text.get("meterName") and text.get("skuName"))),
+        ("a product that is not a machine series", not _PRODUCT.search(product)),
+        ("DevTest", kind == "DevTestConsumption"),
+        ("Windows", product.endswith((" Windows", " Win"))),
+        ("Cloud Services", "cloudservices" in product.lower().replace(" ", "")),
+        ("dedicated host", "dedicated" in product.lower()),
+        ("Low Priority is sold to Batch only", "low priority" in names),
+        ("another kind of price", kind not in ("Consumption", "Reservation")),
+        ("no term of 1, 3 or 5 years", kind == "Reservation" and text.get("reservationTerm") not in TERMS),
+        ("a term on a price by the hour", kind == "Consumption" and bool(item.get("reservationTerm"))),
+        ("a price of zero is not a price", amount == 0),
+        ("not sold by the hour", text.get("unitOfMeasure") != "1 Hour"),
+        ("a volume tier of a machine", number(item.get("tierMinimumUnits")) != 0),
+    )
+    return next((reason for reason, holds in refusals if holds), "")
+
+
+def _savings_plans(item: dict[str, Any]) -> Iterator[tuple[int, Decimal | None]]:
+    """Months and rate per VM-hour; a rate that cannot be read is `None`."""
+    plans: Any = item.get("savingsPlan")
+    for plan in plans if isinstance(plans, list) else [] if plans is None else [plans]:  # pyright: ignore[reportUnknownVariableType]
+        entry: dict[str, Any] = plan if isinstance(plan, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        months = TERMS.get(str(entry.get("term")), 0)
+        rate = number(entry.get("retailPrice"))
+        yield months, rate if months and rate and rate > 0 else None
+
+
+def _offer(
+    shape: InstanceShape,
+    region: str,
+    option: PurchaseOption,
+    amount: Decimal,
+    unit: Unit,
+    starts_at: datetime,
+    months: int | None = None,
+    payment: str | None = None,
+) -> Offer:
+    return Offer(
+        provider="azure",
+        sku=shape.instance_type,
+        region=region,
+        gpu_label=shape.gpu_label,
+        gpu_count=shape.gpu_count,
+        purchase_option=option,
+        term_months=None if months is None else Decimal(months),
+        payment=payment,
+        price=Price(amount=amount, unit=unit),
+        instance_type=shape.instance_type,
+        gpu_memory_gib=shape.gpu_memory_gib,
+        vcpus=shape.vcpus,
+        memory_gib=shape.memory_gib,
+        effective_at=starts_at,
+    )
+
+
+def _storage_or_transfer(item: dict[str, Any], text: dict[str, str], amount: Decimal, region: str) -> Fact:
+    product, meter, unit = (text.get(key, "") for key in ("productName", "meterName", "unitOfMeasure"))
+    from_gb, size = number(item.get("tierMinimumUnits")), DISK_GIB.get(text.get("skuName", ""))
+    if not product or from_gb is None or from_gb < 0 or text.get("type") != "Consumption":
+        return Skipped("no product, volume tier or kind of price", item)
+    if meter == "Standard Data Transfer Out" and unit == "1 GB":
+        return TransferPrice(
+            provider="azure",
+            sku=product,
+            region=region,
+            direction="egress",
+            amount_per_gb=amount,
+            from_gb=from_gb,
+        )
+    kind, per_gb = "", amount
+    if meter == "Hot LRS Data Stored" and unit == "1 GB/Month":
+        kind = "object"
+    elif size and meter in ("P30 LRS Disk", "P30 Disks", "P30 Disk") and unit == "1/Month":
+        kind, per_gb = "block", (amount / size).quantize(Decimal("0.000001"))
+    if kind and per_gb > 0:
+        sku = f"{product} {'Hot LRS' if kind == 'object' else 'P30 LRS'}"
+        return StoragePrice(
+            provider="azure", sku=sku, region=region, kind=kind, amount_per_gb_month=per_gb, from_gb=from_gb
+        )
+    return Skipped("not a price of keeping or moving data", item)
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return instant if 2000 < instant.year < 2200 else None
+
+
+def _request(condition: str) -> Request:
+    query = {"api-version": "2023-01-01-preview", "meterRegion": "'primary'", "$filter": condition}
+    return Request(url=f"https://{HOST}/api/retail/prices?{urlencode(query, safe='$(),')}")
+
+
+SOURCE = Source(
+    name="azure_retail",
+    provider="azure",
+    homepage="https://azure.microsoft.com/pricing/",
+    every=timedelta(hours=12),
+    fresh_for=timedelta(hours=26),
+    requests=tuple(_request(condition) for condition in FILTERS),
+    parse=parse,
+    parse_batch=parse_batch,
+    follow=follow,
+    contract=Contract(
+        min_offers=300, must_have=("h100", "a100"), usd_per_gpu_hour=(Decimal("0.02"), Decimal(60))
+    ),
+    covers="on-demand, spot, reservations and savings plans of all N-series sizes; egress, a disk, blobs",
+    licence="public API without a key, made for estimates; list prices before taxes",
+)
