@@ -12,18 +12,24 @@ from pydantic import ValidationError
 
 from core.document import Document
 from core.money import decimal_from
-from core.offer import Availability, Fact, Offer, Skipped
+from core.offer import Availability, Fact, Offer, Skipped, StoragePrice, TransferPrice
 
 _AMOUNT = re.compile(r"^\s*(?:US)?\$?\s*([0-9][0-9,]*(?:\.[0-9]+)?)\s*(?:/.*)?$", re.DOTALL)
 _LEADING_NUMBER = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
+
+
+MOST_HTML_BYTES = 16 * 2**20
+"""A parsed page takes tens of times its size in memory; the largest price page read here is under 4 MiB."""
 
 
 def soup(document: Document) -> BeautifulSoup:
     """The document as parsed HTML; scripts are data here and never run.
 
     Raises:
-        ParseError: not UTF-8, no HTML, or cut off before its end: a price may have lost digits there.
+        ParseError: too large, not UTF-8, no HTML, or cut off before its end: a price may have lost digits there.
     """
+    if len(document.body) > MOST_HTML_BYTES:
+        raise document.error(f"an HTML page of {len(document.body) >> 20} MiB")
     text = document.text()
     if "</html" not in text[-2000:].lower():
         raise document.error(f"no whole HTML page; the body begins {document.body[:60]!r}")
@@ -143,6 +149,16 @@ def priced(row: Any, **terms: Any) -> Offer | Skipped:
     """The offer of these terms, or the row left out where a term is beyond what an offer can hold."""
     try:
         return Offer(**terms)
+    except ValidationError:
+        return Skipped("a value is out of bounds", row)
+
+
+def charged(
+    row: Any, fact: type[StoragePrice] | type[TransferPrice], /, **terms: Any
+) -> StoragePrice | TransferPrice | Skipped:
+    """The price of storage or transfer of these terms, or the row left out where a term is out of bounds."""
+    try:
+        return fact(**terms)
     except ValidationError:
         return Skipped("a value is out of bounds", row)
 
