@@ -26,7 +26,7 @@ def soup(document: Document) -> BeautifulSoup:
     """The document as parsed HTML; scripts are data here and never run.
 
     Raises:
-        ParseError: too large, not UTF-8, no HTML, or cut off before its end: a price may have lost digits there.
+        ParseError: too large, not UTF-8, no HTML, or cut off: a price may have lost digits there.
     """
     if len(document.body) > MOST_HTML_BYTES:
         raise document.error(f"an HTML page of {len(document.body) >> 20} MiB")
