@@ -7,6 +7,7 @@ into the API's shape here, which proves the unit and the names, not the wire for
 import csv
 import json
 import os
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,7 +35,9 @@ def parse(source: str, body: bytes) -> list[Fact]:
     )
     facts = list(get(source).parse(document))
     offers = [fact for fact in facts if isinstance(fact, Offer)]
-    print(f"{source}: {len(facts)} facts, {len(offers)} offers, skipped {skipped_by_reason(facts)}")
+    sys.stdout.write(
+        f"{source}: {len(facts)} facts, {len(offers)} offers, skipped {skipped_by_reason(facts)}\n"
+    )
     identities = Counter(offer.offer_id for offer in offers)
     assert [key for key, count in identities.items() if count > 1] == []
     unmapped = {
