@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from core.band import Band
+
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
@@ -35,16 +37,9 @@ class CheckedOffer:
     gpu_count: Decimal
     usd_per_gpu_hour: Decimal
     is_spot: bool
+    is_on_demand: bool
     sibling: tuple[str, ...]
     """Equal for the spot and the on-demand offer of one thing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Band:
-    """Believable US dollars per GPU-hour of one GPU class, over all providers and purchase options."""
-
-    low: Decimal
-    high: Decimal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +110,7 @@ def _bounds(offers: Sequence[CheckedOffer], contract: Contract, bands: Mapping[s
 def _spot(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
     if not contract.spot_below_on_demand:
         return []
-    on_demand = {offer.sibling: offer.usd_per_gpu_hour for offer in offers if not offer.is_spot}
+    on_demand = {offer.sibling: offer.usd_per_gpu_hour for offer in offers if offer.is_on_demand}
     return [
         f"{offer.label}: spot {offer.usd_per_gpu_hour.normalize():f} above on-demand "
         f"{on_demand[offer.sibling].normalize():f}"

@@ -52,6 +52,9 @@ class Source:
     """What is published there, in one line, for `docs/sources.md`."""
     licence: str = ""
     """Terms note."""
+    is_dated_list: bool = False
+    """A list whose rows carry their own dates (the bundled list, an imported archive). Every observation is
+    kept, absence says nothing, and a live source that saw the same offer as late goes before it."""
     parser_version: int = 1
     """Raise it when `parse` reads the same bytes differently."""
     seconds_between_requests: float = 1.0

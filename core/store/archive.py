@@ -110,6 +110,30 @@ class Archive:
         }
         _write(self._manifest_path(manifest.run_id), json.dumps(content, indent=1).encode())
 
+    def run_ids(self, since: datetime) -> list[str]:
+        """Names of the runs whose month is not before `since`'s, in order; reads no manifest."""
+        first = f"{since.astimezone(UTC):%Y/%m}"
+        return sorted(
+            path.stem
+            for path in (self._folder / "runs").glob("*/*/*.json")
+            if f"{path.parts[-3]}/{path.parts[-2]}" >= first
+        )
+
+    def manifest(self, run: str) -> Manifest:
+        """The manifest of that run.
+
+        Raises:
+            CorruptError: it cannot be read.
+        """
+        return _read_manifest(self._manifest_path(run))
+
+    def newest(self, source: str, since: datetime) -> Manifest | None:
+        """The last run of a source since then, failed ones included, if any."""
+        for run in reversed(self.run_ids(since)):
+            if run.partition("Z-")[2] == source:
+                return self.manifest(run)
+        return None
+
     def manifests(self, sources: Sequence[str] = (), since: datetime | None = None) -> Iterator[Manifest]:
         """All manifests in the order of their runs, of some sources or all.
 
@@ -157,7 +181,7 @@ def _read_manifest(path: Path) -> Manifest:
             is_complete=content["is_complete"],
             failure=FetchFailure(**content["failure"]) if content["failure"] else None,
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptError(f"{path} is not a manifest: {error}") from error
 
 

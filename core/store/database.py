@@ -24,10 +24,11 @@ class Home:
     """Where one ledger lives."""
 
     path: Path
+    database_name: str = "ledger.duckdb"
 
     @property
     def database(self) -> Path:
-        return self.path / "ledger.duckdb"
+        return self.path / self.database_name
 
     @property
     def archive(self) -> Path:

@@ -1,0 +1,276 @@
+"""Commands that read prices: offers, cheapest, history, gpus, providers, regions, sql."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app import context, render
+from app.render import Column, Format
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from core.store.lookup import LatestOffer, OfferFilter
+
+FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
+Providers = Annotated[list[str] | None, typer.Option("--provider", "-p", help="Only this provider; repeat.")]
+Region = Annotated[str | None, typer.Option("--region", "-r", help="Region code, country or continent (eu).")]
+Tiers = Annotated[list[str] | None, typer.Option("--tier", help="secure or community; repeat.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="A past date or time, UTC.")]
+AllowStale = Annotated[bool, typer.Option("--allow-stale", help="Let prices past their target win.")]
+Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many rows.")]
+Spot = Annotated[bool, typer.Option("--spot", help="Only spot.")]
+OnDemand = Annotated[bool, typer.Option("--on-demand", help="Only on-demand.")]
+Reserved = Annotated[bool, typer.Option("--reserved", help="Only reserved.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    for command in (offers, cheapest, history, gpus, providers, regions):
+        app.command()(command)
+    app.command(name="sql")(run_sql)
+
+
+def purchase_options(*, spot: bool, on_demand: bool, reserved: bool) -> list[str] | None:
+    """The purchase options that the flags name; `None` when none is given."""
+    named = [("spot", spot), ("on_demand", on_demand), ("reserved", reserved)]
+    chosen = [name for name, is_given in named if is_given]
+    if reserved:
+        chosen.append("capacity_block")
+    return chosen or None
+
+
+OFFER_COLUMNS = (
+    Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
+    Column("QTY", "gpu_count", render.number, is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type"),
+    Column("GPU MEM", "gpu_memory_gib", render.number, is_number=True),
+    Column("vCPU", "vcpus", render.number, is_number=True),
+    Column("$/GPU/H", "usd_per_gpu_hour", render.dollars, is_number=True),
+    Column("$/H", "usd_per_hour", render.dollars, is_number=True),
+    Column("OPTION", "option"),
+    Column("TIER", "tier"),
+    Column("REGION", "region"),
+    Column("STOCK", "availability"),
+    Column("AGE", "age", render.age, is_number=True),
+    Column("STATE", "price_state"),
+)
+
+
+def offer_row(offer: LatestOffer, at: datetime) -> dict[str, Any]:
+    """One offer for output: every field, and how fresh its price is at that time."""
+    row = {name: getattr(offer, name) for name in offer.__slots__}
+    row["price_state"] = offer.price_state(at)
+    row["price_age_hours"] = round(offer.age(at).total_seconds() / 3600, 2)
+    return row
+
+
+def _table_row(row: dict[str, Any], offer: LatestOffer, at: datetime) -> dict[str, Any]:
+    term = f" {render.number(offer.term_months)} mo" if offer.term_months else ""
+    return row | {"age": offer.age(at), "option": f"{offer.purchase_option}{term}"}
+
+
+def _emit_offers(
+    found: list[LatestOffer], at: datetime, format: Format | None, extra: list[dict[str, Any]]
+) -> None:
+    import sys
+
+    rows = [offer_row(offer, at) | more for offer, more in zip(found, extra, strict=True)]
+    is_table = format is Format.TABLE or format is Format.MD or (format is None and sys.stdout.isatty())
+    if is_table:
+        rows = [_table_row(row, offer, at) for row, offer in zip(rows, found, strict=True)]
+    columns = OFFER_COLUMNS + ((Column("NOTE", "note"),) if any("note" in more for more in extra) else ())
+    render.emit(rows, format, columns=columns)
+
+
+def _filter(
+    spec: str | None,
+    providers: list[str] | None,
+    region: str | None,
+    tiers: list[str] | None,
+    options: list[str] | None,
+    **more: Any,
+) -> OfferFilter:
+    from core.spec import parse_spec
+    from core.store.lookup import OfferFilter
+
+    wanted = parse_spec(spec) if spec else None
+    return OfferFilter(
+        gpu_ids=list(wanted.gpu_ids) if wanted else None,
+        min_count=wanted.min_count if wanted else None,
+        max_count=wanted.max_count if wanted else None,
+        providers=providers or None,
+        region=region,
+        tiers=tiers or None,
+        purchase_options=options,
+        **more,
+    )
+
+
+def _decimal(text: str | None, flag: str) -> Decimal | None:
+    from core.money import decimal_from
+
+    if text is None:
+        return None
+    try:
+        return decimal_from(text)
+    except ValueError:
+        raise UsageError(f"{flag}: {text!r} is no amount, as in 2.50") from None
+
+
+def offers(
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", "-g", help="SPEC: [vendor:]NAME[:MEMORY][:COUNT].")
+    ] = None,
+    provider: Providers = None,
+    region: Region = None,
+    tier: Tiers = None,
+    spot: Spot = False,
+    on_demand: OnDemand = False,
+    reserved: Reserved = False,
+    max_price: Annotated[str | None, typer.Option(help="Most US dollars per GPU-hour.")] = None,
+    min_gpu_memory: Annotated[float | None, typer.Option(help="Least GiB of one GPU.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only from this source; repeat.")] = None,
+    as_of: AsOf = None,
+    limit: Limit = None,
+    format: FormatOption = None,
+) -> None:
+    """List offers, cheapest per GPU-hour first, with age and stock."""
+    with context.answering():
+        from core.store.lookup import offers as look_up
+
+        past = context.instant(as_of, "--as-of")
+        options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
+        wanted = _filter(
+            gpu,
+            provider,
+            region,
+            tier,
+            options,
+            max_usd_per_gpu_hour=_decimal(max_price, "--max-price") if max_price else None,
+            min_gpu_memory_gib=min_gpu_memory,
+            sources=source or None,
+            max_rows=limit,
+        )
+        with context.snapshot() as connection:
+            found = look_up(connection, wanted, as_of=past)
+        _emit_offers(found, past or context.now(), format, [{} for _ in found])
+        if not found:
+            context.say("no offer matches")
+            raise typer.Exit(context.NOTHING)
+
+
+def cheapest(
+    spec: Annotated[str, typer.Argument(help="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")],
+    provider: Providers = None,
+    region: Region = None,
+    tier: Tiers = None,
+    spot: Spot = False,
+    on_demand: OnDemand = False,
+    reserved: Reserved = False,
+    as_of: AsOf = None,
+    allow_stale: AllowStale = False,
+    limit: Limit = None,
+    format: FormatOption = None,
+) -> None:
+    """The cheapest offer of each provider per GPU-hour, on-demand unless asked otherwise."""
+    with context.answering():
+        from core.cheapest import cheapest_by_provider
+        from core.store.lookup import offers as look_up
+
+        past = context.instant(as_of, "--as-of")
+        at = past or context.now()
+        options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved) or ["on_demand"]
+        wanted = _filter(spec, provider, region, tier, options)
+        with context.snapshot() as connection:
+            found = look_up(connection, wanted, as_of=past)
+        answer = cheapest_by_provider(found, at=at, allow_stale=allow_stale)
+        ranked = answer.ranking[:limit]
+        extra: list[dict[str, Any]] = [
+            {"rank": rank, "note": entry.note} for rank, entry in enumerate(ranked, start=1)
+        ]
+        _emit_offers([entry.offer for entry in ranked], at, format, extra)
+        for remark in answer.remarks:
+            context.say(remark)
+        if not ranked:
+            raise typer.Exit(context.NOTHING)
+
+
+def history(
+    spec: Annotated[str, typer.Argument(help="[vendor:]NAME[:MEMORY][:COUNT].")],
+    provider: Providers = None,
+    region: Region = None,
+    tier: Tiers = None,
+    spot: Spot = False,
+    on_demand: OnDemand = False,
+    reserved: Reserved = False,
+    since: Annotated[str | None, typer.Option("--from", help="First date or time.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Last date or time.")] = None,
+    every: Annotated[str | None, typer.Option(help="Sample so often: 1h, 1d, 1w, 1mo.")] = None,
+    stat: Annotated[str, typer.Option(help="min or median, with --every.")] = "min",
+    limit: Limit = None,
+    format: FormatOption = None,
+) -> None:
+    """Prices over time: one row per offer and interval, or one per sample with --every."""
+    with context.answering():
+        from core.store.history import interval, price_intervals, price_series
+
+        options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
+        wanted = _filter(spec, provider, region, tier, options, max_rows=limit)
+        start, stop = context.instant(since, "--from"), context.instant(until, "--to")
+        with context.snapshot() as connection:
+            if every is None:
+                rows = price_intervals(connection, wanted, since=start, until=stop)
+            else:
+                step = interval(every)
+                rows = price_series(
+                    connection, wanted, since=start, until=stop or context.now(), every=step, stat=stat
+                )
+        render.emit(rows, format)
+        if not rows:
+            context.say("no price in that time")
+            raise typer.Exit(context.NOTHING)
+
+
+def _listing(query: str, format: Format | None) -> None:
+    with context.answering():
+        from core.store import sql
+
+        with context.snapshot() as connection:
+            render.emit(sql.rows(connection, query), format)
+
+
+def gpus(format: FormatOption = None) -> None:
+    """Accelerators with offers, their memory and cheapest price."""
+    _listing("queries/gpus", format)
+
+
+def providers(format: FormatOption = None) -> None:
+    """Providers with the number of their offers and the age of their prices."""
+    _listing("queries/providers", format)
+
+
+def regions(format: FormatOption = None) -> None:
+    """Regions with offers, their country and continent."""
+    _listing("queries/regions", format)
+
+
+def run_sql(
+    query: Annotated[str, typer.Argument(help="One read-only query, or - for standard input.")],
+    format: FormatOption = None,
+    timeout: Annotated[float, typer.Option(help="Seconds until the query is stopped.")] = 60.0,
+) -> None:
+    """Run read-only SQL on the newest snapshot: no files, no extensions, no settings."""
+    with context.answering():
+        import sys
+
+        from core.store.sandbox import run_query
+
+        text = sys.stdin.read() if query == "-" else query
+        with context.snapshot(sandboxed=True) as connection:
+            rows = run_query(connection, text, timeout_seconds=timeout)
+        render.emit(rows, format)

@@ -1,0 +1,205 @@
+"""Results as a table for people, or as JSON, JSON lines, CSV or Markdown for programs.
+
+Strings in a result may be a stranger's: no control character reaches a terminal, no formula a spreadsheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+class Format(StrEnum):
+    """Output formats; a table on a terminal is the default, else JSON lines for lists and JSON for one."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    MD = "md"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table for people."""
+
+    title: str
+    key: str
+    show: Callable[[Any], str] | None = None
+    is_number: bool = False
+
+
+def emit(
+    result: Sequence[Row] | Row,
+    format: Format | None = None,
+    *,
+    columns: Sequence[Column] | None = None,
+    title: str | None = None,
+) -> None:
+    """Write a result to standard output.
+
+    Args:
+        result: rows of a list, or one object.
+        columns: of the table; all keys without.
+    """
+    rows: list[Row] = [result] if isinstance(result, Mapping) else list(result)
+    is_list = not isinstance(result, Mapping)
+    chosen = format or _default(is_list)
+    if chosen is Format.TABLE:
+        _table(rows, columns or _columns(rows), title)
+        return
+    text = {
+        Format.JSON: lambda: json.dumps(rows if is_list else rows[0], default=plain, indent=2) + "\n",
+        Format.JSONL: lambda: "".join(json.dumps(row, default=plain) + "\n" for row in rows),
+        Format.CSV: lambda: _csv(rows),
+        Format.MD: lambda: _markdown(rows, columns or _columns(rows)),
+    }[chosen]()
+    sys.stdout.write(text)
+
+
+def _default(is_list: bool) -> Format:
+    if sys.stdout.isatty():
+        return Format.TABLE
+    return Format.JSONL if is_list else Format.JSON
+
+
+def plain(value: Any) -> Any:
+    """What JSON does not know: decimals as strings without exponent, instants in UTC with a `Z`."""
+    if isinstance(value, Decimal):
+        text = format(value.normalize(), "f")
+        return "0" if text == "-0" else text
+    if isinstance(value, datetime):
+        return (
+            (value if value.tzinfo else value.replace(tzinfo=UTC))
+            .astimezone(UTC)
+            .isoformat()
+            .replace("+00:00", "Z")
+        )
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value)
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """A stranger's text for a terminal: printable characters only, and not too many."""
+    kept = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+    return kept if len(kept) <= limit else f"{kept[: limit - 1]}…"
+
+
+def age(value: timedelta | None) -> str:
+    """How long ago, as people say it: `12 min`, `5 h`, `3 d`, `8 mo`."""
+    if value is None:
+        return ""
+    seconds = value.total_seconds()
+    for limit, unit, name in (
+        (5400, 60, "min"),
+        (172_800, 3600, "h"),
+        (5_184_000, 86_400, "d"),
+        (63_072_000, 2_629_800, "mo"),
+    ):
+        if seconds < limit:
+            return f"{int(seconds // unit)} {name}"
+    return f"{seconds / 31_557_600:.1f} y"
+
+
+def dollars(value: Decimal | None) -> str:
+    """Two to four decimals, as price lists print them."""
+    if value is None:
+        return "?"
+    text = f"{value:,.4f}"
+    return text[:-2] if text.endswith("00") else text.rstrip("0")
+
+
+def number(value: Any) -> str:
+    """A count or size without needless decimals."""
+    if value is None:
+        return ""
+    return f"{Decimal(str(value)).normalize():,f}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, dict)):
+        return clean(json.dumps(value, default=plain))
+    return clean(str(plain(value)) if isinstance(value, (Decimal, datetime, timedelta)) else str(value))
+
+
+def _columns(rows: Sequence[Row]) -> list[Column]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [
+        Column(name, name, is_number=any(isinstance(row.get(name), (int, float, Decimal)) for row in rows))
+        for name in names
+    ]
+
+
+def _cells(row: Row, columns: Sequence[Column]) -> list[str]:
+    return [
+        clean(column.show(row.get(column.key))) if column.show else _shown(row.get(column.key))
+        for column in columns
+    ]
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column], title: str | None) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(
+            column.title, justify="right" if column.is_number else "left", no_wrap=column.is_number
+        )
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in _cells(row, columns)))
+    # Piped to a file the width is unknown: then no row is cut.
+    Console(width=None if sys.stdout.isatty() else 400).print(table)
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    out = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_csv_cell(row.get(name)) for name in names])
+    return out.getvalue()
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        # A spreadsheet would run these as formulas.
+        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    if isinstance(value, (bool, int, float)):
+        return str(value)
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, default=plain)
+    return str(plain(value))
+
+
+def _markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    lines = [
+        "| " + " | ".join(column.title for column in columns) + " |",
+        "|" + "|".join("---:" if column.is_number else "---" for column in columns) + "|",
+    ]
+    lines += [
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row, columns)) + " |" for row in rows
+    ]
+    return "\n".join(lines) + "\n"

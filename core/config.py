@@ -1,0 +1,153 @@
+"""Settings, read once at the edge and passed down: flag, environment, `gpuledger.toml`, default, in this order.
+
+A plain dataclass: `gpuledger offers` has no time to import a settings library (docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from core.errors import ConfigError
+
+FILE = "gpuledger.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchSettings:
+    """How patient the fetch is. Certificate checks have no setting: they are always on."""
+
+    attempts: int = 4
+    """Tries of one request on transient failures."""
+    wait_seconds: float = 1.0
+    """First wait between two tries; doubles, with jitter."""
+    timeout_seconds: float = 30.0
+    """For connecting, and for each read."""
+    total_seconds: float = 300.0
+    """For one whole answer, however steadily it drips."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of one invocation."""
+
+    home: Path
+    """Where the ledger lives; database, archive and snapshots are derived from it."""
+    store: str = "duckdb"
+    source_urls: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Address overrides by source, for mirrors, proxies and tests."""
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+
+
+def load_settings(
+    environ: Mapping[str, str], *, home: Path | None = None, config: Path | None = None
+) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: `GPULEDGER_HOME`, `GPULEDGER_CONFIG`, `GPULEDGER_STORE`, `GPULEDGER_SOURCE_<NAME>_URL`,
+            `GPULEDGER_FETCH_<SETTING>`.
+        home, config: as given by flags.
+
+    Raises:
+        ConfigError: the file cannot be read, or a name or value in it is not understood.
+    """
+    place = home or (
+        Path(environ["GPULEDGER_HOME"]) if environ.get("GPULEDGER_HOME") else _default_home(environ)
+    )
+    named = config or (Path(environ["GPULEDGER_CONFIG"]) if environ.get("GPULEDGER_CONFIG") else None)
+    content = _read(named or place / FILE, required=named is not None)
+    settings = _from_file(content, place if home or environ.get("GPULEDGER_HOME") else None, place)
+    return _from_environment(settings, environ)
+
+
+def _default_home(environ: Mapping[str, str]) -> Path:
+    data = environ.get("XDG_DATA_HOME") or str(
+        Path(environ.get("HOME", "~")).expanduser() / ".local" / "share"
+    )
+    return Path(data) / "gpuledger"
+
+
+def _read(path: Path, *, required: bool) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(f"no settings file {path}") from None
+        return {}
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+
+
+def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path) -> Settings:
+    known = {"home", "store", "sources", "fetch"}
+    for name in content:
+        if name not in known:
+            raise ConfigError(f"unknown setting {name!r}; known: {', '.join(sorted(known))}")
+    urls: dict[str, str] = {}
+    for source, table in _table(content, "sources").items():
+        for name, value in _table(_table(content, "sources"), source).items():
+            if name != "url":
+                raise ConfigError(f"unknown setting sources.{source}.{name}; known: url")
+            urls[source] = _url(f"sources.{source}.url", value)
+        del table
+    placed = home or (Path(str(content["home"])).expanduser() if "home" in content else default_home)
+    return Settings(
+        home=placed,
+        store=str(content.get("store", "duckdb")),
+        source_urls=urls,
+        fetch=_fetch(FetchSettings(), "fetch.", _table(content, "fetch")),
+    )
+
+
+def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    urls = dict(settings.source_urls)
+    fetch: dict[str, str] = {}
+    for name, value in environ.items():
+        if name.startswith("GPULEDGER_SOURCE_") and name.endswith("_URL") and value:
+            source = name.removeprefix("GPULEDGER_SOURCE_").removesuffix("_URL").lower()
+            urls[source] = _url(name, value)
+        if name.startswith("GPULEDGER_FETCH_") and value:
+            fetch[name.removeprefix("GPULEDGER_FETCH_").lower()] = value
+    return replace(
+        settings,
+        store=environ.get("GPULEDGER_STORE") or settings.store,
+        source_urls=urls,
+        fetch=_fetch(settings.fetch, "GPULEDGER_FETCH_", fetch),
+    )
+
+
+def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = content.get(name, {})
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"setting {name!r} must be a table, not {value!r}")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _url(name: str, value: Any) -> str:
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ConfigError(f"{name} must be an http or https address, not {value!r}")
+    return str(value)
+
+
+def _fetch(settings: FetchSettings, prefix: str, given: Mapping[str, Any]) -> FetchSettings:
+    kinds = {entry.name: int if entry.name == "attempts" else float for entry in fields(FetchSettings)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in kinds:
+            raise ConfigError(f"unknown setting {prefix}{name}; known: {', '.join(kinds)}")
+        try:
+            number = kinds[name](value)
+        except (TypeError, ValueError):
+            raise ConfigError(f"{prefix}{name} must be a number, not {value!r}") from None
+        lowest = 1 if name == "attempts" else 0
+        if not lowest <= number <= 86_400:
+            raise ConfigError(f"{prefix}{name} must lie between {lowest} and 86400, not {value!r}")
+        values[name] = number
+    return replace(settings, **values)

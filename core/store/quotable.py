@@ -1,0 +1,70 @@
+"""A snapshot as the market of a quote. Reads shapes first and offers in chunks, so that a quote over 60,000
+offers builds records for a few hundred of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from core.store import sql
+from core.store.lookup import LatestOffer
+
+CHUNK = 200
+"""Offers read at a time; the ten best are nearly always among the first."""
+
+
+class Quotable:
+    """The offers of one snapshot at one time under one filter, as plain rows.
+
+    Args:
+        filters: the variables of sql/queries/quote_offer.sql by their names without `quote_`.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        filters: Mapping[str, Sequence[str]],
+        *,
+        as_of: datetime | None,
+        at: datetime,
+        allow_stale: bool,
+    ) -> None:
+        self._connection = connection
+        self._as_of = as_of
+        for name, values in filters.items():
+            connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
+        connection.execute("set variable quote_as_of = $value::timestamptz", {"value": as_of})
+        connection.execute("set variable quote_at = $value::timestamptz", {"value": at})
+        connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})
+        connection.execute(sql.text("queries/quote_offer"))
+
+    def shapes(self) -> list[dict[str, Any]]:
+        """Rows of sql/queries/quote_shape.sql."""
+        return sql.rows(self._connection, "queries/quote_shape")
+
+    def candidates(self, bounds: str) -> Iterator[tuple[int, bool, float, LatestOffer]]:
+        """State class, whether the deadline is missed, lower bound and offer, best first.
+
+        Args:
+            bounds: as sql/queries/quote_candidate.sql wants them.
+        """
+        skipped = 0
+        while True:
+            rows = sql.rows(
+                self._connection,
+                "queries/quote_candidate",
+                {"bounds": bounds, "max_rows": CHUNK, "skip_rows": skipped},
+            )
+            for row in rows:
+                head = (row.pop("state_class"), bool(row.pop("misses")), row.pop("floor_usd"))
+                yield (*head, LatestOffer(**row))
+            if len(rows) < CHUNK:
+                return
+            skipped += CHUNK
+
+    def surrounding(self, query: str) -> list[dict[str, Any]]:
+        """Rows of one of the queries beside the offers, in force at the same time."""
+        return sql.rows(self._connection, f"queries/{query}", {"as_of": self._as_of})

@@ -1,0 +1,169 @@
+"""From archived documents to a batch that may be recorded, or the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pydantic import ValidationError
+
+from core.alias import Aliases
+from core.band import Band, seed_bands
+from core.contract import CheckedOffer, check
+from core.document import Document
+from core.errors import ContractError, ParseError, SourceError
+from core.offer import Fact, Offer, PurchaseOption, Skipped
+from core.published import usd_per_hour
+from core.store.archive import FetchFailure, Manifest
+from core.store.record import Batch
+from core.store.staging import Located, SideFact
+from scrapers.source import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parsed:
+    """What the documents of one run say, or how reading them ended."""
+
+    manifest: Manifest
+    source: Source
+    offers: Sequence[Located] = ()
+    side_facts: Sequence[SideFact] = ()
+    skipped: Sequence[Skipped] = ()
+    error: SourceError | None = None
+
+
+def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> Parsed:
+    """Parse all documents of a run. An adapter that cannot read one ends the run, with the document named."""
+    try:
+        found = list(_facts(source, documents))
+    except SourceError as error:
+        return Parsed(manifest=manifest, source=source, error=error)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        seen = f"{where}: {first['msg']}, got {str(first.get('input'))[:80]!r}"
+        return Parsed(
+            manifest=manifest,
+            source=source,
+            error=ParseError(source.name, documents[0].request.url, f"a fact that cannot be: {seen}"),
+        )
+    skipped = [fact for _, fact in found if isinstance(fact, Skipped)]
+    located, doubled = _merged(source, documents, found)
+    side = [fact for _, fact in found if not isinstance(fact, (Offer, Skipped))]
+    return Parsed(
+        manifest=manifest, source=source, offers=located, side_facts=side, skipped=[*skipped, *doubled]
+    )
+
+
+def _facts(source: Source, documents: Sequence[Document]) -> Iterable[tuple[int, Fact]]:
+    if source.parse_batch is not None:
+        numbers = {id(document): number for number, document in enumerate(documents)}
+        for document, fact in source.parse_batch(documents):
+            yield numbers[id(document)], fact
+        return
+    for number, document in enumerate(documents):
+        for fact in source.parse(document):
+            yield number, fact
+
+
+def _merged(
+    source: Source, documents: Sequence[Document], found: Iterable[tuple[int, Fact]]
+) -> tuple[list[Located], list[Skipped]]:
+    """One offer per identity (and time, in a dated list). Where two documents of a run say it, the one that
+    was asked later speaks: keyed interfaces come after public pages and know more."""
+    chosen: dict[tuple[str, object], Located] = {}
+    doubled: list[Skipped] = []
+    for number, fact in found:
+        if not isinstance(fact, Offer):
+            continue
+        key = (fact.offer_id, fact.observed_at)
+        before = chosen.get(key)
+        if before is not None:
+            doubled.append(Skipped("listed twice in one run", before.fact.model_dump(mode="json")))
+        chosen[key] = Located(fact=fact, document_no=number)
+    return list(chosen.values()), doubled
+
+
+def judge(
+    parsed: Parsed,
+    *,
+    aliases: Aliases,
+    previous: Mapping[str, Decimal],
+    usd_per_unit: Mapping[str, Decimal],
+    bands: Mapping[str, Band] | None = None,
+) -> Batch:
+    """Hold a run against its source's contract.
+
+    Args:
+        previous: US dollars per GPU-hour by `offer_id` of the source's last accepted batch.
+        usd_per_unit: exchange rates by currency; without one an amount is held to the bounds as it is.
+    """
+    manifest, source = parsed.manifest, parsed.source
+    kind = "archive" if source.is_dated_list else "live"
+    failure = manifest.failure
+    if failure is not None:
+        return Batch(
+            manifest=manifest,
+            kind=kind,
+            parser_version=source.parser_version,
+            outcome="failed",
+            error=failure,
+        )
+    error = parsed.error or _breach(parsed, aliases, previous, usd_per_unit, bands or seed_bands())
+    if error is not None:
+        return Batch(
+            manifest=manifest,
+            kind=kind,
+            parser_version=source.parser_version,
+            skipped=parsed.skipped,
+            offer_count=len(parsed.offers),
+            outcome="quarantined" if isinstance(error, ContractError) else "failed",
+            error=FetchFailure(kind=type(error).__name__, message=error.message, url=error.url),
+        )
+    return Batch(
+        manifest=manifest,
+        kind=kind,
+        parser_version=source.parser_version,
+        offers=parsed.offers,
+        side_facts=parsed.side_facts,
+        skipped=parsed.skipped,
+    )
+
+
+def _breach(
+    parsed: Parsed,
+    aliases: Aliases,
+    previous: Mapping[str, Decimal],
+    usd_per_unit: Mapping[str, Decimal],
+    bands: Mapping[str, Band],
+) -> ContractError | None:
+    checked = [_checked(entry.fact, aliases, usd_per_unit) for entry in parsed.offers]
+    report = check(
+        checked,
+        parsed.source.contract,
+        bands=bands,
+        previous={} if parsed.source.is_dated_list else previous,
+    )
+    if not report.breaches:
+        return None
+    shown = report.breaches[:5]
+    if len(report.breaches) > len(shown):
+        shown = (*shown, f"and {len(report.breaches) - len(shown)} more")
+    documents = parsed.manifest.documents
+    url = documents[0]["url"] if documents else parsed.source.homepage
+    return ContractError(parsed.source.name, url, shown)
+
+
+def _checked(offer: Offer, aliases: Aliases, usd_per_unit: Mapping[str, Decimal]) -> CheckedOffer:
+    rate = Decimal(1) if offer.price.currency == "USD" else usd_per_unit.get(offer.price.currency, Decimal(1))
+    return CheckedOffer(
+        offer_id=offer.offer_id,
+        label=f"{offer.provider} {offer.sku} {offer.region}",
+        gpu_id=aliases.resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib),
+        gpu_count=offer.gpu_count,
+        usd_per_gpu_hour=usd_per_hour(offer, rate) / offer.gpu_count,
+        is_spot=offer.purchase_option is PurchaseOption.SPOT,
+        is_on_demand=offer.purchase_option is PurchaseOption.ON_DEMAND,
+        sibling=(offer.sku, offer.region, offer.tier or "", str(offer.gpu_count), str(offer.observed_at)),
+    )

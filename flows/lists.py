@@ -1,0 +1,49 @@
+"""Dated lists from disk: the bundled price list and everything that `gpuledger import` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.document import Document, Request
+from core.store import sql
+from core.store.archive import Manifest, run_id
+from flows.pipeline import Ledger, read_run, record_runs
+from scrapers.source import Source
+
+BUNDLED = "seeds/bundled_price.csv"
+
+
+def take_list(ledger: Ledger, source: Source, path: Path, *, url: str) -> Manifest | None:
+    """Put a dated list from disk into the archive as a run; `None` when these bytes were taken before."""
+    ledger.home.create()
+    now = ledger.clock()
+    document = Document(
+        source=source.name,
+        request=Request(url=url),
+        body=path.read_bytes(),
+        fetched_at=now,
+        content_type="text/csv",
+    )
+    archive = ledger.archive
+    for manifest in archive.manifests([source.name]):
+        if any(entry["sha256"] == document.sha256 for entry in manifest.documents):
+            return None
+    manifest = Manifest(
+        run_id=run_id(source.name, now),
+        source=source.name,
+        started_at=now,
+        observed_at=now,
+        documents=(archive.put(document),),
+    )
+    archive.write_manifest(manifest)
+    return manifest
+
+
+def load_bundled(ledger: Ledger) -> bool:
+    """Put the price list that ships with the program into the ledger and publish; whether it was news."""
+    source = ledger.source("bundled")
+    assert source is not None, "the registry lost the bundled list"
+    manifest = take_list(ledger, source, sql.FOLDER / BUNDLED, url=f"gpuledger:{BUNDLED}")
+    parsed = read_run(ledger, manifest) if manifest else None
+    record_runs(ledger, [parsed] if parsed else [])
+    return manifest is not None

@@ -1,0 +1,284 @@
+"""The program: from requests to a published snapshot, without Prefect. The Prefect files only wrap this.
+
+fetch -> archive -> manifest | read -> judge -> record | publish. Left of the bar needs the network and
+nothing else; from the manifest on, everything can be repeated from disk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+
+from core.alias import Alias, Aliases, read_aliases, seed_rows
+from core.document import Document, Request
+from core.errors import MissingCredentialError, SourceError
+from core.store import sql
+from core.store.archive import Archive, FetchFailure, Manifest, run_id
+from core.store.database import Home, turn, writing
+from core.store.migrate import SourceRow, migrate
+from core.store.publish import publish
+from core.store.record import Batch, is_recorded, record
+from flows.judge import Parsed, judge, read
+from scrapers.fetch import Fetcher, Known
+from scrapers.source import Source
+
+RECOVERY = timedelta(days=40)
+"""How far back a refresh looks for runs that were fetched and never recorded."""
+
+USER_ALIASES = "gpu_alias.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """What one refresh of one source did."""
+
+    source: str
+    run_id: str
+    outcome: str
+    """accepted, quarantined, failed, skipped (no key) or checked (dry run)."""
+    offers: int = 0
+    changes: int = 0
+    new_offers: int = 0
+    withdrawn: int = 0
+    skipped: dict[str, int] = field(default_factory=dict[str, int])
+    error: str | None = None
+    url: str | None = None
+    notes: tuple[str, ...] = ()
+    moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleReport:
+    """What one refresh of several sources did."""
+
+    runs: tuple[RunReport, ...]
+    snapshot: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """What every step needs: where, which sources, and what time it is."""
+
+    home: Home
+    sources: tuple[Source, ...]
+    clock: Callable[[], datetime]
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(self.home.archive)
+
+    def source(self, name: str) -> Source | None:
+        return next((source for source in self.sources if source.name == name), None)
+
+    def alias_rows(self) -> tuple[Alias, ...]:
+        """The operator's own aliases go before the shipped ones."""
+        own = self.home.path / USER_ALIASES
+        return (*(read_aliases(own) if own.exists() else ()), *seed_rows())
+
+
+def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Manifest, tuple[str, ...]]:
+    """Fetch one source into the archive. A failure is a manifest too; only a missing key is raised.
+
+    Raises:
+        MissingCredentialError: the source cannot be read without a key.
+    """
+    ledger.home.create()
+    archive = ledger.archive
+    before = archive.newest(source.name, ledger.clock() - RECOVERY)
+    # A clock that was set back must not write into the past: a source's times only go forward.
+    earliest = before.observed_at + timedelta(microseconds=1) if before else datetime.min.replace(tzinfo=UTC)
+    started_at = max(ledger.clock(), earliest)
+    entries: list[dict[str, Any]] = []
+    failure: FetchFailure | None = None
+    notes: tuple[str, ...] = ()
+    is_complete = False
+
+    def keep(document: Document) -> None:
+        entries.append(archive.put(document))
+
+    try:
+        fetched = fetcher.fetch(source, keep=keep, known=lambda request: _known(archive, before, request))
+        notes, is_complete = fetched.notes, fetched.is_complete
+    except MissingCredentialError:
+        raise
+    except SourceError as error:
+        failure = FetchFailure(kind=type(error).__name__, message=error.message, url=error.url)
+    manifest = Manifest(
+        run_id=run_id(source.name, started_at),
+        source=source.name,
+        started_at=started_at,
+        observed_at=max(ledger.clock(), started_at),
+        documents=tuple(entries),
+        is_complete=is_complete,
+        failure=failure,
+    )
+    archive.write_manifest(manifest)
+    return manifest, notes
+
+
+def _known(archive: Archive, before: Manifest | None, request: Request) -> Known | None:
+    if before is None or before.failure:
+        return None
+    for entry in before.documents:
+        if entry["url"] == request.url and entry["method"] == request.method:
+            sha256, etag, modified = entry["sha256"], entry["etag"], entry["last_modified"]
+            if etag or modified:
+                return Known(body=partial(archive.body, sha256), etag=etag, last_modified=modified)
+    return None
+
+
+def read_run(ledger: Ledger, manifest: Manifest) -> Parsed | None:
+    """Read a run's documents back from the archive and parse them; `None` for a source of another release."""
+    source = ledger.source(manifest.source)
+    if source is None:
+        return None
+    documents = ledger.archive.documents(manifest) if manifest.failure is None else []
+    return read(source, manifest, documents)
+
+
+def open_ledger(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> Aliases:
+    """Bring the database to this release; returns the aliases that hold."""
+    rows = ledger.alias_rows()
+    migrate(connection, sources=[source_row(source) for source in ledger.sources], aliases=rows)
+    return Aliases(rows)
+
+
+def source_row(source: Source) -> SourceRow:
+    return SourceRow(
+        source=source.name,
+        provider=source.provider,
+        kind="archive" if source.is_dated_list else "live",
+        fresh_for_seconds=int(source.fresh_for.total_seconds()),
+        every_seconds=int(source.every.total_seconds()),
+        homepage=source.homepage,
+        licence=source.licence,
+    )
+
+
+def record_runs(ledger: Ledger, parsed: Iterable[Parsed], *, do_publish: bool = True) -> CycleReport:
+    """Record runs, and those that an earlier process fetched but never recorded, then publish once."""
+    reports: list[RunReport] = []
+    with turn(ledger.home):
+        with writing(ledger.home) as connection:
+            aliases = open_ledger(ledger, connection)
+            for run in sorted([*parsed, *_left_over(ledger, connection, parsed)], key=_order):
+                if not is_recorded(connection, run.manifest.run_id):
+                    reports.append(record_one(connection, run, aliases))
+        number = publish(ledger.home, now=ledger.clock()) if do_publish else None
+    return CycleReport(runs=tuple(reports), snapshot=number)
+
+
+def _order(run: Parsed) -> str:
+    return run.manifest.run_id
+
+
+def _left_over(
+    ledger: Ledger, connection: duckdb.DuckDBPyConnection, parsed: Iterable[Parsed]
+) -> list[Parsed]:
+    since = ledger.clock() - RECOVERY
+    recorded = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
+    ours = {run.manifest.run_id for run in parsed}
+    found: list[Parsed] = []
+    for run in ledger.archive.run_ids(since):
+        if run not in recorded and run not in ours:
+            left = read_run(ledger, ledger.archive.manifest(run))
+            if left is not None:
+                found.append(left)
+    return found
+
+
+def record_one(connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Aliases) -> RunReport:
+    previous: dict[str, Decimal] = {
+        row["offer_id"]: row["usd_per_gpu_hour"]
+        for row in sql.rows(connection, "queries/previous_batch", {"source": run.source.name})
+    }
+    rates: dict[str, Decimal] = {
+        row["currency"]: row["usd_per_unit"] for row in sql.rows(connection, "queries/exchange_rate_latest")
+    }
+    batch = judge(run, aliases=aliases, previous=previous, usd_per_unit=rates)
+    done = record(connection, batch, aliases)
+    return RunReport(
+        source=run.source.name,
+        run_id=run.manifest.run_id,
+        outcome=batch.outcome,
+        offers=batch.offer_count or len(batch.offers),
+        changes=done.changes,
+        new_offers=done.new_offers,
+        withdrawn=done.withdrawn,
+        skipped=dict(Counter(row.reason for row in run.skipped).most_common()),
+        error=batch.error.message if batch.error else None,
+        url=batch.error.url if batch.error else None,
+        moves=done.moves,
+    )
+
+
+def refresh(
+    ledger: Ledger,
+    sources: Sequence[Source],
+    fetcher: Fetcher,
+    *,
+    done: Callable[[str, str], None] = lambda source, what: None,
+) -> CycleReport:
+    """Fetch all sources at once, record what is believable, publish once. One source's failure is its own.
+
+    Args:
+        done: called with a source's name and what became of its fetch, for showing progress.
+    """
+    parsed, notes, skipped = _fetch_all(ledger, sources, fetcher, done)
+    cycle = record_runs(ledger, parsed)
+    runs = (replace(report, notes=notes.get(report.run_id, ())) for report in cycle.runs)
+    return CycleReport(runs=(*runs, *skipped), snapshot=cycle.snapshot)
+
+
+def check_only(ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher) -> CycleReport:
+    """What a refresh would see now, without a trace: the answers go to a folder that is thrown away."""
+    with TemporaryDirectory(prefix="gpuledger-") as folder:
+        elsewhere = replace(ledger, home=Home(Path(folder)))
+        parsed, _, skipped = _fetch_all(elsewhere, sources, fetcher, lambda source, what: None)
+        aliases = Aliases(ledger.alias_rows())
+        runs = [_dry_report(judge(run, aliases=aliases, previous={}, usd_per_unit={}), run) for run in parsed]
+    return CycleReport(runs=(*runs, *skipped), snapshot=None)
+
+
+def _fetch_all(
+    ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher, done: Callable[[str, str], None]
+) -> tuple[list[Parsed], dict[str, tuple[str, ...]], list[RunReport]]:
+    skipped: list[RunReport] = []
+    notes: dict[str, tuple[str, ...]] = {}
+
+    def one(source: Source) -> Parsed | None:
+        try:
+            manifest, said = fetch_source(ledger, source, fetcher)
+        except MissingCredentialError as error:
+            report = RunReport(source=source.name, run_id="", outcome="skipped", error=str(error))
+            skipped.append(report)
+            done(source.name, "skipped")
+            return None
+        notes[manifest.run_id] = said
+        done(source.name, "failed" if manifest.failure else "fetched")
+        return read_run(ledger, manifest)
+
+    with ThreadPoolExecutor(max_workers=max(1, len(sources))) as pool:
+        return [run for run in pool.map(one, sources) if run is not None], notes, skipped
+
+
+def _dry_report(batch: Batch, run: Parsed) -> RunReport:
+    return RunReport(
+        source=run.source.name,
+        run_id=run.manifest.run_id,
+        outcome="checked" if batch.outcome == "accepted" else batch.outcome,
+        offers=len(run.offers),
+        skipped=dict(Counter(row.reason for row in run.skipped).most_common()),
+        error=batch.error.message if batch.error else None,
+        url=batch.error.url if batch.error else None,
+    )

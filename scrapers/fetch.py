@@ -1,0 +1,349 @@
+"""The only HTTP: politeness, retries, limits, conditional requests, and following what answers lead to."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
+
+import httpx
+import stamina
+
+from core.config import FetchSettings
+from core.document import Credential, Document, Request
+from core.errors import MissingCredentialError, RefusedFetchError, SourceError, TransientFetchError
+from scrapers.source import Source
+from scrapers.stream import LineFilter, filtered_lines
+
+USER_AGENT = "gpuledger/0.1 (GPU price ledger)"
+TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+MAX_REDIRECTS = 5
+MAX_REQUESTS = 500
+"""Of one source in one run; a paging loop that never ends stops here."""
+REDACTED = b"[redacted]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What an earlier run received for a request, for asking "has it changed?"."""
+
+    body: Callable[[], bytes]
+    etag: str
+    last_modified: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """What a source answered. `notes` say which keyed requests were left out or refused, and why."""
+
+    documents: tuple[Document, ...]
+    is_complete: bool
+    notes: tuple[str, ...] = ()
+
+
+class Politeness:
+    """Keeps a minimum time between two requests to one host, over all threads. Hosts are the sources' own,
+    so that many sources behind one mirror do not wait for each other."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._next_at: dict[str, float] = {}
+
+    def wait(self, host: str, seconds: float) -> None:
+        with self._guard:
+            now = time.monotonic()
+            start_at = max(now, self._next_at.get(host, now))
+            self._next_at[host] = start_at + seconds
+        time.sleep(max(0.0, start_at - now))
+
+
+@dataclass(kw_only=True)
+class Fetcher:
+    """Fetches one source after the other, or several from several threads."""
+
+    client: httpx.Client
+    settings: FetchSettings
+    environ: Mapping[str, str]
+    urls: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Address overrides by source."""
+    clock: Callable[[], datetime]
+    secrets: frozenset[str] = frozenset()
+    """Names of the variables whose values must never be written, see `secret_variables`."""
+    politeness: Politeness = field(default_factory=Politeness)
+
+    def fetch(
+        self,
+        source: Source,
+        *,
+        keep: Callable[[Document], None],
+        known: Callable[[Request], Known | None] = lambda _: None,
+    ) -> Fetched:
+        """All documents of a source. `keep` is called with each before anything reads it.
+
+        Raises:
+            MissingCredentialError: every request needs a key and the environment has none of them.
+            SourceError: a request failed for good, and the fallback too.
+        """
+        able = [request for request in source.requests if self._has_key(request.credential)]
+        if not able:
+            raise MissingCredentialError(
+                source.name, sorted({c.variable for r in source.requests if (c := r.credential)})
+            )
+        notes = [
+            f"{request.credential.variable} is not set: {_shown(request.url)} left out"
+            for request in source.requests
+            if request.credential and not self._has_key(request.credential)
+        ]
+        try:
+            fetched = self._sweep(source, able, keep, known)
+        except SourceError as error:
+            if not source.fallback:
+                raise
+            fetched = self._sweep(source, list(source.fallback), keep, known)
+            notes.append(f"fallback after: {error.message}")
+            fetched = replace(fetched, is_complete=False)
+        return replace(fetched, notes=(*notes, *fetched.notes))
+
+    def _sweep(
+        self,
+        source: Source,
+        requests: list[Request],
+        keep: Callable[[Document], None],
+        known: Callable[[Request], Known | None],
+    ) -> Fetched:
+        """The requests and everything that their answers lead to. A keyed request that is refused does not
+        spoil the keyless answers; absence from such a run is no evidence."""
+        documents: list[Document] = []
+        notes: list[str] = []
+        queue = list(requests)
+        asked: set[str] = set()
+        while queue:
+            request = queue.pop(0)
+            identity = repr((request.method, request.url, request.payload))
+            if identity in asked:
+                continue
+            asked.add(identity)
+            if len(asked) > MAX_REQUESTS:
+                raise RefusedFetchError(
+                    source.name, request.url, f"more than {MAX_REQUESTS} requests in one run"
+                )
+            try:
+                document = self._answer(source, request, known(request))
+            except SourceError as error:
+                if request.credential is None or not any(r.credential is None for r in requests):
+                    raise
+                notes.append(f"{request.credential.variable} did not help: {error.message}")
+                continue
+            keep(document)
+            documents.append(document)
+            queue.extend(source.follow(document))
+        return Fetched(documents=tuple(documents), is_complete=not notes, notes=tuple(notes))
+
+    def _answer(self, source: Source, request: Request, known: Known | None) -> Document:
+        def backoff(error: Exception) -> bool | timedelta:
+            if not isinstance(error, TransientFetchError):
+                return False
+            if error.retry_after_seconds is None:
+                return True
+            return timedelta(seconds=min(error.retry_after_seconds, 60.0))
+
+        for attempt in stamina.retry_context(
+            on=backoff,
+            attempts=self.settings.attempts,
+            timeout=None,
+            wait_initial=self.settings.wait_seconds,
+            wait_max=30.0,
+            wait_jitter=self.settings.wait_seconds,
+        ):
+            with attempt:
+                return self._once(source, request, known)
+        raise AssertionError("unreachable: the retry loop returns or raises")
+
+    def _once(self, source: Source, request: Request, known: Known | None) -> Document:
+        self.politeness.wait(urlsplit(request.url).netloc, source.seconds_between_requests)
+        url = self._address(source, request)
+        headers = {"User-Agent": USER_AGENT, "Accept": "*/*", **request.headers}
+        if known and request.method == "GET":
+            headers |= _conditional(known)
+        auth_headers, query = self._key(request.credential)
+        deadline = time.monotonic() + self.settings.total_seconds
+        origin = urlsplit(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                with self.client.stream(
+                    request.method,
+                    url,
+                    json=request.payload,
+                    headers=headers | (auth_headers if urlsplit(url).netloc == origin.netloc else {}),
+                    params={**dict(httpx.URL(url).params), **query} if query else None,
+                    timeout=self.settings.timeout_seconds,
+                    follow_redirects=False,
+                ) as response:
+                    if response.is_redirect:
+                        url = self._redirect(source, request, origin, url, response)
+                        continue
+                    return self._document(source, request, known, response, deadline)
+            except httpx.HTTPError as error:
+                message = self._without_secrets(f"{type(error).__name__}: {error}")
+                raise TransientFetchError(source.name, request.url, message) from None
+            except httpx.InvalidURL as error:
+                raise RefusedFetchError(
+                    source.name, request.url, f"address not understood: {error}"
+                ) from None
+        raise RefusedFetchError(source.name, request.url, f"more than {MAX_REDIRECTS} redirects")
+
+    def _document(
+        self,
+        source: Source,
+        request: Request,
+        known: Known | None,
+        response: httpx.Response,
+        deadline: float,
+    ) -> Document:
+        status = response.status_code
+        if status == 304 and known:
+            body = known.body()
+        elif status in TRANSIENT_STATUS:
+            wait = _retry_after(response.headers.get("retry-after", ""), self.clock())
+            raise TransientFetchError(source.name, request.url, f"HTTP {status}", wait)
+        elif status != 200:
+            raise RefusedFetchError(source.name, request.url, f"HTTP {status}")
+        else:
+            body = self._body(source, request, response, deadline)
+        return Document(
+            source=source.name,
+            request=request,
+            body=body,
+            fetched_at=self.clock(),
+            status=status,
+            content_type=response.headers.get("content-type", "")[:200],
+            etag=response.headers.get("etag", known.etag if status == 304 and known else "")[:200],
+            last_modified=response.headers.get("last-modified", "")[:100],
+        )
+
+    def _body(self, source: Source, request: Request, response: httpx.Response, deadline: float) -> bytes:
+        chunks = self._chunks(source, request, response, deadline)
+        line_filter: LineFilter | None = source.line_filter(request)
+        if line_filter:
+            try:
+                chunks = filtered_lines(chunks, line_filter)
+            except ValueError as error:
+                raise RefusedFetchError(source.name, request.url, str(error)) from None
+        limit = source.max_body_mib << 20
+        body = bytearray()
+        for chunk in chunks:
+            body += chunk
+            if len(body) > limit:
+                raise RefusedFetchError(
+                    source.name, request.url, f"an answer of more than {source.max_body_mib} MiB"
+                )
+        if not body:
+            raise TransientFetchError(source.name, request.url, "an empty answer")
+        return self._without_secret_bytes(bytes(body))
+
+    def _chunks(
+        self, source: Source, request: Request, response: httpx.Response, deadline: float
+    ) -> Iterator[bytes]:
+        for chunk in response.iter_bytes(1 << 20):
+            if time.monotonic() > deadline:
+                raise TransientFetchError(
+                    source.name, request.url, f"not complete after {self.settings.total_seconds:g} s"
+                )
+            yield chunk
+
+    def _redirect(
+        self, source: Source, request: Request, origin: SplitResult, url: str, response: httpx.Response
+    ) -> str:
+        """Where to go next: over https to the same site only, or anywhere on an overridden origin."""
+        target = urlsplit(urljoin(url, response.headers["location"]))
+        same_origin = (target.scheme, target.netloc) == (origin.scheme, origin.netloc)
+        if not same_origin and (target.scheme != "https" or not _same_site(target.hostname, origin.hostname)):
+            seen = urlunsplit((target.scheme, target.netloc, target.path, "", ""))
+            raise RefusedFetchError(source.name, request.url, f"a redirect to {seen}")
+        return urlunsplit(target)
+
+    def _address(self, source: Source, request: Request) -> str:
+        """Where a request really goes. An override without a path replaces the origin of every request; one
+        with a path is the address of the source's first request, and its origin holds for the others."""
+        override = self.urls.get(source.name)
+        if not override:
+            return request.url
+        target, asked = urlsplit(override), urlsplit(request.url)
+        is_first = bool(source.requests) and request.url == source.requests[0].url
+        path = target.path if is_first and target.path not in {"", "/"} else asked.path
+        query = target.query or asked.query if is_first else asked.query
+        return urlunsplit((target.scheme, target.netloc, path, query, ""))
+
+    def _has_key(self, credential: Credential | None) -> bool:
+        return credential is None or bool(self.environ.get(credential.variable))
+
+    def _key(self, credential: Credential | None) -> tuple[dict[str, str], dict[str, str]]:
+        if credential is None:
+            return {}, {}
+        secret = self.environ[credential.variable]
+        if credential.travels_as == "bearer":
+            return {"Authorization": f"Bearer {secret}"}, {}
+        if credential.travels_as == "header":
+            return {credential.name: secret}, {}
+        return {}, {credential.name: secret}
+
+    def _secrets(self) -> list[str]:
+        return [value for value in (self.environ.get(name) for name in self.secrets) if value]
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets():
+            text = text.replace(secret, REDACTED.decode())
+        return text
+
+    def _without_secret_bytes(self, body: bytes) -> bytes:
+        """An answer that repeats the key back must not carry it into the archive."""
+        for secret in self._secrets():
+            for spelled in (secret.encode(), base64.b64encode(secret.encode())):
+                body = body.replace(spelled, REDACTED)
+        return body
+
+
+def secret_variables(sources: Iterable[Source]) -> frozenset[str]:
+    """Names of all variables that hold keys; their values must never be written."""
+    return frozenset(
+        credential.variable
+        for source in sources
+        for credential in (*source.credentials, *(request.credential for request in source.requests))
+        if credential
+    )
+
+
+def _conditional(known: Known) -> dict[str, str]:
+    headers = {"If-None-Match": known.etag} if known.etag else {}
+    return headers | ({"If-Modified-Since": known.last_modified} if known.last_modified else {})
+
+
+def _retry_after(text: str, now: datetime) -> float | None:
+    if text.isdigit():
+        return float(text)
+    try:
+        at = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return max(0.0, (at - now).total_seconds())
+
+
+def _same_site(target: str | None, origin: str | None) -> bool:
+    """Whether two hosts share their last two labels; never for bare addresses."""
+    if not target or not origin:
+        return False
+    try:
+        ipaddress.ip_address(target)
+    except ValueError:
+        return target.split(".")[-2:] == origin.split(".")[-2:] and "." in target
+    return False
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

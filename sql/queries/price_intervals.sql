@@ -1,0 +1,31 @@
+-- grain: one row per offer and interval in which its price did not change, oldest first
+-- parameters: gpu_ids varchar[], providers varchar[], region varchar, tiers varchar[], purchase_options varchar[],
+--             min_count integer, max_count integer, since timestamptz, until timestamptz, max_rows integer
+--             (null: no filter)
+select
+    history.valid_from, history.valid_to, history.provider, history.instance_type, history.region, history.tier,
+    history.gpu_id, history.gpu_count, history.purchase_option, history.term_months, history.payment,
+    history.amount, history.currency, history.unit, history.usd_per_hour, history.usd_per_gpu_hour,
+    history.source, history.offer_id
+from price_history as history
+left join region on history.provider = region.provider and history.region = region.region
+where
+    ($gpu_ids::varchar[] is null or list_contains($gpu_ids::varchar[], history.gpu_id))
+    and ($providers::varchar[] is null or list_contains($providers::varchar[], history.provider))
+    and (
+        $region::varchar is null
+        or lower(history.region) = lower($region::varchar)
+        or region.country = upper($region::varchar)
+        or region.continent = upper($region::varchar)
+    )
+    and ($tiers::varchar[] is null or list_contains($tiers::varchar[], history.tier))
+    and (
+        $purchase_options::varchar[] is null
+        or list_contains($purchase_options::varchar[], history.purchase_option)
+    )
+    and ($min_count::integer is null or history.gpu_count >= $min_count::integer)
+    and ($max_count::integer is null or history.gpu_count <= $max_count::integer)
+    and ($since::timestamptz is null or history.valid_to is null or history.valid_to > $since::timestamptz)
+    and ($until::timestamptz is null or history.valid_from <= $until::timestamptz)
+order by history.valid_from, history.provider, history.instance_type, history.region, history.offer_id, history.source
+limit coalesce($max_rows::integer, 9223372036854775807);

@@ -1,0 +1,53 @@
+-- grain: one row per offer that may be quoted, best lower bound of its total first
+-- parameters: bounds varchar, lines of seven fields parted by commas: provider, purchase option, gpu_id, GPUs of one
+-- instance, misses the deadline (0 or 1), least paid hours of one price unit, least units; then factor on the list
+-- price and contracted USD per GPU-hour (empty: none); max_rows, skip_rows
+with line as (
+    select string_split(unnest(string_split($bounds, chr(10))), ',') as field
+),
+
+bound as (
+    select
+        field[1] as provider, field[2] as purchase_option, field[3] as gpu_id,
+        field[4]::decimal(12, 4) as gpu_count, field[5] as min_gpus, field[6] as max_gpus,
+        field[7]::boolean as may_join, field[8]::integer as misses,
+        field[9]::double as hours, field[10]::double as units,
+        field[11]::double as factor, nullif(field[12], '')::double as contracted
+    from line
+),
+
+ranked as (
+    select
+        offer.price_id,
+        offer.state_class,
+        bound.misses,
+        coalesce(bound.contracted * offer.gpu_count::double, offer.usd_per_hour::double * bound.factor)
+        * greatest(bound.hours, coalesce(offer.term_months, 0)::double * 730 * bound.units) as floor_usd
+    from quote_offer as offer
+    inner join bound
+        on offer.gpu_id = bound.gpu_id
+        and offer.gpu_count = bound.gpu_count
+        and offer.provider = bound.provider
+        and offer.purchase_option = bound.purchase_option
+        and offer.may_join = bound.may_join
+        and coalesce(offer.min_gpus::varchar, '') = bound.min_gpus
+        and coalesce(offer.max_gpus::varchar, '') = bound.max_gpus
+    where offer.excluded_because is null
+    order by state_class, misses, floor_usd, price_id
+    limit $max_rows offset $skip_rows
+)
+
+select
+    ranked.state_class, ranked.misses, ranked.floor_usd,
+    offer.price_id, offer.offer_id, offer.source, offer.source_kind, offer.provider, offer.via, offer.sku,
+    offer.instance_type, offer.region, offer.zone, offer.country, offer.continent, offer.tier, offer.gpu_label,
+    offer.gpu_id, offer.gpu_name, offer.gpu_count, offer.gpu_memory_gib, offer.vcpus, offer.memory_gib,
+    offer.network, offer.min_gpus, offer.max_gpus, offer.billing_increment_seconds,
+    offer.minimum_billing_seconds, offer.purchase_option, offer.term_months, offer.payment,
+    offer.operating_system, offer.availability, offer.is_unlisted, offer.amount, offer.upfront_amount,
+    offer.currency, offer.unit, offer.upfront_usd, offer.usd_per_hour, offer.usd_per_gpu_hour,
+    offer.effective_at, offer.valid_from, offer.last_seen_at, offer.fresh_until, offer.document_sha256,
+    offer.source_url, offer.parser_version
+from quote_offer as offer
+inner join ranked on offer.price_id = ranked.price_id
+order by ranked.state_class, ranked.misses, ranked.floor_usd, ranked.price_id;

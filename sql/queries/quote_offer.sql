@@ -1,0 +1,47 @@
+-- grain: one row per offer on sale, with the reason why a quote leaves it out (null: it may be quoted)
+-- A temporary view over the variables quote_as_of, quote_at, quote_allow_stale and the filters quote_gpu_ids,
+-- quote_providers, quote_regions, quote_tiers, quote_purchase_options: comma-separated, empty means any. Text and not
+-- lists, because binding a list from Python takes about 60 microseconds per element.
+create or replace temporary view quote_offer as
+with candidate as (
+    select * from offer_latest where getvariable('quote_as_of') is null
+    union all by name
+    select * from offers_as_of(getvariable('quote_as_of')::timestamptz)
+    where getvariable('quote_as_of') is not null
+)
+
+select
+    *,
+    case
+        when getvariable('quote_gpu_ids') <> ''
+            and coalesce(not list_contains(string_split(getvariable('quote_gpu_ids'), ','), gpu_id), true)
+            then 'another GPU than asked for'
+        when getvariable('quote_providers') <> ''
+            and not list_contains(string_split(getvariable('quote_providers'), ','), provider)
+            then 'another provider than asked for'
+        when getvariable('quote_regions') <> ''
+            and not list_has_any(
+                string_split(getvariable('quote_regions'), ','),
+                [lower(region), coalesce(lower(country), ''), coalesce(lower(continent), '')]
+            )
+            then 'another region than asked for'
+        when getvariable('quote_tiers') <> ''
+            and coalesce(not list_contains(string_split(getvariable('quote_tiers'), ','), tier), true)
+            then 'another tier than asked for'
+        when getvariable('quote_purchase_options') <> ''
+            and not list_contains(string_split(getvariable('quote_purchase_options'), ','), purchase_option)
+            then 'another purchase option than asked for'
+        when usd_per_hour is null then 'no price in US dollars'
+        when gpu_id is null then 'accelerator not identified'
+        when gpu_count < 1 or gpu_count <> floor(gpu_count) then 'part of a GPU'
+    end as excluded_because,
+    -- several instances of a marketplace or of a reseller share no network that anybody vouches for
+    coalesce(tier, '') <> 'community' and provider <> 'vast' and via is null as may_join,
+    case
+        when availability = 'sold_out' then 3
+        when is_unlisted then 2
+        when fresh_until < getvariable('quote_at')::timestamptz and not getvariable('quote_allow_stale')::boolean
+            then 1
+        else 0
+    end as state_class
+from candidate;

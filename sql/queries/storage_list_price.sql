@@ -1,0 +1,25 @@
+-- grain: one row per provider, region, kind and volume tier: the lowest storage price in force at as_of
+-- parameters: as_of timestamptz (null: now)
+with latest as (
+    select *
+    from storage_price
+    where $as_of::timestamptz is null or observed_at <= $as_of::timestamptz
+    qualify row_number() over (
+        partition by source, provider, sku, region, kind, from_gb order by observed_at desc
+    ) = 1
+),
+
+usd as (
+    select currency, arg_max(usd_per_unit, rate_date) as usd_per_unit from exchange_rate group by currency
+    union all
+    select 'USD', 1
+)
+
+select
+    provider, region, kind, from_gb,
+    min(amount_per_gb_month * usd_per_unit)::decimal(18, 9) as usd_per_gb_month,
+    max(observed_at) as observed_at
+from latest
+inner join usd using (currency)
+group by provider, region, kind, from_gb
+order by provider, region, kind, from_gb;
