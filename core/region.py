@@ -29,3 +29,8 @@ def _codes() -> Mapping[tuple[str, str], str]:
 def region_code(provider: str, location_name: str) -> str | None:
     """The code of the region that the provider calls so; `None` when the seeds do not know it."""
     return _codes().get((provider, _place(location_name)))
+
+
+def region_codes(provider: str) -> list[str]:
+    """All regions of a provider that the seeds know, in their order."""
+    return [code for (owner, _), code in _codes().items() if owner == provider]

@@ -207,7 +207,10 @@ def _items(document: Document) -> Iterator[dict[str, str]]:
         raise document.error(f"not XML: {error}") from error
     if root.tag.rpartition("}")[2] != "DescribeSpotPriceHistoryResponse":
         raise document.error(f"an answer of {root.tag.rpartition('}')[2][:60]!r}")
-    for item in root.iterfind("{*}spotPriceHistorySet/{*}item"):
+    listed = root.find("{*}spotPriceHistorySet")
+    if listed is None:
+        raise document.error("an answer without spotPriceHistorySet")
+    for item in listed.iterfind("{*}item"):
         yield {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in item}
 
 

@@ -7,7 +7,7 @@ in the environment itself; a request is kept without its signature.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -18,8 +18,11 @@ from core.instance import instance_shapes
 SOURCE_NAME = "aws_spot"
 ACTION = "DescribeSpotPriceHistory"
 
-_TYPES_PER_CALL = 100
-_REFUSED = frozenset({"AuthFailure", "UnauthorizedOperation", "OptInRequired", "InvalidClientTokenId"})
+FILTER_VALUES = 100
+"""Instance types of one call; EC2 takes up to 200 values per filter."""
+
+REFUSED = frozenset({"AuthFailure", "UnauthorizedOperation", "OptInRequired", "InvalidClientTokenId"})
+"""Error codes that another attempt would meet again; `AuthFailure` is also a region that is not enabled."""
 
 
 def accelerator_types() -> list[str]:
@@ -30,67 +33,62 @@ def accelerator_types() -> list[str]:
 
 
 def spot_price_history(
-    regions: Iterable[str],
-    instance_types: Sequence[str],
-    *,
-    now: datetime,
-    endpoint_url: str | None = None,
+    region: str, instance_types: Sequence[str], *, now: datetime, endpoint_url: str | None = None
 ) -> Iterator[Document]:
-    """The current spot prices of each region, one document per page of answers.
+    """The current spot prices of a region, one document per page of the answer.
 
     Args:
-        regions: codes; a region that the account has not enabled ends in an error of that region.
         now: prices that hold at this time; also the documents' `fetched_at`.
-        endpoint_url: another server that speaks the EC2 query API, for tests.
+        endpoint_url: another server that speaks the EC2 query API.
 
     Raises:
         ConfigError: boto3 is not installed.
         MissingCredentialError: boto3 finds no credentials.
-        RefusedFetchError: EC2 refuses; carries its error code.
+        RefusedFetchError: the account may not ask, or has not enabled the region; carries EC2's error code.
         TransientFetchError: EC2 cannot be reached or answers with an error of its own.
     """
     try:
         import boto3
         from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
     except ImportError as error:
         raise ConfigError("spot prices per zone need the extra `aws` (boto3)") from error
     session: Any = cast(Any, boto3).Session()
     if session.get_credentials() is None:
         raise MissingCredentialError(SOURCE_NAME, ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-    # Regions in trouble time out (me-south-1, 2026); two short attempts keep one of them from holding up all.
+    # A region in trouble times out (me-south-1, 2026); two short attempts let the others have their turn.
     config = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2})
-    for region in regions:
-        client = session.client("ec2", region_name=region, endpoint_url=endpoint_url, config=config)
-        yield from _region(client, region, instance_types, now)
-
-
-def _region(client: Any, region: str, instance_types: Sequence[str], now: datetime) -> Iterator[Document]:
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
+    client = session.client("ec2", region_name=region, endpoint_url=endpoint_url, config=config)
     url = f"{client.meta.endpoint_url}/?Action={ACTION}"
+    try:
+        for body in _pages(client, instance_types, now):
+            yield Document(
+                source=SOURCE_NAME,
+                request=Request(url=url, context={"region": region}),
+                body=body,
+                fetched_at=now.astimezone(UTC),
+                content_type="text/xml",
+            )
+    except ClientError as error:
+        code = str(cast(Any, error).response.get("Error", {}).get("Code"))
+        kind = RefusedFetchError if code in REFUSED else TransientFetchError
+        raise kind(SOURCE_NAME, url, f"EC2 answers {code}") from error
+    except BotoCoreError as error:
+        raise TransientFetchError(SOURCE_NAME, url, type(error).__name__) from error
+    finally:
+        client.close()
+
+
+def _pages(client: Any, instance_types: Sequence[str], now: datetime) -> Iterator[bytes]:
     bodies: list[bytes] = []
 
     def keep_body(http_response: Any, **_: Any) -> None:
         bodies.append(http_response.content)
 
     client.meta.events.register(f"after-call.ec2.{ACTION}", keep_body)
-    pages = client.get_paginator("describe_spot_price_history")
-    for first in range(0, len(instance_types), _TYPES_PER_CALL):
-        asked = list(instance_types[first : first + _TYPES_PER_CALL])
-        try:
-            for _ in pages.paginate(InstanceTypes=asked, ProductDescriptions=["Linux/UNIX"], StartTime=now):
-                yield Document(
-                    source=SOURCE_NAME,
-                    request=Request(url=url, context={"region": region}),
-                    body=bodies.pop(),
-                    fetched_at=now.astimezone(UTC),
-                    content_type="text/xml",
-                )
-        except NoCredentialsError as error:
-            raise MissingCredentialError(SOURCE_NAME, ("AWS_ACCESS_KEY_ID",)) from error
-        except ClientError as error:
-            code = str(cast(Any, error).response.get("Error", {}).get("Code"))
-            kind = RefusedFetchError if code in _REFUSED else TransientFetchError
-            raise kind(SOURCE_NAME, url, f"{region}: {code}") from error
-        except BotoCoreError as error:
-            raise TransientFetchError(SOURCE_NAME, url, f"{region}: {type(error).__name__}") from error
+    paginator = client.get_paginator("describe_spot_price_history")
+    for first in range(0, len(instance_types), FILTER_VALUES):
+        # As a filter, not as a parameter: a type that EC2 has retired is no error there.
+        asked = {"Name": "instance-type", "Values": list(instance_types[first : first + FILTER_VALUES])}
+        for _ in paginator.paginate(Filters=[asked], ProductDescriptions=["Linux/UNIX"], StartTime=now):
+            yield bodies.pop()
