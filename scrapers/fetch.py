@@ -184,7 +184,7 @@ class Fetcher:
                     timeout=self.settings.timeout_seconds,
                     follow_redirects=False,
                 ) as response:
-                    if response.is_redirect:
+                    if response.has_redirect_location:
                         url = self._redirect(source, request, origin, url, response)
                         continue
                     return self._document(source, request, known, response, deadline)
