@@ -19,7 +19,17 @@ from core.contract import Contract
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped, StoragePrice
-from scrapers.reading import each_once, exact_usd, leading_number, per_gb, priced, soup, within, words
+from scrapers.reading import (
+    charged,
+    each_once,
+    exact_usd,
+    leading_number,
+    per_gb,
+    priced,
+    soup,
+    within,
+    words,
+)
 from scrapers.source import Source
 
 PER_GPU_HOUR = re.compile(r"(\S+)/GPU-hr")
@@ -92,7 +102,9 @@ def _storage(name: str, cell: str, row: Mapping[str, object]) -> Fact:
         return Skipped("neither accelerator nor storage", row)
     if amount is None:
         return Skipped("not priced per GiB and month", row)
-    return StoragePrice(provider="crusoe", sku=name, kind=kind, amount_per_gb_month=per_gb(amount))
+    return charged(
+        row, StoragePrice, provider="crusoe", sku=name, kind=kind, amount_per_gb_month=per_gb(amount)
+    )
 
 
 SOURCE = Source(

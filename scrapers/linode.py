@@ -18,7 +18,18 @@ from core.contract import Contract
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.reading import contradicts, each_once, leaf, mapping, number, priced, rows, text, within
+from scrapers.reading import (
+    charged,
+    contradicts,
+    each_once,
+    leaf,
+    mapping,
+    number,
+    priced,
+    rows,
+    text,
+    within,
+)
 from scrapers.source import Source
 
 HOST = "https://api.linode.com/v4"
@@ -87,15 +98,17 @@ def _offer(row: Mapping[str, Any], sku: str, price: Mapping[str, Any]) -> Fact:
 
 
 def _other(sku: str, price: Mapping[str, Any]) -> Fact:
-    region = text(price.get("id"))
+    shown = {"id": sku, "price": price}
     amount = within(price.get("hourly" if sku in TRANSFER else "monthly"), 10)
-    if region is None or len(region) > 100 or amount is None:
-        return Skipped("no price", {"id": sku, "price": price})
+    terms = {"provider": "linode", "sku": sku, "region": price.get("id")}
+    if amount is None:
+        return Skipped("no price", shown)
     if sku in TRANSFER:
-        return TransferPrice(
-            provider="linode", sku=sku, region=region, direction="egress", amount_per_gb=amount
-        )
-    return StoragePrice(provider="linode", sku=sku, region=region, kind="block", amount_per_gb_month=amount)
+        return charged(shown, TransferPrice, **terms, direction="egress", amount_per_gb=amount)
+    hourly = within(price.get("hourly"), 10)
+    if hourly is not None and contradicts(hourly, amount):
+        return Skipped("hourly and monthly price contradict each other", shown)
+    return charged(shown, StoragePrice, **terms, kind="block", amount_per_gb_month=amount)
 
 
 SOURCE = Source(

@@ -19,7 +19,7 @@ from core.contract import Contract
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.reading import each_once, exact_usd, per_gb, priced, soup, within, words
+from scrapers.reading import charged, each_once, exact_usd, per_gb, priced, soup, within, words
 from scrapers.source import Source
 
 EFFECTIVE = re.compile(r"Effective ([A-Z][a-z]+ [0-9]{1,2}, [0-9]{4})")
@@ -149,18 +149,18 @@ def _other(row: Mapping[str, str]) -> Iterator[Fact]:
     kind = next((kind for start, kind in STORAGE_KINDS.items() if item.casefold().startswith(start)), None)
     common: dict[str, Any] = {"provider": "nebius", "sku": item}
     if item.startswith("Networking: Egress/Ingress") and free:
-        yield TransferPrice(**common, direction="egress", amount_per_gb=Decimal(0))
-        yield TransferPrice(**common, direction="ingress", amount_per_gb=Decimal(0))
+        yield charged(row, TransferPrice, **common, direction="egress", amount_per_gb=Decimal(0))
+        yield charged(row, TransferPrice, **common, direction="ingress", amount_per_gb=Decimal(0))
     elif amount is None:
         yield Skipped("no published price", row)
     elif "(egress traffic)" in item and (free or unit == "GiB"):
-        yield TransferPrice(**common, direction="egress", amount_per_gb=per_gb(amount))
+        yield charged(row, TransferPrice, **common, direction="egress", amount_per_gb=per_gb(amount))
     elif kind is None or free:
         yield Skipped("neither storage nor transfer", row)
     elif unit != "GiB/month":
         yield Skipped("not priced per GiB and month", row)
     else:
-        yield StoragePrice(**common, kind=kind, amount_per_gb_month=per_gb(amount))
+        yield charged(row, StoragePrice, **common, kind=kind, amount_per_gb_month=per_gb(amount))
 
 
 SOURCE = Source(

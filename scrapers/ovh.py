@@ -43,7 +43,8 @@ def parse(document: Document) -> Iterator[Fact]:
         ParseError: no currency, an unknown subsidiary, or no list of add-ons.
     """
     answer = mapping(document.json(), document, "answer")
-    currency, subsidiary = leaf(answer, "locale", "currencyCode"), leaf(answer, "locale", "subsidiary")
+    currency = text(leaf(answer, "locale", "currencyCode"))
+    subsidiary = text(leaf(answer, "locale", "subsidiary"))
     if currency not in ("EUR", "USD") or subsidiary not in REGIONS:
         raise document.error(f"a book of {str(subsidiary)[:20]!r} in {str(currency)[:20]!r}")
     book = {"region": REGIONS[subsidiary], "currency": currency}

@@ -69,6 +69,9 @@ def _offer(row: Mapping[str, Any]) -> Fact:
         return Skipped("no cloud, product code or GPU", shown)
     if label.startswith("CPU"):
         return Skipped("no accelerator", shown)
+    named = re.search(r"_([1-9][0-9]{0,3})GB$", label)
+    if named and memory and abs(memory / count / Decimal(named.group(1)) - 1) > Decimal("0.1"):
+        return Skipped("GPU count and memory contradict each other", shown)
     if amount is None:
         return Skipped("no price", shown)
     if currency != "USD":

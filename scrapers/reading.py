@@ -239,10 +239,10 @@ def text(value: Any) -> str | None:
 
 
 def contradicts(hourly: Decimal, monthly: Any) -> bool:
-    """Whether a monthly amount cannot belong to this hourly one. A month is billed as 500 to 1,000 hours,
-    with a cap or without; the wide bounds only tell swapped or rescaled fields from odd price lists."""
+    """Whether a monthly amount cannot belong to this hourly one. Price lists bill a month as 667 (Linode) to
+    1,010 hours (Vultr's GH200, 2026-04-01); anything else is a swapped or rescaled field."""
     amount = within(monthly, 100_000_000)
-    return amount is not None and not 300 <= amount / hourly <= 3000
+    return amount is not None and not 500 <= amount / hourly <= 1100
 
 
 def host_cloud(name: str) -> str:

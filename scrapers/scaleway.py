@@ -75,9 +75,9 @@ def _offer(name: str, server: Mapping[str, Any], zone: str) -> Fact:
         return Skipped("no accelerator", shown)
     if count is None or count % 1 or label is None:
         return Skipped("no GPU count or name", shown)
-    if server.get("mig_profile"):
+    if server.get("mig_profile") is not None or "MIG" in name:
         return Skipped("a slice of unknown size", shown)
-    if server.get("end_of_service") is True:
+    if server.get("end_of_service", False) is not False:
         return Skipped("no longer sold", shown)
     if hourly is None:
         return Skipped("no price", shown)

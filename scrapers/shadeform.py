@@ -8,6 +8,7 @@ the same product code are products of their own (reference list of 2026-08).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -45,6 +46,10 @@ def _offers(row: Mapping[str, Any], document: Document) -> Iterator[Fact]:
         return
     if cloud is None or sku is None or label is None or count is None:
         yield Skipped("no cloud, product code or GPU", shown)
+        return
+    named = re.search(r"x([0-9]{1,3})$", text(row.get("shade_instance_type")) or "")
+    if named and Decimal(named.group(1)) != count:
+        yield Skipped("the GPU counts contradict each other", shown)
         return
     amount = within(cents, 1_000_000) if isinstance(cents, int) else None
     if amount is None:

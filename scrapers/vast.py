@@ -102,7 +102,7 @@ def _reason_against(row: Mapping[str, Any]) -> str | None:
         return "not for rent now"
     if count is None or count % 1 or within(row.get("machine_id"), 10**15) is None:
         return "no GPU count or machine"
-    if memory and all_memory and abs(all_memory / (memory * count) - 1) > Decimal("0.1"):
+    if not memory or not all_memory or abs(all_memory / (memory * count) - 1) > Decimal("0.1"):
         return "GPU count and memory contradict each other"
     if gpus_alone and gpus_alone > (within(row.get("dph_total"), 10_000) or 0):
         return "the total is below the price of its GPUs"

@@ -83,6 +83,8 @@ def _plan(row: Mapping[str, Any]) -> Iterator[Fact]:
         if row.get("deploy_preemptible") is True and preemptible is not None:
             if preemptible > hourly:
                 yield Skipped("preemptible price above on-demand", shown)
+            elif contradicts(preemptible, row.get("monthly_cost_preemptible")):
+                yield Skipped("hourly and monthly price contradict each other", shown)
             else:
                 yield from _per_location(row, shown, terms, PurchaseOption.SPOT, preemptible, True)
 
@@ -96,7 +98,10 @@ def _cards(row: Mapping[str, Any], metal: re.Match[str] | None) -> tuple[str, De
         count = Decimal(metal["count"] or 1)
         agrees = memory is None or card is None or memory == card * count
         return label or metal["gpu"].upper(), count if agrees else None
+    named = re.search(r"-([0-9]{1,4})vram$", text(row.get("id")) or "")
     if memory is None or card is None or (memory > card and memory % card):
+        return label or "", None
+    if named and Decimal(named.group(1)) != memory:
         return label or "", None
     return label or "", memory / card
 

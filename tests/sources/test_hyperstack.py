@@ -1,0 +1,79 @@
+"""Hyperstack's peculiarities, one each."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.alias import seed_aliases
+from core.document import Document, Request
+from core.errors import ParseError
+from core.offer import Offer, PurchaseOption
+from scrapers import hyperstack
+from scrapers.capture import read_capture, skipped_by_reason
+
+CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "hyperstack"
+AT = datetime(2026, 10, 7, tzinfo=UTC)
+
+
+def captured(name: str) -> list[Offer]:
+    return [
+        fact
+        for fact in hyperstack.parse(read_capture("hyperstack", CAPTURES / name))
+        if isinstance(fact, Offer)
+    ]
+
+
+def document(body: Any, url: str = "https://a.example/") -> Document:
+    content = body if isinstance(body, str) else json.dumps(body)
+    return Document(source="hyperstack", request=Request(url=url), body=content.encode(), fetched_at=AT)
+
+
+PAGE = (CAPTURES / "gpu-pricing.html").read_text()
+
+
+def parse(body: str) -> list[Any]:
+    return list(hyperstack.parse(document(body)))
+
+
+@pytest.mark.parametrize("label", ["NVIDIA H100", "NVIDIA H100 NVLink", "NVIDIA H100 PCIe"])
+def test_an_h100_without_sxm_in_its_name_is_the_pcie_card(label: str):
+    assert seed_aliases().resolve("hyperstack", label, Decimal(80)) == "h100-pcie-80gb"
+
+
+def test_an_a100_of_known_memory_is_the_pcie_card_as_well():
+    assert seed_aliases().resolve("hyperstack", "NVIDIA A100", Decimal(80)) == "a100-pcie-80gb"
+    assert seed_aliases().resolve("hyperstack", "NVIDIA A100 SXM", Decimal(80)) == "a100-sxm-80gb"
+
+
+def test_a_reservation_has_a_starting_price_only():
+    assert skipped_by_reason(parse(PAGE))["starting price only"] == 2
+    assert {offer.purchase_option for offer in captured("gpu-pricing.html")} == {
+        PurchaseOption.ON_DEMAND,
+        PurchaseOption.SPOT,
+    }
+
+
+def test_columns_are_found_by_their_header():
+    swapped = (
+        PAGE.replace("VRAM (GB)", "?")
+        .replace("Max RAM (GB) per GPU", "VRAM (GB)")
+        .replace("?", "Max RAM (GB) per GPU")
+    )
+    offer = next(fact for fact in parse(swapped) if isinstance(fact, Offer))
+    assert (offer.gpu_memory_gib, offer.memory_gib, offer.price.amount) == (225, 141, Decimal("3.99"))
+
+
+@pytest.mark.parametrize("cell", ["Contact us", "€3.99", "$3,99", "from $3.99", "$0.00", ""])
+def test_what_is_no_dollar_amount_is_no_price(cell: str):
+    facts = parse(PAGE.replace("$3.99", cell))
+    assert not [fact for fact in facts if isinstance(fact, Offer) and fact.sku == "NVIDIA H200 SXM"]
+    assert skipped_by_reason(facts)["no published price"] == 3
+
+
+def test_a_page_without_a_known_price_column_is_an_error():
+    with pytest.raises(ParseError, match="none with a column"):
+        parse(PAGE.replace("Pricing Per Hour", "Tarif").replace("Spot VM</span></div>", "Tarif</span></div>"))
