@@ -1,0 +1,63 @@
+# `make quote` and `make test` are all the set-up there is. Both create .venv with the locked versions first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.synced
+PLAN ?= llama-2-7b
+WORKERS ?= auto
+
+export DO_NOT_TRACK = 1
+export PREFECT_SERVER_ANALYTICS_ENABLED = false
+
+.PHONY: quote refresh test test-all lint types contracts check accuracy calibrate bench faults browser golden wheel clean
+
+quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
+	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
+		$(BIN)/gpuledger refresh --format csv > $(VENV)/refresh.csv 2> $(VENV)/refresh.log \
+		|| echo "not every source could be reached ($(VENV)/refresh.csv says which); quoting from what is there"
+	@$(BIN)/gpuledger quote $(PLAN) --limit 10 --format table
+
+refresh: $(STAMP)
+	$(BIN)/gpuledger refresh
+
+test: $(STAMP)  ## the default suite
+	$(BIN)/pytest -n $(WORKERS) -m "not benchmark_suite and not faults and not accuracy and not browser"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/pyright
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+check: lint types contracts test
+
+accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
+	$(BIN)/pytest -m accuracy tests/accuracy
+
+calibrate: $(STAMP)  ## fit the table of constants again; needs GPULEDGER_TRUTH
+	$(BIN)/python -m core.estimate.calibrate
+
+bench: $(STAMP)  ## ratios measured in one run
+	$(BIN)/pytest -m benchmark_suite tests/benchmarks -s
+
+golden: $(STAMP)  ## write the golden files again; read the diff before you keep it
+	GPULEDGER_WRITE_GOLDEN=1 $(BIN)/pytest -q tests/sources/test_adapters.py
+
+wheel: $(STAMP)
+	rm -rf dist
+	$(UV) build --wheel -q
+
+$(STAMP): pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+	@$(UV) sync --quiet --frozen --all-extras
+	@touch $@
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .ruff_cache
