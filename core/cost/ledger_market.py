@@ -1,0 +1,136 @@
+"""The market of a snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from core.cost.market import Bound, Candidate, MarketFilter, Shape
+from core.cost.surroundings import Surroundings
+from core.store.lookup import snapshot_number
+from core.store.quotable import Quotable
+
+
+class _Lazy(Surroundings):
+    """Reads each of the four lists when it is first asked for: most quotes need none."""
+
+    def __init__(self, quotable: Quotable) -> None:
+        self._quotable = quotable
+
+    @cached_property
+    def _loaded(self) -> Surroundings:
+        return Surroundings(
+            storage=self._quotable.surrounding("storage_list_price"),
+            transfer=self._quotable.surrounding("transfer_list_price"),
+        )
+
+    @cached_property
+    def _spot(self) -> Surroundings:
+        return Surroundings(
+            bands=self._quotable.surrounding("interruption_band_latest"),
+            losses=self._quotable.surrounding("spot_loss"),
+        )
+
+    def storage(self, *args: Any) -> Any:
+        return self._loaded.storage(*args)
+
+    def transfer(self, *args: Any) -> Any:
+        return self._loaded.transfer(*args)
+
+    def spot_rate(self, *args: Any) -> Any:
+        return self._spot.spot_rate(*args)
+
+
+class LedgerMarket:
+    """A snapshot's offers at one time under one filter.
+
+    Args:
+        connection: a snapshot from `core.store.publish.reading`.
+        as_of: a past time, or `None` for the snapshot's own state.
+        at: the time that ages are taken at, `as_of` or now.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        wanted: MarketFilter,
+        *,
+        as_of: datetime | None = None,
+        at: datetime,
+        allow_stale: bool = False,
+    ) -> None:
+        self._snapshot = snapshot_number(connection)
+        self._quotable = Quotable(
+            connection,
+            {
+                "gpu_ids": wanted.gpu_ids,
+                "providers": wanted.providers,
+                "regions": tuple(region.lower() for region in wanted.regions),
+                "tiers": wanted.tiers,
+                "purchase_options": wanted.purchase_options,
+            },
+            as_of=as_of,
+            at=at,
+            allow_stale=allow_stale,
+        )
+        self._rows = self._quotable.shapes()
+        self._surroundings = _Lazy(self._quotable)
+
+    @property
+    def snapshot(self) -> int:
+        return self._snapshot
+
+    @property
+    def surroundings(self) -> Surroundings:
+        return self._surroundings
+
+    def shapes(self) -> Mapping[Shape, int]:
+        return {
+            Shape(
+                provider=row["provider"],
+                purchase_option=row["purchase_option"],
+                gpu_id=row["gpu_id"],
+                gpu_count=int(row["gpu_count"]),
+                min_gpus=row["min_gpus"],
+                max_gpus=row["max_gpus"],
+                may_join=row["may_join"],
+            ): row["offers"]
+            for row in self._rows
+            if row["excluded_because"] is None
+        }
+
+    def excluded(self) -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
+        for row in self._rows:
+            if row["excluded_because"] is not None:
+                counts[row["excluded_because"]] += row["offers"]
+        return dict(counts)
+
+    def candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
+        if not bounds:
+            return
+        for state, misses, floor, offer in self._quotable.candidates("\n".join(map(_line, bounds))):
+            yield Candidate(state, misses, floor, offer)
+
+
+def _line(bound: Bound) -> str:
+    """One line of the parameter `bounds` of sql/queries/quote_candidate.sql."""
+    shape = bound.shape
+    fields = (
+        shape.provider,
+        shape.purchase_option,
+        shape.gpu_id,
+        shape.gpu_count,
+        "" if shape.min_gpus is None else shape.min_gpus,
+        "" if shape.max_gpus is None else shape.max_gpus,
+        "true" if shape.may_join else "false",
+        int(bound.misses_deadline),
+        repr(bound.hours),
+        repr(bound.units),
+        repr(bound.factor),
+        "" if bound.contracted is None else bound.contracted,
+    )
+    return ",".join(str(field) for field in fields)
