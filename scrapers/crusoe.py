@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from bs4 import Tag
+from bs4 import BeautifulSoup, Tag
 
 from core.contract import Contract
 from core.document import Document, Request
@@ -44,15 +44,25 @@ def parse(document: Document) -> Iterator[Fact]:
     Raises:
         ParseError: no card at all, or none that is priced per GPU-hour.
     """
-    cards = soup(document).select(".prixing-item")
+    tree = soup(document)
+    cards = tree.select(".prixing-item")
     if not cards:
         raise document.error("a page without .prixing-item")
     if not any(PER_GPU_HOUR.search(words(card)) for card in cards):
         raise document.error(f"{len(cards)} cards, none with a price per GPU-hr")
-    return each_once((fact for card in cards for fact in _card(card)), document)
+    return each_once(_facts(tree), document)
 
 
-def _card(card: Tag) -> Iterator[Fact]:
+def _facts(tree: BeautifulSoup) -> Iterator[Fact]:
+    columns: list[str] = []
+    for tag in tree.select(".pricing-table-heading, .prixing-item"):
+        if "prixing-item" in tag.get_attribute_list("class"):
+            yield from _card(tag, columns)
+        else:
+            columns = [words(column).casefold() for column in tag.select(".pricing-heading")]
+
+
+def _card(card: Tag, columns: list[str]) -> Iterator[Fact]:
     name = words(card.select_one(".pricing-item-heading"))
     cells = [words(cell) for cell in card.select(".pricing-rich")]
     row = {"name": name, "cells": cells}
@@ -61,15 +71,13 @@ def _card(card: Tag) -> Iterator[Fact]:
     elif not card.select(".pricing-tag"):
         yield _storage(name, cells[0], row)
     else:
-        yield from _offers(card, name, cells)
+        yield from _offers(card, name, cells, columns)
 
 
-def _offers(card: Tag, name: str, cells: list[str]) -> Iterator[Fact]:
+def _offers(card: Tag, name: str, cells: list[str], columns: list[str]) -> Iterator[Fact]:
     chips = [words(chip) for chip in card.select(".pricing-tag")]
     label = " ".join([name, *filter(None, chips)])
     memory = next((leading_number(chip) for chip in chips if re.fullmatch(r"[0-9]{1,4} ?GB", chip)), None)
-    header = card.find_previous(class_="pricing-table-heading")
-    columns = [words(column).casefold() for column in header.select(".pricing-heading")] if header else []
     if len(columns) - 1 != len(cells):
         yield Skipped("another number of columns than the header", {"name": label, "cells": cells})
         return

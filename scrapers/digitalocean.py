@@ -13,9 +13,11 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from bs4 import Tag
+from bs4.element import NavigableString
 
 from core.contract import Contract
 from core.document import Credential, Document, Request
@@ -73,39 +75,46 @@ def follow(document: Document) -> Iterator[Request]:
 
 
 def _page(document: Document) -> Iterator[Fact]:
-    tree = soup(document)
-    listed = [_row(found) for found in tree.find_all(string=PER_GPU_HOUR)]
+    section: str | None = None
+    listed: dict[int, tuple[Tag, str | None]] = {}
+    names: list[NavigableString] = []
+    for string in soup(document).find_all(string=True):
+        title = SECTION.search(string)
+        section = title.group(1) if title else section
+        if PER_GPU_HOUR.search(string):
+            tag = _row(string)
+            listed[id(tag)] = (tag, section)
+        elif section and NAME.match(string):
+            names.append(string)
     if not listed:
         raise document.error("a page without a price per GPU and hour")
-    lines = {id(tag): tag for tag in listed if tag is not None}
-    for name in tree.find_all(string=NAME):
-        if name.find_previous(string=SECTION) and not any(id(parent) in lines for parent in name.parents):
+    for name in names:
+        if not any(id(parent) in listed for parent in name.parents):
             yield Skipped("no price per GPU-hour", str(name).strip())
-    for tag in lines.values():
-        line = words(tag)
-        match = ROW.fullmatch(line)
-        title = tag.find_previous(string=SECTION)
-        section = SECTION.search(str(title)) if title else None
-        amount = exact_usd(match["amount"]) if match else None
-        if match is None or amount is None or section is None:
-            yield Skipped("no row of GPU, price and section", line)
-            continue
-        yield priced(
-            line,
-            provider="digitalocean",
-            sku=match["label"],
-            gpu_label=match["label"],
-            gpu_count=Decimal(NODE_GPUS if NODE.search(match["label"]) else 1),
-            price=Price(amount=amount, unit=Unit.GPU_HOUR),
-            **SECTIONS[section.group(1)],
-        )
+    for tag, section in listed.values():
+        yield _plan(words(tag), section)
 
 
-def _row(found: Any) -> Tag | None:
+def _row(string: NavigableString) -> Tag:
     """The smallest element around a price that also names the GPU."""
-    parents: list[Tag] = list(found.parents)[:6]
-    return next(
-        (tag for tag in parents if re.search("NVIDIA|AMD", words(tag))), parents[0] if parents else None
+    small = (tag for tag in string.parents if len(tag.find_all(string=True, limit=12)) < 12)
+    around = list(islice(small, 6)) or [next(iter(string.parents))]
+    return next((tag for tag in around if re.search("NVIDIA|AMD", words(tag))), around[0])
+
+
+def _plan(line: str, section: str | None) -> Fact:
+    match = ROW.fullmatch(line)
+    amount = exact_usd(match["amount"]) if match else None
+    if match is None or amount is None or section is None:
+        return Skipped("no row of GPU, price and section", line or "empty row")
+    return priced(
+        line,
+        provider="digitalocean",
+        sku=match["label"],
+        gpu_label=match["label"],
+        gpu_count=Decimal(NODE_GPUS if NODE.search(match["label"]) else 1),
+        price=Price(amount=amount, unit=Unit.GPU_HOUR),
+        **SECTIONS[section],
     )
 
 

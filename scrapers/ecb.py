@@ -22,6 +22,7 @@ from scrapers.source import Source
 CUBE = "{http://www.ecb.int/vocabulary/2002-08-01/eurofxref}Cube"
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+MOST_BYTES = 2**20
 RESOLUTION = Decimal("1E-9")
 
 
@@ -29,8 +30,10 @@ def parse(document: Document) -> Iterator[Fact]:
     """The rates of the document's day.
 
     Raises:
-        ParseError: not XML, a DOCTYPE, not one day, a currency twice, or no rate of the dollar.
+        ParseError: too large, not XML, a DOCTYPE, not one day, a currency twice, or no rate of the dollar.
     """
+    if len(document.body) > MOST_BYTES:
+        raise document.error(f"{len(document.body)} bytes, far more than a day of rates")
     body = document.text()
     if re.search(r"<!\s*(?:DOCTYPE|ENTITY)", body, re.IGNORECASE):
         raise document.error("a document type declaration, which this document never has")

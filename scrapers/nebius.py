@@ -23,7 +23,8 @@ from scrapers.reading import charged, each_once, exact_usd, per_gb, priced, soup
 from scrapers.source import Source
 
 EFFECTIVE = re.compile(r"Effective ([A-Z][a-z]+ [0-9]{1,2}, [0-9]{4})")
-HEADINGS = ["h1", "h2", "h3", "h4"]
+HEADINGS = ("h1", "h2", "h3", "h4")
+CELL = ".pc-highlight-table-block__cell"
 STORAGE_KINDS = {
     "shared filesystem": "file",
     "weka filesystem": "file",
@@ -64,13 +65,17 @@ def _tables(document: Document) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """Heading and rows by column of each table. The tables are made of `div`: a row is the nearest element
     around a cell that holds other cells as well."""
     tree = soup(document)
-    cells = tree.select(".pc-highlight-table-block__cell") or tree.find_all("p")
-    held = Counter(id(parent) for cell in cells for parent in cell.parents)
+    cell = CELL if tree.select_one(CELL) else "p"
+    cells = tree.select(cell)
+    held = Counter(id(parent) for found in cells for parent in found.parents)
+    heading = ""
     lines: dict[int, tuple[str, list[str]]] = {}
-    for cell in cells:
-        row = next((parent for parent in cell.parents if held[id(parent)] > 1), cell)
-        heading = words(row.find_previous(HEADINGS))
-        lines.setdefault(id(row), (heading, []))[1].append(words(cell))
+    for tag in tree.select(f"h1, h2, h3, h4, {cell}"):
+        if tag.name in HEADINGS:
+            heading = words(tag)
+        else:
+            row = next((parent for parent in tag.parents if held[id(parent)] > 1), tag)
+            lines.setdefault(id(row), (heading, []))[1].append(words(tag))
     tables: dict[str, list[list[str]]] = {}
     for heading, line in lines.values():
         # Prose under a heading is no row: it has no second cell, or stands before the header.

@@ -80,6 +80,11 @@ def test_a_minimum_bid_above_the_on_demand_price_is_no_spot_price():
     assert len([fact for fact in facts if isinstance(fact, Offer)]) == 1
 
 
+@pytest.mark.parametrize(("bid", "offers"), [(4.82, 2), (4.81, 1), (0.01, 1)])
+def test_a_minimum_bid_of_a_small_fraction_is_no_spot_price(bid: float, offers: int):
+    assert len([fact for fact in parse(machine(min_bid=bid)) if isinstance(fact, Offer)]) == offers
+
+
 def test_memory_that_contradicts_the_gpu_count_leaves_the_row_out():
     assert skipped_by_reason(parse(machine(num_gpus=1))) == {"GPU count and memory contradict each other": 1}
 
