@@ -1,7 +1,8 @@
 """AWS: reserved instances and savings plans of EC2 accelerator types, from the official bulk list.
 
 Two region indexes, keyless, lead to one CSV per region each: EC2 (300 MB and more; all purchase options) and
-savings plans. `FILTERS` keeps the lines about Linux on accelerator machines while the answer arrives. Prices
+savings plans. `FILTERS` keeps the lines about plain Linux (operation `RunInstances`) on shared accelerator
+machines while the answer arrives; whatever else is in the body has a reason for being left out. Prices
 are US dollars per *instance*-hour (lists of 2025-09 and 2026-09; AWS documents the format). Local zones have
 their own keys in the index and are left out.
 
@@ -53,8 +54,8 @@ SKUS = {
 }
 """Offering class or product family: our sku of an instance type."""
 
-ACCELERATED = frozenset({"GPU instance", "Machine Learning ASIC Instances", "Accelerated Computing"})
-"""Instance families of the list; the last is what the price pages call both (2026-10)."""
+ACCELERATED = frozenset({"GPU instance", "Machine Learning ASIC Instances"})
+"""Instance families of accelerator types in the list."""
 
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
 _VERSION = re.compile(rf"(?:{re.escape(EC2)}|{re.escape(SAVINGS)})[0-9a-z]+/[a-z0-9-]+/index\.json")
@@ -65,7 +66,7 @@ FILTERS = {
     EC2: LineFilter(
         head_lines=6,
         needles=tuple(f'"{family}"'.encode() for family in sorted(ACCELERATED)),
-        keep=lambda line: b'"Linux"' in line and (b"BoxUsage:" in line or b'"CapacityBlock"' in line),
+        keep=lambda line: (b"BoxUsage:" in line and b'"RunInstances"' in line) or b'"CapacityBlock"' in line,
     ),
     SAVINGS: LineFilter(
         head_lines=6,
