@@ -51,7 +51,7 @@ def cheapest_by_provider(
     best: dict[str, LatestOffer] = {}
     for offer in sorted(priced, key=order):
         best.setdefault(offer.provider, offer)
-    ranking = [Ranked(offer, _note(offer, at)) for offer in best.values()]
+    ranking = [Ranked(offer, _note(offer)) for offer in best.values()]
     remarks = [
         f"{count} offers in {currency} left out: no exchange rate" for currency, count in unpriced.items()
     ]
@@ -78,11 +78,5 @@ def least_gpus(offer: LatestOffer) -> int:
     return max(int(-(-offer.gpu_count // 1)), offer.min_gpus or 1)
 
 
-def _note(offer: LatestOffer, at: datetime) -> str:
-    notes: list[str] = []
-    if least_gpus(offer) > 1:
-        notes.append(f"{least_gpus(offer)}-GPU minimum")
-    state = offer.price_state(at)
-    if state != "fresh":
-        notes.append(state.replace("_", " "))
-    return "; ".join(notes)
+def _note(offer: LatestOffer) -> str:
+    return f"{least_gpus(offer)}-GPU minimum" if least_gpus(offer) > 1 else ""

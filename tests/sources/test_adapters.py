@@ -63,5 +63,5 @@ def test_parsing_twice_gives_the_same(name: str, capture: Path):
 def test_a_source_says_what_it_covers_and_under_which_terms(source):
     assert source.covers
     assert source.licence
-    assert source.homepage.startswith("https://")
+    assert source.homepage.startswith("https://") or source.is_dated_list
     assert all(request.url.startswith("https://") for request in (*source.requests, *source.fallback))
