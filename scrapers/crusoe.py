@@ -54,7 +54,7 @@ def parse(document: Document) -> Iterator[Fact]:
 
 
 def _facts(tree: BeautifulSoup) -> Iterator[Fact]:
-    columns: list[str] = []
+    columns = ["gpu model", *COLUMNS]
     for tag in tree.select(".pricing-table-heading, .prixing-item"):
         if "prixing-item" in tag.get_attribute_list("class"):
             yield from _card(tag, columns)

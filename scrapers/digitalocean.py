@@ -134,7 +134,7 @@ def _size(row: Mapping[str, Any]) -> Iterator[Fact]:
         yield Skipped("the GPU counts contradict each other", shown)
     else:
         regions = array(row.get("regions"))
-        sold = row.get("available") is True
+        sold = row.get("available", True) is True
         memory = within(leaf(row, "gpu_info", "vram", "amount"), 1_000_000)
         ram = within(row.get("memory"), 1_000_000_000)
         for region in [text(region) for region in regions] or [None]:

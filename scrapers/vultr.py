@@ -80,7 +80,7 @@ def _plan(row: Mapping[str, Any]) -> Iterator[Fact]:
         sold = row.get("deploy_ondemand", True) is True
         yield from _per_location(row, shown, terms, PurchaseOption.ON_DEMAND, hourly, sold)
         preemptible = within(row.get("hourly_cost_preemptible"), 10_000)
-        if row.get("deploy_preemptible") is True and preemptible is not None:
+        if preemptible is not None and row.get("deploy_preemptible", preemptible < hourly) is True:
             if preemptible > hourly:
                 yield Skipped("preemptible price above on-demand", shown)
             elif contradicts(preemptible, row.get("monthly_cost_preemptible")):

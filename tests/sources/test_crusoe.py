@@ -51,6 +51,11 @@ def test_the_first_cell_is_on_demand_and_the_second_spot():
     assert (spot.purchase_option, spot.price.amount) == (PurchaseOption.SPOT, Decimal("1.60"))
 
 
+def test_without_a_header_the_order_of_the_cells_holds():
+    facts = list(crusoe.parse(document(f"<html><body>{H100}</body></html>")))
+    assert facts == parse(H100)
+
+
 def test_two_a100_rows_differ_by_their_chips():
     labels = {offer.gpu_label for offer in captured("pricing.html") if "A100" in offer.gpu_label}
     assert labels == {"NVIDIA A100 80GB SXM", "NVIDIA A100 80GB PCIe"}

@@ -100,6 +100,13 @@ def test_a_preemptible_price_counts_only_where_it_can_be_had():
     ]
 
 
+@pytest.mark.parametrize(("price", "offers"), [(18.4, 2), (23.92, 1)])
+def test_where_nothing_is_said_a_preemptible_price_must_be_lower(price: float, offers: int):
+    row = metal(hourly_cost_preemptible=price)
+    del row["deploy_preemptible"]
+    assert len(parse(row)) == offers
+
+
 def test_a_plan_without_locations_is_sold_out_and_keeps_its_price():
     (offer,) = parse(plan(locations=[]))
     assert (offer.region, offer.availability) == ("global", Availability.SOLD_OUT)
