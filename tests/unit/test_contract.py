@@ -1,0 +1,125 @@
+"""What makes a batch unbelievable, one breach at a time."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from core.band import Band, seed_bands
+from core.contract import CheckedOffer, Contract, check
+from core.gpu import gpus
+
+CONTRACT = Contract(min_offers=2, must_have=("h100",))
+BANDS = {"h100-sxm-80gb": Band(low=Decimal("0.8"), high=Decimal(15))}
+
+
+def offer(offer_id: str, usd: str, **more: object) -> CheckedOffer:
+    known: dict[str, object] = {
+        "label": f"runpod {offer_id} global",
+        "gpu_id": "h100-sxm-80gb",
+        "gpu_count": Decimal(1),
+        "is_spot": False,
+        "is_on_demand": True,
+        "sibling": (offer_id,),
+    }
+    return CheckedOffer(offer_id=offer_id, usd_per_gpu_hour=Decimal(usd), **known | more)  # pyright: ignore[reportArgumentType]
+
+
+GOOD = [offer("a", "2.5"), offer("b", "3")]
+
+
+def breaches(offers: list[CheckedOffer], contract: Contract = CONTRACT, **previous: str) -> tuple[str, ...]:
+    before = {name: Decimal(usd) for name, usd in previous.items()}
+    return check(offers, contract, bands=BANDS, previous=before).breaches
+
+
+def test_a_believable_batch_has_no_breach():
+    assert breaches(GOOD) == ()
+    assert breaches(GOOD, a="2.4", b="3.1") == ()
+
+
+def test_an_empty_batch_is_an_error_and_not_an_empty_market():
+    assert "0 offers, at least 2 expected" in breaches([])
+
+
+def test_too_few_offers():
+    assert breaches(GOOD[:1]) == ("1 offers, at least 2 expected",)
+
+
+def test_far_fewer_offers_than_last_time():
+    before = {f"x{number}": "3" for number in range(5)}
+    assert breaches(GOOD, **before) == ("2 offers where the last accepted run had 5",)
+    before.popitem()
+    assert breaches(GOOD, **before) == ()
+
+
+def test_a_gpu_that_must_be_there():
+    l40s = [offer("a", "1", gpu_id="l40s-48gb"), offer("b", "1", gpu_id=None)]
+    assert breaches(l40s) == ("no offer of h100",)
+
+
+@pytest.mark.parametrize("usd", ["0.79", "15.01", "20"])
+def test_a_price_outside_the_band_of_its_gpu(usd: str):
+    (breach,) = breaches([*GOOD, offer("c", usd)])
+    assert breach == f"runpod c global: {usd} USD per GPU-hour is outside 0.8 to 15 for h100-sxm-80gb"
+
+
+@pytest.mark.parametrize("usd", ["0.8", "15"])
+def test_the_bounds_themselves_are_believable(usd: str):
+    assert breaches([*GOOD, offer("c", usd)]) == ()
+
+
+@pytest.mark.parametrize("usd", ["0.009", "60.01"])
+def test_a_gpu_without_a_band_is_held_to_the_outer_bounds(usd: str):
+    (breach,) = breaches([*GOOD, offer("c", usd, gpu_id=None)])
+    assert breach.endswith("is outside 0.01 to 60 for any GPU")
+
+
+def test_the_contract_may_be_narrower_than_the_band():
+    narrow = replace(CONTRACT, usd_per_gpu_hour=(Decimal(1), Decimal(5)))
+    assert len(breaches([*GOOD, offer("c", "0.9"), offer("d", "6")], narrow)) == 2
+
+
+def test_a_slice_may_cost_less_in_proportion_and_never_more():
+    assert breaches([*GOOD, offer("c", "0.2", gpu_count=Decimal("0.25"))]) == ()
+    assert len(breaches([*GOOD, offer("c", "0.19", gpu_count=Decimal("0.25"))])) == 1
+    assert len(breaches([*GOOD, offer("c", "15.01", gpu_count=Decimal("0.25"))])) == 1
+
+
+SPOT = offer("s", "3.01", is_spot=True, is_on_demand=False, sibling=("b",))
+
+
+def test_spot_above_on_demand():
+    assert breaches([*GOOD, SPOT]) == ("runpod s global: spot 3.01 above on-demand 3",)
+
+
+def test_spot_at_the_price_of_on_demand_is_believable():
+    assert breaches([*GOOD, replace(SPOT, usd_per_gpu_hour=Decimal(3))]) == ()
+
+
+def test_spot_is_compared_with_its_own_sibling_only():
+    assert breaches([*GOOD, replace(SPOT, sibling=("elsewhere",))]) == ()
+
+
+def test_a_source_may_allow_spot_above_on_demand():
+    assert breaches([*GOOD, SPOT], replace(CONTRACT, spot_below_on_demand=False)) == ()
+
+
+def test_the_median_price_moved_too_far():
+    assert breaches(GOOD, a="5.1", b="6.2") == ("the median price moved by 52% since the last accepted run",)
+    assert breaches(GOOD, a="1.6", b="1.9") == ("the median price moved by 58% since the last accepted run",)
+
+
+def test_one_wild_price_of_many_moves_no_median():
+    assert breaches([*GOOD, offer("c", "9")], a="2.5", b="3", c="3") == ()
+
+
+def test_all_breaches_are_told_at_once():
+    assert len(breaches([offer("a", "99", gpu_id=None)], b="3", c="3", d="3")) == 3
+
+
+def test_every_band_is_of_a_known_gpu_and_in_order():
+    bands = seed_bands()
+    assert len(bands) > 50
+    assert set(bands) <= set(gpus())
+    assert all(0 < band.low < band.high for band in bands.values())

@@ -1,0 +1,79 @@
+"""Amounts as published: which texts are numbers, and which prices exist."""
+
+from decimal import Decimal
+
+import pytest
+from pydantic import ValidationError
+
+from core.money import HOURS_PER_MONTH, Price, Unit, decimal_from
+
+READABLE = {
+    "49.24": "49.24",
+    " 2.69 ": "2.69",
+    "0.0009": "0.0009",
+    "9.0E-4": "0.00090",
+    "9.0e-4": "0.00090",
+    "1,234": "1234",
+    "1,234.56": "1234.56",
+    "12,345,678.9": "12345678.9",
+    "-3.5": "-3.5",
+    "-1,000": "-1000",
+    "7": "7",
+}
+
+
+@pytest.mark.parametrize(("text", "value"), READABLE.items())
+def test_a_plain_decimal_string_is_read_exactly(text: str, value: str):
+    assert decimal_from(text) == Decimal(value)
+
+
+UNREADABLE = (
+    "1,59",
+    "1.234,56",
+    "12,34",
+    "1,2345",
+    "1234,567",
+    ",123",
+    "1,,234",
+    "1.2.3",
+    "$2.50",
+    "2.50 USD",
+    "2 50",
+    "",
+    " ",
+    "-",
+    "n/a",
+    "NaN",
+    "sNaN",
+    "Infinity",
+    "-inf",
+    "0x10",
+)
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_what_cannot_be_read_without_guessing_is_refused_with_the_text_seen(text: str):
+    with pytest.raises(ValueError, match="not a decimal number") as caught:
+        decimal_from(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize("amount", ["0", "-2.5", "NaN", "Infinity", "1e11"])
+def test_a_price_is_positive_and_finite(amount: str):
+    with pytest.raises(ValidationError, match="amount"):
+        Price(amount=Decimal(amount), unit=Unit.HOUR)
+
+
+@pytest.mark.parametrize("currency", ["usd", "US", "USDT", "$", ""])
+def test_a_currency_is_three_capitals(currency: str):
+    with pytest.raises(ValidationError, match="currency"):
+        Price(amount=Decimal(1), currency=currency, unit=Unit.HOUR)
+
+
+def test_the_unit_of_a_price_is_never_guessed():
+    with pytest.raises(ValidationError, match="unit"):
+        Price.model_validate({"amount": "2.5"})
+
+
+def test_a_month_has_730_hours():
+    assert HOURS_PER_MONTH == Decimal(8760) / 12
