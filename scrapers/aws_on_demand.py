@@ -9,7 +9,7 @@ differ from the seed's is left out: either is wrong.
 One shape serves all maps: `regions`, then the place's name, then charges whose keys are sentences. Known
 sentences of the EBS, S3 and data transfer maps become storage and transfer prices; keys and tiers as seen in
 2026. The first 100 GB a month to the internet are free over all regions (AWS, 2026), so the first paid tier
-begins there.
+begins there. The price page's feed before the maps (`linux-od`, until about 2016) is read too.
 """
 
 from __future__ import annotations

@@ -233,9 +233,9 @@ SOURCE = Source(
         Request(url="https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json"),
     ),
     parse=parse,
-    credentials=(
-        Credential(variable="AWS_ACCESS_KEY_ID", travels_as="header", name="Authorization"),
-        Credential(variable="AWS_SECRET_ACCESS_KEY", travels_as="header", name="Authorization"),
+    credentials=tuple(
+        Credential(variable=variable, travels_as="header", name="Authorization")
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     ),
     contract=Contract(
         min_offers=300,
