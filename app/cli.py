@@ -17,6 +17,8 @@ app = typer.Typer(
     help="What GPU clouds charge, since when, and what a training plan costs with it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help: the rich one takes longer to load than everything else that --help needs.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
