@@ -14,6 +14,8 @@ from core.errors import UnknownGPUError, UsageError
 from core.gpu import GPU, gpus
 
 VENDORS = ("nvidia", "amd", "intel", "google", "aws")
+MOST = 1_000_000
+"""Bound of counts and sizes; larger ones are typing errors, and do not fit the ledger's columns."""
 
 _MEMORY = re.compile(r"^(\d+(?:\.\d+)?)?(gb|gib)?(\.\.)?(?:(\d+(?:\.\d+)?)(gb|gib))?$")
 _COUNT = re.compile(r"^(\d+)?(\.\.)?(\d+)?$")
@@ -48,8 +50,7 @@ def parse_spec(text: str) -> Spec:
         chosen = [gpu for gpu in chosen if gpu.vendor == vendor]
     if parts and _range(parts[0]) is None:
         chosen = _named(parts.pop(0), chosen)
-    memory: tuple[float | None, float | None] = (None, None)
-    count: tuple[int | None, int | None] = (None, None)
+    bounds: dict[bool, tuple[float | None, float | None]] = {}
     for part in parts:
         understood = _range(part)
         if understood is None:
@@ -57,15 +58,19 @@ def parse_spec(text: str) -> Spec:
                 f"SPEC {text!r}: {part!r} is neither a memory (80GB, 24GB..80GB) nor a count (8, 1..8)"
             )
         is_memory, low, high = understood
-        if is_memory:
-            memory = (low, high)
-        else:
-            count = (None if low is None else int(low), None if high is None else int(high))
+        if is_memory in bounds:
+            raise UsageError(f"SPEC {text!r}: {part!r} is a second {'memory' if is_memory else 'count'}")
+        if not 0 < (1 if low is None else low) <= (MOST if high is None else high) <= MOST:
+            raise UsageError(
+                f"SPEC {text!r}: {part!r} must go from a lower to a higher bound, in 1 to {MOST}"
+            )
+        bounds[is_memory] = (low, high)
+    low_count, high_count = bounds.get(False, (None, None))
     return Spec(
         text=text,
-        gpu_ids=tuple(gpu.gpu_id for gpu in _of_memory(chosen, memory)),
-        min_count=count[0],
-        max_count=count[1],
+        gpu_ids=tuple(gpu.gpu_id for gpu in _of_memory(chosen, bounds.get(True, (None, None)))),
+        min_count=None if low_count is None else int(low_count),
+        max_count=None if high_count is None else int(high_count),
     )
 
 
@@ -98,7 +103,10 @@ def _of_memory(chosen: Iterable[GPU], bounds: tuple[float | None, float | None])
 
 def _named(names: str, chosen: list[GPU]) -> list[GPU]:
     found: dict[str, GPU] = {}
-    for name in (name for name in names.split(",") if name.strip()):
+    wanted_names = [name for name in names.split(",") if name.strip()]
+    if not wanted_names:
+        raise UsageError(f"SPEC {names!r} names no accelerator")
+    for name in wanted_names:
         wanted = slug(name)
         matches = [gpu for gpu in chosen if _means(wanted, gpu.gpu_id)]
         if not matches:
