@@ -13,7 +13,9 @@ URL = "https://prices.example/list"
 
 
 def document(body: bytes) -> Document:
-    return Document(source="runpod", request=Request(url=URL, context={"region": "eu"}), body=body, fetched_at=AT)
+    return Document(
+        source="runpod", request=Request(url=URL, context={"region": "eu"}), body=body, fetched_at=AT
+    )
 
 
 def test_the_name_of_the_bytes_is_their_sha256():

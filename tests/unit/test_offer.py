@@ -46,9 +46,9 @@ PRICE = Price(amount=Decimal("98.32"), unit=Unit.HOUR)
 def test_an_identity_is_the_same_in_every_release():
     """The value itself: ledgers of years hold it."""
     assert OfferKey(**TERMS).offer_id == "0ef7a0a84eac679d"
-    assert OfferKey(provider="runpod", sku="a", gpu_label="H100", gpu_count=1, purchase_option="spot").offer_id == (
-        "08cd321bc28145a5"
-    )
+    assert OfferKey(
+        provider="runpod", sku="a", gpu_label="H100", gpu_count=1, purchase_option="spot"
+    ).offer_id == ("08cd321bc28145a5")
 
 
 @pytest.mark.parametrize("term", [name for name in TERMS if name != "gpu_label"])
@@ -95,14 +95,23 @@ def test_every_field_of_an_offer_is_either_a_term_or_not():
 
 
 def test_counts_are_compared_by_value():
-    ids = {OfferKey(**TERMS | {"gpu_count": Decimal(text)}).offer_id for text in ("8", "8.0", "8.000", "0.8E+1")}
+    ids = {
+        OfferKey(**TERMS | {"gpu_count": Decimal(text)}).offer_id for text in ("8", "8.0", "8.000", "0.8E+1")
+    }
     assert len(ids) == 1
 
 
 _text = st.text(alphabet="ab1:-", min_size=1, max_size=4)
 
 
-@given(st.lists(st.fixed_dictionaries({"sku": _text, "region": _text, "zone": st.none() | _text, "tier": st.none() | _text}), max_size=20))
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"sku": _text, "region": _text, "zone": st.none() | _text, "tier": st.none() | _text}
+        ),
+        max_size=20,
+    )
+)
 def test_no_two_keys_run_together(keys: list[dict[str, Any]]):
     distinct = {tuple(key.values()) for key in keys}
     ids = {OfferKey(**TERMS | key).offer_id for key in keys}
