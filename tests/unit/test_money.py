@@ -76,4 +76,4 @@ def test_the_unit_of_a_price_is_never_guessed():
 
 
 def test_a_month_has_730_hours():
-    assert HOURS_PER_MONTH == Decimal(8760) / 12
+    assert Decimal(8760) / 12 == HOURS_PER_MONTH
