@@ -21,12 +21,15 @@ _LEADING_NUMBER = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
 MOST_HTML_BYTES = 16 * 2**20
 """A parsed page takes tens of times its size in memory; the largest price page read here is under 4 MiB."""
 
+MOST_HTML_DEPTH = 500
+"""Looking for the parent of each cell takes time with the depth; price pages are nested below 60 deep."""
+
 
 def soup(document: Document) -> BeautifulSoup:
     """The document as parsed HTML; scripts are data here and never run.
 
     Raises:
-        ParseError: too large, not UTF-8, no HTML, or cut off: a price may have lost digits there.
+        ParseError: too large or deep, not UTF-8, no HTML, or cut off: a price may have lost digits there.
     """
     if len(document.body) > MOST_HTML_BYTES:
         raise document.error(f"an HTML page of {len(document.body) >> 20} MiB")
@@ -36,6 +39,11 @@ def soup(document: Document) -> BeautifulSoup:
     tree = BeautifulSoup(text, "lxml")
     if tree.find() is None:
         raise document.error(f"no HTML; the body begins {document.body[:60]!r}")
+    depths = {id(tree): 0}
+    for tag in tree.find_all(True):
+        depths[id(tag)] = depths[id(tag.parent)] + 1
+    if max(depths.values()) > MOST_HTML_DEPTH:
+        raise document.error(f"HTML is nested {max(depths.values())} deep")
     return tree
 
 

@@ -190,3 +190,15 @@ def test_the_a100_node_is_the_sxm_card():
 def test_a_page_without_price_rows_is_an_error(page: str):
     with pytest.raises(ParseError):
         parse(page)
+
+
+def test_a_page_that_is_nested_or_large_beyond_reason_is_refused():
+    with pytest.raises(ParseError, match="nested"):
+        parse(PAGE.replace("<main>", "<main>" + "<div>" * 2000))
+    with pytest.raises(ParseError, match="an HTML page of 17 MiB"):
+        parse("<html>" + " " * (17 << 20) + "</html>")
+
+
+def test_a_page_that_is_cut_off_is_refused():
+    with pytest.raises(ParseError, match="no whole HTML page"):
+        parse(PAGE[: len(PAGE) // 2])
