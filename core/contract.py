@@ -19,6 +19,9 @@ class Contract:
     """Prefixes of `gpu_id` of which at least one offer each must be there, e.g. `h100`."""
     usd_per_gpu_hour: tuple[Decimal, Decimal] = (Decimal("0.01"), Decimal(60))
     """Outer bounds for any mapped or unmapped offer; the per-GPU band is narrower."""
+    outlier_share: float = 0.0
+    """Marketplaces: up to this share of offers may lie outside the bounds and is left out, since single hosts
+    ask absurd prices. Of a provider's own list even one such price means that a column was misread."""
     min_share_of_last: float = 0.5
     """Offers in this batch over offers in the last accepted one."""
     max_median_change: float = 0.5
@@ -38,7 +41,7 @@ class CheckedOffer:
     usd_per_gpu_hour: Decimal
     is_spot: bool
     is_on_demand: bool
-    sibling: tuple[str, ...]
+    sibling: tuple[object, ...]
     """Equal for the spot and the on-demand offer of one thing."""
 
 
@@ -48,6 +51,8 @@ class BatchReport:
 
     offers: int
     breaches: tuple[str, ...] = field(default=())
+    outliers: frozenset[str] = field(default=frozenset[str]())
+    """`offer_id`s to be left out, within the contract's `outlier_share`."""
 
 
 def check(
@@ -64,14 +69,18 @@ def check(
         bands: by `gpu_id`; an offer of a GPU without a band is held to the contract's outer bounds only.
         previous: US dollars per GPU-hour by `offer_id` in the last accepted batch; empty for the first.
     """
+    outside = _outside(offers, contract, bands)
+    is_tolerable = 0 < len(outside) <= contract.outlier_share * len(offers)
+    outliers = frozenset(outside) if is_tolerable else frozenset[str]()
+    held = [offer for offer in offers if offer.offer_id not in outliers]
     breaches = [
-        *_count(offers, contract, previous),
-        *_must_have(offers, contract),
-        *_bounds(offers, contract, bands),
-        *_spot(offers, contract),
-        *_change(offers, contract, previous),
+        *_count(held, contract, previous),
+        *_must_have(held, contract),
+        *(() if is_tolerable else outside.values()),
+        *_spot(held, contract),
+        *_change(held, contract, previous),
     ]
-    return BatchReport(offers=len(offers), breaches=tuple(breaches))
+    return BatchReport(offers=len(held), breaches=tuple(breaches), outliers=outliers)
 
 
 def _count(offers: Sequence[CheckedOffer], contract: Contract, previous: Mapping[str, Decimal]) -> list[str]:
@@ -91,20 +100,19 @@ def _must_have(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
     ]
 
 
-def _bounds(offers: Sequence[CheckedOffer], contract: Contract, bands: Mapping[str, Band]) -> list[str]:
+def _outside(offers: Sequence[CheckedOffer], contract: Contract, bands: Mapping[str, Band]) -> dict[str, str]:
+    """By `offer_id`, what is wrong with each offer outside its bounds."""
     low, high = contract.usd_per_gpu_hour
-    breaches: list[str] = []
+    found: dict[str, str] = {}
     for offer in offers:
         band = bands.get(offer.gpu_id or "")
         floor, ceiling = (max(low, band.low), min(high, band.high)) if band else (low, high)
-        # A slice of a card is cheaper than the card in proportion, but never dearer.
-        floor = floor * min(offer.gpu_count, Decimal(1)) if offer.gpu_count < 1 else floor
         if not floor <= offer.usd_per_gpu_hour <= ceiling:
-            breaches.append(
+            found[offer.offer_id] = (
                 f"{offer.label}: {offer.usd_per_gpu_hour.normalize():f} USD per GPU-hour is outside "
                 f"{floor:f} to {ceiling:f} for {offer.gpu_id or 'any GPU'}"
             )
-    return breaches
+    return found
 
 
 def _spot(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:

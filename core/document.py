@@ -39,6 +39,14 @@ class Request:
     """What the answer does not say about itself, such as the region that was asked for."""
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are its own: of two equal ones nobody knows which holds the price."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("an object names a key twice")
+    return made
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
@@ -87,7 +95,12 @@ class Document:
             ParseError: not JSON, or nested too deeply; shows what the body begins with.
         """
         try:
-            return json.loads(self.text(), parse_float=Decimal, parse_constant=_refuse_constant)
+            return json.loads(
+                self.text(),
+                parse_float=Decimal,
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_object,
+            )
         except RecursionError as error:
             raise self.error("JSON is nested too deeply") from error
         except ValueError as error:

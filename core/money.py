@@ -44,7 +44,9 @@ def decimal_from(text: str) -> Decimal:
     whole, _, _ = cleaned.partition(".")
     groups = whole.split(",")
     if len(groups) > 1:
-        if not (1 <= len(groups[0].lstrip("-")) <= 3 and all(len(group) == 3 for group in groups[1:])):
+        first = groups[0].lstrip("-")
+        # 0,030 is three hundredths with a decimal comma, not thirty.
+        if first.startswith("0") or not 1 <= len(first) <= 3 or any(len(group) != 3 for group in groups[1:]):
             raise ValueError(f"not a decimal number: {text!r}")
         cleaned = cleaned.replace(",", "")
     try:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from core.alias import Aliases
 from core.band import Band, seed_bands
-from core.contract import CheckedOffer, check
+from core.contract import BatchReport, CheckedOffer, check
 from core.document import Document
 from core.errors import ContractError, ParseError, SourceError
 from core.offer import Fact, Offer, PurchaseOption, Skipped
@@ -110,7 +110,8 @@ def judge(
             outcome="failed",
             error=failure,
         )
-    error = parsed.error or _breach(parsed, aliases, previous, usd_per_unit, bands or seed_bands())
+    report = _held(parsed, aliases, previous, usd_per_unit, bands or seed_bands())
+    error = parsed.error or _breach(parsed, report)
     if error is not None:
         return Batch(
             manifest=manifest,
@@ -125,26 +126,37 @@ def judge(
         manifest=manifest,
         kind=kind,
         parser_version=source.parser_version,
-        offers=parsed.offers,
+        offers=[entry for entry in parsed.offers if entry.fact.offer_id not in report.outliers],
         side_facts=parsed.side_facts,
-        skipped=parsed.skipped,
+        skipped=[*parsed.skipped, *_outliers(parsed, report)],
     )
 
 
-def _breach(
+def _outliers(parsed: Parsed, report: BatchReport) -> list[Skipped]:
+    return [
+        Skipped("price outside the band of its GPU", entry.fact.model_dump(mode="json"))
+        for entry in parsed.offers
+        if entry.fact.offer_id in report.outliers
+    ]
+
+
+def _held(
     parsed: Parsed,
     aliases: Aliases,
     previous: Mapping[str, Decimal],
     usd_per_unit: Mapping[str, Decimal],
     bands: Mapping[str, Band],
-) -> ContractError | None:
+) -> BatchReport:
     checked = [_checked(entry.fact, aliases, usd_per_unit) for entry in parsed.offers]
-    report = check(
+    return check(
         checked,
         parsed.source.contract,
         bands=bands,
         previous={} if parsed.source.is_dated_list else previous,
     )
+
+
+def _breach(parsed: Parsed, report: BatchReport) -> ContractError | None:
     if not report.breaches:
         return None
     shown = report.breaches[:5]
@@ -165,5 +177,14 @@ def _checked(offer: Offer, aliases: Aliases, usd_per_unit: Mapping[str, Decimal]
         usd_per_gpu_hour=usd_per_hour(offer, rate) / offer.gpu_count,
         is_spot=offer.purchase_option is PurchaseOption.SPOT,
         is_on_demand=offer.purchase_option is PurchaseOption.ON_DEMAND,
-        sibling=(offer.sku, offer.region, offer.tier or "", str(offer.gpu_count), str(offer.observed_at)),
+        sibling=(
+            offer.provider,
+            offer.via,
+            offer.sku,
+            offer.region,
+            offer.zone,
+            offer.tier,
+            offer.gpu_count,
+            offer.observed_at,
+        ),
     )

@@ -306,7 +306,7 @@ create table market_sample (
     p25_usd_per_gpu_hour decimal(18, 6) not null,
     median_usd_per_gpu_hour decimal(18, 6) not null
 );
-comment on table market_sample is 'One row per run and GPU, count, region and purchase option of a marketplace.';
+comment on table market_sample is 'One row per GPU, count, region and purchase option of a marketplace and time at which its prices became this.';
 comment on column market_sample.run_no is 'The run.';
 comment on column market_sample.observed_at is 'When the market was seen.';
 comment on column market_sample.provider is 'The marketplace.';

@@ -1,0 +1,17 @@
+"""docs/sources.md says what the registry says."""
+
+from pathlib import Path
+
+from app.source_page import page
+from scrapers.registry import SOURCES
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_the_page_is_written_from_the_registry():
+    assert (DOCS / "sources.md").read_text() == page(), "run `make docs`"
+
+
+def test_every_source_has_its_row():
+    rows = [line for line in page().splitlines() if line.startswith("| ")]
+    assert len(rows) == len(SOURCES) + 1
