@@ -35,13 +35,14 @@ def fetcher(ledger: Ledger) -> Fetcher:
     import httpx
 
     from scrapers.fetch import Fetcher, secret_variables
+    from scrapers.registry import get
 
     settings = context.settings()
     return Fetcher(
         client=httpx.Client(),
         settings=settings.fetch,
         environ=os.environ,
-        urls=settings.source_urls,
+        urls={get(name).name: url for name, url in settings.source_urls.items()},
         clock=ledger.clock,
         secrets=secret_variables(ledger.sources),
     )

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from core.errors import ConfigError
 
 FILE = "gpuledger.toml"
+STORES = ("duckdb",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ def _read(path: Path, *, required: bool) -> Mapping[str, Any]:
         if required:
             raise ConfigError(f"no settings file {path}") from None
         return {}
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
 
 
@@ -96,10 +97,13 @@ def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path
                 raise ConfigError(f"unknown setting sources.{source}.{name}; known: url")
             urls[source] = _url(f"sources.{source}.url", value)
         del table
-    placed = home or (Path(str(content["home"])).expanduser() if "home" in content else default_home)
+    named = content.get("home", str(default_home))
+    if not isinstance(named, str) or not named:
+        raise ConfigError(f"home must be a folder, not {named!r}")
+    placed = home or Path(named).expanduser()
     return Settings(
         home=placed,
-        store=str(content.get("store", "duckdb")),
+        store=_store("store", content.get("store", "duckdb")),
         source_urls=urls,
         fetch=_fetch(FetchSettings(), "fetch.", _table(content, "fetch")),
     )
@@ -116,10 +120,16 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
             fetch[name.removeprefix("GPULEDGER_FETCH_").lower()] = value
     return replace(
         settings,
-        store=environ.get("GPULEDGER_STORE") or settings.store,
+        store=_store("GPULEDGER_STORE", environ.get("GPULEDGER_STORE") or settings.store),
         source_urls=urls,
         fetch=_fetch(settings.fetch, "GPULEDGER_FETCH_", fetch),
     )
+
+
+def _store(name: str, value: Any) -> str:
+    if value not in STORES:
+        raise ConfigError(f"unknown {name} {value!r}; known: {', '.join(STORES)}")
+    return str(value)
 
 
 def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -140,14 +150,15 @@ def _fetch(settings: FetchSettings, prefix: str, given: Mapping[str, Any]) -> Fe
     kinds = {entry.name: int if entry.name == "attempts" else float for entry in fields(FetchSettings)}
     values: dict[str, Any] = {}
     for name, value in given.items():
+        spelled = prefix + (name.upper() if prefix.isupper() else name)
         if name not in kinds:
-            raise ConfigError(f"unknown setting {prefix}{name}; known: {', '.join(kinds)}")
+            raise ConfigError(f"unknown setting {spelled}; known: {', '.join(kinds)}")
         try:
-            number = kinds[name](value)
-        except (TypeError, ValueError):
-            raise ConfigError(f"{prefix}{name} must be a number, not {value!r}") from None
+            number = kinds[name](str(value))
+        except ValueError:
+            raise ConfigError(f"{spelled} must be a number, not {value!r}") from None
         lowest = 1 if name == "attempts" else 0
         if not lowest <= number <= 86_400:
-            raise ConfigError(f"{prefix}{name} must lie between {lowest} and 86400, not {value!r}")
+            raise ConfigError(f"{spelled} must lie between {lowest} and 86400, not {value!r}")
         values[name] = number
     return replace(settings, **values)

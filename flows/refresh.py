@@ -65,7 +65,7 @@ def fetch(source_name: str) -> str:
         client=httpx.Client(),
         settings=settings.fetch,
         environ=os.environ,
-        urls=settings.source_urls,
+        urls={get(name).name: url for name, url in settings.source_urls.items()},
         clock=ledger.clock,
         secrets=secret_variables(SOURCES),
     )
