@@ -174,7 +174,8 @@ def described(offer: Offer) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize(
-    "source", ["runpod", "lambda_cloud", "coreweave", "aws_on_demand", "azure_retail", "oci_price_list"]
+    "source",
+    ["runpod", "lambda_cloud", "coreweave", "aws_on_demand", "azure_retail", "gcp_catalog", "oci_price_list"],
 )
 def test_an_offer_has_the_identity_that_its_own_source_gives_it(source: str):
     direct = [
