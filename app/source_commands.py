@@ -35,6 +35,7 @@ def fetcher(ledger: Ledger) -> Fetcher:
     import httpx
 
     from scrapers.fetch import Fetcher, secret_variables
+    from scrapers.signed import signed_sources
     from scrapers.registry import get
 
     settings = context.settings()
@@ -45,6 +46,7 @@ def fetcher(ledger: Ledger) -> Fetcher:
         urls={get(name).name: url for name, url in settings.source_urls.items()},
         clock=ledger.clock,
         secrets=secret_variables(ledger.sources),
+        signed=signed_sources(os.environ, ledger.clock),
     )
 
 

@@ -35,6 +35,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     credential: Credential | None = None
     """A request whose credential is not set is left out, and its source says so."""
+    may_be_missing: bool = False
+    """Whether 404 or 403 is an answer here (nothing published under this address), not a failure."""
     context: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the answer does not say about itself, such as the region that was asked for."""
 

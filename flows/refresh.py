@@ -22,6 +22,7 @@ from core.store.database import Home
 from flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs
 from scrapers.fetch import Fetcher, secret_variables
 from scrapers.registry import SOURCES, get
+from scrapers.signed import signed_sources
 
 
 class RunFailedError(SourceError):
@@ -68,6 +69,7 @@ def fetch(source_name: str) -> str:
         urls={get(name).name: url for name, url in settings.source_urls.items()},
         clock=ledger.clock,
         secrets=secret_variables(SOURCES),
+        signed=signed_sources(os.environ, ledger.clock),
     )
     manifest, notes = fetch_source(ledger, get(source_name), fetcher)
     for note in notes:

@@ -92,7 +92,9 @@ def follow(document: Document) -> Iterator[Request]:
         return
     for code, path in _index(document):
         if path is not None:
-            yield Request(url=HOST + path.removesuffix(".json") + ".csv", context={"region": code})
+            yield Request(
+                url=HOST + path.removesuffix(".json") + ".csv", may_be_missing=True, context={"region": code}
+            )
 
 
 def parse(document: Document) -> Iterator[Fact]:

@@ -87,7 +87,9 @@ def follow(document: Document) -> Iterator[Request]:
     for place in _places(answer, document):
         if place["type"] == "AWS Region" and _REGION.fullmatch(place["code"]):
             url = ON_DEMAND.format(location=quote(place["name"]))
-            yield Request(url=url, context={"region": place["code"], "location": place["name"]})
+            yield Request(
+                url=url, may_be_missing=True, context={"region": place["code"], "location": place["name"]}
+            )
 
 
 def _places(answer: Mapping[str, Any], document: Document) -> list[dict[str, str]]:
@@ -222,9 +224,9 @@ SOURCE = Source(
     fresh_for=timedelta(hours=50),
     requests=(
         Request(url="https://b0.p.awsstatic.com/locations/1.0/aws/current/locations.json"),
-        Request(url=f"{MAPS}/ec2/USD/current/ebs.json"),
-        Request(url=f"{MAPS}/s3/USD/current/s3-standard.json"),
-        Request(url=f"{MAPS}/datatransfer/USD/current/datatransfer.json"),
+        Request(url=f"{MAPS}/ec2/USD/current/ebs.json", may_be_missing=True),
+        Request(url=f"{MAPS}/s3/USD/current/s3-standard.json", may_be_missing=True),
+        Request(url=f"{MAPS}/datatransfer/USD/current/datatransfer.json", may_be_missing=True),
     ),
     parse=parse,
     follow=follow,

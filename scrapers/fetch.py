@@ -18,7 +18,7 @@ from core.config import FetchSettings
 from core.document import Credential, Document, Request
 from core.errors import MissingCredentialError, RefusedFetchError, SourceError, TransientFetchError
 from scrapers.source import Source
-from scrapers.stream import LineFilter, filtered_lines
+from scrapers.stream import filtered_lines, inflated
 
 USER_AGENT = "gpuledger/0.1 (GPU price ledger)"
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
@@ -75,6 +75,10 @@ class Fetcher:
     secrets: frozenset[str] = frozenset()
     """Names of the variables whose values must never be written, see `secret_variables`."""
     politeness: Politeness = field(default_factory=Politeness)
+    signed: Mapping[str, Callable[[], Iterable[Document | SourceError]]] = field(
+        default_factory=dict[str, Callable[[], Iterable[Document | SourceError]]]
+    )
+    """Documents that need a provider's own signing library, by source; see `scrapers.signed`."""
 
     def fetch(
         self,
@@ -107,7 +111,24 @@ class Fetcher:
             fetched = self._sweep(source, list(source.fallback), keep, known)
             notes.append(f"fallback after: {error.message}")
             fetched = replace(fetched, is_complete=False)
-        return replace(fetched, notes=(*notes, *fetched.notes))
+        more, refused = self._signed(source, keep)
+        return Fetched(
+            documents=(*fetched.documents, *more),
+            is_complete=fetched.is_complete and not refused,
+            notes=(*notes, *fetched.notes, *refused),
+        )
+
+    def _signed(self, source: Source, keep: Callable[[Document], None]) -> tuple[list[Document], list[str]]:
+        documents: list[Document] = []
+        refused: list[str] = []
+        for answer in self.signed[source.name]() if source.name in self.signed else ():
+            if isinstance(answer, SourceError):
+                refused.append(answer.message)
+                continue
+            clean = replace(answer, body=self._without_secret_bytes(answer.body))
+            keep(clean)
+            documents.append(clean)
+        return documents, refused
 
     def _sweep(
         self,
@@ -139,12 +160,16 @@ class Fetcher:
                     raise
                 notes.append(f"{request.credential.variable} did not help: {error.message}")
                 continue
+            if document is None:
+                continue
             keep(document)
             documents.append(document)
             queue.extend(source.follow(document))
         return Fetched(documents=tuple(documents), is_complete=not notes, notes=tuple(notes))
 
-    def _answer(self, source: Source, request: Request, known: Known | None) -> Document:
+    def _answer(self, source: Source, request: Request, known: Known | None) -> Document | None:
+        """The answer, tried again while that may help; `None` for one that may be and is missing."""
+
         def backoff(error: Exception) -> bool | timedelta:
             if not isinstance(error, TransientFetchError):
                 return False
@@ -164,7 +189,7 @@ class Fetcher:
                 return self._once(source, request, known)
         raise AssertionError("unreachable: the retry loop returns or raises")
 
-    def _once(self, source: Source, request: Request, known: Known | None) -> Document:
+    def _once(self, source: Source, request: Request, known: Known | None) -> Document | None:
         self.politeness.wait(urlsplit(request.url).netloc, source.seconds_between_requests)
         url = self._address(source, request)
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", **request.headers}
@@ -187,6 +212,8 @@ class Fetcher:
                     if response.has_redirect_location:
                         url = self._redirect(source, request, origin, url, response)
                         continue
+                    if request.may_be_missing and response.status_code in {403, 404}:
+                        return None
                     return self._document(source, request, known, response, deadline)
             except httpx.HTTPError as error:
                 message = self._without_secrets(f"{type(error).__name__}: {error}")
@@ -227,21 +254,19 @@ class Fetcher:
         )
 
     def _body(self, source: Source, request: Request, response: httpx.Response, deadline: float) -> bytes:
-        chunks = self._chunks(source, request, response, deadline)
-        line_filter: LineFilter | None = source.line_filter(request)
-        if line_filter:
-            try:
-                chunks = filtered_lines(chunks, line_filter)
-            except ValueError as error:
-                raise RefusedFetchError(source.name, request.url, str(error)) from None
+        chunks = inflated(self._chunks(source, request, response, deadline))
+        line_filter = source.line_filter(request)
         limit = source.max_body_mib << 20
         body = bytearray()
-        for chunk in chunks:
-            body += chunk
-            if len(body) > limit:
-                raise RefusedFetchError(
-                    source.name, request.url, f"an answer of more than {source.max_body_mib} MiB"
-                )
+        try:
+            for chunk in filtered_lines(chunks, line_filter) if line_filter else chunks:
+                body += chunk
+                if len(body) > limit:
+                    raise RefusedFetchError(
+                        source.name, request.url, f"an answer of more than {source.max_body_mib} MiB"
+                    )
+        except ValueError as error:
+            raise RefusedFetchError(source.name, request.url, str(error)) from None
         if not body:
             raise TransientFetchError(source.name, request.url, "an empty answer")
         return self._without_secret_bytes(bytes(body))

@@ -42,9 +42,9 @@ class Source:
     contract: Contract
     follow: Callable[[Document], Iterable[Request]] = _follow_nothing
     parse_batch: Callable[[Sequence[Document]], Iterable[tuple[Document, Fact]]] | None = None
-    """Set where one answer does not suffice, e.g. a machine's price is the sum of rows on several pages. Reads
-    all documents of one run together and names with each fact the document it comes from; `parse` of a
-    single document is then the batch of one."""
+    """Set where one answer does not suffice, e.g. a machine's price is the sum of rows on several pages.
+    Reads all documents of one run together and names with each fact the document it comes from; `parse` of
+    a single document is then the batch of one."""
     fallback: tuple[Request, ...] = ()
     credentials: tuple[Credential, ...] = ()
     """Keys the source can use; with `requests` that all carry one, the source is skipped without it."""

@@ -219,6 +219,7 @@ SOURCE = Source(
         must_have=("h100",),
         usd_per_gpu_hour=(Decimal("0.01"), Decimal(40)),
         max_median_change=1.0,
+        outlier_share=0.03,
     ),
     covers="machines of verified hosts, on demand and interruptible, with the market's distribution",
     licence="public search interface, keyless; no licence for the data is stated",

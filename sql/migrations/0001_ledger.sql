@@ -167,7 +167,7 @@ comment on table stock_change is 'One row per offer and time at which its stock 
 comment on column stock_change.observed_at is 'From when it was seen.';
 comment on column stock_change.offer_no is 'The offer.';
 comment on column stock_change.availability is
-    'available, limited, sold_out, unknown; unlisted: absent from one complete run, withdrawn by the next.';
+    'available, limited, sold_out, unknown; unlisted: absent from the last run, withdrawn by a second complete one.';
 comment on column stock_change.run_no is 'Run that saw the change.';
 
 create table offer_current (

@@ -38,10 +38,10 @@ state as (
     where as_of is not null and price_change.observed_at <= as_of
 ),
 
-complete_run as (
+accepted_run as (
     select source, observed_at as run_at
     from scrape_run
-    where outcome = 'accepted' and is_complete and (as_of is null or observed_at <= as_of)
+    where outcome = 'accepted' and (as_of is null or observed_at <= as_of)
 ),
 
 described as (
@@ -50,7 +50,7 @@ described as (
         offer.* exclude (offer_no, gpu_memory_gib),
         source.kind as source_kind,
         source.fresh_for_seconds,
-        -- One complete run without the offer: it was last seen by the run before that one.
+        -- One run without the offer: it was last seen by the run before that one.
         case
             when state.availability = 'unlisted' then state.stock_changed_at - interval 1 microsecond
             else coalesce(as_of, '9999-01-01 00:00:00+00'::timestamptz)
@@ -74,11 +74,11 @@ seen as (
         described.*,
         case
             when described.source_kind = 'archive' or described.amount is null then described.changed_at
-            else greatest(described.changed_at, complete_run.run_at)
+            else greatest(described.changed_at, accepted_run.run_at)
         end as last_seen_at
     from described
-    asof left join complete_run
-        on described.source = complete_run.source and described.seen_limit_at >= complete_run.run_at
+    asof left join accepted_run
+        on described.source = accepted_run.source and described.seen_limit_at >= accepted_run.run_at
 ),
 
 chosen as (
