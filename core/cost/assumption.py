@@ -1,4 +1,5 @@
-"""Constants that a quote falls back on where neither the plan nor the ledger says more: one reviewed table."""
+"""Constants that a quote falls back on where neither the plan nor the ledger says more: one reviewed
+table."""
 
 from __future__ import annotations
 

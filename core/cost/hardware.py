@@ -68,8 +68,8 @@ def options(
 ) -> tuple[dict[Machine, list[Option]], dict[Machine, str]]:
     """For each machine the numbers of it that run the plan, and for the others why there is none.
 
-    The plan's own count of GPUs is kept to and rounded up to whole instances; without one, every power of two up to
-    512 instances is tried.
+    The plan's own count of GPUs is kept to and rounded up to whole instances; without one, every power of
+    two up to 512 instances is tried.
     """
     refused: dict[Machine, str] = {}
     counts: dict[Machine, list[tuple[int, int, int]]] = {}

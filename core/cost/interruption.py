@@ -1,8 +1,10 @@
-"""What interruptions of spot capacity cost in hours: interval between checkpoints, expected and p90 hours.
+"""What interruptions of spot capacity cost in hours: interval between checkpoints, expected and p90
+hours.
 
-Interruptions come as a Poisson process; a job stops when any of its instances does. Hours are floats; nothing
-here knows a price. Sources: Young 1974, "A first order approximation to the optimum checkpoint interval";
-Daly 2006, "A higher order estimate of the optimum checkpoint interval for restart dumps", equations 13 and 37.
+Interruptions come as a Poisson process; a job stops when any of its instances does. Hours are floats;
+nothing here knows a price. Sources: Young 1974, "A first order approximation to the optimum checkpoint
+interval"; Daly 2006, "A higher order estimate of the optimum checkpoint interval for restart dumps",
+equations 13 and 37.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 HOURS_PER_MONTH = 730.0
 _MOST_MEANINGFUL = 700.0
@@ -57,15 +60,15 @@ def rate_from_monthly_share(share: float) -> float:
 def rate_from_availability(states: Sequence[bool], gap_hours: float) -> float | None:
     """Losses per available hour in evenly spaced observations; `None` if it was never available."""
     available = sum(states) * gap_hours
-    losses = sum(1 for before, after in zip(states, states[1:], strict=False) if before and not after)
+    losses = sum(1 for before, after in pairwise(states) if before and not after)
     return losses / available if available else None
 
 
 def optimal_interval(write_hours: float, rate_per_hour: float) -> float:
     """Useful hours between checkpoints that cost least in expectation; infinite without interruptions.
 
-    Daly 2006, equation 37: near Young's sqrt(2 x write / rate) while writing is short, the mean time between
-    interruptions once writing takes twice as long as that.
+    Daly 2006, equation 37: near Young's sqrt(2 x write / rate) while writing is short, the mean time
+    between interruptions once writing takes twice as long as that.
     """
     if rate_per_hour <= 0:
         return math.inf
@@ -91,7 +94,8 @@ class Schedule:
 
 
 def schedule(useful_hours: float, of: Interruptions) -> Schedule:
-    """The job cut at the interval that the user fixes, else at the whole number of parts that costs least."""
+    """The job cut at the interval that the user fixes, else at the whole number of parts that costs
+    least."""
     if of.rate_per_hour <= 0 or useful_hours <= 0:
         return Schedule(parts=1, part_hours=useful_hours, last_hours=useful_hours)
     interval = of.checkpoint_interval_hours or optimal_interval(of.checkpoint_write_hours, of.rate_per_hour)
@@ -146,8 +150,8 @@ def expected_loss_hours(rate_per_hour: float, part_hours: float) -> float:
 def p90_hours(useful_hours: float, of: Interruptions) -> float:
     """Running hours that nine of ten such jobs stay within.
 
-    A part is lost a geometric number of times; the losses of all parts are negative binomial, and what they cost
-    together is taken as normal. Within 1.5 percent of simulation.
+    A part is lost a geometric number of times; the losses of all parts are negative binomial, and what they
+    cost together is taken as normal. Within 1.5 percent of simulation.
     """
     mean = expectation(useful_hours, of).expected_hours
     if of.rate_per_hour <= 0 or useful_hours <= 0 or math.isinf(mean):
@@ -208,7 +212,8 @@ def _restart_variance(rate: float, restart_hours: float) -> float:
 
 
 def break_even_rate(useful_hours: float, of: Interruptions, price_ratio: float) -> float:
-    """Rate of the whole job above which on-demand is cheaper; infinite where it never is, 0 where it always is.
+    """Rate of the whole job above which on-demand is cheaper; infinite where it never is, 0 where it
+    always is.
 
     Args:
         price_ratio: spot price over on-demand price.

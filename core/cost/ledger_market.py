@@ -3,45 +3,53 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from core.cost.market import Bound, Candidate, MarketFilter, Shape
-from core.cost.surroundings import Surroundings
+from core.cost.surroundings import SpotRate, Surroundings, UnitPrice
 from core.store.lookup import snapshot_number
 from core.store.quotable import Quotable
 
 
 class _Lazy(Surroundings):
-    """Reads each of the four lists when it is first asked for: most quotes need none."""
+    """Reads the lists when it is first asked for: most quotes need none."""
 
     def __init__(self, quotable: Quotable) -> None:
+        super().__init__()
         self._quotable = quotable
 
     @cached_property
-    def _loaded(self) -> Surroundings:
+    def _kept(self) -> Surroundings:
         return Surroundings(
             storage=self._quotable.surrounding("storage_list_price"),
             transfer=self._quotable.surrounding("transfer_list_price"),
         )
 
     @cached_property
-    def _spot(self) -> Surroundings:
+    def _reclaimed(self) -> Surroundings:
         return Surroundings(
             bands=self._quotable.surrounding("interruption_band_latest"),
             losses=self._quotable.surrounding("spot_loss"),
         )
 
-    def storage(self, *args: Any) -> Any:
-        return self._loaded.storage(*args)
+    def rows_for(self, places: Collection[tuple[str, str, str]]) -> dict[str, list[dict[str, Any]]]:
+        kept, reclaimed = self._kept.rows_for(places), self._reclaimed.rows_for(places)
+        return {name: kept[name] or reclaimed[name] for name in kept}
 
-    def transfer(self, *args: Any) -> Any:
-        return self._loaded.transfer(*args)
+    def storage(self, provider: str, region: str, gb: Decimal) -> UnitPrice:
+        return self._kept.storage(provider, region, gb)
 
-    def spot_rate(self, *args: Any) -> Any:
-        return self._spot.spot_rate(*args)
+    def transfer(self, provider: str, region: str, direction: str, gb: Decimal) -> UnitPrice | None:
+        return self._kept.transfer(provider, region, direction, gb)
+
+    def spot_rate(self, provider: str, instance_type: str, region: str, given: float | None) -> SpotRate:
+        if given is not None:
+            return super().spot_rate(provider, instance_type, region, given)
+        return self._reclaimed.spot_rate(provider, instance_type, region, given)
 
 
 class LedgerMarket:

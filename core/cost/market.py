@@ -1,7 +1,9 @@
-"""The offers that a quote may choose from: those of a snapshot, or a list (a lock file, owned machines, a test).
+"""The offers that a quote may choose from: those of a snapshot, or a list (a lock file, owned machines, a
+test).
 
-A market answers in three steps, so that a quote over tens of thousands of offers reads only the few hundred that
-can win: which shapes are on sale, then the offers of the shapes that a plan can use, least possible total first.
+A market answers in three steps, so that a quote over tens of thousands of offers reads only the few hundred
+that can win: which shapes are on sale, then the offers of the shapes that a plan can use, least possible
+total first.
 """
 
 from __future__ import annotations
@@ -171,7 +173,8 @@ def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
 
 
 def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
-    """Why the offer cannot be quoted; the same rules, in the same order, as in sql/queries/quote_offer.sql."""
+    """Why the offer cannot be quoted; the same rules, in the same order, as in
+    sql/queries/quote_offer.sql."""
     places = {(offer.region or "").lower(), (offer.country or "").lower(), (offer.continent or "").lower()}
     rules = (
         (wanted.gpu_ids and offer.gpu_id not in wanted.gpu_ids, "another GPU than asked for"),

@@ -1,7 +1,8 @@
-"""What the user pays otherwise than the list says: discounts, contracted rates, credits and owned machines.
+"""What the user pays otherwise than the list says: discounts, contracted rates, credits and owned
+machines.
 
-Read from `overrides.toml` of the home directory (or `$GPULEDGER_OVERRIDES`). List prices are never changed: every
-override becomes a line of its own, or, for owned machines, an offer of the provider `owned`.
+Read from `overrides.toml` of the home directory (or `$GPULEDGER_OVERRIDES`). List prices are never changed:
+every override becomes a line of its own, or, for owned machines, an offer of the provider `owned`.
 
     [[discount]]
     provider = "coreweave"           # gpu (a SPEC) and purchase_option narrow it further
@@ -116,36 +117,34 @@ class OwnedMachines:
         """The machines as an offer of the provider `owned`."""
         hourly = self.usd_per_gpu_hour * self.gpus_per_node
         chip = gpu(self.gpu_id)
-        blank = dict.fromkeys(LatestOffer.__slots__)
-        return LatestOffer(
-            **blank
-            | {
-                "price_id": f"override:owned:{self.name}",
-                "offer_id": f"owned:{self.name}",
-                "source": "overrides",
-                "source_kind": "override",
-                "provider": "owned",
-                "sku": self.name,
-                "instance_type": self.name,
-                "region": "own",
-                "gpu_label": self.gpu_id,
-                "gpu_id": self.gpu_id,
-                "gpu_name": chip.name,
-                "gpu_count": Decimal(self.gpus_per_node),
-                "max_gpus": self.gpus,
-                "purchase_option": "on_demand",
-                "availability": "available",
-                "is_unlisted": False,
-                "amount": hourly,
-                "currency": "USD",
-                "unit": "hour",
-                "usd_per_hour": hourly,
-                "usd_per_gpu_hour": self.usd_per_gpu_hour,
-                "valid_from": now,
-                "last_seen_at": now,
-                "fresh_until": now + timedelta(days=1),
-            }
-        )
+        blank: dict[str, Any] = dict.fromkeys(LatestOffer.__slots__)
+        known: dict[str, Any] = blank | {
+            "price_id": f"override:owned:{self.name}",
+            "offer_id": f"owned:{self.name}",
+            "source": "overrides",
+            "source_kind": "override",
+            "provider": "owned",
+            "sku": self.name,
+            "instance_type": self.name,
+            "region": "own",
+            "gpu_label": self.gpu_id,
+            "gpu_id": self.gpu_id,
+            "gpu_name": chip.name,
+            "gpu_count": Decimal(self.gpus_per_node),
+            "max_gpus": self.gpus,
+            "purchase_option": "on_demand",
+            "availability": "available",
+            "is_unlisted": False,
+            "amount": hourly,
+            "currency": "USD",
+            "unit": "hour",
+            "usd_per_hour": hourly,
+            "usd_per_gpu_hour": self.usd_per_gpu_hour,
+            "valid_from": now,
+            "last_seen_at": now,
+            "fresh_until": now + timedelta(days=1),
+        }
+        return LatestOffer(**known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +156,8 @@ class Overrides:
     owned: tuple[OwnedMachines, ...] = ()
 
     def rule(self, provider: str, gpu_id: str | None, purchase_option: str) -> Rule | None:
-        """The first rule that matches: a contract comes before a discount, as it was agreed on for that offer."""
+        """The first rule that matches: a contract comes before a discount, as it was agreed on for that
+        offer."""
         found = [rule for rule in self.rules if rule.matches(provider, gpu_id, purchase_option)]
         return next((rule for rule in found if rule.usd_per_gpu_hour is not None), next(iter(found), None))
 

@@ -1,9 +1,10 @@
-"""What a run needs besides accelerators: list prices of storage and transfer, and how often spot is reclaimed."""
+"""What a run needs besides accelerators: list prices of storage and transfer, and how often spot is
+reclaimed."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -59,6 +60,17 @@ class Surroundings:
         self._bands = {(r["provider"], r["instance_type"], r["region"]): r for r in bands}
         self._losses = {(r["provider"], r["instance_type"], r["region"]): r for r in losses}
 
+    def rows_for(self, places: Collection[tuple[str, str, str]]) -> dict[str, list[dict[str, Any]]]:
+        """The rows that concern some (provider, region, instance type), for a lock file."""
+        near = {(provider, place) for provider, region, _ in places for place in (region, "global")}
+        types = {(provider, instance_type, region) for provider, region, instance_type in places}
+        return {
+            "storage": [dict(r) for k, rows in self._storage.items() if k[:2] in near for r in rows],
+            "transfer": [dict(r) for k, rows in self._transfer.items() if k[:2] in near for r in rows],
+            "bands": [dict(row) for key, row in self._bands.items() if key in types],
+            "losses": [dict(row) for key, row in self._losses.items() if key in types],
+        }
+
     def storage(self, provider: str, region: str, gb: Decimal) -> UnitPrice:
         """Price of a GB and month at that volume; the assumed one where the ledger has none."""
         for kind in KINDS:
@@ -84,7 +96,8 @@ class Surroundings:
         return None
 
     def spot_rate(self, provider: str, instance_type: str, region: str, given: float | None) -> SpotRate:
-        """The rate: as the user gives it, else the published band, else the ledger's history, else assumed."""
+        """The rate: as the user gives it, else the published band, else the ledger's history, else
+        assumed."""
         if given is not None:
             return SpotRate(low=given, mid=given, high=given, basis="interruption rate as given")
         key = (provider, instance_type, region)

@@ -1,0 +1,87 @@
+"""Where the money of a training project goes: the six categories, their shares, and what nobody counted.
+
+The categories are those of broad accounting: the final run, failed runs and experiments, data, storage and
+network, people, safety; hosting and a teacher model join them over the life of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from core.cost.amount import ZERO, Amount, cents
+from core.cost.breakdown import DATA, FAILED, HOSTING, PEOPLE, RUN, SAFETY, STORAGE, TEACHER, CostLine
+from core.plan import Costs
+
+SIX = (RUN, FAILED, DATA, STORAGE, PEOPLE, SAFETY)
+LIFETIME = (*SIX, TEACHER, HOSTING)
+TENTH = Decimal("0.1")
+
+# what the founding article says that its figures leave out, and the key that gives an amount for it
+EXCLUSIONS: tuple[tuple[str, str | None], ...] = (
+    ("development and operation", "people_usd"),
+    ("optimised libraries or APIs", None),
+    ("licensing and legal", None),
+    ("privacy and regulation", None),
+    ("bias and ethics", None),
+    ("adversarial and security", "safety_usd"),
+    ("deployment", "hosting_usd_per_month"),
+)
+
+
+def not_included(costs: Costs) -> list[str]:
+    """The exclusions for which the plan gives no amount."""
+    return [name for name, key in EXCLUSIONS if key is None or getattr(costs, key) is None]
+
+
+def categories(lines: Iterable[CostLine]) -> dict[str, Amount | None]:
+    """US dollars by category, in their order; `None` where no line of it is given."""
+    found: dict[str, Amount | None] = dict.fromkeys(LIFETIME)
+    for line in lines:
+        if line.usd is not None and line.category in found:
+            found[line.category] = (found[line.category] or Amount.same(ZERO)).plus(line.usd)
+    return found
+
+
+def shares(usd: Mapping[str, Decimal | None]) -> dict[str, Decimal | None]:
+    """Percent of the sum of what is given, in tenths, adding up to 100.0 exactly."""
+    given = {name: value for name, value in usd.items() if value}
+    return dict.fromkeys(usd) | normalised(given)
+
+
+def normalised(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Weights scaled to 100 percent in tenths; what rounding leaves over goes to the largest.
+
+    Published shares often sum to something else (the mid-points of one article to 107.5), so whoever shows
+    these says that they were scaled.
+    """
+    total = sum(weights.values(), ZERO)
+    if not total:
+        return {}
+    scaled = {name: (value / total * 100).quantize(TENTH) for name, value in weights.items()}
+    largest = max(scaled, key=lambda name: scaled[name])
+    scaled[largest] += 100 - sum(scaled.values(), ZERO)
+    return scaled
+
+
+def accounting(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
+    """One row per category: US dollars and percent, "not given" where the plan does not say."""
+    usd = categories(lines)
+    percent = shares({name: None if amount is None else amount.mid for name, amount in usd.items()})
+    return [
+        {
+            "category": name,
+            "usd": None if amount is None else f"{amount.mid:.2f}",
+            "percent": None if percent[name] is None else str(percent[name]),
+            "basis": "not given" if amount is None else "as the lines of the cheapest quote",
+        }
+        for name, amount in usd.items()
+    ]
+
+
+def data_usd(
+    *, fixed_usd: Decimal = ZERO, items: int = 0, usd_per_item: Decimal = ZERO, overhead_share: Decimal = ZERO
+) -> Decimal:
+    """Cost of data: what is bought, labels by the piece, and an overhead on both for cleaning or privacy."""
+    return cents((fixed_usd + items * usd_per_item) * (1 + overhead_share))

@@ -1,0 +1,88 @@
+"""The chain from a quote's dollars to stored bytes, from the quote kept and what the ledger still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.cost.assumption import constants_version
+from core.errors import CorruptError
+from core.published import instant, plain
+
+Ledger = Callable[[str, str, int], Mapping[str, Any] | None]
+"""(source, offer id, time of the change in microseconds) -> a row of sql/queries/explain_price.sql."""
+
+
+def explanation(kept: Mapping[str, Any], body: Callable[[str], bytes], ledger: Ledger) -> dict[str, Any]:
+    """The quote with its chain, one step per link: dollars, price, observation, document.
+
+    Args:
+        kept: a quote as `Quote.to_dict` wrote it, with the name of its plan.
+        body: the archived bytes of a hash; raises `CorruptError` where there are none or they are wrong.
+    """
+    receipt = kept["receipt"]
+    chain = [_dollars(kept), _price(receipt), _observation(receipt, ledger), _document(receipt, body)]
+    if receipt["overrides"]:
+        chain.insert(1, {"link": "own terms", "what": "; ".join(receipt["overrides"]), "state": "as given"})
+    now = constants_version()
+    chain.append(
+        {
+            "link": "constants",
+            "what": f"version {receipt['constants_version']}",
+            "state": "the same now" if now == receipt["constants_version"] else f"now {now}",
+        }
+    )
+    return {
+        "quote_id": kept["quote_id"],
+        "plan": kept["plan"],
+        "usd_total": kept["usd_total"],
+        "snapshot": receipt["snapshot"],
+        "chain": chain,
+        "lines": kept["lines"],
+        "receipt": receipt,
+    }
+
+
+def _dollars(kept: Mapping[str, Any]) -> dict[str, str]:
+    given = [line for line in kept["lines"] if line["usd"] is not None]
+    what = " + ".join(f"{line['usd']} {line['name']}" for line in given)
+    return {
+        "link": "dollars",
+        "what": f"{what} = {kept['usd_total']['mid']}",
+        "state": "lines sum to the total",
+    }
+
+
+def _price(receipt: Mapping[str, Any]) -> dict[str, str]:
+    what = (
+        f"{receipt['price_id']}: {receipt['amount']} {receipt['currency']} per {receipt['unit']}, "
+        f"{receipt['usd_per_hour']} USD per hour"
+    )
+    return {"link": "price", "what": what, "state": f"last seen {receipt['observed_at']}"}
+
+
+def _observation(receipt: Mapping[str, Any], ledger: Ledger) -> dict[str, str]:
+    source, _, changed = str(receipt["price_id"]).rpartition(":")
+    row = (
+        ledger(receipt["source"], receipt["offer_id"], int(changed)) if source and changed.isdigit() else None
+    )
+    if row is None:
+        return {"link": "observation", "what": receipt["source"], "state": "not in this ledger"}
+    same = plain(row["amount"]) == receipt["amount"]
+    return {
+        "link": "observation",
+        "what": f"run {row['run_id']} of {receipt['source']}, parser {row['parser_version']}, "
+        f"price first seen {instant(row['changed_at'])}",
+        "state": "the ledger says the same" if same else f"the ledger now says {plain(row['amount'])}",
+    }
+
+
+def _document(receipt: Mapping[str, Any], body: Callable[[str], bytes]) -> dict[str, str]:
+    sha256 = receipt["document_sha256"]
+    if sha256 is None:
+        return {"link": "document", "what": str(receipt["source_url"]), "state": "no document belongs to it"}
+    try:
+        state = f"{len(body(sha256))} bytes in the archive, hash verified"
+    except CorruptError as error:
+        state = str(error)
+    return {"link": "document", "what": f"{receipt['source_url']} sha256 {sha256}", "state": state}

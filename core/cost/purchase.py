@@ -1,0 +1,160 @@
+"""One plan on one offer: the hours that run, the hours that are billed, and what interruptions add."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+
+from core.cost.amount import LEVELS, Amount, decimal_from_physics
+from core.cost.assumption import assumed
+from core.cost.hardware import Option
+from core.cost.interruption import Interruptions, break_even_rate, expectation, job_rate, p90_hours
+from core.cost.surroundings import SpotRate, Surroundings
+from core.plan import TrainingPlan
+from core.store.lookup import LatestOffer
+
+SECONDS_PER_HOUR = 3600
+MICROSECOND = Decimal("0.000001")
+HOURS_PER_MONTH = Decimal(730)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """What spot capacity means for the job."""
+
+    rate: SpotRate
+    interruptions: dict[str, Interruptions]
+    """Of the whole job, by case."""
+
+    def expected_interruptions(self, useful_hours: float) -> float:
+        return expectation(useful_hours, self.interruptions["mid"]).interruptions
+
+    def interval_hours(self, useful_hours: float) -> float:
+        return expectation(useful_hours, self.interruptions["mid"]).interval_hours
+
+    def p90_hours(self, useful_hours: float) -> float:
+        return p90_hours(useful_hours, self.interruptions["mid"])
+
+    def break_even_rate(self, useful_hours: float, price_ratio: float) -> float:
+        """Interruptions of the whole job per hour above which on-demand costs less."""
+        return break_even_rate(useful_hours, self.interruptions["mid"], price_ratio)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """So many price units of an offer for so many hours."""
+
+    offer: LatestOffer
+    option: Option
+    useful_hours: Amount
+    """Wall hours of one run if nothing goes wrong."""
+    running_hours: Amount
+    """The same with expected interruptions."""
+    billed_hours: Amount
+    """Rounded up as the offer bills."""
+    billing: str
+    spot: Spot | None
+
+    @property
+    def usd_per_hour(self) -> Decimal:
+        """All instances together, list price."""
+        assert self.offer.usd_per_hour is not None
+        return self.offer.usd_per_hour * self.option.units
+
+    @property
+    def billed_gpus(self) -> int:
+        return self.option.instance_gpus * self.option.instances
+
+    @property
+    def idle_gpus(self) -> int:
+        """Paid, because instances are whole, and not used."""
+        return max(0, self.billed_gpus - self.option.estimate.gpus)
+
+
+def purchase(
+    plan: TrainingPlan,
+    offer: LatestOffer,
+    option: Option,
+    surroundings: Surroundings,
+    *,
+    checkpoint_gb: Decimal | None,
+) -> Purchase | None:
+    """The purchase, or `None` where interruptions come so often that the job never ends."""
+    wall = option.estimate.wall_hours
+    share = plan.costs.early_stop or 1.0
+    useful = {"low": wall.low * share, "mid": wall.mid * share, "high": wall.high * share}
+    spot, running = None, useful
+    if offer.purchase_option == "spot":
+        spot = spot_terms(plan, offer, option, surroundings, checkpoint_gb=checkpoint_gb)
+        running = {
+            level: expectation(useful[level], spot.interruptions[level]).expected_hours for level in LEVELS
+        }
+        if any(math.isinf(hours) for hours in running.values()):
+            return None
+    billed, billing = _billed(offer, _amount(running))
+    return Purchase(
+        offer=offer,
+        option=option,
+        useful_hours=_amount(useful),
+        running_hours=_amount(running),
+        billed_hours=billed,
+        billing=billing,
+        spot=spot,
+    )
+
+
+def _amount(hours: dict[str, float]) -> Amount:
+    return Amount(*(decimal_from_physics(hours[level]) for level in LEVELS))
+
+
+def spot_terms(
+    plan: TrainingPlan,
+    offer: LatestOffer,
+    option: Option,
+    surroundings: Surroundings,
+    *,
+    checkpoint_gb: Decimal | None,
+) -> Spot:
+    """How often the whole job is interrupted there, and what an interruption costs in hours."""
+    costs = plan.costs
+    rate = surroundings.spot_rate(
+        offer.provider, offer.instance_type, offer.region, costs.interruption_rate_per_hour
+    )
+    if costs.checkpoint_write_minutes is not None:
+        write_hours = costs.checkpoint_write_minutes / 60
+    else:
+        per_second = float(assumed("checkpoint_write_gb_per_second")) * option.instances
+        write_hours = float(checkpoint_gb or 0) / per_second / SECONDS_PER_HOUR
+    restart = costs.restart_minutes
+    restart_hours = (float(assumed("restart_minutes")) if restart is None else restart) / 60
+    return Spot(
+        rate=rate,
+        interruptions={
+            level: Interruptions(
+                rate_per_hour=job_rate(getattr(rate, level), option.instances),
+                checkpoint_write_hours=write_hours,
+                restart_hours=restart_hours,
+                checkpoint_interval_hours=costs.checkpoint_interval_hours,
+            )
+            for level in LEVELS
+        },
+    )
+
+
+def _billed(offer: LatestOffer, running: Amount) -> tuple[Amount, str]:
+    """Running hours as billed: at least the minimum, in whole increments. What is not published is not
+    rounded."""
+    increment, least = offer.billing_increment_seconds, offer.minimum_billing_seconds or 0
+    if offer.purchase_option == "capacity_block" and increment is None:
+        increment = int(assumed("capacity_block_hours")) * SECONDS_PER_HOUR
+    if increment is None:
+        return running, "billing increment not published, billed as run"
+
+    def round_up(hours: Decimal) -> Decimal:
+        seconds = (hours * SECONDS_PER_HOUR).quantize(MICROSECOND)
+        seconds = max(seconds, Decimal(least))
+        return (seconds / increment).to_integral_value(ROUND_CEILING) * increment / SECONDS_PER_HOUR
+
+    minimum = f", at least {least} s" if least else ""
+    return running.each(round_up), f"billed in steps of {increment} s{minimum}"

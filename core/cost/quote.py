@@ -1,0 +1,115 @@
+"""One plan, every offer: quotes ranked by what the plan comes to in all, each with its lines and its
+receipt.
+
+`quote` is the function behind the command line, REST, the page, MCP and the Python API; they differ in
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from core.cost.answer import Quote, QuoteSet, Verdict
+from core.cost.market import STATE_CLASSES, Market, state_class
+from core.cost.receipt import plan_fingerprint, quote_id, receipt
+from core.cost.request import QuoteOptions
+from core.cost.selection import Evaluation, Selection
+from core.plan import TrainingPlan
+
+LONG_RUN_HOURS = 90 * 24
+
+
+def quote(
+    plan: TrainingPlan,
+    market: Market,
+    *,
+    as_of: datetime | None,
+    now: datetime,
+    options: QuoteOptions | None = None,
+) -> QuoteSet:
+    """The cheapest ways to run the plan, by total cost.
+
+    Fresh prices come first, then stale, unlisted and sold-out ones; among them those that meet the
+    deadline; among them the lowest total. Of each offer the number of instances that costs least is quoted.
+
+    Args:
+        market: `core.cost.ledger_market.LedgerMarket` or `ListMarket`, made with `market_filter(plan,
+            options)`.
+        as_of: the past time that the market shows, if any.
+        now: the clock.
+
+    Raises:
+        InvalidPlanError: the plan does not say enough to be estimated.
+        DoesNotFitError: on sale, but the plan fits on none of it.
+        NoOfferError: nothing is left; says what removed how many.
+    """
+    asked = options or QuoteOptions()
+    at = as_of or now
+    selection = Selection(plan, market, asked, now=now)
+    found = selection.best(asked.limit)
+    if not found:
+        raise selection.nothing()
+    by_hour = selection.cheapest_per_gpu_hour()
+    quotes = tuple(
+        _quote(selection, evaluation, rank, asked, at) for rank, evaluation in enumerate(found, start=1)
+    )
+    best = quotes[0]
+    return QuoteSet(
+        plan=plan.name,
+        as_of=at,
+        snapshot=market.snapshot,
+        quotes=quotes,
+        excluded=selection.excluded(),
+        cheapest_per_gpu_hour=None if by_hour is None else _quote(selection, by_hour, 0, asked, at),
+        deadline=_deadline(best, selection.context.deadline_hours),
+        budget=_budget(best, asked.budget_usd or plan.constraints.budget_usd),
+        assumptions=best.purchase.option.estimate.assumptions,
+        warnings=(*best.purchase.option.estimate.warnings, *_warnings(quotes)),
+        costs=plan.costs,
+    )
+
+
+def _quote(selection: Selection, of: Evaluation, rank: int, asked: QuoteOptions, at: datetime) -> Quote:
+    offer = of.bought.offer
+    overrides = [] if of.terms.rule is None else [of.terms.rule.line]
+    overrides += [credit.line for credit in of.terms.credits]
+    overrides += [own.line for own in asked.overrides.owned if offer.price_id == f"override:owned:{own.name}"]
+    return Quote(
+        rank=rank,
+        quote_id=quote_id(plan_fingerprint(selection.context.plan), of.bought, of.lines, overrides),
+        purchase=of.bought,
+        lines=of.lines,
+        total=of.total,
+        price_state=STATE_CLASSES[state_class(offer, at, allow_stale=False)],
+        price_age_hours=round(offer.age(at) / timedelta(hours=1), 2),
+        misses_deadline=of.misses_deadline,
+        receipt=receipt(of.bought, overrides, selection.context.market.snapshot),
+    )
+
+
+def _deadline(best: Quote, hours: float | None) -> Verdict | None:
+    if hours is None:
+        return None
+    return Verdict(limit=Decimal(repr(hours)), value=best.purchase.running_hours.mid, unit="hours")
+
+
+def _budget(best: Quote, usd: Decimal | None) -> Verdict | None:
+    return None if usd is None else Verdict(limit=usd, value=best.total.mid, unit="usd")
+
+
+def _warnings(quotes: Sequence[Quote]) -> Iterator[str]:
+    best = quotes[0]
+    cheaper = [q for q in quotes if q.price_state == "stale" and q.total.mid < best.total.mid]
+    if cheaper:
+        least = min(cheaper, key=lambda q: q.total.mid)
+        yield f"a stale price would come to {least.total.mid} USD (rank {least.rank}); --allow-stale lets it win"
+    if best.price_state != "fresh":
+        days = best.price_age_hours / 24
+        yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"
+    if best.misses_deadline:
+        yield "no offer meets the deadline"
+    wall = float(best.purchase.running_hours.mid)
+    if wall > LONG_RUN_HOURS:
+        yield f"the cheapest way takes {wall / 24:.0f} days; --deadline asks for faster ones"

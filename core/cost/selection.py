@@ -1,0 +1,239 @@
+"""The best purchases for a plan out of a market of any size."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from core.cost.amount import Amount
+from core.cost.assumption import assumed
+from core.cost.breakdown import CostLine, Terms, lines, total
+from core.cost.hardware import Limits, Option, machine_of, options
+from core.cost.market import Bound, Candidate, ListMarket, Market, Shape, shape_of
+from core.cost.override import Overrides
+from core.cost.purchase import Purchase, purchase
+from core.cost.request import QuoteOptions, market_filter, spec_of
+from core.errors import DoesNotFitError, NoOfferError
+from core.estimate.architecture import resolve
+from core.estimate.workload import lora_parameters
+from core.plan import TrainingPlan
+from core.store.lookup import LatestOffer
+
+# lines are rounded one by one, so a total may lie some cents under its lower bound
+ROUNDING_USD = 0.2
+
+
+class Context(NamedTuple):
+    """What every evaluation of one question shares."""
+
+    plan: TrainingPlan
+    market: Market
+    overrides: Overrides
+    checkpoint_gb: Decimal | None
+    deadline_hours: float | None
+
+
+class Evaluation(NamedTuple):
+    """A purchase with its lines and what they come to."""
+
+    bought: Purchase
+    lines: tuple[CostLine, ...]
+    total: Amount
+    terms: Terms
+    misses_deadline: bool
+
+
+class Selection:
+    """All ways to run a plan on the offers of a market, looked at best first.
+
+    A lower bound of the total (the list price for the least hours) orders the offers, so that the search
+    ends once no further offer can be among the best. The answer is the same as from looking at all.
+    """
+
+    def __init__(self, plan: TrainingPlan, market: Market, asked: QuoteOptions, *, now: datetime) -> None:
+        spec = spec_of(plan, asked)
+        deadline = min(
+            (d for d in (asked.deadline_hours, plan.constraints.deadline_hours) if d is not None),
+            default=None,
+        )
+        owned = [machines.offer(now) for machines in asked.overrides.owned]
+        self._own = ListMarket(owned, market_filter(plan, asked), at=now)
+        self._shapes = Counter(market.shapes()) + Counter(self._own.shapes())
+        limits = Limits(
+            max_gpus=asked.max_gpus,
+            min_instance_gpus=None if spec is None else spec.min_count,
+            max_instance_gpus=None if spec is None else spec.max_count,
+        )
+        self._options, self._refused = options(plan, {machine_of(shape) for shape in self._shapes}, limits)
+        self._endless = 0
+        self.context = Context(
+            plan=plan,
+            market=market,
+            overrides=asked.overrides,
+            checkpoint_gb=self._checkpoint_gb(plan),
+            deadline_hours=deadline,
+        )
+        self._bounds = [self._bound(shape) for shape in self._shapes if machine_of(shape) in self._options]
+        self._credit = sum(
+            (credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0)
+        )
+
+    def _checkpoint_gb(self, plan: TrainingPlan) -> Decimal | None:
+        """Size of one checkpoint; of adapters, where only they are trained."""
+        estimate = next((o.estimate for found in self._options.values() for o in found), None)
+        if estimate is None or estimate.parameters is None:
+            return None
+        trained = estimate.parameters
+        if plan.method in ("lora", "qlora"):
+            trained = lora_parameters(plan, resolve(plan)[0])
+        return Decimal(round(trained)) * assumed("checkpoint_bytes_per_parameter") / 10**9
+
+    def _bound(self, shape: Shape) -> Bound:
+        found = self._options[machine_of(shape)]
+        in_time = [option for option in found if not self._is_late(option.estimate.wall_hours.mid)]
+        rule = self.context.overrides.rule(shape.provider, shape.gpu_id, shape.purchase_option)
+        return Bound(
+            shape=shape,
+            misses_deadline=not in_time,
+            hours=min(unit_hours(self.context.plan, option) for option in in_time or found),
+            units=min(option.units for option in in_time or found),
+            factor=1.0 if rule is None or rule.off is None else float(1 - rule.off),
+            contracted=None if rule is None else rule.usd_per_gpu_hour,
+        )
+
+    def _is_late(self, wall_hours: float) -> bool:
+        deadline = self.context.deadline_hours
+        return deadline is not None and wall_hours * _early_stop(self.context.plan) > deadline
+
+    def _candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
+        return heapq.merge(
+            self.context.market.candidates(bounds),
+            self._own.candidates(bounds),
+            key=lambda candidate: (*candidate[:3], candidate.offer.price_id),
+        )
+
+    def best(self, limit: int) -> list[Evaluation]:
+        """The `limit` best purchases, one of each offer."""
+        found: list[tuple[_Key, Evaluation]] = []
+        slack = float(self._credit) + ROUNDING_USD
+        for candidate in self._candidates(self._bounds):
+            if len(found) >= limit:
+                worst = found[-1][0]
+                floor = candidate.floor_usd * (1 - 1e-9) - slack
+                least = (candidate.state_class, candidate.misses_deadline, Decimal(floor))
+                if least > worst[:3]:
+                    break
+            evaluation = self._evaluate(candidate.offer)
+            if evaluation is not None:
+                insort(
+                    found, (_key(candidate.state_class, evaluation), evaluation), key=lambda entry: entry[0]
+                )
+                del found[limit:]
+        return [evaluation for _, evaluation in found]
+
+    def every(self, offer_limit: int) -> Iterator[tuple[Candidate, Evaluation]]:
+        """Every number of instances of the first offers, for a frontier."""
+        for position, candidate in enumerate(self._candidates(self._bounds)):
+            if position >= offer_limit:
+                return
+            for option in self._options[machine_of(shape_of(candidate.offer))]:
+                evaluation = self.evaluated(candidate.offer, option)
+                if evaluation is not None:
+                    yield candidate, evaluation
+
+    def cheapest_per_gpu_hour(self) -> Evaluation | None:
+        """The offer that an order by price per GPU-hour puts first, with what the plan comes to there."""
+        per_hour = [
+            b._replace(hours=1 / b.shape.gpu_count, units=0.0, misses_deadline=False) for b in self._bounds
+        ]
+        for candidate in self._candidates(per_hour):
+            evaluation = self._evaluate(candidate.offer)
+            if evaluation is not None:
+                return evaluation
+        return None
+
+    def _evaluate(self, offer: LatestOffer) -> Evaluation | None:
+        """The number of instances that costs least; in time, if any is."""
+        plan, best = self.context.plan, None
+        found = self._options[machine_of(shape_of(offer))]
+        price = float(offer.usd_per_hour or 0)
+        for option in sorted(found, key=lambda option: unit_hours(plan, option)):
+            floor = price * unit_hours(plan, option) - float(self._credit) - ROUNDING_USD
+            is_settled = best is not None and not best.misses_deadline and best.terms.rule is None
+            if best is not None and is_settled and floor > best.total.mid:
+                break
+            evaluation = self.evaluated(offer, option)
+            if evaluation is not None and (best is None or _order(evaluation) < _order(best)):
+                best = evaluation
+        if best is None:
+            self._endless += 1
+        return best
+
+    def evaluated(self, offer: LatestOffer, option: Option) -> Evaluation | None:
+        of = self.context
+        surroundings = of.market.surroundings
+        bought = purchase(of.plan, offer, option, surroundings, checkpoint_gb=of.checkpoint_gb)
+        if bought is None:
+            return None
+        terms = Terms(
+            rule=of.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option),
+            credits=of.overrides.credits_for(offer.provider),
+        )
+        found = lines(of.plan, bought, surroundings, terms, checkpoint_gb=of.checkpoint_gb)
+        late = of.deadline_hours is not None and bought.running_hours.mid > Decimal(repr(of.deadline_hours))
+        return Evaluation(bought, found, total(found), terms, late)
+
+    def excluded(self) -> Mapping[str, int]:
+        """Offers that cannot run the plan, counted by reason."""
+        counts = Counter(self.context.market.excluded())
+        for shape, offers in self._shapes.items():
+            reason = self._refused.get(machine_of(shape))
+            if reason is not None:
+                counts[reason] += offers
+        if self._endless:
+            counts["interrupted so often that the run would not end"] += self._endless
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def nothing(self) -> NoOfferError | DoesNotFitError:
+        """Why there is no quote."""
+        counts = self.excluded()
+        if not counts:
+            return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
+        said = "; ".join(f"{count} x {reason}" for reason, count in counts.items())
+        if "does not fit in its memory" in counts:
+            return DoesNotFitError(f"{self.context.plan.name}: no offer on sale can hold it ({said})")
+        return NoOfferError(f"{self.context.plan.name}: no offer is left ({said})")
+
+
+_Key = tuple[int, bool, Decimal, Decimal, str, str, str]
+
+
+def _key(state: int, of: Evaluation) -> _Key:
+    offer = of.bought.offer
+    price = offer.usd_per_gpu_hour or Decimal(0)
+    return state, of.misses_deadline, of.total.mid, price, offer.provider, offer.region, offer.price_id
+
+
+def _order(of: Evaluation) -> tuple[bool, Decimal]:
+    return of.misses_deadline, of.total.mid
+
+
+def _early_stop(plan: TrainingPlan) -> float:
+    return 1.0 if plan.costs.early_stop is None else plan.costs.early_stop
+
+
+def unit_hours(plan: TrainingPlan, option: Option) -> float:
+    """Hours of price units that all runs of the plan take at least: no interruption, no rounding."""
+    costs = plan.costs
+    runs = costs.failed_run_factor or 1.0
+    if costs.trials:
+        runs += costs.trials * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
+    if costs.experiments and costs.experiment_usd is None:
+        runs += costs.experiments
+    wall = option.estimate.wall_hours.mid * _early_stop(plan)
+    return option.units * wall * runs / (costs.utilisation or 1.0)
