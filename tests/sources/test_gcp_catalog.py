@@ -11,7 +11,8 @@ from core.errors import ParseError
 from core.instance import instance_shapes
 from core.offer import Offer, PurchaseOption, Skipped
 from core.published import plain, usd_per_hour
-from scrapers.gcp_catalog import BUILDS, GPUS, SOURCE, follow, parse, parse_batch, way_of_buying
+from scrapers.gcp_catalog import GPUS, SOURCE, follow, parse, parse_batch, way_of_buying
+from scrapers.gcp_machines import BUILDS
 
 
 def sku(description, dollars, *, unit="h", usage="OnDemand", regions=("us-central1",), **changes):
