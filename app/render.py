@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,8 +60,8 @@ def emit(
         _table(rows, columns or _columns(rows), title)
         return
     text = {
-        Format.JSON: lambda: json.dumps(rows if is_list else rows[0], default=plain, indent=2) + "\n",
-        Format.JSONL: lambda: "".join(json.dumps(row, default=plain) + "\n" for row in rows),
+        Format.JSON: lambda: _json(rows if is_list else rows[0], indent=2) + "\n",
+        Format.JSONL: lambda: "".join(_json(row) + "\n" for row in rows),
         Format.CSV: lambda: _csv(rows),
         Format.MD: lambda: _markdown(rows, columns or _columns(rows)),
     }[chosen]()
@@ -76,7 +77,8 @@ def _default(is_list: bool) -> Format:
 def plain(value: Any) -> Any:
     """What JSON does not know: decimals as strings without exponent, instants in UTC with a `Z`."""
     if isinstance(value, Decimal):
-        text = format(value.normalize(), "f")
+        text = format(value, "f")
+        text = text.rstrip("0").rstrip(".") if "." in text else text
         return "0" if text == "-0" else text
     if isinstance(value, datetime):
         return (
@@ -90,12 +92,32 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def clean(text: str, limit: int = 200) -> str:
+def _json(value: Any, indent: int | None = None) -> str:
+    try:
+        return json.dumps(value, default=plain, indent=indent, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(_for_json(value), default=plain, indent=indent, allow_nan=False)
+
+
+def _for_json(value: Any) -> Any:
+    """SQL has not-a-number, infinity and maps with any key; JSON has neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        items: Any = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return {key if isinstance(key, str) else str(plain(key)): _for_json(one) for key, one in items}
+    if isinstance(value, (list, tuple)):
+        entries: Any = value  # pyright: ignore[reportUnknownVariableType]
+        return [_for_json(entry) for entry in entries]
+    return value
+
+
+def clean(text: str, limit: int | None = 200) -> str:
     """A stranger's text for a terminal: printable characters only, and not too many."""
     kept = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
-    return kept if len(kept) <= limit else f"{kept[: limit - 1]}…"
+    return kept if limit is None or len(kept) <= limit else f"{kept[: limit - 1]}…"
 
 
 def age(value: timedelta | None) -> str:
@@ -135,7 +157,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, dict)):
-        return clean(json.dumps(value, default=plain))
+        return clean(_json(value))
     return clean(str(plain(value)) if isinstance(value, (Decimal, datetime, timedelta)) else str(value))
 
 
@@ -163,7 +185,9 @@ def _table(rows: Sequence[Row], columns: Sequence[Column], title: str | None) ->
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for column in columns:
         table.add_column(
-            column.title, justify="right" if column.is_number else "left", no_wrap=column.is_number
+            escape(clean(column.title)),
+            justify="right" if column.is_number else "left",
+            no_wrap=column.is_number,
         )
     for row in rows:
         table.add_row(*(escape(cell) for cell in _cells(row, columns)))
@@ -175,7 +199,7 @@ def _csv(rows: Sequence[Row]) -> str:
     out = io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow([_csv_cell(name) for name in names])
     for row in rows:
         writer.writerow([_csv_cell(row.get(name)) for name in names])
     return out.getvalue()
@@ -185,18 +209,19 @@ def _csv_cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        # A spreadsheet would run these as formulas.
-        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+        # A spreadsheet would run these as formulas; a terminal would obey control characters.
+        text = clean(value, limit=None)
+        return f"'{text}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else text
     if isinstance(value, (bool, int, float)):
         return str(value)
     if isinstance(value, (list, dict)):
-        return json.dumps(value, default=plain)
+        return _json(value)
     return str(plain(value))
 
 
 def _markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     lines = [
-        "| " + " | ".join(column.title for column in columns) + " |",
+        "| " + " | ".join(clean(column.title).replace("|", "\\|") for column in columns) + " |",
         "|" + "|".join("---:" if column.is_number else "---" for column in columns) + "|",
     ]
     lines += [

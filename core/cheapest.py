@@ -40,8 +40,9 @@ def cheapest_by_provider(
     A stale price never goes before a fresh one unless `allow_stale`; when only stale ones exist they are
     given, and a remark says so. Offers without a price in US dollars are left out and counted.
     """
-    priced = [offer for offer in offers if offer.usd_per_gpu_hour is not None]
-    unpriced = Counter(offer.currency for offer in offers if offer.usd_per_gpu_hour is None)
+    known = list(offers)
+    priced = [offer for offer in known if offer.usd_per_gpu_hour is not None]
+    unpriced = Counter(offer.currency for offer in known if offer.usd_per_gpu_hour is None)
 
     def order(offer: LatestOffer) -> tuple[object, ...]:
         state = offer.price_state(at)
