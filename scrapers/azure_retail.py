@@ -3,13 +3,13 @@
 Consumption and spot rows are per VM-hour. A reservation's amount is the total of its term although its
 `unitOfMeasure` says "1 Hour"; savings-plan rates hang on consumption rows and are per VM-hour again. Rows are
 dated by `effectiveStartDate`, which may lie in the future. The API names no hardware: GPU counts come from
-the seed. Disks are sold by size, so a GB-month is the disk's price over its size.
+the seed. Disks are sold by size in GiB; a GB-month is the disk's price over its size.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,7 +22,8 @@ from core.document import Document, Request
 from core.instance import InstanceShape, lookup
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.reading import mapping, number, rows
+from core.published import usd_per_hour
+from scrapers.reading import array, fields, mapping, number, per_gb, rows, within
 from scrapers.source import Source
 
 HOST = "prices.azure.com"
@@ -78,16 +79,24 @@ def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]
     judged = [
         entry for _, same in groupby(found, lambda row: row.offer.offer_id) for entry in _choose([*same])
     ]
-    full = {
-        row.machine: row.offer.price.amount
-        for row, reason in judged
-        if not reason and row.offer.purchase_option is PurchaseOption.ON_DEMAND
-    }
+    full = _full_prices(row.offer for row, reason in judged if not reason)
     for row, reason in judged:
         is_spot = row.offer.purchase_option is PurchaseOption.SPOT
         if not reason and is_spot and row.offer.price.amount >= full.get(row.machine, Decimal("Infinity")):
             reason = "spot at the full price is a placeholder"
         yield row.document, Skipped(reason, row.item) if reason else row.offer
+
+
+def _full_prices(offers: Iterable[Offer]) -> dict[tuple[str, str], Decimal]:
+    """US dollars per VM-hour that real spot stays below: on-demand or, where that is not at hand, the dearest
+    commitment."""
+    full: dict[tuple[str, str], Decimal] = {}
+    for offer in sorted(
+        offers, key=lambda offer: (offer.purchase_option is PurchaseOption.ON_DEMAND, usd_per_hour(offer))
+    ):
+        if offer.purchase_option is not PurchaseOption.SPOT:
+            full[offer.sku, offer.region] = usd_per_hour(offer)
+    return full
 
 
 def follow(document: Document) -> Iterator[Request]:
@@ -116,7 +125,7 @@ def _choose(same: list[Row]) -> list[tuple[Row, str]]:
             *((row, "the same under another meter") for row in current[1:]),
             *superseded,
         ]
-    if len({row.item.get("skuId") for row in current}) < len(current):
+    if len({str(row.item.get("skuId")) for row in current}) < len(current):
         raise current[0].document.error(f"two prices of {current[0].offer.sku} under one skuId")
     return [*((row, "two meters price this differently") for row in current), *superseded]
 
@@ -192,12 +201,10 @@ def _refusal(item: dict[str, Any], text: dict[str, str], amount: Decimal) -> str
 
 def _savings_plans(item: dict[str, Any]) -> Iterator[tuple[int, Decimal | None]]:
     """Months and rate per VM-hour; a rate that cannot be read is `None`."""
-    plans: Any = item.get("savingsPlan")
-    for plan in plans if isinstance(plans, list) else [] if plans is None else [plans]:  # pyright: ignore[reportUnknownVariableType]
-        entry: dict[str, Any] = plan if isinstance(plan, dict) else {}  # pyright: ignore[reportUnknownVariableType]
-        months = TERMS.get(str(entry.get("term")), 0)
-        rate = number(entry.get("retailPrice"))
-        yield months, rate if months and rate and rate > 0 else None
+    for plan in array(item.get("savingsPlan")):
+        months = TERMS.get(str(fields(plan).get("term")), 0)
+        rate = within(fields(plan).get("retailPrice"), 10**6)
+        yield months, rate if months else None
 
 
 def _offer(
@@ -231,7 +238,7 @@ def _offer(
 def _storage_or_transfer(item: dict[str, Any], text: dict[str, str], amount: Decimal, region: str) -> Fact:
     product, meter, unit = (text.get(key, "") for key in ("productName", "meterName", "unitOfMeasure"))
     from_gb, size = number(item.get("tierMinimumUnits")), DISK_GIB.get(text.get("skuName", ""))
-    if not product or from_gb is None or from_gb < 0 or text.get("type") != "Consumption":
+    if not product or from_gb is None or not 0 <= from_gb < 10**12 or text.get("type") != "Consumption":
         return Skipped("no product, volume tier or kind of price", item)
     if meter == "Standard Data Transfer Out" and unit == "1 GB":
         return TransferPrice(
@@ -242,15 +249,15 @@ def _storage_or_transfer(item: dict[str, Any], text: dict[str, str], amount: Dec
             amount_per_gb=amount,
             from_gb=from_gb,
         )
-    kind, per_gb = "", amount
+    kind, price = "", amount
     if meter == "Hot LRS Data Stored" and unit == "1 GB/Month":
         kind = "object"
     elif size and meter in ("P30 LRS Disk", "P30 Disks", "P30 Disk") and unit == "1/Month":
-        kind, per_gb = "block", (amount / size).quantize(Decimal("0.000001"))
-    if kind and per_gb > 0:
+        kind, price = "block", per_gb(amount / size)
+    if kind and price > 0:
         sku = f"{product} {'Hot LRS' if kind == 'object' else 'P30 LRS'}"
         return StoragePrice(
-            provider="azure", sku=sku, region=region, kind=kind, amount_per_gb_month=per_gb, from_gb=from_gb
+            provider="azure", sku=sku, region=region, kind=kind, amount_per_gb_month=price, from_gb=from_gb
         )
     return Skipped("not a price of keeping or moving data", item)
 

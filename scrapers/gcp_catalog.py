@@ -179,7 +179,7 @@ def _read(sku: dict[str, Any], document: Document) -> list[tuple[Key, Rate] | Fa
     regions = [region for region in dict.fromkeys(map(str, listed)) if _REGION.fullmatch(region)]
     if not regions or len(regions) != len(listed):
         return "no service regions"
-    if leaf(sku.get("category"), "usageType") not in _USAGE_TYPES[way]:
+    if str(leaf(sku.get("category"), "usageType")) not in _USAGE_TYPES[way]:
         return "a usage type that contradicts the description"
     if what is None:
         return _storage_or_transfer(name, description, tiers, unit, regions)

@@ -123,6 +123,14 @@ def test_spot_at_the_full_price_is_a_placeholder_even_when_the_full_price_is_on_
     ]
 
 
+def test_spot_as_dear_as_a_commitment_is_a_placeholder_where_no_full_price_is_at_hand():
+    spot = row(meterName="ND96isrH100v5 Spot", skuName="ND96isrH100v5 Spot")
+    reserved = row(retailPrice=551221.0, type="Reservation", reservationTerm="1 Year")
+    assert [fact.sku for fact in facts(spot) if isinstance(fact, Offer)] == ["Standard_ND96isr_H100_v5"]
+    options = {fact.purchase_option for fact in facts(spot, reserved) if isinstance(fact, Offer)}
+    assert options == {PurchaseOption.RESERVED}
+
+
 def test_the_latest_price_in_force_speaks():
     older = row(retailPrice=99.9, effectiveStartDate="2023-06-01T00:00:00Z")
     assert [fact.price.amount for fact in facts(older, ROW) if isinstance(fact, Offer)] == [Decimal("98.32")]
@@ -151,7 +159,8 @@ def test_a_disk_is_sold_by_size_and_priced_per_gb():
     item = row(retailPrice=135.17, unitOfMeasure="1/Month", productName="Premium SSD Managed Disks", **disk)
     (price,) = facts(item)
     assert isinstance(price, StoragePrice)
-    assert price.amount_per_gb_month == Decimal("0.132002")
+    # 135.17 for 1,024 GiB, which are 1,099.5 GB
+    assert price.amount_per_gb_month == Decimal("0.122936399")
 
 
 def test_the_free_first_tier_of_egress_is_a_tier():
