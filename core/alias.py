@@ -1,4 +1,4 @@
-"""From a provider's words for an accelerator to our `gpu_id`, by the table `sql/seeds/gpu_alias.csv`.
+"""From a provider's words for an accelerator to our `gpu_id`, by the tables `sql/seeds/gpu_alias*.csv`.
 
 Labels are stored verbatim with each offer and resolved when the ledger is written or its seeds change, so an
 alias that is added later repairs history as well.
@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
-SEED = Path(__file__).resolve().parents[1] / "sql" / "seeds" / "gpu_alias.csv"
+SEEDS = Path(__file__).resolve().parents[1] / "sql" / "seeds"
 
 MEMORY_TOLERANCE = Decimal("0.08")
 """Providers mix GB and GiB (7.4 % apart) and usable with physical memory."""
@@ -54,15 +54,21 @@ class Aliases:
     def resolve(self, provider: str, label: str, memory_gib: Decimal | None) -> str | None:
         """The `gpu_id`, or `None` when nobody has said what this label is.
 
-        The provider's own rows go before general ones, and rows that name a memory before those that do not.
+        The provider's own rows go before general ones, and among either, those that name a memory.
         """
         key = normalised(label)
-        candidates = [*self._rows.get((provider, key), ()), *self._rows.get(("", key), ())]
-        if memory_gib is not None:
-            for row in candidates:
-                if row.memory_gib and abs(memory_gib / row.memory_gib - 1) <= MEMORY_TOLERANCE:
-                    return row.gpu_id
-        return next((row.gpu_id for row in candidates if row.memory_gib is None), None)
+        for rows in (self._rows.get((provider, key), ()), self._rows.get(("", key), ())):
+            gpu_id = _of_memory(rows, memory_gib)
+            if gpu_id is not None:
+                return gpu_id
+        return None
+
+
+def _of_memory(rows: Iterable[Alias], memory_gib: Decimal | None) -> str | None:
+    for row in rows:
+        if row.memory_gib and memory_gib and abs(memory_gib / row.memory_gib - 1) <= MEMORY_TOLERANCE:
+            return row.gpu_id
+    return next((row.gpu_id for row in rows if row.memory_gib is None), None)
 
 
 def read_aliases(path: Path) -> list[Alias]:
@@ -77,6 +83,12 @@ def _alias(row: Mapping[str, str]) -> Alias:
 
 
 @lru_cache(maxsize=1)
+def seed_rows() -> tuple[Alias, ...]:
+    """The aliases that ship with the program, in the order of their files' names."""
+    return tuple(row for path in sorted(SEEDS.glob("gpu_alias*.csv")) for row in read_aliases(path))
+
+
+@lru_cache(maxsize=1)
 def seed_aliases() -> Aliases:
-    """The aliases that ship with the program."""
-    return Aliases(read_aliases(SEED))
+    """The shipped aliases, ready for lookups."""
+    return Aliases(seed_rows())

@@ -29,7 +29,7 @@ from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish
 from core.store.record import Batch, is_recorded, record
 from flows.judge import Parsed, judge, read
-from scrapers.fetch import Fetcher, Known
+from scrapers.fetch import Fetched, Fetcher, Known
 from scrapers.source import Source
 
 RECOVERY = timedelta(days=40)
@@ -106,24 +106,57 @@ def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Mani
     def keep(document: Document) -> None:
         entries.append(archive.put(document))
 
+    superseded: list[dict[str, Any]] = []
     try:
         fetched = fetcher.fetch(source, keep=keep, known=lambda request: _known(archive, before, request))
+        if source.fallback and fetched.is_complete:
+            error = read(source, _manifest_of(source, started_at), fetched.documents).error
+            if error is not None:
+                fetched, superseded = _fall_back(source, fetcher, error, fetched, entries, keep)
         notes, is_complete = fetched.notes, fetched.is_complete
     except MissingCredentialError:
         raise
     except SourceError as error:
         failure = FetchFailure(kind=type(error).__name__, message=error.message, url=error.url)
-    manifest = Manifest(
-        run_id=run_id(source.name, started_at),
-        source=source.name,
-        started_at=started_at,
+    manifest = replace(
+        _manifest_of(source, started_at),
         observed_at=max(ledger.clock(), started_at),
         documents=tuple(entries),
         is_complete=is_complete,
         failure=failure,
+        superseded=tuple(superseded),
     )
     archive.write_manifest(manifest)
     return manifest, notes
+
+
+def _fall_back(
+    source: Source,
+    fetcher: Fetcher,
+    error: SourceError,
+    fetched: Fetched,
+    entries: list[dict[str, Any]],
+    keep: Callable[[Document], None],
+) -> tuple[Fetched, list[dict[str, Any]]]:
+    """Ask the last resort, because what came cannot be read. Without an answer there either, what came stays
+    the run's: it fails now, and a corrected adapter can replay it."""
+    first = list(entries)
+    entries.clear()
+    try:
+        return fetcher.fetch_fallback(source, error, keep=keep), first
+    except SourceError:
+        entries[:] = first
+        return fetched, []
+
+
+def _manifest_of(source: Source, started_at: datetime) -> Manifest:
+    return Manifest(
+        run_id=run_id(source.name, started_at),
+        source=source.name,
+        started_at=started_at,
+        observed_at=started_at,
+        documents=(),
+    )
 
 
 def _known(archive: Archive, before: Manifest | None, request: Request) -> Known | None:

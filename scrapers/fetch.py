@@ -108,14 +108,25 @@ class Fetcher:
         except SourceError as error:
             if not source.fallback:
                 raise
-            fetched = self._sweep(source, list(source.fallback), keep, known)
-            notes.append(f"fallback after: {error.message}")
-            fetched = replace(fetched, is_complete=False)
+            fetched = self.fetch_fallback(source, error, keep=keep)
         more, refused = self._signed(source, keep)
         return Fetched(
             documents=(*fetched.documents, *more),
             is_complete=fetched.is_complete and not refused,
             notes=(*notes, *fetched.notes, *refused),
+        )
+
+    def fetch_fallback(
+        self, source: Source, reason: SourceError, *, keep: Callable[[Document], None]
+    ) -> Fetched:
+        """The documents of last resort, because the usual ones cannot be had or read. Never complete.
+
+        Raises:
+            SourceError: they cannot be had either.
+        """
+        fetched = self._sweep(source, list(source.fallback), keep, lambda _: None)
+        return replace(
+            fetched, is_complete=False, notes=(f"fallback after: {reason.message}", *fetched.notes)
         )
 
     def _signed(self, source: Source, keep: Callable[[Document], None]) -> tuple[list[Document], list[str]]:

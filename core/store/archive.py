@@ -44,6 +44,8 @@ class Manifest:
     documents: tuple[Mapping[str, Any], ...]
     is_complete: bool = True
     failure: FetchFailure | None = None
+    superseded: tuple[Mapping[str, Any], ...] = ()
+    """Answers that could not be read, so that a fallback was asked; kept as evidence, never parsed again."""
 
 
 def run_id(source: str, started_at: datetime) -> str:
@@ -106,6 +108,7 @@ class Archive:
             "observed_at": manifest.observed_at.astimezone(UTC).isoformat(),
             "is_complete": manifest.is_complete,
             "documents": [dict(entry) for entry in manifest.documents],
+            "superseded": [dict(entry) for entry in manifest.superseded],
             "failure": vars(manifest.failure) if manifest.failure else None,
         }
         _write(self._manifest_path(manifest.run_id), json.dumps(content, indent=1).encode())
@@ -179,6 +182,7 @@ def _read_manifest(path: Path) -> Manifest:
             observed_at=datetime.fromisoformat(content["observed_at"]),
             documents=tuple(content["documents"]),
             is_complete=content["is_complete"],
+            superseded=tuple(content["superseded"]),
             failure=FetchFailure(**content["failure"]) if content["failure"] else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
