@@ -46,6 +46,7 @@ class Problem:
     gpu_memory_gib: NDArray[np.float64]
     micro_batch_size: NDArray[np.float64]
     """As the plan fixes it, else 0."""
+    chooses_recomputation: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ class Choice:
 def problem(rows: Sequence[Row]) -> Problem:
     """The arrays of those rows."""
     needs = list({id(row.need): row.need for row in rows}.values())
-    options = [divisions(need.plan, need.architecture.layers, need.architecture.experts) for need in needs]
+    options = [_divisions(need) for need in needs]
     position = {id(need): i for i, need in enumerate(needs)}
     index = np.array([position[id(row.need)] for row in rows])
     width = max(len(option.gpus) for option in options)
@@ -82,8 +83,14 @@ def problem(rows: Sequence[Row]) -> Problem:
         layout=layout,
         is_possible=real & np.asarray(is_possible(layout, fixed)),
         gpu_memory_gib=np.array([[row.gpu_memory_gib] for row in rows], float),
+        chooses_recomputation=np.array([[row.need.plan.activation_recomputation == "auto"] for row in rows]),
         micro_batch_size=np.array([[row.need.plan.hardware.micro_batch_size or 0] for row in rows], float),
     )
+
+
+def _divisions(need: Demand) -> Layout:
+    shape = need.architecture
+    return divisions(need.plan, shape.layers, shape.experts, need.workload.sequence_length)
 
 
 def column(kind: type[Columns], items: Sequence[Columns]) -> Columns:
@@ -111,13 +118,26 @@ def micro_batches(of: Problem, k: Constants) -> NDArray[np.float64]:
     return np.where(of.micro_batch_size > 0, of.micro_batch_size, free)
 
 
+def recomputation(of: Problem, at: Layout, k: Constants) -> NDArray[np.float64]:
+    """The level of recomputation: as the plan fixes it, else between selective (1) and full (2) of all layers.
+
+    Where activations do not fit, as many layers are recomputed as it takes (Megatron-LM, `--recompute-num-layers`).
+    """
+    none = memory(of.workload, at.replace(recomputation=np.ones_like(at.recomputation)), k).total
+    full = memory(of.workload, at.replace(recomputation=np.full_like(at.recomputation, 2.0)), k).total
+    limit = of.gpu_memory_gib * k.memory_margin
+    share = np.clip((none - limit) / np.maximum(none - full, 1e-9), 0.0, 1.0)
+    return np.where(of.chooses_recomputation, 1.0 + share, at.recomputation)
+
+
 def choose(of: Problem, k: Constants) -> Choice:
     """For each row the fastest division that fits, else the smallest one."""
     at = of.layout.replace(micro_batch_size=micro_batches(of, k))
+    at = at.replace(recomputation=recomputation(of, at, k))
     used = memory(of.workload, at, k)
     time = step_time(of.workload, at, of.device, k)
     shape = of.is_possible.shape
-    fits = of.is_possible & np.asarray(used.total <= of.gpu_memory_gib * k.memory_margin)
+    fits = of.is_possible & np.asarray(used.total <= of.gpu_memory_gib * k.memory_margin * (1 + 1e-9))
     order = np.where(fits, time.total, np.where(of.is_possible, 1e12 + used.total, np.inf))
     rows, best = np.arange(shape[0]), np.argmin(order, axis=1)
     return Choice(

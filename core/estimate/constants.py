@@ -22,25 +22,26 @@ class Constants:
     gemm_efficiency: float
     gemm_half_width: float
     gemm_half_rows: float
+    recompute_weight: float
     attention_efficiency: float
     softmax_bytes: float
     elementwise_bytes: float
     fused_share: float
     cast_bytes: float
     routing_passes: float
+    expert_imbalance: float
     layer_seconds: float
     collective_efficiency: float
     network_efficiency: float
     tensor_exposed: float
     expert_exposed: float
+    overlapped_share: float
     overlap: float
     hop_seconds: float
     bucket_collectives: float
     straggler_share: float
+    step_seconds: float
     dequantisation: float
-    whole_run_overhead: float
-    whole_run_spread: float
-    steady_spread: float
     kept_share: float
     logit_bytes: float
     adapter_logit_bytes: float
@@ -52,6 +53,11 @@ class Constants:
     communicator_gib: float
     pipeline_gib: float
     memory_margin: float
+    whole_run_blend: float
+    whole_run_overhead: float
+    whole_run_spread: float
+    steady_spread: float
+    assumed_spread: float
 
 
 @lru_cache(maxsize=1)

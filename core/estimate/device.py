@@ -21,16 +21,20 @@ NETWORK_GB_PER_SECOND = {
     "cdna4": 50.0,
     "gaudi 2": 37.5,
     "gaudi 3": 75.0,
-    "tpu": 50.0,
+    # half of the links of a torus lead out of a group of neighbours; the same fabric carries everything
+    "tpu": 150.0,
     "trainium": 12.5,
 }
+# accelerators that one fast fabric joins, where it is larger than a node: NVIDIA GB200 NVL72 data sheet; Google Cloud
+# TPU documentation, size of a pod or slice
+FABRIC_GPUS = {"gb200": 72, "gb300": 72, "tpu-v3": 1024, "tpu": 8192}
 # a workstation or PCIe server: 100 Gbit/s for eight cards
 PCIE_NETWORK_GB_PER_SECOND = 1.6
 # PCIe 4.0 x16, both directions, where no link is published
 PCIE_BYTES_PER_SECOND = 64e9
 # ml-engineering, table of the highest matrix-multiply rates, bf16: 12 accelerators from 0.51 to 0.97, median 0.785
 UNMEASURED_CEILING = 0.785
-LOWER_PRECISIONS = ("fp8", "fp4")
+LOWER_PRECISIONS = ("fp8", "fp4", "int8")
 
 
 def precision_on(plan: TrainingPlan, gpu: GPU) -> str:
@@ -46,6 +50,9 @@ def precision_on(plan: TrainingPlan, gpu: GPU) -> str:
         raise InvalidPlanError("hardware.gpu", f"no published rates or memory of {gpu.gpu_id}")
     if plan.precision in rates:
         return plan.precision
+    if plan.precision == "fp8" and gpu.vendor == "google" and "int8" in rates:
+        # TPUs without fp8 train in int8 instead (AQT, MLPerf Training v3.1 to v4.1 submissions by Google)
+        return "int8"
     if plan.precision == "bf16" and "precision" not in plan.model_fields_set and "fp16" in rates:
         return "fp16"
     raise InvalidPlanError(
@@ -74,8 +81,14 @@ def device(plan: TrainingPlan, gpu: GPU) -> Device:
         memory_bytes_per_second=bandwidth,
         interconnect_bytes_per_second=inside,
         network_bytes_per_second=network_bytes_per_second(plan, gpu),
+        fabric_gpus=float(fabric_gpus(gpu)),
         is_quantised=float(precision in LOWER_PRECISIONS),
     )
+
+
+def fabric_gpus(gpu: GPU) -> int:
+    """How many accelerators the interconnect joins without the network."""
+    return next((size for prefix, size in FABRIC_GPUS.items() if gpu.gpu_id.startswith(prefix)), 1)
 
 
 def gemm_ceiling(gpu: GPU) -> float:

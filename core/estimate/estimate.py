@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from core.errors import InvalidPlanError
 from core.estimate.choice import Choice, Row, choose, problem
 from core.estimate.constants import Constants, constants
@@ -51,7 +53,7 @@ class Estimate:
     gpu_id: str
     gpus: int
     nodes: int
-    parallelism: dict[str, int | str]
+    parallelism: dict[str, int | float | str]
     parameters: float | None
     active_parameters: float | None
     model_flops: float | None
@@ -130,7 +132,12 @@ def assembled(
     hardware_flops = float(time.hardware_flops[row]) * gpus
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
     tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
-    wall = _interval(tuned_hours * k.whole_run_overhead, spread)
+    whole = 1.0
+    if plan.hardware.mfu is None:
+        half = device(plan, gpu).half_flops_per_second
+        whole = float(whole_run_factor(hardware_flops / (step_seconds * gpus * half), k))
+    spread = math.hypot(spread, k.assumed_spread * math.sqrt(len(assumptions)))
+    wall = _interval(tuned_hours * whole, spread)
     total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
     total += float(used.activations[row] + used.overhead[row])
     fits = bool(choice.fits[row])
@@ -174,6 +181,15 @@ def assembled(
         assumptions=tuple(assumptions),
         warnings=tuple(warnings),
     )
+
+
+def whole_run_factor(hfu: Any, k: Constants) -> Any:
+    """Hours of a typical whole run over those of the tuned steady state; `hfu` on the 16-bit peak.
+
+    Restarts, evaluation and checkpoint writes make it longer. Computed rates are also regressed toward the typical
+    one: a plan that computes to a very high rate leaves out what slowed the run. Never below one.
+    """
+    return np.maximum(k.whole_run_overhead * hfu**k.whole_run_blend, 1.0)
 
 
 def refuse_above_ceiling(mfu: float, gpu: GPU, k: Constants) -> None:

@@ -6,15 +6,18 @@ plan fixes, else the usual ones, tensor parallelism inside a node (Megatron-LM, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from core.plan import TrainingPlan
+from core.plan import Hardware, TrainingPlan
 
 RECOMPUTATION = ("none", "selective", "full")
+DEGREES = ("tensor_parallel", "pipeline_parallel", "context_parallel")
+LONG_SEQUENCE = 8192
 SHARDING = ("none", "zero1", "zero2", "zero3")
 
 
@@ -46,7 +49,7 @@ class Layout:
     def replace(self, **columns: Any) -> Layout:
         return Layout(**{**{field.name: getattr(self, field.name) for field in fields(Layout)}, **columns})
 
-    def describe(self, global_batch_tokens: float, sequence_length: float) -> dict[str, int | str]:
+    def describe(self, global_batch_tokens: float, sequence_length: float) -> dict[str, int | float | str]:
         """One division in the words of a plan."""
         per_step = self.data_parallel * self.micro_batch_size * sequence_length
         return {
@@ -59,7 +62,8 @@ class Layout:
             "sharding": SHARDING[int(self.sharding)],
             "micro_batch_size": int(self.micro_batch_size),
             "gradient_accumulation_steps": max(1, round(float(global_batch_tokens / per_step))),
-            "activation_recomputation": RECOMPUTATION[int(self.recomputation)],
+            "activation_recomputation": RECOMPUTATION[math.ceil(float(self.recomputation) - 1e-9)],
+            "recomputed_layers_share": round(max(float(self.recomputation) - 1.0, 0.0), 3),
         }
 
 
@@ -67,9 +71,24 @@ def _powers(limit: int) -> list[int]:
     return [1 << k for k in range(limit.bit_length()) if 1 << k <= limit]
 
 
-def divisions(plan: TrainingPlan, layers: int, experts: int) -> Layout:
+def states_division(hardware: Hardware) -> bool:
+    """Whether a plan fixes any part of how the job is divided."""
+    return any(getattr(hardware, name) is not None for name in (*DEGREES, "expert_parallel", "sharding"))
+
+
+def stated_degrees(hardware: Hardware) -> dict[str, int]:
+    """The degrees that a plan leaves out although it states its division: those are 1.
+
+    Experts are left open, as they are spread without being mentioned.
+    """
+    if not states_division(hardware):
+        return {}
+    return {name: 1 for name in DEGREES if getattr(hardware, name) is None}
+
+
+def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: float) -> Layout:
     """The divisions worth trying for a plan, as columns; `fitted` joins them with GPU counts."""
-    hw = plan.hardware
+    hw = plan.hardware.model_copy(update=stated_degrees(plan.hardware))
     tensors = [hw.tensor_parallel] if hw.tensor_parallel else _powers(8)
     pipelines = [hw.pipeline_parallel] if hw.pipeline_parallel else [p for p in _powers(16) if p <= layers]
     if hw.expert_parallel:
@@ -79,11 +98,14 @@ def divisions(plan: TrainingPlan, layers: int, experts: int) -> Layout:
     shardings = [SHARDING.index(hw.sharding)] if hw.sharding else [1, 3]
     automatic = plan.activation_recomputation == "auto"
     levels = [1, 2] if automatic else [RECOMPUTATION.index(plan.activation_recomputation)]
+    # long sequences may be split over GPUs; shorter ones gain nothing
+    contexts = [1, 2, 4, 8] if sequence_length >= LONG_SEQUENCE else [1]
+    contexts = [hw.context_parallel] if hw.context_parallel else contexts
     rows = [
-        (t, p, hw.virtual_pipeline or (2 if p > 1 and layers % (2 * p) == 0 else 1), e, z, r)
-        for t, p, e, z, r in product(tensors, pipelines, expert_degrees, shardings, levels)
+        (t, p, hw.virtual_pipeline or (2 if p > 1 and layers % (2 * p) == 0 else 1), c, e, z, r)
+        for t, p, c, e, z, r in product(tensors, pipelines, contexts, expert_degrees, shardings, levels)
         # sharded weights would be gathered for every micro-batch of a pipeline; nobody runs it so
-        if hw.sharding or z < 3 or p == 1
+        if (hw.sharding or z < 3 or p == 1) and (hw.context_parallel or c == 1 or p == 1)
     ]
     columns = np.array(rows, float).T
     return Layout(
@@ -91,10 +113,10 @@ def divisions(plan: TrainingPlan, layers: int, experts: int) -> Layout:
         tensor_parallel=columns[0],
         pipeline_parallel=columns[1],
         virtual_pipeline=columns[2],
-        context_parallel=np.full(len(rows), float(hw.context_parallel or 1)),
-        expert_parallel=columns[3],
-        sharding=columns[4],
-        recomputation=columns[5],
+        context_parallel=columns[3],
+        expert_parallel=columns[4],
+        sharding=columns[5],
+        recomputation=columns[6],
         micro_batch_size=np.ones(len(rows)),
         gpus_per_node=np.ones(len(rows)),
     )

@@ -40,19 +40,26 @@ def parameters_per_gpu(w: Workload, at: Layout) -> tuple[Any, Any]:
     # both embeddings sit on different stages once there are two of them
     embedding = w.embedding_parameters / np.where(at.pipeline_parallel > 1, 2.0, 1.0)
     dense = (dense_body / at.pipeline_parallel + embedding) / at.tensor_parallel
-    routed = w.routed_parameters / (at.pipeline_parallel * at.expert_parallel)
+    # experts are split by tensor parallelism too where enough GPUs are left for it
+    experts = at.expert_parallel * at.tensor_parallel
+    experts = np.where(experts * at.pipeline_parallel <= at.gpus, experts, at.expert_parallel)
+    routed = w.routed_parameters / (at.pipeline_parallel * experts)
     return dense, routed
 
 
 def activation_bytes_per_token(w: Workload, at: Layout) -> Any:
     """Bytes that one layer keeps per token for the backward pass, before any division.
 
-    16-bit tensors: both norms' inputs and outputs, the attention output and the two residuals make 12 d; queries are
-    in them, keys and values add their width; the feed-forward keeps its two halves, their product and the activation
-    (gated), or the input and output of the activation (not gated).
+    In 16 bits: inputs and outputs of both norms, queries and the attention output make 12 d, keys and values add
+    their width. A gated feed-forward keeps both halves, the activation and the product, 8 f, or 6 f if activation
+    and product are fused; one without a gate keeps the input and the output of the activation, 4 f. With FP8 the
+    inputs of matrices are kept in one byte.
     """
-    d = w.hidden_size
-    kept = 12.0 * d + 2.0 * w.kv_size + np.where(w.ffn_matrices > 2, 8.0, 4.0) * w.ffn_active_size
+    d, f = w.hidden_size, w.ffn_active_size
+    gated = np.where(w.is_quantised > 0, 5.0, np.where(w.is_fused > 0, 6.0, 8.0))
+    plain = np.where(w.is_quantised > 0, 3.0, 4.0)
+    streams = np.where(w.is_quantised > 0, 10.0, 12.0)
+    kept = streams * d + 2.0 * w.kv_size + np.where(w.ffn_matrices > 2, gated, plain) * f
     # the attention matrix: 5 a s bytes, gone with FlashAttention or selective recomputation
     matrix = 5.0 * w.attention_heads * w.sequence_length
     keeps_matrix = (at.recomputation < 1) & (w.flash_attention < 1)
@@ -67,14 +74,14 @@ def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
     # inputs of the column-parallel matrices come back gathered, the rest is divided (sequence parallelism)
     gathered = k.gathered_bytes * w.hidden_size * (t - 1.0) / t
     layer = tokens * (activation_bytes_per_token(w, at) * k.kept_share / t + gathered)
-    full = at.recomputation > 1
     # recomputing a layer keeps its 16-bit input, and one layer at a time comes back whole
-    stored = np.where(full, tokens * 2.0 * w.hidden_size, layer) * stage_layers
+    full = np.maximum(at.recomputation - 1.0, 0.0)
+    stored = (full * tokens * 2.0 * w.hidden_size + (1.0 - full) * layer) * stage_layers
     per_pass = at.data_parallel * at.micro_batch_size * w.sequence_length
     micro_batches = np.maximum(w.global_batch_tokens / per_pass, 1.0)
     interleaved = p * (1.0 + (p - 1.0) / (p * at.virtual_pipeline))
     in_flight = np.minimum(np.where(at.virtual_pipeline > 1, interleaved, p), micro_batches)
-    working = np.where(full, layer, 0.0)
+    working = np.where(full > 0, layer, 0.0)
     kept = np.where(w.is_adapted > 0, k.adapter_logit_bytes, k.logit_bytes)
     logits = tokens * w.vocabulary_size * kept / t
     first = stored * in_flight + working
@@ -86,13 +93,13 @@ def memory(w: Workload, at: Layout, k: Constants) -> Memory:
     """Memory of the fullest GPU."""
     dense, routed = parameters_per_gpu(w, at)
     dense_group = at.data_parallel * at.context_parallel
-    routed_group = np.maximum(at.gpus / (at.pipeline_parallel * at.expert_parallel), 1.0)
+    routed_group = np.maximum(at.gpus * routed / np.maximum(w.routed_parameters, 1.0), 1.0)
     held = dense + routed
     sharded = dense / dense_group + routed / routed_group
     trained = w.trained_parameters / w.parameters
     weights = np.where(at.sharding >= 3, sharded, held) * w.weight_bytes
     # gradients are computed in 16 bits and accumulated beside that, unless they are scattered at once
-    copied = (w.gradient_bytes > 2.0) & (at.sharding < 2)
+    copied = (w.gradient_bytes > 2.0) & (at.sharding < 2) & (w.keeps_copies > 0)
     gradient_bytes = w.gradient_bytes + np.where(copied, k.gradient_copy_bytes, 0.0)
     gradients = np.where(at.sharding >= 2, sharded, held) * trained * gradient_bytes
     optimizer = np.where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes
@@ -101,7 +108,7 @@ def memory(w: Workload, at: Layout, k: Constants) -> Memory:
     activations = activation_gib(w, at, k)
     slack = (k.allocator_slack - 1.0) * (activations + gathered / GIB)
     # the step of an optimizer that is not fully sharded works on copies
-    states = np.where(at.sharding < 2, gradients + optimizer, 0.0) / GIB
+    states = np.where((at.sharding < 2) & (w.keeps_copies > 0), gradients + optimizer, 0.0) / GIB
     slack = slack + (k.state_slack - 1.0) * states
     groups = (at.data_parallel > 1) * 1.0 + (at.tensor_parallel > 1) + (at.context_parallel > 1)
     buffers = groups * k.communicator_gib + (at.pipeline_parallel > 1) * k.pipeline_gib

@@ -38,6 +38,8 @@ class Device:
     memory_bytes_per_second: Any
     interconnect_bytes_per_second: Any
     network_bytes_per_second: Any
+    fabric_gpus: Any
+    """Accelerators that the interconnect joins, if more than a node."""
     is_quantised: Any
     """1 where matrices are multiplied in fewer than 16 bits and must be cast first."""
 
@@ -57,6 +59,7 @@ class StepTime:
     data_parallel: Any
     optimizer: Any
     straggler: Any
+    fixed: Any
     hardware_flops: Any
     """Per GPU and step, recomputation included."""
 
@@ -74,9 +77,10 @@ def group_bandwidth(size: Any, stride: Any, at: Layout, device: Device, k: Const
     """
     inside = device.interconnect_bytes_per_second * k.collective_efficiency
     outside = device.network_bytes_per_second * k.network_efficiency
-    members = np.clip(at.gpus_per_node / stride, 1.0, size)
+    node = np.maximum(at.gpus_per_node, device.fabric_gpus)
+    members = np.clip(node / stride, 1.0, size)
     across = np.minimum(outside * members, inside)
-    return np.where(size * stride <= at.gpus_per_node, inside, across)
+    return np.where(size * stride <= node, inside, across)
 
 
 def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime:
@@ -86,11 +90,13 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     tokens = at.micro_batch_size * w.sequence_length / c
     micro_batches = np.maximum(w.global_batch_tokens / (dp * at.micro_batch_size * w.sequence_length), 1.0)
     per_step = tokens * micro_batches
-    full, selective = at.recomputation > 1, at.recomputation == 1
+    # share of the layers recomputed whole; the rest recomputes attention only
+    full = np.maximum(at.recomputation - 1.0, 0.0)
+    selective = np.clip(at.recomputation, 0.0, 1.0) - full
     stage_layers = w.layers / p
 
     # matrix multiplies
-    body_passes = 1.0 + w.gemm_backward + full
+    body_passes = 1.0 + w.gemm_backward + full * k.recompute_weight
     gemm_flops = w.body_flops * body_passes + w.head_flops * (1.0 + w.gemm_backward) + w.other_forward_flops
     gemm_flops = gemm_flops / (t * p)
     moe = w.experts > 1
@@ -100,10 +106,12 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     balance = device.gemm_flops_per_second / device.memory_bytes_per_second / 153.0
     saturation = (1.0 + balance * k.gemm_half_width / width) * (1.0 + balance * k.gemm_half_rows / rows)
     gemm_rate = device.gemm_flops_per_second * device.gemm_ceiling * k.gemm_efficiency / saturation
-    gemm = per_step * gemm_flops / gemm_rate * (1.0 + w.is_dequantised * k.dequantisation)
+    # experts wait for the fullest of them
+    waiting = 1.0 + np.where(moe, k.expert_imbalance, 0.0)
+    gemm = per_step * gemm_flops / gemm_rate * waiting * (1.0 + w.is_dequantised * k.dequantisation)
 
     # attention core: matrix units for the products, and the softmax that keeps pace with the memory system only
-    repeats = np.where(full | (selective & (w.flash_attention < 1)), 1.0, 0.0)
+    repeats = full + selective * (w.flash_attention < 1)
     attention_flops = w.attention_flops * (1.0 + w.attention_backward + repeats) / (t * p)
     attention_seconds = 1.0 / (device.half_flops_per_second * k.attention_efficiency)
     attention_seconds = attention_seconds + k.softmax_bytes / device.memory_bytes_per_second
@@ -113,18 +121,19 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     fused = np.where(w.is_fused > 0, k.fused_share, 1.0)
     widths = w.hidden_size * 8.0 + w.ffn_active_size * w.ffn_matrices
     widths = widths + np.where(moe, w.experts_per_token * w.hidden_size * k.routing_passes, 0.0)
-    traffic = k.elementwise_bytes * fused * widths * np.where(full, 4.0 / 3.0, 1.0)
+    traffic = k.elementwise_bytes * fused * widths * (1.0 + full / 3.0)
     traffic = traffic + device.is_quantised * k.cast_bytes * widths
     logits = LOGIT_BYTES * w.vocabulary_size / w.layers
     elementwise = per_step * stage_layers * (traffic + logits) / (t * device.memory_bytes_per_second)
-    launches = micro_batches * stage_layers * k.layer_seconds * np.where(full, 4.0 / 3.0, 1.0)
+    launches = micro_batches * stage_layers * k.layer_seconds * (1.0 + full / 3.0)
     launches = launches * np.where(moe, 2.0, 1.0)
 
     # tensor parallelism
     inside = group_bandwidth(t, 1.0, at, device, k)
-    collectives = TENSOR_COLLECTIVES + np.where(full, 2.0, 0.0)
+    collectives = TENSOR_COLLECTIVES + 2.0 * full
     exchanged = collectives * 2.0 * 2.0 * w.hidden_size * (t - 1.0) / t
-    tensor = per_step * stage_layers * exchanged / inside * k.tensor_exposed
+    exposed = np.where(w.is_fused > 0, k.overlapped_share, 1.0)
+    tensor = per_step * stage_layers * exchanged / inside * k.tensor_exposed * exposed
     tensor = tensor + np.where(t > 1, micro_batches * stage_layers * collectives * t * k.hop_seconds, 0.0)
 
     # context parallelism: keys and values travel once forward and twice backward
@@ -134,7 +143,7 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     # expert parallelism: dispatch and combine, forward and backward
     routed_bandwidth = group_bandwidth(e, 1.0, at, device, k)
     routed_bytes = 4.0 * w.experts_per_token * 2.0 * w.hidden_size * (e - 1.0) / e / t
-    expert = per_step * stage_layers * routed_bytes / routed_bandwidth * k.expert_exposed
+    expert = per_step * stage_layers * routed_bytes / routed_bandwidth * k.expert_exposed * exposed
     expert = expert + np.where(e > 1, micro_batches * stage_layers * 4.0 * e * k.hop_seconds, 0.0)
 
     work = gemm + attention + elementwise + launches + tensor + context + expert
@@ -147,10 +156,16 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     bandwidth = group_bandwidth(group, t, at, device, k)
     held, ring = dense + routed, (group - 1.0) / group
     sharded = at.sharding >= 3
-    once = 2.0 * w.gradient_bytes * trained * held * ring / bandwidth
-    each = (2.0 * w.weight_bytes + w.gradient_bytes * trained) * held * ring / bandwidth
-    hidden = k.overlap * (gemm + attention + elementwise) / micro_batches
-    data = np.where(sharded, np.maximum(each - hidden, 0.0) * micro_batches, np.maximum(once - hidden, 0.0))
+    # tuned stacks reduce gradients in 16 bits whatever they accumulate in
+    reduced = np.where(w.is_fused > 0, np.minimum(w.gradient_bytes, 2.0), w.gradient_bytes) * trained
+    gathered = np.where(at.sharding >= 1, w.weight_bytes * trained, reduced)
+    once = (reduced + gathered) * held * ring / bandwidth
+    each = (2.0 * w.weight_bytes + reduced) * held * ring / bandwidth
+    # work of one pass hides traffic, but a share of it always shows: the first gather, the last bucket, contention
+    hiding = (gemm + attention + elementwise) / micro_batches
+    moved = np.where(sharded, each, once)
+    shown = np.maximum(moved - hiding, (1.0 - k.overlap) * moved)
+    data = np.where(sharded, micro_batches, 1.0) * shown
     calls = (
         np.where(sharded, SHARDED_COLLECTIVES * micro_batches, k.bucket_collectives * trained) * stage_layers
     )
@@ -173,5 +188,6 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
         data_parallel=data,
         optimizer=optimizer,
         straggler=straggler,
+        fixed=k.step_seconds + 0.0 * straggler,
         hardware_flops=per_step * (gemm_flops + attention_flops),
     )

@@ -125,7 +125,7 @@ def degrees(text: str) -> dict[str, Any]:
     }
     found: dict[str, Any] = {}
     for short, key in names.items():
-        match = re.search(rf"(?<![a-z]){short}(\d+)(?!\d*-)", text)
+        match = re.search(rf"(?<![a-z]){short}(\d+)", text)
         if match:
             found[key] = int(match.group(1))
     stage = re.search(r"zero-?([0123])", text.lower())
@@ -180,8 +180,11 @@ def training_run(row: Row) -> Observation | None:
     precision = "fp8" if row["precision"] in FP8 else PRECISIONS.get(row["precision"])
     if precision is None:
         return None
-    micro = number(row["micro_batch"])
     hardware = degrees(row["parallelism"])
+    if hardware.get("expert_parallel", 1) > 1 and "active_parameters" not in shape:
+        # a mixture of experts whose counts are not given
+        return None
+    micro = number(row["micro_batch"])
     if micro:
         hardware["micro_batch_size"] = int(micro)
     recomputation = RECOMPUTATION.get(row["activation_checkpointing"].split(" (")[0])
@@ -266,8 +269,8 @@ def mlperf(row: Row) -> Observation | None:
     if gpu_id is None or row["benchmark"] not in MLPERF_SHAPES or not row["tokens_per_s_median"]:
         return None
     lora = row["benchmark"].endswith("lora")
-    # FP8 submissions began with Hopper; TPU and the first Gaudi round used bf16
-    half = gpu_id.startswith(("a100", "tpu")) or (row["gpu"] == "Gaudi2" and row["round"] == "v3.0")
+    # FP8 submissions began with Hopper, TPU v5 used int8; A100, TPU v6e and the first Gaudi round used bf16
+    half = gpu_id.startswith(("a100", "tpu-v6")) or (row["gpu"] == "Gaudi2" and row["round"] == "v3.0")
     plan = _plan(
         {
             "name": row["run_id"],

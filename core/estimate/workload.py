@@ -15,6 +15,7 @@ from core.errors import InvalidPlanError
 from core.estimate.architecture import Architecture, resolve
 from core.estimate.flops import forward_flops
 from core.plan import TrainingPlan
+from core.estimate.layout import states_division
 
 # tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M
 PRETRAIN_BATCH_TOKENS = 4_194_304.0
@@ -67,6 +68,8 @@ class Workload:
     is_adapted: Any
     flash_attention: Any
     is_fused: Any
+    is_quantised: Any
+    keeps_copies: Any
 
     @property
     def model_flops_per_token(self) -> Any:
@@ -202,6 +205,8 @@ def _workload(
         is_dequantised=float(plan.method == "qlora"),
         flash_attention=float(plan.flash_attention is not False),
         is_fused=float(is_fused(plan)),
+        is_quantised=float(plan.precision in ("fp8", "fp4")),
+        keeps_copies=float(keeps_copies(plan)),
     )
 
 
@@ -219,12 +224,24 @@ def gradient_bytes(plan: TrainingPlan) -> float:
 def is_fused(plan: TrainingPlan) -> bool:
     """Whether elementwise work is fused into few kernels: the stack says so, or what the plan uses implies it.
 
-    FP8 and FP4 need Transformer Engine, and virtual pipelines and tensor parallelism come with Megatron's kernels.
+    FP8 and FP4 need Transformer Engine, virtual pipelines come with Megatron's kernels, and a plan that leaves its
+    whole division to us is given a tuned stack with it.
     """
     hw = plan.hardware
     if hw.stack is not None:
         return hw.stack.lower() in FUSED_STACKS
-    return plan.precision in ("fp8", "fp4") or (hw.virtual_pipeline or hw.tensor_parallel or 1) > 1
+    return plan.precision in ("fp8", "fp4") or (hw.virtual_pipeline or 1) > 1 or not states_division(hw)
+
+
+def keeps_copies(plan: TrainingPlan) -> bool:
+    """Whether the optimizer's step works on copies: DeepSpeed's stages do, Megatron's distributed one does not.
+
+    A plan that names its ZeRO stage, and no virtual pipeline or FP8, is taken to be the former.
+    """
+    hw = plan.hardware
+    return (
+        hw.sharding is not None and plan.precision not in ("fp8", "fp4") and (hw.virtual_pipeline or 1) == 1
+    )
 
 
 def _active_ffn(a: Architecture) -> float:

@@ -1,0 +1,278 @@
+"""Fit the constants again: `GPULEDGER_TRUTH=DIR python -m core.estimate.calibrate [--write] [--folds]`.
+
+Robust least squares of the logarithm of predicted over published, with the prior of each constant as a residual
+of its own, so that rows can move a constant only as far as they insist. Families weigh less than their rows
+(power -1/4), as forty sizes of one model say less than forty models. Needs scipy, a development dependency.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import GPULedgerError
+from core.estimate import truth, truth_memory
+from core.estimate.choice import Choice, Problem, Row, choose, problem
+from core.estimate.constants import CALIBRATION_SEED, Constants, constants
+from core.estimate.device import device
+from core.estimate.estimate import whole_run_factor
+from core.estimate.workload import demand
+from core.gpu import gpus
+from core.plan import TrainingPlan
+
+Array = NDArray[np.float64]
+STEADY_TABLES = ("benchmark", "llm_foundry", "mlperf", "bloom_sweep")
+"""The BLOOM sweep is fitted on but not part of the throughput score, as it is of one model on one cluster."""
+RESIDUAL_SCALE = 0.1
+PRIOR_WEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is believed of one constant before the rows speak; spreads are of the logarithm."""
+
+    constant: str
+    value: float
+    log_spread: float
+    upper: float
+
+
+def priors(group: str) -> list[Prior]:
+    """The fitted constants of one group, as the table lists them."""
+    with CALIBRATION_SEED.open(newline="", encoding="utf-8") as file:
+        return [
+            Prior(
+                row["constant"], float(row["prior"]), float(row["log_spread"]), float(row["upper"] or "inf")
+            )
+            for row in csv.DictReader(file)
+            if row["group"] == group
+        ]
+
+
+def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | None = None) -> Row:
+    """A plan on published hardware, as the choice of divisions takes it."""
+    gpu = gpus()[gpu_id]
+    return Row(
+        need=demand(plan),
+        device=device(plan, gpu),
+        gpus=count,
+        gpus_per_node=plan.hardware.gpus_per_node or gpu.gpus_per_node,
+        gpu_memory_gib=gpu_memory_gib or gpu.memory_gib or 0.0,
+    )
+
+
+def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
+    """Those rows of a problem."""
+    parts: dict[str, Any] = {}
+    for field in fields(of):
+        value = getattr(of, field.name)
+        if isinstance(value, np.ndarray):
+            parts[field.name] = value[index]
+        else:
+            columns = {f.name: np.asarray(getattr(value, f.name))[index] for f in fields(value)}
+            parts[field.name] = type(value)(**columns)
+    return Problem(**parts)
+
+
+def solved(names: Sequence[Prior], residuals: Any, evaluations: int) -> dict[str, float]:
+    """The constants that minimise `residuals(mapping)` beside their priors."""
+    from scipy.optimize import least_squares  # noqa: PLC0415 - a development dependency
+
+    centre = np.log([p.value for p in names])
+    spread = np.array([p.log_spread for p in names])
+    highest = np.array([min(math.log(p.upper), c + 3.0) for p, c in zip(names, centre, strict=True)])
+
+    def all_residuals(x: Array) -> Array:
+        values = {p.constant: math.exp(v) for p, v in zip(names, x, strict=True)}
+        return np.concatenate([residuals(values), PRIOR_WEIGHT * (x - centre) / spread])
+
+    found = least_squares(
+        all_residuals,
+        np.minimum(centre, highest - 1e-6),
+        bounds=(centre - 3.0, highest),
+        loss="soft_l1",
+        f_scale=0.4,
+        diff_step=2e-3,
+        max_nfev=evaluations,
+    )
+    return {p.constant: math.exp(v) for p, v in zip(names, found.x, strict=True)}
+
+
+class Throughput:
+    """The published hours and rates, as one problem."""
+
+    def __init__(self, folder: Path) -> None:
+        observations, self.skipped = truth.read(folder)
+        self.rows = list[Row]()
+        self.observations = list[truth.Observation]()
+        for seen in observations:
+            try:
+                self.rows.append(row_of(seen.plan, seen.gpu_id, seen.gpus))
+                self.observations.append(seen)
+            except GPULedgerError as error:
+                self.skipped[str(error)] += 1
+        self.problem = problem(self.rows)
+        self.tables = np.array([seen.table for seen in self.observations])
+        self.families = np.array([seen.family for seen in self.observations])
+        self.observed = np.array([seen.observed for seen in self.observations])
+        self.gpus = np.array([row.gpus for row in self.rows], float)
+        self.batch = np.array([row.need.workload.global_batch_tokens for row in self.rows])
+        self.tokens = np.array([row.need.workload.tokens for row in self.rows])
+        self.half = np.array([row.device.half_flops_per_second for row in self.rows])
+        self.is_whole = self.tables == "whole_run"
+        sizes = Counter(self.families)
+        self.weights = np.array([sizes[f] ** -0.25 for f in self.families])
+
+    def predicted(self, k: Constants, index: NDArray[np.intp] | None = None) -> tuple[Array, Choice]:
+        """GPU-hours of whole runs and tokens per second of benchmarks, for those rows."""
+        rows = np.arange(len(self.rows)) if index is None else index
+        found = choose(self.problem if index is None else taken(self.problem, index), k)
+        rate = self.batch[rows] / found.time.total
+        hours = self.tokens[rows] / rate / 3600.0 * self.gpus[rows]
+        hfu = found.time.hardware_flops / (found.time.total * self.half[rows])
+        return np.where(self.is_whole[rows], hours * whole_run_factor(hfu, k), rate), found
+
+    def fitted(self, index: NDArray[np.intp], k: Constants, evaluations: int = 40) -> Constants:
+        """`k` with the throughput constants fitted on those rows."""
+        weights = self.weights[index] / self.weights[index].mean() / RESIDUAL_SCALE
+
+        def residuals(values: dict[str, float]) -> Array:
+            predicted, _ = self.predicted(replace(k, **values), index)
+            return np.log(predicted / self.observed[index]) * weights
+
+        return replace(k, **solved(priors("throughput"), residuals, evaluations))
+
+    def with_overhead(self, k: Constants, index: NDArray[np.intp]) -> Constants:
+        """`k` with the whole-run overhead that makes the median ratio of those whole runs one."""
+        whole = index[self.is_whole[index]]
+        bare = replace(k, whole_run_overhead=1.0)
+        found = choose(taken(self.problem, whole), bare)
+        hours = self.tokens[whole] / (self.batch[whole] / found.time.total) / 3600.0 * self.gpus[whole]
+        hfu = found.time.hardware_flops / (found.time.total * self.half[whole])
+        return replace(
+            k, whole_run_overhead=float(np.median(self.observed[whole] / hours / hfu**k.whole_run_blend))
+        )
+
+    def held_out(self, k: Constants) -> Array:
+        """Predictions of every row by constants that were fitted without its family."""
+        out = np.zeros(len(self.rows))
+        for family in sorted(set(self.families)):
+            train = np.flatnonzero(self.families != family)
+            fold = self.fitted(train[~self.is_whole[train]], k, 20)
+            fold = self.with_overhead(fold, train)
+            test = np.flatnonzero(self.families == family)
+            out[test], _ = self.predicted(fold, test)
+        return out
+
+
+class Peaks:
+    """The published peaks and facts about what fits, as one problem."""
+
+    def __init__(self, folder: Path) -> None:
+        self.facts, self.skipped = truth_memory.read(folder)
+        self.problem = problem([row_of(f.plan, f.gpu_id, f.gpus, f.gpu_memory_gib) for f in self.facts])
+        self.peak = np.array([f.peak_gib or math.nan for f in self.facts])
+        self.limit = np.array([f.gpu_memory_gib for f in self.facts])
+        self.fits = np.array([f.fits for f in self.facts])
+        self.is_loose = np.array([f.is_loose for f in self.facts])
+        self.is_measured = np.isfinite(self.peak)
+        self.families = np.array([f.family for f in self.facts])
+        sizes = Counter(f.source for f in self.facts)
+        self.weights = np.array([sizes[f.source] ** -0.4 for f in self.facts])
+
+    def predicted(self, k: Constants) -> Array:
+        return np.asarray(choose(self.problem, k).memory.total)
+
+    def fitted(self, k: Constants, use: NDArray[np.bool_] | None = None) -> Constants:
+        """`k` with the memory constants fitted on those facts."""
+        use = np.ones(len(self.facts), bool) if use is None else use
+        exact = use & self.is_measured & ~self.is_loose
+        bound = use & ~self.is_measured
+
+        def residuals(values: dict[str, float]) -> Array:
+            total = self.predicted(replace(k, **values))
+            peaks = np.where(exact, np.log(total / np.where(exact, self.peak, 1.0)), 0.0) * self.weights * 8.0
+            over = np.maximum(np.log(total / (0.97 * self.limit)), 0.0) * (bound & self.fits)
+            under = np.maximum(np.log(self.limit / total), 0.0) * (bound & ~self.fits)
+            return np.concatenate([peaks, 3.0 * over, 3.0 * under])
+
+        return replace(k, **solved(priors("memory"), residuals, 30))
+
+
+def errors(predicted: Array, observed: Array) -> str:
+    """Median and mean of the absolute relative error, in percent."""
+    size = np.abs(predicted / observed - 1.0) * 100
+    return f"{len(size):4d} rows, median {np.median(size):5.1f}, mean {size.mean():5.1f}"
+
+
+def half_width(predicted: Array, observed: Array) -> float:
+    """Half width of the 80 percent interval, as a logarithm."""
+    return float(np.quantile(np.abs(np.log(predicted / observed)), 0.8))
+
+
+def write(k: Constants, path: Path = CALIBRATION_SEED) -> None:
+    """Put the values into the table, everything else in it unchanged."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "value": f"{getattr(k, row['constant']):.4g}"} for row in rows)
+
+
+def report(throughput: Throughput, predicted: Array) -> Iterator[str]:
+    """Lines of errors by table."""
+    scored = np.isin(throughput.tables, ("benchmark", "llm_foundry", "mlperf"))
+    for table in (*STEADY_TABLES, "whole_run"):
+        rows = throughput.tables == table
+        yield f"{table:12s} {errors(predicted[rows], throughput.observed[rows])}"
+    yield f"{'throughput':12s} {errors(predicted[scored], throughput.observed[scored])}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    folder = os.environ.get("GPULEDGER_TRUTH")
+    if not folder:
+        print("GPULEDGER_TRUTH names no folder: nothing to fit on", file=sys.stderr)  # noqa: T201
+        return 2
+    peaks, throughput = Peaks(Path(folder)), Throughput(Path(folder))
+    k = peaks.fitted(constants())
+    steady = np.flatnonzero(~throughput.is_whole)
+    k = throughput.fitted(steady, k)
+    k = throughput.with_overhead(k, np.arange(len(throughput.rows)))
+    lines = ["fitted on all rows", *report(throughput, throughput.predicted(k)[0])]
+    if "--folds" in arguments:
+        held_out = throughput.held_out(k)
+        lines += ["leave one family out", *report(throughput, held_out)]
+        whole, scored = (
+            throughput.is_whole,
+            np.isin(throughput.tables, ("benchmark", "llm_foundry", "mlperf")),
+        )
+        k = replace(
+            k,
+            whole_run_spread=half_width(held_out[whole], throughput.observed[whole]),
+            steady_spread=half_width(held_out[scored], throughput.observed[scored]),
+        )
+    total, exact = peaks.predicted(k), peaks.is_measured & ~peaks.is_loose
+    right = (total <= peaks.limit * k.memory_margin) == peaks.fits
+    lines.append(f"memory       {errors(total[exact], peaks.peak[exact])}")
+    lines.append(
+        f"fits or not  {int((~peaks.is_measured).sum())} facts, {right[~peaks.is_measured].mean():.3f} right"
+    )
+    if "--write" in arguments:
+        write(k)
+    print("\n".join(lines))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
