@@ -146,12 +146,11 @@ def _load_aliases(connection: duckdb.DuckDBPyConnection, aliases: tuple[Alias, .
         }
         for row in aliases
     ]
+    shape = [{"provider": "VARCHAR", "label": "VARCHAR", "memory": "DECIMAL(12, 4)", "gpu_id": "VARCHAR"}]
     connection.execute(
-        "insert into gpu_alias"
-        " select alias.provider, alias.label, alias.memory::decimal(12, 4), alias.gpu_id from (select unnest(from_json($rows, '[{"
-        '"provider": "VARCHAR", "label": "VARCHAR", "memory": "VARCHAR", "gpu_id": "VARCHAR"'
-        "}]')) as alias)",
-        {"rows": json.dumps(rows)},
+        "insert into gpu_alias select alias.provider, alias.label, alias.memory, alias.gpu_id"
+        " from (select unnest(from_json($rows, $shape)) as alias)",
+        {"rows": json.dumps(rows), "shape": json.dumps(shape)},
     )
 
 

@@ -1,0 +1,149 @@
+"""Ledgers made from a few offers given in code: no network, no adapter."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+
+from core.alias import Alias, Aliases
+from core.document import Document, Request
+from core.money import Price, Unit
+from core.offer import Offer, Skipped
+from core.store.archive import Archive, FetchFailure, Manifest, run_id
+from core.store.database import Home, turn, writing
+from core.store.migrate import SourceRow, migrate
+from core.store.publish import publish, reading
+from core.store.record import Batch, Recorded, record
+from core.store.staging import Located, SideFact
+
+T0 = datetime(2026, 10, 1, tzinfo=UTC)
+ALIASES = (
+    Alias("", "H100 SXM", None, "h100-sxm-80gb"),
+    Alias("", "A100", Decimal(80), "a100-80gb"),
+    Alias("", "L4", None, "l4-24gb"),
+)
+
+
+def source_row(name: str, kind: str = "live", provider: str = "runpod") -> SourceRow:
+    return SourceRow(
+        source=name,
+        provider=provider,
+        kind=kind,
+        fresh_for_seconds=3 * 3600,
+        every_seconds=3600,
+        homepage="https://prices.example/",
+        licence="none",
+    )
+
+
+def an_offer(sku: str, amount: Any = "2.5", **more: Any) -> Offer:
+    """An offer of one H100 for so many dollars per hour, unless other terms are given."""
+    price = {"unit": Unit.HOUR, "currency": "USD"} | {
+        name: more.pop(name) for name in ("unit", "currency") if name in more
+    }
+    terms: dict[str, Any] = {
+        "provider": "runpod",
+        "sku": sku,
+        "gpu_label": "NVIDIA H100 SXM",
+        "gpu_count": Decimal(1),
+        "purchase_option": "on_demand",
+        "availability": "available",
+        "price": Price(amount=Decimal(str(amount)), **price),
+    }
+    return Offer(**terms | more)
+
+
+class Books:
+    """A ledger that a test writes run by run, an hour apart."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.sources = (source_row("runpod"), source_row("other"), source_row("list", "archive"))
+        self.aliases = ALIASES
+        self.at = T0
+
+    def run(
+        self,
+        *offers: Offer,
+        source: str = "runpod",
+        at: datetime | None = None,
+        side_facts: Sequence[SideFact] = (),
+        skipped: Sequence[Skipped] = (),
+        failure: FetchFailure | None = None,
+        is_complete: bool = True,
+    ) -> Recorded:
+        """Record what a source showed; an hour passes first unless a time is given."""
+        self.at = at or self.at + timedelta(hours=1)
+        self.home.create()
+        document = Document(
+            source=source,
+            request=Request(url=f"https://{source}.example/"),
+            body=repr(offers).encode(),
+            fetched_at=self.at,
+        )
+        manifest = Manifest(
+            run_id=run_id(source, self.at),
+            source=source,
+            started_at=self.at,
+            observed_at=self.at,
+            documents=(Archive(self.home.archive).put(document),),
+            is_complete=is_complete,
+            failure=failure,
+        )
+        kind = next(row.kind for row in self.sources if row.source == source)
+        batch = Batch(
+            manifest=manifest,
+            kind=kind,  # pyright: ignore[reportArgumentType]
+            parser_version=1,
+            offers=[Located(fact=offer, document_no=0) for offer in offers],
+            side_facts=side_facts,
+            skipped=skipped,
+            outcome="failed" if failure else "accepted",
+            error=failure,
+        )
+        with self.writing() as connection:
+            return record(connection, batch, Aliases(self.aliases))
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The writer's database at this release."""
+        with turn(self.home), writing(self.home) as connection:
+            migrate(connection, sources=self.sources, aliases=self.aliases)
+            yield connection
+
+    def publish(self) -> int:
+        with turn(self.home):
+            return publish(self.home, now=self.at)
+
+    def ask(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """Rows of the writer's database."""
+        with self.writing() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of the newest snapshot."""
+        with reading(self.home) as connection:
+            return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def books(home: Home) -> Books:
+    return Books(home)
+
+
+@pytest.fixture
+def migrated() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A migrated ledger without a row, in memory."""
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        migrate(connection, sources=[source_row("runpod")], aliases=ALIASES)
+        yield connection
+
+
+@pytest.fixture(name="an_offer")
+def _an_offer() -> Callable[..., Offer]:
+    return an_offer
