@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import duckdb
+import pyarrow as pa
 
 from core.alias import Aliases
 from core.offer import (
@@ -24,7 +25,7 @@ from core.offer import (
 from core.store import sql
 from core.store.archive import FetchFailure, Manifest
 from core.store.database import transaction
-from core.store.staging import Located, SideFact, fact_table, seen_table
+from core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
 
 EXAMPLE_CHARACTERS = 2000
 
@@ -46,15 +47,20 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded:
+class _Appended:
+    changes: int = 0
+    """Rows appended to price_change or corrected there, withdrawals included."""
+    withdrawn: int = 0
+    new_offers: int = 0
+    moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """The largest price moves of known offers, for the run's report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded(_Appended):
     """What recording a run did."""
 
     run_no: int
-    changes: int
-    withdrawn: int
-    new_offers: int
-    moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """The largest price moves of known offers, for the run's report."""
 
 
 def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
@@ -70,60 +76,81 @@ def record(connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases
         first_document = _next(connection, "document", "document_no")
         _documents(connection, batch.manifest, run_no, first_document)
         _skips(connection, batch.skipped, run_no)
-        changes = withdrawn = new_offers = 0
-        moves: list[dict[str, Any]] = []
+        appended = _Appended()
         if batch.outcome == "accepted":
             parameters = {
                 "run_no": run_no,
                 "source": batch.manifest.source,
                 "observed_at": batch.manifest.observed_at,
                 "is_complete": batch.manifest.is_complete,
+                "first_document": first_document,
             }
-            new_offers = _stage(connection, batch, aliases, first_document, parameters)
-            before = _count(connection, "price_change")
-            moves = sql.rows(connection, "record/moves") if batch.kind == "live" else []
-            withdrawn = _append(connection, batch.kind, parameters)
-            changes = _count(connection, "price_change") - before
+            appended = _append(connection, batch, aliases, parameters)
             _side_facts(connection, batch, parameters)
-        _run_row(connection, batch, run_no, changes)
-    return Recorded(run_no=run_no, changes=changes, withdrawn=withdrawn, new_offers=new_offers, moves=moves)
-
-
-def _stage(
-    connection: duckdb.DuckDBPyConnection,
-    batch: Batch,
-    aliases: Aliases,
-    first_document: int,
-    parameters: Mapping[str, Any],
-) -> int:
-    numbered = [
-        Located(fact=entry.fact, document_no=first_document + entry.document_no) for entry in batch.offers
-    ]
-    connection.register("seen_arrow", seen_table(batch.manifest.source, numbered, aliases))
-    try:
-        connection.execute("create or replace temp table seen as select * from seen_arrow")
-    finally:
-        connection.unregister("seen_arrow")
-    new_offers = _run(connection, "record/10_new_offers", parameters)
-    _run(connection, "record/20_changed_shape", parameters)
-    _run(connection, "record/30_state", parameters)
-    return new_offers
+        _run_row(connection, batch, run_no, appended.changes)
+    return Recorded(run_no=run_no, **vars(appended))
 
 
 def _append(
-    connection: duckdb.DuckDBPyConnection, kind: Literal["live", "archive"], parameters: Mapping[str, Any]
-) -> int:
-    """Write the logs and the current state; returns how many offers were withdrawn."""
-    if kind == "archive":
-        _run(connection, "record/archive_price_change", parameters)
-        _run(connection, "record/archive_current", parameters)
-        return 0
-    _run(connection, "record/live_absent", parameters)
-    _run(connection, "record/live_price_change", parameters)
+    connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases, parameters: Mapping[str, Any]
+) -> _Appended:
+    first_document = parameters["first_document"]
+    numbered = [
+        Located(fact=entry.fact, document_no=first_document + entry.document_no) for entry in batch.offers
+    ]
+    table = seen_table(numbered, aliases)
+    return (
+        append_live(connection, table, parameters)
+        if batch.kind == "live"
+        else _append_archive(connection, table, parameters)
+    )
+
+
+def append_live(
+    connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
+) -> _Appended:
+    """Write what a batch changes in the logs and the current state; only inside a transaction.
+
+    Args:
+        seen: as `core.store.staging.seen_table` makes it.
+        parameters: run_no, source, observed_at and is_complete.
+    """
+    connection.register("seen_arrow", in_parts(seen))
+    try:
+        _run(connection, "record/10_difference", parameters)
+        row = connection.execute(
+            "select count(*) filter (is_new), count(*) filter (is_shape_change),"
+            " count(*) filter (is_absent and is_price_change) from difference"
+        ).fetchone()
+        assert row is not None
+        new_offers, other_shapes, withdrawn = row
+        if new_offers:
+            _run(connection, "record/live_number", parameters)
+            _run(connection, "record/live_new_offers", parameters)
+        if other_shapes:
+            _run(connection, "record/live_changed_shape", parameters)
+    finally:
+        connection.unregister("seen_arrow")
+    moves = sql.rows(connection, "record/moves")
+    changes = _run(connection, "record/live_price_change", parameters)
     _run(connection, "record/live_stock_change", parameters)
     _run(connection, "record/live_current", parameters)
-    row = connection.execute("select count(*) from absent where is_second_time").fetchone()
-    return row[0] if row else 0
+    return _Appended(changes=changes, withdrawn=withdrawn, new_offers=new_offers, moves=moves)
+
+
+def _append_archive(
+    connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
+) -> _Appended:
+    connection.register("seen_arrow", in_parts(seen))
+    try:
+        new_offers = _run(connection, "record/archive_new_offers", parameters)
+        _run(connection, "record/archive_changed_shape", parameters)
+        _run(connection, "record/archive_observation", parameters)
+    finally:
+        connection.unregister("seen_arrow")
+    changes = _run(connection, "record/archive_price_change", parameters)
+    _run(connection, "record/archive_current", parameters)
+    return _Appended(changes=changes, withdrawn=0, new_offers=new_offers, moves=[])
 
 
 # kind of fact -> table; `record/<table>.sql` appends what differs from the last known
@@ -159,12 +186,6 @@ def _run(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[s
 
 def _next(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:
     row = connection.execute(f"select coalesce(max({column}), 0) + 1 from {table}").fetchone()
-    assert row is not None
-    return row[0]
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"select count(*) from {table}").fetchone()
     assert row is not None
     return row[0]
 

@@ -81,12 +81,11 @@ _OFFER_COLUMNS: dict[str, tuple[pa.DataType, Callable[[Offer], Any]]] = {
 }
 
 
-def seen_table(source: str, located: Sequence[Located], aliases: Aliases) -> pa.Table:
+def seen_table(located: Sequence[Located], aliases: Aliases) -> pa.Table:
     """The batch's offers, one row each, with their accelerator resolved."""
     offers = [entry.fact for entry in located]
     columns: dict[str, pa.Array] = {
         "position": pa.array(range(len(offers)), pa.int32()),
-        "source": pa.array([source] * len(offers), pa.string()),
         "gpu_id": pa.array(
             [aliases.resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib) for offer in offers],
             pa.string(),
@@ -96,6 +95,14 @@ def seen_table(source: str, located: Sequence[Located], aliases: Aliases) -> pa.
     for name, (kind, value) in _OFFER_COLUMNS.items():
         columns[name] = pa.array([value(offer) for offer in offers], kind)
     return pa.table(columns)
+
+
+PART_ROWS = 8192
+
+
+def in_parts(table: pa.Table) -> pa.Table:
+    """The same rows in parts, so that DuckDB scans them with all its threads; one part is one thread's."""
+    return pa.Table.from_batches(table.combine_chunks().to_batches(max_chunksize=PART_ROWS), table.schema)
 
 
 SideFact = StoragePrice | TransferPrice | ExchangeRate | InterruptionBand | MarketSample

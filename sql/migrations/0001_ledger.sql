@@ -183,7 +183,8 @@ create table offer_current (
     run_no integer not null,
     document_no integer,
     availability varchar not null,
-    stock_changed_at timestamptz not null
+    stock_changed_at timestamptz not null,
+    shape_hash ubigint
 );
 comment on table offer_current is 'One row per offer: the last state of both logs, kept in the same transaction.';
 comment on column offer_current.offer_no is 'The offer.';
@@ -199,6 +200,8 @@ comment on column offer_current.run_no is 'Run of the last price change.';
 comment on column offer_current.document_no is 'Document of the last price change.';
 comment on column offer_current.availability is 'Last stock, see stock_change.';
 comment on column offer_current.stock_changed_at is 'observed_at of the last stock change.';
+comment on column offer_current.shape_hash is
+    'Hash of the shape last published, so that a refresh need not compare its columns; null for archives.';
 
 create table skipped_row (
     run_no integer not null,

@@ -1,14 +1,17 @@
 -- grain: one merged row in offer_current per offer of a dated list: its newest observation
+-- parameters: source varchar
 merge into offer_current as current
 using (
-    select price_change.*, numbered.source, numbered.offer_id
+    select price_change.*, observation.offer_id
     from price_change
-    inner join (select distinct offer_no, source, offer_id from numbered) as numbered
-        on price_change.offer_no = numbered.offer_no
+    inner join (
+        select offer_no, offer_id, max(observed_at) as newest_at from observation group by all
+    ) as observation
+        on price_change.offer_no = observation.offer_no and price_change.observed_at >= observation.newest_at
     qualify row_number() over (partition by price_change.offer_no order by price_change.observed_at desc) = 1
 ) as new
 on current.offer_no = new.offer_no
-when matched then update set
+when matched and new.observed_at >= current.changed_at then update set
     changed_at = new.observed_at,
     amount = new.amount,
     upfront_amount = new.upfront_amount,
@@ -18,6 +21,6 @@ when matched then update set
     run_no = new.run_no,
     document_no = new.document_no
 when not matched then insert values (
-    new.offer_no, new.source, new.offer_id, new.observed_at, new.amount, new.upfront_amount, new.currency,
-    new.unit, new.effective_at, new.run_no, new.document_no, 'unknown', new.observed_at
+    new.offer_no, $source::varchar, new.offer_id, new.observed_at, new.amount, new.upfront_amount, new.currency,
+    new.unit, new.effective_at, new.run_no, new.document_no, 'unknown', new.observed_at, null
 );

@@ -1,17 +1,7 @@
 -- grain: one merged row in offer_current per offer that changed in this run
+-- parameters: run_no integer, source varchar
 merge into offer_current as current
-using (
-    select
-        offer_no, source, offer_id, observed_at, amount, upfront_amount, currency, unit, effective_at,
-        document_no, availability, is_price_change, is_stock_change
-    from numbered
-    where is_price_change or is_stock_change
-    union all
-    select
-        offer_no, null, null, $observed_at::timestamptz, null, null, null, null, null,
-        null, 'unlisted', is_second_time, not is_second_time
-    from absent
-) as new
+using difference as new
 on current.offer_no = new.offer_no
 when matched then update set
     changed_at = if(new.is_price_change, new.observed_at, current.changed_at),
@@ -22,9 +12,10 @@ when matched then update set
     effective_at = if(new.is_price_change, new.effective_at, current.effective_at),
     run_no = if(new.is_price_change, $run_no::integer, current.run_no),
     document_no = if(new.is_price_change, new.document_no, current.document_no),
-    availability = new.availability,
-    stock_changed_at = if(new.is_stock_change, new.observed_at, current.stock_changed_at)
+    availability = if(new.is_absent, 'unlisted', new.availability),
+    stock_changed_at = if(new.is_stock_change, new.observed_at, current.stock_changed_at),
+    shape_hash = if(new.is_absent, current.shape_hash, new.shape_hash)
 when not matched then insert values (
-    new.offer_no, new.source, new.offer_id, new.observed_at, new.amount, new.upfront_amount, new.currency,
-    new.unit, new.effective_at, $run_no::integer, new.document_no, new.availability, new.observed_at
+    new.offer_no, $source::varchar, new.offer_id, new.observed_at, new.amount, new.upfront_amount, new.currency,
+    new.unit, new.effective_at, $run_no::integer, new.document_no, new.availability, new.observed_at, new.shape_hash
 );

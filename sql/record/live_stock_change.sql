@@ -1,10 +1,7 @@
 -- grain: one appended row per offer whose stock differs from its state, or that is absent for the first time
+-- parameters: run_no integer
 insert into stock_change by name
-select offer_no, observed_at, availability, $run_no::integer as run_no
-from numbered
+select observed_at, offer_no, if(is_absent, 'unlisted', availability) as availability, $run_no::integer as run_no
+from difference
 where is_stock_change
-union all by name
-select offer_no, $observed_at::timestamptz as observed_at, 'unlisted' as availability, $run_no::integer as run_no
-from absent
-where not is_second_time
 order by offer_no;

@@ -1,0 +1,89 @@
+"""A made-up year of a large ledger: 60,000 offers refreshed every hour, changes in published proportions.
+
+A third of the offers is spot and changes at 20 % of the refreshes, the others at 1.5 %. Every price is a
+function of offer and hour alone, so the log of a year can be written at once (`fill`), and a test proves the
+rows equal to what the recorder appends when it is given the same refreshes one by one.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+
+SOURCE = "synthetic"
+OFFERS = 60_000
+HOURS = 8760
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+# Prices never repeat within a year: an odd multiple of the hour modulo a prime above 8,760.
+MODEL = """
+create or replace macro is_spot(n) as n % 3 = 0;
+create or replace macro is_changed(n, h) as
+    h = 0 or hash(n * 10007 + h) % 10000 < if(is_spot(n), 2000, 150);
+create or replace macro amount_of(n, h) as
+    cast((5000 + hash(n) % 900000 + (h * 7919) % 10007) / 10000 as decimal(18, 6));
+create or replace macro observed_at_of(h) as timestamptz '2025-01-01 00:00:00+00' + to_hours(h::integer);
+"""
+
+# 20 providers x 50 GPUs x 60 places: 1,200 offers of each GPU
+SEEN = """
+select
+    n::integer - 1 as position,
+    gpu.gpu_id,
+    1 as document_no,
+    lpad(to_hex(hash(n)), 16, '0') as offer_id,
+    'provider_' || n % 20 as provider,
+    null::varchar as via,
+    'sku-' || n % 4999 as sku,
+    'type-' || n % 997 as instance_type,
+    'region-' || n // 1000 as region,
+    null::varchar as zone,
+    null::varchar as tier,
+    gpu.name as gpu_label,
+    [1, 2, 4, 8][1 + n % 4]::decimal(18, 4) as gpu_count,
+    if(is_spot(n), 'spot', 'on_demand') as purchase_option,
+    null::decimal(18, 6) as term_months,
+    null::varchar as payment,
+    null::varchar as operating_system,
+    80::decimal(18, 4) as gpu_memory_gib,
+    26::decimal(18, 4) as vcpus,
+    200::decimal(18, 4) as memory_gib,
+    null::decimal(18, 4) as local_storage_gb,
+    null::varchar as network,
+    null::integer as min_gpus,
+    null::integer as max_gpus,
+    null::integer as billing_increment_seconds,
+    null::integer as minimum_billing_seconds,
+    amount,
+    null::decimal(18, 6) as upfront_amount,
+    'USD' as currency,
+    'hour' as unit,
+    null::timestamptz as effective_at,
+    null::timestamptz as observed_at,
+    'available' as availability
+from (
+    select changed.n, amount_of(changed.n, max(changed.h)) as amount
+    from (
+        select n.range as n, h.range as h
+        from range(1, $offers + 1) as n
+        cross join range(greatest(0, $hour - 2000), $hour + 1) as h
+        where is_changed(n.range, h.range) or h.range = 0
+    ) as changed
+    group by changed.n
+)
+inner join (
+    select gpu_id, name, row_number() over (order by gpu_id) - 1 as gpu_no from gpu limit 50
+) as gpu on n % 50 = gpu.gpu_no
+order by n
+"""
+
+
+def seen(connection: duckdb.DuckDBPyConnection, hour: int, offers: int = OFFERS) -> pa.Table:
+    """What the source shows at that hour, as `core.store.staging.seen_table` would make it."""
+    connection.execute(MODEL)
+    return connection.execute(SEEN, {"offers": offers, "hour": hour}).to_arrow_table()
+
+
+def at_hour(hour: int) -> datetime:
+    """When that refresh was observed."""
+    return START + timedelta(hours=hour)
