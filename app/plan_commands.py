@@ -1,9 +1,301 @@
-"""Commands about training plans: what they need and what they cost."""
+"""Commands about training plans: quote, estimate, presets, lint, explain."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from app import context, decision_commands, render
+from app.price_commands import (
+    AllowStale,
+    AsOf,
+    FormatOption,
+    OnDemand,
+    Providers,
+    Reserved,
+    Spot,
+    Tiers,
+    purchase_options,
+)
+from app.render import Column, Format
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from core.cost.answer import QuoteSet
+    from core.cost.request import QuoteOptions
+    from core.plan import TrainingPlan
+
+Plan = Annotated[
+    str, typer.Argument(help="A .toml, .json or .jsonl file, a preset, or - for standard input.")
+]
+Gpu = Annotated[str | None, typer.Option("--gpu", "-g", help="SPEC: [vendor:]NAME[:MEMORY][:COUNT].")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands to the program."""
+    for command in (quote, estimate, presets, lint, explain):
+        app.command()(command)
+    decision_commands.register(app)
+
+
+QUOTE_COLUMNS = (
+    Column("#", "rank", is_number=True),
+    Column("USD", "usd_mid", is_number=True),
+    Column("LOW..HIGH", "usd_range", is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type"),
+    Column("N", "nodes", is_number=True),
+    Column("GPU", "gpus_of"),
+    Column("OPTION", "option"),
+    Column("REGION", "region"),
+    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True),
+    Column("HOURS", "hours", is_number=True),
+    Column("STATE", "price_state"),
+    Column("AGE", "age", is_number=True),
+    Column("QUOTE", "quote_id"),
+)
+
+
+def quote(
+    plan: Plan,
+    gpu: Gpu = None,
+    provider: Providers = None,
+    region: Annotated[
+        list[str] | None, typer.Option("--region", "-r", help="Region code, country or continent; repeat.")
+    ] = None,
+    spot: Spot = False,
+    on_demand: OnDemand = False,
+    reserved: Reserved = False,
+    tier: Tiers = None,
+    as_of: AsOf = None,
+    deadline: Annotated[float | None, typer.Option(help="Most wall hours.", min=0)] = None,
+    budget: Annotated[str | None, typer.Option(help="Most US dollars; says pass or fail with slack.")] = None,
+    max_gpus: Annotated[int | None, typer.Option(help="Most GPUs paid for.", min=1)] = None,
+    frontier: Annotated[
+        bool, typer.Option("--frontier", help="All that is best in cost, time or risk.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="With --frontier: draw it as SVG into this file.")] = None,
+    allow_stale: AllowStale = False,
+    lock: Annotated[
+        Path | None, typer.Option(help="Write prices to this file, or re-use those in it.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many quotes.")] = 10,
+    format: FormatOption = None,
+) -> None:
+    """Where the plan costs least in all, with a receipt for every dollar."""
+    with context.answering():
+        from app.plan_input import read_plans
+        from app.quoting import answer, keep, locked_answer
+
+        plans = read_plans(plan)
+        asked = _asked(
+            gpu=gpu,
+            providers=tuple(provider or ()),
+            regions=tuple(region or ()),
+            tiers=tuple(tier or ()),
+            purchase_options=tuple(purchase_options(spot=spot, on_demand=on_demand, reserved=reserved) or ()),
+            deadline_hours=deadline,
+            budget=budget,
+            max_gpus=max_gpus,
+            allow_stale=allow_stale,
+            limit=limit,
+        )
+        past, now = context.instant(as_of, "--as-of"), context.now()
+        if frontier:
+            if len(plans) != 1:
+                raise UsageError(f"--frontier: takes one plan, got {len(plans)}")
+            _frontier(plans[0], asked, plot, format, past, now)
+            return
+        if len(plans) != 1:
+            _quote_many(plans, asked, format, past, now)
+            return
+        if lock is not None:
+            found = locked_answer(plans[0], asked, lock, as_of=past, now=now)
+        else:
+            found = answer(plans[0], asked, as_of=past, now=now)
+        keep(found)
+        _show(found, format)
+
+
+def _is_for_people(format: Format | None) -> bool:
+    return format in (Format.TABLE, Format.MD) or (format is None and sys.stdout.isatty())
+
+
+def _asked(*, budget: str | None, **flags: Any) -> QuoteOptions:
+    from app.quoting import overrides
+    from core.cost.request import QuoteOptions
+    from core.money import decimal_from
+
+    try:
+        budget_usd = None if budget is None else decimal_from(budget)
+    except ValueError:
+        raise UsageError(f"--budget: {budget!r} is no amount, as in 500 or 1250.50") from None
+    if budget_usd is not None and budget_usd < 0:
+        raise UsageError(f"--budget: {budget} is negative")
+    return QuoteOptions(budget_usd=budget_usd, overrides=overrides(), **flags)
+
+
+def _show(found: QuoteSet, format: Format | None) -> None:
+    if _is_for_people(format):
+        render.emit([_table_row(row) for row in found.to_dict()["quotes"]], format, columns=QUOTE_COLUMNS)
+        if format is not Format.MD:
+            for remark in _remarks(found):
+                typer.echo(remark)
+    elif format in (Format.CSV, Format.JSONL):
+        render.emit(found.to_dict()["quotes"], format)
+    else:
+        render.emit(found.to_dict(), format)
+
+
+def _table_row(row: dict[str, Any]) -> dict[str, Any]:
+    from datetime import timedelta
+
+    term = f" {row['term_months']} mo" if row["term_months"] else ""
+    usd = row["usd_total"]
+    return row | {
+        "usd_mid": f"{float(usd['mid']):,.2f}",
+        "usd_range": f"{float(usd['low']):,.2f}..{float(usd['high']):,.2f}",
+        "gpus_of": f"{row['paid_gpus']} x {row['gpu_id']}",
+        "option": f"{row['purchase_option']}{term}",
+        "hours": f"{row['wall_hours']['mid']:,.1f}",
+        "age": render.age(timedelta(hours=row["price_age_hours"])),
+    }
+
+
+def _remarks(found: QuoteSet) -> list[str]:
+    """What a person should know beside the ranking."""
+    content = found.to_dict()
+    said = ["", f"Lines of {found.quotes[0].quote_id}:"]
+    for line in content["quotes"][0]["lines"]:
+        usd = "not given" if line["usd"] is None else f"{float(line['usd']):,.2f}"
+        said.append(f"  {line['name']:<24}{usd:>16}  {render.clean(line['basis'])}")
+    other, flip = content["cheapest_per_gpu_hour"], content["flipped_by"]
+    if other is not None and flip is not None:
+        said.append(
+            f"Cheapest per GPU-hour: {other['gpu_id']} at {other['provider']}, {other['usd_per_gpu_hour']} USD; "
+            f"{other['usd_total']['mid']} in all, mostly by {flip['line']} (+{flip['usd_more']})."
+        )
+    for name in ("deadline", "budget"):
+        verdict = content[name]
+        if verdict is not None:
+            unit = "hours" if name == "deadline" else "usd"
+            word = "pass" if verdict["passes"] else "fail"
+            said.append(f"{name}: {word}, slack {verdict[f'slack_{unit}']} {unit}")
+    excluded = "; ".join(f"{row['count']} x {row['reason']}" for row in content["excluded"])
+    if excluded:
+        said.append(f"Left out: {excluded}")
+    said.append(f"Not included: {', '.join(content['not_included'])}")
+    said += [f"Assumed: {text}" for text in content["assumptions"]]
+    said += [f"Warning: {text}" for text in content["warnings"]]
+    return said
+
+
+def _quote_many(
+    plans: list[TrainingPlan], asked: QuoteOptions, format: Format | None, past: Any, now: Any
+) -> None:
+    from app.quoting import answer
+    from core.errors import EstimateError
+
+    rows: list[dict[str, Any]] = []
+    for plan in plans:
+        try:
+            rows.append(answer(plan, asked, as_of=past, now=now).to_dict())
+        except EstimateError as error:
+            rows.append({"plan": plan.name, "error": str(error)})
+    render.emit(rows, format)
+    if all("error" in row for row in rows):
+        raise typer.Exit(context.NOTHING)
+
+
+def _frontier(
+    plan: TrainingPlan, asked: QuoteOptions, path: Path | None, format: Format | None, past: Any, now: Any
+) -> None:
+    from app.quoting import market
+    from core.cost.frontier import frontier, plot
+    from core.store.keep import write_whole
+
+    with market(plan, asked, as_of=past, now=now) as prices:
+        points = frontier(plan, prices, now=now, options=asked)
+    rows = [point.to_dict() for point in points]
+    if _is_for_people(format):
+        rows = [
+            {**row, "usd_total": row["usd_total"]["mid"], "wall_hours": round(row["wall_hours"], 1)}
+            for row in rows
+        ]
+    render.emit(rows, format)
+    if path is not None:
+        write_whole(path, plot(points, plan.name).encode())
+
+
+def estimate(
+    plan: Plan,
+    gpu: Gpu = None,
+    gpus: Annotated[int | None, typer.Option(help="How many GPUs.", min=1)] = None,
+    format: FormatOption = None,
+) -> None:
+    """Hours, memory and fit, without prices. Searches the hardware that the plan does not name."""
+    with context.answering():
+        from app.plan_input import read_plans
+        from core.cost.physics import estimates_of
+        from core.errors import EstimateError
+
+        plans = read_plans(plan)
+        rows: list[dict[str, Any]] = []
+        for one in plans:
+            try:
+                rows += [found.to_dict() for found in estimates_of(one, gpu=gpu, gpus=gpus)]
+            except EstimateError as error:
+                if len(plans) == 1:
+                    raise
+                rows.append({"plan": one.name, "error": str(error)})
+        render.emit(rows[0] if len(rows) == 1 and len(plans) == 1 else rows, format)
+
+
+def presets(format: FormatOption = None) -> None:
+    """Plans known by name."""
+    with context.answering():
+        from core.plan import preset_plan
+        from core.plan import presets as names
+
+        rows = [
+            {
+                "name": name,
+                "method": plan.method,
+                "model": plan.model,
+                "training_tokens": plan.total_tokens,
+                "sequence_length": plan.sequence_length,
+            }
+            for name in names()
+            for plan in [preset_plan(name)]
+        ]
+        render.emit(rows, format)
+
+
+def lint(plan: Plan, format: FormatOption = None) -> None:
+    """Can this be true? Checks a plan against memory, arithmetic and physics."""
+    with context.answering():
+        from app.plan_input import one_plan
+        from core.cost.lint import lint_plan
+
+        findings = lint_plan(one_plan(plan))
+        render.emit([finding.to_dict() for finding in findings], format)
+        if any(finding.is_error for finding in findings):
+            raise typer.Exit(context.NOTHING)
+
+
+def explain(
+    quote_id: Annotated[str, typer.Argument(metavar="QUOTE_ID", help="As `quote` printed it.")],
+    format: FormatOption = None,
+) -> None:
+    """The chain from a quote's dollars to the stored bytes."""
+    with context.answering():
+        from app.quoting import explained
+
+        found = explained(quote_id)
+        if _is_for_people(format):
+            render.emit(found["chain"], format)
+        else:
+            render.emit(found, format)

@@ -152,8 +152,8 @@ def _nodes(machine: Machine, chip: GPU, wanted: int | None, *, is_free: bool) ->
     size = machine.gpu_count
     least = max(1, math.ceil((machine.min_gpus or 1) / size))
     order_limit = machine.max_gpus if (machine.max_gpus or 0) >= size else None
-    # parts of a server have no fabric to each other; two nodes sold as one order do
-    joins = is_free or least > 1 or (machine.may_join and size >= chip.gpus_per_node)
+    # parts of a server have no fabric to each other that anybody vouches for; nodes sold in one order do
+    joins = is_free or least > 1 or (machine.may_join and size >= max(chip.gpus_per_node, 2))
     if wanted is not None:
         count = max(least, math.ceil(wanted / size))
         found = [(size, count, wanted if is_free else min(wanted, size * count))]

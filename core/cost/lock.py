@@ -1,4 +1,5 @@
-"""Prices written down as a dependency lock does: the same plan and lock give identical bytes anywhere, later."""
+"""Prices written down as a dependency lock does: the same plan and lock give identical bytes anywhere,
+later."""
 
 from __future__ import annotations
 

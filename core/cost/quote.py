@@ -104,7 +104,7 @@ def _warnings(quotes: Sequence[Quote]) -> Iterator[str]:
     cheaper = [q for q in quotes if q.price_state == "stale" and q.total.mid < best.total.mid]
     if cheaper:
         least = min(cheaper, key=lambda q: q.total.mid)
-        yield f"a stale price would come to {least.total.mid} USD (rank {least.rank}); --allow-stale lets it win"
+        yield f"a stale price would come to {least.total.mid} USD (rank {least.rank}); --allow-stale lets it"
     if best.price_state != "fresh":
         days = best.price_age_hours / 24
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"

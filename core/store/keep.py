@@ -36,7 +36,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def keep_quote(home: Home, quote_id: str, content: Mapping[str, Any]) -> None:
-    """Keep a quote, so that it can be explained later. The same id holds the same dollars, so the first stays.
+    """Keep a quote, so that it can be explained later. The same id holds the same dollars, so the first
+    stays.
 
     Raises:
         StoreError: the disk refused.

@@ -1,0 +1,141 @@
+"""From flags to an answer of the cost engine: the composition that the commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app import context
+from core.errors import CorruptError, GPULedgerError, UsageError
+
+if TYPE_CHECKING:
+    from core.cost.answer import QuoteSet
+    from core.cost.lock import Lock
+    from core.cost.market import Market
+    from core.cost.override import Overrides
+    from core.cost.request import QuoteOptions
+    from core.plan import TrainingPlan
+
+
+def overrides() -> Overrides:
+    """The user's own terms: `$GPULEDGER_OVERRIDES`, else `overrides.toml` of the home; none without a file.
+
+    Raises:
+        ConfigError: the file is wrong.
+        UsageError: the file that the variable names cannot be read.
+    """
+    from core.cost.override import Overrides, read_overrides
+
+    named = os.environ.get("GPULEDGER_OVERRIDES")
+    path = Path(named) if named else context.home().path / "overrides.toml"
+    try:
+        return read_overrides(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        if named:
+            raise UsageError(f"GPULEDGER_OVERRIDES: cannot read {path}: {error}") from error
+        return Overrides()
+
+
+@contextmanager
+def market(
+    plan: TrainingPlan, asked: QuoteOptions, *, as_of: datetime | None, now: datetime
+) -> Generator[Market]:
+    """The newest snapshot as the market of that question."""
+    from core.cost.ledger_market import LedgerMarket
+    from core.cost.request import market_filter
+
+    with context.snapshot() as connection:
+        yield LedgerMarket(
+            connection,
+            market_filter(plan, asked),
+            as_of=as_of,
+            at=as_of or now,
+            allow_stale=asked.allow_stale,
+        )
+
+
+def answer(plan: TrainingPlan, asked: QuoteOptions, *, as_of: datetime | None, now: datetime) -> QuoteSet:
+    """The ranking from the newest snapshot."""
+    from core.cost.quote import quote
+
+    with market(plan, asked, as_of=as_of, now=now) as prices:
+        return quote(plan, prices, as_of=as_of, now=now, options=asked)
+
+
+def locked_answer(
+    plan: TrainingPlan, asked: QuoteOptions, path: Path, *, as_of: datetime | None, now: datetime
+) -> QuoteSet:
+    """The ranking from the lock file; where there is none yet, from the snapshot, and the lock is written.
+
+    Both answers are computed from the lock, so that the first is the same bytes as all later ones.
+    """
+    from core.cost.lock import lock_of, read_lock, written
+    from core.cost.quote import quote
+    from core.store.keep import write_whole
+
+    if not path.exists():
+        with market(plan, asked, as_of=as_of, now=now) as prices:
+            first = quote(plan, prices, as_of=as_of, now=now, options=asked)
+            text = written(lock_of(first, prices.surroundings, as_of=as_of, now=now))
+        write_whole(path, text.encode())
+    try:
+        lock = read_lock(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--lock: cannot read {path}: {error}") from error
+    return answer_from_lock(plan, asked, lock)
+
+
+def answer_from_lock(plan: TrainingPlan, asked: QuoteOptions, lock: Lock) -> QuoteSet:
+    """The ranking from locked prices, as of the time of the lock."""
+    from core.cost.quote import quote
+    from core.cost.request import market_filter
+
+    if lock.has_other_constants():
+        context.say("the lock was written with other constants: prices are the same, hours may differ")
+    prices = lock.market(market_filter(plan, asked), allow_stale=asked.allow_stale)
+    return quote(plan, prices, as_of=lock.as_of, now=lock.now, options=asked)
+
+
+def keep(found: QuoteSet) -> None:
+    """Keep the quotes for `explain`. A home that cannot be written costs the explanation, not the quote."""
+    from core.store.keep import keep_quote
+
+    home = context.home()
+    try:
+        for quote in found.quotes:
+            keep_quote(home, quote.quote_id, {"plan": found.plan, **quote.to_dict()})
+    except GPULedgerError as error:
+        context.say(f"not kept for explain: {error}")
+
+
+def explained(quote_id: str) -> dict[str, Any]:
+    """The chain of a kept quote."""
+    from core.cost.explain import explanation
+    from core.store import sql
+    from core.store.archive import Archive
+    from core.store.keep import kept_quote
+    from core.store.publish import reading
+
+    home = context.home()
+    kept = kept_quote(home, quote_id)
+    archive = Archive(home.archive)
+
+    def in_ledger(source: str, offer_id: str, changed_at_us: int) -> Mapping[str, Any] | None:
+        try:
+            with reading(home) as connection:
+                rows = sql.rows(
+                    connection,
+                    "queries/explain_price",
+                    {"source": source, "offer_id": offer_id, "changed_at_us": changed_at_us},
+                )
+        except CorruptError:
+            raise
+        except GPULedgerError:
+            return None
+        return rows[0] if rows else None
+
+    return explanation(kept, archive.body, in_ledger)

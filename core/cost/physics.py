@@ -1,0 +1,64 @@
+"""Estimates without prices: the hardware that a plan names, else what could run it, fewest GPU-hours
+first."""
+
+from __future__ import annotations
+
+from core.errors import DoesNotFitError, EstimateError, InvalidPlanError, UnknownGPUError
+from core.estimate.estimate import Estimate, estimate
+from core.estimate.search import refusal, smallest_fit
+from core.gpu import GPU, gpus
+from core.plan import TrainingPlan
+from core.spec import parse_spec
+
+
+def estimates_of(plan: TrainingPlan, *, gpu: str | None = None, gpus: int | None = None) -> list[Estimate]:
+    """One estimate per accelerator that plan and arguments allow.
+
+    With a count of GPUs, of exactly that many; without, of the fewest that hold the plan.
+
+    Args:
+        gpu: a SPEC; its count, where it is one number, is the count of GPUs.
+
+    Raises:
+        InvalidPlanError: the plan cannot run on the one accelerator named.
+        DoesNotFitError: it fits on none.
+        UnknownGPUError: no such accelerator.
+        UsageError: the SPEC cannot be understood.
+    """
+    chosen, count = _chosen(plan, gpu)
+    wanted = gpus or plan.hardware.gpus or count
+    if plan.is_quoted and wanted is None:
+        wanted = 1
+    found: list[Estimate] = []
+    errors: list[EstimateError] = []
+    for chip in chosen:
+        try:
+            if wanted is None:
+                found.append(smallest_fit(plan, chip, plan.hardware.gpus_per_node or chip.gpus_per_node))
+            else:
+                found.append(estimate(plan, chip, wanted))
+        except (InvalidPlanError, DoesNotFitError) as error:
+            errors.append(error)
+    if not found:
+        raise errors[0] if len(errors) == 1 else _none(plan, errors)
+    fitting = [e for e in found if e.fits is not False]
+    return sorted(fitting or found, key=lambda e: (e.gpu_hours.mid, e.gpu_id))
+
+
+def _chosen(plan: TrainingPlan, spec: str | None) -> tuple[list[GPU], int | None]:
+    text = spec or plan.hardware.gpu
+    if text is None:
+        return [chip for chip in gpus().values() if refusal(plan, chip) is None], None
+    understood = parse_spec(text)
+    if not understood.gpu_ids:
+        raise UnknownGPUError(text)
+    exact = understood.min_count if understood.min_count == understood.max_count else None
+    return [gpus()[gpu_id] for gpu_id in understood.gpu_ids], exact
+
+
+def _none(plan: TrainingPlan, errors: list[EstimateError]) -> EstimateError:
+    if not errors:
+        return InvalidPlanError("precision", f"no accelerator computes in {plan.precision}")
+    if any(isinstance(error, DoesNotFitError) for error in errors):
+        return DoesNotFitError(f"{plan.name}: fits on none of {len(errors)} accelerators; {errors[0]}")
+    return errors[0]

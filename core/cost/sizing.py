@@ -1,0 +1,130 @@
+"""The model and token count that a sum of money trains best, with the tokens it will serve in mind.
+
+Loss law L(N, D) = E + A / N^alpha + B / D^beta. Constants: Besiroglu et al. 2024, arXiv:2404.10102, which
+refit the third approach of Hoffmann et al. 2022 (arXiv:2203.15556) and found the original inconsistent.
+Inference-aware sizing after Sardana et al. 2023, arXiv:2401.00448: least 6 N D + 2 N D_inference at the
+same loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from core.published import plain
+
+E, A, B, ALPHA, BETA = 1.8172, 482.01, 2085.43, 0.3478, 0.3658
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """A model, what it is trained on, and what both parts of its life take."""
+
+    parameters: float
+    training_tokens: float
+    inference_tokens: float
+    loss: float
+    training_flops: float
+    inference_flops: float
+
+    @property
+    def lifetime_flops(self) -> float:
+        return self.training_flops + self.inference_flops
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Money for arithmetic."""
+
+    usd_per_flop: Decimal
+    gpu_id: str
+    provider: str
+    basis: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; for 10^18 FLOPs, as one FLOP costs next to nothing."""
+        return {
+            "usd_per_exaflop": plain(self.usd_per_flop * 10**18),
+            "gpu_id": self.gpu_id,
+            "provider": self.provider,
+            "basis": self.basis,
+        }
+
+
+def loss(parameters: float, tokens: float) -> float:
+    """Expected pretraining loss in nats per token."""
+    return E + A / parameters**ALPHA + B / tokens**BETA
+
+
+def optimal(flops: float) -> Size:
+    """Parameters and tokens of least loss for that much training: 6 N D = flops.
+
+    N = G (C / 6)^(beta / (alpha + beta)), G = (alpha A / (beta B))^(1 / (alpha + beta)).
+    """
+    ratio = (ALPHA * A / (BETA * B)) ** (1 / (ALPHA + BETA))
+    parameters = ratio * (flops / 6) ** (BETA / (ALPHA + BETA))
+    return _size(parameters, flops / 6 / parameters, 0.0)
+
+
+def lifetime_optimal(flops: float, inference_tokens: float) -> Size:
+    """Least loss that so many FLOPs can both train and serve: 6 N D + 2 N D_inference = flops."""
+    high = flops / (2 * inference_tokens) * (1 - 1e-9) if inference_tokens else flops / 6
+
+    def at(parameters: float) -> float:
+        tokens = (flops / parameters - 2 * inference_tokens) / 6
+        return loss(parameters, max(tokens, 1.0))
+
+    parameters = _least(at, 1e3, high)
+    return _size(parameters, (flops / parameters - 2 * inference_tokens) / 6, inference_tokens)
+
+
+def same_loss(target_loss: float, inference_tokens: float) -> Size:
+    """The cheapest model over its life of that loss.
+
+    Raises:
+        ValueError: no model reaches it; the entropy of the text is E.
+    """
+    if target_loss <= E:
+        raise ValueError(f"loss {target_loss:g} cannot be reached; the text itself has {E}")
+    smallest = (A / (target_loss - E)) ** (1 / ALPHA) * (1 + 1e-9)
+
+    def tokens(parameters: float) -> float:
+        return (B / (target_loss - E - A / parameters**ALPHA)) ** (1 / BETA)
+
+    def flops(parameters: float) -> float:
+        return 6 * parameters * tokens(parameters) + 2 * parameters * inference_tokens
+
+    parameters = _least(flops, smallest, smallest * 1e6)
+    return _size(parameters, tokens(parameters), inference_tokens)
+
+
+def _size(parameters: float, tokens: float, inference_tokens: float) -> Size:
+    return Size(
+        parameters=parameters,
+        training_tokens=tokens,
+        inference_tokens=inference_tokens,
+        loss=loss(parameters, tokens),
+        training_flops=6 * parameters * tokens,
+        inference_flops=2 * parameters * inference_tokens,
+    )
+
+
+def _least(of: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function with one valley is least, by golden section on a logarithmic scale."""
+    inverse = (math.sqrt(5) - 1) / 2
+    a, b = math.log(low), math.log(high)
+    c, d = b - inverse * (b - a), a + inverse * (b - a)
+    at_c, at_d = of(math.exp(c)), of(math.exp(d))
+    for _ in range(200):
+        if at_c < at_d:
+            b, d, at_d = d, c, at_c
+            c = b - inverse * (b - a)
+            at_c = of(math.exp(c))
+        else:
+            a, c, at_c = c, d, at_d
+            d = a + inverse * (b - a)
+            at_d = of(math.exp(d))
+    return math.exp((a + b) / 2)
