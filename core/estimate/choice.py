@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.estimate.constants import Constants
 from core.estimate.layout import Layout, divisions, is_possible
-from core.estimate.memory import Memory, memory
+from core.estimate.memory import Memory, activation_gib, states, with_activations
 from core.estimate.throughput import Device, StepTime, step_time
 from core.estimate.workload import Demand, Workload
 
@@ -65,7 +65,7 @@ def problem(rows: Sequence[Row]) -> Problem:
     needs = list({id(row.need): row.need for row in rows}.values())
     options = [_divisions(need) for need in needs]
     position = {id(need): i for i, need in enumerate(needs)}
-    index = np.array([position[id(row.need)] for row in rows])
+    index = np.fromiter((position[id(row.need)] for row in rows), np.intp, len(rows))
     width = max(len(option.gpus) for option in options)
     layout = Layout(
         **{f.name: _padded([getattr(o, f.name) for o in options], width)[index] for f in fields(Layout)}
@@ -75,16 +75,18 @@ def problem(rows: Sequence[Row]) -> Problem:
         gpus=np.broadcast_to(gpus, (len(rows), width)),
         gpus_per_node=np.array([[row.gpus_per_node] for row in rows], float) + np.zeros((1, width)),
     )
-    real = np.array([[column < len(option.gpus) for column in range(width)] for option in options])[index]
-    fixed = np.array([[bool(row.need.plan.hardware.tensor_parallel)] for row in rows])
+    real = (np.arange(width) < np.array([[len(option.gpus)] for option in options]))[index]
+    fixed = np.array([[need.plan.hardware.tensor_parallel is not None] for need in needs])[index]
+    micro = np.array([[float(need.plan.hardware.micro_batch_size or 0)] for need in needs])[index]
+    chooses = np.array([[need.plan.activation_recomputation == "auto"] for need in needs])[index]
     return Problem(
         workload=column(Workload, [row.need.workload for row in rows]),
         device=column(Device, [row.device for row in rows]),
         layout=layout,
         is_possible=real & np.asarray(is_possible(layout, fixed)),
         gpu_memory_gib=np.array([[row.gpu_memory_gib] for row in rows], float),
-        chooses_recomputation=np.array([[row.need.plan.activation_recomputation == "auto"] for row in rows]),
-        micro_batch_size=np.array([[row.need.plan.hardware.micro_batch_size or 0] for row in rows], float),
+        chooses_recomputation=chooses,
+        micro_batch_size=micro,
     )
 
 
@@ -94,9 +96,12 @@ def _divisions(need: Demand) -> Layout:
 
 
 def column(kind: type[Columns], items: Sequence[Columns]) -> Columns:
-    """Records as one record of columns, one row each."""
+    """Records as one record of columns, one row each. A record that repeats is read once."""
+    distinct = list({id(item): item for item in items}.values())
+    position = {id(item): i for i, item in enumerate(distinct)}
+    index = np.fromiter((position[id(item)] for item in items), np.intp, len(items))
     return kind(
-        **{f.name: np.array([[getattr(item, f.name)] for item in items], float) for f in fields(kind)}
+        **{f.name: np.array([getattr(d, f.name) for d in distinct], float)[index, None] for f in fields(kind)}
     )
 
 
@@ -104,55 +109,81 @@ def _padded(columns: Sequence[NDArray[np.float64]], width: int) -> NDArray[np.fl
     return np.array([np.concatenate([c, np.full(width - len(c), c[0])]) for c in columns])
 
 
-def micro_batches(of: Problem, k: Constants) -> NDArray[np.float64]:
-    """Sequences per pass: as fixed, else the largest power of two that fits and leaves a pipeline its passes."""
+def cells(of: Problem) -> tuple[Problem, NDArray[np.intp], NDArray[np.intp]]:
+    """The divisions that exist, as one flat column, with the row and the position of each."""
+    row, position = np.nonzero(of.is_possible)
+    at = Layout(**{f.name: np.asarray(getattr(of.layout, f.name))[row, position] for f in fields(Layout)})
+    flat = Problem(
+        workload=_flat(of.workload, row),
+        device=_flat(of.device, row),
+        layout=at,
+        is_possible=np.ones(len(row), bool),
+        gpu_memory_gib=of.gpu_memory_gib[row, 0],
+        micro_batch_size=of.micro_batch_size[row, 0],
+        chooses_recomputation=of.chooses_recomputation[row, 0],
+    )
+    return flat, row, position
+
+
+def _flat(columns: Columns, row: NDArray[np.intp]) -> Columns:
+    """Columns repeated for every cell; what is the same in all rows stays one number."""
+    out: dict[str, Any] = {}
+    for f in fields(columns):
+        values = getattr(columns, f.name)[:, 0]
+        out[f.name] = values[0] if (values == values[0]).all() else values[row]
+    return type(columns)(**out)
+
+
+def settled(of: Problem, k: Constants) -> tuple[Layout, Memory]:
+    """Micro-batch and recomputation of each cell, and the memory it then takes.
+
+    The micro-batch is as fixed, else the largest power of two that fits and leaves a pipeline its passes. Where
+    activations do not fit, as many layers are recomputed as it takes (Megatron-LM, `--recompute-num-layers`).
+    """
     w, at = of.workload, of.layout
-    one = memory(w, at, k)
-    limit = of.gpu_memory_gib * k.memory_margin
-    per_sequence = one.activations * k.allocator_slack
-    room = (limit - (one.total - per_sequence)) / per_sequence
+    fixed = states(w, at, k)
+    room = np.maximum((of.gpu_memory_gib * k.memory_margin - fixed.total) / k.allocator_slack, 0.0)
     share = w.global_batch_tokens / (np.maximum(at.data_parallel, 1.0) * w.sequence_length)
     share = np.where(at.pipeline_parallel > 1, share / (4.0 * at.pipeline_parallel), share)
-    most = np.minimum(np.minimum(room, share), np.maximum(USEFUL_TOKENS / w.sequence_length, 1.0))
-    free = 2.0 ** np.floor(np.log2(np.maximum(most, 1.0)))
-    return np.where(of.micro_batch_size > 0, of.micro_batch_size, free)
-
-
-def recomputation(of: Problem, at: Layout, k: Constants) -> NDArray[np.float64]:
-    """The level of recomputation: as the plan fixes it, else between selective (1) and full (2) of all layers.
-
-    Where activations do not fit, as many layers are recomputed as it takes (Megatron-LM, `--recompute-num-layers`).
-    """
-    none = memory(of.workload, at.replace(recomputation=np.ones_like(at.recomputation)), k).total
-    full = memory(of.workload, at.replace(recomputation=np.full_like(at.recomputation, 2.0)), k).total
-    limit = of.gpu_memory_gib * k.memory_margin
-    share = np.clip((none - limit) / np.maximum(none - full, 1e-9), 0.0, 1.0)
-    return np.where(of.chooses_recomputation, 1.0 + share, at.recomputation)
+    most = np.minimum(room / activation_gib(w, at, k), share)
+    most = np.minimum(most, np.maximum(USEFUL_TOKENS / w.sequence_length, 1.0))
+    micro = 2.0 ** np.floor(np.log2(np.maximum(most, 1.0)))
+    at = at.replace(micro_batch_size=np.where(of.micro_batch_size > 0, of.micro_batch_size, micro))
+    none = activation_gib(w, at.replace(recomputation=1.0), k)
+    full = activation_gib(w, at.replace(recomputation=2.0), k)
+    level = 1.0 + np.clip((none - room) / np.maximum(none - full, 1e-9), 0.0, 1.0)
+    at = at.replace(recomputation=np.where(of.chooses_recomputation, level, at.recomputation))
+    return at, with_activations(fixed, activation_gib(w, at, k), k)
 
 
 def choose(of: Problem, k: Constants) -> Choice:
     """For each row the fastest division that fits, else the smallest one."""
-    at = of.layout.replace(micro_batch_size=micro_batches(of, k))
-    at = at.replace(recomputation=recomputation(of, at, k))
-    used = memory(of.workload, at, k)
-    time = step_time(of.workload, at, of.device, k)
-    shape = of.is_possible.shape
-    fits = of.is_possible & np.asarray(used.total <= of.gpu_memory_gib * k.memory_margin * (1 + 1e-9))
-    order = np.where(fits, time.total, np.where(of.is_possible, 1e12 + used.total, np.inf))
-    rows, best = np.arange(shape[0]), np.argmin(order, axis=1)
+    flat, row, _ = cells(of)
+    at, used = settled(flat, k)
+    time = step_time(flat.workload, at, flat.device, k)
+    total = np.asarray(used.total)
+    fits = total <= flat.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
+    order = np.where(fits, time.total, 1e12 + total)
+    count, exists = len(of.is_possible), of.is_possible.any(axis=1)
+    # cells are sorted by row: the best of each run of equal rows
+    starts = np.searchsorted(row, np.flatnonzero(exists))
+    best = np.zeros(count, np.intp)
+    if len(starts):
+        lowest = np.minimum.reduceat(order, starts)
+        candidates = np.flatnonzero(order == np.repeat(lowest, np.diff(np.append(starts, len(order)))))
+        first = np.unique(row[candidates], return_index=True)[1]
+        best[exists] = candidates[first]
     return Choice(
-        layout=_picked(at, rows, best, shape),
-        memory=_picked(used, rows, best, shape),
-        time=_picked(time, rows, best, shape),
-        fits=fits[rows, best],
-        is_possible=of.is_possible[rows, best],
+        layout=_picked(at, best, len(row)),
+        memory=_picked(used, best, len(row)),
+        time=_picked(time, best, len(row)),
+        fits=fits[best] & exists,
+        is_possible=exists,
     )
 
 
-def _picked(
-    columns: Columns, rows: NDArray[np.intp], best: NDArray[np.intp], shape: tuple[int, ...]
-) -> Columns:
+def _picked(columns: Columns, best: NDArray[np.intp], count: int) -> Columns:
     picked: dict[str, Any] = {
-        f.name: np.broadcast_to(getattr(columns, f.name), shape)[rows, best] for f in fields(columns)
+        f.name: np.broadcast_to(getattr(columns, f.name), (count,))[best] for f in fields(columns)
     }
     return type(columns)(**picked)

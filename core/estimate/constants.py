@@ -58,6 +58,8 @@ class Constants:
     whole_run_spread: float
     steady_spread: float
     assumed_spread: float
+    measured_overhead: float
+    measured_spread: float
 
 
 @lru_cache(maxsize=1)

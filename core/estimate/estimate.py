@@ -13,6 +13,7 @@ from core.errors import InvalidPlanError
 from core.estimate.choice import Choice, Row, choose, problem
 from core.estimate.constants import Constants, constants
 from core.estimate.device import device, precision_on
+from core.estimate.throughput import Device
 from core.estimate.workload import Demand, demand
 from core.gpu import GPU
 from core.plan import HoursRange, TrainingPlan
@@ -96,10 +97,10 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
     return assembled(need, choice, 0, gpu, gpus, per_node, k)
 
 
-def _row(need: Demand, gpu: GPU, gpus: int, gpus_per_node: int) -> Row:
+def _row(need: Demand, gpu: GPU, gpus: int, gpus_per_node: int, rates: Device | None = None) -> Row:
     return Row(
         need=need,
-        device=device(need.plan, gpu),
+        device=rates or device(need.plan, gpu),
         gpus=gpus,
         gpus_per_node=gpus_per_node,
         gpu_memory_gib=gpu.memory_gib or 0.0,
@@ -284,7 +285,8 @@ def estimates(
         return []
     k = k or constants()
     need = demand(plan)
-    choice = choose(problem([_row(need, *row) for row in rows]), k)
+    rates = {gpu.gpu_id: device(plan, gpu) for gpu in {gpu.gpu_id: gpu for gpu, _, _ in rows}.values()}
+    choice = choose(problem([_row(need, *row, rates[row[0].gpu_id]) for row in rows]), k)
     return [
         assembled(need, choice, row, gpu, gpus, per_node, k)
         for row, (gpu, gpus, per_node) in enumerate(rows)

@@ -86,6 +86,17 @@ def stated_degrees(hardware: Hardware) -> dict[str, int]:
     return {name: 1 for name in DEGREES if getattr(hardware, name) is None}
 
 
+def _is_usual(tensor: int, pipeline: int, context: int, sharding: int, level: int, automatic: bool) -> bool:
+    """Whether a division is worth trying where the plan leaves all of it open.
+
+    Sharded weights would be gathered for every micro-batch of a pipeline; a pipeline comes after tensor parallelism
+    has taken half a node; a large micro-batch with recomputation pays only where weights are gathered.
+    """
+    if pipeline > 1:
+        return sharding < 3 and context == 1 and tensor >= 4 and (level == 1 or not automatic)
+    return sharding == 3 or level == 1 or not automatic
+
+
 def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: float) -> Layout:
     """The divisions worth trying for a plan, as columns; `fitted` joins them with GPU counts."""
     hw = plan.hardware.model_copy(update=stated_degrees(plan.hardware))
@@ -101,12 +112,13 @@ def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: fl
     # long sequences may be split over GPUs; shorter ones gain nothing
     contexts = [1, 2, 4, 8] if sequence_length >= LONG_SEQUENCE else [1]
     contexts = [hw.context_parallel] if hw.context_parallel else contexts
+    free = not states_division(plan.hardware)
     rows = [
         (t, p, hw.virtual_pipeline or (2 if p > 1 and layers % (2 * p) == 0 else 1), c, e, z, r)
         for t, p, c, e, z, r in product(tensors, pipelines, contexts, expert_degrees, shardings, levels)
-        # sharded weights would be gathered for every micro-batch of a pipeline; nobody runs it so
-        if (hw.sharding or z < 3 or p == 1) and (hw.context_parallel or c == 1 or p == 1)
+        if not free or _is_usual(t, p, c, z, r, automatic)
     ]
+    rows = rows or [(1, 1, 1, 1, 1, 1, 1)]
     columns = np.array(rows, float).T
     return Layout(
         gpus=np.ones(len(rows)),

@@ -7,7 +7,7 @@ many micro-batches as there are stages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,8 +89,8 @@ def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
     return np.maximum(first, last) / GIB
 
 
-def memory(w: Workload, at: Layout, k: Constants) -> Memory:
-    """Memory of the fullest GPU."""
+def states(w: Workload, at: Layout, k: Constants) -> Memory:
+    """Everything that does not depend on the micro-batch or on recomputation; activations are 0."""
     dense, routed = parameters_per_gpu(w, at)
     dense_group = at.data_parallel * at.context_parallel
     routed_group = np.maximum(at.gpus * routed / np.maximum(w.routed_parameters, 1.0), 1.0)
@@ -104,18 +104,29 @@ def memory(w: Workload, at: Layout, k: Constants) -> Memory:
     gradients = np.where(at.sharding >= 2, sharded, held) * trained * gradient_bytes
     optimizer = np.where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes
     # two gathered layers of weights while sharded, ZeRO-3 prefetch
-    gathered = np.where(at.sharding >= 3, 2.0 * held / w.layers * 2.0, 0.0)
-    activations = activation_gib(w, at, k)
-    slack = (k.allocator_slack - 1.0) * (activations + gathered / GIB)
+    gathered = np.where(at.sharding >= 3, 2.0 * held / w.layers * 2.0, 0.0) * k.allocator_slack
     # the step of an optimizer that is not fully sharded works on copies
-    states = np.where((at.sharding < 2) & (w.keeps_copies > 0), gradients + optimizer, 0.0) / GIB
-    slack = slack + (k.state_slack - 1.0) * states
+    copies = np.where((at.sharding < 2) & (w.keeps_copies > 0), gradients + optimizer, 0.0) * (
+        k.state_slack - 1.0
+    )
     groups = (at.data_parallel > 1) * 1.0 + (at.tensor_parallel > 1) + (at.context_parallel > 1)
     buffers = groups * k.communicator_gib + (at.pipeline_parallel > 1) * k.pipeline_gib
     return Memory(
         weights=weights / GIB,
         gradients=gradients / GIB,
         optimizer=optimizer / GIB,
-        activations=activations,
-        overhead=k.framework_gib + buffers + gathered / GIB + slack,
+        activations=0.0,
+        overhead=k.framework_gib + buffers + (gathered + copies) / GIB,
+    )
+
+
+def memory(w: Workload, at: Layout, k: Constants) -> Memory:
+    """Memory of the fullest GPU."""
+    return with_activations(states(w, at, k), activation_gib(w, at, k), k)
+
+
+def with_activations(fixed: Memory, activations: Any, k: Constants) -> Memory:
+    """States and activations together, with the allocator's slack on the latter."""
+    return replace(
+        fixed, activations=activations, overhead=fixed.overhead + (k.allocator_slack - 1.0) * activations
     )
