@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -135,15 +136,28 @@ def books(home: Home) -> Books:
     return Books(home)
 
 
-@pytest.fixture
-def migrated() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A migrated ledger without a row, in memory."""
+@pytest.fixture(scope="session")
+def books_in() -> Callable[[Path], Books]:
+    """For ledgers that several tests share."""
+    return lambda folder: Books(Home(folder / "home"))
+
+
+@pytest.fixture(scope="session")
+def _migrated() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         migrate(connection, sources=[source_row("runpod")], aliases=ALIASES)
         yield connection
 
 
-@pytest.fixture(name="an_offer")
+@pytest.fixture
+def migrated(_migrated: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A migrated ledger without a row, in memory; what a test changes is taken back."""
+    _migrated.begin()
+    yield _migrated
+    _migrated.rollback()
+
+
+@pytest.fixture(scope="session", name="an_offer")
 def _an_offer() -> Callable[..., Offer]:
     return an_offer
