@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
-PLAN ?= llama-2-7b
+PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
 export DO_NOT_TRACK = 1

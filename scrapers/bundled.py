@@ -38,6 +38,7 @@ COLUMNS = (
     "currency",
     "unit",
     "min_gpus",
+    "max_gpus",
     "price_source",
 )
 
@@ -83,6 +84,7 @@ def _offer(row: Mapping[str, str]) -> Fact:
         upfront_amount=_decimal(row["upfront_amount"]),
         price=Price(amount=Decimal(row["amount"]), currency=row["currency"], unit=Unit(row["unit"])),
         min_gpus=int(row["min_gpus"]) if row["min_gpus"] else None,
+        max_gpus=int(row["max_gpus"]) if row["max_gpus"] else None,
         observed_at=datetime.combine(date.fromisoformat(row["observed_at"]), time(), UTC),
     )
 
