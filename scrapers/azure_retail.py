@@ -23,7 +23,7 @@ from core.instance import InstanceShape, lookup
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from core.published import usd_per_hour
-from scrapers.reading import array, fields, mapping, number, per_gb, rows, within
+from scrapers.reading import LEAST_AMOUNT, array, fields, mapping, number, per_gb, rows, within
 from scrapers.source import Source
 
 HOST = "prices.azure.com"
@@ -144,7 +144,11 @@ def _facts(item: dict[str, Any], document: Document) -> Iterator[Fact]:
         yield Skipped("no region", item)
     elif region.startswith(("usgov", "usdod")):
         yield Skipped("government region", item)
-    elif amount is None or not 0 <= amount < 10**9 or item.get("unitPrice") != item.get("retailPrice"):
+    elif (
+        amount is None
+        or not (amount == 0 or LEAST_AMOUNT <= amount < 10**9)
+        or item.get("unitPrice") != item.get("retailPrice")
+    ):
         yield Skipped("no price, or two that differ", item)
     elif item.get("isPrimaryMeterRegion") is not True:
         yield Skipped("repeats the price of its primary meter region", item)
@@ -238,9 +242,14 @@ def _offer(
 def _storage_or_transfer(item: dict[str, Any], text: dict[str, str], amount: Decimal, region: str) -> Fact:
     product, meter, unit = (text.get(key, "") for key in ("productName", "meterName", "unitOfMeasure"))
     from_gb, size = number(item.get("tierMinimumUnits")), DISK_GIB.get(text.get("skuName", ""))
-    if not product or from_gb is None or not 0 <= from_gb < 10**12 or text.get("type") != "Consumption":
+    if (
+        from_gb is None
+        or not 0 <= from_gb < 10**12
+        or from_gb != int(from_gb)
+        or text.get("type") != "Consumption"
+    ):
         return Skipped("no product, volume tier or kind of price", item)
-    if meter == "Standard Data Transfer Out" and unit == "1 GB":
+    if "Preference: " in product and meter == "Standard Data Transfer Out" and unit == "1 GB":
         return TransferPrice(
             provider="azure",
             sku=product,
@@ -250,9 +259,14 @@ def _storage_or_transfer(item: dict[str, Any], text: dict[str, str], amount: Dec
             from_gb=from_gb,
         )
     kind, price = "", amount
-    if meter == "Hot LRS Data Stored" and unit == "1 GB/Month":
+    if "Blob" in product and meter == "Hot LRS Data Stored" and unit == "1 GB/Month":
         kind = "object"
-    elif size and meter in ("P30 LRS Disk", "P30 Disks", "P30 Disk") and unit == "1/Month":
+    elif (
+        size
+        and "Disks" in product
+        and meter in ("P30 LRS Disk", "P30 Disks", "P30 Disk")
+        and unit == "1/Month"
+    ):
         kind, price = "block", per_gb(amount / size)
     if kind and price > 0:
         sku = f"{product} {'Hot LRS' if kind == 'object' else 'P30 LRS'}"

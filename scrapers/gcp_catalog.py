@@ -248,7 +248,12 @@ def _amount(unit_price: Mapping[str, Any]) -> Decimal | None:
     units, nanos = unit_price.get("units"), number(unit_price.get("nanos"))
     if not isinstance(units, str) or not re.fullmatch(r"[0-9]{1,7}", units):
         return None
-    if unit_price.get("currencyCode") != "USD" or nanos is None or not 0 <= nanos < 10**9:
+    if (
+        unit_price.get("currencyCode") != "USD"
+        or nanos is None
+        or not 0 <= nanos < 10**9
+        or nanos != int(nanos)
+    ):
         return None
     return Decimal(units) + nanos / 10**9
 

@@ -23,7 +23,7 @@ from core.document import Document, Request
 from core.instance import InstanceShape, lookup
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.reading import mapping, number, rows
+from scrapers.reading import LEAST_AMOUNT, mapping, number, rows
 from scrapers.source import Source
 
 PRICES = "https://apexapps.oracle.com/pls/apex/cetools/api/v1/products/?currencyCode=USD"
@@ -162,7 +162,7 @@ def _part(item: dict[str, Any], document: Document) -> tuple[Part | None, str]:
             start = number(price.get("rangeMin")) if price.get("rangeMin") is not None else Decimal(0)
             if price.get("model") != "PAY_AS_YOU_GO" or amount is None or start is None or start < 0:
                 return None, "a price that is not pay as you go, or not a number"
-            if not 0 <= amount < 10**9 or start > 10**12:
+            if not (amount == 0 or LEAST_AMOUNT <= amount < 10**9) or start > 10**15 or start != int(start):
                 return None, "a price out of all bounds"
             tiers.append((start, amount))
         return (Part(document, item, tiers), "") if tiers else (None, "no price")
