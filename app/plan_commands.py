@@ -125,7 +125,7 @@ def _is_for_people(format: Format | None) -> bool:
 
 
 def _asked(*, budget: str | None, **flags: Any) -> QuoteOptions:
-    from app.quoting import overrides
+    from app.quoting import measurements, overrides
     from core.cost.request import QuoteOptions
     from core.money import decimal_from
 
@@ -135,7 +135,7 @@ def _asked(*, budget: str | None, **flags: Any) -> QuoteOptions:
         raise UsageError(f"--budget: {budget!r} is no amount, as in 500 or 1250.50") from None
     if budget_usd is not None and budget_usd < 0:
         raise UsageError(f"--budget: {budget} is negative")
-    return QuoteOptions(budget_usd=budget_usd, overrides=overrides(), **flags)
+    return QuoteOptions(budget_usd=budget_usd, overrides=overrides(), measurements=measurements(), **flags)
 
 
 def _show(found: QuoteSet, format: Format | None) -> None:
@@ -239,6 +239,7 @@ def estimate(
     """Hours, memory and fit, without prices. Searches the hardware that the plan does not name."""
     with context.answering():
         from app.plan_input import read_plans
+        from app.quoting import measurements
         from core.cost.physics import estimates_of
         from core.errors import EstimateError
 
@@ -246,7 +247,10 @@ def estimate(
         rows: list[dict[str, Any]] = []
         for one in plans:
             try:
-                rows += [found.to_dict() for found in estimates_of(one, gpu=gpu, gpus=gpus)]
+                rows += [
+                    found.to_dict()
+                    for found in estimates_of(one, gpu=gpu, gpus=gpus, measurements=measurements())
+                ]
             except EstimateError as error:
                 if len(plans) == 1:
                     raise

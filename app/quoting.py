@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.cost.market import Market
     from core.cost.override import Overrides
     from core.cost.request import QuoteOptions
+    from core.estimate.measured import Measurement
     from core.plan import TrainingPlan
 
 
@@ -38,6 +39,21 @@ def overrides() -> Overrides:
         if named:
             raise UsageError(f"GPULEDGER_OVERRIDES: cannot read {path}: {error}") from error
         return Overrides()
+
+
+def measurements() -> tuple[Measurement, ...]:
+    """The user's own measured runs, as `calibrate` kept them."""
+    path = measured_path()
+    if not path.exists():
+        return ()
+    from core.estimate.measured import read
+
+    return tuple(read(path))
+
+
+def measured_path() -> Path:
+    """Where measured runs are kept."""
+    return context.home().path / "measured.json"
 
 
 @contextmanager
@@ -80,7 +96,7 @@ def locked_answer(
     if not path.exists():
         with market(plan, asked, as_of=as_of, now=now) as prices:
             first = quote(plan, prices, as_of=as_of, now=now, options=asked)
-            text = written(lock_of(first, prices.surroundings, as_of=as_of, now=now))
+            text = written(lock_of(first, prices.surroundings, asked, as_of=as_of, now=now))
         write_whole(path, text.encode())
     try:
         lock = read_lock(path.read_text(encoding="utf-8"), str(path))
@@ -96,8 +112,9 @@ def answer_from_lock(plan: TrainingPlan, asked: QuoteOptions, lock: Lock) -> Quo
 
     if lock.has_other_constants():
         context.say("the lock was written with other constants: prices are the same, hours may differ")
-    prices = lock.market(market_filter(plan, asked), allow_stale=asked.allow_stale)
-    return quote(plan, prices, as_of=lock.as_of, now=lock.now, options=asked)
+    same = lock.asked(asked)
+    prices = lock.market(market_filter(plan, same), allow_stale=same.allow_stale)
+    return quote(plan, prices, as_of=lock.as_of, now=lock.now, options=same)
 
 
 def keep(found: QuoteSet) -> None:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.errors import UsageError
 from core.gpu import gpus
@@ -71,7 +71,10 @@ def checked_claims(text: str | None = None, origin: str = "claims") -> list[Chec
     rows = content.get("claim")
     if not isinstance(rows, list) or not rows:
         raise UsageError(f"{origin}: no [[claim]] in it")
-    return [_checked(row, f"{origin}: claim {position}") for position, row in enumerate(rows, start=1)]
+    tables = cast(list[Any], rows)
+    if not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"{origin}: write [[claim]], not claim =")
+    return [_checked(table, f"{origin}: claim {position}") for position, table in enumerate(tables, start=1)]
 
 
 def _checked(row: Keys, place: str) -> CheckedClaim:
@@ -119,7 +122,7 @@ def apart(stated: Interval, implied: Interval) -> float:
 
 def _interval(value: Any) -> Interval:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        low, high = (float(end) for end in value)
+        low, high = (float(end) for end in cast(Sequence[float], value))
         return (low, high) if low <= high else (high, low)
     return float(value), float(value)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from core.cost.market import Shape
 from core.errors import InvalidPlanError, UnknownGPUError
 from core.estimate.estimate import Estimate, quoted
+from core.estimate.measured import Measurement, narrowed
 from core.estimate.search import Candidate, refusal, search
 from core.gpu import GPU, gpu
 from core.plan import TrainingPlan
@@ -64,7 +65,10 @@ def machine_of(shape: Shape) -> Machine:
 
 
 def options(
-    plan: TrainingPlan, machines: Iterable[Machine], limits: Limits
+    plan: TrainingPlan,
+    machines: Iterable[Machine],
+    limits: Limits,
+    measurements: Sequence[Measurement] = (),
 ) -> tuple[dict[Machine, list[Option]], dict[Machine, str]]:
     """For each machine the numbers of it that run the plan, and for the others why there is none.
 
@@ -86,7 +90,7 @@ def options(
         counts[machine] = _counts(plan, machine, chip, limits)
         if not counts[machine]:
             refused[machine] = "no count of it is sold that the plan may use"
-    found = _estimates(plan, counts)
+    found = {key: narrowed(of, plan, measurements) for key, of in _estimates(plan, counts).items()}
     chosen: dict[Machine, list[Option]] = {}
     for machine, sizes in counts.items():
         possible = [

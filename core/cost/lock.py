@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from types import UnionType
@@ -14,8 +14,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from core.cost.answer import QuoteSet
 from core.cost.assumption import constants_version
 from core.cost.market import ListMarket, MarketFilter
+from core.cost.override import read_overrides
+from core.cost.request import QuoteOptions
 from core.cost.surroundings import Surroundings
 from core.errors import UsageError
+from core.estimate.measured import Measurement
 from core.published import instant
 from core.store.lookup import LatestOffer
 
@@ -34,6 +37,14 @@ class Lock:
     offers: tuple[LatestOffer, ...]
     surroundings: Mapping[str, list[dict[str, Any]]]
     excluded: Mapping[str, int]
+    overrides: str
+    """Text of the user's own terms, which are prices too."""
+    measurements: tuple[Measurement, ...]
+
+    def asked(self, options: QuoteOptions) -> QuoteOptions:
+        """The same question under the terms and measurements of the lock."""
+        own = read_overrides(self.overrides, "overrides of the lock")
+        return replace(options, overrides=own, measurements=self.measurements)
 
     def market(self, wanted: MarketFilter, *, allow_stale: bool) -> ListMarket:
         """The market that holds these prices and no other."""
@@ -52,7 +63,14 @@ class Lock:
         return self.constants_version != constants_version()
 
 
-def lock_of(answer: QuoteSet, surroundings: Surroundings, *, as_of: datetime | None, now: datetime) -> Lock:
+def lock_of(
+    answer: QuoteSet,
+    surroundings: Surroundings,
+    options: QuoteOptions,
+    *,
+    as_of: datetime | None,
+    now: datetime,
+) -> Lock:
     """The lock of an answer: its offers, what was left out and why, and the prices around them."""
     quotes = list(answer.quotes)
     if answer.cheapest_per_gpu_hour is not None:
@@ -69,6 +87,8 @@ def lock_of(answer: QuoteSet, surroundings: Surroundings, *, as_of: datetime | N
         offers=tuple(offers[price_id] for price_id in sorted(offers)),
         surroundings=surroundings.rows_for(places),
         excluded=answer.excluded,
+        overrides=options.overrides.text,
+        measurements=options.measurements,
     )
 
 
@@ -81,6 +101,8 @@ def written(lock: Lock) -> str:
         "snapshot": lock.snapshot,
         "constants_version": lock.constants_version,
         "excluded": dict(lock.excluded),
+        "overrides": lock.overrides,
+        "measurements": [asdict(measurement) for measurement in lock.measurements],
     }
     lines = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     for name in SURROUNDINGS:
@@ -115,6 +137,8 @@ def read_lock(text: str, origin: str) -> Lock:
                 for row in content["offers"]
             ),
             surroundings={name: [_row(row) for row in content[name]] for name in SURROUNDINGS},
+            overrides=str(content["overrides"]),
+            measurements=tuple(Measurement(**row) for row in content["measurements"]),
             excluded={str(reason): int(count) for reason, count in content["excluded"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:

@@ -151,6 +151,8 @@ class OwnedMachines:
 class Overrides:
     """The whole file."""
 
+    text: str = ""
+    """As the user wrote it, for a lock file."""
     rules: tuple[Rule, ...] = ()
     credits: tuple[Credit, ...] = ()
     owned: tuple[OwnedMachines, ...] = ()
@@ -198,6 +200,7 @@ def read_overrides(text: str, origin: str) -> Overrides:
             read[name].append(readers[name](keys))
             keys.refuse_the_rest()
     return Overrides(
+        text=text,
         rules=(*read["contract"], *read["discount"]),
         credits=tuple(read["credit"]),
         owned=tuple(read["owned"]),

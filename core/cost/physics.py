@@ -3,15 +3,24 @@ first."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.errors import DoesNotFitError, EstimateError, InvalidPlanError, UnknownGPUError
 from core.estimate.estimate import Estimate, estimate
+from core.estimate.measured import Measurement, narrowed
 from core.estimate.search import refusal, smallest_fit
 from core.gpu import GPU, gpus
 from core.plan import TrainingPlan
 from core.spec import parse_spec
 
 
-def estimates_of(plan: TrainingPlan, *, gpu: str | None = None, gpus: int | None = None) -> list[Estimate]:
+def estimates_of(
+    plan: TrainingPlan,
+    *,
+    gpu: str | None = None,
+    gpus: int | None = None,
+    measurements: Sequence[Measurement] = (),
+) -> list[Estimate]:
     """One estimate per accelerator that plan and arguments allow.
 
     With a count of GPUs, of exactly that many; without, of the fewest that hold the plan.
@@ -39,6 +48,7 @@ def estimates_of(plan: TrainingPlan, *, gpu: str | None = None, gpus: int | None
                 found.append(estimate(plan, chip, wanted))
         except (InvalidPlanError, DoesNotFitError) as error:
             errors.append(error)
+    found = [narrowed(of, plan, measurements) for of in found]
     if not found:
         raise errors[0] if len(errors) == 1 else _none(plan, errors)
     fitting = [e for e in found if e.fits is not False]

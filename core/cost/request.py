@@ -9,6 +9,7 @@ from decimal import Decimal
 from core.cost.market import MarketFilter
 from core.cost.override import Overrides
 from core.errors import NoOfferError
+from core.estimate.measured import Measurement
 from core.plan import TrainingPlan
 from core.spec import Spec, parse_spec
 
@@ -29,6 +30,8 @@ class QuoteOptions:
     allow_stale: bool = False
     limit: int = 10
     overrides: Overrides = field(default_factory=Overrides)
+    measurements: tuple[Measurement, ...] = ()
+    """The user's own measured runs; estimates of plans like them rest on them."""
 
 
 def spec_of(plan: TrainingPlan, asked: QuoteOptions) -> Spec | None:

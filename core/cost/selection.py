@@ -69,7 +69,9 @@ class Selection:
             min_instance_gpus=None if spec is None else spec.min_count,
             max_instance_gpus=None if spec is None else spec.max_count,
         )
-        self._options, self._refused = options(plan, {machine_of(shape) for shape in self._shapes}, limits)
+        self._options, self._refused = options(
+            plan, sorted({machine_of(shape) for shape in self._shapes}, key=repr), limits, asked.measurements
+        )
         self._endless = 0
         self.context = Context(
             plan=plan,

@@ -16,7 +16,28 @@ from typing import Any
 
 from core.published import plain
 
-E, A, B, ALPHA, BETA = 1.8172, 482.01, 2085.43, 0.3478, 0.3658
+
+@dataclass(frozen=True, kw_only=True)
+class LossLaw:
+    """Constants of L(N, D) = e + a / N^alpha + b / D^beta, in nats per token."""
+
+    e: float
+    a: float
+    b: float
+    alpha: float
+    beta: float
+
+    def loss(self, parameters: float, tokens: float) -> float:
+        """Expected pretraining loss."""
+        return self.e + self.a / parameters**self.alpha + self.b / tokens**self.beta
+
+    def optimal_tokens(self, parameters: float) -> float:
+        """Tokens at which that many parameters are compute-optimal: alpha a / N^alpha = beta b / D^beta."""
+        return (self.beta * self.b * parameters**self.alpha / (self.alpha * self.a)) ** (1 / self.beta)
+
+
+REFIT = LossLaw(e=1.8172, a=482.01, b=2085.43, alpha=0.3478, beta=0.3658)
+HOFFMANN = LossLaw(e=1.69, a=406.4, b=410.7, alpha=0.34, beta=0.28)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,59 +75,54 @@ class Rate:
         }
 
 
-def loss(parameters: float, tokens: float) -> float:
-    """Expected pretraining loss in nats per token."""
-    return E + A / parameters**ALPHA + B / tokens**BETA
-
-
-def optimal(flops: float) -> Size:
+def optimal(flops: float, law: LossLaw = REFIT) -> Size:
     """Parameters and tokens of least loss for that much training: 6 N D = flops.
 
     N = G (C / 6)^(beta / (alpha + beta)), G = (alpha A / (beta B))^(1 / (alpha + beta)).
     """
-    ratio = (ALPHA * A / (BETA * B)) ** (1 / (ALPHA + BETA))
-    parameters = ratio * (flops / 6) ** (BETA / (ALPHA + BETA))
-    return _size(parameters, flops / 6 / parameters, 0.0)
+    ratio = (law.alpha * law.a / (law.beta * law.b)) ** (1 / (law.alpha + law.beta))
+    parameters = ratio * (flops / 6) ** (law.beta / (law.alpha + law.beta))
+    return _size(parameters, flops / 6 / parameters, 0.0, law)
 
 
-def lifetime_optimal(flops: float, inference_tokens: float) -> Size:
+def lifetime_optimal(flops: float, inference_tokens: float, law: LossLaw = REFIT) -> Size:
     """Least loss that so many FLOPs can both train and serve: 6 N D + 2 N D_inference = flops."""
     high = flops / (2 * inference_tokens) * (1 - 1e-9) if inference_tokens else flops / 6
 
     def at(parameters: float) -> float:
         tokens = (flops / parameters - 2 * inference_tokens) / 6
-        return loss(parameters, max(tokens, 1.0))
+        return law.loss(parameters, max(tokens, 1.0))
 
     parameters = _least(at, 1e3, high)
-    return _size(parameters, (flops / parameters - 2 * inference_tokens) / 6, inference_tokens)
+    return _size(parameters, (flops / parameters - 2 * inference_tokens) / 6, inference_tokens, law)
 
 
-def same_loss(target_loss: float, inference_tokens: float) -> Size:
+def same_loss(target_loss: float, inference_tokens: float, law: LossLaw = REFIT) -> Size:
     """The cheapest model over its life of that loss.
 
     Raises:
-        ValueError: no model reaches it; the entropy of the text is E.
+        ValueError: no model reaches it; the entropy of the text is the limit.
     """
-    if target_loss <= E:
-        raise ValueError(f"loss {target_loss:g} cannot be reached; the text itself has {E}")
-    smallest = (A / (target_loss - E)) ** (1 / ALPHA) * (1 + 1e-9)
+    if target_loss <= law.e:
+        raise ValueError(f"loss {target_loss:g} cannot be reached; the text itself has {law.e}")
+    smallest = (law.a / (target_loss - law.e)) ** (1 / law.alpha) * (1 + 1e-9)
 
     def tokens(parameters: float) -> float:
-        return (B / (target_loss - E - A / parameters**ALPHA)) ** (1 / BETA)
+        return (law.b / (target_loss - law.e - law.a / parameters**law.alpha)) ** (1 / law.beta)
 
     def flops(parameters: float) -> float:
         return 6 * parameters * tokens(parameters) + 2 * parameters * inference_tokens
 
     parameters = _least(flops, smallest, smallest * 1e6)
-    return _size(parameters, tokens(parameters), inference_tokens)
+    return _size(parameters, tokens(parameters), inference_tokens, law)
 
 
-def _size(parameters: float, tokens: float, inference_tokens: float) -> Size:
+def _size(parameters: float, tokens: float, inference_tokens: float, law: LossLaw) -> Size:
     return Size(
         parameters=parameters,
         training_tokens=tokens,
         inference_tokens=inference_tokens,
-        loss=loss(parameters, tokens),
+        loss=law.loss(parameters, tokens),
         training_flops=6 * parameters * tokens,
         inference_flops=2 * parameters * inference_tokens,
     )
