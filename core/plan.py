@@ -1,8 +1,8 @@
 """Training plans: every key a plan may hold, and the one door through which text becomes a plan.
 
-A plan says what is to be trained (method, architecture, tokens), optionally on what (`[hardware]`), within which
-limits (`[constraints]`) and which money beside the GPU-hours is to be counted (`[costs]`). docs/plans.md lists
-all keys. Nothing is computed here; `core.estimate` does that.
+A plan says what is to be trained (method, architecture, tokens), optionally on what (`[hardware]`), within
+which limits (`[constraints]`) and which money beside the GPU-hours is to be counted (`[costs]`).
+docs/plans.md lists all keys. Nothing is computed here; `core.estimate` does that.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class Costs(Section):
 
 
 class TrainingPlan(Section):
-    """A whole plan. Sizes are counts, tokens are counts (floats, as 2.0e12 is written), money is `Decimal`."""
+    """A whole plan. Sizes and tokens are counts (tokens as floats: 2.0e12), money is `Decimal`."""
 
     name: str = "plan"
     method: Method = "pretrain"
@@ -245,7 +245,7 @@ class TrainingPlan(Section):
             product = self.dataset_tokens * (self.epochs or 1.0)
             if abs(product / self.training_tokens - 1.0) > 0.01:
                 raise ValueError(
-                    f"training_tokens {self.training_tokens:g} differs from dataset_tokens x epochs {product:g}"
+                    f"training_tokens {self.training_tokens:g} is not dataset_tokens x epochs {product:g}"
                 )
         if self.epochs is not None and self.dataset_tokens is None and self.training_tokens is None:
             raise ValueError(f"epochs {self.epochs:g} needs dataset_tokens")
@@ -356,10 +356,8 @@ FINETUNE_METHODS: tuple[Method, ...] = ("full_finetune", "lora", "qlora", "dpo")
 def presets() -> tuple[str, ...]:
     """Names that `preset_plan` knows: each architecture, and each fine-tuning method on the popular ones."""
     rows = model_rows()
-    tuned = (
-        f"{name}-{m}" for name, row in rows.items() if row["is_example"] == "true" for m in FINETUNE_METHODS
-    )
-    return (*rows, *tuned)
+    popular = [name for name, row in rows.items() if row["is_example"] == "true"]
+    return (*rows, *(f"{name}-{method}" for name in popular for method in FINETUNE_METHODS))
 
 
 def preset_plan(name: str) -> TrainingPlan:
@@ -369,9 +367,10 @@ def preset_plan(name: str) -> TrainingPlan:
         InvalidPlanError: unknown name; suggests the nearest.
     """
     rows = model_rows()
-    method = next(
-        (m for m in FINETUNE_METHODS if name.removesuffix(f"-{m}") in rows and name not in rows), None
-    )
+    method: Method | None = None
+    for finetuning in FINETUNE_METHODS:
+        if name not in rows and name.removesuffix(f"-{finetuning}") in rows:
+            method = finetuning
     model = name.removesuffix(f"-{method}") if method else name
     if model not in rows:
         known = dict.fromkeys(presets())

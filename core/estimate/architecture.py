@@ -1,8 +1,9 @@
 """The network's shape, and the parameters that it counts up to.
 
-`resolve` turns the keys of a plan into an `Architecture` in which nothing is missing. Counts follow the module
-lists of each family: two embeddings (one if tied), attention projections, feed-forward matrices, router, norms
-and biases. Bare parameter counts get a Llama-like shape (width = 128 x depth, as Llama 2 7B to 70B have it).
+`resolve` turns the keys of a plan into an `Architecture` in which nothing is missing. Counts follow the
+module lists of each family: two embeddings (one if tied), attention projections, feed-forward matrices,
+router, norms and biases. Bare parameter counts get a Llama-like shape (width = 128 x depth, as Llama 2 7B
+to 70B have it).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 from core.errors import InvalidPlanError
 from core.plan import TrainingPlan, preset_architecture
 
-# width of common dense decoders in units of depth: Llama 2 paper, arXiv:2307.09288, table of sizes: 4096/32, 5120/40
+# width of common dense decoders in units of depth: Llama 2 paper, arXiv:2307.09288, table of sizes:
+# 4096/32, 5120/40
 WIDTH_PER_LAYER = 128
 HEAD_SIZE = 128
 VOCABULARY_SIZE = 32_000
@@ -83,7 +85,9 @@ class Architecture:
 
     @property
     def attention_parameters(self) -> int:
-        """Matrices of one attention block; latent attention counts its low-rank projections (arXiv:2405.04434)."""
+        """Matrices of one attention block; latent attention counts its low-rank projections
+        (arXiv:2405.04434).
+        """
         d, a = self.hidden_size, self.attention_heads
         if not self.kv_lora_rank:
             return d * self.head_size * (2 * a + 2 * self.kv_heads)
@@ -180,7 +184,7 @@ def resolve(plan: TrainingPlan) -> tuple[Architecture, list[str], list[str]]:
     """The plan's network, the inputs that were assumed, and warnings.
 
     Raises:
-        InvalidPlanError: a shape that cannot exist, or a published count far from what the shape counts up to.
+        InvalidPlanError: a shape that cannot exist.
     """
     keys = plan.architecture.model_dump(exclude_none=True)
     if plan.model is not None:
@@ -200,7 +204,7 @@ def _resolved(
     if "layers" not in keys or "hidden_size" not in keys:
         keys = _shape_from_count(keys, published, active)
         assumptions.append(
-            f"architecture: not given; a Llama-like shape of {keys['layers']} layers x {keys['hidden_size']} wide "
+            f"architecture: not given; Llama-like, {keys['layers']} layers x {keys['hidden_size']} wide "
             f"for {published or 0:g} parameters"
         )
     filled = _filled(keys, published, active, assumptions)
@@ -310,8 +314,9 @@ def _ffn_from_count(out: Mapping[str, Any], dense: float | None) -> int:
     return max(d, round(body / (out["layers"] * matrices * d)))
 
 
-def _matching_flags(out: Mapping[str, Any], published: float | None) -> dict[str, bool]:
-    """Gate and tie, where not given: those whose count is nearest to the published one, else by the usual width.
+def _matching_flags(out: Mapping[str, Any], published: float | None) -> dict[str, Any]:
+    """Gate and tie, where not given: those whose count is nearest to the published one, else by the usual
+    width.
 
     A feed-forward exactly four times as wide as the stream is the ungated one of GPT; others are gated.
     """
@@ -321,7 +326,9 @@ def _matching_flags(out: Mapping[str, Any], published: float | None) -> dict[str
         gates = gates if "gated_ffn" in out else [gates[0], not gates[0]]
         ties = ties if "tied_embeddings" in out else [False, True]
     rest = {k: v for k, v in out.items() if k not in ("gated_ffn", "tied_embeddings")}
-    pairs = [{"gated_ffn": gate, "tied_embeddings": tie} for gate in gates for tie in ties]
+    pairs: list[dict[str, Any]] = [
+        {"gated_ffn": gate, "tied_embeddings": tie} for gate in gates for tie in ties
+    ]
     if published is None:
         return pairs[0]
     return min(pairs, key=lambda pair: abs(Architecture(**rest, **pair).counted_parameters / published - 1.0))

@@ -80,8 +80,8 @@ def _rates(plan: TrainingPlan, known: GPU) -> Device | None:
 def sweep(plans: Iterable[TrainingPlan], candidates: Sequence[Candidate]) -> Iterator[Sweep]:
     """Hours and memory of each plan on each candidate, without the records of an estimate.
 
-    One plan takes about as long as it takes numpy to walk its columns; run slices of the plans in several processes
-    for more.
+    One plan takes about as long as it takes numpy to walk its columns; run slices of the plans in several
+    processes for more.
     """
     k = constants()
     names = {c.gpu.gpu_id: c.gpu for c in candidates}

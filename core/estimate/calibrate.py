@@ -1,13 +1,15 @@
 """Fit the constants again: `GPULEDGER_TRUTH=DIR python -m core.estimate.calibrate [--write] [--folds]`.
 
-Robust least squares of the logarithm of predicted over published, with the prior of each constant as a residual
-of its own, so that rows can move a constant only as far as they insist. Families weigh less than their rows
-(power -1/4), as forty sizes of one model say less than forty models. Needs scipy, a development dependency.
+Robust least squares of the logarithm of predicted over published, with the prior of each constant as a
+residual of its own, so that rows can move a constant only as far as they insist. Families weigh less than
+their rows (power -1/4), as forty sizes of one model say less than forty models. Needs scipy, a development
+dependency.
 """
 
 from __future__ import annotations
 
 import csv
+import importlib
 import math
 import os
 import sys
@@ -86,7 +88,7 @@ def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
 
 def solved(names: Sequence[Prior], residuals: Any, evaluations: int) -> dict[str, float]:
     """The constants that minimise `residuals(mapping)` beside their priors."""
-    from scipy.optimize import least_squares  # noqa: PLC0415 - a development dependency
+    optimize: Any = importlib.import_module("scipy.optimize")
 
     centre = np.log([p.value for p in names])
     spread = np.array([p.log_spread for p in names])
@@ -96,7 +98,7 @@ def solved(names: Sequence[Prior], residuals: Any, evaluations: int) -> dict[str
         values = {p.constant: math.exp(v) for p, v in zip(names, x, strict=True)}
         return np.concatenate([residuals(values), PRIOR_WEIGHT * (x - centre) / spread])
 
-    found = least_squares(
+    found = optimize.least_squares(
         all_residuals,
         np.minimum(centre, highest - 1e-6),
         bounds=(centre - 3.0, highest),
@@ -137,10 +139,11 @@ class Throughput:
         """GPU-hours of whole runs and tokens per second of benchmarks, for those rows."""
         rows = np.arange(len(self.rows)) if index is None else index
         found = choose(self.problem if index is None else taken(self.problem, index), k)
-        rate = self.batch[rows] / found.time.total
+        rate: Array = self.batch[rows] / np.asarray(found.time.total)
         hours = self.tokens[rows] / rate / 3600.0 * self.gpus[rows]
-        hfu = found.time.hardware_flops / (found.time.total * self.half[rows])
-        return np.where(self.is_whole[rows], hours * whole_run_factor(hfu, k), rate), found
+        hfu: Array = np.asarray(found.time.hardware_flops / (found.time.total * self.half[rows]))
+        predicted: Array = np.where(self.is_whole[rows], hours * np.asarray(whole_run_factor(hfu, k)), rate)
+        return predicted, found
 
     def fitted(self, index: NDArray[np.intp], k: Constants, evaluations: int = 40) -> Constants:
         """`k` with the throughput constants fitted on those rows."""

@@ -1,7 +1,7 @@
 """The best division of each job on each of many hardware choices, in one sweep of array arithmetic.
 
-A `Problem` has one row per plan and hardware choice and one column per division tried; rows of different plans may
-stand beside each other, so a batch of plans and a search for one plan are the same computation.
+A `Problem` has one row per plan and hardware choice and one column per division tried; rows of different
+plans may stand beside each other, so a batch of plans and a search for one plan are the same computation.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def problem(rows: Sequence[Row]) -> Problem:
         workload=column(Workload, [row.need.workload for row in rows]),
         device=column(Device, [row.device for row in rows]),
         layout=layout,
-        is_possible=real & np.asarray(is_possible(layout, fixed)),
+        is_possible=np.asarray(real & is_possible(layout, fixed)),
         gpu_memory_gib=np.array([[row.gpu_memory_gib] for row in rows], float),
         chooses_recomputation=chooses,
         micro_batch_size=micro,
@@ -137,14 +137,16 @@ def _flat(columns: Columns, row: NDArray[np.intp]) -> Columns:
 def settled(of: Problem, k: Constants) -> tuple[Layout, Memory]:
     """Micro-batch and recomputation of each cell, and the memory it then takes.
 
-    The micro-batch is as fixed, else the largest power of two that fits and leaves a pipeline its passes. Where
-    activations do not fit, as many layers are recomputed as it takes (Megatron-LM, `--recompute-num-layers`).
+    The micro-batch is as fixed, else the largest power of two that fits and leaves a pipeline its passes.
+    Where activations do not fit, as many layers are recomputed as it takes (Megatron-LM,
+    `--recompute-num-layers`).
     """
     w, at = of.workload, of.layout
     fixed = states(w, at, k)
     room = np.maximum((of.gpu_memory_gib * k.memory_margin - fixed.total) / k.allocator_slack, 0.0)
-    share = w.global_batch_tokens / (np.maximum(at.data_parallel, 1.0) * w.sequence_length)
-    share = np.where(at.pipeline_parallel > 1, share / (4.0 * at.pipeline_parallel), share)
+    replicas: Any = np.maximum(at.data_parallel, 1.0)
+    passes: Any = np.where(at.pipeline_parallel > 1, 4.0 * at.pipeline_parallel, 1.0)
+    share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
     most = np.minimum(room / activation_gib(w, at, k), share)
     most = np.minimum(most, np.maximum(USEFUL_TOKENS / w.sequence_length, 1.0))
     micro = 2.0 ** np.floor(np.log2(np.maximum(most, 1.0)))
@@ -164,7 +166,7 @@ def choose(of: Problem, k: Constants) -> Choice:
     total = np.asarray(used.total)
     fits = total <= flat.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
     order = np.where(fits, time.total, 1e12 + total)
-    count, exists = len(of.is_possible), of.is_possible.any(axis=1)
+    count, exists = len(of.is_possible), np.asarray(of.is_possible.any(axis=1), bool)
     # cells are sorted by row: the best of each run of equal rows
     starts = np.searchsorted(row, np.flatnonzero(exists))
     best = np.zeros(count, np.intp)

@@ -1,8 +1,9 @@
-"""The one table of constants of the estimation core: `sql/seeds/calibration.csv`, read into a frozen record.
+"""The one table of constants of the estimation core: `sql/seeds/calibration.csv`, read into a frozen
+record.
 
 Each row of the table says what the constant means, its unit, its source and the rows it was fitted on.
-`python -m core.estimate.calibrate` writes the fitted ones again; nothing else in the package holds a number that
-was tuned.
+`python -m core.estimate.calibrate` writes the fitted ones again; nothing else in the package holds a number
+that was tuned.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def constants() -> Constants:
 
 
 def read_constants(path: Path) -> Constants:
-    """The constants in the table at `path`, whose `constant` column names exactly the fields of `Constants`."""
+    """The constants in the table at `path`, whose `constant` column names exactly the fields of
+    `Constants`.
+    """
     with path.open(newline="", encoding="utf-8") as file:
         values = {row["constant"]: float(row["value"]) for row in csv.DictReader(file)}
     return Constants(**{field.name: values[field.name] for field in fields(Constants)})

@@ -1,4 +1,6 @@
-"""Rates of a GPU as the physics needs them: the precision's peak, the measured ceiling, links in one direction."""
+"""Rates of a GPU as the physics needs them: the precision's peak, the measured ceiling, links in one
+direction.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ from core.estimate.throughput import Device
 from core.gpu import GPU
 from core.plan import TrainingPlan
 
-# network of one GPU to other nodes, GB/s in one direction, by generation, as cloud instances of that time have it:
-# p3dn 100 Gbit/s for 8, p4d 400 Gbit/s for 8 in general and 8 x 200 in clusters built for training, p5 8 x 400 Gbit/s,
-# GB200 NVL72 400 Gbit/s each, TPU pods stay inside their own fabric
+# network of one GPU to other nodes, GB/s in one direction, by generation, as cloud instances of that time
+# have it: p3dn 100 Gbit/s for 8, p4d 400 Gbit/s for 8 in general and 8 x 200 in clusters built for
+# training, p5 8 x 400 Gbit/s, GB200 NVL72 400 Gbit/s each, TPU pods stay inside their own fabric
 NETWORK_GB_PER_SECOND = {
     "volta": 12.5,
     "ampere": 25.0,
@@ -25,20 +27,22 @@ NETWORK_GB_PER_SECOND = {
     "tpu": 150.0,
     "trainium": 12.5,
 }
-# accelerators that one fast fabric joins, where it is larger than a node: NVIDIA GB200 NVL72 data sheet; Google Cloud
-# TPU documentation, size of a pod or slice
+# accelerators that one fast fabric joins, where it is larger than a node: NVIDIA GB200 NVL72 data sheet;
+# Google Cloud TPU documentation, size of a pod or slice
 FABRIC_GPUS = {"gb200": 72, "gb300": 72, "tpu-v3": 1024, "tpu": 8192}
 # a workstation or PCIe server: 100 Gbit/s for eight cards
 PCIE_NETWORK_GB_PER_SECOND = 1.6
 # PCIe 4.0 x16, both directions, where no link is published
 PCIE_BYTES_PER_SECOND = 64e9
-# ml-engineering, table of the highest matrix-multiply rates, bf16: 12 accelerators from 0.51 to 0.97, median 0.785
+# ml-engineering, table of the highest matrix-multiply rates, bf16: 12 accelerators from 0.51 to 0.97,
+# median 0.785
 UNMEASURED_CEILING = 0.785
 LOWER_PRECISIONS = ("fp8", "fp4", "int8")
 
 
 def precision_on(plan: TrainingPlan, gpu: GPU) -> str:
-    """The precision the plan gets on that GPU: what it asks for, or fp16 where it asked for nothing and has no bf16.
+    """The precision the plan gets on that GPU: what it asks for, or fp16 where it asked for nothing and has
+    no bf16.
 
     Raises:
         InvalidPlanError: the GPU has no such rate, or no published rate at all.
@@ -92,7 +96,9 @@ def fabric_gpus(gpu: GPU) -> int:
 
 
 def gemm_ceiling(gpu: GPU) -> float:
-    """Share of the data sheet's rate that large matrices reach: measured, or the median of what was measured."""
+    """Share of the data sheet's rate that large matrices reach: measured, or the median of what was
+    measured.
+    """
     bf16, measured = gpu.peak_flops_per_second.get("bf16"), gpu.measured_bf16_flops_per_second
     return measured / bf16 if bf16 and measured else UNMEASURED_CEILING
 

@@ -46,8 +46,9 @@ class MemoryGiB:
 class Estimate:
     """The physical result for one hardware choice.
 
-    `tokens_per_second`, `step_seconds`, `mfu` and `hfu` are the tuned steady state; `wall_hours` and `gpu_hours` are
-    the typical whole run, end to end. Fields are `None` where a quoted plan does not say enough to compute them.
+    `tokens_per_second`, `step_seconds`, `mfu` and `hfu` are the tuned steady state; `wall_hours` and
+    `gpu_hours` are the typical whole run, end to end. Fields are `None` where a quoted plan does not say
+    enough to compute them.
     """
 
     plan: str
@@ -82,7 +83,7 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
     """The estimate of one plan on that many GPUs, in the best division unless the plan fixes it.
 
     Raises:
-        InvalidPlanError: the plan cannot run there at all: precision, parallelism, or more than the GPU can compute.
+        InvalidPlanError: the plan cannot run there: precision, parallelism, or more than the GPU computes.
     """
     if gpus < 1:
         raise InvalidPlanError("hardware.gpus", f"at least 1, got {gpus}")
@@ -145,13 +146,12 @@ def assembled(
     if not fits:
         limit = (gpu.memory_gib or 0.0) * k.memory_margin
         warnings.append(
-            f"does not fit: needs {total:.1f} GiB per GPU, {gpu.gpu_id} gives {limit:.1f} of {gpu.memory_gib:g} GiB"
+            f"does not fit: needs {total:.1f} GiB per GPU, "
+            f"{gpu.gpu_id} gives {limit:.1f} of {gpu.memory_gib:g} GiB"
         )
     layout = at.describe(w.global_batch_tokens, w.sequence_length)
-    if (
-        layout["data_parallel"] * layout["micro_batch_size"] * w.sequence_length
-        > w.global_batch_tokens * 1.001
-    ):  # type: ignore[operator]
+    per_pass = float(at.data_parallel * at.micro_batch_size * w.sequence_length)
+    if per_pass > w.global_batch_tokens * 1.001:
         warnings.append("global_batch_tokens is too small for this many GPUs: some of them idle")
     return Estimate(
         plan=plan.name,
@@ -187,8 +187,8 @@ def assembled(
 def whole_run_factor(hfu: Any, k: Constants) -> Any:
     """Hours of a typical whole run over those of the tuned steady state; `hfu` on the 16-bit peak.
 
-    Restarts, evaluation and checkpoint writes make it longer. Computed rates are also regressed toward the typical
-    one: a plan that computes to a very high rate leaves out what slowed the run. Never below one.
+    Restarts, evaluation and checkpoint writes make it longer. Computed rates are also regressed toward the
+    typical one: a plan that computes to a very high rate leaves out what slowed the run. Never below one.
     """
     return np.maximum(k.whole_run_overhead * hfu**k.whole_run_blend, 1.0)
 

@@ -1,8 +1,9 @@
 """Operations of a token: one multiply-add counts as two FLOPs.
 
-Model FLOPs are what the algorithm needs; they never count recomputation. Hardware FLOPs do. The forward pass costs
-two FLOPs per matrix parameter (Kaplan et al., arXiv:2001.08361, section 2.1) and four per position attended to and
-head element (PaLM, arXiv:2204.02311, appendix B); a causal network attends to half the sequence, a window to less.
+Model FLOPs are what the algorithm needs; they never count recomputation. Hardware FLOPs do. The forward
+pass costs two FLOPs per matrix parameter (Kaplan et al., arXiv:2001.08361, section 2.1) and four per
+position attended to and head element (PaLM, arXiv:2204.02311, appendix B); a causal network attends to half
+the sequence, a window to less.
 """
 
 from __future__ import annotations

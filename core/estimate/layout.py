@@ -1,7 +1,8 @@
 """How a job is divided: the degrees of parallelism, the micro-batch and what is recomputed.
 
-A `Layout` holds one division or arrays of many. `layouts` lists the divisions worth trying for one plan: those the
-plan fixes, else the usual ones, tensor parallelism inside a node (Megatron-LM, arXiv:2104.04473, section 5.4.1).
+A `Layout` holds one division or arrays of many. `layouts` lists the divisions worth trying for one plan:
+those the plan fixes, else the usual ones, tensor parallelism inside a node (Megatron-LM, arXiv:2104.04473,
+section 5.4.1).
 """
 
 from __future__ import annotations
@@ -89,8 +90,9 @@ def stated_degrees(hardware: Hardware) -> dict[str, int]:
 def _is_usual(tensor: int, pipeline: int, context: int, sharding: int, level: int, automatic: bool) -> bool:
     """Whether a division is worth trying where the plan leaves all of it open.
 
-    Sharded weights would be gathered for every micro-batch of a pipeline; a pipeline comes after tensor parallelism
-    has taken half a node; a large micro-batch with recomputation pays only where weights are gathered.
+    Sharded weights would be gathered for every micro-batch of a pipeline; a pipeline comes after tensor
+    parallelism has taken half a node; a large micro-batch with recomputation pays only where weights are
+    gathered.
     """
     if pipeline > 1:
         return sharding < 3 and context == 1 and tensor >= 4 and (level == 1 or not automatic)
@@ -135,7 +137,9 @@ def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: fl
 
 
 def is_possible(at: Layout, tensor_parallel_is_fixed: Any) -> Any:
-    """Which divisions exist on that many GPUs: whole groups, and tensor parallelism inside a node unless fixed."""
+    """Which divisions exist on that many GPUs: whole groups, and tensor parallelism inside a node unless
+    fixed.
+    """
     model = at.tensor_parallel * at.pipeline_parallel * at.context_parallel
     whole = (np.mod(at.gpus, model) == 0) & (np.mod(at.gpus / at.pipeline_parallel, at.expert_parallel) == 0)
     return whole & ((at.tensor_parallel <= at.gpus_per_node) | tensor_parallel_is_fixed)

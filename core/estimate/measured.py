@@ -1,8 +1,9 @@
 """A user's own measured speed, kept in one file, and estimates that it narrows and that cite it.
 
-A run is a plan with `hardware.gpu`, `hardware.gpus` and one table more, `[measured]`, that holds `tokens_per_second`
-of the whole job or `step_seconds`. What is kept is the ratio of measured to computed speed for that GPU, method and
-size class; later estimates of the same three take it over: "measured here" over "published" over "default".
+A run is a plan with `hardware.gpu`, `hardware.gpus` and one table more, `[measured]`, that holds
+`tokens_per_second` of the whole job or `step_seconds`. What is kept is the ratio of measured to computed
+speed for that GPU, method and size class; later estimates of the same three take it over: "measured here"
+over "published" over "default".
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Memory of one GPU, by component. All functions are arithmetic that broadcasts over plans and layouts.
 
-States follow ZeRO (arXiv:1910.02054, section 5), activations Korthikanti et al. (arXiv:2205.05198, table 2) with the
-saved tensors of a gated block counted one by one; the largest stage of a pipeline is the first one, which holds as
-many micro-batches as there are stages.
+States follow ZeRO (arXiv:1910.02054, section 5), activations Korthikanti et al. (arXiv:2205.05198, table 2)
+with the saved tensors of a gated block counted one by one; the largest stage of a pipeline is the first
+one, which holds as many micro-batches as there are stages.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ import numpy as np
 from core.estimate.constants import Constants
 from core.estimate.layout import Layout
 from core.estimate.workload import Workload
+
+# a column is a float or an array, which the stubs of numpy cannot say
+where: Any = np.where
+maximum: Any = np.maximum
+minimum: Any = np.minimum
 
 GIB = 2.0**30
 
@@ -35,14 +40,16 @@ class Memory:
 
 
 def parameters_per_gpu(w: Workload, at: Layout) -> tuple[Any, Any]:
-    """Dense and routed parameters that one GPU of the first stage would hold without data-parallel sharding."""
+    """Dense and routed parameters that one GPU of the first stage would hold without data-parallel
+    sharding.
+    """
     dense_body = w.parameters - w.routed_parameters - w.embedding_parameters
     # both embeddings sit on different stages once there are two of them
-    embedding = w.embedding_parameters / np.where(at.pipeline_parallel > 1, 2.0, 1.0)
+    embedding = w.embedding_parameters / where(at.pipeline_parallel > 1, 2.0, 1.0)
     dense = (dense_body / at.pipeline_parallel + embedding) / at.tensor_parallel
     # experts are split by tensor parallelism too where enough GPUs are left for it
     experts = at.expert_parallel * at.tensor_parallel
-    experts = np.where(experts * at.pipeline_parallel <= at.gpus, experts, at.expert_parallel)
+    experts = where(experts * at.pipeline_parallel <= at.gpus, experts, at.expert_parallel)
     routed = w.routed_parameters / (at.pipeline_parallel * experts)
     return dense, routed
 
@@ -50,20 +57,20 @@ def parameters_per_gpu(w: Workload, at: Layout) -> tuple[Any, Any]:
 def activation_bytes_per_token(w: Workload, at: Layout) -> Any:
     """Bytes that one layer keeps per token for the backward pass, before any division.
 
-    In 16 bits: inputs and outputs of both norms, queries and the attention output make 12 d, keys and values add
-    their width. A gated feed-forward keeps both halves, the activation and the product, 8 f, or 6 f if activation
-    and product are fused; one without a gate keeps the input and the output of the activation, 4 f. With FP8 the
-    inputs of matrices are kept in one byte.
+    In 16 bits: inputs and outputs of both norms, queries and the attention output make 12 d, keys and
+    values add their width. A gated feed-forward keeps both halves, the activation and the product, 8 f, or
+    6 f if activation and product are fused; one without a gate keeps the input and the output of the
+    activation, 4 f. With FP8 the inputs of matrices are kept in one byte.
     """
     d, f = w.hidden_size, w.ffn_active_size
-    gated = np.where(w.is_quantised > 0, 5.0, np.where(w.is_fused > 0, 6.0, 8.0))
-    plain = np.where(w.is_quantised > 0, 3.0, 4.0)
-    streams = np.where(w.is_quantised > 0, 10.0, 12.0)
-    kept = streams * d + 2.0 * w.kv_size + np.where(w.ffn_matrices > 2, gated, plain) * f
+    gated = where(w.is_quantised > 0, 5.0, where(w.is_fused > 0, 6.0, 8.0))
+    plain = where(w.is_quantised > 0, 3.0, 4.0)
+    streams = where(w.is_quantised > 0, 10.0, 12.0)
+    kept = streams * d + 2.0 * w.kv_size + where(w.ffn_matrices > 2, gated, plain) * f
     # the attention matrix: 5 a s bytes, gone with FlashAttention or selective recomputation
     matrix = 5.0 * w.attention_heads * w.sequence_length
     keeps_matrix = (at.recomputation < 1) & (w.flash_attention < 1)
-    return kept + np.where(keeps_matrix, matrix, 0.0)
+    return kept + where(keeps_matrix, matrix, 0.0)
 
 
 def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
@@ -75,38 +82,38 @@ def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
     gathered = k.gathered_bytes * w.hidden_size * (t - 1.0) / t
     layer = tokens * (activation_bytes_per_token(w, at) * k.kept_share / t + gathered)
     # recomputing a layer keeps its 16-bit input, and one layer at a time comes back whole
-    full = np.maximum(at.recomputation - 1.0, 0.0)
+    full = maximum(at.recomputation - 1.0, 0.0)
     stored = (full * tokens * 2.0 * w.hidden_size + (1.0 - full) * layer) * stage_layers
     per_pass = at.data_parallel * at.micro_batch_size * w.sequence_length
-    micro_batches = np.maximum(w.global_batch_tokens / per_pass, 1.0)
+    micro_batches = maximum(w.global_batch_tokens / per_pass, 1.0)
     interleaved = p * (1.0 + (p - 1.0) / (p * at.virtual_pipeline))
-    in_flight = np.minimum(np.where(at.virtual_pipeline > 1, interleaved, p), micro_batches)
-    working = np.where(full > 0, layer, 0.0)
-    kept = np.where(w.is_adapted > 0, k.adapter_logit_bytes, k.logit_bytes)
+    in_flight = minimum(where(at.virtual_pipeline > 1, interleaved, p), micro_batches)
+    working = where(full > 0, layer, 0.0)
+    kept = where(w.is_adapted > 0, k.adapter_logit_bytes, k.logit_bytes)
     logits = tokens * w.vocabulary_size * kept / t
     first = stored * in_flight + working
     last = stored + working + logits
-    return np.maximum(first, last) / GIB
+    return maximum(first, last) / GIB
 
 
 def states(w: Workload, at: Layout, k: Constants) -> Memory:
     """Everything that does not depend on the micro-batch or on recomputation; activations are 0."""
     dense, routed = parameters_per_gpu(w, at)
     dense_group = at.data_parallel * at.context_parallel
-    routed_group = np.maximum(at.gpus * routed / np.maximum(w.routed_parameters, 1.0), 1.0)
+    routed_group = maximum(at.gpus * routed / maximum(w.routed_parameters, 1.0), 1.0)
     held = dense + routed
     sharded = dense / dense_group + routed / routed_group
     trained = w.trained_parameters / w.parameters
-    weights = np.where(at.sharding >= 3, sharded, held) * w.weight_bytes
+    weights = where(at.sharding >= 3, sharded, held) * w.weight_bytes
     # gradients are computed in 16 bits and accumulated beside that, unless they are scattered at once
     copied = (w.gradient_bytes > 2.0) & (at.sharding < 2) & (w.keeps_copies > 0)
-    gradient_bytes = w.gradient_bytes + np.where(copied, k.gradient_copy_bytes, 0.0)
-    gradients = np.where(at.sharding >= 2, sharded, held) * trained * gradient_bytes
-    optimizer = np.where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes
+    gradient_bytes = w.gradient_bytes + where(copied, k.gradient_copy_bytes, 0.0)
+    gradients = where(at.sharding >= 2, sharded, held) * trained * gradient_bytes
+    optimizer = where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes
     # two gathered layers of weights while sharded, ZeRO-3 prefetch
-    gathered = np.where(at.sharding >= 3, 2.0 * held / w.layers * 2.0, 0.0) * k.allocator_slack
+    gathered = where(at.sharding >= 3, 2.0 * held / w.layers * 2.0, 0.0) * k.allocator_slack
     # the step of an optimizer that is not fully sharded works on copies
-    copies = np.where((at.sharding < 2) & (w.keeps_copies > 0), gradients + optimizer, 0.0) * (
+    copies = where((at.sharding < 2) & (w.keeps_copies > 0), gradients + optimizer, 0.0) * (
         k.state_slack - 1.0
     )
     groups = (at.data_parallel > 1) * 1.0 + (at.tensor_parallel > 1) + (at.context_parallel > 1)

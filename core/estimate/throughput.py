@@ -1,7 +1,9 @@
-"""Time of one optimizer step, by cause. All functions are arithmetic that broadcasts over plans and layouts.
+"""Time of one optimizer step, by cause. All functions are arithmetic that broadcasts over plans and
+layouts.
 
-Compute at an efficiency that grows with the size of the matrices, memory-bound work beside it, the pipeline's
-bubble (arXiv:2104.04473, section 2.2), and the traffic of each kind of parallelism that compute does not hide.
+Compute at an efficiency that grows with the size of the matrices, memory-bound work beside it, the
+pipeline's bubble (arXiv:2104.04473, section 2.2), and the traffic of each kind of parallelism that compute
+does not hide.
 """
 
 from __future__ import annotations
@@ -16,8 +18,16 @@ from core.estimate.layout import Layout
 from core.estimate.memory import parameters_per_gpu
 from core.estimate.workload import Workload
 
-# passes over the logits in fp32 by softmax, loss and their gradient: read, write, read, write, 4 bytes, and 16-bit
-# reads and writes beside the matrix multiply
+# a column is a float or an array, which the stubs of numpy cannot say
+where: Any = np.where
+maximum: Any = np.maximum
+minimum: Any = np.minimum
+clip: Any = np.clip
+log2: Any = np.log2
+sqrt: Any = np.sqrt
+
+# passes over the logits in fp32 by softmax, loss and their gradient: read, write, read, write, 4 bytes, and
+# 16-bit reads and writes beside the matrix multiply
 LOGIT_BYTES = 24.0
 # Megatron-LM: two all-reduces forward, two backward per layer (arXiv:1909.08053, section 3)
 TENSOR_COLLECTIVES = 4.0
@@ -72,15 +82,15 @@ class StepTime:
 def group_bandwidth(size: Any, stride: Any, at: Layout, device: Device, k: Constants) -> Any:
     """Bytes per second that one GPU moves in a collective of `size` GPUs, `stride` apart.
 
-    Inside a node the interconnect carries it. Across nodes the network does: of a group with several members in a
-    node each sends once into the network what a ring through all of them moves.
+    Inside a node the interconnect carries it. Across nodes the network does: of a group with several
+    members in a node each sends once into the network what a ring through all of them moves.
     """
     inside = device.interconnect_bytes_per_second * k.collective_efficiency
     outside = device.network_bytes_per_second * k.network_efficiency
-    node = np.maximum(at.gpus_per_node, device.fabric_gpus)
-    members = np.clip(node / stride, 1.0, size)
-    across = np.minimum(outside * members, inside)
-    return np.where(size * stride <= node, inside, across)
+    node = maximum(at.gpus_per_node, device.fabric_gpus)
+    members = clip(node / stride, 1.0, size)
+    across = minimum(outside * members, inside)
+    return where(size * stride <= node, inside, across)
 
 
 def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime:
@@ -88,11 +98,11 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     t, p, c, e = at.tensor_parallel, at.pipeline_parallel, at.context_parallel, at.expert_parallel
     dp = at.data_parallel
     tokens = at.micro_batch_size * w.sequence_length / c
-    micro_batches = np.maximum(w.global_batch_tokens / (dp * at.micro_batch_size * w.sequence_length), 1.0)
+    micro_batches = maximum(w.global_batch_tokens / (dp * at.micro_batch_size * w.sequence_length), 1.0)
     per_step = tokens * micro_batches
     # share of the layers recomputed whole; the rest recomputes attention only
-    full = np.maximum(at.recomputation - 1.0, 0.0)
-    selective = np.clip(at.recomputation, 0.0, 1.0) - full
+    full = maximum(at.recomputation - 1.0, 0.0)
+    selective = clip(at.recomputation, 0.0, 1.0) - full
     stage_layers = w.layers / p
 
     # matrix multiplies
@@ -100,17 +110,18 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     gemm_flops = w.body_flops * body_passes + w.head_flops * (1.0 + w.gemm_backward) + w.other_forward_flops
     gemm_flops = gemm_flops / (t * p)
     moe = w.experts > 1
-    width = np.where(moe, np.minimum(w.expert_ffn_size, w.hidden_size), w.hidden_size) / np.sqrt(t)
-    rows = np.where(moe, tokens * w.experts_per_token * e / np.maximum(w.experts, 1.0), tokens)
+    width = where(moe, minimum(w.expert_ffn_size, w.hidden_size), w.hidden_size) / sqrt(t)
+    rows = where(moe, tokens * w.experts_per_token * e / maximum(w.experts, 1.0), tokens)
     # the faster the units are against the memory, the larger a matrix must be to feed them
     balance = device.gemm_flops_per_second / device.memory_bytes_per_second / 153.0
     saturation = (1.0 + balance * k.gemm_half_width / width) * (1.0 + balance * k.gemm_half_rows / rows)
     gemm_rate = device.gemm_flops_per_second * device.gemm_ceiling * k.gemm_efficiency / saturation
     # experts wait for the fullest of them
-    waiting = 1.0 + np.where(moe, k.expert_imbalance, 0.0)
+    waiting = 1.0 + where(moe, k.expert_imbalance, 0.0)
     gemm = per_step * gemm_flops / gemm_rate * waiting * (1.0 + w.is_dequantised * k.dequantisation)
 
-    # attention core: matrix units for the products, and the softmax that keeps pace with the memory system only
+    # attention core: matrix units for the products, and the softmax that keeps pace with the memory system
+    # only
     repeats = full + selective * (w.flash_attention < 1)
     attention_flops = w.attention_flops * (1.0 + w.attention_backward + repeats) / (t * p)
     attention_seconds = 1.0 / (device.half_flops_per_second * k.attention_efficiency)
@@ -118,23 +129,23 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     attention = per_step * attention_flops * attention_seconds
 
     # memory-bound work
-    fused = np.where(w.is_fused > 0, k.fused_share, 1.0)
+    fused = where(w.is_fused > 0, k.fused_share, 1.0)
     widths = w.hidden_size * 8.0 + w.ffn_active_size * w.ffn_matrices
-    widths = widths + np.where(moe, w.experts_per_token * w.hidden_size * k.routing_passes, 0.0)
+    widths = widths + where(moe, w.experts_per_token * w.hidden_size * k.routing_passes, 0.0)
     traffic = k.elementwise_bytes * fused * widths * (1.0 + full / 3.0)
     traffic = traffic + device.is_quantised * k.cast_bytes * widths
     logits = LOGIT_BYTES * w.vocabulary_size / w.layers
     elementwise = per_step * stage_layers * (traffic + logits) / (t * device.memory_bytes_per_second)
     launches = micro_batches * stage_layers * k.layer_seconds * (1.0 + full / 3.0)
-    launches = launches * np.where(moe, 2.0, 1.0)
+    launches = launches * where(moe, 2.0, 1.0)
 
     # tensor parallelism
     inside = group_bandwidth(t, 1.0, at, device, k)
     collectives = TENSOR_COLLECTIVES + 2.0 * full
     exchanged = collectives * 2.0 * 2.0 * w.hidden_size * (t - 1.0) / t
-    exposed = np.where(w.is_fused > 0, k.overlapped_share, 1.0)
+    exposed = where(w.is_fused > 0, k.overlapped_share, 1.0)
     tensor = per_step * stage_layers * exchanged / inside * k.tensor_exposed * exposed
-    tensor = tensor + np.where(t > 1, micro_batches * stage_layers * collectives * t * k.hop_seconds, 0.0)
+    tensor = tensor + where(t > 1, micro_batches * stage_layers * collectives * t * k.hop_seconds, 0.0)
 
     # context parallelism: keys and values travel once forward and twice backward
     around = group_bandwidth(c, t, at, device, k)
@@ -144,7 +155,7 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     routed_bandwidth = group_bandwidth(e, 1.0, at, device, k)
     routed_bytes = 4.0 * w.experts_per_token * 2.0 * w.hidden_size * (e - 1.0) / e / t
     expert = per_step * stage_layers * routed_bytes / routed_bandwidth * k.expert_exposed * exposed
-    expert = expert + np.where(e > 1, micro_batches * stage_layers * 4.0 * e * k.hop_seconds, 0.0)
+    expert = expert + where(e > 1, micro_batches * stage_layers * 4.0 * e * k.hop_seconds, 0.0)
 
     work = gemm + attention + elementwise + launches + tensor + context + expert
     bubble = work * (p - 1.0) / (micro_batches * at.virtual_pipeline)
@@ -157,25 +168,24 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     held, ring = dense + routed, (group - 1.0) / group
     sharded = at.sharding >= 3
     # tuned stacks reduce gradients in 16 bits whatever they accumulate in
-    reduced = np.where(w.is_fused > 0, np.minimum(w.gradient_bytes, 2.0), w.gradient_bytes) * trained
-    gathered = np.where(at.sharding >= 1, w.weight_bytes * trained, reduced)
+    reduced = where(w.is_fused > 0, minimum(w.gradient_bytes, 2.0), w.gradient_bytes) * trained
+    gathered = where(at.sharding >= 1, w.weight_bytes * trained, reduced)
     once = (reduced + gathered) * held * ring / bandwidth
     each = (2.0 * w.weight_bytes + reduced) * held * ring / bandwidth
-    # work of one pass hides traffic, but a share of it always shows: the first gather, the last bucket, contention
+    # work of one pass hides traffic, but a share of it always shows: the first gather, the last bucket,
+    # contention
     hiding = (gemm + attention + elementwise) / micro_batches
-    moved = np.where(sharded, each, once)
-    shown = np.maximum(moved - hiding, (1.0 - k.overlap) * moved)
-    data = np.where(sharded, micro_batches, 1.0) * shown
-    calls = (
-        np.where(sharded, SHARDED_COLLECTIVES * micro_batches, k.bucket_collectives * trained) * stage_layers
-    )
+    moved = where(sharded, each, once)
+    shown = maximum(moved - hiding, (1.0 - k.overlap) * moved)
+    data = where(sharded, micro_batches, 1.0) * shown
+    calls = where(sharded, SHARDED_COLLECTIVES * micro_batches, k.bucket_collectives * trained) * stage_layers
     across = group * t > at.gpus_per_node
-    data = data + np.where(across, calls * group * k.hop_seconds, 0.0)
+    data = data + where(across, calls * group * k.hop_seconds, 0.0)
 
     state = held * trained * (w.optimizer_bytes + w.gradient_bytes + 2.0) * 2.0
-    optimizer = state / np.where(at.sharding >= 1, group, 1.0) / device.memory_bytes_per_second
-    nodes = np.maximum(at.gpus / at.gpus_per_node, 1.0)
-    straggler = (work + bubble + data) * k.straggler_share * np.log2(nodes)
+    optimizer = state / where(at.sharding >= 1, group, 1.0) / device.memory_bytes_per_second
+    nodes = maximum(at.gpus / at.gpus_per_node, 1.0)
+    straggler = (work + bubble + data) * k.straggler_share * log2(nodes)
     return StepTime(
         gemm=gemm,
         attention=attention,

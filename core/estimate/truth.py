@@ -1,8 +1,9 @@
-"""Published runs and benchmarks as plans with their outcome: what the constants are fitted on and scored against.
+"""Published runs and benchmarks as plans with their outcome: what the constants are fitted on and scored
+against.
 
-Reads the tables of the folder that `GPULEDGER_TRUTH` names. A row becomes the plan that its own columns state and
-nothing else: no look-up by the model's name. Rows whose GPU, tokens or outcome are missing are left out here and
-counted by `read`.
+Reads the tables of the folder that `GPULEDGER_TRUTH` names. A row becomes the plan that its own columns
+state and nothing else: no look-up by the model's name. Rows whose GPU, tokens or outcome are missing are
+left out here and counted by `read`.
 """
 
 from __future__ import annotations
@@ -264,7 +265,9 @@ MLPERF_SHAPES: Mapping[str, dict[str, Any]] = {
 
 
 def mlperf(row: Row) -> Observation | None:
-    """A row of mlperf_training.csv. The network is the benchmark's; submissions train in FP8 where there is any."""
+    """A row of mlperf_training.csv. The network is the benchmark's; submissions train in FP8 where there is
+    any.
+    """
     gpu_id = gpu_id_of(row["gpu"])
     if gpu_id is None or row["benchmark"] not in MLPERF_SHAPES or not row["tokens_per_s_median"]:
         return None

@@ -1,6 +1,8 @@
-"""Published peaks and facts of what fitted, as plans: what the memory constants are fitted on and scored against.
+"""Published peaks and facts of what fitted, as plans: what the memory constants are fitted on and scored
+against.
 
-Reads `memory.csv` of the folder that `GPULEDGER_TRUTH` names. A row becomes the plan that its own columns state.
+Reads `memory.csv` of the folder that `GPULEDGER_TRUTH` names. A row becomes the plan that its own columns
+state.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ class MemoryFact:
     peak_gib: float | None
     fits: bool
     is_loose: bool
-    """Inputs beside the figure are rounded or of other rows: lengths shorter than stated, approximate peaks."""
+    """Inputs beside the figure are rounded or of other rows: lengths shorter than stated, approximate
+    peaks.
+    """
 
 
 def read(folder: Path) -> tuple[list[MemoryFact], Counter[str]]:

@@ -14,8 +14,8 @@ import numpy as np
 from core.errors import InvalidPlanError
 from core.estimate.architecture import Architecture, resolve
 from core.estimate.flops import forward_flops
-from core.plan import TrainingPlan
 from core.estimate.layout import states_division
+from core.plan import TrainingPlan
 
 # tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M
 PRETRAIN_BATCH_TOKENS = 4_194_304.0
@@ -25,8 +25,9 @@ SEQUENCE_LENGTH = {"pretrain": 4096}
 FINETUNE_SEQUENCE_LENGTH = 2048
 LORA_RANK = 16
 
-# bytes per parameter of weights, gradients and optimizer state: ZeRO, arXiv:1910.02054, section 3.1, for mixed
-# precision Adam; 8-bit states, arXiv:2110.02861; the others follow from the number of states each keeps
+# bytes per parameter of weights, gradients and optimizer state: ZeRO, arXiv:1910.02054, section 3.1, for
+# mixed precision Adam; 8-bit states, arXiv:2110.02861; the others follow from the number of states each
+# keeps
 OPTIMIZER_BYTES = {"adamw": 12.0, "adamw_8bit": 6.0, "sgd": 8.0, "adafactor": 4.0, "muon": 8.0}
 FUSED_STACKS = frozenset(["megatron", "nemo", "megatron-bridge", "maxtext", "transformer-engine", "unsloth"])
 # 4-bit NormalFloat with double quantisation: 4.127 bits, QLoRA, arXiv:2305.14314, section 3
@@ -169,7 +170,8 @@ def _workload(
         trained = a.parameters * (1 - plan.frozen_layers_share)
         gemm_backward = 2.0 * (1 - plan.frozen_layers_share)
     if plan.method == "qlora":
-        # embeddings, output matrix and norms are not quantised but cast to fp32 (PEFT, prepare_model_for_kbit_training)
+        # embeddings, output matrix and norms are not quantised but cast to fp32 (PEFT,
+        # prepare_model_for_kbit_training)
         kept = a.embedding_parameters + (0 if a.tied_embeddings else a.head_parameters)
         weight_bytes = NF4_BYTES + (4.0 - NF4_BYTES) * min(1.0, kept / a.parameters)
     attention_backward = 2.0 if not plan.frozen_layers_share else 2.0 * (1 - plan.frozen_layers_share)
@@ -213,8 +215,8 @@ def _workload(
 def gradient_bytes(plan: TrainingPlan) -> float:
     """Bytes of one accumulated gradient.
 
-    Pretraining in bf16 or below accumulates in fp32 (Megatron-LM and BLOOM, arXiv:2211.05100, section 3.4.2); fp16
-    with loss scaling keeps 16 bits (arXiv:1910.02054, section 3.1), as fine-tuning does.
+    Pretraining in bf16 or below accumulates in fp32 (Megatron-LM and BLOOM, arXiv:2211.05100, section
+    3.4.2); fp16 with loss scaling keeps 16 bits (arXiv:1910.02054, section 3.1), as fine-tuning does.
     """
     if plan.precision in ("fp32", "tf32"):
         return 4.0
@@ -222,10 +224,11 @@ def gradient_bytes(plan: TrainingPlan) -> float:
 
 
 def is_fused(plan: TrainingPlan) -> bool:
-    """Whether elementwise work is fused into few kernels: the stack says so, or what the plan uses implies it.
+    """Whether elementwise work is fused into few kernels: the stack says so, or what the plan uses implies
+    it.
 
-    FP8 and FP4 need Transformer Engine, virtual pipelines come with Megatron's kernels, and a plan that leaves its
-    whole division to us is given a tuned stack with it.
+    FP8 and FP4 need Transformer Engine, virtual pipelines come with Megatron's kernels, and a plan that
+    leaves its whole division to us is given a tuned stack with it.
     """
     hw = plan.hardware
     if hw.stack is not None:
@@ -234,7 +237,8 @@ def is_fused(plan: TrainingPlan) -> bool:
 
 
 def keeps_copies(plan: TrainingPlan) -> bool:
-    """Whether the optimizer's step works on copies: DeepSpeed's stages do, Megatron's distributed one does not.
+    """Whether the optimizer's step works on copies: DeepSpeed's stages do, Megatron's distributed one does
+    not.
 
     A plan that names its ZeRO stage, and no virtual pipeline or FP8, is taken to be the former.
     """
