@@ -116,19 +116,22 @@ def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]
                 else:
                     yield document, entry
     chosen = {key: rate for key, found in rates.items() if (rate := _choose(found))}
+    sold: dict[str, list[tuple[str, str]]] = {}
+    for kind, label, way, region in chosen:
+        if kind == "gpu":
+            sold.setdefault(label, []).append((way, region))
     used: set[str] = set()
     for shape in instance_shapes().values():
         build = BUILDS.get(shape.instance_type.rpartition("-")[0])
         if shape.provider == "gcp" and build:
-            for document, fact, parts in _machines(shape, build, chosen):
+            for document, fact, parts in _machines(shape, build, sold.get(shape.gpu_label, []), chosen):
                 used.update(str(part.row.get("skuId")) for part in parts)
                 yield document, fact
-    told: set[str] = set()
     for found in rates.values():
         for rate in found:
             sku_id = str(rate.row.get("skuId"))
-            if sku_id not in used | told:
-                told.add(sku_id)
+            if sku_id not in used:
+                used.add(sku_id)
                 reason = "two SKUs price this part differently" if _choose(found) is None else _UNUSED
                 yield rate.document, Skipped(reason, rate.row)
 
@@ -274,21 +277,19 @@ def _choose(rates: list[Rate]) -> Rate | None:
 
 
 def _machines(
-    shape: InstanceShape, build: Build, rates: Mapping[Key, Rate]
+    shape: InstanceShape, build: Build, sold: Sequence[tuple[str, str]], rates: Mapping[Key, Rate]
 ) -> Iterator[tuple[Document, Fact, list[Rate]]]:
-    """One offer per region and way of buying in which every part has a price, with its parts."""
-    for kind, label, way, region in rates:
-        if kind != "gpu" or label != shape.gpu_label:
-            continue
-        gpu = rates[kind, label, way, region]
+    """One offer per way of buying and region in which every part has a price, with its parts."""
+    for way, region in sold:
+        gpu = rates["gpu", shape.gpu_label, way, region]
         if way == "on demand" and NOT_ON_DEMAND.match(shape.instance_type):
             row = {"instance_type": shape.instance_type, "region": region, "sku": gpu.row}
             yield gpu.document, Skipped("sold only as spot, flex-start or by reservation", row), [gpu]
             continue
         needed: list[tuple[Rate | None, Decimal]] = [(gpu, shape.gpu_count)]
-        sold = [f for f in build.families if any((p, f, way, region) in rates for p in ("core", "ram"))]
+        priced = [f for f in build.families if any((p, f, way, region) in rates for p in ("core", "ram"))]
         for part, quantity in (("core", shape.vcpus), ("ram", shape.memory_gib)) if build.families else ():
-            rate = rates.get((part, sold[0], way, region)) if sold else None
+            rate = rates.get((part, priced[0], way, region)) if priced else None
             needed.append((rate, quantity or Decimal(0)))
         if build.ssd_gib_per_gpu:
             needed.append((rates.get(("ssd", "", way, region)), build.ssd_gib_per_gpu * shape.gpu_count))
