@@ -169,12 +169,7 @@ def test_googles_error_answer_is_an_error():
         list(get("gcp_catalog").parse(document))
 
 
-def test_oracles_list_and_shapes_are_read_together():
-    documents = recorded(
-        "oci_price_list", "oci/products_gpu_2026-10.json", "oci/cost_estimator_shapes_excerpt.json"
-    )
-    source = get("oci_price_list")
-    assert source.parse_batch
-    offers = [fact for _, fact in source.parse_batch(documents) if isinstance(fact, Offer)]
-    hourly = {offer.instance_type: usd_per_hour(offer) for offer in offers}
+def test_oracles_instances_cost_their_gpus():
+    _, facts = parsed("oci_price_list", ["oci/products_gpu_2026-10.json"])
+    hourly = {offer.instance_type: usd_per_hour(offer) for offer in facts if isinstance(offer, Offer)}
     assert (hourly["BM.GPU.H100.8"], hourly["BM.GPU.B300.8"], hourly["BM.GPU.GB200.4"]) == (80, 120, 64)
