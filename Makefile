@@ -11,7 +11,7 @@ WORKERS ?= auto
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test test-all lint types contracts check accuracy calibrate bench faults browser golden wheel clean
+.PHONY: quote refresh test test-all lint types contracts check accuracy calibrate bench faults browser docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -45,6 +45,9 @@ calibrate: $(STAMP)  ## fit the table of constants again; needs GPULEDGER_TRUTH
 
 bench: $(STAMP)  ## ratios measured in one run
 	$(BIN)/pytest -m benchmark_suite tests/benchmarks -s
+
+docs: $(STAMP)  ## write the generated pages again
+	$(BIN)/python -m app.source_page > docs/sources.md
 
 golden: $(STAMP)  ## write the golden files again; read the diff before you keep it
 	GPULEDGER_WRITE_GOLDEN=1 $(BIN)/pytest -q tests/sources/test_adapters.py
