@@ -83,6 +83,21 @@ def turn(home: Home, *, wait_seconds: float = 60.0) -> Generator[None]:
         yield
 
 
+NEW_FILE: dict[str, str | bool | int | float | list[str]] = {
+    # A year of 40 million changes takes 216 MB in blocks of 64 KiB and 259 MB in the default of 256 KiB.
+    "default_block_size": "65536",
+    "storage_compatibility_version": "v1.5.0",
+}
+"""Of a database file that is made now; an existing one keeps what it has."""
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """What every connection to a ledger or a snapshot is set to."""
+    connection.execute("set timezone = 'UTC'")
+    # Offers are numbered densely: aggregates per offer go into an array instead of a hash table, 4 times faster.
+    connection.execute("set perfect_ht_threshold = 17")
+
+
 @contextmanager
 def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
     """The writer's database; only inside `turn`. Closed, and so checkpointed, on the way out.
@@ -91,11 +106,11 @@ def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
         StoreError: the file cannot be opened.
     """
     try:
-        connection = duckdb.connect(str(home.database))
+        connection = duckdb.connect(str(home.database), config=NEW_FILE)
     except duckdb.Error as error:
         raise StoreError(f"cannot open {home.database}: {error}") from error
     try:
-        connection.execute("set timezone = 'UTC'")
+        prepare(connection)
         yield connection
     finally:
         connection.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +17,8 @@ import duckdb
 
 from core.errors import CorruptError, EmptyLedgerError, StoreError
 from core.store import sql
-from core.store.database import Home, writing
+from core.store.derive import check, derive
+from core.store.database import Home, prepare, writing
 
 POINTER = "CURRENT"
 KEPT = 5
@@ -32,7 +33,8 @@ def publish(home: Home, *, now: datetime) -> int:
     """
     number = _newest(home) + 1
     with writing(home) as connection:
-        _check(connection)
+        check(connection)
+        derive(connection, now=now)
         connection.execute(sql.text("publish/offer_latest"))
         connection.execute("delete from snapshot")
         connection.execute(sql.text("publish/snapshot"), {"number": number, "published_at": now})
@@ -47,7 +49,8 @@ def publish(home: Home, *, now: datetime) -> int:
         temporary.replace(target)
         _point(home, target.name)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise StoreError(f"cannot publish {target}: {error.strerror}") from error
     _prune(home, number)
     return number
@@ -115,18 +118,11 @@ def _open(home: Home, sandboxed: bool) -> duckdb.DuckDBPyConnection:
             if path.exists() or attempt == 2:
                 raise CorruptError(f"cannot open the snapshot {path}: {error}") from error
             continue
-        connection.execute("set timezone = 'UTC'")
+        prepare(connection)
         if sandboxed:
             connection.execute("set lock_configuration = true")
         return connection
     raise CorruptError(f"the snapshots in {home.snapshots} keep vanishing")
-
-
-def _check(connection: duckdb.DuckDBPyConnection) -> None:
-    for name in sql.files("checks"):
-        found = connection.execute(sql.text(name)).fetchmany(3)
-        if found:
-            raise StoreError(f"not published: sql/{name}.sql found {found[0]!r} and maybe more")
 
 
 def _path(home: Home, number: int) -> Path:

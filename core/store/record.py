@@ -1,5 +1,6 @@
 # pyarrow ships no types of its own.
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownMemberType=false
 """One run into the ledger, in one transaction: all of it or nothing."""
 
 from __future__ import annotations

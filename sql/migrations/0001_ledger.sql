@@ -203,6 +203,70 @@ comment on column offer_current.stock_changed_at is 'observed_at of the last sto
 comment on column offer_current.shape_hash is
     'Hash of the shape last published, so that a refresh need not compare its columns; null for archives.';
 
+create table price_checkpoint (
+    checkpoint_at timestamptz not null,
+    offer_no integer not null,
+    changed_at timestamptz not null,
+    amount decimal(18, 6),
+    upfront_amount decimal(18, 6),
+    currency varchar,
+    unit varchar,
+    effective_at timestamptz,
+    run_no integer not null,
+    document_no integer,
+    availability varchar,
+    stock_changed_at timestamptz
+);
+comment on table price_checkpoint is
+    'One row per offer and checkpoint: its state then, so that a question about the past reads a bounded part of the logs.';
+comment on column price_checkpoint.checkpoint_at is 'The time; the start of a UTC day.';
+comment on column price_checkpoint.offer_no is 'The offer.';
+comment on column price_checkpoint.changed_at is 'observed_at of the last price change until then.';
+comment on column price_checkpoint.amount is 'Price as published; null: withdrawn.';
+comment on column price_checkpoint.upfront_amount is 'Paid once at the start of a commitment, as published.';
+comment on column price_checkpoint.currency is 'ISO 4217 code.';
+comment on column price_checkpoint.unit is 'What amount buys.';
+comment on column price_checkpoint.effective_at is 'From when the provider says that the price holds.';
+comment on column price_checkpoint.run_no is 'Run of the last price change.';
+comment on column price_checkpoint.document_no is 'Document of the last price change.';
+comment on column price_checkpoint.availability is 'Last stock, see stock_change; null: none was seen.';
+comment on column price_checkpoint.stock_changed_at is 'observed_at of the last stock change.';
+
+create table gpu_price_day (
+    price_date date not null,
+    gpu_id varchar not null,
+    purchase_option varchar not null,
+    offers integer not null,
+    providers integer not null,
+    min_usd_per_gpu_hour decimal(18, 6) not null,
+    p10_usd_per_gpu_hour decimal(18, 6) not null,
+    median_usd_per_gpu_hour decimal(18, 6) not null,
+    p90_usd_per_gpu_hour decimal(18, 6) not null,
+    cheapest_provider varchar not null
+);
+comment on table gpu_price_day is
+    'One row per GPU, purchase option and past UTC day, kept at publishing; the view gpu_price_index is its public name.';
+comment on column gpu_price_day.price_date is 'The day; prices are those in force at its end.';
+comment on column gpu_price_day.gpu_id is 'The accelerator.';
+comment on column gpu_price_day.purchase_option is 'on_demand, spot, reserved or capacity_block.';
+comment on column gpu_price_day.offers is 'Offers on sale, each identity once.';
+comment on column gpu_price_day.providers is 'Providers with an offer on sale.';
+comment on column gpu_price_day.min_usd_per_gpu_hour is 'Cheapest.';
+comment on column gpu_price_day.p10_usd_per_gpu_hour is 'Tenth percentile over offers.';
+comment on column gpu_price_day.median_usd_per_gpu_hour is 'Median over offers.';
+comment on column gpu_price_day.p90_usd_per_gpu_hour is 'Ninetieth percentile over offers.';
+comment on column gpu_price_day.cheapest_provider is 'Provider of the cheapest offer.';
+
+create table derived (
+    run_no integer not null,
+    until_date date not null,
+    reference varchar not null
+);
+comment on table derived is 'One row: up to where the tables kept at publishing follow the logs.';
+comment on column derived.run_no is 'Last run that they know.';
+comment on column derived.until_date is 'First day that gpu_price_day does not have yet.';
+comment on column derived.reference is 'Release of the seeds by which labels and currencies were read.';
+
 create table skipped_row (
     run_no integer not null,
     reason varchar not null,

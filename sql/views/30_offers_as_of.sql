@@ -2,11 +2,30 @@
 -- Of several sources that know one offer, the one that saw it last speaks; at equal times a live source goes
 -- before an archive. A withdrawal takes part in that choice, so that an old list cannot bring an offer back.
 create or replace macro offers_as_of(as_of) as table
-with price_at as (
+with base as (
+    -- Reading starts at the last state that was written down before that time.
+    select
+        coalesce(
+            (select max(checkpoint_at) from price_checkpoint where checkpoint_at <= as_of), '-infinity'::timestamptz
+        ) as base_at
+),
+
+price_at as (
     select offer_no, max(observed_at) as changed_at
     from price_change
-    where observed_at <= as_of
+    where observed_at > (select base_at from base) and observed_at <= as_of
     group by offer_no
+),
+
+changed as (
+    select
+        price_change.offer_no, price_change.observed_at as changed_at, price_change.amount,
+        price_change.upfront_amount, price_change.currency, price_change.unit, price_change.effective_at,
+        price_change.run_no, price_change.document_no
+    from price_change
+    inner join price_at
+        on price_change.offer_no = price_at.offer_no and price_change.observed_at = price_at.changed_at
+    where price_change.observed_at > (select base_at from base) and price_change.observed_at <= as_of
 ),
 
 stock_at as (
@@ -15,8 +34,12 @@ stock_at as (
         max(observed_at) as stock_changed_at,
         arg_max(availability, observed_at) as availability
     from stock_change
-    where observed_at <= as_of
+    where observed_at > (select base_at from base) and observed_at <= as_of
     group by offer_no
+),
+
+kept as (
+    select * from price_checkpoint where checkpoint_at = (select base_at from base)
 ),
 
 state as (
@@ -27,15 +50,21 @@ state as (
     where as_of is null
     union all
     select
-        price_change.offer_no, price_at.changed_at, price_change.amount, price_change.upfront_amount,
-        price_change.currency, price_change.unit, price_change.effective_at, price_change.run_no,
-        price_change.document_no, coalesce(stock_at.availability, 'unknown'),
-        coalesce(stock_at.stock_changed_at, price_at.changed_at)
-    from price_change
-    inner join price_at
-        on price_change.offer_no = price_at.offer_no and price_change.observed_at = price_at.changed_at
-    left join stock_at on price_change.offer_no = stock_at.offer_no
-    where as_of is not null and price_change.observed_at <= as_of
+        offer_no,
+        coalesce(changed.changed_at, kept.changed_at),
+        if(changed.changed_at is null, kept.amount, changed.amount),
+        if(changed.changed_at is null, kept.upfront_amount, changed.upfront_amount),
+        if(changed.changed_at is null, kept.currency, changed.currency),
+        if(changed.changed_at is null, kept.unit, changed.unit),
+        if(changed.changed_at is null, kept.effective_at, changed.effective_at),
+        coalesce(changed.run_no, kept.run_no),
+        if(changed.changed_at is null, kept.document_no, changed.document_no),
+        coalesce(stock_at.availability, kept.availability, 'unknown'),
+        coalesce(stock_at.stock_changed_at, kept.stock_changed_at, changed.changed_at, kept.changed_at)
+    from changed
+    full join kept using (offer_no)
+    left join stock_at using (offer_no)
+    where as_of is not null
 ),
 
 accepted_run as (
