@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import duckdb
@@ -12,7 +14,8 @@ from core.errors import UsageError
 MAX_ROWS = 1_000_000
 """More do not fit a terminal or a page; `gpuledger export` writes everything."""
 
-_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.PRAGMA)
+# describe, show, summarize and the pragmas that only look are rewritten to selects by the parser
+_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
 def run_query(
@@ -39,7 +42,7 @@ def run_query(
     timer.start()
     try:
         cursor = connection.execute(statements[0])
-        names = [column[0] for column in cursor.description or ()]
+        names = _told_apart(column[0] for column in cursor.description or ())
         rows = cursor.fetchmany(max_rows + 1)
     except duckdb.InterruptException:
         raise UsageError(f"sql: stopped after {timeout_seconds:g} s") from None
@@ -50,6 +53,15 @@ def run_query(
     if len(rows) > max_rows:
         raise UsageError(f"sql: more than {max_rows} rows; add a limit")
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _told_apart(names: Iterable[str]) -> list[str]:
+    """Two columns of one name keep both their values: the second `a` is `a_2`."""
+    kept: dict[str, None] = {}
+    for name in names:
+        free = (f"{name}_{number}" for number in itertools.count(2))
+        kept[name if name not in kept else next(one for one in free if one not in kept)] = None
+    return list(kept)
 
 
 def _first_line(error: duckdb.Error) -> str:

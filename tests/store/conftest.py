@@ -67,7 +67,13 @@ class Books:
         self.aliases = ALIASES
         self.at = T0
 
-    def run(
+    def run(self, *offers: Offer, **more: Any) -> Recorded:
+        """Record what a source showed, see `batch`."""
+        batch = self.batch(*offers, **more)
+        with self.writing() as connection:
+            return record(connection, batch, Aliases(self.aliases))
+
+    def batch(
         self,
         *offers: Offer,
         source: str = "runpod",
@@ -76,8 +82,8 @@ class Books:
         skipped: Sequence[Skipped] = (),
         failure: FetchFailure | None = None,
         is_complete: bool = True,
-    ) -> Recorded:
-        """Record what a source showed; an hour passes first unless a time is given."""
+    ) -> Batch:
+        """One run of a source, its bytes in the archive; an hour passes first unless a time is given."""
         self.at = at or self.at + timedelta(hours=1)
         self.home.create()
         document = Document(
@@ -96,7 +102,7 @@ class Books:
             failure=failure,
         )
         kind = next(row.kind for row in self.sources if row.source == source)
-        batch = Batch(
+        return Batch(
             manifest=manifest,
             kind=kind,  # pyright: ignore[reportArgumentType]
             parser_version=1,
@@ -106,8 +112,6 @@ class Books:
             outcome="failed" if failure else "accepted",
             error=failure,
         )
-        with self.writing() as connection:
-            return record(connection, batch, Aliases(self.aliases))
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -1,0 +1,187 @@
+"""Snapshots: numbered, complete, swapped at once, and five of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from core.errors import CorruptError, EmptyLedgerError, StoreBusyError, StoreError
+from core.store.database import Home, turn
+from core.store.publish import KEPT, POINTER, current, reading
+
+
+def snapshots(books) -> list[str]:
+    return sorted(path.name for path in books.home.snapshots.iterdir())
+
+
+def test_each_publish_makes_the_next_number(books, an_offer):
+    books.run(an_offer("a"))
+    assert [books.publish() for _ in range(3)] == [1, 2, 3]
+    assert current(books.home).name == "prices-000003.duckdb"
+    assert books.read("select number, published_at from snapshot") == [(3, books.at)]
+
+
+def test_five_snapshots_stay(books, an_offer):
+    books.run(an_offer("a"))
+    for _ in range(KEPT + 2):
+        books.publish()
+    assert snapshots(books) == [POINTER, *(f"prices-{number:06d}.duckdb" for number in range(3, 8))]
+
+
+def test_a_reader_keeps_what_it_opened(books, an_offer):
+    books.run(an_offer("a", "2.5"))
+    books.publish()
+    with reading(books.home) as old:
+        for amount in ("2.6", "2.7", "2.8", "2.9", "3.0", "3.1"):
+            books.run(an_offer("a", amount))
+            books.publish()
+        assert old.execute("select amount::double from offer_latest").fetchall() == [(2.5,)]
+        assert books.read("select amount::double from offer_latest") == [(3.1,)]
+    assert "prices-000001.duckdb" not in snapshots(books)
+
+
+def test_numbers_go_on_after_the_pointer_was_lost(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    (books.home.snapshots / POINTER).unlink()
+    assert books.publish() == 2
+
+
+def test_what_a_killed_publish_left_is_cleared(books, an_offer):
+    books.run(an_offer("a"))
+    books.home.snapshots.joinpath("prices-000009.new").write_bytes(b"half")
+    books.publish()
+    assert snapshots(books) == [POINTER, "prices-000001.duckdb"]
+
+
+def test_a_snapshot_cannot_be_written(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    with reading(books.home) as connection, pytest.raises(duckdb.Error, match="read-only"):
+        connection.execute("delete from offer")
+
+
+def test_a_snapshot_is_one_file_without_a_log_beside_it(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    with reading(books.home) as connection:
+        connection.execute("from offer_latest").fetchall()
+        assert [name for name in snapshots(books) if name.endswith((".wal", ".tmp"))] == []
+
+
+def test_nothing_published_yet_says_what_to_do(home: Home):
+    with pytest.raises(EmptyLedgerError, match="run `gpuledger refresh` first"):
+        current(home)
+
+
+POINTERS = {
+    "another file": b"../ledger.duckdb\n",
+    "a path": b"prices-000001/../../x.duckdb",
+    "nothing": b"",
+    "other words": b"the newest one",
+    "no text": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("what", POINTERS)
+def test_a_pointer_to_no_snapshot_is_corrupt(books, an_offer, what: str):
+    books.run(an_offer("a"))
+    books.publish()
+    (books.home.snapshots / POINTER).write_bytes(POINTERS[what])
+    with pytest.raises(CorruptError, match=POINTER):
+        books.read("select 1")
+
+
+BODIES = {"nothing": b"", "other bytes": b"not a database" * 1000}
+
+
+@pytest.mark.parametrize("what", BODIES)
+def test_a_broken_snapshot_is_named(books, an_offer, what: str):
+    books.run(an_offer("a"))
+    books.publish()
+    current(books.home).write_bytes(BODIES[what])
+    with pytest.raises(CorruptError, match=r"prices-000001\.duckdb"):
+        books.read("select count(*) from offer")
+
+
+def test_a_snapshot_that_is_gone_is_named(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    current(books.home).unlink()
+    with pytest.raises(CorruptError, match=r"prices-000001\.duckdb"):
+        books.read("select 1")
+
+
+def test_a_reader_whose_snapshot_was_pruned_takes_the_next(books, an_offer, monkeypatch: pytest.MonkeyPatch):
+    """Between reading the pointer and opening the file, other publishes may have come."""
+    from core.store import publish
+
+    books.run(an_offer("a"))
+    books.publish()
+    late = [books.home.snapshots / "prices-000000.duckdb"]
+    real = publish.current
+    monkeypatch.setattr(publish, "current", lambda home: late.pop() if late else real(home))
+    assert books.read("select number from snapshot") == [(1,)]
+
+
+def test_a_name_that_is_taken_by_a_folder_keeps_the_last_snapshot(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    blocker = books.home.snapshots / "prices-000002.new"
+    blocker.mkdir()
+    with pytest.raises(StoreError, match="cannot publish"):
+        books.publish()
+    blocker.rmdir()
+    assert books.read("select number from snapshot") == [(1,)]
+
+
+def test_the_home_is_its_owners_alone(books, an_offer):
+    books.run(an_offer("a"))
+    assert books.home.path.stat().st_mode & 0o077 == 0
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="as the ledger's home"):
+        Home(tmp_path / "file" / "home").create()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from core.store.database import Home, turn
+with turn(Home(Path(sys.argv[1]))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_writers_of_several_processes_take_turns(home: Home):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(home.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdin
+    assert holder.stdout
+    try:
+        assert holder.stdout.readline() == "held\n"
+        held = r"another writer has held .*writer\.lock for 0\.05 s"
+        with pytest.raises(StoreBusyError, match=held), turn(home, wait_seconds=0.05):
+            pass
+    finally:
+        holder.communicate()
+    with turn(home, wait_seconds=0.05):
+        assert holder.returncode == 0
+
+
+def test_the_turn_of_a_killed_writer_is_free(home: Home):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(home.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        holder.kill()
+    with turn(home, wait_seconds=1):
+        assert home.lock.exists()
