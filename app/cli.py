@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app import context, plan_commands, price_commands, source_commands
+from app import context, plan_commands, price_commands, serve_commands, source_commands
 
 app = typer.Typer(
     name="gpuledger",
@@ -46,6 +46,7 @@ def program(
 price_commands.register(app)
 plan_commands.register(app)
 source_commands.register(app)
+serve_commands.register(app)
 
 
 def main() -> None:

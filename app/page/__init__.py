@@ -1,0 +1,1 @@
+"""The web page: five views, rendered on the server."""

@@ -1,0 +1,150 @@
+-- grain: one row per offer on sale at the variable as_of (null: now), after the filters, in the order asked for
+-- parameters: lists as text parted by commas (gpu_ids, gpu_names, vendors, providers, regions, tiers,
+--             purchase_options, sources, instance_types, availabilities, states), flags and bounds (null: no filter),
+--             spot boolean, order_by varchar, descending boolean, at timestamptz, skip_rows and max_rows integer
+-- Compute capabilities by architecture: https://developer.nvidia.com/cuda-gpus, read 2026-09-14.
+with capability (architecture, major_minor) as (
+    values ('fermi', 2.0), ('kepler', 3.7), ('maxwell', 5.2), ('pascal', 6.0), ('volta', 7.0), ('turing', 7.5),
+        ('ampere', 8.0), ('ada', 8.9), ('hopper', 9.0), ('blackwell', 10.0), ('blackwell ultra', 10.3)
+),
+
+chip as (
+    select
+        gpu.gpu_id as chip_id,
+        gpu.name as chip_name,
+        -- workstation and consumer chips of an architecture carry a later capability than its data centre chip
+        case
+            when gpu.architecture = 'blackwell' and gpu.gpu_id like 'rtx%' then 12.0
+            when gpu.architecture = 'ampere' and gpu.gpu_id not like 'a100%' and gpu.gpu_id not like 'a800%'
+                and gpu.gpu_id not like 'a30%' then 8.6
+            when gpu.architecture = 'pascal' and gpu.gpu_id not like 'p100%' then 6.1
+            else capability.major_minor
+        end as compute_capability,
+        -- Grace and Graviton hosts are the ARM ones
+        if(gpu.gpu_id like 'gh200%' or gpu.gpu_id like 'gb_00%' or gpu.gpu_id like 't4g%', 'arm', 'x86') as cpu_arch
+    from gpu
+    left join capability on gpu.architecture = capability.architecture
+),
+
+candidate as (
+    select * from offer_latest where getvariable('as_of') is null
+    union all by name
+    select * from offers_as_of(getvariable('as_of')::timestamptz) where getvariable('as_of') is not null
+),
+
+matched as not materialized (
+    select
+        candidate.*,
+        case
+            when is_unlisted then 'unlisted'
+            when fresh_until < $at::timestamptz then 'stale'
+            when availability = 'sold_out' then 'sold_out'
+            else 'fresh'
+        end as price_state
+    from candidate
+    left join chip on candidate.gpu_id = chip.chip_id
+    where
+        ($gpu_ids::varchar is null or list_contains(string_split($gpu_ids::varchar, ','), gpu_id))
+        and (
+            $gpu_names::varchar is null
+            or list_has_any(
+                string_split($gpu_names::varchar, ','),
+                [lower(gpu_id), lower(chip.chip_name), lower(gpu_label), split_part(lower(gpu_id), '-', 1)]
+            )
+        )
+        and ($vendors::varchar is null or list_contains(string_split($vendors::varchar, ','), gpu_vendor))
+        and ($providers::varchar is null or list_contains(string_split($providers::varchar, ','), provider))
+        and (
+            $regions::varchar is null
+            or list_has_any(
+                string_split($regions::varchar, ','),
+                [lower(region), coalesce(lower(country), ''), coalesce(lower(continent), '')]
+            )
+        )
+        and ($tiers::varchar is null or list_contains(string_split($tiers::varchar, ','), tier))
+        and (
+            $purchase_options::varchar is null
+            or list_contains(string_split($purchase_options::varchar, ','), purchase_option)
+        )
+        and ($sources::varchar is null or list_contains(string_split($sources::varchar, ','), source))
+        and (
+            $instance_types::varchar is null
+            or list_contains(string_split($instance_types::varchar, ','), lower(instance_type))
+        )
+        and (
+            $availabilities::varchar is null
+            or list_contains(string_split($availabilities::varchar, ','), availability)
+        )
+        and ($states::varchar is null or list_contains(string_split($states::varchar, ','), price_state))
+        and ($spot::boolean is null or (purchase_option = 'spot') = $spot::boolean)
+        and ($cpu_arch::varchar is null or coalesce(chip.cpu_arch, 'x86') = $cpu_arch::varchar)
+        and ($min_cpu::double is null or vcpus >= $min_cpu::double)
+        and ($max_cpu::double is null or vcpus <= $max_cpu::double)
+        and ($min_memory::double is null or memory_gib >= $min_memory::double)
+        and ($max_memory::double is null or memory_gib <= $max_memory::double)
+        and ($min_gpu_count::double is null or gpu_count >= $min_gpu_count::double)
+        and ($max_gpu_count::double is null or gpu_count <= $max_gpu_count::double)
+        and ($min_gpu_memory::double is null or gpu_memory_gib >= $min_gpu_memory::double)
+        and ($max_gpu_memory::double is null or gpu_memory_gib <= $max_gpu_memory::double)
+        and (
+            $min_total_gpu_memory::double is null
+            or gpu_memory_gib * gpu_count >= $min_total_gpu_memory::double
+        )
+        and (
+            $max_total_gpu_memory::double is null
+            or gpu_memory_gib * gpu_count <= $max_total_gpu_memory::double
+        )
+        and ($min_disk_size::double is null or local_storage_gb >= $min_disk_size::double)
+        and ($max_disk_size::double is null or local_storage_gb <= $max_disk_size::double)
+        and ($min_price::decimal(18, 6) is null or usd_per_hour >= $min_price::decimal(18, 6))
+        and ($max_price::decimal(18, 6) is null or usd_per_hour <= $max_price::decimal(18, 6))
+        and (
+            $max_usd_per_gpu_hour::decimal(18, 6) is null
+            or usd_per_gpu_hour <= $max_usd_per_gpu_hour::decimal(18, 6)
+        )
+        and (
+            $min_compute_capability::double is null
+            or chip.compute_capability >= $min_compute_capability::double
+        )
+        and (
+            $max_compute_capability::double is null
+            or chip.compute_capability <= $max_compute_capability::double
+        )
+),
+
+sortable as not materialized (
+    select
+        *,
+        case $order_by::varchar
+            when 'usd_per_gpu_hour' then usd_per_gpu_hour::double
+            when 'usd_per_hour' then usd_per_hour::double
+            when 'gpu_count' then gpu_count::double
+            when 'gpu_memory_gib' then gpu_memory_gib::double
+            when 'vcpus' then vcpus::double
+            when 'memory_gib' then memory_gib::double
+            when 'last_seen_at' then epoch(last_seen_at)
+        end * if($descending::boolean, -1, 1) as sort_number,
+        case $order_by::varchar
+            when 'gpu_id' then gpu_id
+            when 'provider' then provider
+            when 'instance_type' then lower(instance_type)
+            when 'region' then lower(region)
+            when 'availability' then availability
+        end as sort_text
+    from matched
+)
+
+select
+    price_id, offer_id, source, source_kind, provider, via, sku, instance_type, region, zone, country, continent,
+    tier, gpu_label, gpu_id, gpu_name, gpu_count, gpu_memory_gib, vcpus, memory_gib, network, min_gpus, max_gpus,
+    billing_increment_seconds, minimum_billing_seconds, purchase_option, term_months, payment, operating_system,
+    availability, is_unlisted, amount, upfront_amount, currency, unit, upfront_usd, usd_per_hour, usd_per_gpu_hour,
+    effective_at, valid_from, last_seen_at, fresh_until, document_sha256, source_url, parser_version,
+    (select count(*) from matched) as total
+from sortable
+order by
+    sort_number nulls last,
+    case when not $descending::boolean then sort_text end nulls last,
+    case when $descending::boolean then sort_text end desc nulls last,
+    usd_per_gpu_hour nulls last, usd_per_hour, provider, region, tier, offer_id
+limit $max_rows::integer offset $skip_rows::bigint;
