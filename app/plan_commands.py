@@ -175,7 +175,7 @@ def _remarks(found: QuoteSet) -> list[str]:
     other, flip = content["cheapest_per_gpu_hour"], content["flipped_by"]
     if other is not None and flip is not None:
         said.append(
-            f"Cheapest per GPU-hour: {other['gpu_id']} at {other['provider']}, {other['usd_per_gpu_hour']} USD; "
+            f"Cheapest per hour: {other['gpu_id']} at {other['provider']}, {other['usd_per_gpu_hour']} USD; "
             f"{other['usd_total']['mid']} in all, mostly by {flip['line']} (+{flip['usd_more']})."
         )
     for name in ("deadline", "budget"):

@@ -275,6 +275,13 @@ def _fixed(costs: Costs) -> list[CostLine]:
     return found
 
 
+def certain(costs: Costs) -> Decimal:
+    """What the plan comes to before any hardware is chosen."""
+    usd = Amount.total(line.usd for line in _fixed(costs) if line.usd is not None).mid
+    usd += (costs.network_usd or ZERO) + (costs.storage_usd or ZERO)
+    return usd + (costs.experiment_usd or ZERO) * (costs.experiments or 0)
+
+
 def _credits(costs: Costs, credits: Sequence[Credit], due: Amount) -> list[CostLine]:
     """Credits spent in order, never more than is due."""
     found: list[CostLine] = []

@@ -57,7 +57,7 @@ def frontier(plan: TrainingPlan, market: Market, *, now: datetime, options: Quot
         DoesNotFitError: on sale, but the plan fits on none of it.
         NoOfferError: nothing is left.
     """
-    selection = Selection(plan, market, options, now=now)
+    selection = Selection(plan, market, options, now=now, is_wide=True)
     states: dict[int, list[Point]] = {}
     for candidate, evaluation in selection.every(OFFERS):
         states.setdefault(candidate.state_class, []).append(_point(evaluation))

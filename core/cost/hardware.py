@@ -15,6 +15,7 @@ from core.estimate.search import Candidate, refusal, search
 from core.gpu import GPU, gpu
 from core.plan import TrainingPlan
 
+FEW_NODES = 8
 NODE_COUNTS = tuple(1 << power for power in range(10))
 POD_SIZES = (1, 2, 4, 8)
 
@@ -37,6 +38,18 @@ class Physical(NamedTuple):
     nodes: int
 
 
+class Count(NamedTuple):
+    """A number of machines to try."""
+
+    instance_gpus: int
+    instances: int
+    gpus: int
+    """That the plan uses."""
+
+    def physical(self, machine: Machine) -> Physical:
+        return Physical(machine.gpu_id, self.gpus, self.instances)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """A number of machines that runs the plan, and its estimate."""
@@ -57,6 +70,8 @@ class Limits:
     max_gpus: int | None = None
     min_instance_gpus: int | None = None
     max_instance_gpus: int | None = None
+    is_wide: bool = False
+    """Try large numbers even where small ones hold the plan: they save time and no money."""
 
 
 def machine_of(shape: Shape) -> Machine:
@@ -72,45 +87,81 @@ def options(
 ) -> tuple[dict[Machine, list[Option]], dict[Machine, str]]:
     """For each machine the numbers of it that run the plan, and for the others why there is none.
 
-    The plan's own count of GPUs is kept to and rounded up to whole instances; without one, every power of
-    two up to 512 instances is tried.
+    The plan's own count of GPUs is kept to and rounded up to whole instances. Without one, powers of two
+    are tried: up to 8 instances, and up to 512 of what is too small or where `limits` asks for a wide
+    choice.
     """
-    refused: dict[Machine, str] = {}
-    counts: dict[Machine, list[tuple[int, int, int]]] = {}
-    for machine in machines:
-        try:
-            chip = gpu(machine.gpu_id)
-        except UnknownGPUError:
-            refused[machine] = "accelerator without a data sheet"
-            continue
-        error = refusal(plan, chip)
-        if error is not None:
-            refused[machine] = _phrase(plan, error)
-            continue
-        counts[machine] = _counts(plan, machine, chip, limits)
-        if not counts[machine]:
-            refused[machine] = "no count of it is sold that the plan may use"
-    found = {key: narrowed(of, plan, measurements) for key, of in _estimates(plan, counts).items()}
-    chosen: dict[Machine, list[Option]] = {}
-    for machine, sizes in counts.items():
-        possible = [
-            Option(
-                instance_gpus=size,
-                instances=count,
-                units=count * size if _is_per_gpu(machine) else count,
-                estimate=found[Physical(machine.gpu_id, used, count)],
-            )
-            for size, count, used in sizes
-            if Physical(machine.gpu_id, used, count) in found
-        ]
-        fitting = [option for option in possible if option.estimate.fits is not False]
-        if fitting:
-            chosen[machine] = fitting
-        elif sizes:
+    counts, refused = _sold_counts(plan, machines, limits)
+    few = {
+        machine: [c for c in sizes if limits.is_wide or c.instances <= FEW_NODES]
+        for machine, sizes in counts.items()
+    }
+    chosen, possible = _fitting(plan, few, measurements)
+    more = {
+        machine: [c for c in sizes if c not in few[machine]]
+        for machine, sizes in counts.items()
+        if machine not in chosen and len(sizes) > len(few[machine])
+    }
+    if more:
+        large, also_possible = _fitting(plan, more, measurements)
+        chosen, possible = chosen | large, possible | also_possible
+    for machine in counts:
+        if machine not in chosen:
+            is_possible = machine in possible
             refused[machine] = (
-                "does not fit in its memory" if possible else "cannot be divided as the plan says"
+                "does not fit in its memory" if is_possible else "cannot be divided as the plan says"
             )
     return chosen, refused
+
+
+def _sold_counts(
+    plan: TrainingPlan, machines: Iterable[Machine], limits: Limits
+) -> tuple[dict[Machine, list[Count]], dict[Machine, str]]:
+    counts: dict[Machine, list[Count]] = {}
+    refused: dict[Machine, str] = {}
+    of_gpu: dict[str, str | None] = {}
+    for machine in machines:
+        if machine.gpu_id not in of_gpu:
+            of_gpu[machine.gpu_id] = _refusal(plan, machine.gpu_id)
+        reason = of_gpu[machine.gpu_id]
+        found = [] if reason else _counts(plan, machine, gpu(machine.gpu_id), limits)
+        if found:
+            counts[machine] = found
+        else:
+            refused[machine] = reason or "no count of it is sold that the plan may use"
+    return counts, refused
+
+
+def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
+    try:
+        error = refusal(plan, gpu(gpu_id))
+    except UnknownGPUError:
+        return "accelerator without a data sheet"
+    return None if error is None else _phrase(plan, error)
+
+
+def _fitting(
+    plan: TrainingPlan, counts: Mapping[Machine, Sequence[Count]], measurements: Sequence[Measurement]
+) -> tuple[dict[Machine, list[Option]], set[Machine]]:
+    """Options of the machines that hold the plan, and the machines that can be divided as the plan says."""
+    found = {key: narrowed(of, plan, measurements) for key, of in _estimates(plan, counts).items()}
+    chosen: dict[Machine, list[Option]] = {}
+    possible: set[Machine] = set()
+    for machine, sizes in counts.items():
+        for count in sizes:
+            estimate = found.get(count.physical(machine))
+            if estimate is None:
+                continue
+            possible.add(machine)
+            if estimate.fits is not False:
+                option = Option(
+                    instance_gpus=count.instance_gpus,
+                    instances=count.instances,
+                    units=count.instances * (count.instance_gpus if _is_per_gpu(machine) else 1),
+                    estimate=estimate,
+                )
+                chosen.setdefault(machine, []).append(option)
+    return chosen, possible
 
 
 def _phrase(plan: TrainingPlan, error: InvalidPlanError) -> str:
@@ -127,32 +178,32 @@ def _is_per_gpu(machine: Machine) -> bool:
     return machine.gpu_count == 1 and (machine.max_gpus or 1) > 1
 
 
-def _counts(plan: TrainingPlan, machine: Machine, chip: GPU, limits: Limits) -> list[tuple[int, int, int]]:
-    """(GPUs of one instance, instances, GPUs that the plan uses) worth an estimate."""
+def _counts(plan: TrainingPlan, machine: Machine, chip: GPU, limits: Limits) -> list[Count]:
+    """The numbers that are sold and that plan and limits allow."""
     wanted = plan.hardware.gpus or (1 if plan.is_quoted else None)
     if _is_per_gpu(machine):
         found = _pods(machine.max_gpus or 1, wanted, is_free=plan.is_quoted)
     else:
         found = _nodes(machine, chip, wanted, is_free=plan.is_quoted)
     most = min(limits.max_gpus or 10**9, plan.constraints.max_gpus or 10**9)
+    least_size, most_size = limits.min_instance_gpus or 0, limits.max_instance_gpus or 10**9
     return [
-        (size, count, used)
-        for size, count, used in found
-        if size * count <= most
-        and (limits.min_instance_gpus or 0) <= size <= (limits.max_instance_gpus or 10**9)
+        count
+        for count in found
+        if count.instance_gpus * count.instances <= most and least_size <= count.instance_gpus <= most_size
     ]
 
 
-def _pods(most: int, wanted: int | None, *, is_free: bool) -> list[tuple[int, int, int]]:
+def _pods(most: int, wanted: int | None, *, is_free: bool) -> list[Count]:
     """Pods share no network with each other, so a plan whose time is computed gets one."""
     if wanted is None:
-        return [(size, 1, size) for size in POD_SIZES if size <= most]
+        return [Count(size, 1, size) for size in POD_SIZES if size <= most]
     if wanted <= most:
-        return [(wanted, 1, wanted)]
-    return [(most, math.ceil(wanted / most), wanted)] if is_free else []
+        return [Count(wanted, 1, wanted)]
+    return [Count(most, math.ceil(wanted / most), wanted)] if is_free else []
 
 
-def _nodes(machine: Machine, chip: GPU, wanted: int | None, *, is_free: bool) -> list[tuple[int, int, int]]:
+def _nodes(machine: Machine, chip: GPU, wanted: int | None, *, is_free: bool) -> list[Count]:
     size = machine.gpu_count
     least = max(1, math.ceil((machine.min_gpus or 1) / size))
     order_limit = machine.max_gpus if (machine.max_gpus or 0) >= size else None
@@ -160,25 +211,25 @@ def _nodes(machine: Machine, chip: GPU, wanted: int | None, *, is_free: bool) ->
     joins = is_free or least > 1 or (machine.may_join and size >= max(chip.gpus_per_node, 2))
     if wanted is not None:
         count = max(least, math.ceil(wanted / size))
-        found = [(size, count, wanted if is_free else min(wanted, size * count))]
+        found = [Count(size, count, wanted)]
     else:
-        found = [(size, count, size * count) for count in NODE_COUNTS if count >= least]
+        found = [Count(size, count, size * count) for count in NODE_COUNTS if count >= least]
     return [
-        (size, count, used)
-        for size, count, used in found
-        if (count == 1 or joins) and (order_limit is None or size * count <= order_limit)
+        count
+        for count in found
+        if (count.instances == 1 or joins)
+        and (order_limit is None or count.instance_gpus * count.instances <= order_limit)
     ]
 
 
-def _estimates(
-    plan: TrainingPlan, counts: Mapping[Machine, Sequence[tuple[int, int, int]]]
-) -> dict[Physical, Estimate]:
+def _estimates(plan: TrainingPlan, counts: Mapping[Machine, Sequence[Count]]) -> dict[Physical, Estimate]:
     """One estimate for each distinct GPU, count of GPUs and count of nodes, in one sweep."""
     wanted: dict[Physical, int] = {}
     for machine, sizes in counts.items():
-        for size, count, used in sizes:
+        for count in sizes:
             # within one node it makes no difference how many further GPUs the node has
-            wanted.setdefault(Physical(machine.gpu_id, used, count), size if count > 1 else used)
+            node_gpus = count.instance_gpus if count.instances > 1 else count.gpus
+            wanted.setdefault(count.physical(machine), node_gpus)
     if plan.is_quoted:
         return dict(_quoted(plan, wanted))
     rows = [Candidate(gpu=gpu(key.gpu_id), gpus=key.gpus, gpus_per_node=n) for key, n in wanted.items()]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.cost.market import Bound, Candidate, MarketFilter, Shape
 from core.cost.surroundings import SpotRate, Surroundings, UnitPrice
@@ -50,6 +50,13 @@ class _Lazy(Surroundings):
         if given is not None:
             return super().spot_rate(provider, instance_type, region, given)
         return self._reclaimed.spot_rate(provider, instance_type, region, given)
+
+
+class _Kind(NamedTuple):
+    """A shape as the snapshot knows it."""
+
+    key: int
+    offers: int
 
 
 class LedgerMarket:
@@ -96,6 +103,10 @@ class LedgerMarket:
         return self._surroundings
 
     def shapes(self) -> Mapping[Shape, int]:
+        return {shape: kind.offers for shape, kind in self._shapes.items()}
+
+    @cached_property
+    def _shapes(self) -> Mapping[Shape, _Kind]:
         return {
             Shape(
                 provider=row["provider"],
@@ -105,7 +116,7 @@ class LedgerMarket:
                 min_gpus=row["min_gpus"],
                 max_gpus=row["max_gpus"],
                 may_join=row["may_join"],
-            ): row["offers"]
+            ): _Kind(key=row["shape_key"], offers=row["offers"])
             for row in self._rows
             if row["excluded_because"] is None
         }
@@ -120,25 +131,16 @@ class LedgerMarket:
     def candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
         if not bounds:
             return
-        for state, misses, floor, offer in self._quotable.candidates("\n".join(map(_line, bounds))):
+        keyed = [(self._shapes.get(bound.shape), bound) for bound in bounds]
+        text = "\n".join(_line(kind.key, bound) for kind, bound in keyed if kind is not None)
+        if not text:
+            return
+        for state, misses, floor, offer in self._quotable.candidates(text):
             yield Candidate(state, misses, floor, offer)
 
 
-def _line(bound: Bound) -> str:
+def _line(key: int, bound: Bound) -> str:
     """One line of the parameter `bounds` of sql/queries/quote_candidate.sql."""
-    shape = bound.shape
-    fields = (
-        shape.provider,
-        shape.purchase_option,
-        shape.gpu_id,
-        shape.gpu_count,
-        "" if shape.min_gpus is None else shape.min_gpus,
-        "" if shape.max_gpus is None else shape.max_gpus,
-        "true" if shape.may_join else "false",
-        int(bound.misses_deadline),
-        repr(bound.hours),
-        repr(bound.units),
-        repr(bound.factor),
-        "" if bound.contracted is None else bound.contracted,
-    )
-    return ",".join(str(field) for field in fields)
+    contracted = "" if bound.contracted is None else str(bound.contracted)
+    late = int(bound.misses_deadline)
+    return f"{key},{late},{bound.hours!r},{bound.units!r},{bound.factor!r},{contracted}"

@@ -63,6 +63,13 @@ class Rule:
     """Share of the list price, 0 to 1."""
     usd_per_gpu_hour: Decimal | None = None
 
+    def price(self, offer: LatestOffer) -> Decimal:
+        """US dollars per hour of one price unit of the offer under these terms."""
+        assert offer.usd_per_hour is not None
+        if self.usd_per_gpu_hour is not None:
+            return self.usd_per_gpu_hour * offer.gpu_count
+        return offer.usd_per_hour * (1 - (self.off or 0))
+
     def matches(self, provider: str, gpu_id: str | None, purchase_option: str) -> bool:
         """Whether offers of that kind have these terms."""
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +13,12 @@ from typing import NamedTuple
 
 from core.cost.amount import Amount
 from core.cost.assumption import assumed
-from core.cost.breakdown import CostLine, Terms, lines, total
+from core.cost.breakdown import CostLine, Terms, certain, lines, total
 from core.cost.hardware import Limits, Option, machine_of, options
-from core.cost.market import Bound, Candidate, ListMarket, Market, Shape, shape_of
+from core.cost.interruption import expectation
+from core.cost.market import HOURS_PER_MONTH, Bound, Candidate, ListMarket, Market, Shape, shape_of
 from core.cost.override import Overrides
-from core.cost.purchase import Purchase, purchase
+from core.cost.purchase import Purchase, purchase, spot_terms
 from core.cost.request import QuoteOptions, market_filter, spec_of
 from core.errors import DoesNotFitError, NoOfferError
 from core.estimate.architecture import resolve
@@ -25,7 +27,7 @@ from core.plan import TrainingPlan
 from core.store.lookup import LatestOffer
 
 # lines are rounded one by one, so a total may lie some cents under its lower bound
-ROUNDING_USD = 0.2
+ROUNDING_USD = 0.05
 
 
 class Context(NamedTuple):
@@ -55,7 +57,15 @@ class Selection:
     ends once no further offer can be among the best. The answer is the same as from looking at all.
     """
 
-    def __init__(self, plan: TrainingPlan, market: Market, asked: QuoteOptions, *, now: datetime) -> None:
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        market: Market,
+        asked: QuoteOptions,
+        *,
+        now: datetime,
+        is_wide: bool = False,
+    ) -> None:
         spec = spec_of(plan, asked)
         deadline = min(
             (d for d in (asked.deadline_hours, plan.constraints.deadline_hours) if d is not None),
@@ -68,6 +78,7 @@ class Selection:
             max_gpus=asked.max_gpus,
             min_instance_gpus=None if spec is None else spec.min_count,
             max_instance_gpus=None if spec is None else spec.max_count,
+            is_wide=is_wide or deadline is not None,
         )
         self._options, self._refused = options(
             plan, sorted({machine_of(shape) for shape in self._shapes}, key=repr), limits, asked.measurements
@@ -80,10 +91,11 @@ class Selection:
             checkpoint_gb=self._checkpoint_gb(plan),
             deadline_hours=deadline,
         )
+        self._least = {machine: self._least_of(found) for machine, found in self._options.items()}
         self._bounds = [self._bound(shape) for shape in self._shapes if machine_of(shape) in self._options]
-        self._credit = sum(
-            (credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0)
-        )
+        credit = sum((credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0))
+        self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD
+        """By how much a total may lie under the price of its hours."""
 
     def _checkpoint_gb(self, plan: TrainingPlan) -> Decimal | None:
         """Size of one checkpoint; of adapters, where only they are trained."""
@@ -96,17 +108,22 @@ class Selection:
         return Decimal(round(trained)) * assumed("checkpoint_bytes_per_parameter") / 10**9
 
     def _bound(self, shape: Shape) -> Bound:
-        found = self._options[machine_of(shape)]
-        in_time = [option for option in found if not self._is_late(option.estimate.wall_hours.mid)]
+        is_late, hours, units = self._least[machine_of(shape)]
         rule = self.context.overrides.rule(shape.provider, shape.gpu_id, shape.purchase_option)
         return Bound(
             shape=shape,
-            misses_deadline=not in_time,
-            hours=min(unit_hours(self.context.plan, option) for option in in_time or found),
-            units=min(option.units for option in in_time or found),
+            misses_deadline=is_late,
+            hours=hours,
+            units=units,
             factor=1.0 if rule is None or rule.off is None else float(1 - rule.off),
             contracted=None if rule is None else rule.usd_per_gpu_hour,
         )
+
+    def _least_of(self, found: Sequence[Option]) -> tuple[bool, float, float]:
+        """Whether the deadline is missed by all, least hours of price units, least units."""
+        in_time = [option for option in found if not self._is_late(option.estimate.wall_hours.mid)]
+        hours = min(unit_hours(self.context.plan, option) for option in in_time or found)
+        return not in_time, hours, min(option.units for option in in_time or found)
 
     def _is_late(self, wall_hours: float) -> bool:
         deadline = self.context.deadline_hours
@@ -122,19 +139,19 @@ class Selection:
     def best(self, limit: int) -> list[Evaluation]:
         """The `limit` best purchases, one of each offer."""
         found: list[tuple[_Key, Evaluation]] = []
-        slack = float(self._credit) + ROUNDING_USD
         for candidate in self._candidates(self._bounds):
-            if len(found) >= limit:
-                worst = found[-1][0]
-                floor = candidate.floor_usd * (1 - 1e-9) - slack
-                least = (candidate.state_class, candidate.misses_deadline, Decimal(floor))
-                if least > worst[:3]:
-                    break
-            evaluation = self._evaluate(candidate.offer)
+            worst = found[-1][0] if len(found) >= limit else None
+            floor = candidate.floor_usd * (1 - 1e-9) - self._slack
+            if worst is not None and (candidate.state_class, candidate.misses_deadline, floor) > _loose(
+                worst
+            ):
+                break
+            is_same_class = worst is not None and candidate.state_class == worst[0] and not worst[1]
+            most = float(worst[2]) if worst is not None and is_same_class else math.inf
+            evaluation = self._evaluate(candidate.offer, most)
             if evaluation is not None:
-                insort(
-                    found, (_key(candidate.state_class, evaluation), evaluation), key=lambda entry: entry[0]
-                )
+                entry = (_key(candidate.state_class, evaluation), evaluation)
+                insort(found, entry, key=lambda entry: entry[0])
                 del found[limit:]
         return [evaluation for _, evaluation in found]
 
@@ -159,22 +176,41 @@ class Selection:
                 return evaluation
         return None
 
-    def _evaluate(self, offer: LatestOffer) -> Evaluation | None:
-        """The number of instances that costs least; in time, if any is."""
-        plan, best = self.context.plan, None
-        found = self._options[machine_of(shape_of(offer))]
-        price = float(offer.usd_per_hour or 0)
-        for option in sorted(found, key=lambda option: unit_hours(plan, option)):
-            floor = price * unit_hours(plan, option) - float(self._credit) - ROUNDING_USD
-            is_settled = best is not None and not best.misses_deadline and best.terms.rule is None
-            if best is not None and is_settled and floor > best.total.mid:
-                break
+    def _evaluate(self, offer: LatestOffer, most: float = math.inf) -> Evaluation | None:
+        """The number of instances that costs least; in time, if any is. `None` where none is below
+        `most`."""
+        best: Evaluation | None = None
+        is_endless = True
+        for option in sorted(self._options[machine_of(shape_of(offer))], key=self._hours):
+            floor = self._floor(offer, option)
+            is_endless = is_endless and math.isinf(floor)
+            if floor > most or (best is not None and not best.misses_deadline and floor > best.total.mid):
+                continue
             evaluation = self.evaluated(offer, option)
             if evaluation is not None and (best is None or _order(evaluation) < _order(best)):
                 best = evaluation
-        if best is None:
+        if best is None and is_endless:
             self._endless += 1
         return best
+
+    def _hours(self, option: Option) -> float:
+        return unit_hours(self.context.plan, option)
+
+    def _floor(self, offer: LatestOffer, option: Option) -> float:
+        """Lower bound of the total with expected interruptions: the machines alone, in floats and so
+        quickly."""
+        of = self.context
+        price = float(offer.usd_per_hour or 0)
+        rule = of.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option)
+        if rule is not None:
+            price = float(rule.price(offer))
+        hours = self._hours(option)
+        if offer.purchase_option == "spot":
+            spot = spot_terms(of.plan, offer, option, of.market.surroundings, checkpoint_gb=of.checkpoint_gb)
+            useful = option.estimate.wall_hours.mid * _early_stop(of.plan)
+            hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
+        term = float(offer.term_months or 0) * HOURS_PER_MONTH * option.units
+        return price * max(hours, term) * (1 - 1e-9) - self._slack
 
     def evaluated(self, offer: LatestOffer, option: Option) -> Evaluation | None:
         of = self.context
@@ -219,6 +255,10 @@ def _key(state: int, of: Evaluation) -> _Key:
     offer = of.bought.offer
     price = offer.usd_per_gpu_hour or Decimal(0)
     return state, of.misses_deadline, of.total.mid, price, offer.provider, offer.region, offer.price_id
+
+
+def _loose(key: _Key) -> tuple[int, bool, float]:
+    return key[0], key[1], float(key[2])
 
 
 def _order(of: Evaluation) -> tuple[bool, Decimal]:

@@ -12,8 +12,9 @@ import duckdb
 from core.store import sql
 from core.store.lookup import LatestOffer
 
-CHUNK = 200
-"""Offers read at a time; the ten best are nearly always among the first."""
+CHUNK, GROWTH = 32, 4
+"""Offers read first, and how many times as many each time after: the ten best are nearly always among the
+first."""
 
 
 class Quotable:
@@ -51,19 +52,19 @@ class Quotable:
         Args:
             bounds: as sql/queries/quote_candidate.sql wants them.
         """
-        skipped = 0
+        skipped, chunk = 0, CHUNK
         while True:
             rows = sql.rows(
                 self._connection,
                 "queries/quote_candidate",
-                {"bounds": bounds, "max_rows": CHUNK, "skip_rows": skipped},
+                {"bounds": bounds, "max_rows": chunk, "skip_rows": skipped},
             )
             for row in rows:
                 head = (row.pop("state_class"), bool(row.pop("misses")), row.pop("floor_usd"))
                 yield (*head, LatestOffer(**row))
-            if len(rows) < CHUNK:
+            if len(rows) < chunk:
                 return
-            skipped += CHUNK
+            skipped, chunk = skipped + chunk, chunk * GROWTH
 
     def surrounding(self, query: str) -> list[dict[str, Any]]:
         """Rows of one of the queries beside the offers, in force at the same time."""

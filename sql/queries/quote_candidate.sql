@@ -1,18 +1,14 @@
 -- grain: one row per offer that may be quoted, best lower bound of its total first
--- parameters: bounds varchar, lines of seven fields parted by commas: provider, purchase option, gpu_id, GPUs of one
--- instance, misses the deadline (0 or 1), least paid hours of one price unit, least units; then factor on the list
--- price and contracted USD per GPU-hour (empty: none); max_rows, skip_rows
+-- parameters: bounds varchar, lines of fields parted by commas: shape_key, misses the deadline (0 or 1), least paid hours
+-- of one price unit, least units, factor on the list price, contracted USD per GPU-hour (empty: none); max_rows, skip_rows
 with line as (
     select string_split(unnest(string_split($bounds, chr(10))), ',') as field
 ),
 
 bound as (
     select
-        field[1] as provider, field[2] as purchase_option, field[3] as gpu_id,
-        field[4]::decimal(12, 4) as gpu_count, field[5] as min_gpus, field[6] as max_gpus,
-        field[7]::boolean as may_join, field[8]::integer as misses,
-        field[9]::double as hours, field[10]::double as units,
-        field[11]::double as factor, nullif(field[12], '')::double as contracted
+        field[1]::ubigint as shape_key, field[2]::integer as misses, field[3]::double as hours,
+        field[4]::double as units, field[5]::double as factor, nullif(field[6], '')::double as contracted
     from line
 ),
 
@@ -24,14 +20,7 @@ ranked as (
         coalesce(bound.contracted * offer.gpu_count::double, offer.usd_per_hour::double * bound.factor)
         * greatest(bound.hours, coalesce(offer.term_months, 0)::double * 730 * bound.units) as floor_usd
     from quote_offer as offer
-    inner join bound
-        on offer.gpu_id = bound.gpu_id
-        and offer.gpu_count = bound.gpu_count
-        and offer.provider = bound.provider
-        and offer.purchase_option = bound.purchase_option
-        and offer.may_join = bound.may_join
-        and coalesce(offer.min_gpus::varchar, '') = bound.min_gpus
-        and coalesce(offer.max_gpus::varchar, '') = bound.max_gpus
+    inner join bound on offer.shape_key = bound.shape_key
     where offer.excluded_because is null
     order by state_class, misses, floor_usd, price_id
     limit $max_rows offset $skip_rows

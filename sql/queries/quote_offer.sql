@@ -37,6 +37,8 @@ select
     end as excluded_because,
     -- several instances of a marketplace or of a reseller share no network that anybody vouches for
     coalesce(tier, '') <> 'community' and provider <> 'vast' and via is null as may_join,
+    -- one number for what offers of a shape have in common: a join on it takes half the time of one on seven columns
+    hash(provider, purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join) as shape_key,
     case
         when availability = 'sold_out' then 3
         when is_unlisted then 2

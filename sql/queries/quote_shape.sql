@@ -1,7 +1,7 @@
 -- grain: one row per kind of offer that any quote of it would treat alike but for its price
 -- parameters: none; reads the temporary view of quote_offer.sql
 select
-    excluded_because, provider, purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join,
+    shape_key, excluded_because, provider, purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join,
     count(*) as offers
 from quote_offer
 group by all
