@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
-from core.cost.market import Bound, Candidate, MarketFilter, Shape
+from core.cost.market import Bound, Candidate, MarketFilter, Shape, Stock
 from core.cost.surroundings import SpotRate, Surroundings, UnitPrice
 from core.store.lookup import snapshot_number
 from core.store.quotable import Quotable
@@ -50,13 +50,6 @@ class _Lazy(Surroundings):
         if given is not None:
             return super().spot_rate(provider, instance_type, region, given)
         return self._reclaimed.spot_rate(provider, instance_type, region, given)
-
-
-class _Kind(NamedTuple):
-    """A shape as the snapshot knows it."""
-
-    key: int
-    offers: int
 
 
 class LedgerMarket:
@@ -102,11 +95,11 @@ class LedgerMarket:
     def surroundings(self) -> Surroundings:
         return self._surroundings
 
-    def shapes(self) -> Mapping[Shape, int]:
-        return {shape: kind.offers for shape, kind in self._shapes.items()}
+    def shapes(self) -> Mapping[Shape, Stock]:
+        return self._shapes
 
     @cached_property
-    def _shapes(self) -> Mapping[Shape, _Kind]:
+    def _shapes(self) -> Mapping[Shape, Stock]:
         return {
             Shape(
                 provider=row["provider"],
@@ -116,7 +109,7 @@ class LedgerMarket:
                 min_gpus=row["min_gpus"],
                 max_gpus=row["max_gpus"],
                 may_join=row["may_join"],
-            ): _Kind(key=row["shape_key"], offers=row["offers"])
+            ): Stock(row["offers"], row["least"], row["shape_key"])
             for row in self._rows
             if row["excluded_because"] is None
         }

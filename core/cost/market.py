@@ -47,6 +47,16 @@ class Shape(NamedTuple):
     """Several instances of it may form one job."""
 
 
+class Stock(NamedTuple):
+    """The offers of a shape."""
+
+    offers: int
+    least: float
+    """Where the cheapest per GPU-hour stands among all: 1e9 x state class + US dollars."""
+    key: int = 0
+    """Of the shape in a snapshot."""
+
+
 class Bound(NamedTuple):
     """The least that a plan needs of a shape, and what the user's own terms make of its price."""
 
@@ -78,8 +88,8 @@ class Market(Protocol):
     @property
     def surroundings(self) -> Surroundings: ...
 
-    def shapes(self) -> Mapping[Shape, int]:
-        """Shapes on sale with their number of offers."""
+    def shapes(self) -> Mapping[Shape, Stock]:
+        """Shapes on sale."""
         ...
 
     def excluded(self) -> Mapping[str, int]:
@@ -126,8 +136,11 @@ class ListMarket:
     def surroundings(self) -> Surroundings:
         return self._surroundings
 
-    def shapes(self) -> Mapping[Shape, int]:
-        return {shape: len(offers) for shape, offers in self._by_shape.items()}
+    def shapes(self) -> Mapping[Shape, Stock]:
+        return {
+            shape: Stock(len(found), min(state * 1e9 + float(o.usd_per_gpu_hour or 0) for state, o in found))
+            for shape, found in self._by_shape.items()
+        }
 
     def excluded(self) -> Mapping[str, int]:
         return dict(self._excluded)

@@ -73,7 +73,7 @@ class Selection:
         )
         owned = [machines.offer(now) for machines in asked.overrides.owned]
         self._own = ListMarket(owned, market_filter(plan, asked), at=now)
-        self._shapes = Counter(market.shapes()) + Counter(self._own.shapes())
+        self._shapes = {**market.shapes(), **self._own.shapes()}
         limits = Limits(
             max_gpus=asked.max_gpus,
             min_instance_gpus=None if spec is None else spec.min_count,
@@ -167,13 +167,12 @@ class Selection:
 
     def cheapest_per_gpu_hour(self) -> Evaluation | None:
         """The offer that an order by price per GPU-hour puts first, with what the plan comes to there."""
-        per_hour = [
-            b._replace(hours=1 / b.shape.gpu_count, units=0.0, misses_deadline=False) for b in self._bounds
-        ]
-        for candidate in self._candidates(per_hour):
-            evaluation = self._evaluate(candidate.offer)
-            if evaluation is not None:
-                return evaluation
+        for bound in sorted(self._bounds, key=lambda bound: self._shapes[bound.shape].least):
+            per_hour = bound._replace(hours=1 / bound.shape.gpu_count, units=0.0, misses_deadline=False)
+            for candidate in self._candidates([per_hour]):
+                evaluation = self._evaluate(candidate.offer)
+                if evaluation is not None:
+                    return evaluation
         return None
 
     def _evaluate(self, offer: LatestOffer, most: float = math.inf) -> Evaluation | None:
@@ -229,10 +228,10 @@ class Selection:
     def excluded(self) -> Mapping[str, int]:
         """Offers that cannot run the plan, counted by reason."""
         counts = Counter(self.context.market.excluded())
-        for shape, offers in self._shapes.items():
+        for shape, stock in self._shapes.items():
             reason = self._refused.get(machine_of(shape))
             if reason is not None:
-                counts[reason] += offers
+                counts[reason] += stock.offers
         if self._endless:
             counts["interrupted so often that the run would not end"] += self._endless
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -2,7 +2,9 @@
 -- parameters: none; reads the temporary view of quote_offer.sql
 select
     shape_key, excluded_because, provider, purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join,
-    count(*) as offers
+    count(*) as offers,
+    -- where the cheapest of them per GPU-hour stands, states first
+    min(state_class::double * 1e9 + usd_per_gpu_hour::double) as least
 from quote_offer
 group by all
 order by all;
