@@ -5,8 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 
 from core.band import Band
+
+MOST_JUMPS = Decimal("0.25")
+"""Share of the offers in both batches that may be left out for one run because they moved too far."""
+
+MOST_FLAT = Decimal("0.05")
+"""Share of GPUs and places where two sizes may cost the same by coincidence. Lists of AWS, Azure and Google from
+2018 to 2026 have one: Azure's NV24s v2 and v3."""
+
+SAME = Decimal("1.002")
+"""Prices of cents per hour are rounded by up to this factor."""
+
+OUTSIDE = "price outside the band of its GPU"
+JUMPED = "price moved too far since the last run; counts when seen again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +40,15 @@ class Contract:
     """Offers in this batch over offers in the last accepted one."""
     max_median_change: float = 0.5
     """Median of |new / old - 1| over the offers in both batches."""
+    max_change: float = 3.0
+    """Of one offer since the last accepted batch, as a factor up or down. No list price of AWS and Azure halved
+    or doubled and stood (2018 to 2026); five-fold changes were errors, corrected within days. A price that
+    moved further is left out once, so that it must be seen in two runs; many of them refuse the batch."""
+    max_spot_change: float = 5.0
+    """The same for spot, where Google's prices moved by 3.9 between two of 7,000 changes (2022 to 2026)."""
+    larger_costs_more: bool = True
+    """No two sizes of one GPU, bought alike in one place, may cost the same: a price per GPU was taken for the
+    instance's. Single hosts of a marketplace may ask what they like."""
     spot_below_on_demand: bool = True
     """No spot offer may cost more than the same sku's on-demand offer in the same region."""
 
@@ -43,6 +66,12 @@ class CheckedOffer:
     is_on_demand: bool
     sibling: tuple[object, ...]
     """Equal for the spot and the on-demand offer of one thing."""
+    market: tuple[object, ...] = ()
+    """Equal for offers that differ in size alone: one GPU in one place, bought in one way."""
+
+    @property
+    def usd_per_hour(self) -> Decimal:
+        return self.usd_per_gpu_hour * self.gpu_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +80,8 @@ class BatchReport:
 
     offers: int
     breaches: tuple[str, ...] = field(default=())
-    outliers: frozenset[str] = field(default=frozenset[str]())
-    """`offer_id`s to be left out, within the contract's `outlier_share`."""
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By `offer_id`, why an offer of an otherwise believable batch is not believed."""
 
 
 def check(
@@ -71,16 +100,23 @@ def check(
     """
     outside = _outside(offers, contract, bands)
     is_tolerable = 0 < len(outside) <= contract.outlier_share * len(offers)
-    outliers = frozenset(outside) if is_tolerable else frozenset[str]()
-    held = [offer for offer in offers if offer.offer_id not in outliers]
+    left_out = dict.fromkeys(outside, OUTSIDE) if is_tolerable else {}
+    inside = [offer for offer in offers if offer.offer_id not in left_out]
+    jumped = _jumped(inside, contract, previous)
+    both = sum(offer.offer_id in previous for offer in inside)
+    are_few = len(jumped) <= MOST_JUMPS * both
+    left_out |= dict.fromkeys(jumped, JUMPED) if are_few else {}
+    held = [offer for offer in inside if offer.offer_id not in left_out]
     breaches = [
         *_count(held, contract, previous),
         *_must_have(held, contract),
         *(() if is_tolerable else outside.values()),
+        *(() if are_few else jumped.values()),
         *_spot(held, contract),
-        *_change(held, contract, previous),
+        *_flat(held, contract),
+        *_change(inside, contract, previous),
     ]
-    return BatchReport(offers=len(held), breaches=tuple(breaches), outliers=outliers)
+    return BatchReport(offers=len(held), breaches=tuple(breaches), left_out=left_out)
 
 
 def _count(offers: Sequence[CheckedOffer], contract: Contract, previous: Mapping[str, Decimal]) -> list[str]:
@@ -125,6 +161,48 @@ def _spot(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
         for offer in offers
         if offer.is_spot and offer.sibling in on_demand and offer.usd_per_gpu_hour > on_demand[offer.sibling]
     ]
+
+
+def _flat(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
+    """Sizes that cost the same, where that is no coincidence of a few."""
+    if not contract.larger_costs_more:
+        return []
+    sizes: dict[tuple[object, ...], list[CheckedOffer]] = {}
+    for offer in offers:
+        sizes.setdefault(offer.market, []).append(offer)
+    several = [same for key, same in sizes.items() if key and len({o.gpu_count for o in same}) > 1]
+    found = [pair for same in several if (pair := _equal_sizes(same))]
+    if len(found) <= MOST_FLAT * len(several):
+        return []
+    return [
+        f"{large.label}: {large.gpu_count.normalize():f} GPUs cost no more than "
+        f"{small.gpu_count.normalize():f} as {small.label}"
+        for small, large in found
+    ]
+
+
+def _equal_sizes(offers: Sequence[CheckedOffer]) -> tuple[CheckedOffer, CheckedOffer] | None:
+    ordered = sorted(offers, key=lambda offer: (offer.usd_per_hour, offer.gpu_count))
+    for one, other in pairwise(ordered):
+        if one.gpu_count != other.gpu_count and other.usd_per_hour <= one.usd_per_hour * SAME:
+            small, large = sorted((one, other), key=lambda offer: offer.gpu_count)
+            return small, large
+    return None
+
+
+def _jumped(
+    offers: Sequence[CheckedOffer], contract: Contract, previous: Mapping[str, Decimal]
+) -> dict[str, str]:
+    """By `offer_id`, what is wrong with each offer that moved too far since the last accepted batch."""
+    found: dict[str, str] = {}
+    for offer in offers:
+        before, now = previous.get(offer.offer_id), offer.usd_per_gpu_hour
+        most = Decimal(str(contract.max_spot_change if offer.is_spot else contract.max_change))
+        if before and not before <= now * most <= before * most * most:
+            found[offer.offer_id] = (
+                f"{offer.label}: {before.normalize():f} became {now.normalize():f} USD per GPU-hour"
+            )
+    return found
 
 
 def _change(offers: Sequence[CheckedOffer], contract: Contract, previous: Mapping[str, Decimal]) -> list[str]:

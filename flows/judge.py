@@ -126,17 +126,17 @@ def judge(
         manifest=manifest,
         kind=kind,
         parser_version=source.parser_version,
-        offers=[entry for entry in parsed.offers if entry.fact.offer_id not in report.outliers],
+        offers=[entry for entry in parsed.offers if entry.fact.offer_id not in report.left_out],
         side_facts=parsed.side_facts,
-        skipped=[*parsed.skipped, *_outliers(parsed, report)],
+        skipped=[*parsed.skipped, *_left_out(parsed, report)],
     )
 
 
-def _outliers(parsed: Parsed, report: BatchReport) -> list[Skipped]:
+def _left_out(parsed: Parsed, report: BatchReport) -> list[Skipped]:
     return [
-        Skipped("price outside the band of its GPU", entry.fact.model_dump(mode="json"))
+        Skipped(report.left_out[entry.fact.offer_id], entry.fact.model_dump(mode="json"))
         for entry in parsed.offers
-        if entry.fact.offer_id in report.outliers
+        if entry.fact.offer_id in report.left_out
     ]
 
 
@@ -169,10 +169,12 @@ def _breach(parsed: Parsed, report: BatchReport) -> ContractError | None:
 
 def _checked(offer: Offer, aliases: Aliases, usd_per_unit: Mapping[str, Decimal]) -> CheckedOffer:
     rate = Decimal(1) if offer.price.currency == "USD" else usd_per_unit.get(offer.price.currency, Decimal(1))
+    gpu_id = aliases.resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib)
+    place = (offer.provider, offer.via, offer.region, offer.zone, offer.tier, offer.operating_system)
     return CheckedOffer(
         offer_id=offer.offer_id,
         label=f"{offer.provider} {offer.sku} {offer.region}",
-        gpu_id=aliases.resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib),
+        gpu_id=gpu_id,
         gpu_count=offer.gpu_count,
         usd_per_gpu_hour=usd_per_hour(offer, rate) / offer.gpu_count,
         is_spot=offer.purchase_option is PurchaseOption.SPOT,
@@ -185,6 +187,14 @@ def _checked(offer: Offer, aliases: Aliases, usd_per_unit: Mapping[str, Decimal]
             offer.zone,
             offer.tier,
             offer.gpu_count,
+            offer.observed_at,
+        ),
+        market=(
+            *place,
+            gpu_id or offer.gpu_label,
+            offer.purchase_option,
+            offer.term_months,
+            offer.payment,
             offer.observed_at,
         ),
     )

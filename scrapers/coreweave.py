@@ -39,6 +39,9 @@ COLUMNS = ("model", "gpu count", "vram", "vcpus", "system ram", "local storage",
 
 _TITLES = (*COLUMNS[1:], "spot", "inference")
 
+_MARKS = {"on-demand": "instance-price", "spot": "spot-price", "inference": "inference-price"}
+"""Title of a column of prices and the class of its cells."""
+
 SLUGS = {
     "NVIDIA HGX B200": "nvidia-b200",
     "NVIDIA HGX B300": "nvidia-b300",
@@ -111,16 +114,20 @@ def _titles(grid: Tag) -> list[str]:
 def _instance(
     grid: Tag, heading: Tag, model: str, titles: list[str], row: Mapping[str, object], document: Document
 ) -> Iterator[Fact]:
-    texts = [words(cell) for cell in grid.select(":scope > .table-v2-cell")]
-    cells = dict(zip(titles or COLUMNS, texts, strict=False))
+    found = dict(zip(titles or COLUMNS, grid.select(":scope > .table-v2-cell"), strict=False))
+    for title, cell in found.items():
+        marks = [name for name, mark in _MARKS.items() if mark in cell.get_attribute_list("class")]
+        if title not in (marks or [title]):
+            raise document.error(f"{model}: a cell marked as {marks[0]} stands where {title} is expected")
+    cells = {title: words(cell) for title, cell in found.items()}
     count = _count(cells.get("gpu count", ""))
     if count is None:
         yield Skipped("GPU count is not 1, 2, 4, 8 or 16", row)
         return
     _check_mobile_count(grid, model, count, document)
-    on_demand = _amount(grid, model, cells, "on-demand", ".instance-price", document)
-    spot = _amount(grid, model, cells, "spot", ".spot-price", document)
-    inference = _amount(grid, model, cells, "inference", ".inference-price", document)
+    on_demand = _amount(grid, model, cells, "on-demand", document)
+    spot = _amount(grid, model, cells, "spot", document)
+    inference = _amount(grid, model, cells, "inference", document)
     if on_demand and inference and abs(on_demand / count - inference) > CENT:
         raise document.error(f"{model}: {on_demand:f} for {count} GPUs, but {inference:f} for one")
     stated_sku = str(heading.get("data-product") or "").strip()
@@ -175,11 +182,9 @@ def _check_mobile_count(grid: Tag, model: str, count: int, document: Document) -
             raise document.error(f"{model}: {count} GPUs, but {words(value)!r} in the mobile cell")
 
 
-def _amount(
-    grid: Tag, model: str, cells: Mapping[str, str], name: str, marked: str, document: Document
-) -> Decimal | None:
-    """The amount in the column of that name and in the cell of that class, which must be the same."""
-    mobile = [words(value) for value in grid.select(f"{marked} .item-value")]
+def _amount(grid: Tag, model: str, cells: Mapping[str, str], name: str, document: Document) -> Decimal | None:
+    """The amount in the column of that name and in the cell of its class, which must be the same."""
+    mobile = [words(value) for value in grid.select(f".{_MARKS[name]} .item-value")]
     stated = {exact_usd(text) for text in (*mobile, *([cells[name]] if name in cells else ()))}
     if len(stated) > 1:
         raise document.error(f"{model}: the copies of its {name} price differ: {cells.get(name)!r}, {mobile}")

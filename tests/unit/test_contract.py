@@ -80,12 +80,6 @@ def test_the_contract_may_be_narrower_than_the_band():
     assert len(breaches([*GOOD, offer("c", "0.9"), offer("d", "6")], narrow)) == 2
 
 
-def test_a_slice_may_cost_less_in_proportion_and_never_more():
-    assert breaches([*GOOD, offer("c", "0.2", gpu_count=Decimal("0.25"))]) == ()
-    assert len(breaches([*GOOD, offer("c", "0.19", gpu_count=Decimal("0.25"))])) == 1
-    assert len(breaches([*GOOD, offer("c", "15.01", gpu_count=Decimal("0.25"))])) == 1
-
-
 SPOT = offer("s", "3.01", is_spot=True, is_on_demand=False, sibling=("b",))
 
 
@@ -123,3 +117,60 @@ def test_every_band_is_of_a_known_gpu_and_in_order():
     assert len(bands) > 50
     assert set(bands) <= set(gpus())
     assert all(0 < band.low < band.high for band in bands.values())
+
+
+SEVERAL = [offer(name, "3") for name in "abcd"]
+BEFORE = dict.fromkeys("abcd", "3")
+
+
+@pytest.mark.parametrize("usd", ["0.9", "9.1"])
+def test_a_single_price_that_moved_too_far_is_left_out_once(usd: str):
+    batch = [*SEVERAL[:3], offer("d", usd)]
+    before = {name: Decimal(usd) for name, usd in BEFORE.items()}
+    report = check(batch, CONTRACT, bands=BANDS, previous=before)
+    assert report.breaches == ()
+    assert report.left_out == {"d": "price moved too far since the last run; counts when seen again"}
+    del before["d"]
+    assert check(batch, CONTRACT, bands=BANDS, previous=before).left_out == {}
+
+
+def test_many_prices_that_moved_too_far_refuse_the_batch():
+    batch = [*SEVERAL[:2], offer("c", "9.1"), offer("d", "9.2")]
+    assert breaches(batch, **BEFORE) == (
+        "runpod c global: 3 became 9.1 USD per GPU-hour",
+        "runpod d global: 3 became 9.2 USD per GPU-hour",
+        "the median price moved by 203% since the last accepted run",
+    )
+
+
+def test_a_spot_price_may_move_further_than_a_list_price():
+    spot = [offer(name, "3", is_spot=True, is_on_demand=False) for name in "abc"]
+    batch = [*spot, offer("d", "0.8", is_spot=True, is_on_demand=False)]
+    before = {name: Decimal(usd) for name, usd in BEFORE.items()}
+    assert check(batch, CONTRACT, bands=BANDS, previous=before).left_out == {}
+
+
+def sizes(*hourly: str) -> list[CheckedOffer]:
+    """One GPU in sizes of 1, 2, 4 ... at so many dollars an hour for the instance."""
+    return [
+        offer(
+            f"x{count}", str(Decimal(usd) / count), gpu_count=Decimal(count), market=("h100-sxm-80gb", "here")
+        )
+        for count, usd in zip((1, 2, 4, 8), hourly, strict=False)
+    ]
+
+
+def test_sizes_that_cost_the_same_show_a_price_per_gpu_taken_for_the_instance():
+    assert breaches(sizes("2.5", "2.5")) == (
+        "runpod x2 global: 2 GPUs cost no more than 1 as runpod x1 global",
+    )
+    assert breaches(sizes("2.5", "5", "10", "20")) == ()
+
+
+def test_a_larger_instance_may_cost_less_than_a_smaller_one_of_another_family():
+    assert breaches(sizes("4.35", "3.91")) == ()
+
+
+def test_hosts_of_a_marketplace_may_ask_the_same_for_more():
+    market = replace(CONTRACT, larger_costs_more=False)
+    assert breaches(sizes("2.5", "2.5"), market) == ()
