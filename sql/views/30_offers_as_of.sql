@@ -73,69 +73,90 @@ accepted_run as (
     where outcome = 'accepted' and (as_of is null or observed_at <= as_of)
 ),
 
-described as (
-    select
-        state.*,
-        offer.* exclude (offer_no, gpu_memory_gib),
-        source.kind as source_kind,
-        source.fresh_for_seconds,
-        -- One run without the offer: it was last seen by the run before that one.
-        case
-            when state.availability = 'unlisted' then state.stock_changed_at - interval 1 microsecond
-            else coalesce(as_of, '9999-01-01 00:00:00+00'::timestamptz)
-        end as seen_limit_at,
-        coalesce(as_of, '9999-01-01 00:00:00+00'::timestamptz) as rate_limit_at,
-        coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
-        gpu.name as gpu_name,
-        gpu.vendor as gpu_vendor,
-        gpu.form_factor,
-        region.country,
-        region.continent
-    from state
-    inner join offer on state.offer_no = offer.offer_no
-    inner join source on offer.source = source.source
-    left join gpu on offer.gpu_id = gpu.gpu_id
-    left join region on offer.provider = region.provider and offer.region = region.region
+last_run as (
+    select source, max(run_at) as run_at from accepted_run group by source
+),
+
+-- One run without the offer: it was last seen by the run before that one.
+before_absence as (
+    select absent.offer_no, accepted_run.run_at
+    from (
+        select state.offer_no, offer.source, state.stock_changed_at - interval 1 microsecond as seen_limit_at
+        from state
+        inner join offer on state.offer_no = offer.offer_no
+        where state.availability = 'unlisted'
+    ) as absent
+    asof inner join accepted_run on absent.source = accepted_run.source and absent.seen_limit_at >= accepted_run.run_at
 ),
 
 seen as (
     select
-        described.*,
+        state.offer_no,
+        offer.offer_id,
+        offer.source,
+        source.kind as source_kind,
+        source.fresh_for_seconds,
         case
-            when described.source_kind = 'archive' or described.amount is null then described.changed_at
-            else greatest(described.changed_at, accepted_run.run_at)
+            when source.kind = 'archive' or state.amount is null then state.changed_at
+            when state.availability = 'unlisted' then greatest(state.changed_at, before_absence.run_at)
+            else greatest(state.changed_at, last_run.run_at)
         end as last_seen_at
-    from described
-    asof left join accepted_run
-        on described.source = accepted_run.source and described.seen_limit_at >= accepted_run.run_at
+    from state
+    inner join offer on state.offer_no = offer.offer_no
+    inner join source on offer.source = source.source
+    left join last_run on offer.source = last_run.source
+    left join before_absence on state.offer_no = before_absence.offer_no
+),
+
+-- Most offers have one source; only the others are ranked.
+doubled as (
+    select offer_id from offer group by offer_id having count(*) > 1
 ),
 
 chosen as (
+    select * from seen where offer_id not in (select offer_id from doubled)
+    union all
     select *
     from seen
+    where offer_id in (select offer_id from doubled)
     qualify row_number() over (
         partition by offer_id order by last_seen_at desc, source_kind = 'live' desc, source
     ) = 1
 ),
 
 usd as (
-    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+    select currency, arg_max(usd_per_unit, rate_date) as usd_per_unit
+    from exchange_rate
+    where as_of is null or rate_date::timestamp at time zone 'UTC' <= as_of
+    group by currency
     union all
-    select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
+    select 'USD', 1
 ),
 
 priced as (
     select
-        chosen.*,
+        state.*,
+        offer.* exclude (offer_no, gpu_memory_gib),
+        seen.source_kind,
+        seen.fresh_for_seconds,
+        seen.last_seen_at,
+        coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
+        gpu.name as gpu_name,
+        gpu.vendor as gpu_vendor,
+        gpu.form_factor,
+        region.country,
+        region.continent,
         usd.usd_per_unit,
         usd_per_hour_of(
-            chosen.amount, chosen.upfront_amount, chosen.unit, chosen.gpu_count, chosen.term_months, usd.usd_per_unit
+            state.amount, state.upfront_amount, state.unit, offer.gpu_count, offer.term_months, usd.usd_per_unit
         ) as usd_per_hour
-    from chosen
-    asof left join usd
-        on chosen.currency = usd.currency
-        and chosen.rate_limit_at >= usd.rate_at
-    where chosen.amount is not null
+    from chosen as seen
+    inner join state on seen.offer_no = state.offer_no
+    inner join offer on seen.offer_no = offer.offer_no
+    left join gpu on offer.gpu_id = gpu.gpu_id
+    left join region on offer.provider = region.provider and offer.region = region.region
+    left join usd on state.currency = usd.currency
+    where state.amount is not null
 )
 
 select
