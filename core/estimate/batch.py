@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DoesNotFitError, GPULedgerError, InvalidPlanError
-from core.estimate.choice import Row, choose, problem
+from core.estimate.choice import Row, choose, hours, problem
 from core.estimate.constants import constants
 from core.estimate.device import device
-from core.estimate.estimate import Estimate, estimate, whole_run_factor
+from core.estimate.estimate import Estimate, estimate
 from core.estimate.search import Candidate, Objective, best, refusal, search, seed_candidates
 from core.estimate.throughput import Device
 from core.estimate.workload import demand
@@ -104,14 +104,17 @@ def sweep(plans: Iterable[TrainingPlan], candidates: Sequence[Candidate]) -> Ite
                 for c in candidates
                 if c.gpu.gpu_id in rates
             ]
-            found = choose(problem(rows), k)
-            used = np.array([row.gpus for row in rows], float)
-            half = np.array([row.device.half_flops_per_second for row in rows])
-            hfu = found.time.hardware_flops / (found.time.total * half)
+            of = problem(rows)
+            found = choose(of, k)
+            kinds = [
+                (c.gpu.gpu_id, c.gpus_per_node) for c, known in zip(candidates, able, strict=True) if known
+            ]
+            time = hours(found, of, kinds, k)
             steps = need.workload.tokens / need.workload.global_batch_tokens
-            hours = found.time.total * steps / 3600.0 * whole_run_factor(hfu, k)
-            columns["wall_hours"][able] = np.where(found.is_possible, hours, np.nan)
-            columns["gpu_hours"][able] = columns["wall_hours"][able] * used
+            columns["wall_hours"][able] = np.where(
+                found.is_possible, time.whole_seconds * steps / 3600.0, np.nan
+            )
+            columns["gpu_hours"][able] = columns["wall_hours"][able] * of.layout.gpus[:, 0]
             columns["memory_gib"][able] = np.where(found.is_possible, found.memory.total, np.nan)
-            fits[able] = found.fits
+            fits[able] = found.fits & time.is_practical
         yield Sweep(plan=plan.name, fits=fits, **columns)

@@ -24,10 +24,9 @@ from numpy.typing import NDArray
 
 from core.errors import GPULedgerError
 from core.estimate import truth, truth_memory
-from core.estimate.choice import Choice, Problem, Row, choose, problem
+from core.estimate.choice import Choice, Problem, Row, choose, problem, whole_run_factor
 from core.estimate.constants import CALIBRATION_SEED, Constants, constants
 from core.estimate.device import device
-from core.estimate.estimate import whole_run_factor
 from core.estimate.workload import demand
 from core.gpu import gpus
 from core.plan import TrainingPlan

@@ -22,6 +22,8 @@ from core.estimate.workload import Demand, Workload
 Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
 # more tokens per pass than this gain nothing and cost memory
 USEFUL_TOKENS = 16_384.0
+# a division this many times slower per GPU than on more of them is one that nobody would run
+PRACTICAL_GAIN = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +184,55 @@ def choose(of: Problem, k: Constants) -> Choice:
         fits=fits[best] & exists,
         is_possible=exists,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hours:
+    """Seconds of a step and of the whole run per step of it, as columns, with speed per GPU never growing."""
+
+    step_seconds: NDArray[np.float64]
+    whole_seconds: NDArray[np.float64]
+    is_practical: NDArray[np.bool_]
+    """False where a larger count is so much faster per GPU that nobody would run the smaller one."""
+
+
+def hours(found: Choice, of: Problem, kinds: Sequence[object], k: Constants) -> Hours:
+    """Steady and end-to-end time of each row; rows of one kind differ in their count of GPUs only.
+
+    Near the edge of memory a few more GPUs allow a better division, and the model alone would make twice
+    the GPUs more than twice as fast. Offloading, finer recomputation or uneven stages reach most of that on
+    fewer GPUs, so a row inherits the speed per GPU of the larger ones of its kind.
+    """
+    gpus = of.layout.gpus[:, 0]
+    step = np.where(found.is_possible, found.time.total, np.inf)
+    steady = _inherited(step * gpus, gpus, kinds) / gpus
+    hfu = found.time.hardware_flops / (steady * of.device.half_flops_per_second[:, 0])
+    whole = _inherited(steady * np.asarray(whole_run_factor(hfu, k)) * gpus, gpus, kinds) / gpus
+    return Hours(
+        step_seconds=steady,
+        whole_seconds=np.maximum(whole, steady),
+        is_practical=step <= PRACTICAL_GAIN * steady,
+    )
+
+
+def whole_run_factor(hfu: Any, k: Constants) -> Any:
+    """Hours of a typical whole run over those of the tuned steady state; `hfu` on the 16-bit peak.
+
+    Restarts, evaluation and checkpoint writes make it longer. Computed rates are also regressed toward the
+    typical one: a plan that computes to a very high rate leaves out what slowed the run. Never below one.
+    """
+    return np.maximum(k.whole_run_overhead * hfu**k.whole_run_blend, 1.0)
+
+
+def _inherited(
+    gpu_seconds: NDArray[np.float64], gpus: NDArray[np.float64], kinds: Sequence[object]
+) -> NDArray[np.float64]:
+    """GPU-seconds, none above those of a larger count of its kind."""
+    out, least = gpu_seconds.copy(), dict[object, float]()
+    for row in np.argsort(-gpus):
+        out[row] = min(out[row], least.get(kinds[row], out[row]))
+        least[kinds[row]] = float(out[row])
+    return out
 
 
 def _picked(columns: Columns, best: NDArray[np.intp], count: int) -> Columns:

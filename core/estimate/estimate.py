@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from core.errors import InvalidPlanError
-from core.estimate.choice import Choice, Row, choose, problem
+from core.estimate.choice import Choice, Hours, Row, choose, hours, problem
 from core.estimate.constants import Constants, constants
 from core.estimate.device import device, precision_on
 from core.estimate.throughput import Device
@@ -19,6 +17,8 @@ from core.gpu import GPU
 from core.plan import HoursRange, TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
+# counts looked at beyond the one asked for: up to 64 times as many
+DOUBLINGS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +92,13 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
         return quoted(plan, gpu, gpus, per_node)
     k = constants()
     need = demand(plan)
-    choice = choose(problem([_row(need, gpu, gpus, per_node)]), k)
+    counts = [gpus << doubling for doubling in range(DOUBLINGS)]
+    of = problem([_row(need, gpu, count, per_node) for count in counts])
+    choice = choose(of, k)
     if not choice.is_possible[0]:
         raise InvalidPlanError("hardware", f"the parallelism given does not divide {gpus} GPUs")
-    return assembled(need, choice, 0, gpu, gpus, per_node, k)
+    time = hours(choice, of, [gpu.gpu_id] * len(counts), k)
+    return assembled(need, choice, time, 0, gpu, gpus, per_node, k)
 
 
 def _row(need: Demand, gpu: GPU, gpus: int, gpus_per_node: int, rates: Device | None = None) -> Row:
@@ -109,7 +112,7 @@ def _row(need: Demand, gpu: GPU, gpus: int, gpus_per_node: int, rates: Device | 
 
 
 def assembled(
-    need: Demand, choice: Choice, row: int, gpu: GPU, gpus: int, gpus_per_node: int, k: Constants
+    need: Demand, choice: Choice, time: Hours, row: int, gpu: GPU, gpus: int, gpus_per_node: int, k: Constants
 ) -> Estimate:
     """One row of a choice as an estimate.
 
@@ -117,33 +120,32 @@ def assembled(
         InvalidPlanError: the MFU that the plan states is above what matrix multiplies were measured to reach.
     """
     plan, w = need.plan, need.workload
-    at, used, time = choice.layout.at(row), choice.memory, choice.time
+    at, used = choice.layout.at(row), choice.memory
     precision = precision_on(plan, gpu)
     peak = gpu.peak_flops_per_second[precision]
     model_flops = w.tokens * w.model_flops_per_token
     step_flops = w.global_batch_tokens * w.model_flops_per_token
-    step_seconds = float(time.total[row])
+    step_seconds = float(time.step_seconds[row])
+    whole = float(time.whole_seconds[row]) / step_seconds
     assumptions, warnings = list(need.assumptions), list(need.warnings)
     spread = k.whole_run_spread
     if plan.hardware.mfu is not None:
         refuse_above_ceiling(plan.hardware.mfu, gpu, k)
-        step_seconds = step_flops / (gpus * peak * plan.hardware.mfu)
+        step_seconds, whole = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
         spread = k.steady_spread
     elif precision != plan.precision:
         assumptions.append(f"precision: {precision}, as {gpu.gpu_id} has no {plan.precision}")
-    hardware_flops = float(time.hardware_flops[row]) * gpus
+    hardware_flops = float(choice.time.hardware_flops[row]) * gpus
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
     tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
-    whole = 1.0
-    if plan.hardware.mfu is None:
-        half = device(plan, gpu).half_flops_per_second
-        whole = float(whole_run_factor(hardware_flops / (step_seconds * gpus * half), k))
     spread = math.hypot(spread, k.assumed_spread * math.sqrt(len(assumptions)))
     wall = _interval(tuned_hours * whole, spread)
     total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
     total += float(used.activations[row] + used.overhead[row])
-    fits = bool(choice.fits[row])
-    if not fits:
+    fits = bool(choice.fits[row] & time.is_practical[row])
+    if choice.fits[row] and not fits:
+        warnings.append("fits only in a division that is far slower per GPU than one on more GPUs")
+    elif not fits:
         limit = (gpu.memory_gib or 0.0) * k.memory_margin
         warnings.append(
             f"does not fit: needs {total:.1f} GiB per GPU, "
@@ -182,15 +184,6 @@ def assembled(
         assumptions=tuple(assumptions),
         warnings=tuple(warnings),
     )
-
-
-def whole_run_factor(hfu: Any, k: Constants) -> Any:
-    """Hours of a typical whole run over those of the tuned steady state; `hfu` on the 16-bit peak.
-
-    Restarts, evaluation and checkpoint writes make it longer. Computed rates are also regressed toward the
-    typical one: a plan that computes to a very high rate leaves out what slowed the run. Never below one.
-    """
-    return np.maximum(k.whole_run_overhead * hfu**k.whole_run_blend, 1.0)
 
 
 def refuse_above_ceiling(mfu: float, gpu: GPU, k: Constants) -> None:
@@ -286,9 +279,11 @@ def estimates(
     k = k or constants()
     need = demand(plan)
     rates = {gpu.gpu_id: device(plan, gpu) for gpu in {gpu.gpu_id: gpu for gpu, _, _ in rows}.values()}
-    choice = choose(problem([_row(need, *row, rates[row[0].gpu_id]) for row in rows]), k)
+    of = problem([_row(need, *row, rates[row[0].gpu_id]) for row in rows])
+    choice = choose(of, k)
+    time = hours(choice, of, [(gpu.gpu_id, per_node) for gpu, _, per_node in rows], k)
     return [
-        assembled(need, choice, row, gpu, gpus, per_node, k)
+        assembled(need, choice, time, row, gpu, gpus, per_node, k)
         for row, (gpu, gpus, per_node) in enumerate(rows)
         if choice.is_possible[row]
     ]

@@ -106,9 +106,10 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     stage_layers = w.layers / p
 
     # matrix multiplies
-    body_passes = 1.0 + w.gemm_backward + full * k.recompute_weight
-    gemm_flops = w.body_flops * body_passes + w.head_flops * (1.0 + w.gemm_backward) + w.other_forward_flops
-    gemm_flops = gemm_flops / (t * p)
+    once = (w.body_flops + w.head_flops) * (1.0 + w.gemm_backward) + w.other_forward_flops
+    gemm_flops = (once + w.body_flops * full) / (t * p)
+    # a repeated forward pass is the quicker part of a step, operation for operation
+    gemm_cost = (once + w.body_flops * full * k.recompute_weight) / (t * p)
     moe = w.experts > 1
     width = where(moe, minimum(w.expert_ffn_size, w.hidden_size), w.hidden_size) / sqrt(t)
     rows = where(moe, tokens * w.experts_per_token * e / maximum(w.experts, 1.0), tokens)
@@ -118,7 +119,7 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     gemm_rate = device.gemm_flops_per_second * device.gemm_ceiling * k.gemm_efficiency / saturation
     # experts wait for the fullest of them
     waiting = 1.0 + where(moe, k.expert_imbalance, 0.0)
-    gemm = per_step * gemm_flops / gemm_rate * waiting * (1.0 + w.is_dequantised * k.dequantisation)
+    gemm = per_step * gemm_cost / gemm_rate * waiting * (1.0 + w.is_dequantised * k.dequantisation)
 
     # attention core: matrix units for the products, and the softmax that keeps pace with the memory system
     # only
@@ -170,12 +171,12 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     # tuned stacks reduce gradients in 16 bits whatever they accumulate in
     reduced = where(w.is_fused > 0, minimum(w.gradient_bytes, 2.0), w.gradient_bytes) * trained
     gathered = where(at.sharding >= 1, w.weight_bytes * trained, reduced)
-    once = (reduced + gathered) * held * ring / bandwidth
+    at_end = (reduced + gathered) * held * ring / bandwidth
     each = (2.0 * w.weight_bytes + reduced) * held * ring / bandwidth
     # work of one pass hides traffic, but a share of it always shows: the first gather, the last bucket,
     # contention
     hiding = (gemm + attention + elementwise) / micro_batches
-    moved = where(sharded, each, once)
+    moved = where(sharded, each, at_end)
     shown = maximum(moved - hiding, (1.0 - k.overlap) * moved)
     data = where(sharded, micro_batches, 1.0) * shown
     calls = where(sharded, SHARDED_COLLECTIVES * micro_batches, k.bucket_collectives * trained) * stage_layers

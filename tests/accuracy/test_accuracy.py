@@ -1,0 +1,76 @@
+"""Estimates against published runs. Needs `GPULEDGER_TRUTH`; the levels asserted are those reached, see
+docs/accuracy.md.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.estimate.calibrate import Peaks, Throughput
+from core.estimate.constants import constants
+from tests.accuracy.report import coverage, memory_scores, throughput_scores, write
+
+TRUTH = os.environ.get("GPULEDGER_TRUTH")
+ACCURACY_PAGE = Path(__file__).resolve().parents[2] / "docs" / "accuracy.md"
+needs_truth = pytest.mark.skipif(not TRUTH, reason="GPULEDGER_TRUTH names no folder of published runs")
+
+
+@pytest.fixture(scope="module")
+def throughput() -> Throughput:
+    return Throughput(Path(TRUTH or "."))
+
+
+@pytest.fixture(scope="module")
+def peaks() -> Peaks:
+    return Peaks(Path(TRUTH or "."))
+
+
+@needs_truth
+def test_every_table_has_rows_and_every_row_left_out_has_a_reason(throughput: Throughput) -> None:
+    assert set(throughput.tables) == {"benchmark", "bloom_sweep", "llm_foundry", "mlperf", "whole_run"}
+    assert len(throughput.observations) > 600
+    assert all(reason for reason in throughput.skipped)
+
+
+@needs_truth
+def test_published_throughput_is_met_by_the_released_constants(throughput: Throughput) -> None:
+    predicted, _ = throughput.predicted(constants())
+    overall = throughput_scores(throughput, predicted)[-1]
+    assert overall.rows > 500
+    assert overall.median < 9.5
+    assert overall.mean < 15
+
+
+@needs_truth
+def test_peaks_are_within_six_percent_at_the_median_and_facts_are_told_right(peaks: Peaks) -> None:
+    scores, verdict = memory_scores(peaks, constants())
+    assert scores[0].rows > 100
+    assert scores[0].median < 6
+    assert verdict["facts"] > 150
+    assert verdict["right"] >= 0.95
+
+
+@needs_truth
+def test_a_planning_row_above_the_peak_of_its_gpu_is_not_believed(throughput: Throughput) -> None:
+    """No prediction exceeds what matrix multiplies reach."""
+    _, found = throughput.predicted(constants())
+    peak = np.array([row.device.gemm_flops_per_second * row.device.gemm_ceiling for row in throughput.rows])
+    assert (found.time.hardware_flops / found.time.total < peak).all()
+
+
+@needs_truth
+@pytest.mark.accuracy
+def test_families_held_out_are_predicted_as_the_page_says(throughput: Throughput, peaks: Peaks) -> None:
+    k = constants()
+    held_out = throughput.held_out(k)
+    write(Path(TRUTH or "."), throughput, held_out, peaks, ACCURACY_PAGE)
+    scores = throughput_scores(throughput, held_out)
+    assert scores[0].median < 18
+    assert scores[0].mean < 20
+    assert scores[-1].median < 11
+    assert scores[-1].mean < 17
+    assert all(0.75 <= share <= 0.88 for share in coverage(throughput, held_out, k).values())
