@@ -13,8 +13,8 @@ MOST_JUMPS = Decimal("0.25")
 """Share of the offers in both batches that may be left out for one run because they moved too far."""
 
 MOST_FLAT = Decimal("0.05")
-"""Share of GPUs and places where two sizes may cost the same by coincidence. Lists of AWS, Azure and Google from
-2018 to 2026 have one: Azure's NV24s v2 and v3."""
+"""Share of GPUs and places where two sizes may cost the same by coincidence. Lists of AWS, Azure and Google
+from 2018 to 2026 have one: Azure's NV24s v2 and v3."""
 
 SAME = Decimal("1.002")
 """Prices of cents per hour are rounded by up to this factor."""
@@ -41,14 +41,15 @@ class Contract:
     max_median_change: float = 0.5
     """Median of |new / old - 1| over the offers in both batches."""
     max_change: float = 3.0
-    """Of one offer since the last accepted batch, as a factor up or down. No list price of AWS and Azure halved
-    or doubled and stood (2018 to 2026); five-fold changes were errors, corrected within days. A price that
-    moved further is left out once, so that it must be seen in two runs; many of them refuse the batch."""
+    """Of one offer since the last accepted batch, as a factor up or down. In the lists of AWS and Azure from
+    2018 to 2026 one price more than halved and stood (Poland, 2025); other such changes were errors and gone
+    within days. A price that moved further is left out once, so that it must be seen in two runs; many of
+    them refuse the batch."""
     max_spot_change: float = 5.0
     """The same for spot, where Google's prices moved by 3.9 between two of 7,000 changes (2022 to 2026)."""
     larger_costs_more: bool = True
-    """No two sizes of one GPU, bought alike in one place, may cost the same: a price per GPU was taken for the
-    instance's. Single hosts of a marketplace may ask what they like."""
+    """No two sizes of one GPU, bought alike in one place, may cost the same: a price per GPU was taken for
+    the instance's. Single hosts of a marketplace may ask what they like."""
     spot_below_on_demand: bool = True
     """No spot offer may cost more than the same sku's on-demand offer in the same region."""
 
