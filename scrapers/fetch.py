@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import threading
 import time
@@ -17,6 +16,7 @@ import stamina
 from core.config import FetchSettings
 from core.document import Credential, Document, Request
 from core.errors import MissingCredentialError, RefusedFetchError, SourceError, TransientFetchError
+from scrapers.redaction import without, without_bytes
 from scrapers.source import Source
 from scrapers.stream import filtered_lines, inflated
 
@@ -25,7 +25,6 @@ TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 
 MAX_REDIRECTS = 5
 MAX_REQUESTS = 500
 """Of one source in one run; a paging loop that never ends stops here."""
-REDACTED = b"[redacted]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +135,7 @@ class Fetcher:
             if isinstance(answer, SourceError):
                 refused.append(answer.message)
                 continue
-            clean = replace(answer, body=self._without_secret_bytes(answer.body))
+            clean = replace(answer, body=without_bytes(answer.body, self._secrets()))
             keep(clean)
             documents.append(clean)
         return documents, refused
@@ -203,20 +202,21 @@ class Fetcher:
     def _once(self, source: Source, request: Request, known: Known | None) -> Document | None:
         self.politeness.wait(urlsplit(request.url).netloc, source.seconds_between_requests)
         url = self._address(source, request)
-        headers = {"User-Agent": USER_AGENT, "Accept": "*/*", **request.headers}
+        headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", **request.headers}
         if known and request.method == "GET":
             headers |= _conditional(known)
         auth_headers, query = self._key(request.credential)
         deadline = time.monotonic() + self.settings.total_seconds
         origin = urlsplit(url)
         for _ in range(MAX_REDIRECTS + 1):
+            # A key is for the host that was asked, not for where it sends us.
+            is_asked = urlsplit(url)[:2] == origin[:2]
             try:
                 with self.client.stream(
                     request.method,
-                    url,
+                    httpx.URL(url).copy_merge_params(query) if query and is_asked else url,
                     json=request.payload,
-                    headers=headers | (auth_headers if urlsplit(url).netloc == origin.netloc else {}),
-                    params={**dict(httpx.URL(url).params), **query} if query else None,
+                    headers=headers | (auth_headers if is_asked else {}),
                     timeout=self.settings.timeout_seconds,
                     follow_redirects=False,
                 ) as response:
@@ -259,10 +259,13 @@ class Fetcher:
             body=body,
             fetched_at=self.clock(),
             status=status,
-            content_type=response.headers.get("content-type", "")[:200],
-            etag=response.headers.get("etag", known.etag if status == 304 and known else "")[:200],
-            last_modified=response.headers.get("last-modified", "")[:100],
+            content_type=self._header(response, "content-type"),
+            etag=self._header(response, "etag") or (known.etag if status == 304 and known else ""),
+            last_modified=self._header(response, "last-modified"),
         )
+
+    def _header(self, response: httpx.Response, name: str) -> str:
+        return self._without_secrets(response.headers.get(name, ""))[:200]
 
     def _body(self, source: Source, request: Request, response: httpx.Response, deadline: float) -> bytes:
         chunks = inflated(self._chunks(source, request, response, deadline))
@@ -280,17 +283,29 @@ class Fetcher:
             raise RefusedFetchError(source.name, request.url, str(error)) from None
         if not body:
             raise TransientFetchError(source.name, request.url, "an empty answer")
-        return self._without_secret_bytes(bytes(body))
+        return without_bytes(bytes(body), self._secrets())
 
     def _chunks(
         self, source: Source, request: Request, response: httpx.Response, deadline: float
     ) -> Iterator[bytes]:
-        for chunk in response.iter_bytes(1 << 20):
+        """The bytes as sent, in blocks of about a MiB; whoever unpacks them bounds what they unpack to."""
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {"identity", "gzip"}:
+            raise RefusedFetchError(
+                source.name, request.url, f"content encoding {self._header(response, 'content-encoding')!r}"
+            )
+        block = bytearray()
+        for chunk in response.iter_raw():
             if time.monotonic() > deadline:
                 raise TransientFetchError(
                     source.name, request.url, f"not complete after {self.settings.total_seconds:g} s"
                 )
-            yield chunk
+            block += chunk
+            if len(block) >= 1 << 20:
+                yield bytes(block)
+                block.clear()
+        if block:
+            yield bytes(block)
 
     def _redirect(
         self, source: Source, request: Request, origin: SplitResult, url: str, response: httpx.Response
@@ -299,7 +314,7 @@ class Fetcher:
         target = urlsplit(urljoin(url, response.headers["location"]))
         same_origin = (target.scheme, target.netloc) == (origin.scheme, origin.netloc)
         if not same_origin and (target.scheme != "https" or not _same_site(target.hostname, origin.hostname)):
-            seen = urlunsplit((target.scheme, target.netloc, target.path, "", ""))
+            seen = self._without_secrets(_shown(target.geturl()))
             raise RefusedFetchError(source.name, request.url, f"a redirect to {seen}")
         return urlunsplit(target)
 
@@ -332,16 +347,7 @@ class Fetcher:
         return [value for value in (self.environ.get(name) for name in self.secrets) if value]
 
     def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets():
-            text = text.replace(secret, REDACTED.decode())
-        return text
-
-    def _without_secret_bytes(self, body: bytes) -> bytes:
-        """An answer that repeats the key back must not carry it into the archive."""
-        for secret in self._secrets():
-            for spelled in (secret.encode(), base64.b64encode(secret.encode())):
-                body = body.replace(spelled, REDACTED)
-        return body
+        return without(text, self._secrets())
 
 
 def secret_variables(sources: Iterable[Source]) -> frozenset[str]:

@@ -1,0 +1,131 @@
+"""Keys travel as declared, to the host that they are for, and are never written."""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from core.config import FetchSettings
+from core.document import Request
+from core.errors import MissingCredentialError, RefusedFetchError
+from scrapers import fetch as fetch_module
+from scrapers.fetch import Fetcher, secret_variables
+from tests.pipeline.asking import AT, HOST, SECRET, Asker, Reply, keyed, source
+
+
+@pytest.fixture
+def ask(provider: Any) -> Iterator[Asker]:
+    with httpx.Client(trust_env=False) as client:
+        yield Asker(client, provider)
+
+
+TRAVELS: dict[str, tuple[Request, str, str]] = {
+    "bearer": (keyed(), "Authorization", f"Bearer {SECRET}"),
+    "header": (keyed(travels_as="header", name="X-Api-Key"), "X-Api-Key", SECRET),
+}
+
+
+@pytest.mark.parametrize("how", TRAVELS)
+def test_a_key_travels_as_declared(ask: Asker, how: str):
+    request, header, value = TRAVELS[how]
+    ask.environ["RUNPOD_API_KEY"] = SECRET
+    ask.answers(Reply())
+    ask(source(request))
+    assert ask.provider.seen[0].headers[header] == value
+    assert SECRET not in ask.provider.seen[0].path
+
+
+def test_a_key_in_the_address_keeps_the_rest_of_it(ask: Asker):
+    ask.environ["RUNPOD_API_KEY"] = SECRET
+    ask.answers(Reply())
+    request = replace(keyed(travels_as="query", name="api_key"), url=f"{HOST}/keyed?sku=a&sku=b")
+    (document,) = ask(source(request)).documents
+    assert ask.paths == ["/keyed?sku=a&sku=b&api_key=sk-live%2F0123456789%2Babc"]
+    assert document.request.url == f"{HOST}/keyed?sku=a&sku=b"
+
+
+@pytest.mark.parametrize("how", ["bearer", "header", "query"])
+def test_a_key_never_goes_to_another_host(how: Any, monkeypatch: pytest.MonkeyPatch):
+    """A site's own redirect is followed, without the key. The hosts stand in for real names."""
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if request.url.host == "prices.example":
+            return httpx.Response(302, headers={"location": "https://cdn.prices.example/list?a=1"})
+        return httpx.Response(200, stream=httpx.ByteStream(b"[]"))
+
+    asked = source(keyed(travels_as=how, name="api_key"))
+    with httpx.Client(transport=httpx.MockTransport(handle)) as client:
+        fetcher = Fetcher(
+            client=client,
+            settings=FetchSettings(attempts=1),
+            environ={"RUNPOD_API_KEY": SECRET},
+            clock=lambda: AT,
+            secrets=secret_variables([asked]),
+        )
+        monkeypatch.setattr(fetch_module, "_same_site", lambda target, origin: True)
+        fetcher.fetch(asked, keep=lambda document: None)
+    first, second = (f"{request.url} {request.headers}" for request in seen)
+    assert "api_key" in first or "authorization" in first
+    assert str(seen[1].url) == "https://cdn.prices.example/list?a=1"
+    assert "0123456789" not in second
+
+
+def test_a_source_without_its_key_is_skipped_and_the_variable_named(ask: Asker):
+    ask.environ["RUNPOD_API_KEY"] = ""
+    with pytest.raises(MissingCredentialError, match="runpod: no credential; set RUNPOD_API_KEY"):
+        ask(source(keyed()))
+    assert ask.paths == []
+
+
+def test_without_the_key_the_keyless_requests_are_the_whole_run(ask: Asker):
+    ask.answers(Reply())
+    fetched = ask(source(Request(url=f"{HOST}/list"), keyed()))
+    assert ask.paths == ["/list"]
+    assert fetched.is_complete
+    assert fetched.notes == (f"RUNPOD_API_KEY is not set: {HOST}/keyed left out",)
+
+
+def test_a_key_that_is_refused_spoils_nothing_and_absence_is_no_evidence(ask: Asker):
+    ask.environ["RUNPOD_API_KEY"] = SECRET
+    ask.by_path(list=Reply(body=b"[1]"), keyed=Reply(401))
+    fetched = ask(source(Request(url=f"{HOST}/list"), keyed()))
+    assert [one.body for one in fetched.documents] == [b"[1]"]
+    assert not fetched.is_complete
+    assert fetched.notes == ("RUNPOD_API_KEY did not help: HTTP 401",)
+
+
+def test_where_every_request_is_keyed_a_refusal_is_a_failure(ask: Asker):
+    ask.environ["RUNPOD_API_KEY"] = SECRET
+    ask.answers(Reply(401))
+    with pytest.raises(RefusedFetchError, match="HTTP 401"):
+        ask(source(keyed()))
+
+
+ECHOES: dict[str, Reply] = {
+    "in the body": Reply(body=f'{{"you sent": "{SECRET}"}}'.encode()),
+    "in the address": Reply(body=b'{"self": "/list?key=sk-live%2F0123456789%2Babc"}'),
+    "as base64": Reply(body=b'{"auth": "c2stbGl2ZS8wMTIzNDU2Nzg5K2FiYw=="}'),
+    "in packed bytes": Reply(body=gzip.compress(SECRET.encode()), headers={"content-encoding": "gzip"}),
+    "in the headers": Reply(headers={"etag": SECRET, "content-type": SECRET, "last-modified": SECRET}),
+    "in a redirect": Reply(302, headers={"location": f"https://evil.example/{SECRET}?key={SECRET}"}),
+    "in an encoding": Reply(headers={"content-encoding": SECRET}),
+}
+
+
+@pytest.mark.parametrize("where", ECHOES)
+def test_a_key_that_is_sent_back_is_struck_out(ask: Asker, where: str):
+    ask.environ["RUNPOD_API_KEY"] = SECRET
+    ask.answers(ECHOES[where])
+    try:
+        said = f"{[vars(one) for one in ask(source(keyed())).documents]}"
+        assert "[redacted]" in said
+    except RefusedFetchError as error:
+        said = f"{error} {vars(error)}"
+    assert "0123456789" not in said
+    assert "MDEyMzQ1Njc4O" not in said
+    assert "wMTIzNDU2Nzg5" not in said
