@@ -3,10 +3,12 @@
 import gzip
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import zstandard
 
 from core.config import FetchSettings
 from core.document import Request
@@ -129,3 +131,27 @@ def test_a_key_that_is_sent_back_is_struck_out(ask: Asker, where: str):
     assert "0123456789" not in said
     assert "MDEyMzQ1Njc4O" not in said
     assert "wMTIzNDU2Nzg5" not in said
+
+
+def test_no_byte_of_the_home_holds_a_key(world: Any, listing: Any):
+    """Archive, manifest, database, snapshot, and what a failed run left of them."""
+    (plain,) = world.ledger.sources
+    asked = replace(plain, requests=(replace(keyed(), url=plain.requests[0].url),))
+    world.ledger = replace(world.ledger, sources=(asked,))
+    world.fetcher = replace(
+        world.fetcher, environ={"RUNPOD_API_KEY": SECRET}, secrets=secret_variables([asked])
+    )
+    echo = listing(**{"a": 2.5, "b": 3, f"you sent {SECRET}": 2.75})
+    assert world.refresh(echo, headers={"etag": SECRET, "content-type": SECRET}).runs[0].outcome == "accepted"
+    assert world.provider.seen[0].headers["Authorization"] == f"Bearer {SECRET}"
+    assert world.refresh(SECRET.encode()).runs[0].outcome == "failed"
+    files = [path for path in world.ledger.home.path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".zst", ".json", ".duckdb"}
+    found = [path.name for path in files if b"0123456789" in _unpacked(path)]
+    assert found == []
+    assert world.rows("select sku from offer where sku like 'you sent%'") == [("you sent [redacted]",)]
+
+
+def _unpacked(path: Path) -> bytes:
+    body = path.read_bytes()
+    return zstandard.ZstdDecompressor().decompress(body) if path.suffix == ".zst" else body
