@@ -1,0 +1,158 @@
+"""Answers that were damaged, rearranged or inflated: right prices, a typed error, or a broken contract.
+
+Hypothesis mutates every capture and, with `GPULEDGER_RECORDED`, every recorded answer. Nothing else than a
+`SourceError` may be raised, none may take long, and no kind of damage may change a price. Some kinds make a
+price list that could exist (`STATES_ANOTHER_PRICE`); of those the contract must leave no change of a known
+offer beyond its bounds. `GPULEDGER_MUTATIONS=N` tries N per document; `-m faults` tries many and cuts
+at every byte; `--hypothesis-seed` takes others.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scrapers.capture import captures, read_capture
+from scrapers.registry import SOURCES, get
+from tests.sources.mutate import MUTATIONS, STATES_ANOTHER_PRICE
+from tests.sources.oracle import MOST_SECONDS, Subject
+from tests.sources.recorded import ANSWERS, RECORDED, Recorded
+from tests.sources.sheet import Sheet, sheet
+
+CAPTURES = Path(__file__).resolve().parents[1] / "captures"
+FILES = [(source.name, path) for source in SOURCES for path in captures(CAPTURES / source.name)]
+
+READ_TOGETHER = frozenset({"oci_price_list"})
+"""One document alone says nothing here: shapes have no price."""
+
+EXAMPLES = int(os.environ.get("GPULEDGER_MUTATIONS", "120"))
+MANY = 10
+
+each_capture = pytest.mark.parametrize(
+    ("name", "path"), FILES, ids=lambda value: value.name if isinstance(value, Path) else value
+)
+each_recorded = pytest.mark.parametrize("recorded", ANSWERS, ids=lambda recorded: recorded.path)
+
+
+def capture(name: str, path: Path) -> Subject:
+    beside = [other for other in captures(CAPTURES / name) if other != path]
+    others = [read_capture(name, other) for other in beside] if name in READ_TOGETHER else []
+    return Subject(get(name), read_capture(name, path), others)
+
+
+class Tally:
+    """What became of the mutations of one document."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.most_seconds = 0.0
+        self.largest_change = 1.0
+
+    def count(self, subject: Subject, kind: str, body: bytes) -> None:
+        verdict = subject.verdict(body)
+        self.outcomes[kind, verdict.how] += 1
+        self.most_seconds = max(self.most_seconds, verdict.seconds)
+        self.largest_change = max(self.largest_change, verdict.factor)
+        assert verdict.seconds < MOST_SECONDS
+        assert verdict.how != "believed" or kind in STATES_ANOTHER_PRICE, f"{kind}: {verdict.wrong}"
+        assert verdict.factor <= subject.largest_change, f"{kind}: {verdict.wrong}"
+
+    def record(self, record_property) -> None:
+        record_property("mutations", [(*key, count) for key, count in self.outcomes.items()])
+        record_property("most seconds", self.most_seconds)
+        record_property("largest change", self.largest_change)
+
+
+def mutate(subject: Subject, taken_apart: Sheet, examples: int, request) -> Tally:
+    """Try so many mutations; fails with the smallest that does harm."""
+    tally = Tally()
+    unchanged = taken_apart.text.encode()
+    is_seeded = request.config.getoption("hypothesis_seed") is not None
+
+    @settings(
+        max_examples=examples,
+        derandomize=not is_seeded,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def one(data: st.DataObject) -> None:
+        def pick(below: int) -> int:
+            return data.draw(st.integers(0, max(below - 1, 0)))
+
+        kind = data.draw(st.sampled_from(list(MUTATIONS)))
+        mutated = MUTATIONS[kind](taken_apart, pick)
+        body = mutated.encode() if isinstance(mutated, str) else mutated
+        if body is not None and body != unchanged:
+            tally.count(subject, kind, body)
+
+    one()
+    return tally
+
+
+def fewer_for(taken_apart: Sheet, examples: int) -> int:
+    """Pages and long answers take longer to read."""
+    share = 4 if taken_apart.form == "markup" or len(taken_apart.text) > 100_000 else 1
+    return max(5, examples // share)
+
+
+@each_capture
+def test_a_mutated_capture_never_gives_a_wrong_price(name: str, path: Path, request, record_property):
+    subject = capture(name, path)
+    taken_apart = sheet(path.name, subject.document.body)
+    tally = mutate(subject, taken_apart, fewer_for(taken_apart, EXAMPLES), request)
+    assert tally.outcomes
+    tally.record(record_property)
+
+
+@pytest.mark.skipif(RECORDED is None, reason="GPULEDGER_RECORDED is not set")
+@each_recorded
+def test_a_mutated_recorded_answer_never_gives_a_wrong_price(recorded: Recorded, request, record_property):
+    subject = Subject(get(recorded.source), recorded.document)
+    taken_apart = sheet(recorded.name, recorded.document.body)
+    tally = mutate(subject, taken_apart, fewer_for(taken_apart, EXAMPLES // 2), request)
+    assert tally.outcomes
+    tally.record(record_property)
+
+
+@pytest.mark.faults
+@each_capture
+def test_many_mutations_of_a_capture(name: str, path: Path, request, record_property):
+    subject = capture(name, path)
+    taken_apart = sheet(path.name, subject.document.body)
+    tally = mutate(subject, taken_apart, fewer_for(taken_apart, MANY * EXAMPLES), request)
+    tally.record(record_property)
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(RECORDED is None, reason="GPULEDGER_RECORDED is not set")
+@each_recorded
+def test_many_mutations_of_a_recorded_answer(recorded: Recorded, request, record_property):
+    subject = Subject(get(recorded.source), recorded.document)
+    taken_apart = sheet(recorded.name, recorded.document.body)
+    tally = mutate(subject, taken_apart, fewer_for(taken_apart, MANY * EXAMPLES // 4), request)
+    tally.record(record_property)
+
+
+@pytest.mark.faults
+@each_capture
+def test_a_capture_cut_at_any_byte_never_gives_a_wrong_price(name: str, path: Path, record_property):
+    subject, tally = capture(name, path), Tally()
+    for end in range(len(subject.document.body)):
+        tally.count(subject, "truncated", subject.document.body[:end])
+    tally.record(record_property)
+
+
+@pytest.mark.faults
+@each_capture
+def test_any_leaf_of_a_capture_may_be_null(name: str, path: Path, record_property):
+    subject, tally = capture(name, path), Tally()
+    taken_apart = sheet(path.name, subject.document.body)
+    null = "null" if taken_apart.form == "json" else ""
+    for cell in taken_apart.cells:
+        tally.count(subject, "leaf null", taken_apart.spliced((cell.start, cell.end, null)).encode())
+    tally.record(record_property)
