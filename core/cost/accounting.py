@@ -7,7 +7,7 @@ network, people, safety; hosting and a teacher model join them over the life of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from core.cost.amount import ZERO, Amount, cents
@@ -51,7 +51,7 @@ def shares(usd: Mapping[str, Decimal | None]) -> dict[str, Decimal | None]:
 
 
 def normalised(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Weights scaled to 100 percent in tenths; what rounding leaves over goes to the largest.
+    """Weights scaled to 100 percent in tenths; what rounding down leaves goes to the largest remainders.
 
     Published shares often sum to something else (the mid-points of one article to 107.5), so whoever shows
     these says that they were scaled.
@@ -59,9 +59,11 @@ def normalised(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
     total = sum(weights.values(), ZERO)
     if not total:
         return {}
-    scaled = {name: (value / total * 100).quantize(TENTH) for name, value in weights.items()}
-    largest = max(scaled, key=lambda name: scaled[name])
-    scaled[largest] += 100 - sum(scaled.values(), ZERO)
+    exact = {name: value / total * 100 for name, value in weights.items()}
+    scaled = {name: value.quantize(TENTH, ROUND_DOWN) for name, value in exact.items()}
+    left = int((100 - sum(scaled.values(), ZERO)) / TENTH)
+    for name in sorted(exact, key=lambda name: scaled[name] - exact[name])[:left]:
+        scaled[name] += TENTH
     return scaled
 
 

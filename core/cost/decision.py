@@ -136,6 +136,11 @@ def yearly_decline(before: Decimal, after: Decimal, years: Decimal) -> Decimal:
     return 1 - (after / before) ** (1 / years)
 
 
+def after_saving(usd: Decimal, share: Decimal) -> Decimal:
+    """What is left of a cost when a share of it, 0 to 1, is saved, as by starting from a pretrained base."""
+    return cents(usd * (1 - share))
+
+
 def share_off(before: Decimal, after: Decimal) -> Decimal:
     """Share by which `after` is below `before`, 0 to 1."""
     return 1 - after / before

@@ -43,6 +43,7 @@ from typing import Any, cast
 from core.cost.assumption import assumed
 from core.errors import ConfigError, EstimateError, UsageError
 from core.gpu import gpu
+from core.published import MICRO
 from core.spec import parse_spec
 from core.store.lookup import LatestOffer
 
@@ -113,7 +114,8 @@ class OwnedMachines:
         watts x PUE x price of a kWh.
         """
         monthly = self.capex_usd / self.life_months + self.usd_per_month
-        return monthly / (self.gpus * HOURS_PER_MONTH * self.utilisation) + self.power_usd_per_gpu_hour
+        hourly = monthly / (self.gpus * HOURS_PER_MONTH * self.utilisation)
+        return (hourly + self.power_usd_per_gpu_hour).quantize(MICRO)
 
     @property
     def power_usd_per_gpu_hour(self) -> Decimal:

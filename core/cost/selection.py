@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from core.cost.amount import Amount
-from core.cost.assumption import assumed
 from core.cost.breakdown import CostLine, Terms, certain, lines, total
+from core.cost.checkpoint import checkpoint_gb
 from core.cost.hardware import Limits, Option, machine_of, options
 from core.cost.interruption import expectation
 from core.cost.market import HOURS_PER_MONTH, Bound, Candidate, ListMarket, Market, Shape, shape_of
@@ -105,7 +105,7 @@ class Selection:
         trained = estimate.parameters
         if plan.method in ("lora", "qlora"):
             trained = lora_parameters(plan, resolve(plan)[0])
-        return Decimal(round(trained)) * assumed("checkpoint_bytes_per_parameter") / 10**9
+        return checkpoint_gb(round(trained))
 
     def _bound(self, shape: Shape) -> Bound:
         is_late, hours, units = self._least[machine_of(shape)]
