@@ -47,7 +47,7 @@ def lines(
     run = _run_lines(plan.costs, bought)
     run_usd = _sum(run)
     more = _repeated_runs(plan.costs, run_usd)
-    unused = _unused_commitment(plan.costs, bought)
+    unused = _unused_commitment(plan.costs, bought, [*run, *more])
     compute = [*run, *more, *unused]
     own = _own_terms(terms.rule, bought, _sum(compute))
     beside = [*_storage(plan.costs, bought, surroundings, checkpoint_gb), *_fixed(plan.costs)]
@@ -174,7 +174,7 @@ def paid_hours(costs: Costs, bought: Purchase) -> Amount:
     return bought.billed_hours.times(runs / Decimal(repr(costs.utilisation or 1.0)))
 
 
-def _unused_commitment(costs: Costs, bought: Purchase) -> list[CostLine]:
+def _unused_commitment(costs: Costs, bought: Purchase, runs: Sequence[CostLine]) -> list[CostLine]:
     """What a commitment costs beyond the hours used: terms are bought whole."""
     months = bought.offer.term_months
     if not months:
@@ -182,7 +182,11 @@ def _unused_commitment(costs: Costs, bought: Purchase) -> list[CostLine]:
     term = months * HOURS_PER_MONTH
     paid = paid_hours(costs, bought)
     terms = paid.each(lambda hours: (hours / term).to_integral_value(ROUND_CEILING))
-    unused = terms.times(term).minus(paid).times(bought.usd_per_hour).rounded()
+    committed = terms.times(term).times(bought.usd_per_hour).rounded()
+    # experiments of a given amount are bought elsewhere; all other runs use the commitment
+    is_elsewhere = costs.experiment_usd is not None
+    used = _sum([line for line in runs if line.name != "experiments" or not is_elsewhere])
+    unused = committed.minus(used)
     share = paid.mid / (terms.mid * term) if terms.mid else ZERO
     basis = f"{terms.mid:f} term(s) of {_plain(months)} months bought, {share:.1%} of the hours used"
     return [CostLine("unused_commitment", RUN, unused, basis)]

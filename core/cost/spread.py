@@ -25,7 +25,8 @@ class Spread:
 
 
 def spread(offers: Iterable[LatestOffer], by: By) -> list[Spread]:
-    """Least, median and greatest price of each group, cheapest group first; offers without a price are left out."""
+    """Least, median and greatest price of each group, cheapest group first; offers without a price are
+    left out."""
     groups: dict[str, list[Decimal]] = {}
     for offer in offers:
         if offer.usd_per_gpu_hour is not None:

@@ -1,4 +1,5 @@
-"""Offers and quotes for tests of the cost engine: prices are passed in, or are those of the March 2026 list."""
+"""Offers and quotes for tests of the cost engine: prices are passed in, or are those of the March 2026
+list."""
 
 import csv
 from collections.abc import Sequence

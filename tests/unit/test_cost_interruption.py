@@ -1,9 +1,11 @@
-"""Interruptions of spot capacity: expectation against simulation, limits, and real traces of availability."""
+"""Interruptions of spot capacity: expectation against simulation, limits, and real traces of
+availability."""
 
 import json
 import math
 import os
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -78,7 +80,7 @@ def test_a_rate_of_zero_gives_the_hours_of_on_demand():
 def test_hours_rise_with_the_rate(useful):
     rates = [0.0] + [10 ** (power / 8) for power in range(-40, 9)]
     hours = [expectation(useful, job(rate)).expected_hours for rate in rates]
-    assert all(low < high for low, high in zip(hours[:-1], hours[1:], strict=True))
+    assert all(low < high for low, high in pairwise(hours))
 
 
 def test_the_interval_is_near_youngs_for_short_writes():
@@ -154,10 +156,11 @@ def traces() -> list[Path]:
 
 
 def test_the_model_agrees_with_jobs_replayed_over_real_availability():
-    """Mean running hours of jobs started all over a trace, against the expectation at the trace's own rate.
+    """Mean running hours of jobs started all over a trace, against the expectation at the trace's own
+    rate.
 
-    Real losses come in bursts, not as a Poisson process, so single traces are off by up to a quarter; together they
-    are within a tenth.
+    Real losses come in bursts, not as a Poisson process, so single traces are off by up to a quarter;
+    together they are within a tenth.
     """
     found = traces()
     if not found:
