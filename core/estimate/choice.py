@@ -113,7 +113,12 @@ def _padded(columns: Sequence[NDArray[np.float64]], width: int) -> NDArray[np.fl
 
 def cells(of: Problem) -> tuple[Problem, NDArray[np.intp], NDArray[np.intp]]:
     """The divisions that exist, as one flat column, with the row and the position of each."""
-    row, position = np.nonzero(of.is_possible)
+    exists = of.is_possible
+    if not exists.any():
+        # nothing can be chosen; one cell keeps the arithmetic whole and is marked impossible later
+        exists = np.zeros_like(of.is_possible)
+        exists[0, 0] = True
+    row, position = np.nonzero(exists)
     at = Layout(**{f.name: np.asarray(getattr(of.layout, f.name))[row, position] for f in fields(Layout)})
     flat = Problem(
         workload=_flat(of.workload, row),

@@ -17,8 +17,8 @@ from core.gpu import GPU
 from core.plan import HoursRange, TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
-# counts looked at beyond the one asked for: up to 64 times as many
-DOUBLINGS = 7
+# larger counts are looked at too, so that speed per GPU never grows with their number
+MOST_GPUS = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,8 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
         return quoted(plan, gpu, gpus, per_node)
     k = constants()
     need = demand(plan)
-    counts = [gpus << doubling for doubling in range(DOUBLINGS)]
+    doublings = max(7, (MOST_GPUS // gpus).bit_length())
+    counts = [gpus << doubling for doubling in range(doublings)]
     of = problem([_row(need, gpu, count, per_node) for count in counts])
     choice = choose(of, k)
     if not choice.is_possible[0]:

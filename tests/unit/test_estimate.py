@@ -1,0 +1,155 @@
+"""An estimate's record, its refusals, and what must hold whatever the plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import InvalidPlanError
+from core.estimate.estimate import Estimate, estimate
+from core.gpu import gpu, gpus
+from core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets
+
+FIELDS = {
+    "plan", "gpu_id", "gpus", "nodes", "parallelism", "parameters", "active_parameters", "model_flops",
+    "flops_per_token", "mfu", "hfu", "tokens_per_second", "step_seconds", "wall_hours", "gpu_hours",
+    "memory_gib", "fits", "gpu_memory_gib", "assumptions", "warnings",
+}  # fmt: skip
+H100, A100 = "h100-sxm-80gb", "a100-sxm-80gb"
+model_names = st.sampled_from(presets())
+gpu_ids = st.sampled_from([A100, H100, "b200-sxm-180gb", "l40s-48gb", "rtx-4090-24gb", "mi300x-192gb"])
+
+
+def test_the_record_has_the_pinned_fields_and_is_ready_for_json() -> None:
+    out = json.loads(json.dumps(estimate(preset_plan("llama-2-7b"), gpu(A100), 128).to_dict()))
+    assert set(out) == FIELDS
+    assert set(out["wall_hours"]) == {"low", "mid", "high"}
+    assert set(out["memory_gib"]) == {"weights", "gradients", "optimizer", "activations", "overhead", "total"}
+    assert out["nodes"] == 16
+
+
+def test_llama_2_7b_takes_about_the_gpu_hours_that_were_published() -> None:
+    """184,320 A100 hours, arXiv:2307.09288, table 2."""
+    found = estimate(preset_plan("llama-2-7b"), gpu(A100), 1024)
+    assert found.gpu_hours.low < 184_320 < found.gpu_hours.high
+
+
+def test_figures_of_one_record_agree() -> None:
+    e = estimate(preset_plan("llama-2-13b"), gpu(H100), 256)
+    assert e.tokens_per_second is not None and e.step_seconds is not None and e.model_flops is not None
+    assert e.mfu == pytest.approx(e.flops_per_token * e.tokens_per_second / (256 * 989.4e12))  # type: ignore[operator]
+    assert e.step_seconds == pytest.approx(4194304 / e.tokens_per_second)
+    assert e.gpu_hours.mid == pytest.approx(e.wall_hours.mid * 256)
+    # the whole run is never shorter than its tokens at the steady rate
+    assert e.wall_hours.mid >= 2.0e12 / e.tokens_per_second / 3600
+
+
+def test_assumed_inputs_are_listed_and_widen_the_interval() -> None:
+    bare = estimate(TrainingPlan(parameters=6.7e9), gpu(A100), 64)
+    full = estimate(preset_plan("llama-2-7b"), gpu(A100), 64)
+    assert {"sequence_length", "global_batch_tokens", "training_tokens"} <= {
+        a.split(":")[0] for a in bare.assumptions
+    }
+    assert bare.wall_hours.high / bare.wall_hours.low > full.wall_hours.high / full.wall_hours.low
+
+
+@pytest.mark.parametrize(
+    ("keys", "gpu_id", "part"),
+    [
+        ({"precision": "fp8"}, A100, "no fp8"),
+        ({"precision": "fp4"}, H100, "no fp4"),
+        ({"precision": "bf16"}, "v100-sxm-32gb", "no bf16"),
+        ({}, "inferentia2-32gb", "inference"),
+        ({}, "k80-12gb", "no published rates"),
+        ({"hardware": {"mfu": 0.9}}, A100, "0.869"),
+        ({"hardware": {"tensor_parallel": 3}}, A100, "does not divide"),
+        ({"hardware": {"gpu_hours": 100}, "training_tokens": 2e12}, A100, "above"),
+        ({"global_batch_tokens": 1024}, A100, "one sequence"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(keys: dict[str, object], gpu_id: str, part: str) -> None:
+    with pytest.raises(InvalidPlanError, match=part):
+        estimate(plan_from_mapping({"model": "llama-2-7b", **keys}), gpu(gpu_id), 8)
+
+
+def test_a_gpu_without_bf16_gets_fp16_where_nothing_was_asked_for() -> None:
+    found = estimate(preset_plan("gpt2"), gpu("v100-sxm-32gb"), 8)
+    assert any("fp16" in text for text in found.assumptions)
+
+
+def test_a_stated_utilisation_is_taken_as_it_is() -> None:
+    plan = plan_from_mapping({"model": "llama-2-7b", "training_tokens": 2e12, "hardware": {"mfu": 0.4}})
+    found = estimate(plan, gpu(A100), 512)
+    assert found.mfu == pytest.approx(0.4)
+    assert found.gpu_hours.mid == pytest.approx(found.model_flops / (0.4 * 312e12) / 3600)  # type: ignore[operator]
+
+
+def test_quoted_hours_are_kept_exactly() -> None:
+    plan = plan_from_mapping({"name": "q", "hardware": {"gpu_hours": 1234.5}})
+    found = estimate(plan, gpu(H100), 8)
+    assert (found.gpu_hours.low, found.gpu_hours.mid, found.gpu_hours.high) == (1234.5, 1234.5, 1234.5)
+    assert found.wall_hours.mid == 1234.5 / 8
+    assert found.parameters is None
+
+
+def test_a_quoted_range_stays_a_range() -> None:
+    found = estimate(plan_from_mapping({"name": "q", "hardware": {"wall_hours": [10, 20]}}), gpu(H100), 8)
+    assert (found.gpu_hours.low, found.gpu_hours.mid, found.gpu_hours.high) == (80, 120, 160)
+
+
+def test_most_accelerators_of_the_seed_can_be_estimated() -> None:
+    able = 0
+    for known in gpus().values():
+        try:
+            found = estimate(preset_plan("gpt2"), known, known.gpus_per_node)
+        except InvalidPlanError:
+            continue
+        able += 1
+        assert 0 < (found.mfu or 0) < 1, known.gpu_id
+    assert able >= 60
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=model_names, gpu_id=gpu_ids, power=st.integers(0, 11))
+def test_twice_the_gpus_are_never_more_than_twice_as_fast(name: str, gpu_id: str, power: int) -> None:
+    one, two = (estimate(preset_plan(name), gpu(gpu_id), n) for n in (1 << power, 2 << power))
+    assert one.tokens_per_second is not None and two.tokens_per_second is not None
+    assert two.tokens_per_second <= 2.0001 * one.tokens_per_second
+    assert one.wall_hours.mid <= 2.0001 * two.wall_hours.mid
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=model_names, gpu_id=gpu_ids, factor=st.floats(1.01, 4.0))
+def test_more_bandwidth_is_never_slower(name: str, gpu_id: str, factor: float) -> None:
+    known, plan = gpu(gpu_id), preset_plan(name)
+    before = estimate(plan, known, 64).wall_hours.mid
+    for rate in ("memory_bytes_per_second", "interconnect_bytes_per_second"):
+        faster = dataclasses.replace(known, **{rate: getattr(known, rate) * factor})
+        assert estimate(plan, faster, 64).wall_hours.mid <= before * 1.0001
+
+
+@settings(max_examples=40, deadline=None)
+@given(parameters=st.floats(1e8, 3e11), tokens=st.floats(1e9, 1e13), factor=st.floats(1.3, 4.0))
+def test_more_tokens_and_more_parameters_are_never_cheaper(
+    parameters: float, tokens: float, factor: float
+) -> None:
+    def gpu_hours(n: float, d: float) -> float:
+        return estimate(TrainingPlan(parameters=n, training_tokens=d), gpu(H100), 512).gpu_hours.mid
+
+    base = gpu_hours(parameters, tokens)
+    assert gpu_hours(parameters, tokens * factor) > base
+    assert gpu_hours(parameters * factor, tokens) > base * 0.999
+
+
+@pytest.mark.parametrize(
+    "name", ["llama-2-70b", "mixtral-8x7b", "llama-3-8b-qlora", "gpt2", "bert-large", "t5-11b"]
+)
+def test_no_rate_exceeds_what_matrix_multiplies_reach(name: str) -> None:
+    for gpu_id, ceiling in ((A100, 0.869), (H100, 0.803)):
+        found = estimate(preset_plan(name), gpu(gpu_id), 64)
+        assert isinstance(found, Estimate)
+        assert found.hfu is not None and found.hfu < ceiling

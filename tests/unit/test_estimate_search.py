@@ -1,0 +1,164 @@
+"""Search over hardware, batches of plans, and a user's own measurements."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import DoesNotFitError, InvalidPlanError
+from core.estimate.batch import estimate_plan, json_lines, read_plans, sweep
+from core.estimate.estimate import estimate
+from core.estimate.interruption import best_interval_hours, expected_wall_hours
+from core.estimate.measured import append, narrowed, read, read_run
+from core.estimate.search import Candidate, best, refusal, search, seed_candidates, smallest_fit
+from core.gpu import gpu
+from core.plan import plan_from_mapping, preset_plan
+
+A100 = "a100-sxm-80gb"
+RUN = """
+model = "llama-2-7b"
+[hardware]
+gpu = "a100-sxm-80gb"
+gpus = 64
+[measured]
+tokens_per_second = 230000
+"""
+
+
+def candidates(gpu_id: str, counts: tuple[int, ...]) -> list[Candidate]:
+    return [Candidate(gpu=gpu(gpu_id), gpus=n, gpus_per_node=8) for n in counts]
+
+
+def test_the_search_agrees_with_the_single_estimate() -> None:
+    plan = preset_plan("llama-2-7b")
+    counts = (64, 128, 256, 512, 1024, 2048, 4096)
+    found = search(plan, candidates(A100, counts))
+    assert [e.gpus for e in found] == list(counts)
+    for one in found[:4]:
+        assert one.wall_hours.mid == pytest.approx(
+            estimate(plan, gpu(A100), one.gpus).wall_hours.mid, rel=1e-6
+        )
+
+
+def test_gpus_that_refuse_the_plan_are_left_out_with_their_reason() -> None:
+    plan = plan_from_mapping({"model": "llama-2-7b", "precision": "fp8"})
+    found = search(plan, [*candidates(A100, (64,)), *candidates("h100-sxm-80gb", (64,))])
+    assert [e.gpu_id for e in found] == ["h100-sxm-80gb"]
+    assert "no fp8" in str(refusal(plan, gpu(A100)))
+    assert refusal(plan, gpu("h100-sxm-80gb")) is None
+
+
+def test_the_smallest_fit_of_qlora_is_one_consumer_card() -> None:
+    assert smallest_fit(preset_plan("llama-2-7b-qlora"), gpu("rtx-4090-24gb"), 8).gpus == 1
+
+
+def test_what_fits_nowhere_says_by_how_much() -> None:
+    plan = plan_from_mapping(
+        {"parameters": 1e13, "training_tokens": 1e13, "hardware": {"tensor_parallel": 1}}
+    )
+    with pytest.raises(DoesNotFitError, match="GiB per GPU at best"):
+        smallest_fit(plan, gpu("t4-16gb"), 8)
+
+
+def test_the_fastest_choice_is_not_the_one_of_fewest_gpu_hours() -> None:
+    plan = preset_plan("llama-2-7b")
+    found = search(plan, seed_candidates(plan, [gpu(A100)]))
+    fastest, frugal = best(found, plan, "fastest"), best(found, plan)
+    assert fastest.wall_hours.mid < frugal.wall_hours.mid
+    assert frugal.gpu_hours.mid < fastest.gpu_hours.mid
+
+
+def test_a_deadline_is_met_or_refused_with_the_fastest_time() -> None:
+    keys = {"model": "llama-2-7b", "training_tokens": 1e11, "hardware": {"gpu": A100}}
+    met = estimate_plan(plan_from_mapping({**keys, "constraints": {"deadline_hours": 100}}))
+    assert met.wall_hours.mid <= 100
+    with pytest.raises(DoesNotFitError, match="the fastest takes"):
+        estimate_plan(plan_from_mapping({**keys, "constraints": {"deadline_hours": 0.01}}))
+
+
+def test_most_gpus_bounds_the_search() -> None:
+    plan = plan_from_mapping({"model": "gpt2", "constraints": {"max_gpus": 4}})
+    assert max(c.gpus for c in seed_candidates(plan)) <= 4
+
+
+def test_a_batch_answers_every_line_also_the_wrong_ones() -> None:
+    lines = [
+        '{"name": "a", "model": "gpt2"}',
+        "",
+        '{"name": "b", "model": "gpt2", "precision": "fp8", "hardware": {"gpu": "a100-sxm-80gb", "gpus": 8}}',
+    ]
+    out = [json.loads(line) for line in json_lines(read_plans(lines))]
+    assert out[0]["fits"] is True
+    assert "no fp8" in out[1]["error"]
+
+
+def test_a_wrong_line_is_named_by_its_number() -> None:
+    with pytest.raises(InvalidPlanError, match="line 2"):
+        list(read_plans(['{"model": "gpt2"}', '{"modle": "gpt2"}']))
+
+
+def test_a_sweep_gives_the_hours_of_the_search() -> None:
+    plan, choices = preset_plan("llama-3-8b"), candidates("h100-sxm-80gb", (8, 64, 512))
+    (columns,) = sweep([plan], choices)
+    assert columns.wall_hours == pytest.approx([e.wall_hours.mid for e in search(plan, choices)])
+    refused = plan_from_mapping({"model": "gpt2", "precision": "fp8"})
+    (columns,) = sweep([refused], candidates(A100, (8,)))
+    assert np.isnan(columns.wall_hours).all()
+
+
+def test_a_measured_speed_narrows_later_estimates_and_is_cited(tmp_path: Path) -> None:
+    kept = tmp_path / "measured.json"
+    append(kept, read_run(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z"))
+    plan = preset_plan("llama-2-7b")
+    before = estimate(plan, gpu(A100), 64)
+    after = narrowed(before, plan, read(kept))
+    assert after.tokens_per_second == pytest.approx(230_000, rel=0.01)
+    assert after.wall_hours.high / after.wall_hours.low < before.wall_hours.high / before.wall_hours.low
+    assert "measured here" in after.assumptions[-1]
+
+
+def test_a_measurement_speaks_for_its_gpu_method_and_size_only(tmp_path: Path) -> None:
+    own = [read_run(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z")]
+    for name, gpu_id in (("llama-2-7b", "h100-sxm-80gb"), ("llama-2-70b", A100), ("llama-2-7b-lora", A100)):
+        plan = preset_plan(name)
+        found = estimate(plan, gpu(gpu_id), 64)
+        assert narrowed(found, plan, own) == found
+
+
+def test_a_newer_measurement_of_the_same_run_replaces_the_older(tmp_path: Path) -> None:
+    kept = tmp_path / "home" / "measured.json"
+    for speed in ("230000", "240000"):
+        append(
+            kept, read_run(RUN.replace("230000", speed), syntax="toml", measured_at="2026-11-20T12:00:00Z")
+        )
+    assert [round(m.tokens_per_second) for m in read(kept)] == [240_000]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("tokens_per_second = 230000", "tokens_per_second = 230", "check the unit"),
+        ("tokens_per_second = 230000", "step_seconds = -1", "positive"),
+        ("tokens_per_second = 230000", "speed = 3", "tokens_per_second or step_seconds"),
+        ('gpu = "a100-sxm-80gb"\n', "", "names its gpu"),
+    ],
+)
+def test_a_measurement_that_cannot_be_is_refused(old: str, new: str, part: str) -> None:
+    with pytest.raises(InvalidPlanError, match=part):
+        read_run(RUN.replace(old, new), syntax="toml", measured_at="2026-11-20T12:00:00Z")
+
+
+def test_checkpoints_are_best_written_at_the_root_of_twice_their_cost() -> None:
+    """Young 1974: sqrt(2 C M)."""
+    assert best_interval_hours(0.01, 100) == pytest.approx(math.sqrt(2 * 0.01 * 100), rel=0.02)
+
+
+def test_rare_interruptions_cost_the_writes_and_half_an_interval() -> None:
+    plain = expected_wall_hours(
+        1000, interval_hours=2, write_hours=0.02, restart_hours=0.1, mean_hours_between=500
+    )
+    assert plain == pytest.approx(1000 * (1 + 0.02 / 2 + (2 / 2 + 0.1) / 500), rel=0.002)

@@ -1,0 +1,90 @@
+"""Step time by cause: what each kind of parallelism and each rate does to it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from core.estimate.calibrate import row_of
+from core.estimate.choice import choose, problem
+from core.estimate.constants import constants
+from core.estimate.estimate import estimate
+from core.gpu import gpu
+from core.plan import TrainingPlan, plan_from_mapping
+
+FIXED = {"tensor_parallel": 1, "pipeline_parallel": 1, "micro_batch_size": 2, "sharding": "zero3"}
+
+
+def plan(hardware: dict[str, object] | None = None, **keys: object) -> TrainingPlan:
+    base = {
+        "model": "llama-2-7b",
+        "training_tokens": 1e11,
+        "sequence_length": 4096,
+        "global_batch_tokens": 4194304,
+        "activation_recomputation": "none",
+    }
+    return plan_from_mapping({**base, **keys, "hardware": {**FIXED, **(hardware or {})}})
+
+
+def parts(of: TrainingPlan, gpus: int, gpu_id: str = "a100-sxm-80gb") -> dict[str, float]:
+    found = choose(problem([row_of(of, gpu_id, gpus)]), constants()).time
+    return {field.name: float(getattr(found, field.name)[0]) for field in dataclasses.fields(found)}
+
+
+def test_the_bubble_is_stages_less_one_over_micro_batches() -> None:
+    """(p - 1) / m of the ideal time, arXiv:2104.04473, section 2.2.1; v virtual stages divide it by v."""
+    hardware = {"pipeline_parallel": 4, "sharding": "zero1", "micro_batch_size": 1, "virtual_pipeline": 1}
+    time = parts(plan(hardware), 64)
+    work = sum(time[name] for name in ("gemm", "attention", "elementwise", "launches", "tensor_parallel"))
+    micro_batches = 1024 / 16
+    assert time["bubble"] == pytest.approx(work * 3 / micro_batches)
+    virtual = parts(plan({**hardware, "virtual_pipeline": 2}), 64)
+    work = sum(virtual[name] for name in ("gemm", "attention", "elementwise", "launches", "tensor_parallel"))
+    assert virtual["bubble"] == pytest.approx(work * 3 / micro_batches / 2)
+
+
+def test_full_recomputation_adds_most_of_a_forward_pass() -> None:
+    none, full = parts(plan(), 64), parts(plan(activation_recomputation="full"), 64)
+    assert 1.2 < full["gemm"] / none["gemm"] < 4 / 3
+    assert full["hardware_flops"] / none["hardware_flops"] == pytest.approx(4 / 3, rel=0.02)
+
+
+def test_tensor_parallelism_across_nodes_is_slower_than_inside() -> None:
+    inside = parts(plan({"tensor_parallel": 8, "sharding": "zero1"}), 64)
+    across = parts(plan({"tensor_parallel": 16, "sharding": "zero1"}), 64)
+    assert across["tensor_parallel"] > 2 * inside["tensor_parallel"]
+
+
+def test_a_slow_network_shows_in_sharded_training_only_across_nodes() -> None:
+    slow = {"network_gbit_per_second": 10}
+    assert parts(plan(slow), 8)["data_parallel"] == parts(plan(), 8)["data_parallel"]
+    assert parts(plan(slow), 64)["data_parallel"] > 5 * parts(plan(), 64)["data_parallel"]
+
+
+def test_eight_bit_floats_are_faster_but_not_twice() -> None:
+    """NVIDIA's tables of GPT-3 175B on H100: 1.42 to 1.48 times the tokens of bf16."""
+    half, eight = (estimate(plan(precision=p), gpu("h100-sxm-80gb"), 64) for p in ("bf16", "fp8"))
+    assert half.tokens_per_second is not None and eight.tokens_per_second is not None
+    assert 1.1 < eight.tokens_per_second / half.tokens_per_second < 1.9
+
+
+def test_qlora_is_slower_than_lora() -> None:
+    adapters = {"lora_rank": 16, "global_batch_tokens": 262144}
+    lora, qlora = (parts(plan(method=m, **adapters), 1) for m in ("lora", "qlora"))
+    assert 1.2 < qlora["gemm"] / lora["gemm"] < 2
+
+
+def test_small_matrices_run_at_a_lower_share_of_peak() -> None:
+    small, large = (
+        estimate(plan(model=name, activation_recomputation="full"), gpu("a100-sxm-80gb"), 64).hfu
+        for name in ("gpt2", "llama-2-13b")
+    )
+    assert small is not None and large is not None and small < large
+
+
+def test_a_batch_too_small_for_the_gpus_is_warned_about_and_no_faster() -> None:
+    few, many = (estimate(plan(global_batch_tokens=65536), gpu("a100-sxm-80gb"), n) for n in (8, 512))
+    assert few.tokens_per_second is not None and many.tokens_per_second is not None
+    assert any("too small" in text for text in many.warnings)
+    assert many.tokens_per_second < few.tokens_per_second * 4
