@@ -1,0 +1,68 @@
+"""The set of answers that nothing beats in cost, time and risk at once."""
+
+import xml.etree.ElementTree as ElementTree
+
+from core.cost.frontier import Point, frontier, pareto, plot
+from core.cost.market import ListMarket
+from core.cost.request import QuoteOptions, market_filter
+from core.plan import plan_from_mapping
+from tests.unit.offering import NOW, offer, stale
+
+PLAN = plan_from_mapping(
+    {
+        "name": "p & q",
+        "model": "llama-2-7b",
+        "training_tokens": 1e10,
+        "sequence_length": 4096,
+        "global_batch_tokens": 4_194_304,
+    }
+)
+OFFERS = [
+    offer("2.69", gpu_count=8),
+    offer("1.20", gpu_count=8, purchase_option="spot"),
+    offer("1.39", gpu_count=8, gpu_id="a100-sxm-80gb"),
+    offer("9.00", gpu_count=8, provider="dear"),
+    stale(offer("0.10", gpu_count=8, provider="old")),
+]
+
+
+def found(**options) -> list[Point]:
+    asked = QuoteOptions(**options)
+    return frontier(PLAN, ListMarket(OFFERS, market_filter(PLAN, asked), at=NOW), now=NOW, options=asked)
+
+
+def test_the_points_are_cheapest_first_and_each_is_best_in_something():
+    points = found()
+    assert len(points) > 3
+    assert [p.usd for p in points] == sorted(p.usd for p in points)
+    for point in points:
+        for other in points:
+            if other is not point:
+                assert other.usd > point.usd or other.hours > point.hours or other.risk > point.risk
+
+
+def test_spot_and_on_demand_both_stay_as_they_differ_in_risk():
+    options = {p.evaluation.bought.offer.purchase_option for p in found()}
+    assert options == {"spot", "on_demand"}
+
+
+def test_what_is_dearer_and_no_faster_is_beaten_and_a_stale_price_takes_no_part():
+    providers = {p.evaluation.bought.offer.provider for p in found()}
+    assert providers == {"runpod"}
+
+
+def test_a_deadline_leaves_what_meets_it():
+    assert all(p.hours <= 40 for p in found(deadline_hours=40.0))
+
+
+def test_equal_points_are_kept_once():
+    point = found()[0]
+    assert pareto([point, point]) == [point]
+
+
+def test_the_plot_is_a_drawing_with_a_mark_for_each_point():
+    points = found()
+    drawing = ElementTree.fromstring(plot(points, PLAN.name))
+    marks = drawing.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(marks) == len(points)
+    assert all(0 < float(mark.get("cx")) < 760 and 0 < float(mark.get("cy")) < 420 for mark in marks)
