@@ -6,10 +6,11 @@ Nothing is computed here: this finds the snapshot, the clock and the settings, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,22 @@ class Desk:
             every=history.interval(every),
             stat=stat,
         )
+
+    def chart(self, served: Served, named: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of sql/queries/price_chart.sql."""
+        return sql.rows(served.connection, "queries/price_chart", named)
+
+    def sparklines(
+        self, served: Served, rows: Sequence[Mapping[str, Any]], since: datetime
+    ) -> dict[str, list[tuple[datetime, Decimal]]]:
+        """The prices that each of some offers had since a time, by price_id."""
+        keys = {f"{row['source']}:{row['offer_id']}": row["price_id"] for row in rows}
+        found: dict[str, list[tuple[datetime, Decimal]]] = {}
+        for row in sql.rows(
+            served.connection, "queries/offer_sparkline", {"keys": "\n".join(keys), "since": since}
+        ):
+            found.setdefault(keys[row["key"]], []).append((row["observed_at"], row["amount"]))
+        return found
 
     def listing(self, served: Served, query: str) -> list[dict[str, Any]]:
         """Rows of a query without parameters, such as `gpus`."""
