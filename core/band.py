@@ -18,9 +18,11 @@ SEED = Path(__file__).resolve().parents[1] / "sql" / "seeds" / "price_band.csv"
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """US dollars per GPU-hour of one GPU class, over all providers, times and purchase options."""
+    """US dollars per GPU-hour of one GPU class, over all providers and times."""
 
     low: Decimal
+    """For spot and commitments."""
+    low_on_demand: Decimal
     high: Decimal
 
 
@@ -29,6 +31,10 @@ def seed_bands() -> Mapping[str, Band]:
     """Bands by `gpu_id`."""
     with SEED.open(newline="", encoding="utf-8") as file:
         return {
-            row["gpu_id"]: Band(low=Decimal(row["usd_low"]), high=Decimal(row["usd_high"]))
+            row["gpu_id"]: Band(
+                low=Decimal(row["usd_low"]),
+                low_on_demand=Decimal(row["usd_low_on_demand"]),
+                high=Decimal(row["usd_high"]),
+            )
             for row in csv.DictReader(file)
         }

@@ -143,7 +143,10 @@ def _outside(offers: Sequence[CheckedOffer], contract: Contract, bands: Mapping[
     found: dict[str, str] = {}
     for offer in offers:
         band = bands.get(offer.gpu_id or "")
-        floor, ceiling = (max(low, band.low), min(high, band.high)) if band else (low, high)
+        floor, ceiling = low, high
+        if band:
+            floor = max(low, band.low_on_demand if offer.is_on_demand else band.low)
+            ceiling = min(high, band.high)
         if not floor <= offer.usd_per_gpu_hour <= ceiling:
             found[offer.offer_id] = (
                 f"{offer.label}: {offer.usd_per_gpu_hour.normalize():f} USD per GPU-hour is outside "

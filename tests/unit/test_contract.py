@@ -10,7 +10,7 @@ from core.contract import CheckedOffer, Contract, check
 from core.gpu import gpus
 
 CONTRACT = Contract(min_offers=2, must_have=("h100",))
-BANDS = {"h100-sxm-80gb": Band(low=Decimal("0.8"), high=Decimal(15))}
+BANDS = {"h100-sxm-80gb": Band(low=Decimal("0.8"), low_on_demand=Decimal("0.8"), high=Decimal(15))}
 
 
 def offer(offer_id: str, usd: str, **more: object) -> CheckedOffer:
