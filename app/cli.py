@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
-from app import context, plan_commands, price_commands, serve_commands, source_commands
+from app import context, history_commands, plan_commands, price_commands, serve_commands, source_commands
 
 app = typer.Typer(
     name="gpuledger",
@@ -45,10 +46,22 @@ def program(
 
 price_commands.register(app)
 plan_commands.register(app)
+history_commands.register(app)
 source_commands.register(app)
 serve_commands.register(app)
 
 
 def main() -> None:
-    """Entry point of the installed command."""
-    app()
+    """Entry point of the installed command. What is typed wrongly gets one line, like every other error."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gpuledger"
+        context.say(f"error: {error.format_message()} See `{path} --help`.")
+        code = error.exit_code
+    except click.Abort:
+        code = context.NOTHING
+    raise SystemExit(code)

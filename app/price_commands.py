@@ -98,7 +98,7 @@ def _filter(
     from core.spec import parse_spec
     from core.store.lookup import OfferFilter
 
-    wanted = parse_spec(spec) if spec else None
+    wanted = None if spec is None else parse_spec(spec)
     return OfferFilter(
         gpu_ids=list(wanted.gpu_ids) if wanted else None,
         min_count=wanted.min_count if wanted else None,
@@ -151,7 +151,7 @@ def offers(
             region,
             tier,
             options,
-            max_usd_per_gpu_hour=_decimal(max_price, "--max-price") if max_price else None,
+            max_usd_per_gpu_hour=_decimal(max_price, "--max-price"),
             min_gpu_memory_gib=min_gpu_memory,
             sources=source or None,
             max_rows=limit,
@@ -222,6 +222,8 @@ def history(
         options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
         wanted = _filter(spec, provider, region, tier, options, max_rows=limit)
         start, stop = context.instant(since, "--from"), context.instant(until, "--to")
+        if start and stop and start > stop:
+            raise UsageError(f"--from: {since!r} is after --to {until!r}")
         with context.snapshot() as connection:
             if every is None:
                 rows = price_intervals(connection, wanted, since=start, until=stop)
@@ -270,6 +272,8 @@ def run_sql(
 
         from core.store.sandbox import run_query
 
+        if not 0 < timeout <= 3600:
+            raise UsageError(f"--timeout: {timeout:g} is not between 0 and 3600 seconds")
         text = sys.stdin.read() if query == "-" else query
         with context.snapshot(sandboxed=True) as connection:
             rows = run_query(connection, text, timeout_seconds=timeout)

@@ -7,6 +7,7 @@ from pathlib import Path
 from core.document import Document, Request
 from core.store import sql
 from core.store.archive import Manifest, run_id
+from core.store.publish import is_published
 from flows.pipeline import Ledger, read_run, record_runs
 from scrapers.source import Source
 
@@ -44,6 +45,8 @@ def load_bundled(ledger: Ledger) -> bool:
     source = ledger.source("bundled")
     assert source is not None, "the registry lost the bundled list"
     manifest = take_list(ledger, source, sql.FOLDER / BUNDLED, url=f"gpuledger:{BUNDLED}")
+    if manifest is None and is_published(ledger.home):
+        return False
     parsed = read_run(ledger, manifest) if manifest else None
     record_runs(ledger, [parsed] if parsed else [])
     return manifest is not None

@@ -17,8 +17,8 @@ import duckdb
 
 from core.errors import CorruptError, EmptyLedgerError, StoreError
 from core.store import sql
-from core.store.derive import check, derive
 from core.store.database import Home, prepare, writing
+from core.store.derive import check, derive
 
 POINTER = "CURRENT"
 KEPT = 5
@@ -90,6 +90,14 @@ def current(home: Home) -> Path:
     if not (name.startswith("prices-") and name.endswith(".duckdb") and "/" not in name):
         raise CorruptError(f"{home.snapshots / POINTER} names {name[:60]!r}, which is no snapshot")
     return home.snapshots / name
+
+
+def is_published(home: Home) -> bool:
+    """Whether readers have a snapshot."""
+    try:
+        return current(home).exists()
+    except EmptyLedgerError:
+        return False
 
 
 _Config = dict[str, str | bool | int | float | list[str]]
