@@ -1,0 +1,154 @@
+"""What programs read: every format parses back, keys are the pinned ones, captures parse by name."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrapers.capture import captures
+from scrapers.registry import SOURCES
+
+CAPTURES = Path(__file__).resolve().parents[1] / "captures"
+LISTS: dict[str, tuple[str, ...]] = {
+    "offers": ("offers", "--gpu", "H100", "--limit", "3"),
+    "cheapest": ("cheapest", "H100"),
+    "history": ("history", "H100-SXM", "--limit", "3"),
+    "series": ("history", "H100-SXM", "--every", "1mo"),
+    "gpus": ("gpus",),
+    "providers": ("providers",),
+    "regions": ("regions",),
+    "sources": ("sources",),
+    "status": ("status",),
+    "presets": ("presets",),
+    "sql": ("sql", "select gpu_id, usd_per_gpu_hour, last_seen_at, valid_from from offer_latest limit 3"),
+}
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_every_format_says_the_same(gpuledger, what: str):
+    as_json = gpuledger(*LISTS[what], "--format", "json")
+    assert as_json.code == 0, as_json.err
+    rows = json.loads(as_json.out)
+    assert rows
+    lines = gpuledger(*LISTS[what], "--format", "jsonl").out.splitlines()
+    table = list(csv.DictReader(io.StringIO(gpuledger(*LISTS[what], "--format", "csv").out)))
+    page = gpuledger(*LISTS[what], "--format", "md").out.splitlines()
+    for_people = gpuledger(*LISTS[what], "--format", "table")
+    volatile = {"price_age_hours", "age_hours"}
+    assert [_without(json.loads(line), volatile) for line in lines] == [
+        _without(row, volatile) for row in rows
+    ]
+    assert len(table) == len(rows) == len(page) - 2
+    assert list(table[0]) == list(rows[0])
+    assert for_people.code == 0
+    assert len(for_people.out.splitlines()) > len(rows)
+
+
+def _without(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def test_in_a_pipe_a_list_is_json_lines(gpuledger):
+    ran = gpuledger("providers")
+    assert [json.loads(line)["provider"] for line in ran.out.splitlines()]
+
+
+def test_money_is_a_decimal_string_with_its_unit_in_the_key(gpuledger):
+    for line in gpuledger("offers", "--gpu", "H100").out.splitlines():
+        row = json.loads(line)
+        for name in [name for name in row if "usd" in name or "amount" in name]:
+            assert row[name] is None or isinstance(row[name], str)
+        assert Decimal(row["usd_per_hour"]) > 0
+
+
+def test_offers_come_cheapest_first(gpuledger):
+    rows = [json.loads(line) for line in gpuledger("offers", "--gpu", "H100").out.splitlines()]
+    prices = [Decimal(row["usd_per_gpu_hour"]) for row in rows if row["usd_per_gpu_hour"]]
+    assert len(prices) > 3
+    assert prices == sorted(prices)
+
+
+def test_the_three_providers_of_march_2026_are_in_their_order(gpuledger):
+    """The list prices of the article of that month: 2.69, 3.78, 6.155, the last for eight GPUs at least."""
+    ran = gpuledger("cheapest", "H100-SXM", "--as-of", "2026-03-15", "--format", "json")
+    by_provider = {row["provider"]: row for row in json.loads(ran.out)}
+    three = [(name, row) for name, row in by_provider.items() if name in {"runpod", "lambda", "coreweave"}]
+    assert [(name, row["usd_per_gpu_hour"]) for name, row in three] == [
+        ("runpod", "2.69"),
+        ("lambda", "3.78"),
+        ("coreweave", "6.155"),
+    ]
+    assert by_provider["coreweave"]["note"] == "8-GPU minimum"
+
+
+PARSED = """
+provider source sku instance_type region zone tier gpu_label gpu_id gpu_count gpu_memory_gib vcpus memory_gib
+purchase_option term_months upfront_usd availability amount currency unit usd_per_hour usd_per_gpu_hour
+effective_at observed_at
+"""
+# what is a list from disk, or has no offers of its own
+ALL = [(source.name, path) for source in SOURCES for path in captures(CAPTURES / source.name)]
+
+
+def test_every_source_has_a_capture_to_parse():
+    assert {name for name, _ in ALL} == {source.name for source in SOURCES}
+
+
+@pytest.mark.parametrize(("name", "path"), ALL, ids=lambda value: getattr(value, "name", value))
+def test_a_capture_is_parsed_by_the_name_of_its_source(gpuledger, name: str, path: Path):
+    ran = gpuledger("parse", name, str(path), "--observed-at", "2026-10-07T12:00:00Z", "--format", "jsonl")
+    assert "Traceback" not in ran.err
+    rows = [json.loads(line) for line in ran.out.splitlines()]
+    if ran.code == 4:
+        # Pages that the adapter refuses on purpose say so in one line.
+        assert ran.err.startswith(f"error: {name}: ")
+        return
+    assert ran.code == (0 if rows or "other facts" in ran.err else 1)
+    assert ran.err.splitlines()[-1].startswith(f"{len(rows)} offers")
+    assert "rows skipped" in ran.err
+    for row in rows:
+        assert set(PARSED.split()) <= set(row)
+        assert row["source"] == name
+        assert row["usd_per_gpu_hour"] is None or Decimal(row["usd_per_gpu_hour"]) > 0
+
+
+def test_a_file_may_come_from_standard_input(process, bundled_home: Path):
+    body = (CAPTURES / "runpod" / "prices.json").read_text()
+    ran = process(bundled_home, "parse", "runpod", "-", stdin=body)
+    assert ran.code == 0
+    assert json.loads(ran.out.splitlines()[0])["provider"] == "runpod"
+
+
+def test_a_query_may_come_from_standard_input(process, bundled_home: Path):
+    ran = process(bundled_home, "sql", "-", stdin="select 1 as one")
+    assert (ran.code, ran.out) == (0, '{"one": 1}\n')
+
+
+def test_the_first_use_starts_from_the_bundled_list_and_says_so(process, tmp_path: Path):
+    ran = process(tmp_path / "new", "offers", "--gpu", "H100", "--limit", "1")
+    assert ran.code == 0
+    assert "started one from the bundled price list" in ran.err
+    again = process(tmp_path / "new", "offers", "--gpu", "H100", "--limit", "1")
+    assert (again.code, again.err) == (0, "")
+
+
+def test_a_reader_that_stops_early_causes_no_traceback(process, bundled_home: Path):
+    import subprocess
+    import sys
+
+    code = "from app.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "--home", str(bundled_home), "sql", "select * from range(200000)"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.readline()
+        running.stdout.close()
+        assert "Traceback" not in running.stderr.read()
