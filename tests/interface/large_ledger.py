@@ -18,11 +18,12 @@ PROVIDERS = (
 ).split()
 
 SETUP = """
-create or replace temp macro amount_of(n, step) as
-    0.35 * (1 + hash(n % 60) % 12) * (0.8 + 0.02 * (hash(n % 20) % 20)) * if(n % 3 = 0, 0.45, 1.0)
+create or replace temp macro amount_of(n, step, worth) as
+    worth * (0.8 + 0.02 * (hash(n % 20) % 20)) * if(n % 3 = 0, 0.45, 1.0)
     * (1.15 - 0.3 * step / $steps) * (1 + 0.04 * ((hash(n * 31 + step) % 1000) / 1000 - 0.5));
 create or replace temp table chip as
-    select gpu_id, name, memory_gib, row_number() over (order by is_known desc, gpu_id) - 1 as no
+    select gpu_id, name, memory_gib, 0.08 + coalesce(bf16_tflops, 40) / 420 + memory_gib / 90 as worth,
+        row_number() over (order by is_known desc, gpu_id) - 1 as no
     from (select *, memory_gib is not null as is_known from gpu)
     qualify no < 60;
 create or replace temp table made as
@@ -32,7 +33,7 @@ select
     'type-' || n % 997 || '.' || [1, 2, 4, 8][1 + n % 4] || 'x' as instance_type,
     'region-' || n % 53 as region,
     if(n % 20 = 0, ['secure', 'community'][1 + n % 40 // 20], null) as tier,
-    chip.gpu_id, chip.name as gpu_label, chip.memory_gib,
+    chip.gpu_id, chip.name as gpu_label, chip.memory_gib, chip.worth,
     [1, 2, 4, 8][1 + n % 4] as gpu_count,
     case when n % 3 = 0 then 'spot' when n % 30 = 1 then 'reserved' else 'on_demand' end as purchase_option,
     if(n % 30 = 1, 12, null) as term_months
@@ -58,7 +59,7 @@ CHANGES = """
 insert into price_change (observed_at, offer_no, amount, currency, unit, run_no, document_no)
 select
     $start::timestamptz + to_hours(step.range::integer * $step_hours), made.offer_no,
-    amount_of(made.offer_no, step.range)::decimal(18, 6), 'USD', 'gpu_hour', 1, 1
+    amount_of(made.offer_no, step.range, made.worth)::decimal(18, 6), 'USD', 'gpu_hour', 1, 1
 from range($from_step, $to_step) as step
 cross join made
 where step.range = 0 or hash(made.offer_no * 10007 + step.range) % 10000 < if(purchase_option = 'spot', 2000, 150)
