@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DoesNotFitError, GPULedgerError, InvalidPlanError
-from core.estimate.choice import Row, choose, hours, problem
+from core.estimate.choice import choose, column, hours, problem_of
 from core.estimate.constants import constants
 from core.estimate.device import device
 from core.estimate.estimate import Estimate, estimate
 from core.estimate.search import Candidate, Objective, best, refusal, search, seed_candidates
 from core.estimate.throughput import Device
 from core.estimate.workload import demand
-from core.gpu import GPU, gpu
+from core.gpu import gpu
 from core.plan import TrainingPlan, read_plan
 
 
@@ -73,48 +74,88 @@ def json_lines(plans: Iterable[TrainingPlan], objective: Objective = "fewest_gpu
             yield json.dumps({"plan": plan.name, "error": str(error)})
 
 
-def _rates(plan: TrainingPlan, known: GPU) -> Device | None:
-    return device(plan, known) if refusal(plan, known) is None else None
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """Candidates as columns, so that they are read once for many plans."""
+
+    candidates: Sequence[Candidate]
+    gpus: NDArray[np.float64]
+    gpus_per_node: NDArray[np.float64]
+    gpu_memory_gib: NDArray[np.float64]
+    kinds: Sequence[tuple[str, int]]
 
 
-def sweep(plans: Iterable[TrainingPlan], candidates: Sequence[Candidate]) -> Iterator[Sweep]:
+def hardware(candidates: Sequence[Candidate]) -> Hardware:
+    """The columns of those candidates."""
+    return Hardware(
+        candidates=candidates,
+        gpus=np.array([c.gpus for c in candidates], float),
+        gpus_per_node=np.array([c.gpus_per_node for c in candidates], float),
+        gpu_memory_gib=np.array([c.gpu.memory_gib or 0.0 for c in candidates], float),
+        kinds=[(c.gpu.gpu_id, c.gpus_per_node) for c in candidates],
+    )
+
+
+class _Rates:
+    """Device columns by what of a plan decides them: precision, stated utilisation, network."""
+
+    def __init__(self, on: Hardware) -> None:
+        self.on = on
+        self.known: dict[tuple[object, ...], tuple[NDArray[np.intp], Device | None]] = {}
+
+    def of(self, plan: TrainingPlan) -> tuple[NDArray[np.intp], Device | None]:
+        """Which candidates can run the plan, and their rates."""
+        hw = plan.hardware
+        stated = "precision" in plan.model_fields_set
+        key = (plan.precision, stated, hw.mfu, hw.network_gbit_per_second, plan.is_quoted)
+        if key not in self.known:
+            names = {c.gpu.gpu_id: c.gpu for c in self.on.candidates}
+            rates = {name: device(plan, gpu) for name, gpu in names.items() if refusal(plan, gpu) is None}
+            able = [i for i, c in enumerate(self.on.candidates) if c.gpu.gpu_id in rates]
+            rows = [rates[self.on.candidates[i].gpu.gpu_id] for i in able]
+            self.known[key] = (np.array(able, np.intp), column(Device, rows) if rows else None)
+        return self.known[key]
+
+
+def sweep(plans: Iterable[TrainingPlan], on: Hardware) -> Iterator[Sweep]:
     """Hours and memory of each plan on each candidate, without the records of an estimate.
 
-    One plan takes about as long as it takes numpy to walk its columns; run slices of the plans in several
-    processes for more.
+    Raises:
+        InvalidPlanError: a plan whose hours are quoted, as nothing of it is computed.
     """
-    k = constants()
-    names = {c.gpu.gpu_id: c.gpu for c in candidates}
-    count = len(candidates)
+    k, rates = constants(), _Rates(on)
     for plan in plans:
+        if plan.is_quoted:
+            raise InvalidPlanError("hardware", f"{plan.name}: quoted hours are not swept")
         need = demand(plan)
-        rates = {name: rate for name, known in names.items() if (rate := _rates(plan, known)) is not None}
-        able = np.array([c.gpu.gpu_id in rates for c in candidates])
-        columns = {name: np.full(count, np.nan) for name in ("wall_hours", "gpu_hours", "memory_gib")}
-        fits = np.zeros(count, bool)
-        if able.any():
-            rows = [
-                Row(
-                    need=need,
-                    device=rates[c.gpu.gpu_id],
-                    gpus=c.gpus,
-                    gpus_per_node=c.gpus_per_node,
-                    gpu_memory_gib=c.gpu.memory_gib or 0.0,
-                )
-                for c in candidates
-                if c.gpu.gpu_id in rates
-            ]
-            of = problem(rows)
-            found = choose(of, k)
-            kinds = [
-                (c.gpu.gpu_id, c.gpus_per_node) for c, known in zip(candidates, able, strict=True) if known
-            ]
-            time = hours(found, of, kinds, k)
-            steps = need.workload.tokens / need.workload.global_batch_tokens
-            columns["wall_hours"][able] = np.where(
-                found.is_possible, time.whole_seconds * steps / 3600.0, np.nan
+        able, device_columns = rates.of(plan)
+        wall, memory = np.full(len(on.gpus), np.nan), np.full(len(on.gpus), np.nan)
+        fits = np.zeros(len(on.gpus), bool)
+        if device_columns is not None:
+            of = problem_of(
+                need, device_columns, on.gpus[able], on.gpus_per_node[able], on.gpu_memory_gib[able]
             )
-            columns["gpu_hours"][able] = columns["wall_hours"][able] * of.layout.gpus[:, 0]
-            columns["memory_gib"][able] = np.where(found.is_possible, found.memory.total, np.nan)
+            found = choose(of, k)
+            time = hours(found, of, [on.kinds[int(i)] for i in able.tolist()], k)
+            steps = need.workload.tokens / need.workload.global_batch_tokens
+            wall[able] = np.where(found.is_possible, time.whole_seconds * steps / 3600.0, np.nan)
+            memory[able] = np.where(found.is_possible, found.memory.total, np.nan)
             fits[able] = found.fits & time.is_practical
-        yield Sweep(plan=plan.name, fits=fits, **columns)
+        yield Sweep(plan=plan.name, wall_hours=wall, gpu_hours=wall * on.gpus, memory_gib=memory, fits=fits)
+
+
+def frugal(plans: Sequence[TrainingPlan], on: Hardware, workers: int = 1) -> list[tuple[int, float] | None]:
+    """For each plan the candidate of fewest GPU-hours that fits, or `None` if none does."""
+    if workers == 1:
+        return [_frugal(found) for found in sweep(plans, on)]
+    size = max(1, -(-len(plans) // (8 * workers)))
+    slices = [plans[i : i + size] for i in range(0, len(plans), size)]
+    with ProcessPoolExecutor(workers) as pool:
+        parts = pool.map(frugal, slices, [on] * len(slices))
+        return [one for part in parts for one in part]
+
+
+def _frugal(found: Sweep) -> tuple[int, float] | None:
+    fitting = np.where(found.fits, found.gpu_hours, np.inf)
+    best_at = int(np.argmin(fitting))
+    return (best_at, float(fitting[best_at])) if np.isfinite(fitting[best_at]) else None

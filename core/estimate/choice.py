@@ -92,6 +92,34 @@ def problem(rows: Sequence[Row]) -> Problem:
     )
 
 
+def problem_of(
+    need: Demand,
+    rates: Device,
+    gpus: NDArray[np.float64],
+    gpus_per_node: NDArray[np.float64],
+    gpu_memory_gib: NDArray[np.float64],
+) -> Problem:
+    """The arrays of one plan on many hardware choices, `rates` and the rest being columns already."""
+    options, hw = _divisions(need), need.plan.hardware
+    shape = (len(gpus), len(options.gpus))
+    columns: dict[str, Any] = {
+        f.name: np.broadcast_to(getattr(options, f.name), shape) for f in fields(Layout)
+    }
+    columns["gpus"] = np.broadcast_to(gpus[:, None], shape)
+    columns["gpus_per_node"] = np.broadcast_to(gpus_per_node[:, None], shape)
+    layout = Layout(**columns)
+    every = np.ones((len(gpus), 1))
+    return Problem(
+        workload=column(Workload, [need.workload]),
+        device=rates,
+        layout=layout,
+        is_possible=np.asarray(is_possible(layout, hw.tensor_parallel is not None)),
+        gpu_memory_gib=gpu_memory_gib[:, None],
+        micro_batch_size=every * float(hw.micro_batch_size or 0),
+        chooses_recomputation=every > float(need.plan.activation_recomputation != "auto"),
+    )
+
+
 def _divisions(need: Demand) -> Layout:
     shape = need.architecture
     return divisions(need.plan, shape.layers, shape.experts, need.workload.sequence_length)
@@ -137,7 +165,7 @@ def _flat(columns: Columns, row: NDArray[np.intp]) -> Columns:
     out: dict[str, Any] = {}
     for f in fields(columns):
         values = getattr(columns, f.name)[:, 0]
-        out[f.name] = values[0] if (values == values[0]).all() else values[row]
+        out[f.name] = values[0] if len(values) == 1 or (values == values[0]).all() else values[row]
     return type(columns)(**out)
 
 
@@ -160,9 +188,13 @@ def settled(of: Problem, k: Constants) -> tuple[Layout, Memory]:
     at = at.replace(micro_batch_size=np.where(of.micro_batch_size > 0, of.micro_batch_size, micro))
     none = activation_gib(w, at.replace(recomputation=1.0), k)
     full = activation_gib(w, at.replace(recomputation=2.0), k)
-    level = 1.0 + np.clip((none - room) / np.maximum(none - full, 1e-9), 0.0, 1.0)
-    at = at.replace(recomputation=np.where(of.chooses_recomputation, level, at.recomputation))
-    return at, with_activations(fixed, activation_gib(w, at, k), k)
+    share = np.clip((none - room) / np.maximum(none - full, 1e-9), 0.0, 1.0)
+    held: NDArray[np.float64] = np.asarray(none + (full - none) * share)
+    if not of.chooses_recomputation.all():
+        given: Any = activation_gib(w, at, k)
+        held = np.asarray(np.where(of.chooses_recomputation, held, given))
+    at = at.replace(recomputation=np.where(of.chooses_recomputation, 1.0 + share, at.recomputation))
+    return at, with_activations(fixed, held, k)
 
 
 def choose(of: Problem, k: Constants) -> Choice:
@@ -233,10 +265,15 @@ def _inherited(
     gpu_seconds: NDArray[np.float64], gpus: NDArray[np.float64], kinds: Sequence[object]
 ) -> NDArray[np.float64]:
     """GPU-seconds, none above those of a larger count of its kind."""
-    out, least = gpu_seconds.copy(), dict[object, float]()
-    for row in np.argsort(-gpus):
-        out[row] = min(out[row], least.get(kinds[row], out[row]))
-        least[kinds[row]] = float(out[row])
+    numbers: dict[object, int] = {}
+    kind = np.fromiter((numbers.setdefault(name, len(numbers)) for name in kinds), np.intp, len(kinds))
+    order = np.lexsort((-gpus, kind))
+    starts = np.flatnonzero(np.diff(kind[order], prepend=-1))
+    position = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    table = np.full((len(numbers), int(position.max(initial=0)) + 1), np.inf)
+    table[kind[order], position] = gpu_seconds[order]
+    out = np.empty_like(gpu_seconds)
+    out[order] = np.minimum.accumulate(table, axis=1)[kind[order], position]
     return out
 
 

@@ -87,15 +87,15 @@ def stated_degrees(hardware: Hardware) -> dict[str, int]:
     return {name: 1 for name in DEGREES if getattr(hardware, name) is None}
 
 
-def _is_usual(pipeline: int, context: int, sharding: int, level: int, automatic: bool) -> bool:
+def _is_usual(tensor: int, pipeline: int, context: int, sharding: int, level: int, automatic: bool) -> bool:
     """Whether a division is worth trying where the plan leaves all of it open.
 
     Sharded weights would be gathered for every micro-batch of a pipeline, and a large micro-batch with
     recomputation pays only where weights are gathered.
     """
     if pipeline > 1:
-        return sharding < 3 and context == 1 and (level == 1 or not automatic)
-    return sharding == 3 or level == 1 or not automatic
+        return sharding < 3 and context == 1 and tensor != 2 and (level == 1 or not automatic)
+    return level == 1 or not automatic or (sharding == 3 and tensor == 1)
 
 
 def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: float) -> Layout:
@@ -117,7 +117,7 @@ def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: fl
     rows = [
         (t, p, hw.virtual_pipeline or (2 if p > 1 and layers % (2 * p) == 0 else 1), c, e, z, r)
         for t, p, c, e, z, r in product(tensors, pipelines, contexts, expert_degrees, shardings, levels)
-        if not free or _is_usual(p, c, z, r, automatic)
+        if not free or _is_usual(t, p, c, z, r, automatic)
     ]
     rows = rows or [(1, 1, 1, 1, 1, 1, 1)]
     columns = np.array(rows, float).T

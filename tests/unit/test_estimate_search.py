@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.errors import DoesNotFitError, InvalidPlanError
-from core.estimate.batch import estimate_plan, json_lines, read_plans, sweep
+from core.estimate.batch import estimate_plan, frugal, hardware, json_lines, read_plans, sweep
 from core.estimate.estimate import estimate
 from core.estimate.interruption import best_interval_hours, expected_wall_hours
 from core.estimate.measured import append, narrowed, read, read_run
@@ -103,11 +103,19 @@ def test_a_wrong_line_is_named_by_its_number() -> None:
 
 def test_a_sweep_gives_the_hours_of_the_search() -> None:
     plan, choices = preset_plan("llama-3-8b"), candidates("h100-sxm-80gb", (8, 64, 512))
-    (columns,) = sweep([plan], choices)
+    (columns,) = sweep([plan], hardware(choices))
     assert columns.wall_hours == pytest.approx([e.wall_hours.mid for e in search(plan, choices)])
     refused = plan_from_mapping({"model": "gpt2", "precision": "fp8"})
-    (columns,) = sweep([refused], candidates(A100, (8,)))
+    (columns,) = sweep([refused], hardware(candidates(A100, (8,))))
     assert np.isnan(columns.wall_hours).all()
+
+
+def test_the_frugal_choice_of_many_plans_is_that_of_each() -> None:
+    plans = [preset_plan(name) for name in ("gpt2", "llama-3-8b-qlora", "llama-2-7b")]
+    choices = candidates(A100, (8, 64, 512)) + candidates("h100-sxm-80gb", (8, 64, 512))
+    for plan, found in zip(plans, frugal(plans, hardware(choices)), strict=True):
+        assert found is not None
+        assert found[1] == pytest.approx(best(search(plan, choices), plan).gpu_hours.mid)
 
 
 def test_a_measured_speed_narrows_later_estimates_and_is_cited(tmp_path: Path) -> None:
