@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from core.cost.amount import cents
 from core.cost.answer import QuoteSet
 from core.cost.sizing import Size, lifetime_optimal, optimal
-from core.errors import NoOfferError
+from core.errors import DoesNotFitError, NoOfferError
 from core.plan import TrainingPlan, plan_from_mapping
 from core.published import plain
 
-SECONDS_PER_HOUR = 3600
-# a first guess only; five rounds of pricing correct it
-FIRST_USD_PER_FLOP = 2.0 / (SECONDS_PER_HOUR * 4e14)
-ROUNDS = 8
-CLOSE = 0.01
+# a first guess only, 2 USD an hour for 400 TFLOP/s; the search corrects it
+FIRST_USD_PER_FLOP = 2.0 / (3600 * 4e14)
+ROUNDS = 24
+CLOSE = 0.005
+SMALLEST_PARAMETERS = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,11 @@ class Affordable:
     training_usd: Decimal
     inference_usd: Decimal
     answer: QuoteSet
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """Training and serving."""
+        return self.training_usd + self.inference_usd
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; money as decimal strings."""
@@ -83,35 +90,50 @@ def sized_plan(size: Size) -> TrainingPlan:
 def affordable(
     budget_usd: Decimal, inference_tokens: float, ask: Callable[[TrainingPlan], QuoteSet]
 ) -> Affordable:
-    """The size whose training, and serving of `inference_tokens`, comes to the budget.
+    """The largest sum of FLOPs, best divided, whose training and serving stays within the budget.
 
-    Prices a FLOP by quoting a plan of the size found so far, until the money agrees within 1 percent; hours
-    per FLOP depend on the size, so it takes a few rounds.
+    Found by halving: what a FLOP costs depends on the size, and jumps where a model outgrows a machine.
+    There the smaller model is taken, so that the budget may not be spent in full.
 
     Args:
         ask: the ranking of a plan.
 
     Raises:
         NoOfferError: the budget trains nothing that can be priced.
-        DoesNotFitError: nothing on sale holds the model.
     """
-    usd_per_flop = FIRST_USD_PER_FLOP
+    low, high = 0.0, math.inf
+    flops = float(budget_usd) / FIRST_USD_PER_FLOP
+    best: Affordable | None = None
     for _ in range(ROUNDS):
-        flops = float(budget_usd) / usd_per_flop
-        size = lifetime_optimal(flops, inference_tokens) if inference_tokens else optimal(flops)
-        if size.training_tokens < 1 or size.parameters < 1e6:
-            raise NoOfferError(f"{budget_usd} USD: too little for any model that can be priced")
+        found = _priced(budget_usd, flops, inference_tokens, ask)
+        if found is not None and found.spent_usd <= budget_usd:
+            low, best = flops, found
+            if found.spent_usd >= budget_usd * Decimal(1 - CLOSE):
+                break
+        else:
+            high = flops
+        flops = low * 4 if math.isinf(high) else high / 4 if low == 0 else math.sqrt(low * high)
+    if best is None:
+        raise NoOfferError(f"{budget_usd} USD: too little for any model that can be priced")
+    return best
+
+
+def _priced(
+    budget_usd: Decimal, flops: float, inference_tokens: float, ask: Callable[[TrainingPlan], QuoteSet]
+) -> Affordable | None:
+    """That many FLOPs best divided and priced; `None` where nothing on sale can train them."""
+    size = lifetime_optimal(flops, inference_tokens) if inference_tokens else optimal(flops)
+    if size.training_tokens < 1 or size.parameters < SMALLEST_PARAMETERS:
+        return None
+    try:
         answer = ask(sized_plan(size))
-        usd_per_flop = float(answer.mid) / size.training_flops
-        spent = usd_per_flop * size.lifetime_flops
-        if abs(spent / float(budget_usd) - 1) < CLOSE:
-            break
-    else:
-        raise NoOfferError(f"{budget_usd} USD: prices and sizes did not settle in {ROUNDS} rounds")
+    except (DoesNotFitError, NoOfferError):
+        return None
+    share = Decimal(repr(size.inference_flops / size.training_flops))
     return Affordable(
         budget_usd=budget_usd,
         size=size,
         training_usd=answer.mid,
-        inference_usd=Decimal(repr(round(usd_per_flop * size.inference_flops, 2))),
+        inference_usd=cents(answer.mid * share),
         answer=answer,
     )

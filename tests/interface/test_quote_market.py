@@ -1,0 +1,65 @@
+"""A snapshot and a list hold the same market: the rules in SQL and in Python are the same rules."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+from core.cost.ledger_market import LedgerMarket
+from core.cost.market import ListMarket
+from core.cost.override import read_overrides
+from core.cost.quote import quote
+from core.cost.request import QuoteOptions, market_filter
+from core.plan import plan_from_mapping, preset_plan
+from core.store.database import Home
+from core.store.lookup import OfferFilter, offers
+from core.store.publish import reading
+
+NOW = datetime(2026, 3, 15, tzinfo=UTC)
+QUOTED = plan_from_mapping({"name": "q", "hardware": {"gpu": "A100", "gpus": 16, "wall_hours": 500}})
+OWN = read_overrides('[[discount]]\nprovider = "coreweave"\npercent = 70\n', "test")
+CONTRACT = read_overrides('[[contract]]\nprovider = "aws"\nusd_per_gpu_hour = 0.5\n', "test")
+QUESTIONS: list[tuple[Any, dict[str, Any]]] = [
+    (QUOTED, {}),
+    (preset_plan("llama-2-7b"), {}),
+    (preset_plan("llama-2-7b"), {"deadline_hours": 500.0}),
+    (preset_plan("llama-2-7b-qlora"), {"allow_stale": True}),
+    (preset_plan("llama-2-7b-qlora"), {"providers": ("runpod", "lambda"), "tiers": ("community",)}),
+    (preset_plan("llama-2-7b-qlora"), {"regions": ("US",), "purchase_options": ("spot", "reserved")}),
+    (preset_plan("llama-2-7b-qlora"), {"gpu": "A100:1..8", "overrides": OWN}),
+    (preset_plan("llama-2-7b"), {"overrides": CONTRACT, "max_gpus": 64}),
+]
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    path = tmp_path_factory.mktemp("home")
+    first = CliRunner().invoke(app, ["--home", str(path), "gpus"])
+    assert first.exit_code == 0, first.output
+    with reading(Home(Path(path))) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("as_of", [None, NOW], ids=["now", "as of March"])
+@pytest.mark.parametrize("question", range(len(QUESTIONS)))
+def test_both_markets_give_the_same_answer(connection, question, as_of):
+    plan, flags = QUESTIONS[question]
+    asked = QuoteOptions(limit=8, **flags)
+    wanted, now = market_filter(plan, asked), datetime(2026, 11, 21, tzinfo=UTC)
+    at = as_of or now
+    everything = offers(connection, OfferFilter(), as_of=as_of)
+    assert len(everything) > 10
+    listed = ListMarket(everything, wanted, at=at, allow_stale=asked.allow_stale, snapshot=1)
+    stored = LedgerMarket(connection, wanted, as_of=as_of, at=at, allow_stale=asked.allow_stale)
+    assert stored.excluded() == listed.excluded()
+    assert {s: k.offers for s, k in stored.shapes().items()} == {
+        s: k.offers for s, k in listed.shapes().items()
+    }
+    from_list = quote(plan, listed, as_of=as_of, now=now, options=asked).to_dict()
+    from_ledger = quote(plan, stored, as_of=as_of, now=now, options=asked).to_dict()
+    assert from_ledger == from_list | {"snapshot": from_ledger["snapshot"]}
