@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from core.band import Band
 
 MOST_JUMPS = Decimal("0.25")
 """Share of the offers in both batches that may be left out for one run because they moved too far."""
 
-MOST_FLAT = Decimal("0.05")
-"""Share of GPUs and places where two sizes may cost the same by coincidence. Lists of AWS, Azure and Google
-from 2018 to 2026 have one: Azure's NV24s v2 and v3."""
+MOST_ODD = Decimal("0.05")
+"""Share of GPUs and places where the sizes of a GPU may be priced oddly. Lists of AWS, Azure and Google from
+2018 to 2026 have one: Azure's NV24s v2 and v3 cost the same."""
+
+STEEP = Decimal("0.75")
+"""How far the price per GPU may grow with the GPUs of an instance, as a share of growing as they do; looked
+at from four times the GPUs on. The steepest list (AWS, Azure, Google, 2018 to 2026): Azure's T4, 0.52."""
 
 SAME = Decimal("1.002")
 """Prices of cents per hour are rounded by up to this factor."""
@@ -114,7 +118,7 @@ def check(
         *(() if is_tolerable else outside.values()),
         *(() if are_few else jumped.values()),
         *_spot(held, contract),
-        *_flat(held, contract),
+        *_sizes(held, contract),
         *_change(inside, contract, previous),
     ]
     return BatchReport(offers=len(held), breaches=tuple(breaches), left_out=left_out)
@@ -167,30 +171,41 @@ def _spot(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
     ]
 
 
-def _flat(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
-    """Sizes that cost the same, where that is no coincidence of a few."""
-    if not contract.larger_costs_more:
-        return []
-    sizes: dict[tuple[object, ...], list[CheckedOffer]] = {}
+def _sizes(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
+    """Sizes of one GPU whose prices show that one unit was taken for the other, more than a few by chance."""
+    markets: dict[tuple[object, ...], list[CheckedOffer]] = {}
     for offer in offers:
-        sizes.setdefault(offer.market, []).append(offer)
-    several = [same for key, same in sizes.items() if key and len({o.gpu_count for o in same}) > 1]
-    found = [pair for same in several if (pair := _equal_sizes(same))]
-    if len(found) <= MOST_FLAT * len(several):
-        return []
-    return [
-        f"{large.label}: {large.gpu_count.normalize():f} GPUs cost no more than "
-        f"{small.gpu_count.normalize():f} as {small.label}"
-        for small, large in found
-    ]
+        markets.setdefault(offer.market, []).append(offer)
+    several = [same for key, same in markets.items() if key and len({o.gpu_count for o in same}) > 1]
+    flat = [seen for same in several if contract.larger_costs_more and (seen := _flat(same))]
+    steep = [seen for same in several if (seen := _steep(same))]
+    return [breach for found in (flat, steep) if len(found) > MOST_ODD * len(several) for breach in found]
 
 
-def _equal_sizes(offers: Sequence[CheckedOffer]) -> tuple[CheckedOffer, CheckedOffer] | None:
-    ordered = sorted(offers, key=lambda offer: (offer.usd_per_hour, offer.gpu_count))
-    for one, other in pairwise(ordered):
+def _flat(offers: Sequence[CheckedOffer]) -> str | None:
+    """A price per GPU as that of the instance: all sizes cost the same."""
+    for one, other in pairwise(sorted(offers, key=lambda offer: (offer.usd_per_hour, offer.gpu_count))):
         if one.gpu_count != other.gpu_count and other.usd_per_hour <= one.usd_per_hour * SAME:
             small, large = sorted((one, other), key=lambda offer: offer.gpu_count)
-            return small, large
+            return (
+                f"{large.label}: {large.gpu_count.normalize():f} GPUs cost no more than "
+                f"{small.gpu_count.normalize():f} as {small.label}"
+            )
+    return None
+
+
+def _steep(offers: Sequence[CheckedOffer]) -> str | None:
+    """A price of the instance as that per GPU: eight GPUs cost eight times as much each."""
+    cheapest: dict[Decimal, CheckedOffer] = {}
+    for offer in sorted(offers, key=lambda offer: -offer.usd_per_gpu_hour):
+        cheapest[offer.gpu_count] = offer
+    for small, large in combinations((cheapest[count] for count in sorted(cheapest)), 2):
+        times = large.gpu_count / small.gpu_count
+        if times >= 4 and large.usd_per_gpu_hour >= small.usd_per_gpu_hour * times * STEEP:
+            return (
+                f"{large.label}: each of {large.gpu_count.normalize():f} GPUs costs "
+                f"{large.usd_per_gpu_hour / small.usd_per_gpu_hour:.1f} times the one of {small.label}"
+            )
     return None
 
 

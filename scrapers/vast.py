@@ -217,10 +217,8 @@ SOURCE = Source(
     contract=Contract(
         min_offers=20,
         must_have=("h100",),
-        usd_per_gpu_hour=(Decimal("0.01"), Decimal(40)),
+        usd_per_gpu_hour=(Decimal("0.01"), Decimal(16)),
         max_median_change=1.0,
-        max_change=10.0,
-        max_spot_change=10.0,
         larger_costs_more=False,
         outlier_share=0.03,
     ),

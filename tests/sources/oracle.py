@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.alias import seed_aliases
@@ -16,7 +17,13 @@ from core.published import usd_per_hour
 from core.store.archive import Manifest
 from core.store.record import Batch
 from flows.judge import Parsed, judge, read
+from scrapers.capture import captures, read_capture
 from scrapers.source import Source
+
+CAPTURES = Path(__file__).resolve().parents[1] / "captures"
+
+READ_TOGETHER = frozenset({"oci_price_list"})
+"""One document alone says little there: shapes have no price."""
 
 USD_PER_UNIT = {"EUR": Decimal("1.16")}
 MOST_SECONDS = 5
@@ -183,6 +190,19 @@ class Subject:
         rank = ("revealed", "renamed", "fewer")
         how = "believed" if wrong else next((how for how in rank if how in hows), "unchanged")
         return Verdict(how, wrong=tuple(wrong), factor=max(changes))
+
+
+def captured(source: Source) -> dict[str, Subject]:
+    """The captures of a source by name, each with those that must be read together with it."""
+    documents = {path.name: read_capture(source.name, path) for path in captures(CAPTURES / source.name)}
+    return {
+        name: Subject(
+            source,
+            document,
+            [other for other in documents.values() if other is not document and source.name in READ_TOGETHER],
+        )
+        for name, document in documents.items()
+    }
 
 
 def paid(offer: Offer) -> tuple[object, ...]:

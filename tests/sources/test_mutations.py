@@ -9,38 +9,24 @@ at every byte; `--hypothesis-seed` takes others.
 
 import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scrapers.capture import captures, read_capture
 from scrapers.registry import SOURCES, get
 from tests.sources.mutate import MUTATIONS, STATES_ANOTHER_PRICE
-from tests.sources.oracle import MOST_SECONDS, Subject
+from tests.sources.oracle import MOST_SECONDS, Subject, captured
 from tests.sources.recorded import ANSWERS, RECORDED, Recorded
 from tests.sources.sheet import Sheet, sheet
 
-CAPTURES = Path(__file__).resolve().parents[1] / "captures"
-FILES = [(source.name, path) for source in SOURCES for path in captures(CAPTURES / source.name)]
-
-READ_TOGETHER = frozenset({"oci_price_list"})
-"""One document alone says nothing here: shapes have no price."""
+FILES = {f"{source.name}/{name}": subject for source in SOURCES for name, subject in captured(source).items()}
 
 EXAMPLES = int(os.environ.get("GPULEDGER_MUTATIONS", "120"))
 MANY = 10
 
-each_capture = pytest.mark.parametrize(
-    ("name", "path"), FILES, ids=lambda value: value.name if isinstance(value, Path) else value
-)
+each_capture = pytest.mark.parametrize("name", FILES)
 each_recorded = pytest.mark.parametrize("recorded", ANSWERS, ids=lambda recorded: recorded.path)
-
-
-def capture(name: str, path: Path) -> Subject:
-    beside = [other for other in captures(CAPTURES / name) if other != path]
-    others = [read_capture(name, other) for other in beside] if name in READ_TOGETHER else []
-    return Subject(get(name), read_capture(name, path), others)
 
 
 class Tally:
@@ -101,9 +87,9 @@ def fewer_for(taken_apart: Sheet, examples: int) -> int:
 
 
 @each_capture
-def test_a_mutated_capture_never_gives_a_wrong_price(name: str, path: Path, request, record_property):
-    subject = capture(name, path)
-    taken_apart = sheet(path.name, subject.document.body)
+def test_a_mutated_capture_never_gives_a_wrong_price(name: str, request, record_property):
+    subject = FILES[name]
+    taken_apart = sheet(name, subject.document.body)
     tally = mutate(subject, taken_apart, fewer_for(taken_apart, EXAMPLES), request)
     assert tally.outcomes
     tally.record(record_property)
@@ -121,9 +107,9 @@ def test_a_mutated_recorded_answer_never_gives_a_wrong_price(recorded: Recorded,
 
 @pytest.mark.faults
 @each_capture
-def test_many_mutations_of_a_capture(name: str, path: Path, request, record_property):
-    subject = capture(name, path)
-    taken_apart = sheet(path.name, subject.document.body)
+def test_many_mutations_of_a_capture(name: str, request, record_property):
+    subject = FILES[name]
+    taken_apart = sheet(name, subject.document.body)
     tally = mutate(subject, taken_apart, fewer_for(taken_apart, MANY * EXAMPLES), request)
     tally.record(record_property)
 
@@ -140,8 +126,8 @@ def test_many_mutations_of_a_recorded_answer(recorded: Recorded, request, record
 
 @pytest.mark.faults
 @each_capture
-def test_a_capture_cut_at_any_byte_never_gives_a_wrong_price(name: str, path: Path, record_property):
-    subject, tally = capture(name, path), Tally()
+def test_a_capture_cut_at_any_byte_never_gives_a_wrong_price(name: str, record_property):
+    subject, tally = FILES[name], Tally()
     for end in range(len(subject.document.body)):
         tally.count(subject, "truncated", subject.document.body[:end])
     tally.record(record_property)
@@ -149,9 +135,9 @@ def test_a_capture_cut_at_any_byte_never_gives_a_wrong_price(name: str, path: Pa
 
 @pytest.mark.faults
 @each_capture
-def test_any_leaf_of_a_capture_may_be_null(name: str, path: Path, record_property):
-    subject, tally = capture(name, path), Tally()
-    taken_apart = sheet(path.name, subject.document.body)
+def test_any_leaf_of_a_capture_may_be_null(name: str, record_property):
+    subject, tally = FILES[name], Tally()
+    taken_apart = sheet(name, subject.document.body)
     null = "null" if taken_apart.form == "json" else ""
     for cell in taken_apart.cells:
         tally.count(subject, "leaf null", taken_apart.spliced((cell.start, cell.end, null)).encode())

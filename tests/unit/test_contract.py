@@ -174,3 +174,13 @@ def test_a_larger_instance_may_cost_less_than_a_smaller_one_of_another_family():
 def test_hosts_of_a_marketplace_may_ask_the_same_for_more():
     market = replace(CONTRACT, larger_costs_more=False)
     assert breaches(sizes("2.5", "2.5"), market) == ()
+
+
+def test_a_price_per_gpu_that_grows_with_the_gpus_is_that_of_the_instance():
+    assert breaches(sizes("1.5", "3", "6", "96")) == (
+        "runpod x8 global: each of 8 GPUs costs 8.0 times the one of runpod x1 global",
+    )
+
+
+def test_a_larger_instance_may_cost_twice_as_much_per_gpu():
+    assert breaches(sizes("1.01", "3.5", "7.2", "16.29")) == ()

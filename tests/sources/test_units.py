@@ -1,0 +1,93 @@
+"""A price per GPU taken for that of an instance, or the reverse, never gets into the ledger.
+
+Every answer is read rightly, then the prices of all its instances with several GPUs are multiplied or divided
+by their count, as an adapter would that takes the unit for another. The batch must break its contract: at
+first sight by the bands and by sizes that cost the same, later also by what the last run said.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from core.money import Price
+from core.offer import Offer
+from core.store.record import Batch
+from scrapers.registry import SOURCES, get
+from tests.sources.oracle import Subject, captured
+from tests.sources.recorded import ANSWERS, RECORDED
+
+SUBJECTS = {
+    **{f"{source.name}/{name}": subject for source in SOURCES for name, subject in captured(source).items()},
+    **({entry.path: Subject(get(entry.source), entry.document) for entry in ANSWERS} if RECORDED else {}),
+}
+TOO_LITTLE_TO_TELL = {
+    "aws_on_demand/linux-od-2014.json": "one instance of two GPUs",
+    "vultr/plans.json": "one instance of two GPUs",
+    "verda/instance_types_excerpt.json": "one instance of two GPUs",
+}
+"""Answers whose only prices in question change by less than prices may."""
+
+SEVERAL = {
+    name: subject
+    for name, subject in SUBJECTS.items()
+    if name not in TOO_LITTLE_TO_TELL and any(entry.fact.gpu_count > 1 for entry in subject.baseline.offers)
+}
+
+UNSEEN_AT_FIRST = {
+    ("aws_spot/history-us-east-1.xml", "multiplied"): "one p5, whose spot price is an eighth of the dearest",
+    ("oci_price_list/prices.json", "divided"): "one size of each GPU",
+    ("oci_price_list/shapes.json", "divided"): "one size of each GPU",
+}
+"""Answers of which the first run ever could believe the wrong unit, and why."""
+
+each = pytest.mark.parametrize("name", SEVERAL)
+either = pytest.mark.parametrize("how", ["multiplied", "divided"])
+
+
+def misread(offer: Offer, how: str) -> Offer:
+    """The offer as read by somebody who takes the unit for the other one."""
+    if offer.gpu_count <= 1:
+        return offer
+    factor = offer.gpu_count if how == "multiplied" else 1 / offer.gpu_count
+    price = Price(amount=offer.price.amount * factor, currency=offer.price.currency, unit=offer.price.unit)
+    upfront = offer.upfront_amount and offer.upfront_amount * factor
+    return offer.model_copy(update={"price": price, "upfront_amount": upfront})
+
+
+def judged(subject: Subject, how: str, previous: dict[str, Decimal]) -> Batch:
+    offers = [replace(entry, fact=misread(entry.fact, how)) for entry in subject.baseline.offers]
+    return subject.judged(replace(subject.baseline, offers=offers), previous=previous)
+
+
+def test_there_are_answers_with_instances_of_several_gpus():
+    assert {name.partition("/")[0] for name in SEVERAL} >= {
+        "aws_on_demand",
+        "azure_retail",
+        "coreweave",
+        "vast",
+    }
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_an_answer_read_rightly_keeps_its_contract(name: str):
+    subject = SUBJECTS[name]
+    assert subject.judged(subject.baseline, previous={}).error is None
+
+
+@each
+@either
+def test_a_misread_unit_breaks_the_contract_at_first_sight(name: str, how: str, record_property):
+    outcome = judged(SEVERAL[name], how, {}).outcome
+    record_property("units", (name, how, outcome))
+    assert outcome == "quarantined" or (name, how) in UNSEEN_AT_FIRST
+
+
+@each
+@either
+def test_a_misread_unit_breaks_the_contract_after_a_right_run(name: str, how: str):
+    subject = SEVERAL[name]
+    batch = judged(subject, how, subject.prices)
+    right = {entry.fact.offer_id: entry.fact.price for entry in subject.baseline.offers}
+    believed = [entry.fact for entry in batch.offers if entry.fact.price != right[entry.fact.offer_id]]
+    assert believed == []
