@@ -34,6 +34,8 @@ FABRIC_GPUS = {"gb200": 72, "gb300": 72, "tpu-v3": 1024, "tpu": 8192}
 PCIE_NETWORK_GB_PER_SECOND = 1.6
 # PCIe 4.0 x16, both directions, where no link is published
 PCIE_BYTES_PER_SECOND = 64e9
+# one direction of PCIe 4.0 x16, of which generations before and after have half and twice
+HOST_BYTES_PER_SECOND = 32e9
 # ml-engineering, table of the highest matrix-multiply rates, bf16: 12 accelerators from 0.51 to 0.97,
 # median 0.785
 UNMEASURED_CEILING = 0.785
@@ -85,6 +87,7 @@ def device(plan: TrainingPlan, gpu: GPU) -> Device:
         memory_bytes_per_second=bandwidth,
         interconnect_bytes_per_second=inside,
         network_bytes_per_second=network_bytes_per_second(plan, gpu),
+        host_bytes_per_second=HOST_BYTES_PER_SECOND * 2.0 ** ((gpu.pcie_generation or 4) - 4),
         fabric_gpus=float(fabric_gpus(gpu)),
         is_quantised=float(precision in LOWER_PRECISIONS),
     )

@@ -109,7 +109,8 @@ def states(w: Workload, at: Layout, k: Constants) -> Memory:
     copied = (w.gradient_bytes > 2.0) & (at.sharding < 2) & (w.keeps_copies > 0)
     gradient_bytes = w.gradient_bytes + where(copied, k.gradient_copy_bytes, 0.0)
     gradients = where(at.sharding >= 2, sharded, held) * trained * gradient_bytes
-    optimizer = where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes
+    # offloaded states live in the host's memory (ZeRO-Offload, arXiv:2101.06840, section 4.1)
+    optimizer = where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes * (1.0 - w.is_offloaded)
     # two gathered layers of weights while sharded, ZeRO-3 prefetch
     gathered = where(at.sharding >= 3, 2.0 * held / w.layers * 2.0, 0.0) * k.allocator_slack
     # the step of an optimizer that is not fully sharded works on copies

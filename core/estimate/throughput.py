@@ -48,6 +48,7 @@ class Device:
     memory_bytes_per_second: Any
     interconnect_bytes_per_second: Any
     network_bytes_per_second: Any
+    host_bytes_per_second: Any
     fabric_gpus: Any
     """Accelerators that the interconnect joins, if more than a node."""
     is_quantised: Any
@@ -184,7 +185,10 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     data = data + where(across, calls * group * k.hop_seconds, 0.0)
 
     state = held * trained * (w.optimizer_bytes + w.gradient_bytes + 2.0) * 2.0
-    optimizer = state / where(at.sharding >= 1, group, 1.0) / device.memory_bytes_per_second
+    share = where(at.sharding >= 1, group, 1.0)
+    optimizer = state / share / device.memory_bytes_per_second
+    # gradients go to the host, weights come back, and its memory is read and written in between
+    optimizer = optimizer + w.is_offloaded * state / share / device.host_bytes_per_second
     nodes = maximum(at.gpus / at.gpus_per_node, 1.0)
     straggler = (work + bubble + data) * k.straggler_share * log2(nodes)
     return StepTime(

@@ -71,6 +71,7 @@ class Workload:
     is_fused: Any
     is_quantised: Any
     keeps_copies: Any
+    is_offloaded: Any
 
     @property
     def model_flops_per_token(self) -> Any:
@@ -209,6 +210,7 @@ def _workload(
         is_fused=float(is_fused(plan)),
         is_quantised=float(plan.precision in ("fp8", "fp4")),
         keeps_copies=float(keeps_copies(plan)),
+        is_offloaded=float(plan.hardware.offload == "optimizer"),
     )
 
 
