@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,9 +14,11 @@ import stamina
 from core.config import FetchSettings
 from core.document import Credential, Document, Request
 from core.errors import MissingCredentialError, RefusedFetchError, SourceError, TransientFetchError
+from scrapers.politeness import Politeness
 from scrapers.redaction import without, without_bytes
 from scrapers.source import Source
 from scrapers.stream import filtered_lines, inflated
+from scrapers.watch import Watch
 
 USER_AGENT = "gpuledger/0.1 (GPU price ledger)"
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
@@ -43,22 +43,6 @@ class Fetched:
     documents: tuple[Document, ...]
     is_complete: bool
     notes: tuple[str, ...] = ()
-
-
-class Politeness:
-    """Keeps a minimum time between two requests to one host, over all threads. Hosts are the sources' own,
-    so that many sources behind one mirror do not wait for each other."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._next_at: dict[str, float] = {}
-
-    def wait(self, host: str, seconds: float) -> None:
-        with self._guard:
-            now = time.monotonic()
-            start_at = max(now, self._next_at.get(host, now))
-            self._next_at[host] = start_at + seconds
-        time.sleep(max(0.0, start_at - now))
 
 
 @dataclass(kw_only=True)
@@ -203,10 +187,23 @@ class Fetcher:
         self.politeness.wait(urlsplit(request.url).netloc, source.seconds_between_requests)
         url = self._address(source, request)
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", **request.headers}
+        headers["Connection"] = "close"
         if known and request.method == "GET":
             headers |= _conditional(known)
+        with Watch(source.name, request.url, self.settings.total_seconds) as watch:
+            return self._at(source, request, known, url, headers, watch)
+
+    def _at(
+        self,
+        source: Source,
+        request: Request,
+        known: Known | None,
+        url: str,
+        headers: dict[str, str],
+        watch: Watch,
+    ) -> Document | None:
+        """The answer at an address, or where that sends us."""
         auth_headers, query = self._key(request.credential)
-        deadline = time.monotonic() + self.settings.total_seconds
         origin = urlsplit(url)
         for _ in range(MAX_REDIRECTS + 1):
             # A key is for the host that was asked, not for where it sends us.
@@ -219,17 +216,21 @@ class Fetcher:
                     headers=headers | (auth_headers if is_asked else {}),
                     timeout=self.settings.timeout_seconds,
                     follow_redirects=False,
+                    extensions={"trace": watch.trace},
                 ) as response:
                     if response.has_redirect_location:
                         url = self._redirect(source, request, origin, url, response)
+                        host = urlsplit(url).hostname
+                        watch.must_be_public = host if host != origin.hostname else None
                         continue
                     if request.may_be_missing and response.status_code in {403, 404}:
                         return None
-                    return self._document(source, request, known, response, deadline)
+                    return self._document(source, request, known, response, watch)
             except httpx.HTTPError as error:
                 message = self._without_secrets(f"{type(error).__name__}: {error}")
+                message = f"not complete after {watch.seconds:g} s" if watch.is_over else message
                 raise TransientFetchError(source.name, request.url, message) from None
-            except httpx.InvalidURL as error:
+            except (httpx.InvalidURL, ValueError) as error:
                 raise RefusedFetchError(
                     source.name, request.url, f"address not understood: {error}"
                 ) from None
@@ -241,7 +242,7 @@ class Fetcher:
         request: Request,
         known: Known | None,
         response: httpx.Response,
-        deadline: float,
+        watch: Watch,
     ) -> Document:
         status = response.status_code
         if status == 304 and known:
@@ -252,7 +253,7 @@ class Fetcher:
         elif status != 200:
             raise RefusedFetchError(source.name, request.url, f"HTTP {status}")
         else:
-            body = self._body(source, request, response, deadline)
+            body = self._body(source, request, response, watch)
         return Document(
             source=source.name,
             request=request,
@@ -267,8 +268,8 @@ class Fetcher:
     def _header(self, response: httpx.Response, name: str) -> str:
         return self._without_secrets(response.headers.get(name, ""))[:200]
 
-    def _body(self, source: Source, request: Request, response: httpx.Response, deadline: float) -> bytes:
-        chunks = inflated(self._chunks(source, request, response, deadline))
+    def _body(self, source: Source, request: Request, response: httpx.Response, watch: Watch) -> bytes:
+        chunks = inflated(self._chunks(source, request, response, watch))
         line_filter = source.line_filter(request)
         limit = source.max_body_mib << 20
         body = bytearray()
@@ -286,7 +287,7 @@ class Fetcher:
         return without_bytes(bytes(body), self._secrets())
 
     def _chunks(
-        self, source: Source, request: Request, response: httpx.Response, deadline: float
+        self, source: Source, request: Request, response: httpx.Response, watch: Watch
     ) -> Iterator[bytes]:
         """The bytes as sent, in blocks of about a MiB; whoever unpacks them bounds what they unpack to."""
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -296,10 +297,8 @@ class Fetcher:
             )
         block = bytearray()
         for chunk in response.iter_raw():
-            if time.monotonic() > deadline:
-                raise TransientFetchError(
-                    source.name, request.url, f"not complete after {self.settings.total_seconds:g} s"
-                )
+            if watch.is_over:
+                raise TransientFetchError(source.name, request.url, f"not complete after {watch.seconds:g} s")
             block += chunk
             if len(block) >= 1 << 20:
                 yield bytes(block)
@@ -361,12 +360,13 @@ def secret_variables(sources: Iterable[Source]) -> frozenset[str]:
 
 
 def _conditional(known: Known) -> dict[str, str]:
-    headers = {"If-None-Match": known.etag} if known.etag else {}
-    return headers | ({"If-Modified-Since": known.last_modified} if known.last_modified else {})
+    """Only what a header can carry: an ETag outside ASCII is not asked for again."""
+    asked = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
+    return {name: value for name, value in asked.items() if value and value.isascii()}
 
 
 def _retry_after(text: str, now: datetime) -> float | None:
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
     try:
         at = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
