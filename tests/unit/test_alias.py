@@ -49,7 +49,7 @@ CASES: dict[str, tuple[str, str, str | None, str | None]] = {
     "more than 8 % is not": ("lambda", "A100", "86.5", "a100"),
     "the provider's own row goes before the general one": ("gcp", "NVIDIA A100", None, "a100-sxm-40gb"),
     "its row with the memory goes before its row without": ("gcp", "A100", "80", "a100-sxm-80gb"),
-    "a general row with the memory goes before an own row without": ("runpod", "A100", "40", "a100-40gb"),
+    "an own row goes before a general one with the memory": ("runpod", "A100", "40", "a100-pcie-80gb"),
     "a row with a memory says nothing about an unknown memory": ("vast", "only", None, None),
     "an unknown label": ("lambda", "B300", None, None),
     "part of a label is no label": ("lambda", "A100 80GB", None, None),
