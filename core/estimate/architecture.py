@@ -24,6 +24,8 @@ HEAD_SIZE = 128
 VOCABULARY_SIZE = 32_000
 # above this relative distance a published count and the shape cannot be the same network
 COUNT_TOLERANCE = 0.15
+# a shape may leave experts out and count too low; nothing makes it count this many times too high
+REFUSED_RATIO = 3.0
 # below this share of active parameters a network must be a mixture of experts
 SPARSE_SHARE = 0.8
 
@@ -210,6 +212,11 @@ def _resolved(
     filled = _filled(keys, published, active, assumptions)
     shape = Architecture(**filled)
     counted = shape.counted_parameters
+    if published is not None and counted > REFUSED_RATIO * published:
+        raise InvalidPlanError(
+            "parameters",
+            f"{published:.4g} given, but the shape counts up to {counted:.4g}: not the same network",
+        )
     if published is not None and abs(counted / published - 1.0) > COUNT_TOLERANCE:
         warnings.append(f"parameters {published:.4g} given, but the shape counts up to {counted:.4g}")
     if published is None and active is None:
@@ -285,9 +292,8 @@ def _experts_from_counts(
         attention //= 2
     embeddings = 2 * d * out["vocabulary_size"]
     per_token = max((active - embeddings) / layers - attention, 0.1 * active / layers)
-    width = int(
-        out.get("expert_ffn_hidden_size") or out.get("ffn_hidden_size") or per_token / (2 * matrices * d)
-    )
+    given = out.get("expert_ffn_hidden_size") or out.get("ffn_hidden_size")
+    width = int(given or max(per_token / (2 * matrices * d), 1.0))
     expert = matrices * d * width
     used = max(1, round(per_token / expert))
     experts = max(used + 1, round(used + (published - active) / (layers * expert)))

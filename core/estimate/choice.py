@@ -243,7 +243,7 @@ def hours(found: Choice, of: Problem, kinds: Sequence[object], k: Constants) -> 
     gpus = of.layout.gpus[:, 0]
     step = np.where(found.is_possible, found.time.total, np.inf)
     steady = _inherited(step * gpus, gpus, kinds) / gpus
-    hfu = found.time.hardware_flops / (steady * of.device.half_flops_per_second[:, 0])
+    hfu = found.time.hardware_flops / (step * of.device.half_flops_per_second[:, 0])
     whole = _inherited(steady * np.asarray(whole_run_factor(hfu, k)) * gpus, gpus, kinds) / gpus
     return Hours(
         step_seconds=steady,

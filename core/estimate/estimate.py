@@ -136,7 +136,11 @@ def assembled(
         spread = k.steady_spread
     elif precision != plan.precision:
         assumptions.append(f"precision: {precision}, as {gpu.gpu_id} has no {plan.precision}")
-    hardware_flops = float(choice.time.hardware_flops[row]) * gpus
+    mfu = float(step_flops / (step_seconds * gpus * peak))
+    # at the speed computed for this count alone; an inherited speed comes with less recomputation
+    hfu = float(choice.time.hardware_flops[row] / (choice.time.total[row] * peak))
+    if plan.hardware.mfu is not None:
+        hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
     tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
     spread = math.hypot(spread, k.assumed_spread * math.sqrt(len(assumptions)))
@@ -166,8 +170,8 @@ def assembled(
         active_parameters=float(w.active_parameters),
         model_flops=float(model_flops),
         flops_per_token=float(w.model_flops_per_token),
-        mfu=float(step_flops / (step_seconds * gpus * peak)),
-        hfu=float(hardware_flops / (step_seconds * gpus * peak)),
+        mfu=mfu,
+        hfu=max(hfu, mfu),
         tokens_per_second=tokens_per_second,
         step_seconds=step_seconds,
         wall_hours=wall,

@@ -43,7 +43,7 @@ def parameters_per_gpu(w: Workload, at: Layout) -> tuple[Any, Any]:
     """Dense and routed parameters that one GPU of the first stage would hold without data-parallel
     sharding.
     """
-    dense_body = w.parameters - w.routed_parameters - w.embedding_parameters
+    dense_body = maximum(w.parameters - w.routed_parameters - w.embedding_parameters, 0.0)
     # both embeddings sit on different stages once there are two of them
     embedding = w.embedding_parameters / where(at.pipeline_parallel > 1, 2.0, 1.0)
     dense = (dense_body / at.pipeline_parallel + embedding) / at.tensor_parallel
