@@ -125,8 +125,12 @@ def scatter(points: Sequence[Mapping[str, Any]]) -> Scatter | None:
         )
         for point, hour, dollars in zip(points, hours, usd, strict=True)
     ]
-    ordered = sorted(dots, key=lambda dot: dot.x)
-    path = "".join(f"{'L' if index else 'M'}{dot.x} {dot.y}" for index, dot in enumerate(ordered))
+    # the points that are cheapest so far, going from fast to slow; the others win by risk
+    front: list[Dot] = []
+    for dot in sorted(dots, key=lambda dot: (dot.x, -dot.y)):
+        if not front or dot.y > front[-1].y:
+            front.append(dot)
+    path = "".join(f"{'L' if index else 'M'}{dot.x} {dot.y}" for index, dot in enumerate(front))
     return Scatter(dots, path, x_ticks, y_ticks)
 
 

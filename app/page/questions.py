@@ -9,7 +9,8 @@ from functools import lru_cache
 from core.store import sql
 
 _HEAD = re.compile(r"^-- (?:question|grain): (.+)$", re.MULTILINE)
-_PARAMETER = re.compile(r"\$[a-z_]+|getvariable\(")
+# parameters, variables and views that only a quote makes
+_NEEDS_MORE = re.compile(r"\$[a-z_]+|getvariable\(|quote_offer")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,6 @@ def saved() -> tuple[Question, ...]:
     for name in sql.files("queries"):
         text = sql.text(name)
         head = _HEAD.search(text)
-        if head and not _PARAMETER.search(text):
+        if head and not _NEEDS_MORE.search(text):
             found.append(Question(name.removeprefix("queries/"), head[1], text.strip()))
     return tuple(found)

@@ -80,7 +80,9 @@ def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
     first, last = (at - TREND).timestamp(), at.timestamp()
     for row in found.rows:
         points = [(when.timestamp(), float(amount)) for when, amount in trends.get(row["price_id"], [])]
-        row["trend"] = drawing.spark_path(points, first, last)
+        # no change in that time: the price held all along
+        held = [(first, float(row["amount"]))] if row["valid_from"].timestamp() <= first else []
+        row["trend"] = drawing.spark_path(points or held, first, last)
     end = query.skip_rows + len(found.rows)
     following = Cursor(served.edition.number, end, question).text() if end < found.total else None
     return {

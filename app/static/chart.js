@@ -121,11 +121,11 @@
     pen.textBaseline = "top";
     pen.textAlign = "center";
     const wanted = Math.max(2, Math.floor((p.right - p.left) / 110));
-    const every = Math.max(1, Math.ceil((last - first + 1) / wanted));
-    for (let i = first; i <= last; i += every) {
-      const text = day(i);
-      const x = Math.min(Math.max(p.x(i), p.left + 34), p.right - 34);
-      pen.fillText(data.step_seconds * every < 86400 ? text.slice(5, 16).replace("T", " ") : text.slice(0, 10), x, p.bottom + 8);
+    for (let n = 0; n < wanted; n++) {
+      const step = view[0] + ((n + 0.5) / wanted) * (view[1] - view[0]);
+      const text = day(Math.floor(step));
+      const isHourly = (view[1] - view[0]) / wanted * data.step_seconds < 86400;
+      pen.fillText(isHourly ? text.slice(5, 16).replace("T", " ") : text.slice(0, 10), p.x(step), p.bottom + 8);
     }
     pen.save();
     pen.beginPath();
