@@ -9,6 +9,7 @@ a source states only a month, the first of it is the day.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -50,7 +51,7 @@ def parse(document: Document) -> Iterator[Fact]:
         ParseError: other columns, a value that cannot be read, a price without its source, or two prices of
             one offer on one day; names the line.
     """
-    reader = csv.DictReader(document.text().splitlines(), strict=True)
+    reader = csv.DictReader(io.StringIO(document.text(), newline=""), strict=True)
     seen: set[tuple[str, datetime | None]] = set()
     try:
         if tuple(reader.fieldnames or ()) != COLUMNS:

@@ -174,6 +174,9 @@ def _machine(
 
 
 def _list(document: Document) -> Iterator[Fact]:
+    # YAML has no closing mark: cut within its last number it would still be read.
+    if not document.body.endswith(b"\n"):
+        raise document.error("the list does not end with a line end")
     tree = _tree(document)
     instances = fields(leaf(tree, "compute", "instance"))
     if not instances:

@@ -86,7 +86,8 @@ def _tables(document: Document) -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 
 def _row(header: list[str], line: list[str]) -> dict[str, str]:
-    if len(line) != len(header) or len(set(header)) != len(header):
+    # Without its title a column of announced prices would look like none at all.
+    if len(line) != len(header) or len(set(header)) != len(header) or "" in header:
         return {"cells": " | ".join(line)}
     return dict(zip(header, line, strict=True))
 

@@ -12,16 +12,20 @@ OUTCOMES = ("unchanged", "fewer", "renamed", "revealed", "refused", "quarantined
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tallies: Counter[tuple[str, str]] = Counter()
     recorded: list[tuple[str, int, int, int, dict[str, int]]] = []
+    units: dict[str, dict[str, str]] = {}
     most_seconds, largest_change = 0.0, 1.0
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
         properties = dict(getattr(report, "user_properties", ()))
         if report.when == "call" and "mutations" in properties:
             for kind, outcome, count in properties["mutations"]:
                 tallies[kind, outcome] += count
-            most_seconds = max(most_seconds, properties["most seconds"])
-            largest_change = max(largest_change, properties["largest change"])
+            most_seconds = max(most_seconds, properties.get("most seconds", 0.0))
+            largest_change = max(largest_change, properties.get("largest change", 1.0))
         if report.when == "call" and "recorded" in properties:
             recorded.append(properties["recorded"])
+        if report.when == "call" and "units" in properties:
+            name, how, outcome = properties["units"]
+            units.setdefault(name, {})[how] = outcome
     write = terminalreporter.write_line
     if recorded:
         terminalreporter.section("recorded answers", sep="-")
@@ -29,6 +33,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for path, rows, offers, others, skipped in sorted(recorded):
             why = "; ".join(f"{count} {reason}" for reason, count in skipped.items())
             write(f"{path:55} {rows:6} {offers:6} {others:6}  {why}")
+    if units:
+        terminalreporter.section("prices misread by the count of GPUs, without an earlier run", sep="-")
+        write(f"{'answer':55} {'multiplied':>12} {'divided':>12}")
+        for name, found in sorted(units.items()):
+            write(f"{name:55} {found.get('multiplied', ''):>12} {found.get('divided', ''):>12}")
     if tallies:
         terminalreporter.section("mutations of answers", sep="-")
         write(f"{'kind':17}" + "".join(f"{outcome:>12}" for outcome in OUTCOMES))

@@ -92,10 +92,7 @@ class Subject:
     @cached_property
     def held_to(self) -> Source:
         """The source with its contract, less what a capture of a few rows cannot have."""
-        ids = {
-            seed_aliases().resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib) or ""
-            for offer in (entry.fact for entry in self.baseline.offers)
-        }
+        ids = {gpu_id(entry.fact) or "" for entry in self.baseline.offers}
         contract = self.source.contract
         must_have = tuple(p for p in contract.must_have if any(gpu.startswith(p) for gpu in ids))
         few = min(contract.min_offers, len(self.baseline.offers) // 2)
@@ -166,7 +163,7 @@ class Subject:
                 continue
             if any(f"{offer.price.amount:f}" in row for row in self.left_out):
                 hows.add("revealed")
-            elif before is None and self.shape(offer) in self.shapes:
+            elif before is None and (self.shape(offer) in self.shapes or gpu_id(offer) is None):
                 hows.add("renamed")
             else:
                 if before:
@@ -207,6 +204,11 @@ def captured(source: Source) -> dict[str, Subject]:
 
 def paid(offer: Offer) -> tuple[object, ...]:
     return offer.price.amount, offer.price.currency, offer.price.unit, offer.upfront_amount
+
+
+def gpu_id(offer: Offer) -> str | None:
+    """An unknown label is listed as unmapped; nobody is quoted its price."""
+    return seed_aliases().resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib)
 
 
 def per_gpu_hour(offer: Offer) -> Decimal:

@@ -7,8 +7,12 @@ offer beyond its bounds. `GPULEDGER_MUTATIONS=N` tries N per document; `-m fault
 at every byte; `--hypothesis-seed` takes others.
 """
 
+import json
 import os
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -142,3 +146,37 @@ def test_any_leaf_of_a_capture_may_be_null(name: str, record_property):
     for cell in taken_apart.cells:
         tally.count(subject, "leaf null", taken_apart.spliced((cell.start, cell.end, null)).encode())
     tally.record(record_property)
+
+
+def test_a_hundred_megabytes_of_junk_are_refused_in_bounded_time_and_memory(record_property):
+    program = Path(__file__).with_name("junk.py")
+    done = subprocess.run([sys.executable, program], capture_output=True, check=True, text=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["source"] for row in rows} == {source.name for source in SOURCES}
+    assert [row for row in rows if row["outcome"] != "ParseError"] == []
+    assert max(row["seconds"] for row in rows) < MOST_SECONDS
+    # Text takes up to four bytes a character while it is looked at.
+    assert max(row["extra_mb"] for row in rows) < 700
+    record_property("mutations", [("100 MB of junk", "refused", len(rows))])
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "put"),
+    [
+        # An unmarked cell moves all others one to the left, so that spot stands under on-demand.
+        (
+            "coreweave/pricing_2026-09.html",
+            '<div class="table-v2-cell instance-price"><span class="item-value">Contact us</span>',
+            '<div class=""><span class="item-value">Contact us</span>',
+        ),
+        # Without its title the column of new prices is not seen, and the old ones count.
+        ("nebius/prices.html", "GPU-hour (Effective October 1, 2026)", ""),
+        # The end of a YAML list may be cut within a number.
+        ("gcp_page/pricing.yml", "month: 0.01\n", "month: 0.0"),
+    ],
+)
+def test_damage_that_once_gave_a_wrong_price_is_refused(name: str, found: str, put: str):
+    subject = FILES[name]
+    body = subject.document.body.decode()
+    assert found in body
+    assert subject.verdict(body.replace(found, put).encode()).how in ("refused", "quarantined")
