@@ -69,9 +69,9 @@ def now() -> datetime:
 def ledger() -> Ledger:
     """The ledger with all sources, for commands that write. Loads the adapters."""
     from flows.pipeline import Ledger
-    from scrapers.registry import SOURCES
+    from scrapers.archives.registry import EVERY_SOURCE
 
-    return Ledger(home=home(), sources=SOURCES, clock=now)
+    return Ledger(home=home(), sources=EVERY_SOURCE, clock=now)
 
 
 @contextmanager

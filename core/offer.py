@@ -109,6 +109,12 @@ class Offer(OfferKey):
     """Only for lists that date their own rows; otherwise the document's `fetched_at` counts."""
 
 
+class Withdrawn(OfferKey):
+    """A dated list's word that an offer was no longer there at a time."""
+
+    observed_at: AwareDatetime
+
+
 class StoragePrice(_Fact):
     """A list price for keeping a GB for a month."""
 
@@ -178,7 +184,16 @@ class Skipped:
     row: Any
 
 
-Fact = Offer | StoragePrice | TransferPrice | ExchangeRate | InterruptionBand | MarketSample | Skipped
+Fact = (
+    Offer
+    | Withdrawn
+    | StoragePrice
+    | TransferPrice
+    | ExchangeRate
+    | InterruptionBand
+    | MarketSample
+    | Skipped
+)
 
 
 def observed_at(offer: Offer, fetched_at: datetime) -> datetime:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from pydantic import ValidationError
@@ -13,24 +13,16 @@ from core.band import Band, seed_bands
 from core.contract import BatchReport, CheckedOffer, check
 from core.document import Document
 from core.errors import ContractError, ParseError, SourceError
-from core.offer import Fact, Offer, PurchaseOption, Skipped
+from core.offer import Fact, Offer, PurchaseOption, Skipped, Withdrawn
 from core.published import usd_per_hour
 from core.store.archive import FetchFailure, Manifest
 from core.store.record import Batch
-from core.store.staging import Located, SideFact
+from core.store.staging import Located
+from flows.parsed import Parsed
+from flows.sift import sift
 from scrapers.source import Source
 
-
-@dataclass(frozen=True, kw_only=True)
-class Parsed:
-    """What the documents of one run say, or how reading them ended."""
-
-    manifest: Manifest
-    source: Source
-    offers: Sequence[Located] = ()
-    side_facts: Sequence[SideFact] = ()
-    skipped: Sequence[Skipped] = ()
-    error: SourceError | None = None
+LOG = logging.getLogger("gpuledger")
 
 
 def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> Parsed:
@@ -48,9 +40,15 @@ def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> P
             source=source,
             error=ParseError(source.name, documents[0].request.url, f"a fact that cannot be: {seen}"),
         )
+    except Exception as error:
+        # A bug of one adapter ends its own runs, not everybody's; a corrected one replays them.
+        message = f"the adapter broke: {type(error).__name__}: {str(error)[:200]}"
+        LOG.exception("the adapter broke", extra={"source": source.name, "run_id": manifest.run_id})
+        url = documents[0].request.url if documents else source.homepage
+        return Parsed(manifest=manifest, source=source, error=ParseError(source.name, url, message))
     skipped = [fact for _, fact in found if isinstance(fact, Skipped)]
     located, doubled = _merged(source, documents, found)
-    side = [fact for _, fact in found if not isinstance(fact, (Offer, Skipped))]
+    side = [fact for _, fact in found if not isinstance(fact, (Offer, Withdrawn, Skipped))]
     return Parsed(
         manifest=manifest, source=source, offers=located, side_facts=side, skipped=[*skipped, *doubled]
     )
@@ -75,14 +73,24 @@ def _merged(
     chosen: dict[tuple[str, object], Located] = {}
     doubled: list[Skipped] = []
     for number, fact in found:
-        if not isinstance(fact, Offer):
+        if not isinstance(fact, (Offer, Withdrawn)):
             continue
         key = (fact.offer_id, fact.observed_at)
         before = chosen.get(key)
+        if before is not None and source.is_dated_list and not _is_lower(fact, before.fact):
+            doubled.append(Skipped("a dearer price of the same time", fact.model_dump(mode="json")))
+            continue
         if before is not None:
             doubled.append(Skipped("listed twice in one run", before.fact.model_dump(mode="json")))
         chosen[key] = Located(fact=fact, document_no=number)
     return list(chosen.values()), doubled
+
+
+def _is_lower(fact: Offer | Withdrawn, other: Offer | Withdrawn) -> bool:
+    """Of two words about one offer and time the lower price stands, and any price before a withdrawal."""
+    if not isinstance(fact, Offer):
+        return False
+    return not isinstance(other, Offer) or fact.price.amount < other.price.amount
 
 
 def judge(
@@ -110,6 +118,8 @@ def judge(
             outcome="failed",
             error=failure,
         )
+    if source.confidence != "direct" and parsed.error is None:
+        return sift(parsed, aliases=aliases, usd_per_unit=usd_per_unit, bands=bands or seed_bands())
     report = _held(parsed, aliases, previous, usd_per_unit, bands or seed_bands())
     error = parsed.error or _breach(parsed, report)
     if error is not None:
@@ -147,7 +157,8 @@ def _held(
     usd_per_unit: Mapping[str, Decimal],
     bands: Mapping[str, Band],
 ) -> BatchReport:
-    checked = [_checked(entry.fact, aliases, usd_per_unit) for entry in parsed.offers]
+    offers = [entry.fact for entry in parsed.offers if isinstance(entry.fact, Offer)]
+    checked = [_checked(offer, aliases, usd_per_unit) for offer in offers]
     return check(
         checked,
         parsed.source.contract,

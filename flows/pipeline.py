@@ -6,6 +6,7 @@ nothing else; from the manifest on, everything can be repeated from disk.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,16 +22,25 @@ import duckdb
 
 from core.alias import Alias, Aliases, read_aliases, seed_rows
 from core.document import Document, Request
-from core.errors import MissingCredentialError, SourceError
+from core.errors import (
+    CorruptError,
+    GPULedgerError,
+    MissingCredentialError,
+    ParseError,
+    SourceError,
+    StoreBusyError,
+)
 from core.store import sql
 from core.store.archive import Archive, FetchFailure, Manifest, run_id
-from core.store.database import Home, turn, writing
+from core.store.database import Home, turn, turn_of_source, writing
 from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish
 from core.store.record import Batch, is_recorded, record
 from flows.judge import Parsed, judge, read
 from scrapers.fetch import Fetched, Fetcher, Known
 from scrapers.source import Source
+
+LOG = logging.getLogger("gpuledger")
 
 RECOVERY = timedelta(days=40)
 """How far back a refresh looks for runs that were fetched and never recorded."""
@@ -45,7 +55,7 @@ class RunReport:
     source: str
     run_id: str
     outcome: str
-    """accepted, quarantined, failed, skipped (no key) or checked (dry run)."""
+    """accepted, quarantined, failed, skipped (no key, or being read by another) or checked (dry run)."""
     offers: int = 0
     changes: int = 0
     new_offers: int = 0
@@ -91,13 +101,20 @@ def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Mani
 
     Raises:
         MissingCredentialError: the source cannot be read without a key.
+        StoreBusyError: another refresh is reading the source.
     """
-    ledger.home.create()
+    with turn_of_source(ledger.home, source.name):
+        return _fetch(ledger, source, fetcher)
+
+
+def _fetch(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Manifest, tuple[str, ...]]:
     archive = ledger.archive
     before = archive.newest(source.name, ledger.clock() - RECOVERY)
     # A clock that was set back must not write into the past: a source's times only go forward.
     earliest = before.observed_at + timedelta(microseconds=1) if before else datetime.min.replace(tzinfo=UTC)
     started_at = max(ledger.clock(), earliest)
+    while archive.has_run(run_id(source.name, started_at)):
+        started_at += timedelta(microseconds=1)
     entries: list[dict[str, Any]] = []
     failure: FetchFailure | None = None
     notes: tuple[str, ...] = ()
@@ -114,10 +131,16 @@ def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Mani
             if error is not None:
                 fetched, superseded = _fall_back(source, fetcher, error, fetched, entries, keep)
         notes, is_complete = fetched.notes, fetched.is_complete
-    except MissingCredentialError:
-        raise
     except SourceError as error:
         failure = FetchFailure(kind=type(error).__name__, message=error.message, url=error.url)
+    except GPULedgerError:
+        raise
+    except Exception as error:
+        # An adapter that breaks ends its own run; the others go on. Its name says enough: what it says of
+        # itself may hold a key.
+        LOG.exception("the adapter broke", extra={"source": source.name})
+        message = f"the adapter broke while following answers: {type(error).__name__}"
+        failure = FetchFailure(kind=ParseError.__name__, message=message, url=source.homepage)
     manifest = replace(
         _manifest_of(source, started_at),
         observed_at=max(ledger.clock(), started_at),
@@ -165,7 +188,8 @@ def _known(archive: Archive, before: Manifest | None, request: Request) -> Known
     for entry in before.documents:
         if entry["url"] == request.url and entry["method"] == request.method:
             sha256, etag, modified = entry["sha256"], entry["etag"], entry["last_modified"]
-            if etag or modified:
+            # Where the bytes broke, the whole answer is asked for, which mends the archive.
+            if (etag or modified) and archive.holds(sha256):
                 return Known(body=partial(archive.body, sha256), etag=etag, last_modified=modified)
     return None
 
@@ -195,6 +219,7 @@ def source_row(source: Source) -> SourceRow:
         every_seconds=int(source.every.total_seconds()),
         homepage=source.homepage,
         licence=source.licence,
+        confidence=source.confidence,
     )
 
 
@@ -204,11 +229,12 @@ def record_runs(ledger: Ledger, parsed: Iterable[Parsed], *, do_publish: bool = 
     with turn(ledger.home):
         with writing(ledger.home) as connection:
             aliases = open_ledger(ledger, connection)
-            for run in sorted([*parsed, *_left_over(ledger, connection, parsed)], key=_order):
+            left_over, broken = _left_over(ledger, connection, parsed)
+            for run in sorted([*parsed, *left_over], key=_order):
                 if not is_recorded(connection, run.manifest.run_id):
                     reports.append(record_one(connection, run, aliases))
         number = publish(ledger.home, now=ledger.clock()) if do_publish else None
-    return CycleReport(runs=tuple(reports), snapshot=number)
+    return CycleReport(runs=(*reports, *broken), snapshot=number)
 
 
 def _order(run: Parsed) -> str:
@@ -217,17 +243,29 @@ def _order(run: Parsed) -> str:
 
 def _left_over(
     ledger: Ledger, connection: duckdb.DuckDBPyConnection, parsed: Iterable[Parsed]
-) -> list[Parsed]:
+) -> tuple[list[Parsed], list[RunReport]]:
+    """Runs that an earlier process fetched but never recorded, and those of them that cannot be read."""
     since = ledger.clock() - RECOVERY
     recorded = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
     ours = {run.manifest.run_id for run in parsed}
     found: list[Parsed] = []
+    broken: list[RunReport] = []
     for run in ledger.archive.run_ids(since):
         if run not in recorded and run not in ours:
-            left = read_run(ledger, ledger.archive.manifest(run))
+            try:
+                left = read_run(ledger, ledger.archive.manifest(run))
+            except CorruptError as error:
+                broken.append(_broken(run, error))
+                continue
             if left is not None:
                 found.append(left)
-    return found
+    return found, broken
+
+
+def _broken(run: str, error: CorruptError) -> RunReport:
+    """A run that cannot be recorded, because its part of the archive broke first. It is named every time,
+    until somebody restores the file or deletes the manifest."""
+    return RunReport(source=run.partition("Z-")[2], run_id=run, outcome="failed", error=str(error))
 
 
 def record_one(connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Aliases) -> RunReport:
@@ -292,7 +330,7 @@ def _fetch_all(
     def one(source: Source) -> Parsed | None:
         try:
             manifest, said = fetch_source(ledger, source, fetcher)
-        except MissingCredentialError as error:
+        except (MissingCredentialError, StoreBusyError) as error:
             report = RunReport(source=source.name, run_id="", outcome="skipped", error=str(error))
             skipped.append(report)
             done(source.name, "skipped")

@@ -21,6 +21,7 @@ from core.errors import GPULedgerError, MissingCredentialError, SourceError, Tra
 from core.store.database import Home
 from flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs
 from scrapers.fetch import Fetcher, secret_variables
+from scrapers.archives.registry import EVERY_SOURCE
 from scrapers.registry import SOURCES, get
 from scrapers.signed import signed_sources
 
@@ -38,7 +39,7 @@ def _settings() -> Settings:
 
 
 def _ledger(settings: Settings) -> Ledger:
-    return Ledger(home=Home(settings.home), sources=SOURCES, clock=_clock)
+    return Ledger(home=Home(settings.home), sources=EVERY_SOURCE, clock=_clock)
 
 
 def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:

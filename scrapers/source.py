@@ -52,6 +52,9 @@ class Source:
     """What is published there, in one line, for `docs/sources.md`."""
     licence: str = ""
     """Terms note."""
+    confidence: str = "direct"
+    """Who saw the prices: `direct` (we read the provider), `observed` (another project read it by program),
+    `reported` (it does not say how), `curated` (typed by hand), `derived` (computed from parts)."""
     is_dated_list: bool = False
     """A list whose rows carry their own dates (the bundled list, an imported archive). Every observation is
     kept, absence says nothing, and a live source that saw the same offer as late goes before it."""

@@ -7,8 +7,6 @@ writers take turns on a lock file beside it, and readers only ever see numbered 
 
 from __future__ import annotations
 
-import fcntl
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from core.errors import StoreBusyError, StoreError
+from core.errors import StoreError
+from core.store.lock import held
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,15 @@ class Home:
     def lock(self) -> Path:
         return self.path / "writer.lock"
 
+    def remove_database(self) -> None:
+        """Delete the writer's file and its write-ahead log."""
+        self.database.unlink(missing_ok=True)
+        self.remove_log()
+
+    def remove_log(self) -> None:
+        """Delete the write-ahead log that a killed writer left, because its file goes too."""
+        self.database.with_name(self.database.name + ".wal").unlink(missing_ok=True)
+
     def create(self) -> None:
         """Make the folders, readable by their owner alone.
 
@@ -64,22 +72,20 @@ def turn(home: Home, *, wait_seconds: float = 60.0) -> Generator[None]:
         StoreBusyError: another writer kept it for longer than `wait_seconds`.
     """
     home.create()
-    deadline = time.monotonic() + wait_seconds
-    try:
-        file = home.lock.open("a")
-    except OSError as error:
-        raise StoreError(f"cannot write {home.lock}: {error.strerror}") from error
-    with file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StoreBusyError(
-                        f"another writer has held {home.lock} for {wait_seconds:g} s"
-                    ) from None
-                time.sleep(0.02)
+    with held(home.lock, wait_seconds=wait_seconds, whose="another writer"):
+        yield
+
+
+@contextmanager
+def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Generator[None]:
+    """Hold the turn to fetch one source, so that its runs follow each other: the order of their times is the
+    order in which they are recorded, and in which a replay reads them.
+
+    Raises:
+        StoreBusyError: another refresh of it kept the turn for longer than `wait_seconds`.
+    """
+    home.create()
+    with held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=f"another refresh of {source}"):
         yield
 
 
@@ -94,7 +100,8 @@ NEW_FILE: dict[str, str | bool | int | float | list[str]] = {
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """What every connection to a ledger or a snapshot is set to."""
     connection.execute("set timezone = 'UTC'")
-    # Offers are numbered densely: aggregates per offer go into an array instead of a hash table, 4 times faster.
+    # Offers are numbered densely: aggregates per offer go into an array instead of a hash table, 4 times
+    # faster.
     connection.execute("set perfect_ht_threshold = 17")
 
 
@@ -103,7 +110,7 @@ def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
     """The writer's database; only inside `turn`. Closed, and so checkpointed, on the way out.
 
     Raises:
-        StoreError: the file cannot be opened.
+        StoreError: the file cannot be opened, or the disk refused.
     """
     try:
         connection = duckdb.connect(str(home.database), config=NEW_FILE)
@@ -112,6 +119,8 @@ def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
     try:
         prepare(connection)
         yield connection
+    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException) as error:
+        raise StoreError(f"cannot write {home.database}: {error}") from error
     finally:
         connection.close()
 

@@ -1,6 +1,6 @@
-"""What is kept beside the logs so that questions stay quick however long they grow: checkpoints of the state, and
-one row per GPU and day. All of it follows from the logs; publishing brings it up to date, a late import sends
-it back to the oldest time that changed."""
+"""What is kept beside the logs so that questions stay quick however long they grow: checkpoints of the
+state, and one row per GPU and day. All of it follows from the logs; publishing brings it up to date, a late
+import sends it back to the oldest time that changed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ CHECKED_WHOLE = 5_000_000
 
 
 def check(connection: duckdb.DuckDBPyConnection, *, everything: bool = False) -> None:
-    """Run the checks of `sql/checks` over the runs since the last publishing, or over all where that is quick.
+    """Run the checks of `sql/checks` over the runs since the last publishing, or over all where that is
+    quick.
 
     Raises:
         StoreError: a check found rows; names it and shows one.

@@ -28,6 +28,7 @@ class SourceRow:
     every_seconds: int
     homepage: str
     licence: str
+    confidence: str = "direct"
 
 
 def migrate(
@@ -103,7 +104,7 @@ def _load_sources(connection: duckdb.DuckDBPyConnection, sources: tuple[SourceRo
     for row in sources:
         connection.execute(
             "insert into source values ($source, $provider, $kind, $fresh_for_seconds, $every_seconds,"
-            " $homepage, $licence)",
+            " $homepage, $licence, $confidence)",
             vars(row),
         )
 

@@ -19,8 +19,10 @@ from core.offer import (
     InterruptionBand,
     MarketSample,
     Offer,
+    OfferKey,
     StoragePrice,
     TransferPrice,
+    Withdrawn,
 )
 from core.published import MICRO
 
@@ -29,7 +31,7 @@ from core.published import MICRO
 class Located:
     """A fact and the document that says so."""
 
-    fact: Offer
+    fact: Offer | Withdrawn
     document_no: int
 
 
@@ -46,13 +48,13 @@ def _size(value: Decimal | None) -> Decimal | None:
     return None if value is None else value.quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
 
 
-# column -> (Arrow type, value of an offer); the order is that of the table `offer`
-_OFFER_COLUMNS: dict[str, tuple[pa.DataType, Callable[[Offer], Any]]] = {
+# column -> (Arrow type, value of an offer or its withdrawal); terms are all that a withdrawal states
+_TERM_COLUMNS: dict[str, tuple[pa.DataType, Callable[[OfferKey], Any]]] = {
     "offer_id": (pa.string(), lambda offer: offer.offer_id),
     "provider": (pa.string(), lambda offer: offer.provider),
     "via": (pa.string(), lambda offer: offer.via),
     "sku": (pa.string(), lambda offer: offer.sku),
-    "instance_type": (pa.string(), lambda offer: offer.instance_type or offer.sku),
+    "instance_type": (pa.string(), lambda offer: getattr(offer, "instance_type", "") or offer.sku),
     "region": (pa.string(), lambda offer: offer.region),
     "zone": (pa.string(), lambda offer: offer.zone),
     "tier": (pa.string(), lambda offer: offer.tier),
@@ -62,6 +64,10 @@ _OFFER_COLUMNS: dict[str, tuple[pa.DataType, Callable[[Offer], Any]]] = {
     "term_months": (_MONEY, lambda offer: _micro(offer.term_months)),
     "payment": (pa.string(), lambda offer: offer.payment),
     "operating_system": (pa.string(), lambda offer: offer.operating_system),
+}
+
+# column -> (Arrow type, value of an offer); null for a withdrawal
+_OFFER_COLUMNS: dict[str, tuple[pa.DataType, Callable[[Offer], Any]]] = {
     "gpu_memory_gib": (_SIZE, lambda offer: _size(offer.gpu_memory_gib)),
     "vcpus": (_SIZE, lambda offer: _size(offer.vcpus)),
     "memory_gib": (_SIZE, lambda offer: _size(offer.memory_gib)),
@@ -76,7 +82,6 @@ _OFFER_COLUMNS: dict[str, tuple[pa.DataType, Callable[[Offer], Any]]] = {
     "currency": (pa.string(), lambda offer: offer.price.currency),
     "unit": (pa.string(), lambda offer: offer.price.unit.value),
     "effective_at": (_TIME, lambda offer: offer.effective_at),
-    "observed_at": (_TIME, lambda offer: offer.observed_at),
     "availability": (pa.string(), lambda offer: offer.availability.value),
 }
 
@@ -87,13 +92,21 @@ def seen_table(located: Sequence[Located], aliases: Aliases) -> pa.Table:
     columns: dict[str, pa.Array] = {
         "position": pa.array(range(len(offers)), pa.int32()),
         "gpu_id": pa.array(
-            [aliases.resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib) for offer in offers],
+            [
+                aliases.resolve(offer.provider, offer.gpu_label, getattr(offer, "gpu_memory_gib", None))
+                for offer in offers
+            ],
             pa.string(),
         ),
         "document_no": pa.array([entry.document_no for entry in located], pa.int32()),
     }
+    columns["observed_at"] = pa.array([offer.observed_at for offer in offers], _TIME)
+    for name, (kind, term) in _TERM_COLUMNS.items():
+        columns[name] = pa.array([term(offer) for offer in offers], kind)
     for name, (kind, value) in _OFFER_COLUMNS.items():
-        columns[name] = pa.array([value(offer) for offer in offers], kind)
+        columns[name] = pa.array(
+            [value(offer) if isinstance(offer, Offer) else None for offer in offers], kind
+        )
     return pa.table(columns)
 
 

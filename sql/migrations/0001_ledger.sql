@@ -9,7 +9,8 @@ create table source (
     fresh_for_seconds bigint not null,
     every_seconds bigint not null,
     homepage varchar not null,
-    licence varchar not null
+    licence varchar not null,
+    confidence varchar not null
 );
 comment on table source is 'One row per place where prices are read, as this release declares it.';
 comment on column source.source is 'Name of the source.';
@@ -19,6 +20,8 @@ comment on column source.fresh_for_seconds is 'A price is stale when it was last
 comment on column source.every_seconds is 'Interval of the schedule in seconds.';
 comment on column source.homepage is 'Page of the source for people.';
 comment on column source.licence is 'Terms note.';
+comment on column source.confidence is
+    'direct: we read the provider; observed: another project did by program; reported: how is not said; curated: by hand; derived: computed from parts.';
 
 create table scrape_run (
     run_no integer not null,

@@ -1,0 +1,128 @@
+"""Commands about the past: import, timing, export."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app import context, render
+from app.render import Format
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from flows.imports import ImportReport
+
+FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command(name="import")(run_import)
+
+
+def run_import(
+    archive: Annotated[
+        str,
+        typer.Argument(
+            help="gpuhunt, skypilot, cyclenerd, cloud-gpus, epoch, gpurentalprices, spot-prices or changes."
+        ),
+    ],
+    path: Annotated[str, typer.Argument(help="File, folder or https address.")],
+    observed_at: Annotated[
+        str | None, typer.Option(help="Time of files that do not date themselves, such as a commit's.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="What the file does not say: provider=aws; repeat.")
+    ] = None,
+    archive_version: Annotated[
+        str | None, typer.Option(help="Version of the archive, such as a commit; kept with every row.")
+    ] = None,
+    format: FormatOption = None,
+) -> None:
+    """Take past prices from another project's archive. Repeating it changes nothing."""
+    with context.answering():
+        from flows.imports import files_of, import_files
+        from scrapers.archives.registry import archive as find
+
+        source = find(archive)
+        said = _settings(settings)
+        if observed_at is not None:
+            at = context.instant(observed_at, "--observed-at")
+            assert at is not None
+            said["observed_at"] = at.isoformat()
+        if archive_version is not None:
+            said["archive_version"] = archive_version
+        ledger = context.ledger()
+        with _progress() as done:
+            if path.startswith("https://"):
+                report = _from_address(path, archive, said, done)
+            else:
+                report = import_files(ledger, source, files_of(Path(path)), context=said, done=done)
+        _say(report, format)
+
+
+def _from_address(
+    address: str, archive: str, said: dict[str, str], done: Callable[[int, int], None]
+) -> ImportReport:
+    from dataclasses import replace
+
+    from app.source_commands import fetcher
+    from core.document import Document, Request
+    from flows.imports import import_documents
+    from scrapers.archives.registry import archive as find
+
+    ledger = context.ledger()
+    source = replace(find(archive), requests=(Request(url=address, context=said),))
+    kept: list[Document] = []
+    fetcher(ledger).fetch(source, keep=kept.append, known=lambda request: None)
+    return import_documents(ledger, source, iter(kept), count=len(kept), done=done)
+
+
+def _settings(pairs: list[str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"--set: {pair!r} is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[int, int], None]]:
+    """A bar on a terminal's standard error; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield lambda files, all_files: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda files, all_files: bar.update(task, completed=files, total=all_files)
+
+
+def _say(report: ImportReport, format: Format | None) -> None:
+    rows = [
+        {
+            "archive": run.source,
+            "outcome": run.outcome,
+            "rows": run.offers,
+            "new_offers": run.new_offers,
+            "changes": run.changes,
+            "skipped": run.skipped,
+            "error": run.error,
+        }
+        for run in report.cycle.runs
+    ]
+    if rows:
+        render.emit(rows, format)
+    context.say(f"{report.files} files, {report.known_files} of them known before")
+    if any(run.outcome != "accepted" for run in report.cycle.runs):
+        raise typer.Exit(context.SOURCE_FAILED)

@@ -1,0 +1,132 @@
+"""Other people's archives into the ledger: their files are kept like any answer, then read, sifted and
+recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from core.document import Document, Request
+from core.errors import UsageError
+from core.store.archive import Manifest, run_id
+from flows.pipeline import CycleReport, Ledger, read_run, record_runs
+from scrapers.source import Source
+
+SUFFIXES = (".zip", ".csv", ".yml", ".yaml", ".json", ".jsonl", ".ndjson", ".parquet")
+
+FILES_PER_RUN = 200
+"""A run is read whole into memory; a year of daily files makes two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportReport:
+    """What an import did."""
+
+    cycle: CycleReport
+    files: int
+    known_files: int
+    """Files with bytes and context that an earlier import took."""
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file, or the files of a folder that an archive may be, in the order of their names.
+
+    Raises:
+        UsageError: nothing there.
+    """
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        if not found:
+            raise UsageError(f"{path} holds no file of an archive ({', '.join(SUFFIXES)})")
+        return found
+    if not path.is_file():
+        raise UsageError(f"no file {path}")
+    return [path]
+
+
+def import_files(
+    ledger: Ledger,
+    source: Source,
+    paths: Sequence[Path],
+    *,
+    context: Mapping[str, str],
+    done: Callable[[int, int], None] = lambda files, all_files: None,
+) -> ImportReport:
+    """Record the files of one archive that are news, and publish once.
+
+    Args:
+        context: what the files do not say about themselves; kept with each document.
+        done: called with the number of files read so far, for showing progress.
+    """
+    documents = (_document(ledger, source, path, context) for path in paths)
+    return import_documents(ledger, source, documents, count=len(paths), done=done)
+
+
+def import_documents(
+    ledger: Ledger,
+    source: Source,
+    documents: Iterator[Document],
+    *,
+    count: int,
+    done: Callable[[int, int], None] = lambda files, all_files: None,
+) -> ImportReport:
+    """As `import_files`, of bytes that are already here."""
+    ledger.home.create()
+    known = _known(ledger, source)
+    runs: list[Manifest] = []
+    entries: list[Mapping[str, object]] = []
+    files = known_files = 0
+    for document in documents:
+        files += 1
+        key = (document.sha256, _frozen(document.context))
+        if key in known:
+            known_files += 1
+        else:
+            known.add(key)
+            entries.append(ledger.archive.put(document))
+        if len(entries) == FILES_PER_RUN:
+            runs.append(_write(ledger, source, entries, len(runs)))
+            entries = []
+        done(files, count)
+    if entries:
+        runs.append(_write(ledger, source, entries, len(runs)))
+    parsed = [run for run in (read_run(ledger, manifest) for manifest in runs) if run is not None]
+    return ImportReport(cycle=record_runs(ledger, parsed), files=files, known_files=known_files)
+
+
+def _document(ledger: Ledger, source: Source, path: Path, context: Mapping[str, str]) -> Document:
+    return Document(
+        source=source.name,
+        # The last two folders often say which provider or version a file is of.
+        request=Request(url="file:" + "/".join(path.resolve().parts[-4:]), context=dict(context)),
+        body=path.read_bytes(),
+        fetched_at=ledger.clock(),
+    )
+
+
+def _known(ledger: Ledger, source: Source) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+    return {
+        (entry["sha256"], _frozen(entry["context"]))
+        for manifest in ledger.archive.manifests([source.name])
+        for entry in manifest.documents
+    }
+
+
+def _frozen(context: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(context.items()))
+
+
+def _write(ledger: Ledger, source: Source, entries: Sequence[Mapping[str, object]], number: int) -> Manifest:
+    # Runs are named by their time; several of one import are a microsecond apart.
+    now = ledger.clock() + timedelta(microseconds=number)
+    manifest = Manifest(
+        run_id=run_id(source.name, now),
+        source=source.name,
+        started_at=now,
+        observed_at=now,
+        documents=tuple(entries),
+    )
+    ledger.archive.write_manifest(manifest)
+    return manifest

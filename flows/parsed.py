@@ -1,0 +1,24 @@
+"""What the documents of one run say, before it is held against anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.errors import SourceError
+from core.offer import Skipped
+from core.store.archive import Manifest
+from core.store.staging import Located, SideFact
+from scrapers.source import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parsed:
+    """What the documents of one run say, or how reading them ended."""
+
+    manifest: Manifest
+    source: Source
+    offers: Sequence[Located] = ()
+    side_facts: Sequence[SideFact] = ()
+    skipped: Sequence[Skipped] = ()
+    error: SourceError | None = None

@@ -1,0 +1,61 @@
+"""Rows of other people's archives, believed or left out one by one.
+
+A live batch is taken or refused whole, since one wrong row shows that the reading is wrong. An archive mixes
+years, sources and slips of many hands: what cannot be is left out with its reason, and the rest stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from core.alias import Aliases
+from core.band import Band
+from core.offer import Offer, Skipped
+from core.published import usd_per_hour
+from core.store.record import Batch
+from core.store.staging import Located
+from flows.parsed import Parsed
+
+
+def sift(
+    parsed: Parsed, *, aliases: Aliases, usd_per_unit: Mapping[str, Decimal], bands: Mapping[str, Band]
+) -> Batch:
+    """The batch of an archive's run: every row that can be true.
+
+    Args:
+        usd_per_unit: exchange rates by currency; a row in another currency is taken as it is.
+        bands: believable US dollars per GPU-hour by `gpu_id`.
+    """
+    source = parsed.source
+    refused = dict(_refused(parsed, aliases, usd_per_unit, bands))
+    return Batch(
+        manifest=parsed.manifest,
+        kind="archive",
+        parser_version=source.parser_version,
+        offers=[entry for number, entry in enumerate(parsed.offers) if number not in refused],
+        side_facts=parsed.side_facts,
+        skipped=[*parsed.skipped, *refused.values()],
+    )
+
+
+def _refused(
+    parsed: Parsed, aliases: Aliases, usd_per_unit: Mapping[str, Decimal], bands: Mapping[str, Band]
+) -> Iterator[tuple[int, Skipped]]:
+    low, high = parsed.source.contract.usd_per_gpu_hour
+    for number, entry in enumerate(parsed.offers):
+        offer = entry.fact
+        if not isinstance(offer, Offer):
+            continue
+        rate = Decimal(1) if offer.price.currency == "USD" else usd_per_unit.get(offer.price.currency)
+        if rate is None:
+            continue
+        band = bands.get(aliases.resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib) or "")
+        least, most = (max(low, band.low), min(high, band.high)) if band else (low, high)
+        least *= min(offer.gpu_count, Decimal(1))
+        if not least <= usd_per_hour(offer, rate) / offer.gpu_count <= most:
+            yield number, Skipped("a price that no such GPU ever had", _shown(entry))
+
+
+def _shown(entry: Located) -> dict[str, object]:
+    return entry.fact.model_dump(mode="json", exclude_none=True)

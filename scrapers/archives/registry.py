@@ -1,0 +1,47 @@
+"""All archives that `gpuledger import` reads, in one explicit tuple."""
+
+from __future__ import annotations
+
+import difflib
+
+from core.errors import UsageError
+from scrapers.archives import (
+    changes,
+    cloud_gpus,
+    cyclenerd,
+    epoch,
+    gpuhunt,
+    gpurentalprices,
+    skypilot,
+    spot_prices,
+)
+from scrapers.registry import SOURCES
+from scrapers.source import Source
+
+ARCHIVES: tuple[Source, ...] = (
+    gpuhunt.SOURCE,
+    skypilot.SOURCE,
+    cyclenerd.SOURCE,
+    cloud_gpus.SOURCE,
+    epoch.SOURCE,
+    gpurentalprices.SOURCE,
+    spot_prices.SOURCE,
+    changes.SOURCE,
+)
+
+EVERY_SOURCE: tuple[Source, ...] = (*SOURCES, *ARCHIVES)
+"""What a ledger knows: all that is fetched and all that is imported."""
+
+
+def archive(name: str) -> Source:
+    """The archive of that name.
+
+    Raises:
+        UsageError: no such archive; names the nearest.
+    """
+    known = {source.name: source for source in ARCHIVES}
+    if name in known:
+        return known[name]
+    nearest = difflib.get_close_matches(name, known, n=2)
+    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else f"; known: {', '.join(known)}"
+    raise UsageError(f"unknown archive {name!r}{hint}")

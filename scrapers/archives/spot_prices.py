@@ -1,0 +1,64 @@
+"""orf/spot-prices: Parquet of AWS spot prices, `region, availability_zone, instance_type, spot_price,
+timestamp`.
+
+One row per change and zone, USD per instance and hour, times in UTC. The release does not say which operating
+system its prices are for; they agree with Linux, so rows are labelled as reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from core.document import Document
+from core.offer import Fact, PurchaseOption, Skipped
+from scrapers.archives.changes import LIST_CONTRACT
+from scrapers.archives.sighting import Sighting, fact, instant
+from scrapers.archives.table import table_rows
+from scrapers.source import Source
+
+COLUMNS = ("region", "availability_zone", "instance_type", "spot_price", "timestamp")
+
+
+def parse(document: Document) -> Iterator[Fact]:
+    """All rows of accelerated instance types.
+
+    Raises:
+        ParseError: other columns.
+    """
+    for row in table_rows(document):
+        if missing := [name for name in COLUMNS if name not in row]:
+            raise document.error(f"no column {missing[0]!r}; there are {list(row)}")
+        observed_at = instant(row["timestamp"])
+        if observed_at is None:
+            yield Skipped("no time of observation", dict(row))
+            continue
+        yield fact(
+            Sighting(
+                provider="aws",
+                sku=str(row["instance_type"]),
+                observed_at=observed_at,
+                amount=str(row["spot_price"]),
+                option=PurchaseOption.SPOT,
+                region=str(row["region"]),
+                zone=str(row["availability_zone"]),
+            ),
+            dict(row),
+        )
+
+
+SOURCE = Source(
+    name="spot-prices",
+    provider="aws",
+    homepage="https://github.com/orf/spot-prices",
+    every=timedelta(days=1),
+    fresh_for=timedelta(days=90),
+    requests=(),
+    is_dated_list=True,
+    confidence="reported",
+    parse=parse,
+    contract=LIST_CONTRACT,
+    covers="AWS spot prices per zone and change, all regions, several years",
+    licence="no licence is stated",
+    max_body_mib=2048,
+)

@@ -1,0 +1,219 @@
+# ruff: noqa: E501 - rows of tables are as long as their archives write them
+"""Archives into a ledger: one history however often and in whatever order, never above a direct look."""
+
+import csv
+import io
+import os
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.store.database import Home
+from core.store.lookup import OfferFilter, offers
+from core.store.publish import reading
+from flows.imports import ImportReport, files_of, import_files
+from flows.pipeline import Ledger
+from flows.replay import history_of, replay
+from scrapers.archives.registry import ARCHIVES, archive
+
+HEAD = "observed_at,event,provider,instance_type,region,price_usd_hour\n"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 10, 7, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+def ledger_in(folder: Path, *more) -> Ledger:
+    return Ledger(home=Home(folder), sources=(*ARCHIVES, *more), clock=Clock())
+
+
+def take(ledger: Ledger, tmp_path: Path, *texts: str, name: str = "changes", **context: str) -> ImportReport:
+    folder = tmp_path / f"in-{random.getrandbits(40):x}"
+    folder.mkdir()
+    for number, text in enumerate(texts):
+        (folder / f"{number}.csv").write_text(text)
+    return import_files(ledger, archive(name), files_of(folder), context=context)
+
+
+def history(ledger: Ledger) -> list[tuple]:
+    return history_of(ledger.home, ledger)
+
+
+def price(ledger: Ledger, at: str | None = None, **filters) -> dict[str, str]:
+    with reading(ledger.home) as connection:
+        found = offers(
+            connection, OfferFilter(**filters), as_of=datetime.fromisoformat(f"{at}+00:00") if at else None
+        )
+    return {
+        f"{offer.source} {offer.sku} {offer.region}": f"{offer.usd_per_hour.normalize():f}" for offer in found
+    }
+
+
+P5 = f"{HEAD}2025-01-01T00:00:00Z,baseline,aws,p5.48xlarge,us-east-1,98.32\n"
+
+
+def test_taking_the_same_file_again_changes_nothing(tmp_path):
+    ledger = ledger_in(tmp_path / "home")
+    take(ledger, tmp_path, P5)
+    before = history(ledger)
+    report = take(ledger, tmp_path, P5)
+    assert (report.files, report.known_files, report.cycle.runs) == (1, 1, ())
+    assert history(ledger) == before
+
+
+def test_the_same_bytes_of_another_day_are_another_observation(tmp_path):
+    ledger = ledger_in(tmp_path / "home")
+    row = "provider,instance_type,region,price_usd_hour\naws,p5.48xlarge,us-east-1,98.32\n"
+    take(ledger, tmp_path, row, observed_at="2025-01-01")
+    take(ledger, tmp_path, row, observed_at="2025-02-01")
+    with reading(ledger.home) as connection:
+        assert connection.execute("select count(*) from price_change").fetchone() == (2,)
+
+
+def test_a_removed_offer_ends_and_a_later_row_opens_it_again(tmp_path):
+    ledger = ledger_in(tmp_path / "home")
+    take(
+        ledger,
+        tmp_path,
+        P5
+        + "2025-03-01T00:00:00Z,removed,aws,p5.48xlarge,us-east-1,\n"
+        + "2025-05-01T00:00:00Z,added,aws,p5.48xlarge,us-east-1,55.04\n",
+    )
+    assert price(ledger, "2025-02-01") == {"changes p5.48xlarge us-east-1": "98.32"}
+    assert price(ledger, "2025-04-01") == {}
+    assert price(ledger, "2025-06-01") == {"changes p5.48xlarge us-east-1": "55.04"}
+
+
+def test_an_absurd_row_is_left_out_alone_and_counted(tmp_path):
+    ledger = ledger_in(tmp_path / "home")
+    report = take(ledger, tmp_path, P5 + "2025-02-01T00:00:00Z,changed,aws,p5.48xlarge,us-east-1,98320\n")
+    (run,) = report.cycle.runs
+    assert (run.outcome, run.offers) == ("accepted", 1)
+    with reading(ledger.home) as connection:
+        skipped = connection.execute("select reason, row_count from skipped_row").fetchall()
+    assert skipped == [("a price that no such GPU ever had", 1)]
+
+
+def test_replaying_the_archive_of_imports_gives_the_same_history(tmp_path):
+    ledger = ledger_in(tmp_path / "home")
+    take(ledger, tmp_path, P5, P5.replace("98.32", "55.04").replace("2025-01", "2025-07"))
+    report = replay(ledger, keep=False)
+    assert (report.intervals, report.added, report.removed) == (2, 0, 0)
+
+
+ROW = st.tuples(
+    st.integers(0, 6),  # day
+    st.sampled_from(["p5.48xlarge", "p4d.24xlarge"]),
+    st.sampled_from(["10", "20", "30.5", None]),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lists=st.lists(st.lists(ROW, min_size=1, max_size=6), min_size=2, max_size=4), seed=st.integers(0, 999)
+)
+def test_lists_in_any_order_give_the_same_history(tmp_path_factory, lists, seed):
+    texts = [
+        HEAD
+        + "".join(
+            f"2025-01-{day + 1:02}T00:00:00Z,{'removed' if usd is None else 'changed'},aws,{sku},us-east-1,{usd or ''}\n"
+            for day, sku, usd in rows
+        )
+        for rows in lists
+    ]
+    shuffled = random.Random(seed).sample(texts, len(texts))
+    found = []
+    for order in (texts, shuffled):
+        folder = tmp_path_factory.mktemp("any-order")
+        ledger = ledger_in(folder / "home")
+        for text in order:
+            take(ledger, folder, text)
+        with reading(ledger.home) as connection:
+            current = connection.execute(
+                "select offer_id, changed_at, amount from offer_current order by offer_id"
+            ).fetchall()
+        found.append((history(ledger), current, price(ledger), price(ledger, "2025-01-04")))
+    assert found[0] == found[1]
+
+
+REAL = os.environ.get("GPULEDGER_HISTORY")
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> Ledger:
+    if REAL is None:
+        pytest.skip("GPULEDGER_HISTORY is not set: no recorded archives to import")
+    ledger = ledger_in(tmp_path_factory.mktemp("real") / "home")
+    folder = Path(REAL)
+    for path, context in (
+        ("aws_karpenter_2022_2026/changes_aws.csv", {"provider": "aws"}),
+        ("azure_karpenter_2023_2026/gpu_changes.csv", {"provider": "azure"}),
+        ("aws_p5_daily_2025_2026/gpu_prices.csv", {"provider": "aws", "region": "us-east-1"}),
+        ("aws_ec2details_2018_2022/changes.csv", {"provider": "aws"}),
+        ("aws_sparecores_2024_02/server_price.csv", {}),
+    ):
+        report = import_files(ledger, archive("changes"), files_of(folder / path), context=context)
+        assert [run.outcome for run in report.cycle.runs] == ["accepted"], path
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("day", "p5", "p4d"),
+    [("2025-06-01", "98.32", "32.7726"), ("2025-06-30", "55.04", "21.957642")],
+    ids=["before the cut of June 2025", "after it"],
+)
+def test_the_cut_of_june_2025_is_in_the_real_archives(real, day, p5, p4d):
+    found = price(real, day, providers=["aws"], region="us-east-1", purchase_options=["on_demand"])
+    assert found["changes p5.48xlarge us-east-1"] == p5
+    assert found["changes p4d.24xlarge us-east-1"] == p4d
+
+
+def test_real_azure_prices_reach_back_to_2023(real):
+    found = price(real, "2023-11-15", providers=["azure"], region="eastus")
+    assert len(found) >= 20
+
+
+def test_every_refused_row_of_the_real_archives_has_a_reason(real):
+    with reading(real.home) as connection:
+        rows = connection.execute("select reason, sum(row_count) from skipped_row group by all").fetchall()
+    assert sum(count for _, count in rows) > 10_000
+    assert all(reason for reason, _ in rows)
+
+
+def test_a_direct_look_at_the_same_time_goes_before_the_archive(tmp_path, world, listing):
+    world.ledger = Ledger(
+        home=world.ledger.home, sources=(*world.ledger.sources, *ARCHIVES), clock=world.clock
+    )
+    world.refresh(listing(a=2, b=3))
+    at = world.clock.now.isoformat()
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        [
+            "observed_at",
+            "provider",
+            "sku",
+            "region",
+            "gpu_label",
+            "gpu_count",
+            "gpu_memory_gib",
+            "usd_per_gpu_hour",
+        ]
+    )
+    writer.writerow([at, "runpod", "a", "global", "NVIDIA H100 80GB HBM3", 1, 80, "9"])
+    take(world.ledger, tmp_path, out.getvalue())
+    assert world.prices() == {"a": "2", "b": "3"}
+    with reading(world.ledger.home) as connection:
+        ids = connection.execute(
+            "select offer_id, count(*) from offer group by 1 having count(*) = 2"
+        ).fetchall()
+    assert len(ids) == 1, "both sources must mean the same offer"
