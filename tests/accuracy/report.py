@@ -14,6 +14,7 @@ from core.estimate.calibrate import Peaks, Throughput
 from core.estimate.constants import Constants, constants
 
 ROOT = Path(__file__).resolve().parents[2]
+COLOURS = ("#7a3fa0", "#1b7fbd", "#e07b00", "#2a8f5a")
 THROUGHPUT_TABLES = ("benchmark", "llm_foundry", "mlperf")
 PEERS = {
     "la_flops_path_eff05_err_pct": "llm-analysis, FLOPs path at 0.5",
@@ -147,7 +148,10 @@ def plot(rows: Throughput, held_out: np.ndarray, path: Path) -> None:
             x=altair.X("published:Q", scale=scale, title=f"published {unit}"),
             y=altair.Y("predicted:Q", scale=scale, title=f"predicted {unit}"),
         )
-        points = base.mark_circle(size=28, opacity=0.55).encode(color=altair.Color("class:N", title=None))
+        colours = altair.Scale(domain=list(names.values()), range=list(COLOURS))
+        points = base.mark_circle(size=34, opacity=0.6).encode(
+            color=altair.Color("class:N", title=None, scale=colours)
+        )
         rule = (
             altair.Chart(line)
             .mark_line(color="#666", strokeDash=[4, 3])
@@ -175,18 +179,29 @@ FAMILY_HEAD = (
 )
 PREFACE = """# Accuracy
 
-How far estimates are from what was published, on rows that name their inputs. Errors are |predicted / published - 1|.
-Whole runs are compared by `gpu_hours.mid` (typical, end to end), benchmarks by `tokens_per_second` (tuned steady
-state), memory by `memory_gib.total`. Each row becomes the plan that its own columns state; what a row leaves out is
-assumed as for any plan. The tables of published rows lie outside the repository:
+How far estimates are from what was published, on rows that name their inputs. Errors are |predicted /
+published - 1|. Whole runs are compared by `gpu_hours.mid` (typical, end to end), benchmarks by
+`tokens_per_second` (tuned steady state), memory by `memory_gib.total`. Each row becomes the plan that its
+own columns state; what a row leaves out is assumed as for any plan. The tables of published rows lie
+outside the repository:
 
 ```
 GPULEDGER_TRUTH=DIR make accuracy
 ```
 
-The constants were selected once, on all rows, by looking at errors with each family left out: the form of the model
-has seen every family, its constants have not. An error on families that nobody has looked at may be larger.
+The constants were selected once, on all rows, by looking at errors with each family left out: the form of
+the model has seen every family, its constants have not. An error on families that nobody has looked at
+may be larger.
 """
+
+
+def told(verdict: dict[str, float]) -> str:
+    right, facts = verdict["right"] * 100, verdict["facts"]
+    safe, unsafe = verdict["wrong but safe"], verdict["wrong and unsafe"]
+    return (
+        f"\nOf {facts:.0f} facts about what fitted, {right:.1f} % are told right; {safe:.0f} are wrong "
+        f"on the safe side, {unsafe:.0f} are not.\n"
+    )
 
 
 def bars(
@@ -215,11 +230,10 @@ def bars(
 
 
 REASONS = """
-What keeps the first two from their bars: rows of one machine and model differ by 15 to 40 % with things that no column
-states. MLPerf submissions of the same eight GPUs and round differ by up to 40 % with the software stack; one vendor's
-tables of one model on one machine moved by 40 to 55 % between two container releases a month apart; runs of the same
-size took 0.6 to 1.8 times their computed steady state. A user's own measured speed removes that part
-(`gpuledger calibrate`).
+What keeps the first two from their bars: rows of one machine and model differ by things that no column
+states. Identical eight-GPU systems of one MLPerf round differ by up to 12 %, in one case threefold; one
+vendor's tables of one model on one machine moved by 40 to 55 % between two container releases;
+whole runs took 0.6 to 1.8 times their computed steady state. A user's own measured speed removes that part (`gpuledger calibrate`).
 """
 
 
@@ -248,8 +262,7 @@ def write(folder: Path, rows: Throughput, held_out: np.ndarray, peaks: Peaks, pa
         *(s.line() for s in remembered),
         "\nOn the rows of the BLOOM sweep, beside others:\n\n" + HEAD,
         *(s.line() for s in memory_peer_scores(folder, peaks, k)),
-        f"\nOf {verdict['facts']:.0f} facts about what fitted, {verdict['right'] * 100:.1f} % are told right; "
-        f"{verdict['wrong but safe']:.0f} are wrong on the safe side, {verdict['wrong and unsafe']:.0f} are not.\n",
+        told(verdict),
         "## By family, held out\n\n" + FAMILY_HEAD,
         *families(rows, held_out),
     ]

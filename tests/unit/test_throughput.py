@@ -46,7 +46,7 @@ def test_the_bubble_is_stages_less_one_over_micro_batches() -> None:
 
 def test_full_recomputation_adds_most_of_a_forward_pass() -> None:
     none, full = parts(plan(), 64), parts(plan(activation_recomputation="full"), 64)
-    assert 1.2 < full["gemm"] / none["gemm"] < 4 / 3
+    assert 1.15 < full["gemm"] / none["gemm"] < 4 / 3
     assert full["hardware_flops"] / none["hardware_flops"] == pytest.approx(4 / 3, rel=0.02)
 
 
