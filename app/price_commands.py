@@ -112,10 +112,10 @@ def _filter(
 
 
 def _decimal(text: str | None, flag: str) -> Decimal | None:
-    from core.money import decimal_from
-
     if text is None:
         return None
+    from core.money import decimal_from
+
     try:
         return decimal_from(text)
     except ValueError:
