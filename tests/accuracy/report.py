@@ -233,7 +233,8 @@ REASONS = """
 What keeps the first two from their bars: rows of one machine and model differ by things that no column
 states. Identical eight-GPU systems of one MLPerf round differ by up to 12 %, in one case threefold; one
 vendor's tables of one model on one machine moved by 40 to 55 % between two container releases;
-whole runs took 0.6 to 1.8 times their computed steady state. A user's own measured speed removes that part (`gpuledger calibrate`).
+whole runs took 0.6 to 1.8 times their computed steady state. A user's own
+measured speed removes that part (`gpuledger calibrate`).
 """
 
 
