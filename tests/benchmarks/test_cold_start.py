@@ -20,7 +20,7 @@ BARE_LOOKUP = """
 import sys
 import typer, rich, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
-    rows = connection.execute("from offer_latest where gpu_id like 'h100%' order by usd_per_gpu_hour").fetchall()
+    rows = connection.execute("from offer_latest where gpu_id like 'h100%' order by all").fetchall()
 sys.stdout.write(f"{len(rows)}\\n")
 """
 BARE_HELP = "import typer"
