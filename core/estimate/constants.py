@@ -53,6 +53,7 @@ class Constants:
     framework_gib: float
     communicator_gib: float
     pipeline_gib: float
+    pipeline_buffers: float
     memory_margin: float
     whole_run_blend: float
     whole_run_overhead: float

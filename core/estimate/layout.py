@@ -115,7 +115,7 @@ def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: fl
     contexts = [hw.context_parallel] if hw.context_parallel else contexts
     free = not states_division(plan.hardware)
     rows = [
-        (t, p, hw.virtual_pipeline or (2 if p > 1 and layers % (2 * p) == 0 else 1), c, e, z, r)
+        (t, p, hw.virtual_pipeline or (2 if free and p > 1 and layers % (2 * p) == 0 else 1), c, e, z, r)
         for t, p, c, e, z, r in product(tensors, pipelines, contexts, expert_degrees, shardings, levels)
         if not free or _is_usual(t, p, c, z, r, automatic)
     ]

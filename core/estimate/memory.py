@@ -86,8 +86,9 @@ def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
     stored = (full * tokens * 2.0 * w.hidden_size + (1.0 - full) * layer) * stage_layers
     per_pass = at.data_parallel * at.micro_batch_size * w.sequence_length
     micro_batches = maximum(w.global_batch_tokens / per_pass, 1.0)
-    interleaved = p * (1.0 + (p - 1.0) / (p * at.virtual_pipeline))
-    in_flight = minimum(where(at.virtual_pipeline > 1, interleaved, p), micro_batches)
+    # interleaving starts more micro-batches; without it, engines keep buffers of some more than one per stage
+    more = where(at.virtual_pipeline > 1, 1.0 / at.virtual_pipeline, k.pipeline_buffers)
+    in_flight = minimum(p + (p - 1.0) * more, micro_batches)
     working = where(full > 0, layer, 0.0)
     kept = where(w.is_adapted > 0, k.adapter_logit_bytes, k.logit_bytes)
     logits = tokens * w.vocabulary_size * kept / t
