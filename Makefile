@@ -8,6 +8,8 @@ STAMP := $(VENV)/.synced
 PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
+# certificates as the machine trusts them, so that it works behind a company's proxy as well
+export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
