@@ -25,8 +25,8 @@ from core.errors import GPULedgerError
 from core.store.database import Home
 from core.store.serving import SnapshotPool
 
-ABOUT = """What GPU clouds charge, since when, and what a training plan costs with it. Read-only; money is decimal
-text in US dollars with its unit in the key. Every answer is from one snapshot, which `ETag` names."""
+ABOUT = """What GPU clouds charge, since when, and what a training plan costs with it. Read-only; money is
+decimal text in US dollars with its unit in the key. Every answer is from one snapshot, which `ETag` names."""
 
 
 def create_app(

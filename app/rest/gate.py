@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.desk import Desk
 from app.rest.limits import Rate, Token, is_known_host
 from app.rest.metering import Meter
-from app.rest.problems import MEDIA_TYPE, document
+from app.rest.problems import MEDIA_TYPE, ProblemError, document
 from core.errors import GPULedgerError
 
 Headers = list[tuple[bytes, bytes]]
@@ -240,7 +240,7 @@ class Gate:
             message = await receive()
             seen["bytes"] += len(message.get("body", b""))
             if seen["bytes"] > BODY_BYTES:
-                raise BodyTooLargeError
+                raise ProblemError(413, "too-large", f"body: more than {BODY_BYTES} bytes")
             return message
 
         is_head = scope["method"] == "HEAD"
@@ -256,16 +256,9 @@ class Gate:
         inner: Scope = {**scope, "method": "GET"} if is_head else scope
         try:
             await self._app(inner, bounded, dressed)
-        except BodyTooLargeError:
-            await self._send(scope, headers, _too_large(), send)
-            return "other", 413
         except Exception:
             LOG.exception("failed: %s", scope["path"])
         return _route(inner), seen["status"]
-
-
-class BodyTooLargeError(Exception):
-    """A body without a length turned out too large."""
 
 
 def _is_kept(path: str) -> bool:

@@ -73,7 +73,8 @@ def ledger_lines(edition: Edition, status: Iterable[Mapping[str, Any]]) -> Itera
     yield from gauge("gpuledger_source_age_seconds", "Age of the last accepted run of a source.")
     for row in rows:
         if row["age_hours"] is not None:
-            yield f'gpuledger_source_age_seconds{{source="{row["source"]}"}} {float(row["age_hours"]) * 3600:.0f}'
+            seconds = float(row["age_hours"]) * 3600
+            yield f'gpuledger_source_age_seconds{{source="{row["source"]}"}} {seconds:.0f}'
     yield from gauge("gpuledger_source_is_stale", "1: past its freshness target.")
     for row in rows:
         yield f'gpuledger_source_is_stale{{source="{row["source"]}"}} {int(row["state"] == "stale")}'

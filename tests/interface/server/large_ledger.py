@@ -1,21 +1,36 @@
 """A made-up market of any size with a year of prices, written straight into the ledger's tables.
 
-A third of the offers is spot and changes its price at 20 % of the steps, the others at 1.5 %: with hourly steps that
-is 40 million changes for 60,000 offers. Prices fall slowly and differ by accelerator, provider and purchase option.
+A third of the offers is spot and changes its price at 20 % of the steps, the others at 1.5 %: with hourly
+steps that is 40 million changes for 60,000 offers. Prices fall slowly and differ by accelerator, provider and
+purchase option.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from core.alias import seed_rows
-from core.store.database import Home, turn, writing
+from core.store.database import Home, transaction, turn, writing
 from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish
 
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+"""What time it is in the tests."""
+
 SOURCE = "runpod"
-PROVIDERS = (
-    "runpod lambda coreweave aws azure gcp oci vast nebius crusoe verda hyperstack vultr digitalocean scaleway ovh "
-    "linode massedcompute latitude datacrunch"
-).split()
+PROVIDERS = [
+    *("runpod", "lambda", "coreweave", "aws", "azure", "gcp", "oci", "vast", "nebius", "crusoe"),
+    *(
+        "verda",
+        "hyperstack",
+        "vultr",
+        "digitalocean",
+        "scaleway",
+        "ovh",
+        "linode",
+        "massedcompute",
+        "latitude",
+    ),
+    "tensordock",
+]
 
 SETUP = """
 create or replace temp macro amount_of(n, step, worth) as
@@ -44,13 +59,13 @@ order by n;
 
 OFFERS = """
 insert into offer (
-    offer_no, offer_id, source, provider, sku, instance_type, region, tier, gpu_label, gpu_count, purchase_option,
-    term_months, gpu_id, gpu_memory_gib, vcpus, memory_gib, local_storage_gb, network, billing_increment_seconds,
-    first_run_no
+    offer_no, offer_id, source, provider, sku, instance_type, region, tier, gpu_label, gpu_count,
+    purchase_option, term_months, gpu_id, gpu_memory_gib, vcpus, memory_gib, local_storage_gb, network,
+    billing_increment_seconds, first_run_no
 )
 select
-    offer_no, offer_id, $source, provider, sku, instance_type, region, tier, gpu_label, gpu_count, purchase_option,
-    term_months, gpu_id, memory_gib, 16 * gpu_count, 120 * gpu_count, 500 * gpu_count,
+    offer_no, offer_id, $source, provider, sku, instance_type, region, tier, gpu_label, gpu_count,
+    purchase_option, term_months, gpu_id, memory_gib, 16 * gpu_count, 120 * gpu_count, 500 * gpu_count,
     if(gpu_count = 8, 'infiniband 3200 Gb/s', null), 60, 1
 from made
 """
@@ -62,13 +77,15 @@ select
     amount_of(made.offer_no, step.range, made.worth)::decimal(18, 6), 'USD', 'gpu_hour', 1, 1
 from range($from_step, $to_step) as step
 cross join made
-where step.range = 0 or hash(made.offer_no * 10007 + step.range) % 10000 < if(purchase_option = 'spot', 2000, 150)
+where step.range = 0
+    or hash(made.offer_no * 10007 + step.range) % 10000 < if(purchase_option = 'spot', 2000, 150)
 order by 1, 2
 """
 
 CURRENT = """
 insert into offer_current (
-    offer_no, source, offer_id, changed_at, amount, currency, unit, run_no, document_no, availability, stock_changed_at
+    offer_no, source, offer_id, changed_at, amount, currency, unit, run_no, document_no, availability,
+    stock_changed_at
 )
 select
     made.offer_no, $source, made.offer_id, latest.changed_at, latest.amount, 'USD', 'gpu_hour', 1, 1,
@@ -87,8 +104,8 @@ select $start::timestamptz, offer_no, if(offer_no % 11 = 0, 'sold_out', 'availab
 
 RUN = """
 insert into scrape_run (
-    run_no, run_id, source, started_at, observed_at, outcome, is_complete, offer_count, change_count, skipped_count,
-    parser_version
+    run_no, run_id, source, started_at, observed_at, outcome, is_complete, offer_count, change_count,
+    skipped_count, parser_version
 ) values ($no, $id, $source, $at, $at, 'accepted', true, $offers, 0, 0, 1)
 """
 
@@ -97,6 +114,23 @@ insert into document (
     document_no, run_no, url, method, context, sha256, body_bytes, status, content_type, fetched_at
 ) values (1, 1, 'https://prices.example/list', 'GET', '{}', repeat('ab', 32), 2, 200, 'application/json', $at)
 """
+
+
+NEW_PRICE = """
+insert into price_change (observed_at, offer_no, amount, currency, unit, run_no, document_no)
+select $at::timestamptz, offer_no, $usd::decimal(18, 6), 'USD', 'gpu_hour', $run_no, 1
+from offer where gpu_id = 'h100-sxm-80gb'
+"""
+
+NEW_STATE = """
+update offer_current set amount = $usd::decimal(18, 6), changed_at = $at::timestamptz, run_no = $run_no
+where offer_no in (select offer_no from offer where gpu_id = 'h100-sxm-80gb')
+"""
+
+
+def run_named(number: int, at: datetime, offers: int) -> dict[str, object]:
+    """Parameters of RUN."""
+    return {"no": number, "id": f"run-{number}", "source": SOURCE, "at": at, "offers": offers}
 
 
 def fill(home: Home, *, now: datetime, offers: int = 60_000, days: int = 365, step_hours: int = 24) -> None:
@@ -133,25 +167,18 @@ def fill(home: Home, *, now: datetime, offers: int = 60_000, days: int = 365, st
             connection.execute(STOCK, {"start": start})
             connection.execute(DOCUMENT, {"at": start})
             for number, at in ((1, start), (2, now - timedelta(minutes=20))):
-                run = {"no": number, "id": f"run-{number}", "source": SOURCE, "at": at, "offers": offers}
-                connection.execute(RUN, run)
+                connection.execute(RUN, run_named(number, at, offers))
         publish(home, now=now)
 
 
 def next_price(home: Home, *, now: datetime, usd: str) -> int:
-    """Give every offer of one accelerator the same new price and publish; returns the snapshot's number."""
+    """A refresh that gives all H100s of one kind the same new price; returns the snapshot's number."""
     with turn(home):
         with writing(home) as connection:
-            found = {"at": now, "usd": usd}
-            connection.execute(
-                "insert into price_change (observed_at, offer_no, amount, currency, unit, run_no, document_no) "
-                "select $at::timestamptz, offer_no, $usd::decimal(18, 6), 'USD', 'gpu_hour', 2, 1 from offer "
-                "where gpu_id = 'h100-sxm-80gb'",
-                found,
-            )
-            connection.execute(
-                "update offer_current set amount = $usd::decimal(18, 6), changed_at = $at::timestamptz "
-                "where offer_no in (select offer_no from offer where gpu_id = 'h100-sxm-80gb')",
-                found,
-            )
+            run_no = connection.execute("select max(run_no) + 1 from scrape_run").fetchone()[0]
+            found = {"at": now + timedelta(seconds=run_no), "usd": usd, "run_no": run_no}
+            with transaction(connection):
+                connection.execute(RUN, run_named(run_no, found["at"], 0))
+                connection.execute(NEW_PRICE, found)
+                connection.execute(NEW_STATE, found)
         return publish(home, now=now)

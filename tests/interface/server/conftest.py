@@ -1,0 +1,108 @@
+"""Real servers on loopback over real ledgers."""
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core.store.database import Home
+from flows.lists import load_bundled
+from flows.pipeline import Ledger
+from scrapers.registry import SOURCES
+from tests.interface.server.large_ledger import NOW, fill
+
+
+@dataclass
+class Served:
+    """A running server: its address, its ledger, and its clock."""
+
+    url: str
+    home: Home
+    clock: Callable[[], datetime]
+
+    def client(self, **more: object) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=30, **more)
+
+
+@contextmanager
+def serving(app: object) -> Iterator[str]:
+    """The address of an ASGI application under uvicorn, in a thread."""
+    import uvicorn
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="critical", access_log=False, proxy_headers=False, lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.started, "the server did not start"
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def market_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """1,200 made-up offers of 20 providers with 60 days of prices. Only to be read."""
+    home = Home(tmp_path_factory.mktemp("market"))
+    fill(home, now=NOW, offers=1200, days=60)
+    return home
+
+
+@pytest.fixture(scope="session")
+def list_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The bundled price list, taken through the whole program. Only to be read."""
+    home = Home(tmp_path_factory.mktemp("bundled"))
+    load_bundled(Ledger(home=home, sources=SOURCES, clock=lambda: NOW))
+    return home
+
+
+@pytest.fixture(scope="session")
+def market(market_home: Home) -> Iterator[Served]:
+    from app.rest.application import create_app
+    from app.rest.gate import GateSettings
+
+    app = create_app(market_home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
+    with serving(app) as url:
+        yield Served(url, market_home, lambda: NOW)
+
+
+@pytest.fixture(scope="session")
+def bundled(list_home: Home) -> Iterator[Served]:
+    from app.rest.application import create_app
+    from app.rest.gate import GateSettings
+
+    app = create_app(list_home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
+    with serving(app) as url:
+        yield Served(url, list_home, lambda: NOW)
+
+
+@pytest.fixture
+def client(market: Served) -> Iterator[httpx.Client]:
+    with market.client() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def _small_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("small"))
+    fill(home, now=NOW, offers=120, days=10)
+    return home
+
+
+@pytest.fixture
+def served_home(_small_home: Home, tmp_path: Path) -> Home:
+    """A small market of one's own, to publish into."""
+    shutil.copytree(_small_home.path, tmp_path / "own")
+    return Home(tmp_path / "own")

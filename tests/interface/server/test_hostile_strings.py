@@ -1,0 +1,121 @@
+"""Strings of strangers: markup, control characters, formulas and a megabyte of text, at every door."""
+
+import csv
+import html
+import io
+import json
+from decimal import Decimal
+
+import httpx
+import pytest
+
+from app.rest.application import create_app
+from app.rest.gate import GateSettings
+from core.store.database import Home, turn, writing
+from core.store.publish import publish
+from tests.interface.server.conftest import serving
+from tests.interface.server.large_ledger import NOW, fill
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    '=HYPERLINK("http://attacker.example","x")',
+    "+cmd|' /C calc'!A0",
+    "@SUM(1)",
+    "-2+3",
+    "\x1b[31mred\x1b[0m\x07",
+    "line\r\nbreak\x00\u202egnp",
+    "{{ 7 * 7 }}{% raw %}",
+    "x" * 1_000_000,
+]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory):
+    home = Home(tmp_path_factory.mktemp("hostile"))
+    fill(home, now=NOW, offers=20, days=3)
+    with turn(home):
+        with writing(home) as connection:
+            for number, text in enumerate(HOSTILE, start=1):
+                connection.execute(
+                    "update offer set instance_type = $text, region = $text, gpu_label = $text, network = $text, "
+                    "gpu_id = null where offer_no = $number",
+                    {"text": text, "number": number},
+                )
+            connection.execute("update document set url = $text", {"text": 'javascript:alert("x")'})
+            connection.execute(
+                "update scrape_run set error_message = $text, outcome = 'failed' where run_no = 1",
+                {"text": HOSTILE[0] + HOSTILE[6]},
+            )
+        publish(home, now=NOW)
+    app = create_app(home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
+    with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def is_harmless(text: str) -> bool:
+    markup = ("<script>alert", "<img src=x", 'href="javascript')
+    controls = [c for c in text if ord(c) < 32 and c not in "\n"] + [c for c in text if c in "\x7f\u202e"]
+    return not controls and not any(part in text.lower() for part in markup)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/", "/?fragment=1", "/history?gpu=H100", "/sources", "/sql", "/?gpu=%3Cscript%3Ealert(1)%3C/script%3E"],
+)
+def test_a_page_shows_them_as_text(hostile, address):
+    text = hostile.get(address).text
+    assert is_harmless(text)
+    assert len(text) < 500_000
+
+
+def test_the_prices_page_shows_them_at_all(hostile):
+    text = hostile.get("/").text
+    assert html.escape("<script>alert(1)</script>") in text
+    assert "{{ 7 * 7 }}" in text
+    assert "49" not in text.split("{{ 7 * 7 }}")[1][:3]
+
+
+def test_a_query_of_them_is_text_on_the_page(hostile):
+    text = hostile.post("/sql", data={"q": "select gpu_label, instance_type from offer", "run": "1"}).text
+    assert is_harmless(text)
+    assert html.escape("<script>alert(1)</script>") in text
+
+
+def test_a_query_whose_column_is_hostile_is_text(hostile):
+    answer = hostile.post("/sql", data={"q": 'select 1 as "<script>alert(1)</script>"', "run": "1"})
+    assert is_harmless(answer.text)
+    wrong = hostile.post("/sql", data={"q": "select '<script>alert(1)</script>' from nowhere", "run": "1"})
+    assert is_harmless(wrong.text)
+
+
+def test_no_cell_of_a_csv_is_a_formula_or_an_escape(hostile):
+    for answer in (
+        hostile.get("/v1/offers?format=csv&limit=100"),
+        hostile.post("/sql", data={"q": 'select gpu_label, 1 as "=cmd" from offer', "csv": "1"}),
+    ):
+        assert answer.headers["content-type"].startswith("text/csv")
+        csv.field_size_limit(2_000_000)
+        cells = [cell for row in csv.reader(io.StringIO(answer.text)) for cell in row]
+        assert any("HYPERLINK" in cell for cell in cells)
+        for cell in cells:
+            assert not cell.startswith(("=", "+", "@", "\t", "\r"))
+            assert not cell.startswith("-") or Decimal(cell) < 0
+            assert "\x1b" not in cell
+
+
+def test_json_carries_them_unchanged(hostile):
+    labels = {row["gpu_label"] for row in hostile.get("/v1/offers?limit=100").json()["offers"]}
+    assert set(HOSTILE) <= labels
+
+
+def test_an_error_quotes_them_shortened(hostile):
+    answer = hostile.get("/v1/offers", params={"gpu": "<script>" * 20})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert len(answer.content) < 2000
+    assert json.loads(answer.content)["status"] == 422
+
+
+def test_a_header_is_never_made_of_them(hostile):
+    answer = hostile.get("/v1/offers", params={"region": "x\r\nset-cookie: a=b", "limit": 1})
+    assert "set-cookie" not in answer.headers

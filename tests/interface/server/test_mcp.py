@@ -1,0 +1,158 @@
+"""The MCP server with a real client: over standard input, over HTTP, and in one process."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from app.mcp_server import create_server
+from tests.interface.server.large_ledger import NOW
+
+TOOLS = ["find_offers", "price_history", "quote_plan", "explain_quote", "data_status"]
+PROGRAM = "from app.cli import main; main()"
+
+
+def environ_of(home) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": str(home.path), "GPULEDGER_HOME": str(home.path)}
+
+
+def run(target, *calls):
+    """The tools' names and what the calls returned."""
+
+    async def conversation():
+        async with Client(target) as client:
+            tools = await client.list_tools()
+            return tools.tools, [await client.call_tool(name, arguments) for name, arguments in calls]
+
+    return asyncio.run(conversation())
+
+
+def one(home, name, arguments):
+    server, _ = create_server(home, clock=lambda: NOW, environ={})
+    return run(server, (name, arguments))[1][0]
+
+
+def test_the_five_tools_answer_over_standard_input(list_home):
+    program = StdioServerParameters(
+        command=sys.executable, args=["-c", PROGRAM, "mcp"], env=environ_of(list_home)
+    )
+    tools, answers = run(
+        program,
+        ("data_status", {}),
+        ("find_offers", {"gpu": "H100", "limit": 2}),
+        ("price_history", {"gpu": "H100", "every": "1mo"}),
+        ("quote_plan", {"plan": "llama-2-7b-qlora", "limit": 1}),
+    )
+    assert [tool.name for tool in tools] == TOOLS
+    assert not any(answer.is_error for answer in answers)
+    quote_id = answers[3].structured_content["quotes"][0]["quote_id"]
+    _, (explained,) = run(program, ("explain_quote", {"quote_id": quote_id}))
+    assert explained.structured_content["quote_id"] == quote_id
+
+
+def test_the_five_tools_answer_over_http(list_home):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = [sys.executable, "-c", PROGRAM, "mcp", "--http", "--port", str(port)]
+    with subprocess.Popen(program, env=environ_of(list_home), stderr=subprocess.PIPE) as server:
+        try:
+            _wait_for(port)
+            tools, answers = run(
+                f"http://127.0.0.1:{port}/mcp",
+                ("data_status", {}),
+                ("find_offers", {"gpu": "A100", "limit": 1}),
+            )
+        finally:
+            server.terminate()
+            server.communicate()
+    assert [tool.name for tool in tools] == TOOLS
+    assert answers[0].structured_content["snapshot"] == 1
+    assert answers[1].structured_content["offers"][0]["gpu_id"].startswith("a100")
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the server did not listen")
+
+
+def test_every_tool_says_that_it_only_reads(market_home):
+    server, _ = create_server(market_home, clock=lambda: NOW, environ={})
+    tools, _ = run(server)
+    assert len(tools) == 5
+    for tool in tools:
+        assert tool.annotations.read_only_hint is True
+        assert tool.description
+        assert all(len(line) < 200 for line in tool.description.splitlines())
+
+
+def test_offers_come_with_age_state_and_source(market_home):
+    content = one(market_home, "find_offers", {"gpu": "H100-SXM:8", "limit": 3}).structured_content
+    prices = [float(row["usd_per_gpu_hour"]) for row in content["offers"]]
+    assert prices == sorted(prices)
+    first = content["offers"][0]
+    assert (first["price_state"], first["price_age_hours"], first["source"]) == ("fresh", 0.33, "runpod")
+
+
+def test_history_has_a_row_per_step(market_home):
+    content = one(
+        market_home,
+        "price_history",
+        {"gpu": "H100-SXM", "since": "2026-10-01", "until": "2026-10-05", "every": "1d"},
+    ).structured_content
+    assert [row["step_at"][:10] for row in content["history"]] == [f"2026-10-0{day}" for day in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "llama-2-7b-qlora",
+        {"preset": "llama-2-7b-qlora"},
+        {
+            "method": "qlora",
+            "model": "llama-2-7b",
+            "dataset_tokens": 5e7,
+            "epochs": 3,
+            "sequence_length": 2048,
+        },
+        'method = "qlora"\nmodel = "llama-2-7b"\ndataset_tokens = 5e7\nepochs = 3\nsequence_length = 2048\n',
+        '{"method": "qlora", "model": "llama-2-7b", "dataset_tokens": 5e7, "sequence_length": 2048}',
+    ],
+    ids=["preset", "preset object", "object", "toml", "json text"],
+)
+def test_a_plan_may_be_a_name_an_object_or_text(market_home, plan):
+    content = one(market_home, "quote_plan", {"plan": plan, "limit": 1}).structured_content
+    assert float(content["quotes"][0]["usd_total"]["mid"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("find_offers", {"gpu": "H1000"}, "did you mean"),
+        ("find_offers", {"max_usd_per_gpu_hour": "cheap"}, "'cheap' is no amount"),
+        ("find_offers", {"as_of": "yesterday"}, "no date"),
+        ("price_history", {"gpu": "H100", "every": "often"}, "no step"),
+        ("quote_plan", {"plan": "llama-2-8b"}, "no preset"),
+        ("quote_plan", {"plan": {"model": "llama-2-7b", "methd": "x"}}, "methd"),
+        ("explain_quote", {"quote_id": "0123456789abcdef"}, "0123456789abcdef"),
+        ("explain_quote", {"quote_id": "../../etc/passwd"}, "16 hex digits"),
+    ],
+)
+def test_a_wrong_question_is_a_tool_error_with_one_clear_line(market_home, name, arguments, said):
+    answer = one(market_home, name, arguments)
+    assert answer.is_error
+    text = answer.content[0].text
+    assert said in text
+    assert "\n" not in text
