@@ -48,7 +48,8 @@ def replay(
     home = ledger.home
     rebuilt = replace(home, database_name=REBUILT)
     with turn(home):
-        rebuilt.database.unlink(missing_ok=True)
+        # A replay that was killed leaves its log behind too, which must not be applied to another file.
+        rebuilt.remove_database()
         runs, unknown = _rebuild(replace(ledger, home=rebuilt))
         before = _history(ledger, sources, since) if home.database.exists() else []
         after = _history(replace(ledger, home=rebuilt), sources, since)
@@ -58,12 +59,13 @@ def replay(
         number = None
         if keep:
             try:
+                home.remove_log()
                 rebuilt.database.replace(home.database)
             except OSError as error:
                 raise StoreError(f"cannot replace {home.database}: {error.strerror}") from error
             number = publish(home, now=ledger.clock())
         else:
-            rebuilt.database.unlink()
+            rebuilt.remove_database()
     return ReplayReport(
         runs=tuple(runs),
         intervals=len(after),

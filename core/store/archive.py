@@ -13,6 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,9 +61,9 @@ class Archive:
         self._folder = folder
 
     def put(self, document: Document) -> dict[str, Any]:
-        """Keep the bytes; returns the document's entry for a manifest."""
+        """Keep the bytes, anew where they broke; returns the document's entry for a manifest."""
         path = self._path(document.sha256)
-        if not path.exists():
+        if not self.holds(document.sha256):
             _write(path, zstandard.ZstdCompressor(level=9, write_checksum=True).compress(document.body))
         return {
             "url": document.request.url,
@@ -89,11 +90,21 @@ class Archive:
             body = zstandard.ZstdDecompressor().decompress(path.read_bytes())
         except FileNotFoundError:
             raise CorruptError(f"the archive lacks {sha256}") from None
+        except OSError as error:
+            raise CorruptError(f"{path} cannot be read: {error.strerror}") from error
         except zstandard.ZstdError as error:
             raise CorruptError(f"{path} cannot be decompressed: {error}") from error
         if hashlib.sha256(body).hexdigest() != sha256:
             raise CorruptError(f"{path} does not hold the bytes of its name")
         return body
+
+    def holds(self, sha256: str) -> bool:
+        """Whether the bytes of that hash are here, whole."""
+        try:
+            self.body(sha256)
+        except CorruptError:
+            return False
+        return True
 
     def documents(self, manifest: Manifest) -> list[Document]:
         """The documents of a run, read back from disk and checked against their hashes."""
@@ -131,11 +142,16 @@ class Archive:
         return _read_manifest(self._manifest_path(run))
 
     def newest(self, source: str, since: datetime) -> Manifest | None:
-        """The last run of a source since then, failed ones included, if any."""
+        """The last run of a source since then that can be read, failed ones included, if any."""
         for run in reversed(self.run_ids(since)):
             if run.partition("Z-")[2] == source:
-                return self.manifest(run)
+                with suppress(CorruptError):
+                    return self.manifest(run)
         return None
+
+    def has_run(self, run: str) -> bool:
+        """Whether a run of that name was kept."""
+        return self._manifest_path(run).exists()
 
     def manifests(self, sources: Sequence[str] = (), since: datetime | None = None) -> Iterator[Manifest]:
         """All manifests in the order of their runs, of some sources or all.

@@ -1,0 +1,91 @@
+"""A ledger whose one source is a hostile provider on loopback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core.config import FetchSettings
+from core.store.database import Home
+from flows.pipeline import CycleReport, Ledger, refresh
+from scrapers.fetch import Fetcher
+from tests.conftest import Clock
+from tests.faults.hostile import HostileProvider, plain
+from tests.faults.market import listing, source
+from tests.faults.soundness import (
+    Committed,
+    assert_archive_recorded,
+    assert_nothing_lost,
+    assert_replay_agrees,
+    committed,
+)
+
+
+@dataclass
+class Trial:
+    """One ledger that is to survive."""
+
+    ledger: Ledger
+    fetcher: Fetcher
+    provider: HostileProvider
+    clock: Clock
+    number: int = 0
+
+    def refresh(self) -> CycleReport:
+        """An hour later, whatever the provider answers."""
+        self.clock.forward(hours=1)
+        return refresh(self.ledger, self.ledger.sources, self.fetcher)
+
+    def good(self) -> CycleReport:
+        """An honest refresh, each with prices of its own."""
+        self.number += 1
+        self.provider.always(plain(listing(self.number)))
+        cycle = self.refresh()
+        assert [run.outcome for run in cycle.runs if run.source == "runpod"][-1] == "accepted", cycle
+        return cycle
+
+    def assert_survived(self, before: Committed, *, replayed: bool = True) -> Committed:
+        """Nothing lost, nothing doubled, the archive is the history, and the next refresh succeeds."""
+        if replayed:
+            assert_nothing_lost(before, committed(self.ledger))
+        self.good()
+        after = committed(self.ledger)
+        assert_nothing_lost(before, after)
+        assert_archive_recorded(self.ledger, after)
+        if replayed:
+            assert_replay_agrees(self.ledger)
+        return after
+
+
+@contextmanager
+def trial_in(folder: Path, **patience: float) -> Iterator[Trial]:
+    """A new ledger there, and a fetcher with little patience."""
+    server, clock = HostileProvider(), Clock()
+    limits = {"attempts": 3, "wait_seconds": 0, "timeout_seconds": 2, "total_seconds": 1} | patience
+    with httpx.Client() as client:
+        fetcher = Fetcher(
+            client=client,
+            settings=FetchSettings(**limits),
+            environ={},
+            urls={"runpod": server.url},
+            clock=clock,
+        )
+        yield Trial(Ledger(home=Home(folder), sources=(source(),), clock=clock), fetcher, server, clock)
+    server.close()
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Iterator[Trial]:
+    with trial_in(tmp_path / "home") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def long_trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """One ledger for all tests of a file; in the end it is replayed."""
+    with trial_in(tmp_path_factory.mktemp("long") / "home") as made:
+        yield made
+        made.assert_survived(committed(made.ledger))
