@@ -1,7 +1,10 @@
 -- grain: one row per offer on sale at the variable as_of (null: now), after the filters, in the order asked for
 -- parameters: lists as text parted by commas (gpu_ids, gpu_names, vendors, providers, regions, tiers,
---             purchase_options, sources, instance_types, availabilities, states), flags and bounds (null: no filter),
---             spot boolean, order_by varchar, descending boolean, at timestamptz, skip_rows and max_rows integer
+--             purchase_options, sources, instance_types, availabilities, states); bounds, null for no filter:
+--             min_ and max_ of gpu_count, gpu_memory, total_gpu_memory, cpu, memory, disk_size,
+--             compute_capability (double) and of price (decimal, per instance), max_usd_per_gpu_hour decimal;
+--             cpu_arch varchar, spot boolean, order_by varchar, descending boolean, at timestamptz,
+--             skip_rows and max_rows integer
 -- Compute capabilities by architecture: https://developer.nvidia.com/cuda-gpus, read 2026-09-14.
 with capability (architecture, major_minor) as (
     values ('fermi', 2.0), ('kepler', 3.7), ('maxwell', 5.2), ('pascal', 6.0), ('volta', 7.0), ('turing', 7.5),

@@ -27,8 +27,10 @@ def head(name: str) -> list[str]:
 
 
 def stated(name: str) -> str:
-    """What the head says about parameters."""
-    return " ".join(head(name)).partition("parameters:")[2]
+    """What the head says about parameters; `min_ and max_ of a, b;` stands for four of them."""
+    text = " ".join(head(name)).partition("parameters:")[2]
+    pairs = " ".join(re.findall(r"min_ and max_ of ([^;]*);", text))
+    return text + "".join(f" min_{one} max_{one}" for one in re.findall(r"\b[a-z_]+\b", pairs))
 
 
 def statement(connection: duckdb.DuckDBPyConnection, name: str) -> duckdb.Statement:
@@ -80,11 +82,7 @@ NEEDS = {
 }
 GIVEN = {
     "queries/price_series": {"every": "1 days", "stat": "min", "until": "2026-10-07"},
-    "queries/quote_candidate": {
-        "bounds": "runpod,on_demand,h100-sxm-80gb,8,,,1,0,1,1,1,",
-        "max_rows": 1,
-        "skip_rows": 0,
-    },
+    "queries/quote_candidate": {"bounds": "1,0,1,1,1,", "max_rows": 1, "skip_rows": 0},
 }
 
 
