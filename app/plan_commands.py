@@ -82,7 +82,10 @@ def quote(
     lock: Annotated[
         Path | None, typer.Option(help="Write prices to this file, or re-use those in it.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many quotes.")] = 10,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="At most so many quotes; 10 for a plan, 1 each for many."),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Where the plan costs least in all, with a receipt for every dollar."""
@@ -101,7 +104,7 @@ def quote(
             budget=budget,
             max_gpus=max_gpus,
             allow_stale=allow_stale,
-            limit=limit,
+            limit=limit or (10 if len(plans) == 1 else 1),
         )
         past, now = context.instant(as_of, "--as-of"), context.now()
         if frontier:
@@ -196,15 +199,9 @@ def _remarks(found: QuoteSet) -> list[str]:
 def _quote_many(
     plans: list[TrainingPlan], asked: QuoteOptions, format: Format | None, past: Any, now: Any
 ) -> None:
-    from app.quoting import answer
-    from core.errors import EstimateError
+    from app.quoting import batch
 
-    rows: list[dict[str, Any]] = []
-    for plan in plans:
-        try:
-            rows.append(answer(plan, asked, as_of=past, now=now).to_dict())
-        except EstimateError as error:
-            rows.append({"plan": plan.name, "error": str(error)})
+    rows = list(batch(plans, asked, as_of=past, now=now))
     render.emit(rows, format)
     if all("error" in row for row in rows):
         raise typer.Exit(context.NOTHING)

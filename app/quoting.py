@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -80,6 +80,32 @@ def answer(plan: TrainingPlan, asked: QuoteOptions, *, as_of: datetime | None, n
 
     with market(plan, asked, as_of=as_of, now=now) as prices:
         return quote(plan, prices, as_of=as_of, now=now, options=asked)
+
+
+def batch(
+    plans: Sequence[TrainingPlan], asked: QuoteOptions, *, as_of: datetime | None, now: datetime
+) -> Iterator[dict[str, Any]]:
+    """The ranking of each plan, or its error, from the newest snapshot; several processes for many plans."""
+    from core.cost.batch import Batch
+    from core.cost.surroundings import SOURCES, Surroundings
+    from core.store import sql
+    from core.store.lookup import OfferFilter, offers, snapshot_number
+
+    with context.snapshot() as connection:
+        around = {
+            name: sql.rows(connection, f"queries/{query}", {"as_of": as_of})
+            for name, query in SOURCES.items()
+        }
+        prepared = Batch(
+            offers=offers(connection, OfferFilter(), as_of=as_of),
+            now=now,
+            as_of=as_of,
+            options=asked,
+            surroundings=Surroundings(**around),
+            snapshot=snapshot_number(connection),
+        )
+    # the snapshot is closed before processes are forked: DuckDB's threads do not survive that
+    yield from prepared.answers(plans, workers=os.cpu_count() or 1)
 
 
 def locked_answer(

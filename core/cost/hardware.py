@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from core.cost.market import Shape
 from core.errors import InvalidPlanError, UnknownGPUError
-from core.estimate.estimate import Estimate, quoted
+from core.estimate.batch import hardware, sweep
+from core.estimate.estimate import Estimate, estimate, quoted
 from core.estimate.measured import Measurement, narrowed
 from core.estimate.search import Candidate, refusal, search
 from core.gpu import GPU, gpu
@@ -50,16 +52,22 @@ class Count(NamedTuple):
         return Physical(machine.gpu_id, self.gpus, self.instances)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Option:
-    """A number of machines that runs the plan, and its estimate."""
+    """A number of machines that runs the plan. Its estimate is made when it is first asked for."""
 
     instance_gpus: int
     """GPUs of one instance as bought; a pod priced per GPU may have several."""
     instances: int
     units: int
     """Price units: GPUs where the price is per GPU, else instances."""
-    estimate: Estimate
+    wall_hours: float
+    """The middle case."""
+    make: Callable[[], Estimate] = field(repr=False, compare=False)
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        return self.make()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,21 +152,22 @@ def _fitting(
     plan: TrainingPlan, counts: Mapping[Machine, Sequence[Count]], measurements: Sequence[Measurement]
 ) -> tuple[dict[Machine, list[Option]], set[Machine]]:
     """Options of the machines that hold the plan, and the machines that can be divided as the plan says."""
-    found = {key: narrowed(of, plan, measurements) for key, of in _estimates(plan, counts).items()}
+    found = _estimates(plan, counts, measurements)
     chosen: dict[Machine, list[Option]] = {}
     possible: set[Machine] = set()
     for machine, sizes in counts.items():
         for count in sizes:
-            estimate = found.get(count.physical(machine))
-            if estimate is None:
+            ran = found.get(count.physical(machine))
+            if ran is None:
                 continue
             possible.add(machine)
-            if estimate.fits is not False:
+            if ran.fits:
                 option = Option(
                     instance_gpus=count.instance_gpus,
                     instances=count.instances,
                     units=count.instances * (count.instance_gpus if _is_per_gpu(machine) else 1),
-                    estimate=estimate,
+                    wall_hours=ran.wall_hours,
+                    make=ran.make,
                 )
                 chosen.setdefault(machine, []).append(option)
     return chosen, possible
@@ -222,8 +231,21 @@ def _nodes(machine: Machine, chip: GPU, wanted: int | None, *, is_free: bool) ->
     ]
 
 
-def _estimates(plan: TrainingPlan, counts: Mapping[Machine, Sequence[Count]]) -> dict[Physical, Estimate]:
-    """One estimate for each distinct GPU, count of GPUs and count of nodes, in one sweep."""
+class _Ran(NamedTuple):
+    """What a sweep says of one hardware choice, and how its whole estimate is made."""
+
+    wall_hours: float
+    fits: bool
+    make: Callable[[], Estimate]
+
+
+def _estimates(
+    plan: TrainingPlan,
+    counts: Mapping[Machine, Sequence[Count]],
+    measurements: Sequence[Measurement],
+) -> dict[Physical, _Ran]:
+    """One result for each distinct GPU, count of GPUs and count of nodes that the plan can be divided
+    for."""
     wanted: dict[Physical, int] = {}
     for machine, sizes in counts.items():
         for count in sizes:
@@ -233,13 +255,30 @@ def _estimates(plan: TrainingPlan, counts: Mapping[Machine, Sequence[Count]]) ->
     if plan.is_quoted:
         return dict(_quoted(plan, wanted))
     rows = [Candidate(gpu=gpu(key.gpu_id), gpus=key.gpus, gpus_per_node=n) for key, n in wanted.items()]
-    return {Physical(e.gpu_id, e.gpus, e.nodes): e for e in search(plan, rows)}
+    if measurements:
+        found = (narrowed(each, plan, measurements) for each in search(plan, rows))
+        return {Physical(e.gpu_id, e.gpus, e.nodes): _of(e) for e in found}
+    # columns first: whole records of some hundred choices take ten times as long, and few are looked at
+    (swept,) = sweep([plan], hardware(rows)) if rows else (None,)
+    if swept is None:
+        return {}
+    return {
+        key: _Ran(
+            hours, bool(fits), partial(estimate, plan, row.gpu, row.gpus, gpus_per_node=row.gpus_per_node)
+        )
+        for key, row, hours, fits in zip(wanted, rows, swept.wall_hours.tolist(), swept.fits, strict=True)
+        if not math.isnan(hours)
+    }
 
 
-def _quoted(plan: TrainingPlan, wanted: Mapping[Physical, int]) -> Iterator[tuple[Physical, Estimate]]:
+def _of(found: Estimate) -> _Ran:
+    return _Ran(found.wall_hours.mid, found.fits is not False, lambda: found)
+
+
+def _quoted(plan: TrainingPlan, wanted: Mapping[Physical, int]) -> Iterator[tuple[Physical, _Ran]]:
     for key, size in wanted.items():
         try:
-            yield key, quoted(plan, gpu(key.gpu_id), key.gpus, size)
+            yield key, _of(quoted(plan, gpu(key.gpu_id), key.gpus, size))
         except InvalidPlanError as error:
             # hours that this GPU cannot keep; another one may
             if error.field != "hardware.mfu":

@@ -96,7 +96,7 @@ class Schedule:
 def schedule(useful_hours: float, of: Interruptions) -> Schedule:
     """The job cut at the interval that the user fixes, else at the whole number of parts that costs
     least."""
-    if of.rate_per_hour <= 0 or useful_hours <= 0:
+    if _is_undisturbed(useful_hours, of):
         return Schedule(parts=1, part_hours=useful_hours, last_hours=useful_hours)
     interval = of.checkpoint_interval_hours or optimal_interval(of.checkpoint_write_hours, of.rate_per_hour)
     parts = useful_hours / max(interval, useful_hours / 1e6)
@@ -105,6 +105,11 @@ def schedule(useful_hours: float, of: Interruptions) -> Schedule:
     # Daly's interval rarely divides the job; the least of its neighbours makes the cost rise with the rate
     around = [_cut(useful_hours, count, of) for count in range(max(1, int(parts) - 1), int(parts) + 3)]
     return min(around, key=lambda cut: _losses(cut, of))
+
+
+def _is_undisturbed(useful_hours: float, of: Interruptions) -> bool:
+    """No interruption in a million million such jobs."""
+    return of.rate_per_hour * useful_hours <= 1e-12
 
 
 def _cut(useful_hours: float, parts: int, of: Interruptions) -> Schedule:
@@ -129,7 +134,7 @@ def expectation(useful_hours: float, of: Interruptions) -> Expectation:
     """
     at = schedule(useful_hours, of)
     rate = of.rate_per_hour
-    if rate <= 0 or useful_hours <= 0:
+    if _is_undisturbed(useful_hours, of):
         return Expectation(expected_hours=useful_hours, interval_hours=useful_hours, interruptions=0.0)
     restarts = math.exp(min(rate * of.restart_hours, _MOST_MEANINGFUL))
     losses = _losses(at, of)
@@ -154,7 +159,7 @@ def p90_hours(useful_hours: float, of: Interruptions) -> float:
     cost together is taken as normal. Within 1.5 percent of simulation.
     """
     mean = expectation(useful_hours, of).expected_hours
-    if of.rate_per_hour <= 0 or useful_hours <= 0 or math.isinf(mean):
+    if _is_undisturbed(useful_hours, of) or math.isinf(mean):
         return mean
     at = schedule(useful_hours, of)
     rate, restart, undisturbed = of.rate_per_hour, of.restart_hours, at.undisturbed_hours

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from core.cost.market import Bound, Candidate, MarketFilter, Shape, Stock
-from core.cost.surroundings import SpotRate, Surroundings, UnitPrice
+from core.cost.surroundings import SOURCES, SpotRate, Surroundings, UnitPrice
 from core.store.lookup import snapshot_number
 from core.store.quotable import Quotable
 
@@ -25,15 +25,15 @@ class _Lazy(Surroundings):
     @cached_property
     def _kept(self) -> Surroundings:
         return Surroundings(
-            storage=self._quotable.surrounding("storage_list_price"),
-            transfer=self._quotable.surrounding("transfer_list_price"),
+            storage=self._quotable.surrounding(SOURCES["storage"]),
+            transfer=self._quotable.surrounding(SOURCES["transfer"]),
         )
 
     @cached_property
     def _reclaimed(self) -> Surroundings:
         return Surroundings(
-            bands=self._quotable.surrounding("interruption_band_latest"),
-            losses=self._quotable.surrounding("spot_loss"),
+            bands=self._quotable.surrounding(SOURCES["bands"]),
+            losses=self._quotable.surrounding(SOURCES["losses"]),
         )
 
     def rows_for(self, places: Collection[tuple[str, str, str]]) -> dict[str, list[dict[str, Any]]]:

@@ -8,11 +8,13 @@ total first.
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from core.cost.surroundings import Surroundings
@@ -115,7 +117,7 @@ class ListMarket:
         snapshot: int = 0,
         excluded: Mapping[str, int] | None = None,
     ) -> None:
-        self._by_shape: dict[Shape, list[tuple[int, LatestOffer]]] = {}
+        self._by_shape: dict[Shape, dict[Decimal | None, list[tuple[int, LatestOffer]]]] = {}
         counts = Counter(excluded or {})
         for offer in offers:
             reason = reason_to_exclude(offer, wanted)
@@ -123,7 +125,11 @@ class ListMarket:
                 counts[reason] += 1
                 continue
             state = state_class(offer, at, allow_stale=allow_stale)
-            self._by_shape.setdefault(shape_of(offer), []).append((state, offer))
+            by_term = self._by_shape.setdefault(shape_of(offer), {})
+            by_term.setdefault(offer.term_months, []).append((state, offer))
+        for by_term in self._by_shape.values():
+            for found in by_term.values():
+                found.sort(key=lambda entry: (entry[0], entry[1].usd_per_hour, entry[1].price_id))
         self._excluded = counts
         self._surroundings = surroundings or Surroundings()
         self._snapshot = snapshot
@@ -137,21 +143,36 @@ class ListMarket:
         return self._surroundings
 
     def shapes(self) -> Mapping[Shape, Stock]:
-        return {
-            shape: Stock(len(found), min(state * 1e9 + float(o.usd_per_gpu_hour or 0) for state, o in found))
-            for shape, found in self._by_shape.items()
-        }
+        return self._shapes
+
+    @cached_property
+    def _shapes(self) -> Mapping[Shape, Stock]:
+        found: dict[Shape, Stock] = {}
+        for shape, by_term in self._by_shape.items():
+            least = min(
+                state * 1e9 + float(offer.usd_per_gpu_hour or 0)
+                for entries in by_term.values()
+                for state, offer in entries[:1]
+            )
+            found[shape] = Stock(sum(map(len, by_term.values())), least)
+        return found
 
     def excluded(self) -> Mapping[str, int]:
         return dict(self._excluded)
 
     def candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
-        found = [
-            Candidate(state, bound.misses_deadline, floor_usd(offer, bound), offer)
+        # within a shape and term the bound is the price times a constant, so each list is in order already
+        lists = [
+            _candidates(entries, bound)
             for bound in bounds
-            for state, offer in self._by_shape.get(bound.shape, ())
+            for entries in self._by_shape.get(bound.shape, {}).values()
         ]
-        yield from sorted(found, key=lambda c: (*c[:3], c.offer.price_id))
+        return heapq.merge(*lists, key=lambda candidate: (*candidate[:3], candidate.offer.price_id))
+
+
+def _candidates(entries: Iterable[tuple[int, LatestOffer]], bound: Bound) -> Iterator[Candidate]:
+    for state, offer in entries:
+        yield Candidate(state, bound.misses_deadline, floor_usd(offer, bound), offer)
 
 
 def floor_usd(offer: LatestOffer, bound: Bound) -> float:

@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ from core.cost.answer import Quote, QuoteSet, Verdict
 from core.cost.market import STATE_CLASSES, Market, state_class
 from core.cost.receipt import plan_fingerprint, quote_id, receipt
 from core.cost.request import QuoteOptions
-from core.cost.selection import Evaluation, Selection
+from core.cost.selection import Context, Entry, Evaluation, Selection
 from core.plan import TrainingPlan
 
 LONG_RUN_HOURS = 90 * 24
@@ -46,24 +46,37 @@ def quote(
         NoOfferError: nothing is left; says what removed how many.
     """
     asked = options or QuoteOptions()
-    at = as_of or now
     selection = Selection(plan, market, asked, now=now)
     found = selection.best(asked.limit)
     if not found:
         raise selection.nothing()
     by_hour = selection.cheapest_per_gpu_hour()
-    quotes = tuple(
-        _quote(selection, evaluation, rank, asked, at) for rank, evaluation in enumerate(found, start=1)
-    )
+    excluded = selection.excluded()
+    return answer_of(selection.context, found, by_hour, excluded, asked, at=as_of or now)
+
+
+def answer_of(
+    context: Context,
+    found: Sequence[Entry],
+    cheapest_per_gpu_hour: Evaluation | None,
+    excluded: Mapping[str, int],
+    asked: QuoteOptions,
+    *,
+    at: datetime,
+) -> QuoteSet:
+    """The ranking as it is given: quotes with receipts, verdicts on the limits, warnings."""
+    plan = context.plan
+    quotes = tuple(_quote(context, of, rank, asked, at) for rank, (_, of) in enumerate(found, start=1))
+    other = cheapest_per_gpu_hour
     best = quotes[0]
     return QuoteSet(
         plan=plan.name,
         as_of=at,
-        snapshot=market.snapshot,
+        snapshot=context.market.snapshot,
         quotes=quotes,
-        excluded=selection.excluded(),
-        cheapest_per_gpu_hour=None if by_hour is None else _quote(selection, by_hour, 0, asked, at),
-        deadline=_deadline(best, selection.context.deadline_hours),
+        excluded=excluded,
+        cheapest_per_gpu_hour=None if other is None else _quote(context, other, 0, asked, at),
+        deadline=_deadline(best, context.deadline_hours),
         budget=_budget(best, asked.budget_usd or plan.constraints.budget_usd),
         assumptions=best.purchase.option.estimate.assumptions,
         warnings=(*best.purchase.option.estimate.warnings, *_warnings(quotes)),
@@ -71,21 +84,21 @@ def quote(
     )
 
 
-def _quote(selection: Selection, of: Evaluation, rank: int, asked: QuoteOptions, at: datetime) -> Quote:
+def _quote(context: Context, of: Evaluation, rank: int, asked: QuoteOptions, at: datetime) -> Quote:
     offer = of.bought.offer
     overrides = [] if of.terms.rule is None else [of.terms.rule.line]
     overrides += [credit.line for credit in of.terms.credits]
     overrides += [own.line for own in asked.overrides.owned if offer.price_id == f"override:owned:{own.name}"]
     return Quote(
         rank=rank,
-        quote_id=quote_id(plan_fingerprint(selection.context.plan), of.bought, of.lines, overrides),
+        quote_id=quote_id(plan_fingerprint(context.plan), of.bought, of.lines, overrides),
         purchase=of.bought,
         lines=of.lines,
         total=of.total,
         price_state=STATE_CLASSES[state_class(offer, at, allow_stale=False)],
         price_age_hours=round(offer.age(at) / timedelta(hours=1), 2),
         misses_deadline=of.misses_deadline,
-        receipt=receipt(of.bought, overrides, selection.context.market.snapshot),
+        receipt=receipt(of.bought, overrides, context.market.snapshot),
     )
 
 

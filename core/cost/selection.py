@@ -16,7 +16,7 @@ from core.cost.breakdown import CostLine, Terms, certain, lines, total
 from core.cost.checkpoint import checkpoint_gb
 from core.cost.hardware import Limits, Option, machine_of, options
 from core.cost.interruption import expectation
-from core.cost.market import HOURS_PER_MONTH, Bound, Candidate, ListMarket, Market, Shape, shape_of
+from core.cost.market import HOURS_PER_MONTH, Bound, Candidate, ListMarket, Market, Shape, Stock, shape_of
 from core.cost.override import Overrides
 from core.cost.purchase import Purchase, purchase, spot_terms
 from core.cost.request import QuoteOptions, market_filter, spec_of
@@ -26,8 +26,9 @@ from core.estimate.workload import lora_parameters
 from core.plan import TrainingPlan
 from core.store.lookup import LatestOffer
 
-# lines are rounded one by one, so a total may lie some cents under its lower bound
-ROUNDING_USD = 0.05
+# half a cent: each line of a total may be rounded down by so much
+ROUNDING_USD = 0.005
+ROUNDED_COSTS = ("utilisation", "failed_run_factor", "trials", "experiments")
 
 
 class Context(NamedTuple):
@@ -50,6 +51,12 @@ class Evaluation(NamedTuple):
     misses_deadline: bool
 
 
+Key = tuple[int, bool, Decimal, Decimal, str, str, str]
+"""State class, misses the deadline, total; then price per GPU-hour, provider, region and price for a
+stable order."""
+Entry = tuple[Key, Evaluation]
+
+
 class Selection:
     """All ways to run a plan on the offers of a market, looked at best first.
 
@@ -65,6 +72,7 @@ class Selection:
         *,
         now: datetime,
         is_wide: bool = False,
+        shapes: Mapping[Shape, Stock] | None = None,
     ) -> None:
         spec = spec_of(plan, asked)
         deadline = min(
@@ -73,7 +81,7 @@ class Selection:
         )
         owned = [machines.offer(now) for machines in asked.overrides.owned]
         self._own = ListMarket(owned, market_filter(plan, asked), at=now)
-        self._shapes = {**market.shapes(), **self._own.shapes()}
+        self._shapes = {**(market.shapes() if shapes is None else shapes), **self._own.shapes()}
         limits = Limits(
             max_gpus=asked.max_gpus,
             min_instance_gpus=None if spec is None else spec.min_count,
@@ -94,7 +102,8 @@ class Selection:
         self._least = {machine: self._least_of(found) for machine, found in self._options.items()}
         self._bounds = [self._bound(shape) for shape in self._shapes if machine_of(shape) in self._options]
         credit = sum((credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0))
-        self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD
+        rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
+        self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
         """By how much a total may lie under the price of its hours."""
 
     def _checkpoint_gb(self, plan: TrainingPlan) -> Decimal | None:
@@ -121,7 +130,7 @@ class Selection:
 
     def _least_of(self, found: Sequence[Option]) -> tuple[bool, float, float]:
         """Whether the deadline is missed by all, least hours of price units, least units."""
-        in_time = [option for option in found if not self._is_late(option.estimate.wall_hours.mid)]
+        in_time = [option for option in found if not self._is_late(option.wall_hours)]
         hours = min(unit_hours(self.context.plan, option) for option in in_time or found)
         return not in_time, hours, min(option.units for option in in_time or found)
 
@@ -136,9 +145,9 @@ class Selection:
             key=lambda candidate: (*candidate[:3], candidate.offer.price_id),
         )
 
-    def best(self, limit: int) -> list[Evaluation]:
+    def best(self, limit: int) -> list[Entry]:
         """The `limit` best purchases, one of each offer."""
-        found: list[tuple[_Key, Evaluation]] = []
+        found: list[Entry] = []
         for candidate in self._candidates(self._bounds):
             worst = found[-1][0] if len(found) >= limit else None
             floor = candidate.floor_usd * (1 - 1e-9) - self._slack
@@ -153,7 +162,7 @@ class Selection:
                 entry = (_key(candidate.state_class, evaluation), evaluation)
                 insort(found, entry, key=lambda entry: entry[0])
                 del found[limit:]
-        return [evaluation for _, evaluation in found]
+        return found
 
     def every(self, offer_limit: int) -> Iterator[tuple[Candidate, Evaluation]]:
         """Every number of instances of the first offers, for a frontier."""
@@ -206,7 +215,7 @@ class Selection:
         hours = self._hours(option)
         if offer.purchase_option == "spot":
             spot = spot_terms(of.plan, offer, option, of.market.surroundings, checkpoint_gb=of.checkpoint_gb)
-            useful = option.estimate.wall_hours.mid * _early_stop(of.plan)
+            useful = option.wall_hours * _early_stop(of.plan)
             hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
         term = float(offer.term_months or 0) * HOURS_PER_MONTH * option.units
         return price * max(hours, term) * (1 - 1e-9) - self._slack
@@ -225,38 +234,48 @@ class Selection:
         late = of.deadline_hours is not None and bought.running_hours.mid > Decimal(repr(of.deadline_hours))
         return Evaluation(bought, found, total(found), terms, late)
 
-    def excluded(self) -> Mapping[str, int]:
-        """Offers that cannot run the plan, counted by reason."""
-        counts = Counter(self.context.market.excluded())
+    def refused(self) -> Counter[str]:
+        """Offers that were looked at and cannot run the plan, counted by reason."""
+        counts: Counter[str] = Counter()
         for shape, stock in self._shapes.items():
             reason = self._refused.get(machine_of(shape))
             if reason is not None:
                 counts[reason] += stock.offers
         if self._endless:
             counts["interrupted so often that the run would not end"] += self._endless
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        return counts
+
+    def excluded(self) -> Mapping[str, int]:
+        """All offers that are not quoted for a reason, the commonest first."""
+        return by_count(Counter(self.context.market.excluded()) + self.refused())
 
     def nothing(self) -> NoOfferError | DoesNotFitError:
         """Why there is no quote."""
-        counts = self.excluded()
-        if not counts:
-            return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
-        said = "; ".join(f"{count} x {reason}" for reason, count in counts.items())
-        if "does not fit in its memory" in counts:
-            return DoesNotFitError(f"{self.context.plan.name}: no offer on sale can hold it ({said})")
-        return NoOfferError(f"{self.context.plan.name}: no offer is left ({said})")
+        return nothing(self.context.plan, self.excluded())
 
 
-_Key = tuple[int, bool, Decimal, Decimal, str, str, str]
+def by_count(counts: Mapping[str, int]) -> dict[str, int]:
+    """Reasons, the commonest first."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _key(state: int, of: Evaluation) -> _Key:
+def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | DoesNotFitError:
+    """Why there is no quote: what removed how many offers."""
+    if not excluded:
+        return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
+    said = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
+    if "does not fit in its memory" in excluded:
+        return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({said})")
+    return NoOfferError(f"{plan.name}: no offer is left ({said})")
+
+
+def _key(state: int, of: Evaluation) -> Key:
     offer = of.bought.offer
     price = offer.usd_per_gpu_hour or Decimal(0)
     return state, of.misses_deadline, of.total.mid, price, offer.provider, offer.region, offer.price_id
 
 
-def _loose(key: _Key) -> tuple[int, bool, float]:
+def _loose(key: Key) -> tuple[int, bool, float]:
     return key[0], key[1], float(key[2])
 
 
@@ -276,5 +295,5 @@ def unit_hours(plan: TrainingPlan, option: Option) -> float:
         runs += costs.trials * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
     if costs.experiments and costs.experiment_usd is None:
         runs += costs.experiments
-    wall = option.estimate.wall_hours.mid * _early_stop(plan)
+    wall = option.wall_hours * _early_stop(plan)
     return option.units * wall * runs / (costs.utilisation or 1.0)

@@ -15,6 +15,13 @@ from core.cost.interruption import rate_from_monthly_share
 Row = Mapping[str, Any]
 KINDS = ("object", "file", "block")
 """Storage that keeps checkpoints and data sets, the usual choice first."""
+SOURCES = {
+    "storage": "storage_list_price",
+    "transfer": "transfer_list_price",
+    "bands": "interruption_band_latest",
+    "losses": "spot_loss",
+}
+"""The query in sql/queries that each list comes from."""
 ENOUGH_HOURS = 168
 """A week of observed availability before the ledger's own history speaks."""
 

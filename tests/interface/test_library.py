@@ -16,7 +16,8 @@ AS_OF = "2026-03-15"
 # keywords of gpuhunt's query(), and the fields of its rows
 GPUHUNT = """
 provider cpu_arch min_cpu max_cpu min_memory max_memory min_gpu_count max_gpu_count gpu_vendor gpu_name
-min_gpu_memory max_gpu_memory min_total_gpu_memory max_total_gpu_memory min_disk_size max_disk_size min_price max_price
+min_gpu_memory max_gpu_memory min_total_gpu_memory max_total_gpu_memory min_disk_size max_disk_size min_price
+max_price
 min_compute_capability max_compute_capability spot allowed_flags
 """
 ROW = """
