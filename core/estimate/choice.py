@@ -201,25 +201,42 @@ def choose(of: Problem, k: Constants) -> Choice:
     """For each row the fastest division that fits, else the smallest one."""
     flat, row, _ = cells(of)
     at, used = settled(flat, k)
-    time = step_time(flat.workload, at, flat.device, k)
-    total = np.asarray(used.total)
+    total = np.asarray(used.total) + np.zeros(len(row))
     fits = total <= flat.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
-    order = np.where(fits, time.total, 1e12 + total)
-    count, exists = len(of.is_possible), np.asarray(of.is_possible.any(axis=1), bool)
-    # cells are sorted by row: the best of each run of equal rows
-    starts = np.searchsorted(row, np.flatnonzero(exists))
-    best = np.zeros(count, np.intp)
-    if len(starts):
-        lowest = np.minimum.reduceat(order, starts)
-        candidates = np.flatnonzero(order == np.repeat(lowest, np.diff(np.append(starts, len(order)))))
-        first = np.unique(row[candidates], return_index=True)[1]
-        best[exists] = candidates[first]
+    # time is computed where a division fits, and for the smallest division of a row in which none does
+    fitting_rows = np.zeros(len(of.is_possible), bool)
+    fitting_rows[row[fits]] = True
+    smallest = _first_least(total, row)
+    kept = np.flatnonzero(fits)
+    kept = np.sort(np.concatenate([kept, smallest[~fitting_rows[row[smallest]]]]))
+    at = _picked(at, kept, len(row))
+    time = step_time(_kept(flat.workload, kept), at, _kept(flat.device, kept), k)
+    chosen = _first_least(np.asarray(time.total), row[kept])
+    exists = np.asarray(of.is_possible.any(axis=1), bool)
+    best = np.zeros(len(exists), np.intp)
+    best[row[kept][chosen]] = chosen
     return Choice(
-        layout=_picked(at, best, len(row)),
-        memory=_picked(used, best, len(row)),
-        time=_picked(time, best, len(row)),
-        fits=fits[best] & exists,
+        layout=_picked(at, best, len(kept)),
+        memory=_picked(used, kept[best], len(row)),
+        time=_picked(time, best, len(kept)),
+        fits=fits[kept][best] & exists,
         is_possible=exists,
+    )
+
+
+def _first_least(values: NDArray[np.float64], row: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The position of the least value of each run of equal rows, the first where several are."""
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    least = np.repeat(np.minimum.reduceat(values, starts), np.diff(np.append(starts, len(row))))
+    hits = np.flatnonzero(values == least)
+    return hits[np.flatnonzero(np.diff(row[hits], prepend=-1))]
+
+
+def _kept(columns: Columns, index: NDArray[np.intp]) -> Columns:
+    """Those cells; what is one number for all stays one."""
+    values = {f.name: getattr(columns, f.name) for f in fields(columns)}
+    return type(columns)(
+        **{name: value[index] if np.ndim(value) else value for name, value in values.items()}
     )
 
 
