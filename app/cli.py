@@ -5,13 +5,22 @@ Importing this file loads typer and nothing else of weight; a test holds that.
 
 from __future__ import annotations
 
+import copy
+import inspect
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import click
 import typer
+from typer.models import CommandInfo
 
 from app import context, history_commands, plan_commands, price_commands, serve_commands, source_commands
+
+COMPLETION = "_GPULEDGER_COMPLETE"
+"""Set by a shell that asks for completions."""
 
 app = typer.Typer(
     name="gpuledger",
@@ -54,7 +63,7 @@ serve_commands.register(app)
 def main() -> None:
     """Entry point of the installed command. What is typed wrongly gets one line, like every other error."""
     try:
-        code = app(standalone_mode=False)
+        code = _program(sys.argv[1:])(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
@@ -65,3 +74,31 @@ def main() -> None:
     except click.Abort:
         code = context.NOTHING
     raise SystemExit(code)
+
+
+def _program(words: Sequence[str]) -> typer.Typer:
+    """The program with the signatures of those commands alone that may be meant: reading all of them takes
+    half as long as a lookup. The others are there for the help, by name and first line."""
+    if COMPLETION in os.environ:
+        return app
+    program = copy.copy(app)
+    program.registered_commands = [
+        info if _name(info) in words else _for_help(info) for info in app.registered_commands
+    ]
+    return program
+
+
+def _name(info: CommandInfo) -> str:
+    return info.name or getattr(info.callback, "__name__", "").replace("_", "-")
+
+
+def _for_help(info: CommandInfo) -> CommandInfo:
+    shown = copy.copy(info)
+    shown.name = _name(info)
+    shown.help = inspect.getdoc(info.callback)
+    shown.callback = _unasked
+    return shown
+
+
+def _unasked() -> None:
+    """Stands for a command that this invocation cannot run, because its name is not among the words."""
