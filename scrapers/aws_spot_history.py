@@ -51,6 +51,7 @@ def spot_price_history(
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
     except ImportError as error:
         raise ConfigError("spot prices per zone need the extra `aws` (boto3)") from error
     session: Any = cast(Any, boto3).Session()
@@ -72,9 +73,10 @@ def spot_price_history(
     except ClientError as error:
         code = str(cast(Any, error).response.get("Error", {}).get("Code"))
         kind = RefusedFetchError if code in REFUSED else TransientFetchError
-        raise kind(SOURCE_NAME, url, f"EC2 answers {code}") from error
-    except BotoCoreError as error:
-        raise TransientFetchError(SOURCE_NAME, url, type(error).__name__) from error
+        raise kind(SOURCE_NAME, url, f"EC2 answers {code}") from None
+    # These errors carry what was answered, which may repeat the request with its key.
+    except (BotoCoreError, ResponseParserError) as error:
+        raise TransientFetchError(SOURCE_NAME, url, type(error).__name__) from None
     finally:
         client.close()
 
