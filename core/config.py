@@ -5,7 +5,6 @@ A plain dataclass: `gpuledger offers` has no time to import a settings library (
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -76,6 +75,9 @@ def _default_home(environ: Mapping[str, str]) -> Path:
 def _read(path: Path, *, required: bool) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
+            # Most homes have no settings file; a lookup need not load a parser for it.
+            import tomllib
+
             return tomllib.load(file)
     except FileNotFoundError:
         if required:
