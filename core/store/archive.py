@@ -62,7 +62,7 @@ class Archive:
 
     def put(self, document: Document) -> dict[str, Any]:
         """Keep the bytes, anew where they broke; returns the document's entry for a manifest."""
-        path = self._path(document.sha256)
+        path = self.path(document.sha256)
         if not self.holds(document.sha256):
             _write(path, zstandard.ZstdCompressor(level=9, write_checksum=True).compress(document.body))
         return {
@@ -85,7 +85,7 @@ class Archive:
         Raises:
             CorruptError: not there, or not what was written.
         """
-        path = self._path(sha256)
+        path = self.path(sha256)
         try:
             body = zstandard.ZstdDecompressor().decompress(path.read_bytes())
         except FileNotFoundError:
@@ -166,7 +166,8 @@ class Archive:
             if since is None or manifest.started_at >= since:
                 yield manifest
 
-    def _path(self, sha256: str) -> Path:
+    def path(self, sha256: str) -> Path:
+        """File of the bytes of that hash, there or not."""
         return self._folder / sha256[:2] / f"{sha256}.zst"
 
     def _manifest_path(self, run: str) -> Path:

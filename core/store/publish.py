@@ -52,7 +52,7 @@ def publish(home: Home, *, now: datetime) -> int:
         with suppress(OSError):
             temporary.unlink()
         raise StoreError(f"cannot publish {target}: {error.strerror}") from error
-    _prune(home, number)
+    prune(home)
     return number
 
 
@@ -158,9 +158,12 @@ def _point(home: Home, name: str) -> None:
     temporary.replace(home.snapshots / POINTER)
 
 
-def _prune(home: Home, newest: int) -> None:
-    for number in _numbers(home):
-        if number <= newest - KEPT:
-            _path(home, number).unlink(missing_ok=True)
+def prune(home: Home, keep: int | None = None) -> int:
+    """Delete all but the newest snapshots and what a killed writer left of one; only inside
+    `core.store.database.turn`. Returns how many went."""
+    old = _numbers(home)[: -(keep or KEPT)]
+    for number in old:
+        _path(home, number).unlink(missing_ok=True)
     for left_over in home.snapshots.glob("prices-*.new"):
         left_over.unlink(missing_ok=True)
+    return len(old)

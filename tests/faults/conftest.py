@@ -1,8 +1,10 @@
 """A ledger whose one source is a hostile provider on loopback."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -22,6 +24,7 @@ from tests.faults.soundness import (
     assert_replay_agrees,
     committed,
 )
+from tests.faults.tally import PAGE, Tally
 
 
 @dataclass
@@ -58,6 +61,20 @@ class Trial:
         if replayed:
             assert_replay_agrees(self.ledger)
         return after
+
+
+TALLY = Tally()
+
+
+@pytest.fixture(scope="session")
+def tally() -> Tally:
+    return TALLY
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Only a session that was asked to, and in which nothing failed, writes the page."""
+    if os.environ.get("GPULEDGER_WRITE_RELIABILITY") and exitstatus == 0 and not TALLY.is_empty:
+        PAGE.write_text(TALLY.page(datetime.now(UTC).date()))
 
 
 @contextmanager
