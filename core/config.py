@@ -1,4 +1,4 @@
-"""Settings, read once at the edge and passed down: flag, environment, `gpuledger.toml`, default, in this order.
+"""Settings, read once at the edge and passed down: flag, environment, file (`gpuledger.toml`), default.
 
 A plain dataclass: `gpuledger offers` has no time to import a settings library (docs/decisions/0003).
 """
