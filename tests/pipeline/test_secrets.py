@@ -44,6 +44,8 @@ WITHOUT_KEY = {
 """What the public addresses of sources with a key answer, so that the key is used as well."""
 
 ANSWERS = ("repeats with 200", "refuses with 401", "fails with 500", "redirects", "leads away")
+WITH_AWS = ("repeats with 200", "refuses with 401")
+"""EC2 is asked in every region by its own client, which does not redirect and takes a second each."""
 
 
 def spellings(secret: str) -> set[bytes]:
@@ -113,11 +115,11 @@ def leaks(found: dict[str, bytes]) -> list[tuple[str, str, bytes]]:
     ]
 
 
-def environment(url: str, home: Path) -> dict[str, str]:
+def environment(url: str, home: Path, secrets: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "GPULEDGER_"))}
     return {
         **kept,
-        **SECRETS,
+        **secrets,
         **{f"GPULEDGER_SOURCE_{source.name.upper()}_URL": url for source in SOURCES},
         "GPULEDGER_HOME": str(home),
         "GPULEDGER_FETCH_ATTEMPTS": "1",
@@ -136,16 +138,20 @@ def test_every_credential_of_every_source_is_known():
 def test_no_byte_that_a_refresh_writes_holds_a_key(answer: str, provider, tmp_path: Path):
     behave(provider, answer)
     home = tmp_path / "home"
+    secrets = {
+        name: secret for name, secret in SECRETS.items() if answer in WITH_AWS or not name.startswith("AWS_")
+    }
     program = Path(sys.executable).with_name("gpuledger")
     done = subprocess.run(
         [program, "refresh", *(source.name for source in KEYED), "--format", "json"],
-        env=environment(provider.url, home),
+        env=environment(provider.url, home, secrets),
         capture_output=True,
         timeout=120,
     )
     sent = b"\n".join(repeated(seen) for seen in provider.seen)
     travelled = {name for name, secret in SECRETS.items() if any(text in sent for text in spellings(secret))}
-    assert travelled >= set(VARIABLES) - {"AWS_SECRET_ACCESS_KEY"}
+    # AWS's secret only signs.
+    assert travelled == set(secrets) - {"AWS_SECRET_ACCESS_KEY"}
     found = {**written(home), "standard output": done.stdout, "standard error": done.stderr}
     assert any(place.endswith("tables") for place in found)
     assert len(json.loads(done.stdout)) == len(KEYED)
