@@ -1,9 +1,12 @@
 """Bad input: one line with the field and the value seen, the right exit code, never a traceback."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app import context
 from app.context import EXIT_CODES
 from core import errors
 
@@ -155,10 +158,19 @@ def test_a_ledger_that_is_broken_is_told_and_not_traced(gpuledger, tmp_path: Pat
     assert "Traceback" not in ran.err
 
 
-def test_stale_data_exits_with_three_when_asked(gpuledger, tmp_path: Path, monkeypatch):
+def test_stale_data_exits_with_three_when_asked(gpuledger, provider, tmp_path: Path, monkeypatch):
+    capture = Path(__file__).resolve().parents[1] / "captures" / "runpod" / "prices.json"
+    provider.always(capture.read_bytes())
     monkeypatch.setenv("GPULEDGER_HOME", str(tmp_path))
-    assert gpuledger("status").code == 0
+    monkeypatch.setenv("GPULEDGER_SOURCE_RUNPOD_URL", provider.url)
+    assert gpuledger("refresh", "runpod").code == 0
     assert gpuledger("status", "--exit-code").code == 0
+    later = context.now() + timedelta(days=10)
+    monkeypatch.setattr(context, "now", lambda: later)
+    assert gpuledger("status").code == 0
+    ran = gpuledger("status", "--exit-code", "--format", "json")
+    assert ran.code == 3
+    assert [row["state"] for row in json.loads(ran.out) if row["source"] == "runpod"] == ["stale"]
 
 
 CODES = {
