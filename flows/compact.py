@@ -1,7 +1,7 @@
 """What a ledger may let go after a while: old snapshots, left-overs of killed writers, bytes past their time.
 
-Prices are never let go. The bytes of old documents may be, where an operator says so: the price, its run and the
-hash of its document stay; what is lost is the replay of that time, so nothing is let go by default.
+Prices are never let go. The bytes of old documents may be, where an operator says so: the price, its run and
+the hash of its document stay; what is lost is the replay of that time, so nothing is let go by default.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def compact(
     """Let go what is past its time; only while no writer is at work.
 
     Args:
-        keep_documents: age from which the bytes of documents may go; `None` keeps all. What a run of that time
-            or later read stays, whenever it was first written.
+        keep_documents: age from which the bytes of documents may go; `None` keeps all. What a younger run
+            read stays, whenever it was first written.
         keep_snapshots: published snapshots that stay, the newest of them included; `None` is what publishing
             keeps.
 

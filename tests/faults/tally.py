@@ -12,10 +12,10 @@ COMMAND = "make faults"
 
 HEAD = """# Reliability
 
-Written by `{command}` on {day} (Python {python}, DuckDB {duckdb}, {system}); run it again to write it again.
-Every line is a fault that was injected into a running ledger. After each: the ledger opens, the checks of
-`sql/checks` find nothing, every price and run committed before is there exactly once, every run in the archive
-is recorded, a replay of the archive gives the same history, and the next refresh succeeds.
+Written by `{command}` on {day} (Python {python}, DuckDB {duckdb}, {system}); run it again to write it
+again. Every line is a fault that was injected into a running ledger. After each: the ledger opens, the checks
+of `sql/checks` find nothing, every price and run committed before is there exactly once, every run in the
+archive is recorded, a replay of the archive gives the same history, and the next refresh succeeds.
 """
 
 

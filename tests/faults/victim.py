@@ -1,8 +1,9 @@
-"""A process to be killed: loads the program once, then forks a child for each order and reports how it ended.
+"""A process to be killed: loads the program once, then forks a child for each order and says how it ended.
 
-Orders are JSON lines on standard input: `do` (refresh, replay or compact), `kill_at` (the step at which the child
-kills itself with SIGKILL; 0: never). For each, a line with the child's pid, and one with its exit status and the
-steps that it came to. A step is a call that touches disk, database or lock: just before it, or just after.
+Orders are JSON lines on standard input: `do` (refresh, replay or compact), `kill_at` (the step at which the
+child kills itself with SIGKILL; 0: never). For each, a line with the child's pid, and one with its exit
+status and the steps that it came to. A step is a call that touches disk, database or lock: just before it, or
+just after.
 """
 
 import json
