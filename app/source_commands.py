@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +25,7 @@ SourceNames = Annotated[list[str] | None, typer.Argument(help="Sources; all with
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (refresh, replay, parse, status, sources, unmapped, deploy):
+    for command in (refresh, replay, parse, status, sources, unmapped, alias, deploy):
         app.command()(command)
 
 
@@ -35,8 +36,8 @@ def fetcher(ledger: Ledger) -> Fetcher:
     import httpx
 
     from scrapers.fetch import Fetcher, secret_variables
-    from scrapers.signed import signed_sources
     from scrapers.registry import get
+    from scrapers.signed import signed_sources
 
     settings = context.settings()
     return Fetcher(
@@ -312,6 +313,34 @@ def unmapped(format: FormatOption = None) -> None:
 
         with context.snapshot() as connection:
             render.emit(sql.rows(connection, "queries/unmapped"), format)
+
+
+def alias(
+    label: Annotated[str, typer.Argument(help="The provider's words, as `unmapped` shows them.")],
+    gpu_id: Annotated[str, typer.Argument(help="What they mean, as `gpus` shows it.")],
+    provider: Annotated[str, typer.Option(help="Only in this provider's mouth.")] = "",
+    memory_gib: Annotated[str | None, typer.Option(help="Only of a GPU with this memory.")] = None,
+    format: FormatOption = None,
+) -> None:
+    """Say what a label means; its offers of all times are mapped at once."""
+    with context.answering():
+        from flows.aliases import add_alias
+
+        memory = None if memory_gib is None else _gib(memory_gib)
+        report = add_alias(context.ledger(), label, gpu_id, provider=provider, memory_gib=memory)
+        render.emit(vars(report), format)
+
+
+def _gib(text: str) -> Decimal:
+    from core.money import decimal_from
+
+    try:
+        memory = decimal_from(text)
+    except ValueError:
+        memory = None
+    if memory is None or not 0 < memory < 10_000:
+        raise UsageError(f"--memory-gib: {text!r} is no size in GiB")
+    return memory
 
 
 def deploy() -> None:

@@ -1,0 +1,74 @@
+"""What a label means, said by the operator: a row of the home's own table, which holds for the past too."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from core.alias import Alias, normalised, read_aliases
+from core.gpu import gpu
+from core.store import sql
+from core.store.publish import reading
+from flows.pipeline import USER_ALIASES, Ledger, record_runs
+
+COLUMNS = ("provider", "gpu_label", "gpu_memory_gib", "gpu_id", "source")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AliasReport:
+    """What an alias did; offers of all times whose label it explains."""
+
+    provider: str
+    gpu_label: str
+    gpu_id: str
+    offers: int
+    snapshot: int | None
+
+
+def add_alias(
+    ledger: Ledger, label: str, gpu_id: str, *, provider: str, memory_gib: Decimal | None
+) -> AliasReport:
+    """Say what a label means, and publish: every offer that ever had it is mapped, without a replay.
+
+    Args:
+        provider: empty for all of them.
+        memory_gib: only for offers whose accelerator has this memory.
+
+    Raises:
+        UnknownGPUError: no such accelerator; carries the nearest ids.
+    """
+    alias = Alias(provider, label.strip(), memory_gib, gpu(gpu_id).gpu_id)
+    ledger.home.create()
+    path = ledger.home.path / USER_ALIASES
+    said_before = read_aliases(path) if path.exists() else []
+    _write(path, [*(row for row in said_before if _meant(row) != _meant(alias)), alias])
+    snapshot = record_runs(ledger, []).snapshot
+    with reading(ledger.home) as connection:
+        labels = sql.rows(
+            connection, "queries/labels", {"provider": provider or None, "gpu_id": alias.gpu_id}
+        )
+    named = normalised(alias.label)
+    offers = sum(row["offers"] for row in labels if normalised(row["gpu_label"]) == named)
+    return AliasReport(
+        provider=provider, gpu_label=alias.label, gpu_id=alias.gpu_id, offers=offers, snapshot=snapshot
+    )
+
+
+def _meant(alias: Alias) -> tuple[str, str, Decimal | None]:
+    return alias.provider, normalised(alias.label), alias.memory_gib
+
+
+def _write(path: Path, rows: list[Alias]) -> None:
+    new = path.with_suffix(".csv.new")
+    with new.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            memory = "" if row.memory_gib is None else format(row.memory_gib, "f")
+            writer.writerow((row.provider, row.label, memory, row.gpu_id, "operator"))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,73 @@
+"""From a label that nobody knows to one that is mapped, in the past as well, without a replay."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+from core.errors import UnknownGPUError
+from core.gpu import gpus
+from core.store import sql
+from core.store.publish import reading
+from flows.aliases import add_alias
+
+UNKNOWN = "HyperChip 9000"
+
+
+@pytest.fixture
+def unknown(world, listing):
+    """Two runs of a provider whose words for one of three GPUs are unknown."""
+    (source,) = world.ledger.sources
+
+    def parse(document):
+        for fact in source.parse(document):
+            yield fact.model_copy(update={"gpu_label": UNKNOWN}) if fact.sku == "c" else fact
+
+    world.ledger = replace(world.ledger, sources=(replace(source, parse=parse),))
+    world.refresh(listing(a=2.5, b=3, c=1.5))
+    world.refresh(listing(a=2.5, b=3, c=1.7))
+    return world
+
+
+def unmapped(world) -> list[dict]:
+    with reading(world.ledger.home) as connection:
+        return sql.rows(connection, "queries/unmapped")
+
+
+def test_an_unknown_label_is_listed_with_its_price(unknown):
+    (row,) = unmapped(unknown)
+    assert (row["provider"], row["gpu_label"], row["offers"]) == ("runpod", UNKNOWN, 1)
+    assert (str(row["usd_per_gpu_hour_min"]), str(row["usd_per_gpu_hour_max"])) == ("1.700000", "1.700000")
+
+
+def test_an_alias_maps_the_offers_of_all_times_at_once(unknown):
+    report = add_alias(unknown.ledger, UNKNOWN, "h200-sxm-141gb", provider="runpod", memory_gib=None)
+    assert (report.offers, report.snapshot) == (1, 3)
+    assert unmapped(unknown) == []
+    history = "select amount::double from price_history where gpu_id = 'h200-sxm-141gb' order by valid_from"
+    assert unknown.rows(history) == [(1.5,), (1.7,)]
+
+
+def test_an_alias_outlives_the_next_refresh(unknown):
+    add_alias(unknown.ledger, UNKNOWN, "h200-sxm-141gb", provider="", memory_gib=None)
+    unknown.refresh()
+    assert unmapped(unknown) == []
+
+
+def test_what_is_said_again_takes_the_place_of_what_was_said(unknown):
+    for gpu_id in ("h200-sxm-141gb", "b200-sxm-180gb"):
+        report = add_alias(unknown.ledger, "hyperchip 9000", gpu_id, provider="runpod", memory_gib=None)
+        assert report.offers == 1
+    path = unknown.ledger.home.path / "gpu_alias.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["provider"], row["gpu_label"], row["gpu_id"]) for row in rows] == [
+        ("runpod", "hyperchip 9000", "b200-sxm-180gb")
+    ]
+
+
+def test_a_gpu_that_does_not_exist_changes_nothing(unknown):
+    assert "h100-sxm-81gb" not in gpus()
+    with pytest.raises(UnknownGPUError, match="h100-sxm-80gb"):
+        add_alias(unknown.ledger, UNKNOWN, "h100-sxm-81gb", provider="", memory_gib=None)
+    assert not (unknown.ledger.home.path / "gpu_alias.csv").exists()
