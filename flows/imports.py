@@ -87,11 +87,11 @@ def import_documents(
             known.add(key)
             entries.append(ledger.archive.put(document))
         if len(entries) == FILES_PER_RUN:
-            runs.append(_write(ledger, source, entries, len(runs)))
+            runs.append(_write(ledger, source, entries))
             entries = []
         done(files, count)
     if entries:
-        runs.append(_write(ledger, source, entries, len(runs)))
+        runs.append(_write(ledger, source, entries))
     parsed = [run for run in (read_run(ledger, manifest) for manifest in runs) if run is not None]
     return ImportReport(cycle=record_runs(ledger, parsed), files=files, known_files=known_files)
 
@@ -118,9 +118,12 @@ def _frozen(context: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(context.items()))
 
 
-def _write(ledger: Ledger, source: Source, entries: Sequence[Mapping[str, object]], number: int) -> Manifest:
-    # Runs are named by their time; several of one import are a microsecond apart.
-    now = ledger.clock() + timedelta(microseconds=number)
+def _write(ledger: Ledger, source: Source, entries: Sequence[Mapping[str, object]]) -> Manifest:
+    now = ledger.clock()
+    # Runs are named by their time; several of one import may begin within one tick of the clock.
+    taken = set(ledger.archive.run_ids(now))
+    while run_id(source.name, now) in taken:
+        now += timedelta(microseconds=1)
     manifest = Manifest(
         run_id=run_id(source.name, now),
         source=source.name,

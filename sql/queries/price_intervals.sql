@@ -6,12 +6,11 @@ select
     history.valid_from, history.valid_to, history.provider, history.instance_type, history.region, history.tier,
     history.gpu_id, history.gpu_count, history.purchase_option, history.term_months, history.payment,
     history.amount, history.currency, history.unit, history.usd_per_hour, history.usd_per_gpu_hour,
-    history.source, history.offer_id
-from price_history as history
+    history.source, history.confidence, history.offer_id
+from price_history_of($gpu_ids::varchar[]) as history
 left join region on history.provider = region.provider and history.region = region.region
 where
-    ($gpu_ids::varchar[] is null or list_contains($gpu_ids::varchar[], history.gpu_id))
-    and ($providers::varchar[] is null or list_contains($providers::varchar[], history.provider))
+    ($providers::varchar[] is null or list_contains($providers::varchar[], history.provider))
     and (
         $region::varchar is null
         or lower(history.region) = lower($region::varchar)

@@ -3,11 +3,10 @@
 --             min_count integer, max_count integer, since timestamptz, until timestamptz, every varchar, stat varchar
 with chosen as (
     select history.*
-    from price_history as history
+    from price_history_of($gpu_ids::varchar[]) as history
     left join region on history.provider = region.provider and history.region = region.region
     where
-        ($gpu_ids::varchar[] is null or list_contains($gpu_ids::varchar[], history.gpu_id))
-        and ($providers::varchar[] is null or list_contains($providers::varchar[], history.provider))
+        ($providers::varchar[] is null or list_contains($providers::varchar[], history.provider))
         and (
             $region::varchar is null
             or lower(history.region) = lower($region::varchar)
@@ -25,20 +24,39 @@ with chosen as (
 ),
 
 step as (
-    select unnest(
-        generate_series(
-            coalesce($since::timestamptz, (select date_trunc('day', min(valid_from)) from chosen)),
-            $until::timestamptz,
-            cast($every::varchar as interval)
-        )
-    ) as step_at
+    select step_at, row_number() over (order by step_at) as step_no
+    from (
+        select unnest(
+            generate_series(
+                coalesce($since::timestamptz, (select date_trunc('day', min(valid_from)) from chosen)),
+                $until::timestamptz,
+                cast($every::varchar as interval)
+            )
+        ) as step_at
+    )
+),
+
+-- An interval holds at the steps from the first one in it to the last one before its end: most hold at none.
+spanned as (
+    select
+        chosen.provider,
+        chosen.usd_per_gpu_hour,
+        first_step.step_no as first_no,
+        coalesce(end_step.step_no, (select max(step_no) + 1 from step)) as end_no
+    from chosen
+    asof inner join step as first_step on chosen.valid_from <= first_step.step_at
+    asof left join step as end_step
+        on coalesce(chosen.valid_to, 'infinity'::timestamptz) <= end_step.step_at
 ),
 
 held as (
-    select step.step_at, chosen.gpu_id, chosen.provider, chosen.usd_per_gpu_hour
-    from step
-    inner join chosen
-        on step.step_at >= chosen.valid_from and (chosen.valid_to is null or step.step_at < chosen.valid_to)
+    select step.step_at, numbered.provider, numbered.usd_per_gpu_hour
+    from (
+        select provider, usd_per_gpu_hour, unnest(range(first_no, end_no)) as step_no
+        from spanned
+        where end_no > first_no
+    ) as numbered
+    inner join step on numbered.step_no = step.step_no
 )
 
 select

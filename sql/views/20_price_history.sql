@@ -1,10 +1,36 @@
--- grain: one row per source, offer and interval in which its price did not change
-create or replace view price_history as
-with bounded as (
-    select
-        price_change.*,
-        lead(observed_at) over (partition by offer_no order by observed_at) as valid_to
+-- grain: one row per source, offer and interval in which its price did not change, of some GPUs or all (null)
+-- The offers are chosen before the log is put in order, so that one GPU's history does not cost that of all.
+create or replace macro price_history_of(gpu_ids) as table
+with wanted as (
+    select offer.*, source.kind, source.confidence
+    from offer
+    inner join source on offer.source = source.source
+    where gpu_ids is null or list_contains(gpu_ids, offer.gpu_id)
+),
+
+-- Dated lists repeat a price that did not change; the log of a live source never does.
+stepped as (
+    select price_change.*
     from price_change
+    where offer_no in (select offer_no from wanted where kind <> 'archive')
+    union all
+    select price_change.*
+    from price_change
+    where offer_no in (select offer_no from wanted where kind = 'archive')
+    window by_time as (partition by offer_no order by observed_at)
+    qualify
+        lag(offer_no) over by_time is null
+        or amount is distinct from lag(amount) over by_time
+        or upfront_amount is distinct from lag(upfront_amount) over by_time
+        or currency is distinct from lag(currency) over by_time
+        or unit is distinct from lag(unit) over by_time
+),
+
+bounded as (
+    select
+        *,
+        lead(observed_at) over (partition by offer_no order by observed_at) as valid_to
+    from stepped
 ),
 
 usd as (
@@ -29,6 +55,7 @@ select
     offer.purchase_option,
     offer.term_months,
     offer.payment,
+    offer.confidence,
     bounded.observed_at as valid_from,
     bounded.valid_to,
     bounded.amount,
@@ -48,10 +75,44 @@ select
     bounded.run_no,
     bounded.document_no
 from bounded
-inner join offer on bounded.offer_no = offer.offer_no
+inner join wanted as offer on bounded.offer_no = offer.offer_no
 asof left join usd on bounded.currency = usd.currency and bounded.observed_at >= usd.rate_at
 where bounded.amount is not null;
 
+comment on macro table price_history_of is
+    'Rows of price_history for a list of gpu_id, much quicker than a filter on the view; null: all.';
+
+create or replace view price_history as
+select * from price_history_of(null::varchar[]);
+
 comment on view price_history is 'One row per source, offer and interval in which its price did not change.';
+comment on column price_history.offer_id is 'Hash of the stable terms; equal for one offer read by several sources.';
+comment on column price_history.source is 'Source that saw it; see confidence.';
+comment on column price_history.provider is 'Cloud that runs the machine.';
+comment on column price_history.via is 'Aggregator that resells it, if any.';
+comment on column price_history.sku is 'Product code of the provider.';
+comment on column price_history.instance_type is 'Machine shape as the provider names it.';
+comment on column price_history.region is 'Region code of the provider, or global.';
+comment on column price_history.zone is 'Zone inside the region, if priced apart.';
+comment on column price_history.tier is 'secure or community where a provider tells them apart.';
+comment on column price_history.gpu_label is 'Words of the provider for the accelerator, verbatim.';
+comment on column price_history.gpu_id is 'Accelerator that the label means; null while unmapped.';
+comment on column price_history.gpu_count is 'Accelerators in one instance; a fraction for slices.';
+comment on column price_history.purchase_option is 'on_demand, spot, reserved or capacity_block.';
+comment on column price_history.term_months is 'Length of the commitment in months of 730 hours.';
+comment on column price_history.payment is 'no_upfront, partial_upfront or all_upfront where there is a choice.';
+comment on column price_history.confidence is
+    'direct, observed, reported, curated or derived: who saw the price, see source.confidence.';
 comment on column price_history.valid_from is 'When the price was first seen.';
-comment on column price_history.valid_to is 'When another price or a withdrawal was seen; null: still so when last seen.';
+comment on column price_history.valid_to is
+    'When another price or a withdrawal was seen; null: still so when last seen.';
+comment on column price_history.amount is 'Price as published, per unit.';
+comment on column price_history.upfront_amount is 'Paid once at the start of a commitment, as published.';
+comment on column price_history.currency is 'ISO 4217 code of both amounts.';
+comment on column price_history.unit is 'hour, gpu_hour, month or term: what amount buys.';
+comment on column price_history.usd_per_hour is
+    'US dollars for the whole instance and hour at the day rate of valid_from, an upfront payment spread over the term.';
+comment on column price_history.usd_per_gpu_hour is 'The same for one accelerator.';
+comment on column price_history.effective_at is 'From when the provider says that the price holds.';
+comment on column price_history.run_no is 'Run that saw it; see scrape_run.';
+comment on column price_history.document_no is 'Document that says so; see document.';
