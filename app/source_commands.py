@@ -191,7 +191,9 @@ def parse(
 ) -> None:
     """Run one adapter on a file and print its offers; nothing is kept."""
     with context.answering():
+        from core.alias import seed_aliases
         from core.document import Document, Request
+        from core.offer import Offer
         from core.published import published_row
         from core.store.archive import Manifest, run_id
         from flows.judge import read
@@ -212,18 +214,17 @@ def parse(
         parsed = read(adapter, manifest, [document])
         if parsed.error is not None:
             raise parsed.error
-        from core.alias import seed_aliases
-
         aliases = seed_aliases()
+        offers = [entry.fact for entry in parsed.offers if isinstance(entry.fact, Offer)]
         rows = [
             published_row(
                 source,
-                entry.fact,
-                gpu_id=aliases.resolve(entry.fact.provider, entry.fact.gpu_label, entry.fact.gpu_memory_gib),
+                offer,
+                gpu_id=aliases.resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib),
                 observed_at=at,
                 usd_per_unit={},
             )
-            for entry in parsed.offers
+            for offer in offers
         ]
         render.emit(rows, format, columns=PARSE_COLUMNS)
         skips = "; ".join(f"{count} {reason}" for reason, count in skipped_by_reason(parsed.skipped).items())
