@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
-from core.cost.market import Shape
+from core.cost.market import Machine
 from core.errors import InvalidPlanError, UnknownGPUError
 from core.estimate.batch import hardware, sweep
 from core.estimate.estimate import Estimate, estimate, quoted
@@ -20,16 +20,6 @@ from core.plan import TrainingPlan
 FEW_NODES = 8
 NODE_COUNTS = tuple(1 << power for power in range(10))
 POD_SIZES = (1, 2, 4, 8)
-
-
-class Machine(NamedTuple):
-    """The part of a shape that physics knows: everything but who sells it and how."""
-
-    gpu_id: str
-    gpu_count: int
-    min_gpus: int | None
-    max_gpus: int | None
-    may_join: bool
 
 
 class Physical(NamedTuple):
@@ -82,11 +72,6 @@ class Limits:
     """Try large numbers even where small ones hold the plan: they save time and no money."""
 
 
-def machine_of(shape: Shape) -> Machine:
-    """The machine of a shape."""
-    return Machine(shape.gpu_id, shape.gpu_count, shape.min_gpus, shape.max_gpus, shape.may_join)
-
-
 def options(
     plan: TrainingPlan,
     machines: Iterable[Machine],
@@ -100,10 +85,7 @@ def options(
     choice.
     """
     counts, refused = _sold_counts(plan, machines, limits)
-    few = {
-        machine: [c for c in sizes if limits.is_wide or c.instances <= FEW_NODES]
-        for machine, sizes in counts.items()
-    }
+    few = counts if limits.is_wide else {machine: _few(sizes) for machine, sizes in counts.items()}
     chosen, possible = _fitting(plan, few, measurements)
     more = {
         machine: [c for c in sizes if c not in few[machine]]
@@ -122,22 +104,36 @@ def options(
     return chosen, refused
 
 
+@lru_cache(maxsize=16_384)
+def _few(sizes: tuple[Count, ...]) -> tuple[Count, ...]:
+    return tuple(count for count in sizes if count.instances <= FEW_NODES)
+
+
 def _sold_counts(
     plan: TrainingPlan, machines: Iterable[Machine], limits: Limits
-) -> tuple[dict[Machine, list[Count]], dict[Machine, str]]:
-    counts: dict[Machine, list[Count]] = {}
+) -> tuple[dict[Machine, tuple[Count, ...]], dict[Machine, str]]:
+    counts: dict[Machine, tuple[Count, ...]] = {}
     refused: dict[Machine, str] = {}
-    of_gpu: dict[str, str | None] = {}
     for machine in machines:
-        if machine.gpu_id not in of_gpu:
-            of_gpu[machine.gpu_id] = _refusal(plan, machine.gpu_id)
-        reason = of_gpu[machine.gpu_id]
-        found = [] if reason else _counts(plan, machine, gpu(machine.gpu_id), limits)
+        reason = _reason(plan, machine.gpu_id)
+        found = () if reason else _counts(plan, machine, limits)
         if found:
             counts[machine] = found
         else:
             refused[machine] = reason or "no count of it is sold that the plan may use"
     return counts, refused
+
+
+# refusals by what of a plan they depend on: precision, stated utilisation, quoted hours
+_reasons: dict[tuple[object, ...], str | None] = {}
+
+
+def _reason(plan: TrainingPlan, gpu_id: str) -> str | None:
+    is_stated = "precision" in plan.model_fields_set
+    key = (gpu_id, plan.precision, is_stated, plan.hardware.mfu, plan.is_quoted)
+    if key not in _reasons:
+        _reasons[key] = _refusal(plan, gpu_id)
+    return _reasons[key]
 
 
 def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
@@ -187,20 +183,27 @@ def _is_per_gpu(machine: Machine) -> bool:
     return machine.gpu_count == 1 and (machine.max_gpus or 1) > 1
 
 
-def _counts(plan: TrainingPlan, machine: Machine, chip: GPU, limits: Limits) -> list[Count]:
+def _counts(plan: TrainingPlan, machine: Machine, limits: Limits) -> tuple[Count, ...]:
     """The numbers that are sold and that plan and limits allow."""
     wanted = plan.hardware.gpus or (1 if plan.is_quoted else None)
-    if _is_per_gpu(machine):
-        found = _pods(machine.max_gpus or 1, wanted, is_free=plan.is_quoted)
-    else:
-        found = _nodes(machine, chip, wanted, is_free=plan.is_quoted)
     most = min(limits.max_gpus or 10**9, plan.constraints.max_gpus or 10**9)
-    least_size, most_size = limits.min_instance_gpus or 0, limits.max_instance_gpus or 10**9
-    return [
+    size = (limits.min_instance_gpus or 0, limits.max_instance_gpus or 10**9)
+    return _sold(machine, wanted, most, size, is_free=plan.is_quoted)
+
+
+@lru_cache(maxsize=16_384)
+def _sold(
+    machine: Machine, wanted: int | None, most: int, size: tuple[int, int], *, is_free: bool
+) -> tuple[Count, ...]:
+    if _is_per_gpu(machine):
+        found = _pods(machine.max_gpus or 1, wanted, is_free=is_free)
+    else:
+        found = _nodes(machine, gpu(machine.gpu_id), wanted, is_free=is_free)
+    return tuple(
         count
         for count in found
-        if count.instance_gpus * count.instances <= most and least_size <= count.instance_gpus <= most_size
-    ]
+        if count.instance_gpus * count.instances <= most and size[0] <= count.instance_gpus <= size[1]
+    )
 
 
 def _pods(most: int, wanted: int | None, *, is_free: bool) -> list[Count]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from core.cost.market import Bound, Candidate, MarketFilter, Shape, Stock
+from core.cost.market import Bound, Candidate, MarketFilter, Shape, Stock, machine_of
 from core.cost.surroundings import SOURCES, SpotRate, Surroundings, UnitPrice
 from core.store.lookup import snapshot_number
 from core.store.quotable import Quotable
@@ -79,6 +79,7 @@ class LedgerMarket:
                 "regions": tuple(region.lower() for region in wanted.regions),
                 "tiers": wanted.tiers,
                 "purchase_options": wanted.purchase_options,
+                "by_provider": ("true",) if wanted.by_provider else (),
             },
             as_of=as_of,
             at=at,
@@ -100,19 +101,20 @@ class LedgerMarket:
 
     @cached_property
     def _shapes(self) -> Mapping[Shape, Stock]:
-        return {
-            Shape(
-                provider=row["provider"],
-                purchase_option=row["purchase_option"],
-                gpu_id=row["gpu_id"],
-                gpu_count=int(row["gpu_count"]),
-                min_gpus=row["min_gpus"],
-                max_gpus=row["max_gpus"],
-                may_join=row["may_join"],
-            ): Stock(row["offers"], row["least"], row["shape_key"])
-            for row in self._rows
-            if row["excluded_because"] is None
-        }
+        found: dict[Shape, Stock] = {}
+        for row in self._rows:
+            if row["excluded_because"] is None:
+                shape = Shape(
+                    provider=row["provider"],
+                    purchase_option=row["purchase_option"],
+                    gpu_id=row["gpu_id"],
+                    gpu_count=int(row["gpu_count"]),
+                    min_gpus=row["min_gpus"],
+                    max_gpus=row["max_gpus"],
+                    may_join=row["may_join"],
+                )
+                found[shape] = Stock(row["offers"], row["least"], machine_of(shape), row["shape_key"])
+        return found
 
     def excluded(self) -> Mapping[str, int]:
         counts: Counter[str] = Counter()

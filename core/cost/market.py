@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -34,12 +34,25 @@ class MarketFilter:
     regions: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     purchase_options: tuple[str, ...] = ()
+    by_provider: bool = False
+    """Whether shapes tell providers apart: only the user's own terms with one of them ask for that."""
+
+
+class Machine(NamedTuple):
+    """The part of a shape that physics knows: everything but who sells it and how."""
+
+    gpu_id: str
+    gpu_count: int
+    min_gpus: int | None
+    max_gpus: int | None
+    may_join: bool
 
 
 class Shape(NamedTuple):
     """What offers have in common that differ for a plan in their price alone."""
 
     provider: str
+    """Empty where providers are not told apart."""
     purchase_option: str
     gpu_id: str
     gpu_count: int
@@ -55,6 +68,7 @@ class Stock(NamedTuple):
     offers: int
     least: float
     """Where the cheapest per GPU-hour stands among all: 1e9 x state class + US dollars."""
+    machine: Machine
     key: int = 0
     """Of the shape in a snapshot."""
 
@@ -117,7 +131,7 @@ class ListMarket:
         snapshot: int = 0,
         excluded: Mapping[str, int] | None = None,
     ) -> None:
-        self._by_shape: dict[Shape, dict[Decimal | None, list[tuple[int, LatestOffer]]]] = {}
+        self._by_shape: dict[Shape, dict[Decimal | None, list[_Entry]]] = {}
         counts = Counter(excluded or {})
         for offer in offers:
             reason = reason_to_exclude(offer, wanted)
@@ -125,11 +139,11 @@ class ListMarket:
                 counts[reason] += 1
                 continue
             state = state_class(offer, at, allow_stale=allow_stale)
-            by_term = self._by_shape.setdefault(shape_of(offer), {})
-            by_term.setdefault(offer.term_months, []).append((state, offer))
+            by_term = self._by_shape.setdefault(shape_of(offer, by_provider=wanted.by_provider), {})
+            by_term.setdefault(offer.term_months, []).append(_Entry.of(state, offer))
         for by_term in self._by_shape.values():
             for found in by_term.values():
-                found.sort(key=lambda entry: (entry[0], entry[1].usd_per_hour, entry[1].price_id))
+                found.sort()
         self._excluded = counts
         self._surroundings = surroundings or Surroundings()
         self._snapshot = snapshot
@@ -150,11 +164,11 @@ class ListMarket:
         found: dict[Shape, Stock] = {}
         for shape, by_term in self._by_shape.items():
             least = min(
-                state * 1e9 + float(offer.usd_per_gpu_hour or 0)
+                entry.state * 1e9 + float(entry.offer.usd_per_gpu_hour or 0)
                 for entries in by_term.values()
-                for state, offer in entries[:1]
+                for entry in entries[:1]
             )
-            found[shape] = Stock(sum(map(len, by_term.values())), least)
+            found[shape] = Stock(sum(map(len, by_term.values())), least, machine_of(shape))
         return found
 
     def excluded(self) -> Mapping[str, int]:
@@ -162,32 +176,61 @@ class ListMarket:
 
     def candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
         # within a shape and term the bound is the price times a constant, so each list is in order already
-        lists = [
-            _candidates(entries, bound)
+        heap = [
+            _head(entries, 0, bound)
             for bound in bounds
             for entries in self._by_shape.get(bound.shape, {}).values()
         ]
-        return heapq.merge(*lists, key=lambda candidate: (*candidate[:3], candidate.offer.price_id))
+        heapq.heapify(heap)
+        while heap:
+            state, misses_deadline, floor, _, entries, position, bound = heap[0]
+            yield Candidate(state, misses_deadline, floor, entries[position].offer)
+            if position + 1 < len(entries):
+                heapq.heapreplace(heap, _head(entries, position + 1, bound))
+            else:
+                heapq.heappop(heap)
 
 
-def _candidates(entries: Iterable[tuple[int, LatestOffer]], bound: Bound) -> Iterator[Candidate]:
-    for state, offer in entries:
-        yield Candidate(state, bound.misses_deadline, floor_usd(offer, bound), offer)
+class _Entry(NamedTuple):
+    """An offer with what orders it; the price and the term as floats, so that bounds are quick."""
+
+    state: int
+    usd_per_hour: float
+    price_id: str
+    term_hours: float
+    offer: LatestOffer
+
+    @staticmethod
+    def of(state: int, offer: LatestOffer) -> _Entry:
+        assert offer.usd_per_hour is not None
+        term_hours = float(offer.term_months or 0) * HOURS_PER_MONTH
+        return _Entry(state, float(offer.usd_per_hour), offer.price_id, term_hours, offer)
 
 
-def floor_usd(offer: LatestOffer, bound: Bound) -> float:
-    """Lower bound of the total: the price for the least hours, or for the whole commitment."""
-    assert offer.usd_per_hour is not None
-    price = float(offer.usd_per_hour) * bound.factor
-    if bound.contracted is not None:
+_Head = tuple[int, bool, float, str, list[_Entry], int, Bound]
+
+
+def _head(entries: list[_Entry], position: int, bound: Bound) -> _Head:
+    """The entry at that place with the lower bound of its total: the price for the least hours, or for the
+    whole commitment. Price ids are unique, so nothing after them is ever compared."""
+    state, price, price_id, term_hours, offer = entries[position]
+    if bound.contracted is None:
+        price *= bound.factor
+    else:
         price = float(bound.contracted * offer.gpu_count)
-    return price * max(bound.hours, float(offer.term_months or 0) * HOURS_PER_MONTH * bound.units)
+    floor = price * max(bound.hours, term_hours * bound.units)
+    return state, bound.misses_deadline, floor, price_id, entries, position, bound
 
 
-def shape_of(offer: LatestOffer) -> Shape:
+def machine_of(shape: Shape) -> Machine:
+    """The machine of a shape."""
+    return Machine(shape.gpu_id, shape.gpu_count, shape.min_gpus, shape.max_gpus, shape.may_join)
+
+
+def shape_of(offer: LatestOffer, *, by_provider: bool = False) -> Shape:
     """The shape of an offer that may be quoted."""
     return Shape(
-        provider=offer.provider,
+        provider=offer.provider if by_provider else "",
         purchase_option=offer.purchase_option,
         gpu_id=offer.gpu_id or "",
         gpu_count=int(offer.gpu_count),

@@ -66,6 +66,7 @@ def market_filter(plan: TrainingPlan, asked: QuoteOptions) -> MarketFilter:
         providers=_both("provider", asked.providers, within.providers),
         regions=_both("region", asked.regions, within.regions),
         tiers=_both("tier", asked.tiers, within.tiers),
+        by_provider=bool(asked.overrides.rules),
         purchase_options=_both("purchase option", asked.purchase_options, within.purchase_options),
     )
 

@@ -14,9 +14,20 @@ from typing import NamedTuple
 from core.cost.amount import Amount
 from core.cost.breakdown import CostLine, Terms, certain, lines, total
 from core.cost.checkpoint import checkpoint_gb
-from core.cost.hardware import Limits, Option, machine_of, options
+from core.cost.hardware import Limits, Option, options
 from core.cost.interruption import expectation
-from core.cost.market import HOURS_PER_MONTH, Bound, Candidate, ListMarket, Market, Shape, Stock, shape_of
+from core.cost.market import (
+    HOURS_PER_MONTH,
+    Bound,
+    Candidate,
+    ListMarket,
+    Machine,
+    Market,
+    Shape,
+    Stock,
+    machine_of,
+    shape_of,
+)
 from core.cost.override import Overrides
 from core.cost.purchase import Purchase, purchase, spot_terms
 from core.cost.request import QuoteOptions, market_filter, spec_of
@@ -88,8 +99,9 @@ class Selection:
             max_instance_gpus=None if spec is None else spec.max_count,
             is_wide=is_wide or deadline is not None,
         )
+        machines = {stock.machine for stock in self._shapes.values()}
         self._options, self._refused = options(
-            plan, sorted({machine_of(shape) for shape in self._shapes}, key=repr), limits, asked.measurements
+            plan, sorted(machines, key=_machine_order), limits, asked.measurements
         )
         self._endless = 0
         self.context = Context(
@@ -100,7 +112,11 @@ class Selection:
             deadline_hours=deadline,
         )
         self._least = {machine: self._least_of(found) for machine, found in self._options.items()}
-        self._bounds = [self._bound(shape) for shape in self._shapes if machine_of(shape) in self._options]
+        self._bounds = [
+            self._bound(shape, stock.machine)
+            for shape, stock in self._shapes.items()
+            if stock.machine in self._options
+        ]
         credit = sum((credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0))
         rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
         self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
@@ -108,16 +124,18 @@ class Selection:
 
     def _checkpoint_gb(self, plan: TrainingPlan) -> Decimal | None:
         """Size of one checkpoint; of adapters, where only they are trained."""
-        estimate = next((o.estimate for found in self._options.values() for o in found), None)
-        if estimate is None or estimate.parameters is None:
+        given = plan.architecture
+        if not (plan.model or plan.parameters or given.parameters or given.layers):
             return None
-        trained = estimate.parameters
-        if plan.method in ("lora", "qlora"):
-            trained = lora_parameters(plan, resolve(plan)[0])
+        architecture = resolve(plan)[0]
+        is_adapter = plan.method in ("lora", "qlora")
+        trained = lora_parameters(plan, architecture) if is_adapter else architecture.parameters
         return checkpoint_gb(round(trained))
 
-    def _bound(self, shape: Shape) -> Bound:
-        is_late, hours, units = self._least[machine_of(shape)]
+    def _bound(self, shape: Shape, machine: Machine) -> Bound:
+        is_late, hours, units = self._least[machine]
+        if not self.context.overrides.rules:
+            return Bound(shape, is_late, hours, units)
         rule = self.context.overrides.rule(shape.provider, shape.gpu_id, shape.purchase_option)
         return Bound(
             shape=shape,
@@ -237,8 +255,8 @@ class Selection:
     def refused(self) -> Counter[str]:
         """Offers that were looked at and cannot run the plan, counted by reason."""
         counts: Counter[str] = Counter()
-        for shape, stock in self._shapes.items():
-            reason = self._refused.get(machine_of(shape))
+        for stock in self._shapes.values():
+            reason = self._refused.get(stock.machine)
             if reason is not None:
                 counts[reason] += stock.offers
         if self._endless:
@@ -252,6 +270,11 @@ class Selection:
     def nothing(self) -> NoOfferError | DoesNotFitError:
         """Why there is no quote."""
         return nothing(self.context.plan, self.excluded())
+
+
+def _machine_order(machine: Machine) -> tuple[str, int, int, int, bool]:
+    least, most = machine.min_gpus or 0, machine.max_gpus or 0
+    return machine.gpu_id, machine.gpu_count, least, most, machine.may_join
 
 
 def by_count(counts: Mapping[str, int]) -> dict[str, int]:

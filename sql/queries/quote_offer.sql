@@ -1,6 +1,6 @@
 -- grain: one row per offer on sale, with the reason why a quote leaves it out (null: it may be quoted)
 -- A temporary view over the variables quote_as_of, quote_at, quote_allow_stale and the filters quote_gpu_ids,
--- quote_providers, quote_regions, quote_tiers, quote_purchase_options: comma-separated, empty means any. Text and not
+-- quote_by_provider (true or empty), quote_providers, quote_regions, quote_tiers, quote_purchase_options: comma-separated, empty means any. Text and not
 -- lists, because binding a list from Python takes about 60 microseconds per element.
 create or replace temporary view quote_offer as
 with candidate as (
@@ -38,7 +38,10 @@ select
     -- several instances of a marketplace or of a reseller share no network that anybody vouches for
     coalesce(tier, '') <> 'community' and provider <> 'vast' and via is null as may_join,
     -- one number for what offers of a shape have in common: a join on it takes half the time of one on seven columns
-    hash(provider, purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join) as shape_key,
+    hash(
+        case when getvariable('quote_by_provider') = 'true' then provider else '' end, purchase_option, gpu_id, gpu_count, min_gpus, max_gpus,
+        may_join
+    ) as shape_key,
     case
         when availability = 'sold_out' then 3
         when is_unlisted then 2

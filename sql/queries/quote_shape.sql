@@ -1,7 +1,9 @@
 -- grain: one row per kind of offer that any quote of it would treat alike but for its price
 -- parameters: none; reads the temporary view of quote_offer.sql
 select
-    shape_key, excluded_because, provider, purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join,
+    shape_key, excluded_because,
+    case when getvariable('quote_by_provider') = 'true' then provider else '' end as provider,
+    purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join,
     count(*) as offers,
     -- where the cheapest of them per GPU-hour stands, states first
     min(state_class::double * 1e9 + usd_per_gpu_hour::double) as least
