@@ -136,7 +136,7 @@ def sweep(plans: Iterable[TrainingPlan], on: Hardware) -> Iterator[Sweep]:
                 need, device_columns, on.gpus[able], on.gpus_per_node[able], on.gpu_memory_gib[able]
             )
             found = choose(of, k)
-            time = hours(found, of, [on.kinds[int(i)] for i in able.tolist()], k)
+            time = hours(found, of, [on.kinds[int(i)] for i in able.tolist()])
             steps = need.workload.tokens / need.workload.global_batch_tokens
             wall[able] = np.where(found.is_possible, time.whole_seconds * steps / 3600.0, np.nan)
             memory[able] = np.where(found.is_possible, found.memory.total, np.nan)

@@ -58,6 +58,8 @@ class Choice:
     layout: Layout
     memory: Memory
     time: StepTime
+    whole_seconds: NDArray[np.float64]
+    """Of a whole run per step of it, in the division best for that."""
     fits: NDArray[np.bool_]
     is_possible: NDArray[np.bool_]
 
@@ -211,14 +213,21 @@ def choose(of: Problem, k: Constants) -> Choice:
     kept = np.sort(np.concatenate([kept, smallest[~fitting_rows[row[smallest]]]]))
     at = _picked(at, kept, len(row))
     time = step_time(_kept(flat.workload, kept), at, _kept(flat.device, kept), k)
+    rates = _kept(flat.device, kept)
+    hfu = time.hardware_flops / (time.total * rates.half_flops_per_second)
+    whole = np.asarray(time.total * whole_run_factor(hfu, k))
     chosen = _first_least(np.asarray(time.total), row[kept])
+    chosen_whole = _first_least(whole, row[kept])
     exists = np.asarray(of.is_possible.any(axis=1), bool)
     best = np.zeros(len(exists), np.intp)
     best[row[kept][chosen]] = chosen
+    best_whole = np.zeros(len(exists), np.intp)
+    best_whole[row[kept][chosen_whole]] = chosen_whole
     return Choice(
         layout=_picked(at, best, len(kept)),
         memory=_picked(used, kept[best], len(row)),
         time=_picked(time, best, len(kept)),
+        whole_seconds=whole[best_whole],
         fits=fits[kept][best] & exists,
         is_possible=exists,
     )
@@ -250,7 +259,7 @@ class Hours:
     """False where a larger count is so much faster per GPU that nobody would run the smaller one."""
 
 
-def hours(found: Choice, of: Problem, kinds: Sequence[object], k: Constants) -> Hours:
+def hours(found: Choice, of: Problem, kinds: Sequence[object]) -> Hours:
     """Steady and end-to-end time of each row; rows of one kind differ in their count of GPUs only.
 
     Near the edge of memory a few more GPUs allow a better division, and the model alone would make twice
@@ -260,8 +269,8 @@ def hours(found: Choice, of: Problem, kinds: Sequence[object], k: Constants) -> 
     gpus = of.layout.gpus[:, 0]
     step = np.where(found.is_possible, found.time.total, np.inf)
     steady = _inherited(step * gpus, gpus, kinds) / gpus
-    hfu = found.time.hardware_flops / (step * of.device.half_flops_per_second[:, 0])
-    whole = _inherited(steady * np.asarray(whole_run_factor(hfu, k)) * gpus, gpus, kinds) / gpus
+    end_to_end = np.where(found.is_possible, found.whole_seconds, np.inf)
+    whole = _inherited(end_to_end * gpus, gpus, kinds) / gpus
     return Hours(
         step_seconds=steady,
         whole_seconds=np.maximum(whole, steady),

@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import InvalidPlanError
 from core.estimate.choice import Choice, Hours, Row, choose, hours, problem
 from core.estimate.constants import Constants, constants
-from core.estimate.device import device, precision_on
+from core.estimate.device import device, network_bytes_per_second, precision_on
 from core.estimate.throughput import Device
 from core.estimate.workload import Demand, demand
 from core.gpu import GPU
@@ -98,7 +98,7 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
     choice = choose(of, k)
     if not choice.is_possible[0]:
         raise InvalidPlanError("hardware", f"the parallelism given does not divide {gpus} GPUs")
-    time = hours(choice, of, [gpu.gpu_id] * len(counts), k)
+    time = hours(choice, of, [gpu.gpu_id] * len(counts))
     return assembled(need, choice, time, 0, gpu, gpus, per_node, k)
 
 
@@ -143,6 +143,11 @@ def assembled(
         hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
     tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
+    if gpus > gpus_per_node and plan.hardware.network_gbit_per_second is None:
+        rate = network_bytes_per_second(plan, gpu) * 8 / 1e9
+        assumptions.append(
+            f"hardware.network_gbit_per_second: {rate:g} (not given, usual for {gpu.architecture})"
+        )
     spread = math.hypot(spread, k.assumed_spread * math.sqrt(len(assumptions)))
     wall = _interval(tuned_hours * whole, spread)
     total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
@@ -286,7 +291,7 @@ def estimates(
     rates = {gpu.gpu_id: device(plan, gpu) for gpu in {gpu.gpu_id: gpu for gpu, _, _ in rows}.values()}
     of = problem([_row(need, *row, rates[row[0].gpu_id]) for row in rows])
     choice = choose(of, k)
-    time = hours(choice, of, [(gpu.gpu_id, per_node) for gpu, _, per_node in rows], k)
+    time = hours(choice, of, [(gpu.gpu_id, per_node) for gpu, _, per_node in rows])
     return [
         assembled(need, choice, time, row, gpu, gpus, per_node, k)
         for row, (gpu, gpus, per_node) in enumerate(rows)
