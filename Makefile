@@ -43,7 +43,7 @@ accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
 	$(BIN)/pytest -m accuracy tests/accuracy
 
 calibrate: $(STAMP)  ## fit the table of constants again; needs GPULEDGER_TRUTH
-	$(BIN)/python -m core.estimate.calibrate
+	$(BIN)/python -m core.estimate.calibrate --folds
 
 bench: $(STAMP)  ## ratios measured in one run
 	$(BIN)/pytest -m benchmark_suite tests/benchmarks -s
