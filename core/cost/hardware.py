@@ -131,6 +131,8 @@ _reasons: dict[tuple[object, ...], str | None] = {}
 def _reason(plan: TrainingPlan, gpu_id: str) -> str | None:
     is_stated = "precision" in plan.model_fields_set
     key = (gpu_id, plan.precision, is_stated, plan.hardware.mfu, plan.is_quoted)
+    if len(_reasons) > 100_000:
+        _reasons.clear()
     if key not in _reasons:
         _reasons[key] = _refusal(plan, gpu_id)
     return _reasons[key]

@@ -1,0 +1,129 @@
+"""How fast quotes are: one over 60,000 offers, and ten thousand plans; with the plain ways beside them.
+
+Run with `make bench`. The bars: 150 ms for one quote in process, 30 s for ten thousand plans on four cores.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from core.cost.batch import Batch
+from core.cost.hardware import Limits, options
+from core.cost.ledger_market import LedgerMarket
+from core.cost.quote import quote
+from core.cost.request import QuoteOptions, market_filter
+from core.plan import plan_from_mapping, preset_plan
+from core.store.database import Home
+from core.store.lookup import OfferFilter, offers
+from core.store.publish import reading
+from tests.benchmarks.large_market import OFFERS, fill
+
+pytestmark = pytest.mark.benchmark_suite
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+PLANS = 10_000
+ONE_QUOTE_SECONDS, ALL_PLANS_SECONDS = 0.150, 30.0
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    home = Home(Path(tmp_path_factory.mktemp("large")) / "home")
+    fill(home, now=NOW)
+    with reading(home) as opened:
+        assert opened.execute("select count(*) from offer_latest").fetchone() == (OFFERS,)
+        yield opened
+
+
+def best_of(count: int, run: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(count):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def plain_loop(connection: duckdb.DuckDBPyConnection, plan) -> float:
+    """Every offer as a record, every record priced, in Python."""
+    hours: dict[object, float] = {}
+    best = float("inf")
+    found = offers(connection, OfferFilter())
+    market = LedgerMarket(connection, market_filter(plan, QuoteOptions()), at=NOW)
+    chosen, _ = options(plan, {stock.machine for stock in market.shapes().values()}, Limits())
+    for machine, sizes in chosen.items():
+        hours[machine.gpu_id, machine.gpu_count] = min(size.units * size.wall_hours for size in sizes)
+    for offer in found:
+        key = (offer.gpu_id, int(offer.gpu_count))
+        if key in hours and offer.usd_per_hour is not None:
+            best = min(best, float(offer.usd_per_hour) * hours[key])
+    return best
+
+
+def plain_duckdb(connection: duckdb.DuckDBPyConnection, plan) -> float:
+    """The same in one statement, with the hours as a table; prices of hours alone, no lines."""
+    market = LedgerMarket(connection, market_filter(plan, QuoteOptions()), at=NOW)
+    chosen, _ = options(plan, {stock.machine for stock in market.shapes().values()}, Limits())
+    rows = [
+        (m.gpu_id, m.gpu_count, min(s.units * s.wall_hours for s in sizes)) for m, sizes in chosen.items()
+    ]
+    values = ", ".join(f"('{gpu_id}', {count}, {hours})" for gpu_id, count, hours in rows)
+    found = connection.execute(
+        "select min(usd_per_hour * hours) from offer_latest as o "
+        f"inner join (values {values}) as h(g, n, hours) on o.gpu_id = h.g and o.gpu_count = h.n"
+    ).fetchone()
+    return 0.0 if found is None else float(found[0])
+
+
+@pytest.mark.parametrize("name", ["llama-2-7b-qlora", "llama-2-7b", "llama-2-70b"])
+def test_a_quote_over_sixty_thousand_offers_takes_under_150_ms(connection, name):
+    plan, asked = preset_plan(name), QuoteOptions()
+
+    def whole():
+        market = LedgerMarket(connection, market_filter(plan, asked), at=NOW)
+        return quote(plan, market, as_of=None, now=NOW, options=asked)
+
+    whole()
+    ours = best_of(7, whole)
+    loop = best_of(2, lambda: plain_loop(connection, plan))
+    sql = best_of(3, lambda: plain_duckdb(connection, plan))
+    said = f"quote {ours * 1e3:.0f} ms; pure Python loop {loop * 1e3:.0f} ms; plain DuckDB {sql * 1e3:.0f} ms"
+    sys.stdout.write(f"\n{name}: {said}\n")
+    assert ours < ONE_QUOTE_SECONDS
+    assert ours < loop / 2
+
+
+def tuning(number: int):
+    models = ("llama-2-7b", "llama-3-8b", "llama-2-13b", "mistral-7b")
+    keys = {
+        "name": f"plan-{number}",
+        "method": "lora",
+        "lora_rank": 16,
+        "model": models[number % len(models)],
+    }
+    tokens = {"dataset_tokens": 1e8 * (1 + number % 50), "epochs": 1 + number % 3}
+    return plan_from_mapping(
+        keys | tokens | {"sequence_length": 512 * (1 + number % 4), "global_batch_tokens": 65_536}
+    )
+
+
+def test_ten_thousand_plans_take_under_30_s_on_four_cores(connection):
+    workers = min(4, os.cpu_count() or 1)
+    plans = [tuning(number) for number in range(PLANS)]
+    start = time.perf_counter()
+    batch = Batch(offers=offers(connection, OfferFilter()), now=NOW, options=QuoteOptions(limit=1))
+    loaded = time.perf_counter()
+    found = list(batch.answers(plans, workers=workers))
+    seconds = time.perf_counter() - start
+    alone = best_of(1, lambda: [batch.answer(plan) for plan in plans[:50]]) / 50
+    sys.stdout.write(
+        f"\n{PLANS} plans on {workers} cores: {seconds:.1f} s, {loaded - start:.1f} s of it loading; "
+        f"one process {alone * 1e3:.1f} ms a plan; {sum('error' in row for row in found)} without a quote\n"
+    )
+    assert len(found) == PLANS and not any("error" in row for row in found)
+    assert seconds < ALL_PLANS_SECONDS * 4 / workers
