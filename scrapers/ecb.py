@@ -24,13 +24,17 @@ RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 MOST_BYTES = 2**20
 RESOLUTION = Decimal("1E-9")
+USD_PER_EUR = (Decimal("0.6"), Decimal(2))
+"""Beyond any rate since 1999 (ECB: 0.8252 on 2000-10-26, 1.5990 on 2008-07-15). A rate out of this would give
+every price in euros a wrong amount of dollars."""
 
 
 def parse(document: Document) -> Iterator[Fact]:
     """The rates of the document's day.
 
     Raises:
-        ParseError: too large, not XML, a DOCTYPE, not one day, a currency twice, or no rate of the dollar.
+        ParseError: too large, not XML, a DOCTYPE, not one day, a currency twice, or no believable
+            rate of the dollar.
     """
     if len(document.body) > MOST_BYTES:
         raise document.error(f"{len(document.body)} bytes, far more than a day of rates")
@@ -64,6 +68,8 @@ def _rates(cube: ElementTree.Element, day: date, document: Document) -> Iterator
     if "USD" not in per_euro:
         raise document.error("no rate of the US dollar")
     dollars = per_euro.pop("USD")
+    if not USD_PER_EUR[0] <= dollars <= USD_PER_EUR[1]:
+        raise document.error(f"a euro of {dollars:f} US dollars")
     yield ExchangeRate(currency="EUR", usd_per_unit=dollars, rate_date=day)
     for currency, rate in per_euro.items():
         value = max((dollars / rate).quantize(RESOLUTION), RESOLUTION)

@@ -54,6 +54,7 @@ def test_what_is_no_rate_is_left_out(rate: str):
     [
         ("<gesmes:Envelope", "<!DOCTYPE a [<!ENTITY b 'c'>]><gesmes:Envelope", "document type"),
         ("currency='USD'", "currency='XUS'", "no rate of the US dollar"),
+        ("1.1640", "11.640", "a euro of 11.640 US dollars"),
         ("currency='GBP'", "currency='JPY'", "listed twice"),
         ("2026-10-06", "6 October 2026", "not a date"),
         ("time='2026-10-06'", "", "0 days of rates"),
