@@ -22,7 +22,11 @@ SPANS = {
     "all": timedelta(days=3650),
 }
 # at most some 400 steps, whatever the span
-STEPS = ((timedelta(days=7), "1 hour"), (timedelta(days=60), "6 hours"), (timedelta(days=400), "1 day"))
+STEPS = (
+    (timedelta(days=7), "1 hour"),
+    (timedelta(days=60), "6 hours"),
+    (timedelta(days=400), "1 day"),
+)
 SECONDS = {"1 hour": 3600, "6 hours": 21_600, "1 day": 86_400, "7 days": 604_800}
 
 
@@ -102,7 +106,11 @@ def chart(desk: Desk, served: Served, form: ChartForm) -> dict[str, Any]:
             "every": form.every,
         },
     )
-    first = min((row["step_no"][0] for row in rows), default=0)
+    by_provider: dict[str | None, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_provider.setdefault(row["provider"], []).append(row)
+    overall = by_provider.pop(None, [])
+    first = overall[0]["step_no"] if overall else 0
     return {
         "snapshot": served.edition.number,
         "gpu": form.gpu,
@@ -110,27 +118,31 @@ def chart(desk: Desk, served: Served, form: ChartForm) -> dict[str, Any]:
         "option": form.option,
         "start": int(form.since.timestamp()) + first * SECONDS[form.every],
         "step_seconds": SECONDS[form.every],
-        "steps": max((row["step_no"][-1] for row in rows), default=-1) + 1 - first,
-        "overall": _overall(rows, first),
+        "steps": overall[-1]["step_no"] + 1 - first if overall else 0,
+        "overall": _overall(overall, first),
         "providers": [
-            {"provider": row["provider"], "usd": _dense(row["step_no"], row["usd_min"], first)}
-            for row in rows
-            if row["provider"] is not None
+            {"provider": name, "usd": _dense(found, "usd_min", first)} for name, found in by_provider.items()
         ],
     }
 
 
 def _overall(rows: Sequence[Mapping[str, Any]], first: int) -> dict[str, list[Any]]:
-    row = next((row for row in rows if row["provider"] is None), None)
-    if row is None:
+    if not rows:
         return {}
-    names = ("usd_min", "usd_p10", "usd_p25", "usd_median", "usd_p75", "offers")
-    return {name: _dense(row["step_no"], row[name], first) for name in names}
+    percentiles = _dense(rows, "usd_percentiles", first)
+    return {
+        "usd_min": _dense(rows, "usd_min", first),
+        **{
+            name: [None if value is None else value[index] for value in percentiles]
+            for index, name in enumerate(("usd_p10", "usd_p25", "usd_median", "usd_p75"))
+        },
+        "offers": _dense(rows, "offers", first),
+    }
 
 
-def _dense(steps: Sequence[int], values: Sequence[Any], first: int) -> list[Any]:
+def _dense(rows: Sequence[Mapping[str, Any]], name: str, first: int) -> list[Any]:
     """One value per step, null where there was no price."""
-    made: list[Any] = [None] * (steps[-1] - first + 1)
-    for step, value in zip(steps, values, strict=True):
-        made[step - first] = value
+    made: list[Any] = [None] * (rows[-1]["step_no"] - first + 1)
+    for row in rows:
+        made[row["step_no"] - first] = row[name]
     return made

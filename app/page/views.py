@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import FastAPI, Query, Request
+from markupsafe import Markup
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
@@ -52,6 +53,7 @@ def add_to(app: FastAPI) -> None:
     app.state.facets = Facets()
     for path, view in (("/", prices), ("/history", history), ("/quote", quote), ("/sources", sources)):
         app.add_api_route(path, view, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/quote/frontier", quote_frontier, methods=["GET"], include_in_schema=False)
     app.add_api_route("/history/data", history_data, methods=["GET"], include_in_schema=False)
     app.add_api_route("/sql", sql_form, methods=["GET"], include_in_schema=False)
     app.add_api_route("/sql", sql_run, methods=["POST"], include_in_schema=False)
@@ -143,11 +145,6 @@ def _history(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
     with desk.reading() as served:
         facets = request.app.state.facets.of(desk, served)
         drawn = chart(desk, served, form)
-    kept = {
-        name: given[name]
-        for name in ("gpu", "provider", "option", "region", "span", "from", "to")
-        if name in given
-    }
     return {
         "edition": served.edition,
         "form": form,
@@ -155,7 +152,8 @@ def _history(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
         "options": OPTIONS,
         "spans": SPANS,
         "drawn": drawn,
-        "data_address": f"/history/data?{urlencode(kept)}",
+        # Inside a script element only a tag could do harm.
+        "data": Markup(json_bytes(drawn).decode().replace("<", "\\u003c")),
     }
 
 
@@ -188,15 +186,30 @@ def _quote(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
             return content
         form = read_form(given, desk)
         found = desk.quote(served, form.plan, form.options, as_of=form.as_of).to_dict()
-        points = [
-            point.to_dict() for point in desk.frontier(served, form.plan, form.options, as_of=form.as_of)
-        ]
     names, bars = drawing.stacked(found["quotes"])
     return content | {
         "found": found,
         "plan_text": json.dumps(form.plan_keys, indent=2),
         "line_names": names,
         "bars": bars,
+        "frontier_address": _address("/quote/frontier", given),
+    }
+
+
+def quote_frontier(request: Request) -> Response:
+    """The frontier alone; it looks at many more offers than the ranking, so the page asks for it
+    afterwards."""
+    return _answered(request, "frontier.html", "quote", _frontier)
+
+
+def _frontier(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+    desk = desk_of(request)
+    form = read_form(given, desk)
+    with desk.reading() as served:
+        found = desk.frontier(served, form.plan, form.options, as_of=form.as_of)
+    points = [point.to_dict() for point in found]
+    return {
+        "edition": served.edition,
         "points": points,
         "scatter": drawing.scatter(points),
         "plot": drawing.PLOT,
@@ -311,6 +324,7 @@ def _answered(
         return page(template, frame | made, headers=headers)
     except GPULedgerError as error:
         edition = None if isinstance(error, EmptyLedgerError) else desk.pool.newest()
-        status = kind_of(error)[0]
+        # A part of a page that a script asked for is shown where it belongs, whatever it says.
+        status = 200 if frame["is_fragment"] else kind_of(error)[0]
         wrong = frame | {"wrong": str(error), "edition": edition, "view": view}
         return page("wrong.html", wrong, status=status)

@@ -92,6 +92,7 @@
   }
 
   function draw() {
+    canvas.dataset.drawn = String(Number(canvas.dataset.drawn || 0) + 1);
     const ratio = devicePixelRatio || 1;
     canvas.width = Math.round(canvas.clientWidth * ratio);
     canvas.height = Math.round(canvas.clientHeight * ratio);
@@ -172,7 +173,6 @@
       pen.stroke();
     }
     pen.restore();
-    canvas.dataset.drawn = String(Number(canvas.dataset.drawn || 0) + 1);
   }
 
   function tell() {
@@ -241,6 +241,19 @@
     }));
   }
 
+  function take(found) {
+    data = found;
+    data.overall = data.overall || {};
+    const last = (one) => one.usd.findLast((usd) => usd !== null) ?? Infinity;
+    const cheap = [...data.providers].sort((a, b) => last(a) - last(b)).slice(0, most);
+    hidden = new Set(data.providers.filter((one) => !cheap.includes(one)).map((one) => one.provider));
+    cursor = null;
+    view = [0, data.steps];
+    listed();
+    draw();
+    tell();
+  }
+
   async function load(address) {
     if (running) running.abort();
     running = new AbortController();
@@ -252,16 +265,7 @@
         readout.textContent = found.detail || "This cannot be answered as asked.";
         return false;
       }
-      data = found;
-      data.overall = data.overall || {};
-      const last = (one) => one.usd.findLast((usd) => usd !== null) ?? Infinity;
-      const cheap = [...data.providers].sort((a, b) => last(a) - last(b)).slice(0, most);
-      hidden = new Set(data.providers.filter((one) => !cheap.includes(one)).map((one) => one.provider));
-      cursor = null;
-      view = [0, data.steps];
-      listed();
-      draw();
-      tell();
+      take(found);
       box.setAttribute("aria-busy", "false");
       return true;
     } catch (error) {
@@ -348,5 +352,5 @@
   new ResizeObserver(draw).observe(box);
   form.addEventListener("submit", (event) => { event.preventDefault(); pick(); });
   form.addEventListener("change", pick);
-  load(box.dataset.address);
+  take(JSON.parse(document.getElementById("drawn").textContent));
 })();

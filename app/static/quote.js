@@ -17,6 +17,15 @@
       share.textContent = "Copied";
     });
   }
+  // The frontier takes longer than the ranking, so it comes after it; its place is reserved.
+  const frontier = document.getElementById("frontier");
+  if (frontier) {
+    fetch(frontier.dataset.address, { headers: { accept: "text/html" } }).then(async (answer) => {
+      if (!answer.ok) return;
+      const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+      frontier.replaceChildren(...found.body.childNodes);
+    });
+  }
   // Empty fields stay out of the address.
   const form = document.getElementById("plan");
   form.addEventListener("submit", () => {

@@ -1,4 +1,4 @@
--- grain: one row per provider with a price in that time, and one over all (provider null), each with its steps as lists
+-- grain: one row per provider and step at which it has a price, and one per step over all (provider null)
 -- parameters: gpu_ids, providers, purchase_options, tiers as text parted by commas, region varchar, min_count and
 --             max_count integer (null: no filter); since, until timestamptz; every varchar
 -- Offers are chosen before their prices are put in order: the log of one accelerator is short.
@@ -34,37 +34,48 @@ logged as (
 bounded as (
     select
         *,
-        lead(observed_at, 1, $until::timestamptz + interval 1 second)
-            over (partition by offer_no order by observed_at) as valid_to
+        coalesce(
+            lead(observed_at) over (partition by offer_no order by observed_at),
+            $until::timestamptz + interval 1 second
+        ) as valid_to
     from logged
 ),
 
-usd as (
+rate as (
     select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
-    union all
-    select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
+),
+
+-- dollars need no rate; joining them to one by time costs more than all the rest
+in_usd as (
+    select *, 1 as usd_per_unit
+    from bounded
+    where currency = 'USD'
+    union all by name
+    select bounded.*, rate.usd_per_unit
+    from bounded
+    asof inner join rate on bounded.currency = rate.currency and bounded.observed_at >= rate.rate_at
+    where bounded.currency <> 'USD'
 ),
 
 held as (
     select
-        bounded.provider,
-        bounded.observed_at,
-        bounded.valid_to,
-        (usd_per_hour_of(
-            bounded.amount, bounded.upfront_amount, bounded.unit, bounded.gpu_count, bounded.term_months,
-            usd.usd_per_unit
-        ) / bounded.gpu_count)::double as price
-    from bounded
-    asof inner join usd on bounded.currency = usd.currency and bounded.observed_at >= usd.rate_at
-    where bounded.amount is not null and bounded.valid_to > $since::timestamptz
+        provider,
+        observed_at,
+        valid_to,
+        (usd_per_hour_of(amount, upfront_amount, unit, gpu_count, term_months, usd_per_unit) / gpu_count)::double
+            as price
+    from in_usd
+    where amount is not null and valid_to > $since::timestamptz
 ),
 
--- steps are numbered from `since`, so that an interval finds its steps without comparing times
+-- Steps are numbered from `since`, so that an interval finds its steps without comparing times. Seconds are
+-- subtracted, not instants: the difference of two instants goes through a calendar, which is slow.
 numbered as (
     select
         provider, price,
-        greatest(0, ceil(epoch(observed_at - $since::timestamptz) / epoch($every::interval)))::integer as first_step,
-        (ceil(epoch(valid_to - $since::timestamptz) / epoch($every::interval)) - 1)::integer as last_step
+        greatest(0, ceil((epoch(observed_at) - epoch($since::timestamptz)) / epoch($every::interval)))::integer
+            as first_step,
+        (ceil((epoch(valid_to) - epoch($since::timestamptz)) / epoch($every::interval)) - 1)::integer as last_step
     from held
 ),
 
@@ -72,32 +83,18 @@ sampled as materialized (
     select provider, price, unnest(range(first_step, last_step + 1)) as step_no
     from numbered
     where last_step >= first_step
-),
-
-overall as (
-    select
-        null::varchar as provider,
-        step_no,
-        min(price) as low,
-        quantile_disc(price, [0.1, 0.25, 0.5, 0.75]) as percentiles,
-        count(*) as offers
-    from sampled
-    group by step_no
-    union all
-    select provider, step_no, min(price), null, count(*)
-    from sampled
-    group by provider, step_no
 )
 
 select
-    provider,
-    list(step_no::integer order by step_no) as step_no,
-    list(round(low, 6) order by step_no) as usd_min,
-    list(round(percentiles[1], 6) order by step_no) as usd_p10,
-    list(round(percentiles[2], 6) order by step_no) as usd_p25,
-    list(round(percentiles[3], 6) order by step_no) as usd_median,
-    list(round(percentiles[4], 6) order by step_no) as usd_p75,
-    list(offers::integer order by step_no) as offers
-from overall
-group by provider
-order by provider nulls first;
+    null::varchar as provider,
+    step_no::integer as step_no,
+    round(min(price), 6) as usd_min,
+    list_transform(quantile_disc(price, [0.1, 0.25, 0.5, 0.75]), lambda usd: round(usd, 6)) as usd_percentiles,
+    count(*)::integer as offers
+from sampled
+group by step_no
+union all
+select provider, step_no::integer, round(min(price), 6), null, count(*)::integer
+from sampled
+group by provider, step_no
+order by provider nulls first, step_no;

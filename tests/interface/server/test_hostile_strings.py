@@ -38,8 +38,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory):
         with writing(home) as connection:
             for number, text in enumerate(HOSTILE, start=1):
                 connection.execute(
-                    "update offer set instance_type = $text, region = $text, gpu_label = $text, network = $text, "
-                    "gpu_id = null where offer_no = $number",
+                    "update offer set instance_type = $text, region = $text, gpu_label = $text, "
+                    "network = $text, gpu_id = null where offer_no = $number",
                     {"text": text, "number": number},
                 )
             connection.execute("update document set url = $text", {"text": 'javascript:alert("x")'})
