@@ -2,8 +2,6 @@
 
 import json
 import os
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +12,6 @@ import pytest
 
 from core.alias import seed_aliases
 from core.document import Document, Request
-from core.gpu import gpus
 from core.instance import lookup
 from core.offer import Fact, InterruptionBand, Offer, Skipped
 from scrapers import aws_on_demand, aws_spot
@@ -71,31 +68,14 @@ def offers_of(name: str, parse: Parse) -> dict[tuple[str, str], Offer]:
 
 
 @pytest.mark.parametrize(("name", "parse", "count"), FILES, ids=[name for name, _, _ in FILES])
-def test_every_row_is_a_fact_or_has_a_reason(
-    name: str, parse: Parse, count: Callable[[Any], int], capsys: pytest.CaptureFixture[str]
-):
+def test_every_row_is_a_fact_or_has_a_reason(name: str, parse: Parse, count: Callable[[Any], int]):
     rows = count(json.loads((AWS / name).read_bytes()))
     facts = facts_of(name, parse)
     skipped = skipped_by_reason(facts)
     kept = [fact for fact in facts if not isinstance(fact, Skipped)]
-    with capsys.disabled():
-        sys.stdout.write(f"\n{name}: {rows} rows, {len(kept)} facts, skipped {skipped}\n")
     assert rows == len(facts) == len(kept) + sum(skipped.values())
     assert kept
     assert "an accelerator type that the seed lacks" not in skipped
-
-
-@pytest.mark.parametrize(("name", "parse", "count"), FILES, ids=[name for name, _, _ in FILES])
-def test_every_label_is_mapped_and_every_identity_is_its_own(
-    name: str, parse: Parse, count: Callable[[Any], int]
-):
-    offers = [fact for fact in facts_of(name, parse) if isinstance(fact, Offer)]
-    aliases = seed_aliases()
-    mapped = {
-        offer.gpu_label: aliases.resolve("aws", offer.gpu_label, offer.gpu_memory_gib) for offer in offers
-    }
-    assert set(mapped.values()) <= set(gpus())
-    assert [key for key, times in Counter(offer.offer_id for offer in offers).items() if times > 1] == []
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,12 @@
 
 import json
 import os
-import sys
-from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from core.alias import seed_aliases
-from core.band import seed_bands
 from core.document import Document, Request
 from core.errors import ParseError
 from core.offer import Offer, PurchaseOption, Skipped
@@ -65,18 +61,13 @@ def parsed(source, names):
 
 
 @pytest.mark.parametrize(("source", "names", "key", "count"), FILES)
-def test_every_row_is_read_or_left_out_with_a_reason(source, names, key, count, capsys):
+def test_every_row_is_read_or_left_out_with_a_reason(source, names, key, count):
     (document,), facts = parsed(source, names)
     offers = [fact for fact in facts if isinstance(fact, Offer)]
-    with capsys.disabled():
-        summary = f"{count} rows, {len(offers)} offers, skipped {skipped_by_reason(facts)}"
-        sys.stdout.write(f"\n{names[0]}: {summary}\n")
     rows = document.json()[key]
     assert len(rows) == count
     assert facts
 
-    seen = Counter(offer.offer_id for offer in offers)
-    assert max(seen.values(), default=1) == 1
     if source == "azure_retail":
         assert len(facts) == count
     elif source == "oci_price_list":
@@ -96,17 +87,6 @@ PRICED = {
     # storage and outbound transfer
     *("B88327", "B93455", "B93456", "B89057", "B91628", "B91633", "B91961"),
 }
-
-
-@pytest.mark.parametrize(("source", "names", "key", "count"), FILES)
-def test_every_label_is_mapped_and_every_price_lies_in_the_band_of_its_gpu(source, names, key, count):
-    _, facts = parsed(source, names)
-    for offer in (fact for fact in facts if isinstance(fact, Offer)):
-        gpu_id = seed_aliases().resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib)
-        assert gpu_id, offer.gpu_label
-        band = seed_bands().get(gpu_id)
-        per_gpu = usd_per_hour(offer) / offer.gpu_count
-        assert band is None or band.low <= per_gpu <= band.high, (offer.instance_type, per_gpu)
 
 
 def test_azures_nd96isr_h100_v5_in_eastus_and_its_reservation():
