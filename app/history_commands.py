@@ -24,6 +24,8 @@ FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Out
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command(name="import")(run_import)
+    app.command()(timing)
+    app.command()(export)
 
 
 def run_import(
@@ -126,3 +128,78 @@ def _say(report: ImportReport, format: Format | None) -> None:
     context.say(f"{report.files} files, {report.known_files} of them known before")
     if any(run.outcome != "accepted" for run in report.cycle.runs):
         raise typer.Exit(context.SOURCE_FAILED)
+
+
+def timing(
+    gpu: Annotated[str, typer.Option("--gpu", "-g", help="[vendor:]NAME[:MEMORY].")],
+    gpu_hours: Annotated[float, typer.Option(min=0.0, help="GPU-hours that the work takes.")],
+    by: Annotated[
+        str | None, typer.Option(help="Date by which it must be bought; bounds the waiting.")
+    ] = None,
+    spot: Annotated[bool, typer.Option("--spot", help="Spot instead of on-demand prices.")] = False,
+    format: FormatOption = None,
+) -> None:
+    """Today's price among past days, its trend, and what waiting did in the past. No forecast."""
+    with context.answering():
+        from decimal import Decimal
+
+        from core.errors import NoOfferError
+        from core.spec import parse_spec
+        from core.store import sql
+        from core.timing import LEAST_DAYS, WAITS, WINDOWS, filled, rank, trend, wait
+
+        option = "spot" if spot else "on_demand"
+        last = context.instant(by, "--by")
+        weeks_left = None if last is None else int((last - context.now()).total_seconds() // (7 * 86_400))
+        if weeks_left is not None and weeks_left < 0:
+            raise UsageError(f"--by: {by!r} is past")
+        with context.snapshot() as connection:
+            parameters = {"gpu_ids": list(parse_spec(gpu).gpu_ids), "purchase_option": option}
+            days = sql.rows(connection, "queries/index_series", parameters)
+        if len(days) < LEAST_DAYS:
+            raise NoOfferError(
+                f"{gpu} has {len(days)} recorded days of {option} prices, {LEAST_DAYS} are needed"
+            )
+        prices = filled({row["price_date"]: row["usd_per_gpu_hour"] for row in days})
+        today = days[-1]
+        total = Decimal(str(gpu_hours)) * today["usd_per_gpu_hour"]
+        drift = trend(prices)
+        answer = {
+            "gpu": gpu,
+            "purchase_option": option,
+            "price_date": today["price_date"].isoformat(),
+            "usd_per_gpu_hour": today["usd_per_gpu_hour"],
+            "cheapest_provider": today["provider"],
+            "gpu_hours": gpu_hours,
+            "usd_total": total.quantize(Decimal("0.01")),
+            "ranks": [vars(rank(prices, window)) for window in WINDOWS],
+            "trend": None
+            if drift is None
+            else {name: round(value, 4) for name, value in vars(drift).items()},
+            "waits": [
+                {
+                    **{name: round(value, 4) for name, value in vars(found).items()},
+                    "usd_median": (total * Decimal(str(found.median))).quantize(Decimal("0.01")),
+                }
+                for weeks in WAITS
+                if (weeks_left is None or weeks <= weeks_left) and (found := wait(prices, weeks)) is not None
+            ],
+        }
+        render.emit(answer, format)
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="Folder for Parquet, or a file that ends in .duckdb.")],
+) -> None:
+    """Write the public relations as Parquet, one file a month of history, or as a plain DuckDB file."""
+    with context.answering():
+        from core.store.export import export_duckdb, export_parquet
+
+        with context.snapshot() as connection:
+            written = (
+                export_duckdb(connection, path)
+                if path.suffix == ".duckdb"
+                else [str(file) for file in export_parquet(connection, path)]
+            )
+        for name in written:
+            typer.echo(name)

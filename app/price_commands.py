@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -212,6 +213,7 @@ def history(
     until: Annotated[str | None, typer.Option("--to", help="Last date or time.")] = None,
     every: Annotated[str | None, typer.Option(help="Sample so often: 1h, 1d, 1w, 1mo.")] = None,
     stat: Annotated[str, typer.Option(help="min or median, with --every.")] = "min",
+    plot: Annotated[Path | None, typer.Option(help="Draw the samples: .svg, .png, .html or .json.")] = None,
     limit: Limit = None,
     format: FormatOption = None,
 ) -> None:
@@ -222,6 +224,7 @@ def history(
         options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
         wanted = _filter(spec, provider, region, tier, options, max_rows=limit)
         start, stop = context.instant(since, "--from"), context.instant(until, "--to")
+        every = every or ("1d" if plot is not None else None)
         if start and stop and start > stop:
             raise UsageError(f"--from: {since!r} is after --to {until!r}")
         with context.snapshot() as connection:
@@ -236,6 +239,19 @@ def history(
         if not rows:
             context.say("no price in that time")
             raise typer.Exit(context.NOTHING)
+        if every is not None:
+            _draw(rows, plot, f"{spec}, {stat} over offers")
+
+
+def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
+    import sys
+
+    from app.plot import sparkline, write_plot
+
+    if sys.stdout.isatty():
+        context.say(sparkline([float(row["usd_per_gpu_hour"]) for row in rows]))
+    if plot is not None:
+        write_plot(rows, plot, title=title)
 
 
 def _listing(query: str, format: Format | None) -> None:

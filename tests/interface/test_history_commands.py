@@ -1,0 +1,95 @@
+"""import, history, timing and export as a person types them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+
+ROWS = """observed_at,provider,instance_type,region,price_usd_hour
+2025-01-05,aws,p5.48xlarge,us-east-1,98.32
+2025-06-23,aws,p5.48xlarge,us-east-1,55.04
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("GPULEDGER_HOME", str(tmp_path / "home"))
+    (tmp_path / "rows.csv").write_text(ROWS)
+
+    def invoke(*arguments: str):
+        return CliRunner().invoke(app, [argument.replace("@", str(tmp_path)) for argument in arguments])
+
+    return invoke
+
+
+def test_an_import_says_what_it_took_and_a_second_one_changes_nothing(run):
+    first = run("import", "changes", "@/rows.csv", "--archive-version", "abc123")
+    assert json.loads(first.stdout)["changes"] == 2
+    again = run("import", "changes", "@/rows.csv", "--archive-version", "abc123")
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert "1 files, 1 of them known before" in again.stderr
+
+
+def test_offers_on_either_side_of_the_cut_have_the_price_of_their_time(run):
+    run("import", "changes", "@/rows.csv")
+    for day, usd in (("2025-06-01", "98.32"), ("2025-07-01", "55.04")):
+        (line,) = run(
+            "offers", "--gpu", "H100-SXM:8", "-p", "aws", "--source", "changes", "--as-of", day
+        ).stdout.splitlines()
+        assert json.loads(line)["usd_per_hour"] == usd
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("import", "gpuhnt", "@/rows.csv"), "did you mean gpuhunt"),
+        (("import", "changes", "@/nothing.csv"), "no file"),
+        (("import", "changes", "@/rows.csv", "--set", "provider"), "NAME=VALUE"),
+        (("import", "changes", "@/rows.csv", "--observed-at", "soon"), "no date or time"),
+    ],
+)
+def test_a_wrong_argument_of_import_is_named(run, arguments, said):
+    found = run(*arguments)
+    assert found.exit_code == 2
+    assert said in found.stderr
+
+
+def test_a_file_that_is_no_archive_exits_with_the_code_of_a_failed_source(run):
+    assert run("import", "gpurentalprices", "@/rows.csv").exit_code == 4
+
+
+@pytest.mark.parametrize("suffix", ["svg", "html"])
+def test_history_is_drawn_into_a_file(run, tmp_path, suffix):
+    run("import", "changes", "@/rows.csv")
+    found = run("history", "H100-SXM:8", "-p", "aws", "--every", "1mo", "--plot", f"@/out.{suffix}")
+    assert found.exit_code == 0, found.stderr
+    assert "<svg" in (text := (tmp_path / f"out.{suffix}").read_text()) or "vega" in text
+    assert "http" not in text or suffix == "svg" or "<script src=" not in text
+
+
+def test_a_picture_of_another_kind_is_refused(run):
+    run("import", "changes", "@/rows.csv")
+    assert run("history", "H100-SXM:8", "-p", "aws", "--plot", "@/out.gif").exit_code == 2
+
+
+def test_timing_ranks_today_and_counts_what_waiting_did(run):
+    run("import", "changes", "@/rows.csv")
+    found = json.loads(run("timing", "--gpu", "H100-SXM", "--gpu-hours", "100", "--format", "json").stdout)
+    assert [rank["days"] for rank in found["ranks"]] == [30, 90, 365]
+    assert found["usd_total"] == f"{float(found['usd_per_gpu_hour']) * 100:g}"
+    assert {wait["weeks"] for wait in found["waits"]} <= {1, 2, 4, 8, 12, 26}
+    assert found["waits"]
+
+
+def test_timing_by_a_past_date_is_refused(run):
+    assert run("timing", "--gpu", "H100", "--gpu-hours", "1", "--by", "2020-01-01").exit_code == 2
+
+
+def test_an_export_lists_its_files(run, tmp_path):
+    run("import", "changes", "@/rows.csv")
+    listed = run("export", "@/out").stdout.splitlines()
+    assert f"{tmp_path}/out/price_history/2025-06.parquet" in listed
+    assert all(Path(path).is_file() for path in listed)
