@@ -1,0 +1,66 @@
+"""schemathesis asks the real server what its own OpenAPI document allows, and much that it does not."""
+
+import pytest
+
+schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed (dev dependency)")
+
+import httpx  # noqa: E402
+from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
+from schemathesis import GenerationMode  # noqa: E402
+from schemathesis.checks import not_a_server_error  # noqa: E402
+from schemathesis.specs.openapi import checks as openapi  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    # requests, which schemathesis asks with, leaves its sockets to the garbage collector
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+CHECKS = [
+    not_a_server_error,
+    openapi.status_code_conformance,
+    openapi.content_type_conformance,
+    openapi.response_schema_conformance,
+]
+EXAMPLES = 20
+OPERATIONS = 13
+
+
+@pytest.fixture(scope="module")
+def operations(market):
+    schema = schemathesis.openapi.from_url(f"{market.url}/openapi.json")
+    return [found.ok() for found in schema.get_all_operations()]
+
+
+def test_the_document_holds_every_route(operations):
+    assert len(operations) == OPERATIONS
+
+
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["allowed", "not allowed"]
+)
+@pytest.mark.parametrize("number", range(OPERATIONS))
+def test_no_question_breaks_the_server_or_its_own_description(operations, market, number, mode):
+    operation, asked = operations[number], 0
+    if mode is GenerationMode.NEGATIVE and operation.path in ("/healthz", "/metrics"):
+        pytest.skip("takes nothing that could be wrong")
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case):
+        nonlocal asked
+        asked += 1
+        case.validate_response(case.call(), checks=CHECKS)
+
+    ask()
+    assert asked
+    assert httpx.get(f"{market.url}/healthz").status_code == 200
