@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from core.cost.market import Machine
@@ -42,8 +42,7 @@ class Count(NamedTuple):
         return Physical(machine.gpu_id, self.gpus, self.instances)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """A number of machines that runs the plan. Its estimate is made when it is first asked for."""
 
     instance_gpus: int
@@ -53,11 +52,26 @@ class Option:
     """Price units: GPUs where the price is per GPU, else instances."""
     wall_hours: float
     """The middle case."""
-    make: Callable[[], Estimate] = field(repr=False, compare=False)
+    make: _Once
 
-    @cached_property
+    @property
     def estimate(self) -> Estimate:
         return self.make()
+
+
+class _Once:
+    """An estimate that is made at the first call and kept."""
+
+    __slots__ = ("_kept", "_make")
+
+    def __init__(self, make: Callable[[], Estimate]) -> None:
+        self._make = make
+        self._kept: Estimate | None = None
+
+    def __call__(self) -> Estimate:
+        if self._kept is None:
+            self._kept = self._make()
+        return self._kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,13 +174,8 @@ def _fitting(
                 continue
             possible.add(machine)
             if ran.fits:
-                option = Option(
-                    instance_gpus=count.instance_gpus,
-                    instances=count.instances,
-                    units=count.instances * (count.instance_gpus if _is_per_gpu(machine) else 1),
-                    wall_hours=ran.wall_hours,
-                    make=ran.make,
-                )
+                units = count.instances * (count.instance_gpus if _is_per_gpu(machine) else 1)
+                option = Option(count.instance_gpus, count.instances, units, ran.wall_hours, ran.make)
                 chosen.setdefault(machine, []).append(option)
     return chosen, possible
 
@@ -241,7 +250,7 @@ class _Ran(NamedTuple):
 
     wall_hours: float
     fits: bool
-    make: Callable[[], Estimate]
+    make: _Once
 
 
 def _estimates(
@@ -269,15 +278,19 @@ def _estimates(
         return {}
     return {
         key: _Ran(
-            hours, bool(fits), partial(estimate, plan, row.gpu, row.gpus, gpus_per_node=row.gpus_per_node)
+            hours,
+            bool(fits),
+            _Once(partial(estimate, plan, row.gpu, row.gpus, gpus_per_node=row.gpus_per_node)),
         )
-        for key, row, hours, fits in zip(wanted, rows, swept.wall_hours.tolist(), swept.fits, strict=True)
+        for key, row, hours, fits in zip(
+            wanted, rows, swept.wall_hours.tolist(), swept.fits.tolist(), strict=True
+        )
         if not math.isnan(hours)
     }
 
 
 def _of(found: Estimate) -> _Ran:
-    return _Ran(found.wall_hours.mid, found.fits is not False, lambda: found)
+    return _Ran(found.wall_hours.mid, found.fits is not False, _Once(lambda: found))
 
 
 def _quoted(plan: TrainingPlan, wanted: Mapping[Physical, int]) -> Iterator[tuple[Physical, _Ran]]:

@@ -111,6 +111,7 @@ class Selection:
             checkpoint_gb=self._checkpoint_gb(plan),
             deadline_hours=deadline,
         )
+        self._runs = runs_of(plan)
         self._least = {machine: self._least_of(found) for machine, found in self._options.items()}
         self._bounds = [
             self._bound(shape, stock.machine)
@@ -148,13 +149,11 @@ class Selection:
 
     def _least_of(self, found: Sequence[Option]) -> tuple[bool, float, float]:
         """Whether the deadline is missed by all, least hours of price units, least units."""
-        in_time = [option for option in found if not self._is_late(option.wall_hours)]
-        hours = min(unit_hours(self.context.plan, option) for option in in_time or found)
-        return not in_time, hours, min(option.units for option in in_time or found)
-
-    def _is_late(self, wall_hours: float) -> bool:
         deadline = self.context.deadline_hours
-        return deadline is not None and wall_hours * _early_stop(self.context.plan) > deadline
+        early_stop = _early_stop(self.context.plan)
+        in_time = found if deadline is None else [o for o in found if o.wall_hours * early_stop <= deadline]
+        hours = min([option.units * option.wall_hours for option in in_time or found])
+        return not in_time, hours * self._runs, min([option.units for option in in_time or found])
 
     def _candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
         return heapq.merge(
@@ -220,7 +219,7 @@ class Selection:
         return best
 
     def _hours(self, option: Option) -> float:
-        return unit_hours(self.context.plan, option)
+        return option.units * option.wall_hours * self._runs
 
     def _floor(self, offer: LatestOffer, option: Option) -> float:
         """Lower bound of the total with expected interruptions: the machines alone, in floats and so
@@ -310,13 +309,12 @@ def _early_stop(plan: TrainingPlan) -> float:
     return 1.0 if plan.costs.early_stop is None else plan.costs.early_stop
 
 
-def unit_hours(plan: TrainingPlan, option: Option) -> float:
-    """Hours of price units that all runs of the plan take at least: no interruption, no rounding."""
+def runs_of(plan: TrainingPlan) -> float:
+    """How many times the hours of one run are paid at least: no interruption, no rounding."""
     costs = plan.costs
     runs = costs.failed_run_factor or 1.0
     if costs.trials:
         runs += costs.trials * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
     if costs.experiments and costs.experiment_usd is None:
         runs += costs.experiments
-    wall = option.wall_hours * _early_stop(plan)
-    return option.units * wall * runs / (costs.utilisation or 1.0)
+    return _early_stop(plan) * runs / (costs.utilisation or 1.0)
