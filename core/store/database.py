@@ -119,7 +119,7 @@ def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
     try:
         prepare(connection)
         yield connection
-    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException) as error:
+    except (duckdb.OperationalError, duckdb.FatalException) as error:
         raise StoreError(f"cannot write {home.database}: {error}") from error
     finally:
         connection.close()

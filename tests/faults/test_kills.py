@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -50,7 +51,9 @@ class Victim:
         pid = json.loads(self.process.stdout.readline())["pid"]
         if after_seconds is not None:
             time.sleep(after_seconds)
-            os.kill(pid, signal.SIGKILL)
+            # The forking process still waits for it, or reaped it a moment ago.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         return json.loads(self.process.stdout.readline())
 
     def steps_of(self, what: str) -> int:

@@ -1,0 +1,111 @@
+"""Two refreshes of one source at once, and clocks that are set back or leap."""
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+
+import httpx
+import pytest
+
+from core.store.database import turn_of_source
+from flows.pipeline import refresh
+from tests.faults.hostile import plain
+from tests.faults.market import SKUS, listing
+from tests.faults.soundness import assert_archive_recorded, assert_replay_agrees, committed
+
+
+def numbered(trial, *, late: float = 0.0):
+    """Every request gets prices that no other got, some after a pause."""
+    numbers = count(1000)
+
+    def behave(connection, path, headers, over):
+        number = next(numbers)
+        over.wait(late * (number % 3))
+        connection.sendall(plain(listing(number)))
+
+    trial.provider.behave = behave
+
+
+def at_once(trial, refreshes: int) -> list[str]:
+    """Refresh from as many threads, each with a client of its own, as two programs would."""
+    outcomes: list[str] = []
+
+    def one() -> None:
+        with httpx.Client() as client:
+            fetcher = replace(trial.fetcher, client=client)
+            outcomes.extend(run.outcome for run in refresh(trial.ledger, trial.ledger.sources, fetcher).runs)
+
+    threads = [threading.Thread(target=one) for _ in range(refreshes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+@pytest.mark.parametrize("hours", [0, -30])
+def test_two_refreshes_of_one_source_at_once_are_both_recorded_in_order(trial, hours):
+    """The clock stands still, or was set back: their runs still have names and times of their own."""
+    trial.good()
+    trial.clock.forward(hours=hours)
+    numbered(trial, late=0.05)
+    at_once(trial, 2)
+    found = committed(trial.ledger)
+    assert len(found.runs) == 3
+    assert_archive_recorded(trial.ledger, found)
+    assert_replay_agrees(trial.ledger)
+
+
+@pytest.mark.faults
+def test_many_refreshes_of_one_source_at_once(trial, tally):
+    trial.good()
+    numbered(trial, late=0.01)
+    for _ in range(10):
+        at_once(trial, 8)
+    found = committed(trial.ledger)
+    assert len(found.runs) == 81
+    assert len(found.prices) == 81 * len(SKUS)
+    assert_archive_recorded(trial.ledger, found)
+    assert_replay_agrees(trial.ledger)
+    tally.note("Together", "refreshes of one source, eight at a time", "80")
+
+
+def test_a_source_that_is_being_read_is_waited_for_and_then_left_out(trial, monkeypatch):
+    import flows.pipeline
+
+    trial.good()
+    impatient = lambda home, name: turn_of_source(home, name, wait_seconds=0.05)  # noqa: E731
+    monkeypatch.setattr(flows.pipeline, "turn_of_source", impatient)
+    with turn_of_source(trial.ledger.home, "runpod"):
+        (run,) = trial.refresh().runs
+    assert run.outcome == "skipped"
+    assert "another refresh of runpod has held" in run.error
+    trial.good()
+
+
+STEPS = {
+    "a second back": timedelta(seconds=-1),
+    "an hour back": timedelta(hours=-1),
+    "a year back": timedelta(days=-365),
+    "before the epoch": timedelta(days=-365 * 60),
+    "a day ahead": timedelta(days=1),
+    "a year ahead": timedelta(days=365),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_clock_that_jumps_keeps_every_price_and_their_order(trial, step):
+    for _ in range(2):
+        trial.good()
+    before = committed(trial.ledger)
+    trial.clock.now += STEPS[step]
+    for _ in range(2):
+        trial.good()
+    after = trial.assert_survived(before)
+    numbers = {price: place for place, price in enumerate(sorted({price[3] for price in after.prices}))}
+    times = [
+        price[2] for price in sorted(after.prices, key=lambda price: numbers[price[3]]) if price[1] == "a"
+    ]
+    assert times == sorted(times), "a later observation has an earlier time"
+    assert len(times) == 5
