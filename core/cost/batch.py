@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -45,6 +46,15 @@ class Batch:
 
     def answers(self, plans: Sequence[TrainingPlan], workers: int = 1) -> Iterator[dict[str, Any]]:
         """The rankings in the order of the plans."""
+        # millions of small objects that stay: the collector need not look at them again and again
+        gc.collect()
+        gc.freeze()
+        try:
+            yield from self._answers(plans, workers)
+        finally:
+            gc.unfreeze()
+
+    def _answers(self, plans: Sequence[TrainingPlan], workers: int) -> Iterator[dict[str, Any]]:
         if workers == 1 or len(plans) < WORTH_A_PROCESS:
             yield from map(self.answer, plans)
             return

@@ -16,7 +16,7 @@ def functions(path: str) -> set[str]:
 
 
 def test_every_requirement_is_on_the_page_with_a_test_of_its_name():
-    listed = [row for row in re.findall(r"^\| (\w\d\d) \|", PAGE, re.MULTILINE)]
+    listed = list(re.findall(r"^\| (\w\d\d) \|", PAGE, re.MULTILINE))
     assert listed == WANTED
     assert {requirement for _, _, requirement in NAMED} == set(WANTED)
 
