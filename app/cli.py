@@ -17,7 +17,15 @@ import click
 import typer
 from typer.models import CommandInfo
 
-from app import context, history_commands, plan_commands, price_commands, serve_commands, source_commands
+from app import (
+    context,
+    history_commands,
+    operation_commands,
+    plan_commands,
+    price_commands,
+    serve_commands,
+    source_commands,
+)
 
 COMPLETION = "_GPULEDGER_COMPLETE"
 """Set by a shell that asks for completions."""
@@ -57,6 +65,7 @@ price_commands.register(app)
 plan_commands.register(app)
 history_commands.register(app)
 source_commands.register(app)
+operation_commands.register(app)
 serve_commands.register(app)
 
 

@@ -82,9 +82,15 @@ def refresh(
 ) -> None:
     """Fetch prices, record what is believable, publish a snapshot. Exits 4 when a source failed."""
     with context.answering():
+        import os
+
+        from flows import logs
         from flows.lists import load_bundled
+        from flows.notify import notify
         from flows.pipeline import check_only
         from flows.pipeline import refresh as run
+
+        logs.start(os.environ)
 
         ledger = context.ledger()
         chosen = _chosen(ledger, source)
@@ -95,6 +101,8 @@ def refresh(
             load_bundled(ledger)
             cycle = _with_progress(chosen, lambda done: run(ledger, chosen, client, done=done))
         render.emit([_report_row(report) for report in cycle.runs], format, columns=REPORT_COLUMNS)
+        if not dry_run:
+            notify(context.settings().notify.webhook, cycle.runs, at=context.now())
         _finish(cycle)
 
 

@@ -32,6 +32,14 @@ class FetchSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotifySettings:
+    """Whom to tell when runs fail."""
+
+    webhook: str | None = None
+    """Address that gets a POST of JSON; treated as a secret."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings of one invocation."""
 
@@ -41,6 +49,7 @@ class Settings:
     source_urls: Mapping[str, str] = field(default_factory=dict[str, str])
     """Address overrides by source, for mirrors, proxies and tests."""
     fetch: FetchSettings = field(default_factory=FetchSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
 
 
 def load_settings(
@@ -50,7 +59,7 @@ def load_settings(
 
     Args:
         environ: `GPULEDGER_HOME`, `GPULEDGER_CONFIG`, `GPULEDGER_STORE`, `GPULEDGER_SOURCE_<NAME>_URL`,
-            `GPULEDGER_FETCH_<SETTING>`.
+            `GPULEDGER_FETCH_<SETTING>`, `GPULEDGER_NOTIFY_WEBHOOK`.
         home, config: as given by flags.
 
     Raises:
@@ -88,7 +97,7 @@ def _read(path: Path, *, required: bool) -> Mapping[str, Any]:
 
 
 def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path) -> Settings:
-    known = {"home", "store", "sources", "fetch"}
+    known = {"home", "store", "sources", "fetch", "notify"}
     for name in content:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}; known: {', '.join(sorted(known))}")
@@ -108,12 +117,14 @@ def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path
         store=_store("store", content.get("store", "duckdb")),
         source_urls=urls,
         fetch=_fetch(FetchSettings(), "fetch.", _table(content, "fetch")),
+        notify=_notify(_table(content, "notify")),
     )
 
 
 def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
     urls = dict(settings.source_urls)
     fetch: dict[str, str] = {}
+    webhook = environ.get("GPULEDGER_NOTIFY_WEBHOOK")
     for name, value in environ.items():
         if name.startswith("GPULEDGER_SOURCE_") and name.endswith("_URL") and value:
             source = name.removeprefix("GPULEDGER_SOURCE_").removesuffix("_URL").lower()
@@ -125,7 +136,25 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
         store=_store("GPULEDGER_STORE", environ.get("GPULEDGER_STORE") or settings.store),
         source_urls=urls,
         fetch=_fetch(settings.fetch, "GPULEDGER_FETCH_", fetch),
+        notify=NotifySettings(webhook=_webhook("GPULEDGER_NOTIFY_WEBHOOK", webhook))
+        if webhook
+        else settings.notify,
     )
+
+
+def _notify(table: Mapping[str, Any]) -> NotifySettings:
+    for name in table:
+        if name != "webhook":
+            raise ConfigError(f"unknown setting notify.{name}; known: webhook")
+    return NotifySettings(webhook=_webhook("notify.webhook", table["webhook"]) if table else None)
+
+
+def _webhook(name: str, value: Any) -> str:
+    """Its value is not shown: for many services the address is the key."""
+    try:
+        return _url(name, value)
+    except ConfigError:
+        raise ConfigError(f"{name} must be an http or https address") from None
 
 
 def _store(name: str, value: Any) -> str:

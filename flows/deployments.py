@@ -10,6 +10,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.types.entrypoint import EntrypointType
 
 from flows.refresh import refresh
+from flows.upkeep import audit, compact
 from scrapers.registry import SOURCES
 from scrapers.source import Source
 
@@ -37,6 +38,19 @@ def deployments(sources: Iterable[Source] = SOURCES) -> list[RunnerDeployment]:
     return [deployment(source) for source in sources if source.requests]
 
 
+def upkeep() -> list[RunnerDeployment]:
+    """The audit after every hour and the compaction of every night."""
+    made = [
+        audit.to_deployment(
+            name="hourly", cron="17 * * * *", tags=["gpuledger"], entrypoint_type=EntrypointType.MODULE_PATH
+        ),
+        compact.to_deployment(
+            name="nightly", cron="41 3 * * *", tags=["gpuledger"], entrypoint_type=EntrypointType.MODULE_PATH
+        ),
+    ]
+    return [one for one in made if isinstance(one, RunnerDeployment)]
+
+
 def serve() -> None:
     """Register all deployments with the configured Prefect server and run what they schedule."""
-    serve_deployments(*deployments(), pause_on_shutdown=False)  # pyright: ignore[reportArgumentType]
+    serve_deployments(*deployments(), *upkeep(), pause_on_shutdown=False)  # pyright: ignore[reportArgumentType]

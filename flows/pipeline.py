@@ -150,6 +150,15 @@ def _fetch(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Manifest, 
         superseded=tuple(superseded),
     )
     archive.write_manifest(manifest)
+    LOG.info(
+        "fetched" if failure is None else "not fetched",
+        extra={
+            "source": source.name,
+            "run_id": manifest.run_id,
+            "error": failure.message if failure else None,
+            "seconds": round((manifest.observed_at - manifest.started_at).total_seconds(), 3),
+        },
+    )
     return manifest, notes
 
 
@@ -278,7 +287,7 @@ def record_one(connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Alia
     }
     batch = judge(run, aliases=aliases, previous=previous, usd_per_unit=rates)
     done = record(connection, batch, aliases)
-    return RunReport(
+    report = RunReport(
         source=run.source.name,
         run_id=run.manifest.run_id,
         outcome=batch.outcome,
@@ -291,6 +300,8 @@ def record_one(connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Alia
         url=batch.error.url if batch.error else None,
         moves=done.moves,
     )
+    LOG.info("recorded", extra=vars(report))
+    return report
 
 
 def refresh(

@@ -19,9 +19,10 @@ from prefect.tasks import Task, exponential_backoff
 from core.config import Settings, load_settings
 from core.errors import GPULedgerError, MissingCredentialError, SourceError, TransientFetchError
 from core.store.database import Home
+from flows.notify import notify
 from flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs
-from scrapers.fetch import Fetcher, secret_variables
 from scrapers.archives.registry import EVERY_SOURCE
+from scrapers.fetch import Fetcher, secret_variables
 from scrapers.registry import SOURCES, get
 from scrapers.signed import signed_sources
 
@@ -87,14 +88,17 @@ def record(run_id: str) -> RunReport:
     ledger = _ledger(_settings())
     parsed = read_run(ledger, ledger.archive.manifest(run_id))
     cycle = record_runs(ledger, [parsed] if parsed else [])
+    notify(_settings().notify.webhook, cycle.runs, at=_clock())
     mine = [report for report in cycle.runs if report.run_id == run_id]
     return mine[0] if mine else RunReport(source=run_id.partition("Z-")[2], run_id=run_id, outcome="accepted")
 
 
 @task(name="record failures")
 def record_failures(source_name: str) -> None:
-    """Put runs that were fetched in vain into the ledger, so that `status` shows them."""
-    record_runs(_ledger(_settings()), [])
+    """Put runs that were fetched in vain into the ledger, where `status` shows them, and tell the webhook."""
+    settings = _settings()
+    cycle = record_runs(_ledger(settings), [])
+    notify(settings.notify.webhook, cycle.runs, at=_clock())
     get_run_logger().warning("%s: no answer; every earlier price stays", source_name)
 
 

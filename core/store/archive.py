@@ -124,9 +124,9 @@ class Archive:
         }
         _write(self._manifest_path(manifest.run_id), json.dumps(content, indent=1).encode())
 
-    def run_ids(self, since: datetime) -> list[str]:
-        """Names of the runs whose month is not before `since`'s, in order; reads no manifest."""
-        first = f"{since.astimezone(UTC):%Y/%m}"
+    def run_ids(self, since: datetime | None) -> list[str]:
+        """Names of the runs whose month is not before `since`'s, or all, in order; reads no manifest."""
+        first = f"{since.astimezone(UTC):%Y/%m}" if since else ""
         return sorted(
             path.stem
             for path in (self._folder / "runs").glob("*/*/*.json")

@@ -1,0 +1,105 @@
+"""Whether the ledger is what it should be: sources within their targets, checks clean, bytes whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import CorruptError, StoreError
+from core.store import sql
+from core.store.derive import check
+from core.store.publish import reading
+from flows.pipeline import RECOVERY, Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    kind: str
+    """source, check, run or archive."""
+    name: str
+    state: str
+    """ok, stale, never (no accepted run yet; no fault, since a source may need a key), or broken."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """All findings of one audit."""
+
+    findings: tuple[Finding, ...]
+
+    def of_state(self, state: str) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.state == state)
+
+
+def audit(ledger: Ledger, *, whole_archive: bool = False) -> Audit:
+    """Look at the newest snapshot and, where asked to, at every byte of the archive.
+
+    Args:
+        whole_archive: read every document and compare it with its hash, some 100 MB a second.
+
+    Raises:
+        EmptyLedgerError: nothing was published yet.
+        CorruptError: the snapshot cannot be read.
+    """
+    findings: list[Finding] = []
+    with reading(ledger.home) as connection:
+        for row in sql.rows(connection, "queries/status", {"now": ledger.clock()}):
+            findings.append(_of_source(row))
+        try:
+            check(connection, everything=True)
+            findings.append(Finding(kind="check", name="sql/checks", state="ok"))
+        except StoreError as error:
+            findings.append(Finding(kind="check", name="sql/checks", state="broken", detail=str(error)))
+        recorded = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
+    findings += _unrecorded(ledger, recorded)
+    if whole_archive:
+        findings += _archive(ledger)
+    return Audit(findings=tuple(findings))
+
+
+def _of_source(row: dict[str, Any]) -> Finding:
+    age = "no accepted run" if row["age_hours"] is None else f"last accepted {row['age_hours']:g} h ago"
+    detail = f"{age}, target {row['target_hours']:g} h"
+    if row["last_error"]:
+        detail += f"; last run {row['last_outcome']}: {row['last_error']}"
+    state = "ok" if row["state"] == "fresh" else row["state"]
+    return Finding(kind="source", name=row["source"], state=state, detail=detail)
+
+
+def _unrecorded(ledger: Ledger, recorded: set[str]) -> list[Finding]:
+    """Runs that were fetched and are not in the ledger; the next refresh takes those that can be read."""
+    found: list[Finding] = []
+    for run in ledger.archive.run_ids(ledger.clock() - RECOVERY):
+        if run in recorded:
+            continue
+        try:
+            ledger.archive.documents(ledger.archive.manifest(run))
+        except CorruptError as error:
+            found.append(Finding(kind="run", name=run, state="broken", detail=str(error)))
+    return found
+
+
+def _archive(ledger: Ledger) -> list[Finding]:
+    """Every manifest and every document, each read once."""
+    broken: list[Finding] = []
+    seen: set[str] = set()
+    runs = ledger.archive.run_ids(None)
+    for run in runs:
+        try:
+            hashes = {entry["sha256"] for entry in ledger.archive.manifest(run).documents} - seen
+        except CorruptError as error:
+            broken.append(Finding(kind="archive", name=run, state="broken", detail=str(error)))
+            continue
+        seen |= hashes
+        for sha256 in sorted(hashes):
+            try:
+                ledger.archive.body(sha256)
+            except CorruptError as error:
+                broken.append(Finding(kind="archive", name=run, state="broken", detail=str(error)))
+    whole = Finding(
+        kind="archive", name="archive", state="ok", detail=f"{len(runs)} runs, {len(seen)} documents"
+    )
+    return broken or [whole]
