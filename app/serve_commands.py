@@ -34,7 +34,7 @@ def serve(
         import os
 
         _need("uvicorn", "jinja2", extra="web")
-        import uvicorn
+        from app.listening import listen
 
         with context.snapshot():
             pass
@@ -46,18 +46,7 @@ def serve(
             context.say(f"anybody who reaches {host} may read; set GPULEDGER_TOKEN to ask for a token")
         shown = f"[{host}]" if ":" in host else host
         context.say(f"serving http://{shown}:{port}/ (stop with Ctrl-C)")
-        uvicorn.run(
-            "app.rest.application:from_environment",
-            factory=True,
-            host=host,
-            port=port,
-            workers=workers,
-            log_level="warning",
-            access_log=False,
-            # What a proxy says of its client is believed by nobody here: rates count per peer.
-            proxy_headers=False,
-            server_header=False,
-        )
+        listen("app.rest.application:from_environment", host=host, port=port, workers=workers)
 
 
 def mcp(
