@@ -1,4 +1,4 @@
-"""Saved questions: queries of `sql/` that need no parameters, with the sentence that each answers."""
+"""Saved questions: `sql/queries/question_*.sql`, with values filled in so that they run as they stand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,20 @@ from functools import lru_cache
 
 from core.store import sql
 
-_HEAD = re.compile(r"^-- (?:question|grain): (.+)$", re.MULTILINE)
-# parameters, variables and views that only a quote makes
-_NEEDS_MORE = re.compile(r"\$[a-z_]+|getvariable\(|quote_offer")
+PREFIX = "queries/question_"
+EXAMPLES = {
+    "gpu_id": "'h100-sxm-80gb'",
+    "as_of": "(now() - interval 30 days)",
+    "since": "(now() - interval 30 days)",
+    "until": "now()",
+    "month": "date_trunc('month', now())",
+    "max_rows": "50",
+    "price_id": "(select min(price_id) from offer_latest)",
+}
+"""What stands for a parameter until somebody edits it."""
+
+_HEAD = re.compile(r"^-- grain: (.+)$", re.MULTILINE)
+_PARAMETER = re.compile(r"\$([a-z_]+)")
 
 
 @dataclass(frozen=True)
@@ -24,11 +35,19 @@ class Question:
 
 @lru_cache(maxsize=1)
 def saved() -> tuple[Question, ...]:
-    """All of them, by name."""
-    found: list[Question] = []
-    for name in sql.files("queries"):
-        text = sql.text(name)
-        head = _HEAD.search(text)
-        if head and not _NEEDS_MORE.search(text):
-            found.append(Question(name.removeprefix("queries/"), head[1], text.strip()))
-    return tuple(found)
+    """All of them, by name.
+
+    Raises:
+        KeyError: a question has a parameter without an example.
+    """
+    return tuple(_question(name) for name in sql.files("queries") if name.startswith(PREFIX))
+
+
+def _question(name: str) -> Question:
+    text = sql.text(name).strip()
+    head = _HEAD.search(text)
+    return Question(
+        name.removeprefix(PREFIX),
+        "" if head is None else head[1].removeprefix("one row per ").removeprefix("one row, "),
+        _PARAMETER.sub(lambda found: EXAMPLES[found[1]], text),
+    )
