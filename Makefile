@@ -48,6 +48,9 @@ calibrate: $(STAMP)  ## fit the table of constants again; needs GPULEDGER_TRUTH
 bench: $(STAMP)  ## ratios measured in one run
 	$(BIN)/pytest -m benchmark_suite tests/benchmarks -s
 
+faults: $(STAMP)  ## fault injection, some 15 minutes; writes docs/reliability.md
+	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/faults
+
 docs: $(STAMP)  ## write the generated pages again
 	$(BIN)/python -m app.source_page > docs/sources.md
 

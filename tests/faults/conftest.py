@@ -71,6 +71,22 @@ def tally() -> Tally:
     return TALLY
 
 
+# file -> what each of its passed tests is
+CASES = {
+    "test_bad_answers.py": "kinds of bad answers, alone and before a good one",
+    "test_wire.py": "certificates, ports and addresses",
+    "test_disk.py": "disk limits, homes that cannot be written, broken files",
+    "test_together.py": "refreshes at once, clocks set back or ahead",
+}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count what was injected and survived."""
+    what = CASES.get(Path(report.fspath).name)
+    if what and report.when == "call" and report.passed:
+        TALLY.one_more("Faults of one kind each", what)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Only a session that was asked to, and in which nothing failed, writes the page."""
     if os.environ.get("GPULEDGER_WRITE_RELIABILITY") and exitstatus == 0 and not TALLY.is_empty:
