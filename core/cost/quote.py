@@ -121,14 +121,8 @@ def _warnings(quotes: Sequence[Quote]) -> Iterator[str]:
     if best.price_state != "fresh":
         days = best.price_age_hours / 24
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"
-    in_time = [q for q in quotes if not q.misses_deadline]
-    if best.misses_deadline and in_time:
-        yield (
-            f"no {best.price_state} price meets the deadline; rank {in_time[0].rank}, {in_time[0].price_state}, does"
-            " (--allow-stale lets it go first)"
-        )
-    elif best.misses_deadline:
-        yield "no offer meets the deadline"
+    if best.misses_deadline:
+        yield f"no {best.price_state} offer meets the deadline; --allow-stale asks those past their target as well"
     wall = float(best.purchase.running_hours.mid)
     if wall > LONG_RUN_HOURS:
         yield f"the cheapest way takes {wall / 24:.0f} days; --deadline asks for faster ones"
