@@ -44,7 +44,7 @@ class Bar:
 
 
 BAR_WIDTH = 520
-STYLES = 8
+STYLES = 10
 
 
 def stacked(quotes: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[Bar]]]:

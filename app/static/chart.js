@@ -19,7 +19,7 @@
   box.replaceChildren(canvas);
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const colour = (index) => css(`--f${index % 8}`);
+  const colour = (index) => css(`--f${index % 10}`);
   const money = (value) => (value === null || value === undefined ? "–" : value.toFixed(value < 0.1 ? 4 : 2));
   const day = (step) => new Date((data.start + step * data.step_seconds) * 1000).toISOString();
 
@@ -142,7 +142,7 @@
     }
     pen.lineWidth = 1.8;
     for (const one of p.shown) {
-      pen.strokeStyle = pen.fillStyle = colour(data.providers.indexOf(one));
+      pen.strokeStyle = pen.fillStyle = colour(one.rank);
       line(one.usd, p, first, last);
       const marks = [];
       for (let i = Math.max(1, first); i <= last && i < one.usd.length; i++) {
@@ -205,12 +205,12 @@
   }
 
   function listed() {
-    legend.replaceChildren(...data.providers.map((one, index) => {
+    legend.replaceChildren(...data.providers.map((one) => {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "quiet";
       const swatch = document.createElement("span");
-      swatch.className = `swatch fill-${index % 8}`;
+      swatch.className = `swatch fill-${one.rank % 10}`;
       button.append(swatch, one.provider);
       button.setAttribute("aria-pressed", String(!hidden.has(one.provider)));
       button.addEventListener("click", () => {
@@ -245,8 +245,9 @@
     data = found;
     data.overall = data.overall || {};
     const last = (one) => one.usd.findLast((usd) => usd !== null) ?? Infinity;
-    const cheap = [...data.providers].sort((a, b) => last(a) - last(b)).slice(0, most);
-    hidden = new Set(data.providers.filter((one) => !cheap.includes(one)).map((one) => one.provider));
+    // the cheapest are shown, each in a colour of its own
+    [...data.providers].sort((a, b) => last(a) - last(b)).forEach((one, rank) => { one.rank = rank; });
+    hidden = new Set(data.providers.filter((one) => one.rank >= most).map((one) => one.provider));
     cursor = null;
     view = [0, data.steps];
     listed();
