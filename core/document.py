@@ -41,6 +41,11 @@ class Request:
     """What the answer does not say about itself, such as the region that was asked for."""
 
 
+MOST_OBJECTS = 1_000_000
+"""In one JSON answer. A page of Google's catalog, the longest here, has some 100,000. Tens of millions of empty
+ones fit into an answer, and would fill the memory once each is a row with a reason."""
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose keys are its own: of two equal ones nobody knows which holds the price."""
     made = dict(pairs)
@@ -94,8 +99,10 @@ class Document:
         """The body as JSON; numbers with a fraction are `Decimal`, so that money never passes a float.
 
         Raises:
-            ParseError: not JSON, or nested too deeply; shows what the body begins with.
+            ParseError: not JSON, nested too deeply or of too many objects; shows what the body begins with.
         """
+        if self.body.count(b"{") > MOST_OBJECTS:
+            raise self.error(f"JSON of more than {MOST_OBJECTS} objects")
         try:
             return json.loads(
                 self.text(),

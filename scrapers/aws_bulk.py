@@ -57,6 +57,9 @@ SKUS = {
 ACCELERATED = frozenset({"GPU instance", "Machine Learning ASIC Instances"})
 """Instance families of accelerator types in the list."""
 
+MOST_LINES = 2_000_000
+"""What is kept of a region's list has some tens of thousands."""
+
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
 _VERSION = re.compile(rf"(?:{re.escape(EC2)}|{re.escape(SAVINGS)})[0-9a-z]+/[a-z0-9-]+/index\.json")
 _ACCELERATOR_USAGE = re.compile(rb"BoxUsage:(?:p|g|gr|trn|inf|dl)[0-9]")
@@ -133,6 +136,8 @@ def _cells(document: Document) -> Iterator[list[str]]:
 
 
 def _list(document: Document) -> Iterator[Fact]:
+    if document.body.count(b"\n") > MOST_LINES:
+        raise document.error(f"a list of more than {MOST_LINES} lines")
     lines = _cells(document)
     header = next((cells for _, cells in zip(range(20), lines, strict=False) if cells[:1] == ["SKU"]), None)
     columns = frozenset(header or ())

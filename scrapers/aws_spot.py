@@ -53,6 +53,9 @@ BANDS = {
 }
 """The advisor's labels as shares."""
 
+MOST_TAGS = 500_000
+"""A page of the price history has 1,000 items of a dozen tags each."""
+
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
 _ZONE = re.compile(r"[a-z0-9-]{1,60}")
 _CALLBACK = re.compile(rb"\s*callback\((.*)\);?\s*", re.DOTALL)
@@ -201,6 +204,8 @@ def _since(entry: tuple[datetime, dict[str, str]]) -> datetime:
 def _items(document: Document) -> Iterator[dict[str, str]]:
     if b"<!DOCTYPE" in document.body or b"<!ENTITY" in document.body:
         raise document.error("XML with a document type")
+    if document.body.count(b"<") > MOST_TAGS:
+        raise document.error(f"XML of more than {MOST_TAGS} tags")
     try:
         root = ElementTree.fromstring(document.body)
     except ElementTree.ParseError as error:

@@ -51,11 +51,13 @@ def parse(document: Document) -> Iterator[Fact]:
         ParseError: other columns, a value that cannot be read, a price without its source, or two prices of
             one offer on one day; names the line.
     """
-    reader = csv.DictReader(io.StringIO(document.text(), newline=""), strict=True)
+    body = document.text()
+    head = body[:1000].splitlines()[:1]
+    if head != [",".join(COLUMNS)]:
+        raise document.error(f"the columns are {head}")
+    reader = csv.DictReader(io.StringIO(body, newline=""), strict=True)
     seen: set[tuple[str, datetime | None]] = set()
     try:
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise document.error(f"the columns are {reader.fieldnames}")
         for row in reader:
             offer = _offer(row)
             if not isinstance(offer, Offer) or not row["price_source"]:

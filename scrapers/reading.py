@@ -21,6 +21,9 @@ _LEADING_NUMBER = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
 MOST_HTML_BYTES = 16 * 2**20
 """A parsed page takes tens of times its size in memory; the largest price page read here is under 4 MiB."""
 
+MOST_HTML_TAGS = 150_000
+"""Opening and closing ones. A page of 4 MiB has under 50,000; each takes a kilobyte and some microseconds."""
+
 MOST_HTML_DEPTH = 500
 """Looking for the parent of each cell takes time with the depth; price pages are nested below 60 deep."""
 
@@ -31,8 +34,8 @@ def soup(document: Document) -> BeautifulSoup:
     Raises:
         ParseError: too large or deep, not UTF-8, no HTML, or cut off: a price may have lost digits there.
     """
-    if len(document.body) > MOST_HTML_BYTES:
-        raise document.error(f"an HTML page of {len(document.body) >> 20} MiB")
+    if len(document.body) > MOST_HTML_BYTES or document.body.count(b"<") > MOST_HTML_TAGS:
+        raise document.error(f"an HTML page of {len(document.body) >> 20} MiB or too many tags")
     text = document.text()
     if "</html" not in text[-2000:].lower():
         raise document.error(f"no whole HTML page; the body begins {document.body[:60]!r}")

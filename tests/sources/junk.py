@@ -24,6 +24,8 @@ KINDS = {
     "letters": b"x",
     "open arrays": b"[",
     "open objects": b'{"a":',
+    "empty objects": b"{},",
+    "empty elements": b"<i/>",
     "open elements": b"<div>",
     "table rows": b"<tr><td>H100</td><td>$2.99</td></tr>\n",
     "lines of CSV": b"p5.48xlarge,us-east-1,98.32\n",
