@@ -1,0 +1,78 @@
+"""What is shipped for operators agrees with the program: schedules, commands, and the tests that security names."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from app.cli import app
+from flows.prefect_file import content, text
+from scrapers.registry import SOURCES
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = sorted((ROOT / "deploy").glob("*.service"))
+COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
+SECURITY = (ROOT / "docs" / "security.md").read_text()
+ROWS = [
+    line
+    for line in SECURITY.splitlines()
+    if line.startswith("| ") and not line.startswith(("| ---", "| Threat"))
+]
+COMMANDS = set(typer.main.get_group(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_deployments_for_work_pools_are_those_of_the_registry():
+    assert (ROOT / "prefect.yaml").read_text() == text()
+    names = [made["name"] for made in content()["deployments"]]
+    assert names == [*(source.name for source in SOURCES if source.requests), "hourly", "nightly"]
+
+
+def test_units_were_found():
+    assert len(UNITS) >= 4
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_unit_starts_a_command_that_exists_without_rights(unit):
+    lines = unit.read_text()
+    (start,) = re.findall(r"^ExecStart=(\S+) (\S+)", lines, re.MULTILINE)
+    assert start[0].endswith("/prefect") or start[1] in COMMANDS
+    for line in ("User=gpuledger", "NoNewPrivileges=yes", "ProtectSystem=strict", "UMask=0077"):
+        assert line in lines, f"{unit.name} lacks {line}"
+
+
+def test_the_compose_file_has_server_database_worker_and_web():
+    assert set(COMPOSE["services"]) == {"server", "postgres", "worker", "web"}
+    assert COMPOSE["services"]["web"]["command"][0] in COMMANDS
+
+
+def test_every_port_of_the_compose_file_is_on_loopback():
+    ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_no_service_of_ours_may_write_outside_its_volume():
+    for name in ("server", "worker", "web"):
+        service = COMPOSE["services"][name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+
+
+@cache
+def functions_of(file: str) -> frozenset[str]:
+    tree = ast.parse((ROOT / file).read_text())
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def test_threats_were_found():
+    assert len(ROWS) >= 35
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split(" | ")[0].strip("| ")[:60])
+def test_every_line_of_the_threat_model_names_its_test(row):
+    (named,) = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+    assert named[1] in functions_of(named[0])
