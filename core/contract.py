@@ -118,7 +118,7 @@ def check(
         *(() if is_tolerable else outside.values()),
         *(() if are_few else jumped.values()),
         *_spot(held, contract),
-        *_sizes(held, contract),
+        *_sizes(inside, contract),
         *_change(inside, contract, previous),
     ]
     return BatchReport(offers=len(held), breaches=tuple(breaches), left_out=left_out)
