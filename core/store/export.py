@@ -26,7 +26,11 @@ def export_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[
         connection.execute(sql.text("export/exported_history"))
         for (month,) in months:
             files.append(folder / "price_history" / f"{month}.parquet")
-            connection.execute(sql.text("export/month_parquet"), {"path": str(files[-1]), "month": month})
+            connection.execute(
+                "copy (select * from exported_history where strftime(valid_from, '%Y-%m') = $month) to $path"
+                " (format parquet, compression zstd)",
+                {"path": str(files[-1]), "month": month},
+            )
         for name in WHOLE:
             files.append(folder / f"{name}.parquet")
             connection.execute(

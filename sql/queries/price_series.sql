@@ -36,17 +36,32 @@ step as (
     )
 ),
 
--- An interval holds at the steps from the first one in it to the last one before its end: most hold at none.
+-- Steps lie on a grid of hours or days after the first: an interval between two points of it holds at none.
+crossing as (
+    select chosen.*
+    from chosen
+    cross join (
+        select
+            (select epoch_us(min(step_at)) from step) as first_us,
+            if(cast($every::varchar as interval) < interval 1 day, 3600000000, 86400000000) as grid_us
+    ) as grid
+    where
+        chosen.valid_to is null
+        or ceil((epoch_us(chosen.valid_from) - first_us) / grid_us)
+        < ceil((epoch_us(chosen.valid_to) - first_us) / grid_us)
+),
+
+-- An interval holds at the steps from the first one in it to the last one before its end.
 spanned as (
     select
-        chosen.provider,
-        chosen.usd_per_gpu_hour,
+        crossing.provider,
+        crossing.usd_per_gpu_hour,
         first_step.step_no as first_no,
         coalesce(end_step.step_no, (select max(step_no) + 1 from step)) as end_no
-    from chosen
-    asof inner join step as first_step on chosen.valid_from <= first_step.step_at
+    from crossing
+    asof inner join step as first_step on crossing.valid_from <= first_step.step_at
     asof left join step as end_step
-        on coalesce(chosen.valid_to, 'infinity'::timestamptz) <= end_step.step_at
+        on coalesce(crossing.valid_to, 'infinity'::timestamptz) <= end_step.step_at
 ),
 
 held as (

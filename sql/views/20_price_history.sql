@@ -33,10 +33,19 @@ bounded as (
     from stepped
 ),
 
-usd as (
-    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+-- Finding the day's rate means sorting; prices in dollars, nearly all, go past it.
+rated as (
+    select *, 1::decimal(18, 9) as usd_per_unit
+    from bounded
+    where currency = 'USD'
     union all
-    select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
+    select bounded.*, rate.usd_per_unit
+    from bounded
+    asof left join (
+        select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+    ) as rate
+        on bounded.currency = rate.currency and bounded.observed_at >= rate.rate_at
+    where bounded.currency <> 'USD'
 )
 
 select
@@ -56,28 +65,27 @@ select
     offer.term_months,
     offer.payment,
     offer.confidence,
-    bounded.observed_at as valid_from,
-    bounded.valid_to,
-    bounded.amount,
-    bounded.upfront_amount,
-    bounded.currency,
-    bounded.unit,
+    rated.observed_at as valid_from,
+    rated.valid_to,
+    rated.amount,
+    rated.upfront_amount,
+    rated.currency,
+    rated.unit,
     usd_per_hour_of(
-        bounded.amount, bounded.upfront_amount, bounded.unit, offer.gpu_count, offer.term_months, usd.usd_per_unit
+        rated.amount, rated.upfront_amount, rated.unit, offer.gpu_count, offer.term_months, rated.usd_per_unit
     ) as usd_per_hour,
     cast(
         usd_per_hour_of(
-            bounded.amount, bounded.upfront_amount, bounded.unit, offer.gpu_count, offer.term_months, usd.usd_per_unit
+            rated.amount, rated.upfront_amount, rated.unit, offer.gpu_count, offer.term_months, rated.usd_per_unit
         ) / offer.gpu_count
         as decimal(18, 6)
     ) as usd_per_gpu_hour,
-    bounded.effective_at,
-    bounded.run_no,
-    bounded.document_no
-from bounded
-inner join wanted as offer on bounded.offer_no = offer.offer_no
-asof left join usd on bounded.currency = usd.currency and bounded.observed_at >= usd.rate_at
-where bounded.amount is not null;
+    rated.effective_at,
+    rated.run_no,
+    rated.document_no
+from rated
+inner join wanted as offer on rated.offer_no = offer.offer_no
+where rated.amount is not null;
 
 comment on macro table price_history_of is
     'Rows of price_history for a list of gpu_id, much quicker than a filter on the view; null: all.';

@@ -10,6 +10,10 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pyarrow as pa
 
+from core.store.database import transaction
+from core.store.migrate import SourceRow
+from core.store.record import append_live
+
 SOURCE = "synthetic"
 OFFERS = 60_000
 HOURS = 8760
@@ -87,3 +91,64 @@ def seen(connection: duckdb.DuckDBPyConnection, hour: int, offers: int = OFFERS)
 def at_hour(hour: int) -> datetime:
     """When that refresh was observed."""
     return START + timedelta(hours=hour)
+
+
+def source_row() -> SourceRow:
+    """The made-up source, as the ledger keeps it."""
+    return SourceRow(
+        source=SOURCE,
+        provider="several",
+        kind="live",
+        fresh_for_seconds=10_800,
+        every_seconds=3600,
+        homepage="",
+        licence="",
+    )
+
+
+def record_hour(connection: duckdb.DuckDBPyConnection, hour: int, table: pa.Table) -> int:
+    """One refresh through the recorder, in a transaction; returns the number of changes."""
+    with transaction(connection):
+        done = append_live(
+            connection,
+            table,
+            {"run_no": hour + 1, "source": SOURCE, "observed_at": at_hour(hour), "is_complete": True},
+        )
+    add_run(connection, hour, hour + 1)
+    return done.changes
+
+
+def add_run(connection: duckdb.DuckDBPyConnection, first: int, after: int) -> None:
+    """The rows of the runs of some hours; all share one document."""
+    connection.execute(
+        "insert into scrape_run select range + 1, 'run-' || range, $source, observed_at_of(range),"
+        " observed_at_of(range), 'accepted', true, null, null, null, 60000, 0, 0, 1"
+        " from range($first, $after)",
+        {"source": SOURCE, "first": first, "after": after},
+    )
+    connection.execute(
+        "insert into document select 1, 1, 'https://prices.example/', 'GET', '{}', '00', 1, 200, '', now()"
+        " where not exists (select 1 from document)"
+    )
+
+
+def fill(connection: duckdb.DuckDBPyConnection, first: int, after: int, offers: int = OFFERS) -> None:
+    """The log rows of the hours from `first` to before `after`, and the state they end in."""
+    connection.execute(MODEL)
+    for start in range(first, after, 730):
+        connection.execute(
+            "insert into price_change by name"
+            " select observed_at_of(h.range) as observed_at, n.range::integer as offer_no,"
+            " amount_of(n.range, h.range) as amount, 'USD' as currency, 'hour' as unit,"
+            " (h.range + 1)::integer as run_no, 1 as document_no"
+            " from range($start, $stop) as h cross join range(1, $offers + 1) as n"
+            " where is_changed(n.range, h.range) order by h.range, n.range",
+            {"start": start, "stop": min(start + 730, after), "offers": offers},
+        )
+    connection.execute(
+        "update offer_current set changed_at = last.observed_at, amount = last.amount, run_no = last.run_no"
+        " from (select offer_no, max(observed_at) as observed_at, arg_max(amount, observed_at) as amount,"
+        " arg_max(run_no, observed_at) as run_no from price_change group by offer_no) as last"
+        " where last.offer_no = offer_current.offer_no"
+    )
+    add_run(connection, first, after)
