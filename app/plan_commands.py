@@ -86,6 +86,10 @@ def quote(
         int | None,
         typer.Option("--limit", "-n", min=1, help="At most so many quotes; 10 for a plan, 1 each for many."),
     ] = None,
+    span: Annotated[
+        str | None, typer.Option("--over", help="Cheapest cost through time: 2024-01-01..2026-06-01.")
+    ] = None,
+    every: Annotated[str, typer.Option(help="With --over: one quote per 1d, 1w, 1mo.")] = "1mo",
     format: FormatOption = None,
 ) -> None:
     """Where the plan costs least in all, with a receipt for every dollar."""
@@ -107,6 +111,13 @@ def quote(
             limit=limit or (10 if len(plans) == 1 else 1),
         )
         past, now = context.instant(as_of, "--as-of"), context.now()
+        if span is not None:
+            if len(plans) != 1:
+                raise UsageError(f"--over: takes one plan, got {len(plans)}")
+            from app.plan_over import over, steps
+
+            render.emit(list(over(plans[0], asked, steps(span, every, now=now), now=now)), format)
+            return
         if frontier:
             if len(plans) != 1:
                 raise UsageError(f"--frontier: takes one plan, got {len(plans)}")

@@ -93,3 +93,42 @@ def test_an_export_lists_its_files(run, tmp_path):
     listed = run("export", "@/out").stdout.splitlines()
     assert f"{tmp_path}/out/price_history/2025-06.parquet" in listed
     assert all(Path(path).is_file() for path in listed)
+
+
+PLAN = """
+name = "small"
+method = "pretrain"
+model = "llama-2-7b"
+training_tokens = 1e10
+[hardware]
+gpu = "h100-sxm-80gb"
+gpu_hours = 1000
+"""
+ONLY = ("--provider", "aws", "--region", "us-east-1", "--on-demand")
+
+
+def test_a_quote_of_either_side_of_the_cut_uses_the_price_of_its_time(run, tmp_path):
+    run("import", "changes", "@/rows.csv")
+    (tmp_path / "plan.toml").write_text(PLAN)
+    for day, usd in (("2025-06-01", "12.29"), ("2025-07-01", "6.88")):
+        found = run("quote", "@/plan.toml", *ONLY, "--as-of", day, "--format", "json")
+        assert json.loads(found.stdout)["quotes"][0]["usd_per_gpu_hour"] == usd, found.stderr
+
+
+def test_a_plan_quoted_over_time_is_the_quote_of_each_step(run, tmp_path):
+    run("import", "changes", "@/rows.csv")
+    (tmp_path / "plan.toml").write_text(PLAN)
+    found = run("quote", "@/plan.toml", *ONLY, "--over", "2024-12-01..2025-07-01", "--every", "1mo")
+    rows = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [row["as_of"][:7] for row in rows] == [
+        "2024-12", "2025-01", "2025-02", "2025-03", "2025-04", "2025-05", "2025-06", "2025-07",
+    ]  # fmt: skip
+    assert [row["usd_per_gpu_hour"] for row in rows[2:]] == ["12.29"] * 5 + ["6.88"]
+    assert rows[0]["usd_total"] is None and rows[0]["reason"]
+
+
+@pytest.mark.parametrize("span", ["2025", "2025-02-01..2025-01-01", "1990-01-01..2025-01-01"])
+def test_a_span_that_is_none_is_refused(run, tmp_path, span):
+    run("import", "changes", "@/rows.csv")
+    (tmp_path / "plan.toml").write_text(PLAN)
+    assert run("quote", "@/plan.toml", "--over", span, "--every", "1w").exit_code == 2
