@@ -15,6 +15,7 @@ from core.store.database import Home
 from core.store.publish import current, reading
 from flows.pipeline import Ledger
 from flows.replay import replay
+from tests.faults.cases import first_quick
 from tests.faults.hostile import plain
 from tests.faults.market import listing
 from tests.faults.soundness import assert_nothing_lost, committed
@@ -42,7 +43,7 @@ def in_a_child(work: Callable[[], None]) -> str:
     return said
 
 
-@pytest.mark.parametrize("kibibytes", [0, 1, 2, 64, 256, 1024, 2048, 2500])
+@pytest.mark.parametrize("kibibytes", first_quick([1, 256, 0, 2, 64, 1024, 2048, 2500]))
 def test_a_file_that_may_not_grow_ends_a_refresh_with_one_clear_error(trial, kibibytes):
     """A limit on the size of files fails writes at any place, as a full disk or a quota does."""
     trial.good()
@@ -154,9 +155,9 @@ def newest_manifest(home: Home) -> Path:
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-7]),
+    "gone": lambda path: path.unlink(),
     "emptied": lambda path: path.write_bytes(b""),
     "one bit": lambda path: path.write_bytes(flipped(path.read_bytes())),
-    "gone": lambda path: path.unlink(),
     "something else": lambda path: path.write_bytes(b"\x00garbage" * 9),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
 }
@@ -167,7 +168,7 @@ def flipped(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "a folder"])
+@pytest.mark.parametrize("damage", first_quick(name for name in DAMAGE if name != "a folder"))
 def test_broken_bytes_are_fetched_again_where_the_provider_still_says_them(trial, damage):
     trial.provider.always(plain(listing(5), 'etag: "five"'))
     trial.refresh()
@@ -180,7 +181,7 @@ def test_broken_bytes_are_fetched_again_where_the_provider_still_says_them(trial
     trial.assert_survived(before)
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("damage", first_quick(DAMAGE))
 def test_a_broken_manifest_of_the_last_run_does_not_stop_the_next(trial, damage):
     trial.good()
     trial.good()
@@ -206,7 +207,7 @@ def test_a_run_that_broke_before_it_was_recorded_is_named_and_the_others_go_on(t
     assert manifest.documents[0]["sha256"][:12] in broken.error
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("damage", first_quick(DAMAGE))
 def test_a_broken_snapshot_is_named_to_readers_and_replaced_by_the_next_refresh(trial, damage):
     trial.good()
     before = committed(trial.ledger)
@@ -217,7 +218,7 @@ def test_a_broken_snapshot_is_named_to_readers_and_replaced_by_the_next_refresh(
     read_prices(trial.ledger)
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("damage", first_quick(DAMAGE))
 def test_a_broken_pointer_is_named_to_readers_and_replaced_by_the_next_refresh(trial, damage):
     trial.good()
     before = committed(trial.ledger)
@@ -230,7 +231,7 @@ def test_a_broken_pointer_is_named_to_readers_and_replaced_by_the_next_refresh(t
     read_prices(trial.ledger)
 
 
-@pytest.mark.parametrize("damage", ["cut", "emptied", "something else"])
+@pytest.mark.parametrize("damage", first_quick(["cut", "something else", "emptied"]))
 def test_a_database_that_broke_is_rebuilt_from_the_archive(trial, damage):
     for _ in range(3):
         trial.good()
