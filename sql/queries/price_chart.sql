@@ -1,71 +1,32 @@
 -- grain: one row per provider and step at which it has a price, and one per step over all (provider null)
 -- parameters: gpu_ids, providers, purchase_options, tiers as text parted by commas, region varchar, min_count and
 --             max_count integer (null: no filter); since, until timestamptz; every varchar
--- Offers are chosen before their prices are put in order: the log of one accelerator is short.
-with chosen as (
-    select offer.offer_no, offer.provider, offer.gpu_count, offer.term_months
-    from offer
-    left join region on offer.provider = region.provider and offer.region = region.region
+with held as (
+    select
+        history.provider,
+        history.valid_from,
+        coalesce(history.valid_to, $until::timestamptz + interval 1 second) as valid_to,
+        history.usd_per_gpu_hour::double as price
+    from price_history_of(string_split($gpu_ids::varchar, ',')) as history
+    left join region on history.provider = region.provider and history.region = region.region
     where
-        ($gpu_ids::varchar is null or list_contains(string_split($gpu_ids::varchar, ','), offer.gpu_id))
-        and ($providers::varchar is null or list_contains(string_split($providers::varchar, ','), offer.provider))
+        ($providers::varchar is null or list_contains(string_split($providers::varchar, ','), history.provider))
         and (
             $purchase_options::varchar is null
-            or list_contains(string_split($purchase_options::varchar, ','), offer.purchase_option)
+            or list_contains(string_split($purchase_options::varchar, ','), history.purchase_option)
         )
-        and ($tiers::varchar is null or list_contains(string_split($tiers::varchar, ','), offer.tier))
+        and ($tiers::varchar is null or list_contains(string_split($tiers::varchar, ','), history.tier))
         and (
             $region::varchar is null
-            or lower(offer.region) = lower($region::varchar)
+            or lower(history.region) = lower($region::varchar)
             or region.country = upper($region::varchar)
             or region.continent = upper($region::varchar)
         )
-        and ($min_count::integer is null or offer.gpu_count >= $min_count::integer)
-        and ($max_count::integer is null or offer.gpu_count <= $max_count::integer)
-),
-
-logged as (
-    select price_change.*, chosen.provider, chosen.gpu_count, chosen.term_months
-    from price_change
-    inner join chosen on price_change.offer_no = chosen.offer_no
-    where price_change.observed_at <= $until::timestamptz
-),
-
-bounded as (
-    select
-        *,
-        coalesce(
-            lead(observed_at) over (partition by offer_no order by observed_at),
-            $until::timestamptz + interval 1 second
-        ) as valid_to
-    from logged
-),
-
-rate as (
-    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
-),
-
--- dollars need no rate; joining them to one by time costs more than all the rest
-in_usd as (
-    select *, 1 as usd_per_unit
-    from bounded
-    where currency = 'USD'
-    union all by name
-    select bounded.*, rate.usd_per_unit
-    from bounded
-    asof inner join rate on bounded.currency = rate.currency and bounded.observed_at >= rate.rate_at
-    where bounded.currency <> 'USD'
-),
-
-held as (
-    select
-        provider,
-        observed_at,
-        valid_to,
-        (usd_per_hour_of(amount, upfront_amount, unit, gpu_count, term_months, usd_per_unit) / gpu_count)::double
-            as price
-    from in_usd
-    where amount is not null and valid_to > $since::timestamptz
+        and ($min_count::integer is null or history.gpu_count >= $min_count::integer)
+        and ($max_count::integer is null or history.gpu_count <= $max_count::integer)
+        and history.valid_from <= $until::timestamptz
+        and (history.valid_to is null or history.valid_to > $since::timestamptz)
+        and history.usd_per_gpu_hour is not null
 ),
 
 -- Steps are numbered from `since`, so that an interval finds its steps without comparing times. Seconds are
@@ -73,9 +34,12 @@ held as (
 numbered as (
     select
         provider, price,
-        greatest(0, ceil((epoch(observed_at) - epoch($since::timestamptz)) / epoch($every::interval)))::integer
+        greatest(0, ceil((epoch(valid_from) - epoch($since::timestamptz)) / epoch($every::interval)))::integer
             as first_step,
-        (ceil((epoch(valid_to) - epoch($since::timestamptz)) / epoch($every::interval)) - 1)::integer as last_step
+        ceil(
+            (epoch(least(valid_to, $until::timestamptz + interval 1 second)) - epoch($since::timestamptz))
+            / epoch($every::interval)
+        )::integer - 1 as last_step
     from held
 ),
 
