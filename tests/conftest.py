@@ -12,6 +12,9 @@ from hypothesis import settings
 
 from core.store.database import Home
 
+# A hook: workers gather the tables, the process that started them prints them.
+from tests.sources.summary import pytest_terminal_summary as pytest_terminal_summary
+
 # Shared machines pause at will; how long an example took says nothing about the code.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
