@@ -1,0 +1,150 @@
+# ruff: noqa: E501 - queries
+"""What publishing keeps beside the logs never changes an answer, and follows a late import back."""
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from core.store import derive as derive_module
+from core.store.database import prepare
+from core.store.derive import check, derive
+from core.store.migrate import migrate
+from tests.benchmarks import synthetic_year as year
+
+OFFERS = 300
+HOURS = 96
+
+AS_OF = (
+    "select offer_id, amount, valid_from, availability, last_seen_at, run_no from offers_as_of($as_of::timestamptz)"
+    " order by offer_id"
+)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("derived") / "ledger.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        prepare(connection)
+        migrate(connection, sources=[year.source_row()], aliases=())
+        for hour in range(HOURS):
+            table = year.seen(connection, hour, OFFERS)
+            # Offers leave and return, so that withdrawals and stock lie on both sides of a checkpoint.
+            shown = OFFERS - 20 if 30 <= hour < 50 else OFFERS
+            year.record_hour(connection, hour, table.slice(0, shown))
+    return path
+
+
+@pytest.fixture
+def ledger(recorded, tmp_path):
+    path = shutil.copy(recorded, tmp_path / "ledger.duckdb")
+    with duckdb.connect(str(path)) as connection:
+        prepare(connection)
+        yield connection
+
+
+def answers(connection) -> list[list[tuple]]:
+    return [
+        connection.execute(AS_OF, {"as_of": year.at_hour(hour) + timedelta(minutes=30)}).fetchall()
+        for hour in range(0, HOURS, 7)
+    ]
+
+
+def test_checkpoints_change_no_answer_about_the_past(ledger, monkeypatch):
+    before = answers(ledger)
+    monkeypatch.setattr(derive_module, "ROWS_APART", 200)
+    derive(ledger, now=year.at_hour(HOURS))
+    (count,) = ledger.execute("select count(distinct checkpoint_at) from price_checkpoint").fetchone()
+    assert count == 4, "one at the end of each day"
+    assert answers(ledger) == before
+
+
+def test_a_withdrawn_offer_is_gone_between_its_leaving_and_its_return(ledger):
+    def on_sale(hour: int) -> int:
+        return len(ledger.execute(AS_OF, {"as_of": year.at_hour(hour)}).fetchall())
+
+    assert [on_sale(hour) for hour in (29, 30, 31, 49, 50)] == [300, 300, 280, 280, 300]
+
+
+@pytest.mark.parametrize(
+    "text", ["2025-01-02 12:00:00+00", "2025-01-02 13:00:00+01", "2025-01-02 02:30:00-09:30"]
+)
+def test_a_time_means_the_same_in_every_zone(ledger, text):
+    expected = ledger.execute(AS_OF, {"as_of": datetime(2025, 1, 2, 12, tzinfo=UTC)}).fetchall()
+    assert ledger.execute(AS_OF, {"as_of": text}).fetchall() == expected
+
+
+def test_the_time_of_a_change_itself_belongs_to_the_new_price(ledger):
+    offer_id, changed_at, amount = ledger.execute(
+        "select offer_id, price_change.observed_at, amount from price_change inner join offer using (offer_no)"
+        " where run_no = 6 order by offer_no limit 1"
+    ).fetchone()
+
+    def price(at: datetime) -> Decimal:
+        rows = ledger.execute(AS_OF, {"as_of": at}).fetchall()
+        return next(row[1] for row in rows if row[0] == offer_id)
+
+    assert price(changed_at) == amount
+    assert price(changed_at - timedelta(microseconds=1)) != amount
+
+
+def test_the_index_of_a_day_is_that_of_the_offers_in_force_at_its_end(ledger):
+    derive(ledger, now=year.at_hour(HOURS))
+    for day in (date(2025, 1, 1), date(2025, 1, 2), date(2025, 1, 4)):
+        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1, microseconds=-1)
+        expected = ledger.execute(
+            "select gpu_id, purchase_option, count(*), min(usd_per_gpu_hour), count(distinct provider)"
+            " from offers_as_of($at::timestamptz) group by all order by all",
+            {"at": midnight},
+        ).fetchall()
+        found = ledger.execute(
+            "select gpu_id, purchase_option, offers, min_usd_per_gpu_hour, providers from gpu_price_index"
+            " where price_date = $day order by all",
+            {"day": day},
+        ).fetchall()
+        assert found == expected
+        assert len(found) > 50
+
+
+def test_days_added_one_by_one_are_the_days_of_a_rebuild(ledger, monkeypatch):
+    monkeypatch.setattr(derive_module, "ROWS_APART", 200)
+    query = "select * from gpu_price_day order by all"
+    for hour in (24, 48, 72, HOURS):
+        derive(ledger, now=year.at_hour(hour))
+    step_by_step = ledger.execute(query).fetchall()
+    ledger.execute("delete from derived; delete from gpu_price_day; delete from price_checkpoint")
+    derive(ledger, now=year.at_hour(HOURS))
+    assert ledger.execute(query).fetchall() == step_by_step
+
+
+def test_a_late_row_sends_checkpoints_and_days_back_to_its_time(ledger, monkeypatch):
+    monkeypatch.setattr(derive_module, "ROWS_APART", 200)
+    derive(ledger, now=year.at_hour(HOURS))
+    ledger.execute(
+        "insert into price_change by name select timestamptz '2025-01-02 12:00:00+00' as observed_at, 1 as offer_no,"
+        " 0.001::decimal(18, 6) as amount, 'USD' as currency, 'hour' as unit, 999 as run_no, 1 as document_no"
+    )
+    derive(ledger, now=year.at_hour(HOURS))
+    row = ledger.execute(
+        "select amount from price_checkpoint where offer_no = 1 and checkpoint_at = timestamptz '2025-01-03 00:00:00+00'"
+    ).fetchone()
+    assert row is None or row[0] is not None
+    cheapest = ledger.execute(
+        "select min(min_usd_per_gpu_hour) from gpu_price_day where price_date = date '2025-01-02'"
+    ).fetchone()
+    assert cheapest[0] < Decimal("0.01")
+
+
+def test_the_checks_of_a_part_find_what_was_just_written_wrong(ledger, monkeypatch):
+    derive(ledger, now=year.at_hour(HOURS))
+    monkeypatch.setattr(derive_module, "CHECKED_WHOLE", 0)
+    check(ledger)
+    ledger.execute(
+        "insert into price_change select observed_at, offer_no, amount, upfront_amount, currency, unit, effective_at,"
+        " 999, document_no from price_change where run_no = 90 limit 1"
+    )
+    with pytest.raises(derive_module.StoreError, match="sql/checks/"):
+        check(ledger)
