@@ -126,12 +126,7 @@ class Archive:
 
     def run_ids(self, since: datetime | None) -> list[str]:
         """Names of the runs whose month is not before `since`'s, or all, in order; reads no manifest."""
-        first = f"{since.astimezone(UTC):%Y/%m}" if since else ""
-        return sorted(
-            path.stem
-            for path in (self._folder / "runs").glob("*/*/*.json")
-            if f"{path.parts[-3]}/{path.parts[-2]}" >= first
-        )
+        return [run for month in self._months(since) for run in _runs_of(month)]
 
     def manifest(self, run: str) -> Manifest:
         """The manifest of that run.
@@ -143,8 +138,8 @@ class Archive:
 
     def newest(self, source: str, since: datetime) -> Manifest | None:
         """The last run of a source since then that can be read, failed ones included, if any."""
-        for run in reversed(self.run_ids(since)):
-            if run.partition("Z-")[2] == source:
+        for month in reversed(self._months(since)):
+            for run in reversed(_runs_of(month, (source,))):
                 with suppress(CorruptError):
                     return self.manifest(run)
         return None
@@ -159,12 +154,18 @@ class Archive:
         Raises:
             CorruptError: a manifest cannot be read.
         """
-        for path in sorted((self._folder / "runs").glob("*/*/*.json"), key=lambda path: path.name):
-            if sources and path.stem.partition("Z-")[2] not in sources:
-                continue
-            manifest = _read_manifest(path)
-            if since is None or manifest.started_at >= since:
-                yield manifest
+        for month in self._months(since):
+            for run in _runs_of(month, sources):
+                manifest = self.manifest(run)
+                if since is None or manifest.started_at >= since:
+                    yield manifest
+
+    def _months(self, since: datetime | None) -> list[Path]:
+        """Folders of the months from `since`'s on, in order. A year of hourly runs is some 150,000 files, so a
+        refresh must not look at all of them."""
+        first = f"{since.astimezone(UTC):%Y/%m}" if since else ""
+        runs = self._folder / "runs"
+        return sorted(month for month in runs.glob("*/*") if month.relative_to(runs).as_posix() >= first)
 
     def path(self, sha256: str) -> Path:
         """File of the bytes of that hash, there or not."""
@@ -187,6 +188,13 @@ class Archive:
             etag=entry["etag"],
             last_modified=entry["last_modified"],
         )
+
+
+def _runs_of(month: Path, sources: Sequence[str] = ()) -> list[str]:
+    """Names of the runs of a month, of some sources or all, in order."""
+    with os.scandir(month) as entries:
+        names = [entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")]
+    return sorted(name for name in names if not sources or name.partition("Z-")[2] in sources)
 
 
 def _read_manifest(path: Path) -> Manifest:
