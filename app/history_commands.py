@@ -49,7 +49,8 @@ def run_import(
 ) -> None:
     """Take past prices from another project's archive. Repeating it changes nothing."""
     with context.answering():
-        from flows.imports import files_of, import_files
+        from app.source_commands import fetcher
+        from flows.imports import files_of, import_address, import_files
         from scrapers.archives.registry import archive as find
 
         source = find(archive)
@@ -63,27 +64,10 @@ def run_import(
         ledger = context.ledger()
         with _progress() as done:
             if path.startswith("https://"):
-                report = _from_address(path, archive, said, done)
+                report = import_address(ledger, source, path, fetcher(ledger), context=said, done=done)
             else:
                 report = import_files(ledger, source, files_of(Path(path)), context=said, done=done)
         _say(report, format)
-
-
-def _from_address(
-    address: str, archive: str, said: dict[str, str], done: Callable[[int, int], None]
-) -> ImportReport:
-    from dataclasses import replace
-
-    from app.source_commands import fetcher
-    from core.document import Document, Request
-    from flows.imports import import_documents
-    from scrapers.archives.registry import archive as find
-
-    ledger = context.ledger()
-    source = replace(find(archive), requests=(Request(url=address, context=said),))
-    kept: list[Document] = []
-    fetcher(ledger).fetch(source, keep=kept.append, known=lambda request: None)
-    return import_documents(ledger, source, iter(kept), count=len(kept), done=done)
 
 
 def _settings(pairs: list[str] | None) -> dict[str, str]:

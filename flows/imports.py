@@ -4,7 +4,7 @@ recorded."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from core.document import Document, Request
 from core.errors import UsageError
 from core.store.archive import Manifest, run_id
 from flows.pipeline import CycleReport, Ledger, read_run, record_runs
+from scrapers.fetch import Fetcher
 from scrapers.source import Source
 
 SUFFIXES = (".zip", ".csv", ".yml", ".yaml", ".json", ".jsonl", ".ndjson", ".parquet")
@@ -62,6 +63,26 @@ def import_files(
     """
     documents = (_document(ledger, source, path, context) for path in paths)
     return import_documents(ledger, source, documents, count=len(paths), done=done)
+
+
+def import_address(
+    ledger: Ledger,
+    source: Source,
+    address: str,
+    fetcher: Fetcher,
+    *,
+    context: Mapping[str, str],
+    done: Callable[[int, int], None] = lambda files, all_files: None,
+) -> ImportReport:
+    """As `import_files`, of a file on the network.
+
+    Raises:
+        SourceError: it cannot be fetched.
+    """
+    asked = replace(source, requests=(Request(url=address, context=dict(context)),))
+    kept: list[Document] = []
+    fetcher.fetch(asked, keep=kept.append, known=lambda request: None)
+    return import_documents(ledger, source, iter(kept), count=len(kept), done=done)
 
 
 def import_documents(

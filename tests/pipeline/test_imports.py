@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.errors import SourceError
 from core.store.database import Home
 from core.store.lookup import OfferFilter, offers
 from core.store.publish import reading
-from flows.imports import ImportReport, files_of, import_files
+from flows.imports import ImportReport, files_of, import_address, import_files
 from flows.pipeline import Ledger
 from flows.replay import history_of, replay
 from scrapers.archives.registry import ARCHIVES, archive
@@ -217,3 +219,23 @@ def test_a_direct_look_at_the_same_time_goes_before_the_archive(tmp_path, world,
             "select offer_id, count(*) from offer group by 1 having count(*) = 2"
         ).fetchall()
     assert len(ids) == 1, "both sources must mean the same offer"
+
+
+def test_an_archive_is_fetched_from_its_address_and_kept_under_it(tmp_path, world):
+    ledger = Ledger(home=world.ledger.home, sources=ARCHIVES, clock=world.clock)
+    fetcher = replace(world.fetcher, urls={"changes": world.provider.url})
+    world.provider.always(P5.encode())
+    address = "https://archives.example/changes.csv"
+    for news in (1, 0):
+        report = import_address(ledger, archive("changes"), address, fetcher, context={})
+        assert len(report.cycle.runs) == news
+    with reading(ledger.home) as connection:
+        assert connection.execute("select url from document").fetchall() == [(address,)]
+
+
+def test_an_archive_that_is_not_there_is_a_source_error_and_leaves_nothing(tmp_path, world):
+    ledger = Ledger(home=world.ledger.home, sources=ARCHIVES, clock=world.clock)
+    fetcher = replace(world.fetcher, urls={"changes": world.provider.url})
+    with pytest.raises(SourceError):
+        import_address(ledger, archive("changes"), "https://archives.example/none.csv", fetcher, context={})
+    assert not ledger.home.database.exists()
