@@ -51,6 +51,9 @@ bench: $(STAMP)  ## ratios measured in one run
 faults: $(STAMP)  ## fault injection, some 15 minutes; writes docs/reliability.md
 	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/faults
 
+browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
+	$(BIN)/pytest -m browser tests/interface/server -s
+
 docs: $(STAMP)  ## write the generated pages again
 	$(BIN)/python -m app.source_page > docs/sources.md
 
