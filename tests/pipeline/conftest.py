@@ -15,8 +15,8 @@ from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Availability, Fact, Offer, Skipped
 from core.store.database import Home
-from core.store.publish import reading
 from core.store.lookup import OfferFilter, offers
+from core.store.publish import reading
 from flows.pipeline import CycleReport, Ledger, refresh
 from scrapers.fetch import Fetcher
 from scrapers.source import Source
@@ -56,7 +56,9 @@ SOURCE = Source(
 def listing(**usd: object) -> bytes:
     """An answer of the provider: sku=price, or sku=(price, stock)."""
     rows = [
-        {"sku": sku, "usd": price[0], "stock": price[1]} if isinstance(price, tuple) else {"sku": sku, "usd": price}
+        {"sku": sku, "usd": price[0], "stock": price[1]}
+        if isinstance(price, tuple)
+        else {"sku": sku, "usd": price}
         for sku, price in usd.items()
     ]
     return json.dumps({"offers": rows}).encode()

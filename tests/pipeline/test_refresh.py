@@ -23,7 +23,9 @@ def test_an_unchanged_price_is_seen_anew_by_each_run(world, listing):
     world.refresh(listing(a=2.5, b=3))
     world.refresh(listing(a=2.5, b=3))
     assert world.rows("select distinct last_seen_at from offer_latest") == [(world.clock.now,)]
-    assert world.rows("select distinct valid_from from offer_latest") == [(world.clock.now - timedelta(hours=1),)]
+    assert world.rows("select distinct valid_from from offer_latest") == [
+        (world.clock.now - timedelta(hours=1),)
+    ]
 
 
 def test_sold_out_keeps_the_price_and_its_interval(world, listing):
@@ -45,7 +47,12 @@ def test_one_absence_is_not_a_withdrawal_and_two_are(world, listing):
 
 
 def test_a_return_opens_a_new_interval(world, listing):
-    for body in (listing(a=2.5, b=3, c=4), listing(a=2.5, b=3), listing(a=2.5, b=3), listing(a=2.5, b=3, c=4)):
+    for body in (
+        listing(a=2.5, b=3, c=4),
+        listing(a=2.5, b=3),
+        listing(a=2.5, b=3),
+        listing(a=2.5, b=3, c=4),
+    ):
         world.refresh(body)
     intervals = world.rows("select valid_from, valid_to from price_history where sku = 'c' order by 1")
     assert len(intervals) == 2
@@ -77,12 +84,22 @@ BROKEN = {
     "500": (b"oops", {"status": 500}, "TransientFetchError"),
     "404": (b"gone", {"status": 404}, "RefusedFetchError"),
     "too few offers": (b'{"offers": [{"sku": "a", "usd": 2.5}]}', {}, "ContractError"),
-    "unbelievable price": (b'{"offers": [{"sku": "a", "usd": 25}, {"sku": "b", "usd": 3}]}', {}, "ContractError"),
+    "unbelievable price": (
+        b'{"offers": [{"sku": "a", "usd": 25}, {"sku": "b", "usd": 3}]}',
+        {},
+        "ContractError",
+    ),
     "everything moved by 60 %": (
-        b'{"offers": [{"sku": "a", "usd": 4.1}, {"sku": "b", "usd": 4.9}]}', {}, "ContractError",
+        b'{"offers": [{"sku": "a", "usd": 4.1}, {"sku": "b", "usd": 4.9}]}',
+        {},
+        "ContractError",
     ),
     "deep nesting": (b"[" * 200_000, {}, "ParseError"),
-    "a price that is no number": (b'{"offers": [{"sku": "a", "usd": "NaN"}, {"sku": "b", "usd": 3}]}', {}, "ParseError"),
+    "a price that is no number": (
+        b'{"offers": [{"sku": "a", "usd": "NaN"}, {"sku": "b", "usd": 3}]}',
+        {},
+        "ParseError",
+    ),
 }
 
 
@@ -118,7 +135,10 @@ def test_what_was_fetched_but_not_recorded_is_recorded_by_the_next_refresh(world
     world.provider.always(listing(a=2.5, b=3))
     fetch_source(world.ledger, world.ledger.sources[0], world.fetcher)
     world.refresh(listing(a=2.6, b=3))
-    assert world.rows("select amount::double from price_history where sku = 'a' order by valid_from") == [(2.5,), (2.6,)]
+    assert world.rows("select amount::double from price_history where sku = 'a' order by valid_from") == [
+        (2.5,),
+        (2.6,),
+    ]
 
 
 def test_a_clock_that_was_set_back_does_not_write_into_the_past(world, listing):
@@ -126,7 +146,9 @@ def test_a_clock_that_was_set_back_does_not_write_into_the_past(world, listing):
     world.clock.forward(days=-400)
     world.refresh(listing(a=2.6, b=3))
     assert world.prices()["a"] == "2.6"
-    starts = [row[0] for row in world.rows("select valid_from from price_history where sku = 'a' order by run_no")]
+    starts = [
+        row[0] for row in world.rows("select valid_from from price_history where sku = 'a' order by run_no")
+    ]
     assert starts == sorted(starts)
 
 

@@ -31,7 +31,9 @@ def test_a_corrected_adapter_corrects_the_past(world, listing):
 
     def dearer(document):
         for fact in source.parse(document):
-            yield fact.model_copy(update={"price": fact.price.model_copy(update={"amount": fact.price.amount * 2})})
+            yield fact.model_copy(
+                update={"price": fact.price.model_copy(update={"amount": fact.price.amount * 2})}
+            )
 
     corrected = replace(world.ledger, sources=(replace(source, parse=dearer),))
     report = replay(corrected)
