@@ -174,16 +174,16 @@ def timing(
 
 def export(
     path: Annotated[Path, typer.Argument(help="Folder for Parquet, or a file that ends in .duckdb.")],
+    format: FormatOption = None,
 ) -> None:
     """Write the public relations as Parquet, one file a month of history, or as a plain DuckDB file."""
     with context.answering():
         from core.store.export import export_duckdb, export_parquet
 
         with context.snapshot() as connection:
-            written = (
-                export_duckdb(connection, path)
+            rows = (
+                [{"table": name} for name in export_duckdb(connection, path)]
                 if path.suffix == ".duckdb"
-                else [str(file) for file in export_parquet(connection, path)]
+                else [{"file": str(file)} for file in export_parquet(connection, path)]
             )
-        for name in written:
-            typer.echo(name)
+        render.emit(rows, format)

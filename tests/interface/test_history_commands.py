@@ -90,7 +90,7 @@ def test_timing_by_a_past_date_is_refused(run):
 
 def test_an_export_lists_its_files(run, tmp_path):
     run("import", "changes", "@/rows.csv")
-    listed = run("export", "@/out").stdout.splitlines()
+    listed = [json.loads(line)["file"] for line in run("export", "@/out").stdout.splitlines()]
     assert f"{tmp_path}/out/price_history/2025-06.parquet" in listed
     assert all(Path(path).is_file() for path in listed)
 
