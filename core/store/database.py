@@ -15,7 +15,10 @@ from pathlib import Path
 import duckdb
 
 from core.errors import StoreError
+from core.store import recover
 from core.store.lock import held
+
+LEDGER = "ledger.duckdb"
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Home:
     """Where one ledger lives."""
 
     path: Path
-    database_name: str = "ledger.duckdb"
+    database_name: str = LEDGER
 
     @property
     def database(self) -> Path:
@@ -41,6 +44,11 @@ class Home:
     def lock(self) -> Path:
         return self.path / "writer.lock"
 
+    @property
+    def is_ledger(self) -> bool:
+        """Whether this is the ledger itself, of which there are snapshots, and not one that a replay builds."""
+        return self.database_name == LEDGER
+
     def remove_database(self) -> None:
         """Delete the writer's file and its write-ahead log."""
         self.database.unlink(missing_ok=True)
@@ -48,7 +56,7 @@ class Home:
 
     def remove_log(self) -> None:
         """Delete the write-ahead log that a killed writer left, because its file goes too."""
-        self.database.with_name(self.database.name + ".wal").unlink(missing_ok=True)
+        recover.log_of(self.database).unlink(missing_ok=True)
 
     def create(self) -> None:
         """Make the folders, readable by their owner alone.
@@ -107,22 +115,42 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
-    """The writer's database; only inside `turn`. Closed, and so checkpointed, on the way out.
+    """The writer's database; only inside `turn`. Closed, and so checkpointed, on the way out. Where the file is
+    missing or broken, the newest snapshot is put in its place first.
 
     Raises:
         StoreError: the file cannot be opened, or the disk refused.
     """
-    try:
-        connection = duckdb.connect(str(home.database), config=NEW_FILE)
-    except duckdb.Error as error:
-        raise StoreError(f"cannot open {home.database}: {error}") from error
+    connection = _connected(home)
     try:
         prepare(connection)
         yield connection
-    except (duckdb.OperationalError, duckdb.FatalException) as error:
+    except (duckdb.OperationalError, duckdb.FatalException, duckdb.InternalException) as error:
+        if recover.is_broken(error) and home.is_ledger:
+            connection.close()
+            recover.restore(home.database, home.snapshots)
         raise StoreError(f"cannot write {home.database}: {error}") from error
     finally:
         connection.close()
+
+
+def _connected(home: Home) -> duckdb.DuckDBPyConnection:
+    if home.is_ledger and not home.database.exists():
+        recover.restore(home.database, home.snapshots)
+    try:
+        return duckdb.connect(str(home.database), config=NEW_FILE)
+    except duckdb.Error as error:
+        if not (home.is_ledger and recover.is_broken(error)):
+            raise StoreError(f"cannot open {home.database}: {error}") from error
+        if not recover.restore(home.database, home.snapshots):
+            raise StoreError(
+                f"cannot open {home.database}, nor any snapshot; delete it, and `gpuledger replay` rebuilds it from"
+                f" the archive: {error}"
+            ) from error
+    try:
+        return duckdb.connect(str(home.database), config=NEW_FILE)
+    except duckdb.Error as error:
+        raise StoreError(f"cannot open {home.database}, restored just now: {error}") from error
 
 
 @contextmanager

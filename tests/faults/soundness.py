@@ -4,10 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 from core.store.database import turn, writing
 from core.store.derive import check
-from flows.pipeline import Ledger, open_ledger
+from flows.pipeline import Ledger, open_ledger, record_runs
 from flows.replay import replay
 
 Price = tuple[str, str, datetime, Decimal | None]
@@ -22,10 +23,21 @@ class Committed:
     runs: Counter[str] = field(default_factory=Counter)
 
 
+RESTORED: list[Path] = []
+"""Homes whose database a kill had broken, one entry each time."""
+
+
 def committed(ledger: Ledger) -> Committed:
     """What the database holds now; opening it repairs what a killed writer left, and every check is clean."""
+    broken = ledger.home.path / "ledger.duckdb.broken"
     with turn(ledger.home), writing(ledger.home) as connection:
         open_ledger(ledger, connection)
+    if broken.exists():
+        # Restored from a snapshot: what was recorded since comes from the archive, as for any next writer.
+        record_runs(ledger, [], do_publish=False)
+        broken.unlink()
+        RESTORED.append(ledger.home.path)
+    with turn(ledger.home), writing(ledger.home) as connection:
         check(connection, everything=True)
         prices = connection.execute(
             "select offer.source, offer.sku, price_change.observed_at, price_change.amount"

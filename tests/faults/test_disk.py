@@ -242,3 +242,44 @@ def test_a_database_that_broke_is_rebuilt_from_the_archive(trial, damage):
     trial.ledger.home.remove_database()
     replay(trial.ledger)
     trial.assert_survived(before)
+
+
+def torn(path: Path) -> None:
+    """A block half old and half new, as a kill in the middle of a write leaves it."""
+    content = bytearray(path.read_bytes())
+    content[12288 + 4096 : 12288 + 32768] = os.urandom(32768 - 4096)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("broken", first_quick([torn, Path.unlink, DAMAGE["emptied"], DAMAGE["cut"]], 2))
+def test_a_torn_or_missing_database_is_restored_from_the_newest_snapshot(trial, broken):
+    from flows.pipeline import record_runs
+
+    trial.good()
+    trial.good()
+    trial.provider.always(plain(listing(500)))
+    record_unpublished(trial)
+    before = committed(trial.ledger)
+    broken(trial.ledger.home.database)
+    record_runs(trial.ledger, [])
+    trial.assert_survived(before)
+
+
+def record_unpublished(trial) -> None:
+    """A run that is in the database and the archive, and in no snapshot."""
+    from flows.pipeline import fetch_source, read_run, record_runs
+
+    trial.clock.forward(hours=1)
+    manifest, _ = fetch_source(trial.ledger, trial.ledger.sources[0], trial.fetcher)
+    record_runs(trial.ledger, [read_run(trial.ledger, manifest)], do_publish=False)
+
+
+def test_a_broken_database_without_a_snapshot_is_left_as_it_is_and_named(trial):
+    trial.good()
+    torn(trial.ledger.home.database)
+    seen = trial.ledger.home.database.read_bytes()
+    for snapshot in trial.ledger.home.snapshots.glob("prices-*"):
+        snapshot.unlink()
+    with pytest.raises(StoreError, match="`gpuledger replay` rebuilds it"):
+        trial.refresh()
+    assert trial.ledger.home.database.read_bytes() == seen
