@@ -54,7 +54,9 @@ class Watch:
             stream = info["return_value"]
             self._take(stream.get_extra_info("socket"))
             if self._host == self.must_be_public and name == "connection.connect_tcp.complete":
-                self._refuse_private(str(stream.get_extra_info("server_addr")[0]))
+                self._refuse_private(
+                    str(stream.get_extra_info("server_addr")[0]), stream.get_extra_info("socket")
+                )
 
     def _take(self, connection: socket.socket) -> None:
         with self._guard:
@@ -69,8 +71,9 @@ class Watch:
             for connection in self._connections:
                 _shut(connection)
 
-    def _refuse_private(self, address: str) -> None:
+    def _refuse_private(self, address: str, connection: socket.socket) -> None:
         if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+            connection.close()
             raise RefusedFetchError(
                 self._source, self._url, f"a redirect to {self.must_be_public}, which is {address}"
             )
