@@ -155,7 +155,8 @@ def test_a_hundred_megabytes_of_junk_are_refused_in_bounded_time_and_memory(reco
     assert {row["source"] for row in rows} == {source.name for source in SOURCES}
     assert [row for row in rows if row["outcome"] != "ParseError"] == []
     assert max(row["seconds"] for row in rows) < MOST_SECONDS
-    assert max(row["extra_mb"] for row in rows) < 400
+    # the bytes, their text and one more copy of it, with what the allocator keeps back
+    assert max(row["extra_mb"] for row in rows) < 600
     record_property("mutations", [("100 MB of junk", "refused", len(rows))])
 
 
