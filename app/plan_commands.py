@@ -50,6 +50,7 @@ QUOTE_COLUMNS = (
     Column("N", "nodes", is_number=True),
     Column("GPU", "gpus_of"),
     Column("OPTION", "option"),
+    Column("TIER", "tier"),
     Column("REGION", "region"),
     Column("$/GPU/H", "usd_per_gpu_hour", is_number=True),
     Column("HOURS", "hours", is_number=True),
