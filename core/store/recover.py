@@ -25,6 +25,7 @@ SIGNS = (
     "checksum",
     "not a valid DuckDB database file",
     "Failed to load metadata",
+    "Could not read enough bytes",
     "INTERNAL Error",
 )
 """What DuckDB says of a broken file; a lock, a full disk or a missing right is none of these."""

@@ -18,6 +18,7 @@ from tests.conftest import Clock
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.market import listing, source
 from tests.faults.soundness import (
+    RESTORED,
     Committed,
     assert_archive_recorded,
     assert_nothing_lost,
@@ -66,9 +67,12 @@ class Trial:
 TALLY = Tally()
 
 
-@pytest.fixture(scope="session")
-def tally() -> Tally:
-    return TALLY
+@pytest.fixture
+def tally() -> Iterator[Tally]:
+    """The counts of the session; databases that were torn during the test are among them."""
+    before = len(RESTORED)
+    yield TALLY
+    TALLY.more("Torn by a kill", "databases, each restored from its newest snapshot", len(RESTORED) - before)
 
 
 # file -> what each of its passed tests is
@@ -84,7 +88,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count what was injected and survived."""
     what = CASES.get(Path(report.fspath).name)
     if what and report.when == "call" and report.passed:
-        TALLY.one_more("Faults of one kind each", what)
+        TALLY.more("Faults of one kind each", what, 1)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -28,8 +28,8 @@ class Tally:
     def kills(self, what: str, number: int) -> None:
         self.note("Killed with SIGKILL", what, str(number))
 
-    def one_more(self, section: str, what: str) -> None:
-        self.note(section, what, str(int(self._counts[section].get(what, "0")) + 1))
+    def more(self, section: str, what: str, number: int) -> None:
+        self.note(section, what, str(int(self._counts[section].get(what, "0")) + number))
 
     def note(self, section: str, what: str, seen: str) -> None:
         self._counts[section][what] = seen
