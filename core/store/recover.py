@@ -1,10 +1,9 @@
 """Bring a broken database back from the newest snapshot.
 
-DuckDB 1.5.5 rewrites metadata blocks in place at a checkpoint. A process killed by SIGKILL in the middle of such a
-write leaves a block half old and half new, whose checksum fails, and then the file cannot be opened at all
-(seen once in 30 kills of the command). A snapshot is a whole copy, made while no
-connection was open. Runs recorded after it are in the archive and not in the copy, so that the next writer
-records them again, the same way.
+DuckDB 1.5.5 rewrites metadata blocks in place at a checkpoint. A process killed by SIGKILL in the middle of such
+a write leaves a block half old and half new, whose checksum fails, and then the file cannot be opened at all
+(docs/decisions/0009). A snapshot is a whole copy, made while no connection was open. Runs recorded after it are
+in the archive and not in the copy, so that the next writer records them again, the same way.
 """
 
 from __future__ import annotations
