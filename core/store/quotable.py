@@ -40,6 +40,11 @@ class Quotable:
         connection.execute("set variable quote_as_of = $value::timestamptz", {"value": as_of})
         connection.execute("set variable quote_at = $value::timestamptz", {"value": at})
         connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})
+        if as_of is not None:
+            connection.execute(sql.text("queries/quote_past"))
+        connection.execute(
+            sql.text("queries/quote_on_sale" if as_of is None else "queries/quote_on_sale_then")
+        )
         connection.execute(sql.text("queries/quote_offer"))
 
     def shapes(self) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ bound as (
 
 ranked as (
     select
+        offer.row_no,
         offer.price_id,
         offer.state_class,
         bound.misses,
@@ -37,6 +38,7 @@ select
     offer.currency, offer.unit, offer.upfront_usd, offer.usd_per_hour, offer.usd_per_gpu_hour,
     offer.effective_at, offer.valid_from, offer.last_seen_at, offer.fresh_until, offer.document_sha256,
     offer.source_url, offer.parser_version
-from quote_offer as offer
-inner join ranked on offer.price_id = ranked.price_id
+-- by its place, so that only the blocks of the chosen rows are read
+from on_sale as offer
+inner join ranked on offer.row_no = ranked.row_no
 order by ranked.state_class, ranked.misses, ranked.floor_usd, ranked.price_id;

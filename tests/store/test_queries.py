@@ -65,7 +65,7 @@ def test_it_binds_and_runs_on_an_empty_ledger(migrated: duckdb.DuckDBPyConnectio
     assert isinstance(migrated.execute(sql.text(name), parameters).fetchall(), list)
 
 
-# the variables that core.store.quotable sets before quote_offer.sql, which the other two read
+# the variables that core.store.quotable sets before quote_offer.sql, which the other two of quotes read
 _FILTERS = ("gpu_ids", "providers", "regions", "tiers", "purchase_options")
 _QUOTE = (
     *(f"set variable quote_{name} = ''" for name in _FILTERS),
@@ -73,10 +73,13 @@ _QUOTE = (
     "set variable quote_at = '2026-10-07'::timestamptz",
     "set variable quote_allow_stale = false",
 )
-_QUOTE_VIEW = (*_QUOTE, sql.text("queries/quote_offer"))
+_ON_SALE = (*_QUOTE, sql.text("queries/quote_on_sale"))
+_QUOTE_VIEW = (*_ON_SALE, sql.text("queries/quote_offer"))
 NEEDS = {
     "queries/offers": ("set variable as_of = null::timestamptz",),
-    "queries/quote_offer": _QUOTE,
+    "queries/quote_past": _QUOTE,
+    "queries/quote_on_sale_then": (*_QUOTE, sql.text("queries/quote_past")),
+    "queries/quote_offer": _ON_SALE,
     "queries/quote_shape": _QUOTE_VIEW,
     "queries/quote_candidate": _QUOTE_VIEW,
 }
