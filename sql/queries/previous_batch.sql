@@ -1,9 +1,5 @@
 -- grain: one row per offer that the last accepted run of a source showed, in US dollars per GPU-hour
 -- parameters: source varchar
-with usd as (
-    select currency, arg_max(usd_per_unit, rate_date) as usd_per_unit from exchange_rate group by currency
-)
-
 select
     current.offer_id,
     cast(
@@ -15,5 +11,5 @@ select
     ) as usd_per_gpu_hour
 from offer_current as current
 inner join offer on current.offer_no = offer.offer_no
-left join usd on current.currency = usd.currency
+left join usd_rate(null) as usd on current.currency = usd.currency
 where current.source = $source::varchar and current.amount is not null and current.availability <> 'unlisted';

@@ -7,12 +7,6 @@ with latest as (
     qualify row_number() over (
         partition by source, provider, sku, region, direction, destination, from_gb order by observed_at desc
     ) = 1
-),
-
-usd as (
-    select currency, arg_max(usd_per_unit, rate_date) as usd_per_unit from exchange_rate group by currency
-    union all
-    select 'USD', 1
 )
 
 select
@@ -20,7 +14,7 @@ select
     max(amount_per_gb * usd_per_unit)::decimal(18, 9) as usd_per_gb,
     max(observed_at) as observed_at
 from latest
-inner join usd using (currency)
+inner join usd_rate($as_of::timestamptz) as usd using (currency)
 where destination = 'internet'
 group by provider, region, direction, from_gb
 order by provider, region, direction, from_gb;

@@ -124,15 +124,6 @@ chosen as (
     ) = 1
 ),
 
-usd as (
-    select currency, arg_max(usd_per_unit, rate_date) as usd_per_unit
-    from exchange_rate
-    where as_of is null or rate_date::timestamp at time zone 'UTC' <= as_of
-    group by currency
-    union all
-    select 'USD', 1
-),
-
 priced as (
     select
         state.*,
@@ -155,7 +146,7 @@ priced as (
     inner join offer on seen.offer_no = offer.offer_no
     left join gpu on offer.gpu_id = gpu.gpu_id
     left join region on offer.provider = region.provider and offer.region = region.region
-    left join usd on state.currency = usd.currency
+    left join usd_rate(as_of) as usd on state.currency = usd.currency
     where state.amount is not null
 )
 
