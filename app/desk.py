@@ -175,6 +175,7 @@ class Desk:
             as_of=as_of,
             at=as_of or now,
             allow_stale=asked.allow_stale,
+            kept=served.kept,
         )
 
     def overrides(self) -> Overrides:

@@ -59,6 +59,7 @@ class LedgerMarket:
         connection: a snapshot from `core.store.publish.reading`.
         as_of: a past time, or `None` for the snapshot's own state.
         at: the time that ages are taken at, `as_of` or now.
+        kept: see `Quotable`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class LedgerMarket:
         as_of: datetime | None = None,
         at: datetime,
         allow_stale: bool = False,
+        kept: dict[str, list[dict[str, Any]]] | None = None,
     ) -> None:
         self._snapshot = snapshot_number(connection)
         self._quotable = Quotable(
@@ -84,6 +86,7 @@ class LedgerMarket:
             as_of=as_of,
             at=at,
             allow_stale=allow_stale,
+            kept=kept,
         )
         self._rows = self._quotable.shapes()
         self._surroundings = _Lazy(self._quotable)

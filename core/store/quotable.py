@@ -22,6 +22,7 @@ class Quotable:
 
     Args:
         filters: the variables of sql/queries/quote_offer.sql by their names without `quote_`.
+        kept: what other quotes of this snapshot have read of `surrounding`, and where this one leaves it.
     """
 
     def __init__(
@@ -32,9 +33,11 @@ class Quotable:
         as_of: datetime | None,
         at: datetime,
         allow_stale: bool,
+        kept: dict[str, list[dict[str, Any]]] | None = None,
     ) -> None:
         self._connection = connection
         self._as_of = as_of
+        self._kept = kept if kept is not None and as_of is None else {}
         for name, values in filters.items():
             connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
         connection.execute("set variable quote_as_of = $value::timestamptz", {"value": as_of})
@@ -73,4 +76,6 @@ class Quotable:
 
     def surrounding(self, query: str) -> list[dict[str, Any]]:
         """Rows of one of the queries beside the offers, in force at the same time."""
-        return sql.rows(self._connection, f"queries/{query}", {"as_of": self._as_of})
+        if query not in self._kept:
+            self._kept[query] = sql.rows(self._connection, f"queries/{query}", {"as_of": self._as_of})
+        return self._kept[query]

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 
@@ -57,6 +58,8 @@ class Served:
 
     edition: Edition
     connection: duckdb.DuckDBPyConnection
+    kept: dict[str, list[dict[str, Any]]]
+    """Answers that hold for as long as the snapshot does, by query; all its readers share them."""
 
 
 class _Open:
@@ -66,6 +69,7 @@ class _Open:
         self.path = home.snapshots / name
         self.readers = 0
         self.is_retired = False
+        self.kept: dict[str, list[dict[str, Any]]] = {}
         try:
             self.connection = duckdb.connect(str(self.path), read_only=True, config=_CONFIG)
             # Global, because every cursor is a session of its own.
@@ -123,7 +127,7 @@ class SnapshotPool:
         try:
             cursor = found.connection.cursor()
             try:
-                yield Served(found.edition, cursor)
+                yield Served(found.edition, cursor, found.kept)
             finally:
                 cursor.close()
         finally:
