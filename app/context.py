@@ -75,7 +75,7 @@ def ledger() -> Ledger:
 
 
 @contextmanager
-def snapshot(*, sandboxed: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
+def snapshot() -> Generator[duckdb.DuckDBPyConnection]:
     """The newest snapshot. On a first use the bundled list makes one, and this says so."""
     from core.store.publish import current, reading
 
@@ -83,12 +83,17 @@ def snapshot(*, sandboxed: bool = False) -> Generator[duckdb.DuckDBPyConnection]
     try:
         current(where)
     except errors.EmptyLedgerError:
-        from flows.lists import load_bundled
-
-        load_bundled(ledger())
-        say("no ledger yet: started one from the bundled price list; `gpuledger refresh` fetches live prices")
-    with reading(where, sandboxed=sandboxed) as connection:
+        start_ledger()
+    with reading(where) as connection:
         yield connection
+
+
+def start_ledger() -> None:
+    """Make a ledger from the bundled list, and say so."""
+    from flows.lists import load_bundled
+
+    load_bundled(ledger())
+    say("no ledger yet: started one from the bundled price list; `gpuledger refresh` fetches live prices")
 
 
 def say(text: str) -> None:

@@ -6,6 +6,7 @@ Nothing is computed here: this finds the snapshot, the clock and the settings, a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from core.cost.ledger_market import LedgerMarket
 from core.cost.override import Overrides, read_overrides
 from core.cost.quote import quote
 from core.cost.request import QuoteOptions, market_filter
-from core.errors import UsageError
+from core.errors import StoreBusyError, UsageError
 from core.plan import TrainingPlan
 from core.store import history, lookup, sql
 from core.store.archive import Archive
@@ -34,6 +35,10 @@ from core.store.serving import Served, SnapshotPool
 
 SQL_SECONDS = 20.0
 SQL_ROWS = 10_000
+SQL_MIB = 64
+SQL_AT_ONCE = 2
+"""Per process that serves; each may take a gigabyte."""
+SQL_WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Desk:
         self.pool = pool
         self.clock = clock
         self._environ = environ
+        self._queries = threading.BoundedSemaphore(SQL_AT_ONCE)
 
     @contextmanager
     def reading(self, number: int | None = None) -> Generator[Served]:
@@ -218,9 +224,21 @@ class Desk:
 
         Raises:
             UsageError: not one read-only query, an error in it, too slow or too many rows.
+            StoreBusyError: other queries run already, as many as may at once.
         """
-        with self.pool.sandbox() as served:
-            return run_query(served.connection, text, timeout_seconds=SQL_SECONDS, max_rows=SQL_ROWS)
+        if not self._queries.acquire(timeout=SQL_WAIT_SECONDS):
+            raise StoreBusyError(f"sql: {SQL_AT_ONCE} queries run already; try again in a while")
+        try:
+            return run_query(
+                self.pool.home.path,
+                text,
+                timeout_seconds=SQL_SECONDS,
+                max_rows=SQL_ROWS,
+                max_mib=SQL_MIB,
+                threads=2,
+            )
+        finally:
+            self._queries.release()
 
 
 def is_stale(rows: list[dict[str, Any]]) -> int:

@@ -11,7 +11,7 @@ import typer
 
 from app import context, render
 from app.render import Column, Format
-from core.errors import UsageError
+from core.errors import EmptyLedgerError, UsageError
 
 if TYPE_CHECKING:
     from core.store.lookup import LatestOffer, OfferFilter
@@ -291,6 +291,10 @@ def run_sql(
         if not 0 < timeout <= 3600:
             raise UsageError(f"--timeout: {timeout:g} is not between 0 and 3600 seconds")
         text = sys.stdin.read() if query == "-" else query
-        with context.snapshot(sandboxed=True) as connection:
-            rows = run_query(connection, text, timeout_seconds=timeout)
+        home = context.settings().home
+        try:
+            rows = run_query(home, text, timeout_seconds=timeout)
+        except EmptyLedgerError:
+            context.start_ledger()
+            rows = run_query(home, text, timeout_seconds=timeout)
         render.emit(rows, format)

@@ -28,7 +28,7 @@ from app.rest.formats import csv_bytes, json_bytes
 from app.rest.limits import COOKIE, Token
 from app.rest.parameters import OfferParameters, instant
 from app.rest.problems import kind_of
-from core.errors import EmptyLedgerError, GPULedgerError, UsageError
+from core.errors import EmptyLedgerError, GPULedgerError, StoreBusyError, UsageError
 from core.plan import model_rows
 
 PAGE_ROWS = 50
@@ -265,7 +265,7 @@ def _editor(request: Request, text: str, *, run: bool = False) -> dict[str, Any]
     if run:
         try:
             rows = desk.query(text)
-        except UsageError as error:
+        except (UsageError, StoreBusyError) as error:
             return content | {"wrong": str(error)}
         shown = [[_cell(value) for value in row.values()] for row in rows[:SHOWN_ROWS]]
         content |= {"columns": list(rows[0]) if rows else [], "rows": shown, "total": len(rows)}

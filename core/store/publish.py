@@ -57,17 +57,18 @@ def publish(home: Home, *, now: datetime) -> int:
 
 
 @contextmanager
-def reading(home: Home, *, sandboxed: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
+def reading(home: Home, *, sandbox_threads: int | None = None) -> Generator[duckdb.DuckDBPyConnection]:
     """The newest snapshot, read-only.
 
     Args:
-        sandboxed: for SQL of others: no files, no extensions, no settings, bounded memory.
+        sandbox_threads: for SQL of others, which may use so many: no files, no extensions, no settings,
+            bounded memory.
 
     Raises:
         EmptyLedgerError: nothing was published yet.
         CorruptError: the pointer or the snapshot cannot be read.
     """
-    connection = _open(home, sandboxed)
+    connection = _open(home, sandbox_threads)
     try:
         yield connection
     finally:
@@ -111,23 +112,24 @@ _SANDBOX: _Config = {
     "enable_external_access": False,
     "memory_limit": "1GB",
     "max_temp_directory_size": "0KB",
+    # a query that is ended leaves files in one
+    "temp_directory": "",
 }
 
 
-def _open(home: Home, sandboxed: bool) -> duckdb.DuckDBPyConnection:
+def _open(home: Home, sandbox_threads: int | None) -> duckdb.DuckDBPyConnection:
+    config = _READ_ONLY if sandbox_threads is None else {**_SANDBOX, "threads": sandbox_threads}
     for attempt in range(3):
         path = current(home)
         try:
-            connection = duckdb.connect(
-                str(path), read_only=True, config=_SANDBOX if sandboxed else _READ_ONLY
-            )
+            connection = duckdb.connect(str(path), read_only=True, config=config)
         except duckdb.Error as error:
             # Between pointer and open the snapshot may have been pruned; then the pointer has moved on.
             if path.exists() or attempt == 2:
                 raise CorruptError(f"cannot open the snapshot {path}: {error}") from error
             continue
         prepare(connection)
-        if sandboxed:
+        if sandbox_threads is not None:
             connection.execute("set lock_configuration = true")
         return connection
     raise CorruptError(f"the snapshots in {home.snapshots} keep vanishing")

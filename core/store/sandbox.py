@@ -1,68 +1,123 @@
-"""SQL of strangers on a snapshot: one statement, read-only, bounded in time, memory and rows."""
+"""SQL of strangers on the newest snapshot: one statement, read-only, bounded in time, memory and rows.
+
+DuckDB looks for an interrupt between blocks of rows only: one call of `repeat` may hold a processor and two
+gigabytes for many seconds after it was told to stop. So every query runs in a process of its own
+(`core.store.confined`), which the kernel ends when the time is up, and whoever asked lives on.
+"""
 
 from __future__ import annotations
 
-import itertools
-import threading
-from collections.abc import Iterable
+import io
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from core.errors import UsageError
+from core.errors import CorruptError, EmptyLedgerError, GPULedgerError, UsageError
 
 MAX_ROWS = 1_000_000
 """More do not fit a terminal or a page; `gpuledger export` writes everything."""
+MAX_MIB = 512
+"""Of an answer as it leaves its process; a million rows of `offer_latest` take 300."""
+START_SECONDS = 30.0
+"""What a crowded machine may take to start a process; the query's own time begins after it."""
 
-# describe, show, summarize and the pragmas that only look are rewritten to selects by the parser
-_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_ROOT = Path(__file__).resolve().parents[2]
+# -I: neither the working folder nor the environment says what is imported
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from core.store.confined import main; main()"
+_RAISED: dict[str, type[GPULedgerError]] = {
+    kind.__name__: kind for kind in (UsageError, EmptyLedgerError, CorruptError)
+}
+_VALUES = {
+    ("datetime", "date"),
+    ("datetime", "datetime"),
+    ("datetime", "time"),
+    ("datetime", "timedelta"),
+    ("datetime", "timezone"),
+    ("decimal", "Decimal"),
+    ("uuid", "UUID"),
+    # what DuckDB puts on an instant
+    ("pytz", "_UTC"),
+    ("pytz", "_p"),
+}
 
 
 def run_query(
-    connection: duckdb.DuckDBPyConnection,
+    home: Path,
     text: str,
     *,
     timeout_seconds: float = 60.0,
     max_rows: int = MAX_ROWS,
+    max_mib: int = MAX_MIB,
+    threads: int = 4,
 ) -> list[dict[str, Any]]:
-    """The rows of one query; the connection must be a sandboxed one.
+    """The rows of one query on the newest snapshot of the ledger in `home`.
+
+    Args:
+        timeout_seconds: from the query's start to its last row; then its process ends, whatever it does.
+        max_mib: size of the answer.
 
     Raises:
-        UsageError: not one read-only statement, an error in it, too slow, or too many rows.
+        UsageError: not one read-only statement, an error in it, too slow, too large, or too many rows.
+        EmptyLedgerError: nothing was published yet.
+        CorruptError: the snapshot cannot be read.
     """
+    asked = {
+        "home": str(home.absolute()),
+        "text": text,
+        "timeout_seconds": timeout_seconds,
+        "max_rows": max_rows,
+        "max_mib": max_mib,
+        "threads": threads,
+    }
     try:
-        statements = connection.extract_statements(text)
-    except duckdb.Error as error:
-        raise UsageError(f"sql: {_first_line(error)}") from None
-    if len(statements) != 1:
-        raise UsageError(f"sql: one statement expected, {len(statements)} seen")
-    if statements[0].type not in _ALLOWED:
-        raise UsageError(f"sql: only queries are allowed here, not {statements[0].type.name.lower()}")
-    timer = threading.Timer(timeout_seconds, connection.interrupt)
-    timer.start()
-    try:
-        cursor = connection.execute(statements[0])
-        names = _told_apart(column[0] for column in cursor.description or ())
-        rows = cursor.fetchmany(max_rows + 1)
-    except duckdb.InterruptException:
-        raise UsageError(f"sql: stopped after {timeout_seconds:g} s") from None
-    except duckdb.Error as error:
-        raise UsageError(f"sql: {_first_line(error)}") from None
-    finally:
-        timer.cancel()
-    if len(rows) > max_rows:
-        raise UsageError(f"sql: more than {max_rows} rows; add a limit")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT)],
+            input=json.dumps(asked).encode(),
+            capture_output=True,
+            timeout=timeout_seconds + START_SECONDS,
+            env=_environ(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _stopped(timeout_seconds) from None
+    except OSError as error:
+        raise UsageError(f"sql: no process for the query: {error.strerror}") from error
+    if done.returncode == -signal.SIGALRM:
+        raise _stopped(timeout_seconds)
+    if done.returncode != 0:
+        raise UsageError(f"sql: {_how_it_ended(done)}")
+    answer = _Answer(io.BytesIO(done.stdout)).load()
+    if "error" in answer:
+        raise _RAISED[answer["error"]](answer["message"])
+    names = answer["names"]
+    return [dict(zip(names, row, strict=True)) for row in answer["rows"]]
 
 
-def _told_apart(names: Iterable[str]) -> list[str]:
-    """Two columns of one name keep both their values: the second `a` is `a_2`."""
-    kept: dict[str, None] = {}
-    for name in names:
-        free = (f"{name}_{number}" for number in itertools.count(2))
-        kept[name if name not in kept else next(one for one in free if one not in kept)] = None
-    return list(kept)
+class _Answer(pickle.Unpickler):
+    """Reads values alone: a process that ran a stranger's query is not asked to name code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _VALUES:
+            raise UsageError(f"sql: a value of type {module}.{name} cannot be shown")
+        return super().find_class(module, name)
 
 
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).partition("\n")[0]
+def _environ() -> dict[str, str]:
+    """No key of a provider, only what the interpreter may need to start."""
+    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
+
+
+def _stopped(timeout_seconds: float) -> UsageError:
+    return UsageError(f"sql: stopped after {timeout_seconds:g} s")
+
+
+def _how_it_ended(done: subprocess.CompletedProcess[bytes]) -> str:
+    if done.returncode < 0:
+        return f"the query ended its process ({signal.Signals(-done.returncode).name})"
+    lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+    return f"the query's process failed: {lines[-1]}"

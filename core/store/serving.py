@@ -133,32 +133,6 @@ class SnapshotPool:
         finally:
             self._release(found)
 
-    @contextmanager
-    def sandbox(self) -> Generator[Served]:
-        """The newest snapshot for SQL of strangers: no files, no extensions, no settings, bounded memory.
-
-        It is a database of its own beside the shared connection, so that a greedy query starves nobody.
-        """
-        found = self._lease(None)
-        try:
-            connection = duckdb.connect(
-                ":memory:",
-                config={**_CONFIG, "memory_limit": "1GB", "threads": 2, "max_temp_directory_size": "0KB"},
-            )
-            try:
-                connection.execute(
-                    f"attach '{str(found.path).replace(chr(39), chr(39) * 2)}' as ledger (read_only)"
-                )
-                connection.execute("use ledger")
-                connection.execute("set timezone = 'UTC'")
-                connection.execute("set enable_external_access = false")
-                connection.execute("set lock_configuration = true")
-                yield Served(found.edition, connection)
-            finally:
-                connection.close()
-        finally:
-            self._release(found)
-
     def close(self) -> None:
         """Close every snapshot that nobody reads."""
         with self._lock:

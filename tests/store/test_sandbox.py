@@ -1,13 +1,25 @@
 """SQL of strangers: what it may ask, and that it can touch nothing else."""
 
+import io
+import os
+import pickle
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import time as clock_time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from core.errors import UsageError
+from core.store import sandbox
+from core.store.confined import queried
 from core.store.publish import reading
 from core.store.sandbox import run_query
 
@@ -22,11 +34,20 @@ def home(books_in, an_offer, tmp_path_factory):
 
 @pytest.fixture
 def ask(home) -> Callable[..., list[dict[str, Any]]]:
-    def run(text: str, **more: Any) -> list[dict[str, Any]]:
-        with reading(home, sandboxed=True) as connection:
-            return run_query(connection, text, **more)
+    """Asks as the process of a query does, without the process: what a text may say does not depend on it."""
+
+    def run(text: str) -> list[dict[str, Any]]:
+        with reading(home, sandbox_threads=2) as connection:
+            found = queried(connection, text, max_rows=1000)
+        return [dict(zip(found["names"], row, strict=True)) for row in found["rows"]]
 
     return run
+
+
+@pytest.fixture
+def ask_apart(home) -> Callable[..., list[dict[str, Any]]]:
+    """Asks as everybody does: in a process of its own."""
+    return lambda text, **more: run_query(home.path, text, **more)
 
 
 @pytest.fixture
@@ -178,43 +199,148 @@ def test_no_variable_of_a_test_is_a_table(ask):
         ask("select * from rows")
 
 
+def test_an_answer_comes_back_as_python_values_of_its_types(ask_apart):
+    (row,) = ask_apart(
+        "select 1::hugeint as whole, 1.50::decimal(9, 2) as money, timestamptz '2026-01-01 02:00:00+02' as instant,"
+        " date '2026-01-01' as day, '10:00:00+02'::timetz as time, interval 3 days as span, 'x'::blob as bytes,"
+        " '00000000-0000-0000-0000-000000000001'::uuid as id, [1, 2] as list, {'a': 1.5} as struct, null as none"
+    )
+    assert row.pop("instant") == datetime(2026, 1, 1, tzinfo=UTC)
+    assert row == {
+        "whole": 1,
+        "money": Decimal("1.50"),
+        "day": date(2026, 1, 1),
+        "time": clock_time(10, tzinfo=timezone(timedelta(hours=2))),
+        "span": timedelta(days=3),
+        "bytes": b"x",
+        "id": UUID(int=1),
+        "list": [1, 2],
+        "struct": {"a": Decimal("1.5")},
+        "none": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "query", ["selec 1", "drop table offer", "select 1; select 2", "select getenv('HOME')"]
+)
+def test_a_refusal_comes_back_from_its_process(ask_apart, query: str):
+    with pytest.raises(UsageError, match=r"^sql: "):
+        ask_apart(query)
+
+
 ENDLESS = {
     "a recursion": "with recursive r as (select 1 as n union all select n + 1 from r) select count(*) from r",
     "a range": "select count(*) from range(100000000000)",
     "a cross join": "select sum(a.range * b.range) from range(1000000) as a, range(1000000) as b",
+    # one call that DuckDB does not interrupt: 11 s where nothing but an interrupt ends it
+    "one long text": "select repeat('x', 2000000000)",
+    "the length of one long text": "select length(repeat('xy', 1000000000))",
+    "a long list": "select list_sum(range(1500000000))",
+    "a long row of texts": "select count(distinct repeat('x', 30000000 + range)) from range(1000)",
+    "work in the answer": "select timestamptz '2026-01-01' + to_microseconds(range) from range(900000)",
 }
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_a_query_without_end_is_stopped_in_time(ask, what: str):
+def test_a_query_without_end_is_stopped_in_time(ask_apart, what: str):
+    """Or refused for its memory before; either way it is gone, and nothing of it runs on."""
     began = time.monotonic()
-    with pytest.raises(UsageError, match=r"sql: stopped after 0\.2 s"):
-        ask(ENDLESS[what], timeout_seconds=0.2)
+    with pytest.raises(UsageError, match=r"sql: (stopped after 0\.2 s|Out of Memory)"):
+        ask_apart(ENDLESS[what], timeout_seconds=0.2)
     assert time.monotonic() - began < 5
+    assert children() == []
 
 
-def test_a_query_that_wants_all_memory_is_refused(ask):
+def children() -> list[str]:
+    """Processes of queries that this process started and that are still there."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        pytest.skip("needs /proc")
+    pids = " ".join((task / "children").read_text() for task in tasks.iterdir()).split()
+    commands = [Path("/proc", pid, "cmdline") for pid in pids]
+    return [found for path in commands if path.exists() and "confined" in (found := path.read_text())]
+
+
+def test_a_query_that_wants_all_memory_is_refused(ask_apart):
     with pytest.raises(UsageError, match="sql: Out of Memory Error"):
-        ask("select string_agg(repeat('x', 1000000), '') from range(10000)", timeout_seconds=30)
+        ask_apart("select string_agg(repeat('x', 1000000), '') from range(10000)", timeout_seconds=30)
 
 
-def test_nothing_is_spilled_to_disk(ask, home, place: Path):
+def test_nothing_is_spilled_to_disk(ask_apart, home, place: Path):
     before = sorted(home.path.rglob("*"))
     with pytest.raises(UsageError, match=r"sql: (Out of Memory|stopped)"):
-        ask("select len(list(range order by hash(range))) from range(200000000)", timeout_seconds=2)
+        ask_apart("select len(list(range order by hash(range))) from range(200000000)", timeout_seconds=2)
     assert [path.name for path in place.iterdir()] == ["secret.csv"]
     assert sorted(home.path.rglob("*")) == before
 
 
-def test_more_rows_than_allowed_are_refused_and_not_cut(ask):
+def test_a_process_that_is_killed_from_outside_is_an_error_of_its_query_alone(ask_apart, home):
+    killer = threading.Thread(target=kill_a_child)
+    killer.start()
+    with pytest.raises(UsageError, match=r"sql: the query ended its process \(SIGKILL\)"):
+        ask_apart(ENDLESS["a range"], timeout_seconds=30)
+    killer.join()
+    assert ask_apart("select count(*) as n from offer") == [{"n": 2}]
+
+
+def kill_a_child() -> None:
+    ends_at = time.monotonic() + 20
+    while time.monotonic() < ends_at:
+        for task in Path("/proc/self/task").iterdir():
+            for pid in (task / "children").read_text().split():
+                if "confined" in Path("/proc", pid, "cmdline").read_text():
+                    os.kill(int(pid), 9)
+                    return
+        time.sleep(0.05)
+
+
+def test_a_query_ends_though_nobody_waits_for_it_any_more(home):
+    """Whoever asked was killed; the kernel's timer is the query's own."""
+    code = "import sys; from pathlib import Path; from core.store.sandbox import run_query; "
+    code += "run_query(Path(sys.argv[1]), sys.argv[2], timeout_seconds=0.3)"
+    asker = subprocess.Popen([sys.executable, "-c", code, str(home.path), ENDLESS["a range"]])
+    ends_at = time.monotonic() + 20
+    children_of = Path(f"/proc/{asker.pid}/task/{asker.pid}/children")
+    while not (found := children_of.read_text().split()) and time.monotonic() < ends_at:
+        time.sleep(0.02)
+    asker.kill()
+    asker.wait()
+    while Path("/proc", found[0]).exists() and time.monotonic() < ends_at:
+        time.sleep(0.05)
+    assert not Path("/proc", found[0]).exists()
+
+
+def test_a_query_has_neither_keys_nor_a_folder_of_modules(ask_apart, home, place: Path, monkeypatch):
+    """Nothing of the environment reaches its process, and a module in the working folder is not imported."""
+    monkeypatch.setenv("RUNPOD_API_KEY", "hunter2")
+    (place / "duckdb.py").write_text("raise SystemExit('hunter2')")
+    assert "RUNPOD_API_KEY" not in sandbox._environ()
+    assert ask_apart("select 1 as one") == [{"one": 1}]
+
+
+def test_an_answer_may_hold_values_and_never_code():
+    class Code:
+        def __reduce__(self):
+            return os.getpid, ()
+
+    with pytest.raises(UsageError, match="cannot be shown"):
+        sandbox._Answer(io.BytesIO(pickle.dumps({"rows": [Code()]}))).load()
+
+
+def test_more_rows_than_allowed_are_refused_and_not_cut(ask_apart):
     with pytest.raises(UsageError, match="sql: more than 1000 rows; add a limit"):
-        ask("select * from range(1001)", max_rows=1000)
-    assert len(ask("select * from range(1000)", max_rows=1000)) == 1000
+        ask_apart("select * from range(1001)", max_rows=1000)
+    assert len(ask_apart("select * from range(1000)", max_rows=1000)) == 1000
 
 
-def test_a_million_rows_is_the_bound(ask):
+def test_a_larger_answer_than_allowed_is_refused_and_not_cut(ask_apart):
+    with pytest.raises(UsageError, match="sql: an answer of more than 1 MiB; add a limit"):
+        ask_apart("select repeat('x', 1000000) from range(2)", max_mib=1)
+
+
+def test_a_million_rows_is_the_bound(ask_apart):
     with pytest.raises(UsageError, match="sql: more than 1000000 rows"):
-        ask("select * from range(1000001)")
+        ask_apart("select * from range(1000001)")
 
 
 BOUNDS = {
