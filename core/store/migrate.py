@@ -100,13 +100,24 @@ def _reference_files() -> list[Path]:
 
 
 def _load_sources(connection: duckdb.DuckDBPyConnection, sources: tuple[SourceRow, ...]) -> None:
+    """One text for all rows, as for the aliases."""
     connection.execute("delete from source")
-    for row in sources:
-        connection.execute(
-            "insert into source values ($source, $provider, $kind, $fresh_for_seconds, $every_seconds,"
-            " $homepage, $licence, $confidence)",
-            vars(row),
-        )
+    shape = [
+        {
+            "source": "VARCHAR",
+            "provider": "VARCHAR",
+            "kind": "VARCHAR",
+            "fresh_for_seconds": "BIGINT",
+            "every_seconds": "BIGINT",
+            "homepage": "VARCHAR",
+            "licence": "VARCHAR",
+            "confidence": "VARCHAR",
+        }
+    ]
+    connection.execute(
+        "insert into source by name select unnest(from_json($rows, $shape), recursive := true)",
+        {"rows": json.dumps([vars(row) for row in sources]), "shape": json.dumps(shape)},
+    )
 
 
 def _load_seeds(connection: duckdb.DuckDBPyConnection) -> None:
