@@ -27,6 +27,11 @@ OUTSIDE = "price outside the band of its GPU"
 JUMPED = "price moved too far since the last run; counts when seen again"
 
 
+def between(low: str, high: str) -> tuple[Decimal, Decimal]:
+    """Bounds of an amount, as written in a declaration."""
+    return Decimal(low), Decimal(high)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contract:
     """Bounds of a believable batch of one source."""
@@ -35,7 +40,7 @@ class Contract:
     """Fewest offers in any healthy answer ever seen, less a margin."""
     must_have: tuple[str, ...] = ()
     """Prefixes of `gpu_id` of which at least one offer each must be there, e.g. `h100`."""
-    usd_per_gpu_hour: tuple[Decimal, Decimal] = (Decimal("0.01"), Decimal(60))
+    usd_per_gpu_hour: tuple[Decimal, Decimal] = between("0.01", "60")
     """Outer bounds for any mapped or unmapped offer; the per-GPU band is narrower."""
     outlier_share: float = 0.0
     """Marketplaces: up to this share of offers may lie outside the bounds and is left out, since single hosts

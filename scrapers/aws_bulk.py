@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.instance import InstanceShape, lookup
 from core.money import Price, Unit
@@ -326,11 +326,7 @@ SOURCE = Source(
     parse=parse,
     follow=follow,
     line_filter=line_filter,
-    contract=Contract(
-        min_offers=2000,
-        must_have=("a100", "t4"),
-        usd_per_gpu_hour=(Decimal("0.03"), Decimal(40)),
-    ),
+    contract=Contract(min_offers=2000, must_have=("a100", "t4"), usd_per_gpu_hour=between("0.03", "40")),
     covers="reserved instances and savings plans, 1 and 3 years, of Linux instances with accelerators",
     licence="AWS Price List bulk files, published for use without an account; informational, AWS terms apply",
     seconds_between_requests=0.5,

@@ -16,19 +16,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.instance import lookup
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from core.region import region_code
 from scrapers.reading import array, each_once, fields, mapping, price_or_reason, priced, rows
-from scrapers.source import Source
+from scrapers.source import DAILY, Source
 
 MAPS = "https://b0.p.awsstatic.com/pricing/2.0/meteredUnitMaps"
 ON_DEMAND = MAPS + "/ec2/USD/current/ec2-ondemand-without-sec-sel/{location}/Linux/index.json"
@@ -220,8 +219,7 @@ SOURCE = Source(
     name="aws_on_demand",
     provider="aws",
     homepage="https://aws.amazon.com/ec2/pricing/on-demand/",
-    every=timedelta(days=1),
-    fresh_for=timedelta(hours=50),
+    every=DAILY,
     requests=(
         Request(url="https://b0.p.awsstatic.com/locations/1.0/aws/current/locations.json"),
         Request(url=f"{MAPS}/ec2/USD/current/ebs.json", may_be_missing=True),
@@ -231,9 +229,7 @@ SOURCE = Source(
     parse=parse,
     follow=follow,
     contract=Contract(
-        min_offers=300,
-        must_have=("h100", "a100", "t4"),
-        usd_per_gpu_hour=(Decimal("0.1"), Decimal(40)),
+        min_offers=300, must_have=("h100", "a100", "t4"), usd_per_gpu_hour=between("0.1", "40")
     ),
     covers="on-demand Linux instances with accelerators in all commercial regions; EBS, S3 and egress prices",
     licence="undocumented data behind the public price page; no stated licence, AWS site terms apply",

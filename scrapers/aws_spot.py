@@ -18,18 +18,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.instance import InstanceShape, lookup
 from core.money import Price, Unit
 from core.offer import Fact, InterruptionBand, Offer, PurchaseOption, Skipped
 from scrapers.reading import each_once, fields, mapping, price_or_reason, priced, rows
-from scrapers.source import Source
+from scrapers.source import HOURLY, Source
 
 MOST_USD = 10_000
 """No instance-hour costs this much."""
@@ -231,8 +231,7 @@ SOURCE = Source(
     name="aws_spot",
     provider="aws",
     homepage="https://aws.amazon.com/ec2/spot/pricing/",
-    every=timedelta(hours=1),
-    fresh_for=timedelta(hours=3),
+    every=HOURLY,
     requests=(
         Request(url="https://website.spot.ec2.aws.a2z.com/spot.json"),
         Request(url="https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json"),
@@ -242,11 +241,7 @@ SOURCE = Source(
         Credential(variable=variable, travels_as="header", name="Authorization")
         for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     ),
-    contract=Contract(
-        min_offers=300,
-        must_have=("t4", "a10g"),
-        usd_per_gpu_hour=(Decimal("0.01"), Decimal(30)),
-    ),
+    contract=Contract(min_offers=300, must_have=("t4", "a10g"), usd_per_gpu_hour=between("0.01", "30")),
     covers="spot Linux instances with accelerators per region, with credentials per zone; interruption bands",
     licence="undocumented data behind public AWS pages, and the EC2 API; no stated licence, AWS terms apply",
 )

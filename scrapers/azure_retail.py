@@ -11,20 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.instance import InstanceShape, lookup
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from core.published import usd_per_hour
 from scrapers.reading import LEAST_AMOUNT, array, fields, mapping, number, per_gb, rows, within
-from scrapers.source import Source
+from scrapers.source import TWICE_A_DAY, Source
 
 HOST = "prices.azure.com"
 TERMS = {"1 Year": 12, "3 Years": 36, "5 Years": 60}
@@ -294,15 +294,12 @@ SOURCE = Source(
     name="azure_retail",
     provider="azure",
     homepage="https://azure.microsoft.com/pricing/",
-    every=timedelta(hours=12),
-    fresh_for=timedelta(hours=26),
+    every=TWICE_A_DAY,
     requests=tuple(_request(condition) for condition in FILTERS),
     parse=parse,
     parse_batch=parse_batch,
     follow=follow,
-    contract=Contract(
-        min_offers=300, must_have=("h100", "a100"), usd_per_gpu_hour=(Decimal("0.02"), Decimal(60))
-    ),
+    contract=Contract(min_offers=300, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.02", "60")),
     covers="on-demand, spot, reservations and savings plans of all N-series sizes; egress, a disk, blobs",
     licence="public API without a key, made for estimates; list prices before taxes",
 )

@@ -19,17 +19,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 
 from bs4 import Tag
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.reading import exact_usd, per_gb, priced, size_in, soup, words
-from scrapers.source import Source
+from scrapers.page import exact_usd, size_in, soup, words
+from scrapers.reading import per_gb, priced
+from scrapers.source import DAILY, Source
 
 COUNTS = (1, 2, 4, 8, 16)
 CENT = Decimal("0.01")
@@ -229,15 +229,10 @@ SOURCE = Source(
     name="coreweave",
     provider="coreweave",
     homepage="https://www.coreweave.com/pricing",
-    every=timedelta(hours=24),
-    fresh_for=timedelta(hours=50),
+    every=DAILY,
     requests=(Request(url="https://www.coreweave.com/pricing"),),
     parse=parse,
-    contract=Contract(
-        min_offers=8,
-        must_have=("h100", "a100"),
-        usd_per_gpu_hour=(Decimal("0.50"), Decimal(25)),
-    ),
+    contract=Contract(min_offers=8, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.50", "25")),
     max_body_mib=8,
     covers="on-demand GPU nodes, spot per region block, storage rates; per instance",
     licence="public page; one project refuses it on CoreWeave's acceptable-use policy, no licence is stated",

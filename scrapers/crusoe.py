@@ -10,27 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 
 from bs4 import BeautifulSoup, Tag
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped, StoragePrice
-from scrapers.reading import (
-    charged,
-    each_once,
-    exact_usd,
-    leading_number,
-    per_gb,
-    priced,
-    soup,
-    within,
-    words,
-)
-from scrapers.source import Source
+from scrapers.page import exact_usd, leading_number, soup, words
+from scrapers.reading import charged, each_once, per_gb, priced, within
+from scrapers.source import DAILY, Source
 
 PER_GPU_HOUR = re.compile(r"(\S+)/GPU-hr")
 PER_GIB_MONTH = re.compile(r"(\S+) per GiB/month")
@@ -119,13 +109,10 @@ SOURCE = Source(
     name="crusoe",
     provider="crusoe",
     homepage="https://crusoe.ai/cloud/pricing",
-    every=timedelta(days=1),
-    fresh_for=timedelta(hours=50),
+    every=DAILY,
     requests=(Request(url="https://crusoe.ai/cloud/pricing"),),
     parse=parse,
-    contract=Contract(
-        min_offers=4, must_have=("h100", "a100"), usd_per_gpu_hour=(Decimal("0.3"), Decimal(20))
-    ),
+    contract=Contract(min_offers=4, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.3", "20")),
     covers="on-demand and spot GPUs per GPU-hour where published; block, shared and object storage",
     licence="public price page; no licence for the data is stated",
 )

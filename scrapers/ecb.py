@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from core.contract import Contract
 from core.document import Document, Request
 from core.offer import ExchangeRate, Fact, Skipped
-from scrapers.source import Source
+from scrapers.source import DAILY, Source
 
 CUBE = "{http://www.ecb.int/vocabulary/2002-08-01/eurofxref}Cube"
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
@@ -80,7 +80,7 @@ SOURCE = Source(
     name="ecb",
     provider="ecb",
     homepage="https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates/",
-    every=timedelta(days=1),
+    every=DAILY,
     fresh_for=timedelta(hours=98),
     requests=(Request(url="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"),),
     parse=parse,

@@ -12,19 +12,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.instance import InstanceShape, instance_shapes
 from core.money import HOURS_PER_MONTH, Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from scrapers.gcp_machines import BUILDS, NOT_ON_DEMAND, Build
 from scrapers.reading import array, fields, leaf, mapping, number, per_gb, rows
-from scrapers.source import Source
+from scrapers.source import DAILY, Source
 
 COMPUTE_ENGINE = "https://cloudbilling.googleapis.com/v1/services/6F81-5844-456A/skus"
 PAGE = f"{COMPUTE_ENGINE}?pageSize=5000&currencyCode=USD"
@@ -351,15 +351,13 @@ SOURCE = Source(
     name="gcp_catalog",
     provider="gcp",
     homepage="https://cloud.google.com/billing/docs/reference/rest/v1/services.skus/list",
-    every=timedelta(hours=24),
-    fresh_for=timedelta(hours=50),
+    every=DAILY,
     requests=(Request(url=PAGE, credential=KEY),),
-    credentials=(KEY,),
     parse=parse,
     parse_batch=parse_batch,
     follow=follow,
     contract=Contract(
-        min_offers=300, must_have=("h100", "a100", "l4"), usd_per_gpu_hour=(Decimal("0.05"), Decimal(60))
+        min_offers=300, must_have=("h100", "a100", "l4"), usd_per_gpu_hour=between("0.05", "60")
     ),
     covers="on-demand, spot, committed and calendar-mode prices of GPU machines and TPUs; disks, egress",
     licence="official catalog; Google Cloud APIs Terms of Service, free key",

@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import yaml
 from bs4 import Tag
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.instance import InstanceShape, lookup
 from core.money import HOURS_PER_MONTH, Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from scrapers.gcp_machines import NOT_ON_DEMAND
-from scrapers.reading import each_once, fields, leading_number, leaf, per_gb, soup, words
-from scrapers.source import Source
+from scrapers.page import leading_number, soup, words
+from scrapers.reading import each_once, fields, leaf, per_gb
+from scrapers.source import DAILY, Source
 
 PAGE = "https://cloud.google.com/products/compute/pricing/accelerator-optimized?hl=en"
 LIST = "https://raw.githubusercontent.com/Cyclenerd/google-cloud-pricing-cost-calculator/master/pricing.yml"
@@ -301,13 +302,12 @@ SOURCE = Source(
     name="gcp_page",
     provider="gcp",
     homepage="https://cloud.google.com/products/compute/pricing/accelerator-optimized",
-    every=timedelta(hours=24),
-    fresh_for=timedelta(hours=50),
+    every=DAILY,
     requests=(Request(url=LIST), Request(url=PAGE, context={"region": "us-central1"})),
     fallback=(Request(url=LIST),),
     parse=parse,
     contract=Contract(
-        min_offers=100, must_have=("h100", "a100", "l4"), usd_per_gpu_hour=(Decimal("0.05"), Decimal(60))
+        min_offers=100, must_have=("h100", "a100", "l4"), usd_per_gpu_hour=between("0.05", "60")
     ),
     covers="GPU machines of all regions (list) and of Iowa (page): on-demand, spot, committed; disks, egress",
     licence="the page: Google's terms; the list: Apache-2.0, Nils Knieling",

@@ -9,17 +9,17 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 
 from bs4 import Tag
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.reading import each_once, exact_usd, leading_number, priced, soup, within, words
-from scrapers.source import Source
+from scrapers.page import exact_usd, leading_number, soup, words
+from scrapers.reading import each_once, priced, within
+from scrapers.source import DAILY, Source
 
 PRICE_COLUMNS = {"Pricing Per Hour": PurchaseOption.ON_DEMAND, "Spot VM": PurchaseOption.SPOT}
 
@@ -84,13 +84,10 @@ SOURCE = Source(
     name="hyperstack",
     provider="hyperstack",
     homepage="https://www.hyperstack.cloud/gpu-pricing",
-    every=timedelta(days=1),
-    fresh_for=timedelta(hours=50),
+    every=DAILY,
     requests=(Request(url="https://www.hyperstack.cloud/gpu-pricing"),),
     parse=parse,
-    contract=Contract(
-        min_offers=9, must_have=("h100", "a100"), usd_per_gpu_hour=(Decimal("0.05"), Decimal(20))
-    ),
+    contract=Contract(min_offers=9, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.05", "20")),
     covers="on-demand and spot VMs per GPU-hour; reservations are published as starting prices only",
     licence="public price page; no licence for the data is stated",
 )

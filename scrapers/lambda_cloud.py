@@ -25,24 +25,13 @@ from typing import Any
 
 from bs4 import Tag
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.money import Price, Unit
 from core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
-from scrapers.reading import (
-    each_once,
-    exact_usd,
-    fields,
-    mapping,
-    merged,
-    number,
-    priced,
-    size_in,
-    soup,
-    within,
-    words,
-)
-from scrapers.source import Source
+from scrapers.page import exact_usd, size_in, soup, words
+from scrapers.reading import each_once, fields, mapping, merged, number, priced, within
+from scrapers.source import FOUR_TIMES_A_DAY, Source
 
 SIZES: tuple[int, ...] = (8, 4, 2, 1)
 """GPUs per instance of the page's four tables in document order, where no tab says so (page of 2026-10)."""
@@ -253,7 +242,7 @@ SOURCE = Source(
     name="lambda_cloud",
     provider="lambda",
     homepage="https://lambda.ai/pricing",
-    every=timedelta(hours=6),
+    every=FOUR_TIMES_A_DAY,
     fresh_for=timedelta(hours=26),
     requests=(
         Request(url="https://lambda.ai/pricing"),
@@ -262,13 +251,8 @@ SOURCE = Source(
     fallback=(Request(url="https://lambda.ai/instances"),),
     parse=parse,
     parse_batch=parse_batch,
-    credentials=(_KEY,),
     max_body_mib=8,
-    contract=Contract(
-        min_offers=8,
-        must_have=("h100", "a100"),
-        usd_per_gpu_hour=(Decimal("0.25"), Decimal(25)),
-    ),
+    contract=Contract(min_offers=8, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.25", "25")),
     covers="on-demand instances of 1 to 8 GPUs, page per GPU-hour; with a key also stock",
     licence="public page; Lambda's terms of service apply, the data has no stated licence",
 )

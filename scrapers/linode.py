@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
@@ -30,7 +29,7 @@ from scrapers.reading import (
     text,
     within,
 )
-from scrapers.source import Source
+from scrapers.source import TWICE_A_DAY, Source
 
 HOST = "https://api.linode.com/v4"
 PAGE = 500
@@ -115,8 +114,7 @@ SOURCE = Source(
     name="linode",
     provider="linode",
     homepage="https://www.linode.com/pricing/",
-    every=timedelta(hours=12),
-    fresh_for=timedelta(hours=26),
+    every=TWICE_A_DAY,
     requests=(
         Request(url=f"{HOST}/linode/types?page_size={PAGE}"),
         Request(url=f"{HOST}/network-transfer/prices?page_size={PAGE}"),
@@ -124,7 +122,7 @@ SOURCE = Source(
     ),
     follow=follow,
     parse=parse,
-    contract=Contract(min_offers=3, must_have=("rtx",), usd_per_gpu_hour=(Decimal("0.1"), Decimal(10))),
+    contract=Contract(min_offers=3, must_have=("rtx",), usd_per_gpu_hour=between("0.1", "10")),
     covers="GPU instances per instance-hour with regional prices; egress beyond the allowance; block storage",
     licence="public API, keyless for types; no licence for the data is stated",
 )

@@ -14,17 +14,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.instance import InstanceShape, lookup
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from scrapers.reading import LEAST_AMOUNT, mapping, number, rows
-from scrapers.source import Source
+from scrapers.source import DAILY, Source
 
 PRICES = "https://apexapps.oracle.com/pls/apex/cetools/api/v1/products/?currencyCode=USD"
 SHAPES = "https://www.oracle.com/a/ocom/docs/cloudestimator2/data/shapes.json"
@@ -298,16 +297,13 @@ SOURCE = Source(
     name="oci_price_list",
     provider="oci",
     homepage="https://www.oracle.com/cloud/price-list/",
-    every=timedelta(hours=24),
-    fresh_for=timedelta(hours=50),
+    every=DAILY,
     requests=(Request(url=PRICES), Request(url=SHAPES)),
     fallback=(Request(url=PRICES),),
     parse=parse,
     parse_batch=parse_batch,
     follow=follow,
-    contract=Contract(
-        min_offers=8, must_have=("h100", "a100"), usd_per_gpu_hour=(Decimal("0.3"), Decimal(60))
-    ),
+    contract=Contract(min_offers=8, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.3", "60")),
     covers="on-demand and preemptible GPU shapes; block, object, archive and file storage; outbound transfer",
     licence="public price list and estimator data without a key; list prices before taxes",
 )

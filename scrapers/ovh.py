@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Availability, Fact, PurchaseOption, Skipped
 from scrapers.reading import array, each_once, leaf, mapping, priced, rows, text, within
-from scrapers.source import Source
+from scrapers.source import DAILY, Source
 
 UNITS_PER_CURRENCY = 10**8
 INSTANCE = re.compile(
@@ -131,14 +130,13 @@ SOURCE = Source(
     name="ovh",
     provider="ovh",
     homepage="https://www.ovhcloud.com/en/public-cloud/prices/",
-    every=timedelta(days=1),
-    fresh_for=timedelta(hours=50),
+    every=DAILY,
     requests=(
         Request(url="https://api.ovh.com/1.0/order/catalog/public/cloud?ovhSubsidiary=FR"),
         Request(url="https://api.us.ovhcloud.com/1.0/order/catalog/public/cloud?ovhSubsidiary=US"),
     ),
     parse=parse,
-    contract=Contract(min_offers=6, must_have=("h100",), usd_per_gpu_hour=(Decimal("0.1"), Decimal(20))),
+    contract=Contract(min_offers=6, must_have=("h100",), usd_per_gpu_hour=between("0.1", "20")),
     covers="GPU instances by the hour and month and AI Training by the minute; euros, in the US dollars",
     licence="public API, keyless for catalogues; no licence for the data is stated",
 )

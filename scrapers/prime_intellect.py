@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.money import Price, Unit
 from core.offer import Availability, Fact, PurchaseOption, Skipped
 from scrapers.reading import array, each_once, host_cloud, leaf, mapping, priced, rows, text, within
-from scrapers.source import Source
+from scrapers.source import HOURLY, Source
 
 API = "https://api.primeintellect.ai/api/v1/availability/gpus"
 PAGE = 100
@@ -103,13 +102,11 @@ SOURCE = Source(
     name="prime_intellect",
     provider="prime_intellect",
     homepage="https://www.primeintellect.ai",
-    every=timedelta(hours=1),
-    fresh_for=timedelta(hours=3),
+    every=HOURLY,
     requests=(_request(1),),
     follow=follow,
     parse=parse,
-    credentials=(KEY,),
-    contract=Contract(min_offers=5, must_have=("h100",), usd_per_gpu_hour=(Decimal("0.05"), Decimal(25))),
+    contract=Contract(min_offers=5, must_have=("h100",), usd_per_gpu_hour=between("0.05", "25")),
     covers="machines of several clouds per data centre, with stock, as an aggregator sells them; needs a key",
     licence="API with a key; Prime Intellect's terms of service apply, no licence for the data is stated",
 )

@@ -1,84 +1,16 @@
-"""Small pure readers that several adapters share: HTML, amounts, sizes."""
+"""Small pure readers that several adapters share: JSON, amounts, offers. Those of pages are in `scrapers.page`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from bs4 import BeautifulSoup, Tag
 from pydantic import ValidationError
 
 from core.document import Document
-from core.money import decimal_from
 from core.offer import Availability, Fact, Offer, Skipped, StoragePrice, TransferPrice
-
-_AMOUNT = re.compile(r"^\s*(?:US)?\$?\s*([0-9][0-9,]*(?:\.[0-9]+)?)\s*(?:/.*)?$", re.DOTALL)
-_LEADING_NUMBER = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
-
-
-MOST_HTML_BYTES = 16 * 2**20
-"""A parsed page takes tens of times its size in memory; the largest price page read here is under 4 MiB."""
-
-MOST_HTML_TAGS = 150_000
-"""Opening and closing ones. A page of 4 MiB has under 50,000; each takes a kilobyte and some microseconds."""
-
-MOST_HTML_DEPTH = 500
-"""Looking for the parent of each cell takes time with the depth; price pages are nested below 60 deep."""
-
-
-def soup(document: Document) -> BeautifulSoup:
-    """The document as parsed HTML; scripts are data here and never run.
-
-    Raises:
-        ParseError: too large or deep, not UTF-8, no HTML, or cut off: a price may have lost digits there.
-    """
-    if len(document.body) > MOST_HTML_BYTES or document.body.count(b"<") > MOST_HTML_TAGS:
-        raise document.error(f"an HTML page of {len(document.body) >> 20} MiB or too many tags")
-    text = document.text()
-    if "</html" not in text[-2000:].lower():
-        raise document.error(f"no whole HTML page; the body begins {document.body[:60]!r}")
-    tree = BeautifulSoup(text, "lxml")
-    if tree.find() is None:
-        raise document.error(f"no HTML; the body begins {document.body[:60]!r}")
-    depths = {id(tree): 0}
-    for tag in tree.find_all(True):
-        depths[id(tag)] = depths[id(tag.parent)] + 1
-    if max(depths.values()) > MOST_HTML_DEPTH:
-        raise document.error(f"HTML is nested {max(depths.values())} deep")
-    return tree
-
-
-def words(tag: Tag | None) -> str:
-    """The text of an element in one line, footnote marks (`<sup>`) left out; empty for `None`."""
-    if tag is None:
-        return ""
-    return " ".join(
-        " ".join(
-            str(piece) for piece in tag.find_all(string=True) if piece.find_parent("sup") is None
-        ).split()
-    )
-
-
-def usd(text: str) -> Decimal | None:
-    """The amount of `$49.24`, `49.24` or `$49.24 / hour`; `None` when no price is stated.
-
-    Raises:
-        ValueError: a number is there, but not one that can be read without guessing (`$1,59`, `€2.10`).
-    """
-    match = _AMOUNT.match(text)
-    if match:
-        return decimal_from(match.group(1))
-    if any(character.isdigit() for character in text):
-        raise ValueError(f"not a US dollar amount: {text!r}")
-    return None
-
-
-def leading_number(text: str) -> Decimal | None:
-    """The number that a cell begins with: `2,048 GB` gives 2048; `None` when it begins with none."""
-    match = _LEADING_NUMBER.match(text)
-    return decimal_from(match.group(1)) if match else None
 
 
 def mapping(value: Any, document: Document, what: str) -> dict[str, Any]:
@@ -104,6 +36,20 @@ def rows(value: Any, document: Document, what: str) -> Iterator[dict[str, Any]]:
         yield mapping(entry, document, f"{what}[{number}]")
 
 
+def listed(document: Document, name: str) -> Iterator[dict[str, Any]]:
+    """The objects of the array `name` in an answer that is a JSON object.
+
+    Raises:
+        ParseError: the answer is no object, `name` no array, or an entry no object.
+    """
+    return rows(mapping(document.json(), document, "answer").get(name), document, name)
+
+
+def picked(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """What of a row is shown where it is left out."""
+    return {name: row.get(name) for name in names}
+
+
 def number(value: Any) -> Decimal | None:
     """A JSON number as `Decimal`; `None` for null, booleans, text and anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
@@ -126,13 +72,10 @@ def within(value: Any, most: int) -> Decimal | None:
     return found if found is not None and 0 < found <= most else None
 
 
-def size_in(text: str, most: int) -> Decimal | None:
-    """The size that a cell begins with, above zero and at most `most`: `2,048 GB` gives 2048; `None` where
-    there is none that can be read without guessing."""
-    try:
-        return within(leading_number(text), most)
-    except ValueError:
-        return None
+def divided(value: Any, most: int, by: Decimal | int) -> Decimal | None:
+    """`within`, shared out or in another unit: the memory of all GPUs by their count, MiB by 1024."""
+    found = within(value, most)
+    return None if found is None else found / by
 
 
 LEAST_AMOUNT = Decimal("0.000000001")
@@ -199,8 +142,6 @@ def each_once(facts: Iterable[Fact], document: Document) -> Iterator[Fact]:
 
 _GB_PER_GIB = Decimal(2**30) / 10**9
 
-_EXACT_USD = re.compile(r"\$([0-9]{1,6}(?:\.[0-9]{1,6})?)", re.ASCII)
-
 _HOST_CLOUDS = {
     "amazon": "aws",
     "amazon_web_services": "aws",
@@ -218,13 +159,9 @@ _HOST_CLOUDS = {
 """Aggregators' words for clouds that we know by another name (answers and catalogues of 2025 and 2026)."""
 
 
-def exact_usd(text: str) -> Decimal | None:
-    """The amount of a cell that holds nothing but `$4.50`; `None` for `from $4.50`, `$1,234` and words.
-
-    Commas are refused: no hourly price needs one, and `$4,500` may be a decimal comma.
-    """
-    match = _EXACT_USD.fullmatch(text.strip())
-    return Decimal(match.group(1)) if match and Decimal(match.group(1)) > 0 else None
+def slug(words: str, joint: str = "-") -> str:
+    """Words in lower case, all but letters and digits replaced: `NVIDIA L40S` becomes `nvidia-l40s`."""
+    return re.sub(r"[^a-z0-9]+", joint, words.casefold()).strip(joint)
 
 
 def per_gb(amount_per_gib: Decimal) -> Decimal:
@@ -256,10 +193,29 @@ def contradicts(hourly: Decimal, monthly: Any) -> bool:
     return amount is not None and not 500 <= amount / hourly <= 1100
 
 
+def hourly_or_reason(hourly: Any, monthly: Any, most: int = 10_000) -> Decimal | str:
+    """An hourly amount that the monthly one beside it agrees with, or the reason for leaving the row out."""
+    amount = within(hourly, most)
+    if amount is None:
+        return "no price"
+    return "hourly and monthly price contradict each other" if contradicts(amount, monthly) else amount
+
+
+def priced_by_place(
+    row: Any, places: Any, *, is_sold: bool = True, **terms: Any
+) -> Iterator[Offer | Skipped]:
+    """An offer for each place where the product can be had. An empty list of places means that it is sold out
+    and no list that its stock is unknown; the price stays, for `global`."""
+    for place in [text(place) for place in array(places)] or [None]:
+        stock = Availability.AVAILABLE if is_sold and place else Availability.SOLD_OUT
+        known = stock if isinstance(places, list) else Availability.UNKNOWN
+        yield priced(row, region=place or "global", availability=known, **terms)
+
+
 def host_cloud(name: str) -> str:
     """The provider id of a cloud that an aggregator names: `Massed Compute` becomes `massed_compute`."""
-    slug = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
-    return _HOST_CLOUDS.get(slug, slug)
+    known = slug(name, "_")
+    return _HOST_CLOUDS.get(known, known)
 
 
 def merged(

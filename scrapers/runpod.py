@@ -21,29 +21,17 @@ belongs, never a price.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.money import HOURS_PER_MONTH, Price, Unit
 from core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
 from core.published import MICRO
-from scrapers.reading import (
-    each_once,
-    fields,
-    mapping,
-    merged,
-    price_or_reason,
-    priced,
-    rows,
-    size_in,
-    soup,
-    within,
-    words,
-)
-from scrapers.source import Source
+from scrapers.page import size_in, soup, words
+from scrapers.reading import each_once, fields, mapping, merged, price_or_reason, priced, rows, within
+from scrapers.source import HOURLY, Source
 
 NODE_GPUS = 8
 """GPUs of a cluster node (price page, 2026); a cluster has 2 to 8 nodes."""
@@ -355,8 +343,7 @@ SOURCE = Source(
     name="runpod",
     provider="runpod",
     homepage="https://www.runpod.io/pricing",
-    every=timedelta(hours=1),
-    fresh_for=timedelta(hours=3),
+    every=HOURLY,
     requests=(
         Request(
             url="https://api.runpod.io/graphql",
@@ -373,11 +360,8 @@ SOURCE = Source(
     fallback=(Request(url="https://www.runpod.io/pricing"),),
     parse=parse,
     parse_batch=parse_batch,
-    credentials=(_KEY,),
     contract=Contract(
-        min_offers=40,
-        must_have=("h100", "a100", "rtx-4090"),
-        usd_per_gpu_hour=(Decimal("0.03"), Decimal(20)),
+        min_offers=40, must_have=("h100", "a100", "rtx-4090"), usd_per_gpu_hour=between("0.03", "20")
     ),
     covers="secure and community cloud: on-demand, spot, commitments, clusters, stock; per GPU-hour",
     licence="public interface and page; RunPod's terms of service apply, the data has no stated licence",

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped
 from scrapers.reading import contradicts, each_once, fields, leaf, mapping, number, priced, text, within
-from scrapers.source import Source
+from scrapers.source import TWICE_A_DAY, Source
 
 ZONES = (
     "fr-par-1",
@@ -105,12 +103,11 @@ SOURCE = Source(
     name="scaleway",
     provider="scaleway",
     homepage="https://www.scaleway.com/en/pricing/gpu/",
-    every=timedelta(hours=12),
-    fresh_for=timedelta(hours=26),
+    every=TWICE_A_DAY,
     requests=tuple(_request(zone, 1) for zone in ZONES),
     follow=follow,
     parse=parse,
-    contract=Contract(min_offers=4, must_have=("l4",), usd_per_gpu_hour=(Decimal("0.2"), Decimal(20))),
+    contract=Contract(min_offers=4, must_have=("l4",), usd_per_gpu_hour=between("0.2", "20")),
     covers="GPU instances per zone, on demand, in euros per instance-hour",
     licence="public API, keyless for server types; no licence for the data is stated",
 )

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.money import Price, Unit
 from core.offer import Availability, Fact, PurchaseOption, Skipped
 from scrapers.reading import each_once, host_cloud, leaf, mapping, number, priced, rows, text, within
-from scrapers.source import Source
+from scrapers.source import HOURLY, Source
 
 CENTS_PER_DOLLAR = 100
 
@@ -95,12 +94,10 @@ SOURCE = Source(
     name="shadeform",
     provider="shadeform",
     homepage="https://www.shadeform.ai/instances",
-    every=timedelta(hours=1),
-    fresh_for=timedelta(hours=3),
+    every=HOURLY,
     requests=(Request(url="https://api.shadeform.ai/v1/instances/types", credential=KEY),),
     parse=parse,
-    credentials=(KEY,),
-    contract=Contract(min_offers=20, must_have=("h100",), usd_per_gpu_hour=(Decimal("0.05"), Decimal(25))),
+    contract=Contract(min_offers=20, must_have=("h100",), usd_per_gpu_hour=between("0.05", "25")),
     covers="machines of a dozen clouds per region, with stock, as an aggregator sells them; needs a key",
     licence="API with a key; Shadeform's terms of service apply, no licence for the data is stated",
 )

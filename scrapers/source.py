@@ -11,6 +11,13 @@ from core.document import Credential, Document, Request
 from core.offer import Fact
 from scrapers.stream import LineFilter
 
+HOURLY = timedelta(hours=1)
+FOUR_TIMES_A_DAY = timedelta(hours=6)
+TWICE_A_DAY = timedelta(hours=12)
+DAILY = timedelta(days=1)
+
+FOUND_FROM_INTERVAL = timedelta(0)
+
 
 def _follow_nothing(document: Document) -> Iterator[Request]:
     return iter(())
@@ -35,11 +42,12 @@ class Source:
     homepage: str
     every: timedelta
     """Interval of the schedule."""
-    fresh_for: timedelta
-    """A price is stale when the source's last accepted run is older than this."""
     requests: tuple[Request, ...]
     parse: Callable[[Document], Iterable[Fact]]
     contract: Contract
+    fresh_for: timedelta = FOUND_FROM_INTERVAL
+    """A price is stale when the source's last accepted run is older than this. Unless stated: two intervals and
+    a sixth of one, but one to two hours more, so that a single failed run makes nothing stale."""
     follow: Callable[[Document], Iterable[Request]] = _follow_nothing
     parse_batch: Callable[[Sequence[Document]], Iterable[tuple[Document, Fact]]] | None = None
     """Set where one answer does not suffice, e.g. a machine's price is the sum of rows on several pages.
@@ -47,7 +55,8 @@ class Source:
     a single document is then the batch of one."""
     fallback: tuple[Request, ...] = ()
     credentials: tuple[Credential, ...] = ()
-    """Keys the source can use; with `requests` that all carry one, the source is skipped without it."""
+    """Keys the source can use; unless stated, those of its `requests`. Where all of these carry one, the source
+    is skipped without it."""
     covers: str = ""
     """What is published there, in one line, for `docs/sources.md`."""
     licence: str = ""
@@ -66,3 +75,11 @@ class Source:
     """An answer larger than this is refused; of a filtered answer, what is kept of it."""
     line_filter: Callable[[Request], LineFilter | None] = _keep_all
     """For requests whose answer is too long to keep: the lines that are archived and parsed."""
+
+    def __post_init__(self) -> None:
+        if self.fresh_for == FOUND_FROM_INTERVAL:
+            slack = min(max(self.every / 6, timedelta(hours=1)), timedelta(hours=2))
+            object.__setattr__(self, "fresh_for", 2 * self.every + slack)
+        if not self.credentials:
+            found = (request.credential for request in self.requests if request.credential)
+            object.__setattr__(self, "credentials", tuple(dict.fromkeys(found)))

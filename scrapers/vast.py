@@ -14,17 +14,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Availability, Fact, MarketSample, Offer, PurchaseOption, Skipped
 from core.published import MICRO
 from scrapers.reading import mapping, priced, rows, text, within
-from scrapers.source import Source
+from scrapers.source import HOURLY, Source
 
 GPUS = (
     "B200",
@@ -210,14 +209,13 @@ SOURCE = Source(
     name="vast",
     provider="vast",
     homepage="https://vast.ai/pricing",
-    every=timedelta(hours=1),
-    fresh_for=timedelta(hours=3),
+    every=HOURLY,
     requests=tuple(_request(gpu, count) for gpu in GPUS for count in COUNTS),
     parse=parse,
     contract=Contract(
         min_offers=20,
         must_have=("h100",),
-        usd_per_gpu_hour=(Decimal("0.01"), Decimal(16)),
+        usd_per_gpu_hour=between("0.01", "16"),
         max_median_change=1.0,
         larger_costs_more=False,
         outlier_share=0.03,

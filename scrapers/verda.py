@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped
 from scrapers.reading import each_once, leaf, mapping, number, priced, rows, text, within
-from scrapers.source import Source
+from scrapers.source import HOURLY, Source
 
 AMOUNT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,9})?")
 DESCRIPTION = re.compile(r"(?P<count>[0-9]{1,3})x (?P<label>.+)")
@@ -99,12 +98,11 @@ SOURCE = Source(
     name="verda",
     provider="verda",
     homepage="https://verda.com/pricing",
-    every=timedelta(hours=1),
-    fresh_for=timedelta(hours=3),
+    every=HOURLY,
     requests=(Request(url="https://api.verda.com/v1/instance-types?currency=usd"),),
     fallback=(Request(url="https://api.datacrunch.io/v1/instance-types"),),
     parse=parse,
-    contract=Contract(min_offers=4, must_have=("h100",), usd_per_gpu_hour=(Decimal("0.03"), Decimal(20))),
+    contract=Contract(min_offers=4, must_have=("h100",), usd_per_gpu_hour=between("0.03", "20")),
     covers="on-demand and spot instances of 1 to 8 GPUs per instance-hour",
     licence="public price interface, keyless; no licence for the data is stated",
 )

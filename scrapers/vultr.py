@@ -11,16 +11,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
+from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
-from core.offer import Availability, Fact, PurchaseOption, Skipped
-from scrapers.reading import array, contradicts, each_once, leaf, mapping, priced, rows, text, within
-from scrapers.source import Source
+from core.offer import Fact, PurchaseOption, Skipped
+from scrapers.reading import (
+    divided,
+    each_once,
+    hourly_or_reason,
+    leaf,
+    listed,
+    mapping,
+    picked,
+    priced_by_place,
+    text,
+    within,
+)
+from scrapers.source import FOUR_TIMES_A_DAY, Source
 
 HOST = "https://api.vultr.com/v2"
 METAL_ID = re.compile(r"vbm-[a-z0-9]+-[a-z0-9]+-(?:(?P<count>[0-9]{1,2})-)?(?P<gpu>[a-z0-9]+)-gpu")
@@ -44,11 +54,12 @@ def parse(document: Document) -> Iterator[Fact]:
     Raises:
         ParseError: neither `plans` nor `plans_metal`.
     """
-    answer = mapping(document.json(), document, "answer")
-    listed = [name for name in ("plans", "plans_metal") if name in answer]
-    if not listed:
+    lists = [
+        name for name in ("plans", "plans_metal") if name in mapping(document.json(), document, "answer")
+    ]
+    if not lists:
         raise document.error("neither plans nor plans_metal")
-    plans = (row for name in listed for row in rows(answer[name], document, name))
+    plans = (row for name in lists for row in listed(document, name))
     return each_once((fact for row in plans for fact in _plan(row)), document)
 
 
@@ -61,97 +72,74 @@ def follow(document: Document) -> Iterator[Request]:
 
 
 def _plan(row: Mapping[str, Any]) -> Iterator[Fact]:
-    sku, hourly = text(row.get("id")), within(row.get("hourly_cost"), 10_000)
-    names = ("id", "gpu_type", "gpu_vram_gb", "hourly_cost", "monthly_cost", "hourly_cost_preemptible")
-    shown = {name: row.get(name) for name in names}
+    shown = picked(
+        row, "id", "gpu_type", "gpu_vram_gb", "hourly_cost", "monthly_cost", "hourly_cost_preemptible"
+    )
+    sku, hourly = text(row.get("id")), hourly_or_reason(row.get("hourly_cost"), row.get("monthly_cost"))
     metal = METAL_ID.fullmatch(sku or "")
     if sku is None or (not text(row.get("gpu_type")) and not metal):
         yield Skipped("no accelerator", shown)
         return
-    label, count = _cards(row, metal)
-    if count is None:
-        yield Skipped("GPU count cannot be told", shown)
-    elif hourly is None:
-        yield Skipped("no price", shown)
-    elif contradicts(hourly, row.get("monthly_cost")):
-        yield Skipped("hourly and monthly price contradict each other", shown)
+    (label, count), places = _cards(row, sku, metal), row.get("locations")
+    if count is None or isinstance(hourly, str):
+        yield Skipped("GPU count cannot be told" if count is None else str(hourly), shown)
+        return
+    terms = _terms(row, sku, label, count)
+    is_sold, price = row.get("deploy_ondemand", True) is True, Price(amount=hourly, unit=Unit.HOUR)
+    option = PurchaseOption.ON_DEMAND
+    yield from priced_by_place(shown, places, is_sold=is_sold, **terms, purchase_option=option, price=price)
+    spot = within(row.get("hourly_cost_preemptible"), 10_000)
+    if spot is None or row.get("deploy_preemptible", spot < hourly) is not True:
+        return
+    agreed = hourly_or_reason(spot, row.get("monthly_cost_preemptible"))
+    if isinstance(agreed, str) or spot > hourly:
+        yield Skipped(agreed if isinstance(agreed, str) else "preemptible price above on-demand", shown)
     else:
-        terms = _terms(row, sku, label, count)
-        sold = row.get("deploy_ondemand", True) is True
-        yield from _per_location(row, shown, terms, PurchaseOption.ON_DEMAND, hourly, sold)
-        preemptible = within(row.get("hourly_cost_preemptible"), 10_000)
-        if preemptible is not None and row.get("deploy_preemptible", preemptible < hourly) is True:
-            if preemptible > hourly:
-                yield Skipped("preemptible price above on-demand", shown)
-            elif contradicts(preemptible, row.get("monthly_cost_preemptible")):
-                yield Skipped("hourly and monthly price contradict each other", shown)
-            else:
-                yield from _per_location(row, shown, terms, PurchaseOption.SPOT, preemptible, True)
+        option, price = PurchaseOption.SPOT, Price(amount=spot, unit=Unit.HOUR)
+        yield from priced_by_place(shown, places, **terms, purchase_option=option, price=price)
 
 
-def _cards(row: Mapping[str, Any], metal: re.Match[str] | None) -> tuple[str, Decimal | None]:
+def _cards(row: Mapping[str, Any], sku: str, metal: re.Match[str] | None) -> tuple[str, Decimal | None]:
     """Label and count; the count is `None` where memory and card do not tell it."""
-    memory = within(row.get("gpu_vram_gb"), 100_000)
-    label = text(row.get("gpu_type"))
-    card = CARD_GB.get((label or "").removesuffix("_SXM"))
+    memory, label = within(row.get("gpu_vram_gb"), 100_000), text(row.get("gpu_type")) or ""
+    card = CARD_GB.get(label.removesuffix("_SXM"))
     if metal:
         count = Decimal(metal["count"] or 1)
         agrees = memory is None or card is None or memory == card * count
         return label or metal["gpu"].upper(), count if agrees else None
-    named = re.search(r"-([0-9]{1,4})vram$", text(row.get("id")) or "")
-    if memory is None or card is None or (memory > card and memory % card):
-        return label or "", None
-    if named and Decimal(named.group(1)) != memory:
-        return label or "", None
-    return label or "", memory / card
+    named = re.search(r"-([0-9]{1,4})vram$", sku)
+    agrees = named is None or Decimal(named.group(1)) == memory
+    if memory is None or card is None or (memory > card and memory % card) or not agrees:
+        return label, None
+    return label, memory / card
 
 
 def _terms(row: Mapping[str, Any], sku: str, label: str, count: Decimal) -> dict[str, Any]:
-    memory, ram = within(row.get("gpu_vram_gb"), 100_000), within(row.get("ram"), 1_000_000_000)
-    disk, disks = within(row.get("disk"), 1_000_000), within(row.get("disk_count"), 1000)
+    disk = within(row.get("disk"), 1_000_000)
     return {
         "provider": "vultr",
         "sku": sku,
         "gpu_label": label,
         "gpu_count": count,
-        "gpu_memory_gib": memory and memory / max(count, Decimal(1)),
+        "gpu_memory_gib": divided(row.get("gpu_vram_gb"), 100_000, max(count, 1)),
         "vcpus": within(row.get("vcpu_count") or row.get("cpu_threads"), 10_000),
-        "memory_gib": ram and ram / 1024,
-        "local_storage_gb": disk and disk * (disks or 1),
+        "memory_gib": divided(row.get("ram"), 1_000_000_000, 1024),
+        "local_storage_gb": disk and disk * (within(row.get("disk_count"), 1000) or 1),
     }
-
-
-def _per_location(
-    row: Mapping[str, Any], shown: Any, terms: Any, option: PurchaseOption, amount: Decimal, sold: bool
-) -> Iterator[Fact]:
-    places = array(row.get("locations"))
-    for place in [text(place) for place in places] or [None]:
-        stock = Availability.AVAILABLE if sold and place else Availability.SOLD_OUT
-        yield priced(
-            shown,
-            **terms,
-            region=place or "global",
-            purchase_option=option,
-            price=Price(amount=amount, unit=Unit.HOUR),
-            availability=stock if isinstance(row.get("locations"), list) else Availability.UNKNOWN,
-        )
 
 
 SOURCE = Source(
     name="vultr",
     provider="vultr",
     homepage="https://www.vultr.com/pricing/",
-    every=timedelta(hours=6),
-    fresh_for=timedelta(hours=13),
+    every=FOUR_TIMES_A_DAY,
     requests=(
         Request(url=f"{HOST}/plans?type=all&per_page=500"),
         Request(url=f"{HOST}/plans-metal?per_page=500"),
     ),
     follow=follow,
     parse=parse,
-    contract=Contract(
-        min_offers=10, must_have=("h100", "a100"), usd_per_gpu_hour=(Decimal("0.05"), Decimal(20))
-    ),
+    contract=Contract(min_offers=10, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.05", "20")),
     covers="cloud GPUs, whole and sliced, and bare metal by location, on demand and preemptible",
     licence="public API, keyless for plans; no licence for the data is stated",
 )
