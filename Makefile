@@ -57,6 +57,7 @@ browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
 docs: $(STAMP)  ## write the generated pages again
 	$(BIN)/python -m app.source_page > docs/sources.md
 	$(BIN)/python -m app.data_page > docs/data.md
+	$(BIN)/python -m flows.prefect_file > prefect.yaml
 
 golden: $(STAMP)  ## write the golden files again; read the diff before you keep it
 	GPULEDGER_WRITE_GOLDEN=1 $(BIN)/pytest -q tests/sources/test_adapters.py

@@ -84,13 +84,14 @@ def refresh(
     with context.answering():
         import os
 
-        from flows import logs
+        from flows import logs, traces
         from flows.lists import load_bundled
         from flows.notify import notify
         from flows.pipeline import check_only
         from flows.pipeline import refresh as run
 
         logs.start(os.environ)
+        traces.start(os.environ)
 
         ledger = context.ledger()
         chosen = _chosen(ledger, source)

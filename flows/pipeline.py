@@ -10,6 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -33,10 +34,12 @@ from core.errors import (
 from core.store import sql
 from core.store.archive import Archive, FetchFailure, Manifest, run_id
 from core.store.database import Home, turn, turn_of_source, writing
+from core.store.lake import Share, catch_up, recording
 from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish
 from core.store.record import Batch, is_recorded, record
 from flows.judge import Parsed, judge, read
+from flows.traces import span
 from scrapers.fetch import Fetched, Fetcher, Known
 from scrapers.source import Source
 
@@ -103,8 +106,14 @@ def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Mani
         MissingCredentialError: the source cannot be read without a key.
         StoreBusyError: another refresh is reading the source.
     """
-    with turn_of_source(ledger.home, source.name):
-        return _fetch(ledger, source, fetcher)
+    with turn_of_source(ledger.home, source.name), span("fetch", source=source.name) as note:
+        manifest, notes = _fetch(ledger, source, fetcher)
+        note(
+            run_id=manifest.run_id,
+            documents=len(manifest.documents),
+            error=manifest.failure.message if manifest.failure else None,
+        )
+        return manifest, notes
 
 
 def _fetch(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Manifest, tuple[str, ...]]:
@@ -121,7 +130,9 @@ def _fetch(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Manifest, 
     is_complete = False
 
     def keep(document: Document) -> None:
-        entries.append(archive.put(document))
+        with span("archive", source=source.name, url=document.request.url) as note:
+            entries.append(archive.put(document))
+            note(sha256=entries[-1]["sha256"])
 
     superseded: list[dict[str, Any]] = []
     try:
@@ -208,15 +219,25 @@ def read_run(ledger: Ledger, manifest: Manifest) -> Parsed | None:
     source = ledger.source(manifest.source)
     if source is None:
         return None
-    documents = ledger.archive.documents(manifest) if manifest.failure is None else []
-    return read(source, manifest, documents)
+    with span("parse", source=manifest.source, run_id=manifest.run_id) as note:
+        documents = ledger.archive.documents(manifest) if manifest.failure is None else []
+        parsed = read(source, manifest, documents)
+        note(
+            offers=len(parsed.offers),
+            skipped=len(parsed.skipped),
+            error=parsed.error.message if parsed.error else None,
+        )
+    return parsed
 
 
 def open_ledger(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> Aliases:
-    """Bring the database to this release; returns the aliases that hold."""
+    """Bring the database to this release, and up to the shared log where there is one; returns the aliases
+    that hold."""
     rows = ledger.alias_rows()
     migrate(connection, sources=[source_row(source) for source in ledger.sources], aliases=rows)
-    return Aliases(rows)
+    aliases = Aliases(rows)
+    catch_up(ledger.home, connection, aliases)
+    return aliases
 
 
 def source_row(source: Source) -> SourceRow:
@@ -240,9 +261,14 @@ def record_runs(ledger: Ledger, parsed: Iterable[Parsed], *, do_publish: bool = 
             aliases = open_ledger(ledger, connection)
             left_over, broken = _left_over(ledger, connection, parsed)
             for run in sorted([*parsed, *left_over], key=_order):
-                if not is_recorded(connection, run.manifest.run_id):
-                    reports.append(record_one(connection, run, aliases))
-        number = publish(ledger.home, now=ledger.clock()) if do_publish else None
+                with recording(ledger.home, connection, aliases, run.source.name) as share:
+                    if not is_recorded(connection, run.manifest.run_id):
+                        reports.append(record_one(connection, run, aliases, share))
+        number = None
+        if do_publish:
+            with span("publish") as note:
+                number = publish(ledger.home, now=ledger.clock())
+                note(snapshot=number)
     return CycleReport(runs=(*reports, *broken), snapshot=number)
 
 
@@ -277,7 +303,9 @@ def _broken(run: str, error: CorruptError) -> RunReport:
     return RunReport(source=run.partition("Z-")[2], run_id=run, outcome="failed", error=str(error))
 
 
-def record_one(connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Aliases) -> RunReport:
+def record_one(
+    connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Aliases, share: Share | None = None
+) -> RunReport:
     previous: dict[str, Decimal] = {
         row["offer_id"]: row["usd_per_gpu_hour"]
         for row in sql.rows(connection, "queries/previous_batch", {"source": run.source.name})
@@ -285,8 +313,13 @@ def record_one(connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Alia
     rates: dict[str, Decimal] = {
         row["currency"]: row["usd_per_unit"] for row in sql.rows(connection, "queries/exchange_rate_latest")
     }
-    batch = judge(run, aliases=aliases, previous=previous, usd_per_unit=rates)
-    done = record(connection, batch, aliases)
+    ids = {"source": run.source.name, "run_id": run.manifest.run_id}
+    with span("check", **ids) as note:
+        batch = judge(run, aliases=aliases, previous=previous, usd_per_unit=rates)
+        note(outcome=batch.outcome, error=batch.error.message if batch.error else None)
+    with span("record", **ids) as note:
+        done = record(connection, batch, aliases, share=share)
+        note(outcome=batch.outcome, changes=done.changes)
     report = RunReport(
         source=run.source.name,
         run_id=run.manifest.run_id,
@@ -316,8 +349,10 @@ def refresh(
     Args:
         done: called with a source's name and what became of its fetch, for showing progress.
     """
-    parsed, notes, skipped = _fetch_all(ledger, sources, fetcher, done)
-    cycle = record_runs(ledger, parsed)
+    with span("refresh", sources=[source.name for source in sources]) as note:
+        parsed, notes, skipped = _fetch_all(ledger, sources, fetcher, done)
+        cycle = record_runs(ledger, parsed)
+        note(snapshot=cycle.snapshot)
     runs = (replace(report, notes=notes.get(report.run_id, ())) for report in cycle.runs)
     return CycleReport(runs=(*runs, *skipped), snapshot=cycle.snapshot)
 
@@ -351,7 +386,9 @@ def _fetch_all(
         return read_run(ledger, manifest)
 
     with ThreadPoolExecutor(max_workers=max(1, len(sources))) as pool:
-        return [run for run in pool.map(one, sources) if run is not None], notes, skipped
+        # Each in a copy of this context, so that its spans are part of the refresh.
+        fetches = [pool.submit(copy_context().run, one, source) for source in sources]
+        return [run for fetch in fetches if (run := fetch.result()) is not None], notes, skipped
 
 
 def _dry_report(batch: Batch, run: Parsed) -> RunReport:

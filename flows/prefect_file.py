@@ -13,7 +13,7 @@ from scrapers.registry import SOURCES
 from scrapers.source import Source
 
 POOL = "gpuledger"
-HEAD = """# Deployments for work pools, one per source; written by `python -m flows.prefect_file > prefect.yaml`.
+HEAD = """# Deployments for work pools, one per source; written by `make docs`.
 # Use: prefect work-pool create gpuledger --type process; prefect deploy --all; prefect worker start --pool gpuledger
 # A worker needs the program and, for one ledger, the same GPULEDGER_HOME on a local disk (docs/operations.md).
 """

@@ -19,6 +19,7 @@ from prefect.tasks import Task, exponential_backoff
 from core.config import Settings, load_settings
 from core.errors import GPULedgerError, MissingCredentialError, SourceError, TransientFetchError
 from core.store.database import Home
+from flows import traces
 from flows.notify import notify
 from flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs
 from scrapers.archives.registry import EVERY_SOURCE
@@ -109,6 +110,14 @@ def refresh(source_name: str) -> dict[str, Any]:
     Raises:
         SourceError: no believable answer; earlier prices stay in place.
     """
+    traces.start(os.environ)
+    with traces.span("refresh", sources=[source_name]) as note:
+        done = _refreshed(source_name)
+        note(outcome=done["outcome"])
+    return done
+
+
+def _refreshed(source_name: str) -> dict[str, Any]:
     try:
         run_id = fetch(source_name)
     except MissingCredentialError as error:

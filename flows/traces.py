@@ -1,0 +1,85 @@
+"""Spans for OpenTelemetry: refresh, and below it per source fetch, archive, parse, check and record; then publish.
+
+Off unless `GPULEDGER_TRACE=otlp`; then the extra `otel` sends them to where OpenTelemetry's own variables say
+(`OTEL_EXPORTER_OTLP_ENDPOINT` and the like). While it is off nothing of OpenTelemetry is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from core.errors import ConfigError, GPULedgerError
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer, TracerProvider
+
+VARIABLE = "GPULEDGER_TRACE"
+SERVICE = "gpuledger"
+
+Note = Callable[..., None]
+"""Adds attributes to a span, by name; those without a value are left out."""
+
+_tracers: list[Tracer] = []
+
+
+def start(environ: Mapping[str, str]) -> None:
+    """Send spans if the environment says so; once per process.
+
+    Raises:
+        ConfigError: the variable has another value than `otlp`, or the extra is not installed.
+    """
+    wanted = environ.get(VARIABLE, "")
+    if not wanted or _tracers:
+        return
+    if wanted != "otlp":
+        raise ConfigError(f"{VARIABLE}: {wanted!r} is not otlp")
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider as Provider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError as error:
+        raise ConfigError(f"{VARIABLE}=otlp needs pip install 'gpuledger[otel]'") from error
+    # What is left to send goes out at the end of the process. OTEL_SERVICE_NAME, where set, goes before ours.
+    provider = Provider(resource=Resource({"service.name": SERVICE}).merge(Resource.create()))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    use(provider)
+
+
+def use(provider: TracerProvider | None) -> None:
+    """Give spans to this provider, or to nobody: for programs that bring their own, and for tests."""
+    _tracers[:] = [] if provider is None else [provider.get_tracer(SERVICE)]
+
+
+@contextmanager
+def span(name: str, **attributes: Any) -> Generator[Note]:
+    """A step of the program; inside another one it is part of that. Does nothing while traces are off."""
+    if not _tracers:
+        yield _nothing
+        return
+    from opentelemetry.trace import Status, StatusCode
+
+    with _tracers[0].start_as_current_span(
+        name, record_exception=False, set_status_on_exception=False
+    ) as made:
+
+        def note(**more: Any) -> None:
+            for key, value in more.items():
+                if value is not None:
+                    made.set_attribute(f"gpuledger.{key}", value)
+            if more.get("error"):
+                made.set_status(Status(StatusCode.ERROR, str(more["error"])))
+
+        note(**attributes)
+        try:
+            yield note
+        except BaseException as error:
+            # Keys are struck out of our own errors; of others the name says enough.
+            note(error=str(error) if isinstance(error, GPULedgerError) else type(error).__name__)
+            raise
+
+
+def _nothing(**attributes: Any) -> None:
+    pass
