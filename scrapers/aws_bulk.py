@@ -19,16 +19,17 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from core.contract import Contract, between
 from core.document import Document, Request
-from core.instance import InstanceShape, lookup
+from core.instance import InstanceShape
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped
-from scrapers.reading import each_once, fields, mapping, price_or_reason, priced, rows
+from scrapers.ec2 import FAMILIES, MOST_USD, instant, is_region, shape_or_reason, sold
+from scrapers.reading import each_once, fields, mapping, price_or_reason, rows
 from scrapers.source import Source
 from scrapers.stream import LineFilter
 
@@ -36,8 +37,6 @@ HOST = "https://pricing.us-east-1.amazonaws.com"
 EC2 = "/offers/v1.0/aws/AmazonEC2/"
 SAVINGS = "/savingsPlan/v1.0/aws/AWSComputeSavingsPlan/"
 
-MOST_USD = 10_000
-"""No instance-hour costs this much."""
 MOST_UPFRONT_USD = 3 * 8760 * MOST_USD
 
 TERM_MONTHS = {"1yr": Decimal(12), "3yr": Decimal(36), "1year": Decimal(12), "3year": Decimal(36)}
@@ -54,13 +53,9 @@ SKUS = {
 }
 """Offering class or product family: our sku of an instance type."""
 
-ACCELERATED = frozenset({"GPU instance", "Machine Learning ASIC Instances"})
-"""Instance families of accelerator types in the list."""
-
 MOST_LINES = 2_000_000
 """What is kept of a region's list has some tens of thousands."""
 
-_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
 _VERSION = re.compile(rf"(?:{re.escape(EC2)}|{re.escape(SAVINGS)})[0-9a-z]+/[a-z0-9-]+/index\.json")
 _ACCELERATOR_USAGE = re.compile(rb"BoxUsage:(?:p|g|gr|trn|inf|dl)[0-9]")
 _USAGE = re.compile(r"(?:[A-Z0-9]+-)?BoxUsage:(.+)")
@@ -68,7 +63,7 @@ _USAGE = re.compile(r"(?:[A-Z0-9]+-)?BoxUsage:(.+)")
 FILTERS = {
     EC2: LineFilter(
         head_lines=6,
-        needles=tuple(f'"{family}"'.encode() for family in sorted(ACCELERATED)),
+        needles=tuple(f'"{family}"'.encode() for family in sorted(FAMILIES)),
         keep=lambda line: (b"BoxUsage:" in line and b'"RunInstances"' in line) or b'"CapacityBlock"' in line,
     ),
     SAVINGS: LineFilter(
@@ -124,7 +119,7 @@ def _index(document: Document) -> list[tuple[str, str | None]]:
         code, path = str(entry.get("regionCode")), entry.get("currentVersionUrl", entry.get("versionUrl"))
         if not isinstance(path, str) or not _VERSION.fullmatch(path):
             raise document.error(f"region {code[:60]!r} has the path {str(path)[:120]!r}")
-        found.append((code, path if _REGION.fullmatch(code) else None))
+        found.append((code, path if is_region(code) else None))
     return found
 
 
@@ -160,18 +155,11 @@ def _rows(header: Sequence[str], lines: Iterator[list[str]], type_column: str) -
         if len(cells) != len(header):
             yield Skipped("a row of another length", cells[:3] or ["(empty)"])
             continue
-        shape = lookup("aws", cells[at])
-        if shape is None:
-            known = not ACCELERATED.isdisjoint(cells)
-            yield Skipped(
-                "an accelerator type that the seed lacks" if known else "no accelerator", cells[:20]
-            )
-            continue
-        row = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
-        if shape.gpu_count == 0:
-            yield Skipped("no GPU or AI accelerator", row)
+        shape = shape_or_reason(cells[at], is_accelerated=not FAMILIES.isdisjoint(cells))
+        if isinstance(shape, str):
+            yield Skipped(shape, cells[:20])
         else:
-            yield shape, row
+            yield shape, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
 def _ec2(found: Iterator[Found], document: Document) -> Iterator[Fact]:
@@ -206,7 +194,7 @@ def _unfit(shape: InstanceShape, row: Mapping[str, str]) -> str | None:
     """Why a row is not about a Linux machine of this shape on shared hardware of a region."""
     usage = _USAGE.fullmatch(row.get("usageType", ""))
     tests = (
-        (not _REGION.fullmatch(row.get("Region Code", "")), "not a region"),
+        (not is_region(row.get("Region Code", "")), "not a region"),
         (row.get("Tenancy") != "Shared", "not shared tenancy"),
         (row.get("Operating System") != "Linux", "not Linux"),
         (row.get("Pre Installed S/W", "NA") != "NA", "with licensed software"),
@@ -253,7 +241,7 @@ def _savings(found: Iterator[Found]) -> Iterator[Fact]:
             yield Skipped("not the usage of an instance", row)
         elif row.get("DiscountedOperation") != "RunInstances":
             yield Skipped("not Linux", row)
-        elif not _REGION.fullmatch(region):
+        elif not is_region(region):
             yield Skipped("not a region", row)
         else:
             yield _hourly(shape, row, region, PurchaseOption.RESERVED, row.get("DiscountedRate"))
@@ -277,7 +265,7 @@ def _offer(
     unit: Unit = Unit.HOUR,
     upfront_amount: Decimal | None = None,
 ) -> Offer | Skipped:
-    commitment: dict[str, Any] = {"sku": shape.instance_type}
+    commitment: dict[str, Any] = {}
     if option is PurchaseOption.RESERVED:
         length = row.get("LeaseContractLength", "") + row.get("LeaseContractLengthUnit", "")
         months, payment = TERM_MONTHS.get(length), PAYMENTS.get(row.get("PurchaseOption", ""))
@@ -287,30 +275,16 @@ def _offer(
         commitment = {"sku": sku.format(shape.instance_type), "term_months": months, "payment": payment}
     if row.get("Currency") != "USD":
         return Skipped("not in US dollars", row)
-    return priced(
+    return sold(
         row,
-        provider="aws",
-        instance_type=shape.instance_type,
-        region=region,
-        gpu_label=shape.instance_type,
-        gpu_count=shape.gpu_count,
-        gpu_memory_gib=shape.gpu_memory_gib,
-        vcpus=shape.vcpus,
-        memory_gib=shape.memory_gib,
-        purchase_option=option,
-        price=Price(amount=amount, unit=unit),
+        shape,
+        region,
+        option,
+        Price(amount=amount, unit=unit),
         upfront_amount=upfront_amount,
-        effective_at=_instant(row.get("EffectiveDate")),
+        effective_at=instant(row.get("EffectiveDate")),
         **commitment,
     )
-
-
-def _instant(text: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 SOURCE = Source(

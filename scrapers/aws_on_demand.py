@@ -2,9 +2,8 @@
 
 Read from the maps that the price pages load: one per region, keyless, undocumented, published about once a
 day; the region list says which there are. Prices are US dollars per *instance*-hour, Linux, shared tenancy
-(answer of 2026-10-06; reference list of 2026-09). AWS names no GPU here, so the instance type is the GPU
-label, `sql/seeds/gpu_alias_aws.csv` says what it holds and `instance_type.csv` how many. An entry whose vCPUs
-differ from the seed's is left out: either is wrong.
+(answer of 2026-10-06; reference list of 2026-09). An entry whose vCPUs differ from the seed's is left out:
+either is wrong.
 
 One shape serves all maps: `regions`, then the place's name, then charges whose keys are sentences. Known
 sentences of the EBS, S3 and data transfer maps become storage and transfer prices; keys and tiers as seen in
@@ -22,21 +21,16 @@ from urllib.parse import quote
 
 from core.contract import Contract, between
 from core.document import Document, Request
-from core.instance import lookup
 from core.money import Price, Unit
-from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
 from core.region import region_code
-from scrapers.reading import array, each_once, fields, mapping, price_or_reason, priced, rows
+from scrapers.ec2 import FAMILIES, MOST_USD, NOT_A_REGION, feed_rows, is_region, shape_or_reason, sold
+from scrapers.reading import array, charged, each_once, fields, leaf, mapping, price_or_reason
 from scrapers.source import DAILY, Source
 
 MAPS = "https://b0.p.awsstatic.com/pricing/2.0/meteredUnitMaps"
+PLACE = ("name", "code", "type")
 ON_DEMAND = MAPS + "/ec2/USD/current/ec2-ondemand-without-sec-sel/{location}/Linux/index.json"
-
-MOST_USD = 10_000
-"""No instance-hour costs this much."""
-
-ACCELERATED = frozenset({"GPU instance", "Machine Learning ASIC Instances", "Accelerated Computing"})
-"""Families as the maps name them; a type of these that the seed lacks is told apart from all the others."""
 
 STORAGE = {
     "Storage General Purpose gp3 GB Mo": ("gp3", "block", 0),
@@ -59,9 +53,8 @@ TRANSFER = {
 }
 """Charge: direction, lower bound of the monthly tier in GB."""
 
-_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_DISKS = re.compile(r"(\d{1,3}) x (\d{1,6})(?: GB)?(?: NVMe)? SSD")
+CURRENCY = re.compile(r"[A-Z]{3}")
+DISKS = re.compile(r"(\d{1,3}) x (\d{1,6})(?: GB)?(?: NVMe)? SSD")
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -75,40 +68,34 @@ def parse(document: Document) -> Iterator[Fact]:
         return each_once(_map(answer, document), document)
     if "config" in answer:
         return each_once(_old_feed(mapping(answer["config"], document, "config"), document), document)
-    return _edge_places(_places(answer, document))
+    places = _places(answer, document)
+    return (Skipped(NOT_A_REGION, place) for place in places if not _is_region(place))
 
 
 def follow(document: Document) -> Iterator[Request]:
     """The map of every region on the region list."""
     answer = mapping(document.json(), document, "answer")
-    if "regions" in answer or "config" in answer:
-        return
-    for place in _places(answer, document):
-        if place["type"] == "AWS Region" and _REGION.fullmatch(place["code"]):
+    for place in () if "regions" in answer or "config" in answer else _places(answer, document):
+        if _is_region(place):
             url = ON_DEMAND.format(location=quote(place["name"]))
-            yield Request(
-                url=url, may_be_missing=True, context={"region": place["code"], "location": place["name"]}
-            )
+            known = {"region": place["code"], "location": place["name"]}
+            yield Request(url=url, may_be_missing=True, context=known)
 
 
 def _places(answer: Mapping[str, Any], document: Document) -> list[dict[str, str]]:
     places = [fields(place) for place in answer.values()]
-    if not places or not all(
-        isinstance(place.get(k), str) for place in places for k in ("name", "code", "type")
-    ):
+    if not places or not all(isinstance(place.get(k), str) for place in places for k in PLACE):
         raise document.error("neither `regions` nor a list of places with name, code and type")
     return places
 
 
-def _edge_places(places: list[dict[str, str]]) -> Iterator[Fact]:
-    for place in places:
-        if place["type"] != "AWS Region" or not _REGION.fullmatch(place["code"]):
-            yield Skipped("a local or wavelength zone, not a region", place)
+def _is_region(place: Mapping[str, str]) -> bool:
+    return place["type"] == "AWS Region" and is_region(place["code"])
 
 
 def _map(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
     currency = fields(answer.get("manifest")).get("currencyCode", "USD")
-    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
+    if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
         raise document.error(f"the manifest's currency is {currency!r}")
     regions = mapping(answer["regions"], document, "regions")
     for location, entries in regions.items():
@@ -129,56 +116,40 @@ def _old_feed(config: Mapping[str, Any], document: Document) -> Iterator[Fact]:
     """The price page's feed until about 2016; the spot feed still looks like it, but has no sizes in it."""
     if config.get("rate") != "perhr" or "vCPU" not in array(config.get("valueColumns")):
         raise document.error("`config` is not that of an hourly feed with vCPUs")
-    for region in rows(config.get("regions"), document, "regions"):
-        code = str(region.get("region"))
-        for family in rows(region.get("instanceTypes"), document, "instanceTypes"):
-            for size in rows(family.get("sizes"), document, "sizes"):
-                for column in rows(size.get("valueColumns"), document, "valueColumns"):
-                    row = {
-                        "Instance Type": size.get("size"),
-                        "vCPU": size.get("vCPU"),
-                        "Operating System": "Linux" if column.get("name") == "linux" else column.get("name"),
-                        "price": fields(column.get("prices")).get("USD"),
-                    }
-                    known = _REGION.fullmatch(code)
-                    yield _offer(row, code, "USD") if known else Skipped("not a region", row)
+    for column in feed_rows(config, document):
+        row = {
+            "Instance Type": column["size"],
+            "vCPU": column["vCPU"],
+            "Operating System": "Linux" if column.get("name") == "linux" else column.get("name"),
+            "price": leaf(column, "prices", "USD"),
+        }
+        known = is_region(column["region"])
+        yield _offer(row, column["region"], "USD") if known else Skipped("not a region", row)
 
 
-def _offer(row: Mapping[str, Any], region: str, currency: str) -> Offer | Skipped:
-    instance_type = str(row["Instance Type"])
-    shape = lookup("aws", instance_type)
-    if shape is None:
-        known = not ACCELERATED.isdisjoint(
-            str(row.get(name)) for name in ("Instance Family", "plc:InstanceFamily")
-        )
-        return Skipped("an accelerator type that the seed lacks" if known else "no accelerator", row)
-    if shape.gpu_count == 0:
-        return Skipped("no GPU or AI accelerator", row)
+def _offer(row: Mapping[str, Any], region: str, currency: str) -> Fact:
+    filed = row.get("Instance Family") in FAMILIES or row.get("plc:InstanceFamily") == "Accelerated Computing"
+    shape = shape_or_reason(str(row["Instance Type"]), is_accelerated=filed)
+    amount = price_or_reason(row.get("price"), MOST_USD)
+    if isinstance(shape, str):
+        return Skipped(shape, row)
     if row.get("Operating System") != "Linux":
         return Skipped("not Linux", row)
     if row.get("Pre Installed S/W", "NA") not in ("NA", ""):
         return Skipped("with licensed software", row)
     if shape.vcpus is None or row.get("vCPU") != format(shape.vcpus, "f"):
         return Skipped("vCPUs differ from the seed", row)
-    amount = price_or_reason(row.get("price"), MOST_USD)
     if isinstance(amount, str):
         return Skipped(amount, row)
-    disks = _DISKS.fullmatch(str(row.get("Storage")))
-    return priced(
+    disks = DISKS.fullmatch(str(row.get("Storage")))
+    return sold(
         row,
-        provider="aws",
-        sku=instance_type,
-        instance_type=instance_type,
-        region=region,
-        gpu_label=instance_type,
-        gpu_count=shape.gpu_count,
-        gpu_memory_gib=shape.gpu_memory_gib,
-        vcpus=shape.vcpus,
-        memory_gib=shape.memory_gib,
+        shape,
+        region,
+        PurchaseOption.ON_DEMAND,
+        Price(amount=amount, currency=currency, unit=Unit.HOUR),
         local_storage_gb=Decimal(disks[1]) * Decimal(disks[2]) if disks else None,
         network=row.get("Network Performance"),
-        purchase_option=PurchaseOption.ON_DEMAND,
-        price=Price(amount=amount, currency=currency, unit=Unit.HOUR),
         billing_increment_seconds=1,
         minimum_billing_seconds=60,
     )
@@ -186,33 +157,20 @@ def _offer(row: Mapping[str, Any], region: str, currency: str) -> Offer | Skippe
 
 def _charge(row: Mapping[str, Any], region: str, currency: str) -> Fact:
     storage, transfer = STORAGE.get(row["charge"]), TRANSFER.get(row["charge"])
+    amount = price_or_reason(row.get("price"), MOST_USD, zero_is_a_price=transfer is not None)
+    where = {"provider": "aws", "region": region, "currency": currency}
     if storage is None and transfer is None:
         return Skipped("another charge", row)
-    amount = price_or_reason(row.get("price"), MOST_USD, zero_is_a_price=transfer is not None)
     if isinstance(amount, str):
         return Skipped(amount, row)
     if storage:
         sku, kind, from_gb = storage
-        return StoragePrice(
-            provider="aws",
-            sku=sku,
-            region=region,
-            kind=kind,
-            amount_per_gb_month=amount,
-            currency=currency,
-            from_gb=Decimal(from_gb),
+        return charged(
+            row, StoragePrice, **where, sku=sku, kind=kind, from_gb=from_gb, amount_per_gb_month=amount
         )
-    assert transfer
-    direction, from_gb = transfer
-    return TransferPrice(
-        provider="aws",
-        sku=f"internet-{direction}",
-        region=region,
-        direction=direction,
-        amount_per_gb=amount,
-        currency=currency,
-        from_gb=Decimal(from_gb),
-    )
+    direction, from_gb = transfer or ("egress", 0)
+    terms = {"sku": f"internet-{direction}", "direction": direction, "from_gb": from_gb}
+    return charged(row, TransferPrice, **where, **terms, amount_per_gb=amount)
 
 
 SOURCE = Source(

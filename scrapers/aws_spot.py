@@ -26,13 +26,10 @@ from xml.etree import ElementTree
 from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.instance import InstanceShape, lookup
-from core.money import Price, Unit
 from core.offer import Fact, InterruptionBand, Offer, PurchaseOption, Skipped
-from scrapers.reading import each_once, fields, mapping, price_or_reason, priced, rows
+from scrapers.ec2 import MOST_USD, NOT_A_REGION, feed_rows, is_region, shape_or_reason, sold
+from scrapers.reading import each_once, fields, leaf, mapping, price_or_reason, rows
 from scrapers.source import HOURLY, Source
-
-MOST_USD = 10_000
-"""No instance-hour costs this much."""
 
 OLD_REGIONS = {
     "us-east": "us-east-1",
@@ -56,7 +53,6 @@ BANDS = {
 MOST_TAGS = 500_000
 """A page of the price history has 1,000 items of a dozen tags each."""
 
-_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
 _ZONE = re.compile(r"[a-z0-9-]{1,60}")
 _CALLBACK = re.compile(rb"\s*callback\((.*)\);?\s*", re.DOTALL)
 
@@ -83,62 +79,26 @@ def parse(document: Document) -> Iterator[Fact]:
 def _feed(config: Mapping[str, Any], document: Document) -> Iterator[Fact]:
     if config.get("rate") != "perhr" or config.get("valueColumns") != ["linux", "mswin"]:
         raise document.error("`config` is not that of the hourly feed with Linux and Windows columns")
-    for region in rows(config.get("regions"), document, "regions"):
-        code = str(region.get("region"))
-        for family in rows(region.get("instanceTypes"), document, "instanceTypes"):
-            for size in rows(family.get("sizes"), document, "sizes"):
-                for column in rows(size.get("valueColumns"), document, "valueColumns"):
-                    row = {"region": code, "family": family.get("type"), "size": size.get("size"), **column}
-                    yield _size(row, OLD_REGIONS.get(code, code))
+    for row in feed_rows(config, document):
+        yield _size(row, str(row["region"]))
 
 
-def _size(row: Mapping[str, Any], region: str) -> Fact:
-    shape = _shape(row.get("size"), known=str(row["family"]).startswith("gpu"))
+def _size(row: Mapping[str, Any], name: str) -> Fact:
+    region = OLD_REGIONS.get(name, name)
+    shape = shape_or_reason(row.get("size"), is_accelerated=str(row["family"]).startswith("gpu"))
+    amount = price_or_reason(leaf(row, "prices", "USD"), MOST_USD)
     if isinstance(shape, str):
         return Skipped(shape, row)
-    if not _REGION.fullmatch(region):
-        return Skipped("a local or wavelength zone, not a region", row)
+    if not is_region(region):
+        return Skipped(NOT_A_REGION, row)
     if row.get("name") != "linux":
         return Skipped("not Linux", row)
-    amount = price_or_reason(fields(row.get("prices")).get("USD"), MOST_USD)
-    return Skipped(amount, row) if isinstance(amount, str) else _offer(row, shape, region, amount)
+    return Skipped(amount, row) if isinstance(amount, str) else _spot(row, shape, region, amount)
 
 
-def _shape(instance_type: Any, *, known: bool) -> InstanceShape | str:
-    """The seed's shape, or why there is none. `known`: the list itself files the type under accelerators."""
-    shape = lookup("aws", instance_type) if isinstance(instance_type, str) else None
-    if shape is None:
-        return "an accelerator type that the seed lacks" if known else "no accelerator"
-    return shape if shape.gpu_count else "no GPU or AI accelerator"
-
-
-def _offer(
-    row: Any,
-    shape: InstanceShape,
-    region: str,
-    amount: Decimal,
-    *,
-    zone: str | None = None,
-    since: datetime | None = None,
-) -> Offer | Skipped:
-    return priced(
-        row,
-        provider="aws",
-        sku=shape.instance_type,
-        instance_type=shape.instance_type,
-        region=region,
-        zone=zone,
-        gpu_label=shape.instance_type,
-        gpu_count=shape.gpu_count,
-        gpu_memory_gib=shape.gpu_memory_gib,
-        vcpus=shape.vcpus,
-        memory_gib=shape.memory_gib,
-        purchase_option=PurchaseOption.SPOT,
-        price=Price(amount=amount, unit=Unit.HOUR),
-        billing_increment_seconds=1,
-        minimum_billing_seconds=60,
-        effective_at=since,
-    )
+def _spot(row: Any, shape: InstanceShape, region: str, amount: Decimal, **terms: Any) -> Offer | Skipped:
+    terms |= {"billing_increment_seconds": 1, "minimum_billing_seconds": 60}
+    return sold(row, shape, region, PurchaseOption.SPOT, amount, **terms)
 
 
 def _advisor(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
@@ -148,14 +108,14 @@ def _advisor(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
         for system, types in mapping(systems, document, region).items():
             for instance_type, rates in mapping(types, document, system).items():
                 row = {"region": region, "system": system, "type": instance_type, **fields(rates)}
-                shape = _shape(instance_type, known=False)
+                shape = shape_or_reason(instance_type, is_accelerated=False)
                 band = BANDS.get(labels.get(str(row.get("r")), ""))
                 if isinstance(shape, str):
                     yield Skipped(shape, row)
                 elif system != "Linux":
                     yield Skipped("not Linux", row)
-                elif not _REGION.fullmatch(region):
-                    yield Skipped("a local or wavelength zone, not a region", row)
+                elif not is_region(region):
+                    yield Skipped(NOT_A_REGION, row)
                 elif band is None:
                     yield Skipped("an unknown band", row)
                 else:
@@ -168,12 +128,12 @@ def _advisor(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
 def _history(document: Document) -> Iterator[Fact]:
     """Offers per zone. Only the newest price of each is one; the region was asked for and is not answered."""
     region = document.context.get("region", "")
-    if not _REGION.fullmatch(region):
+    if not is_region(region):
         raise document.error(f"a price history of region {region!r}; the context must name it")
     newest: dict[tuple[str, str], tuple[datetime, dict[str, str]]] = {}
     for row in _items(document):
         since = _instant(row.get("timestamp", ""))
-        shape = _shape(row.get("instanceType"), known=False)
+        shape = shape_or_reason(row.get("instanceType"), is_accelerated=False)
         zone = row.get("availabilityZone", "")
         if isinstance(shape, str):
             yield Skipped(shape, row)
@@ -194,7 +154,7 @@ def _history(document: Document) -> Iterator[Fact]:
         if isinstance(amount, str) or shape is None:
             yield Skipped(str(amount), row)
         else:
-            yield _offer(row, shape, region, amount, zone=row["availabilityZone"], since=since)
+            yield _spot(row, shape, region, amount, zone=row["availabilityZone"], effective_at=since)
 
 
 def _since(entry: tuple[datetime, dict[str, str]]) -> datetime:

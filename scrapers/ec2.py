@@ -1,0 +1,89 @@
+"""What the sources of EC2 prices share: regions, shapes, the price page's old feed, and the offer of a type.
+
+AWS names no GPU in its prices, so the instance type is the GPU label; `sql/seeds/gpu_alias_aws.csv` says what
+it holds and `instance_type.csv` how many.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from core.document import Document
+from core.instance import InstanceShape, lookup
+from core.money import Price, Unit
+from core.offer import Offer, PurchaseOption, Skipped
+from scrapers.reading import priced, rows
+
+MOST_USD = 10_000
+"""No instance-hour costs this much."""
+
+FAMILIES = frozenset({"GPU instance", "Machine Learning ASIC Instances"})
+"""Families of accelerator types; one of these that the seed lacks is told apart from all the others."""
+
+NOT_A_REGION = "a local or wavelength zone, not a region"
+
+_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
+
+
+def is_region(code: str) -> bool:
+    """Whether this is the code of a region, and not of a local or wavelength zone."""
+    return _REGION.fullmatch(code) is not None
+
+
+def shape_or_reason(instance_type: Any, *, is_accelerated: bool) -> InstanceShape | str:
+    """The seed's shape, or why there is none.
+
+    Args:
+        is_accelerated: the list itself files the type under accelerators.
+    """
+    shape = lookup("aws", instance_type) if isinstance(instance_type, str) else None
+    if shape is None:
+        return "an accelerator type that the seed lacks" if is_accelerated else "no accelerator"
+    return shape if shape.gpu_count else "no GPU or AI accelerator"
+
+
+def sold(
+    row: Any, shape: InstanceShape, region: str, option: PurchaseOption, price: Decimal | Price, **terms: Any
+) -> Offer | Skipped:
+    """The offer of an instance type; a plain amount is US dollars per instance-hour."""
+    known: dict[str, Any] = {
+        "provider": "aws",
+        "sku": shape.instance_type,
+        "instance_type": shape.instance_type,
+        "region": region,
+        "gpu_label": shape.instance_type,
+        "gpu_count": shape.gpu_count,
+        "gpu_memory_gib": shape.gpu_memory_gib,
+        "vcpus": shape.vcpus,
+        "memory_gib": shape.memory_gib,
+        "purchase_option": option,
+        "price": price if isinstance(price, Price) else Price(amount=price, unit=Unit.HOUR),
+    }
+    return priced(row, **(known | terms))
+
+
+def feed_rows(config: Mapping[str, Any], document: Document) -> Iterator[dict[str, Any]]:
+    """The columns of all sizes in a feed of the old price page, with their `region`, `family` and `size`.
+
+    Raises:
+        ParseError: one of the nested lists is none.
+    """
+    for region in rows(config.get("regions"), document, "regions"):
+        for family in rows(region.get("instanceTypes"), document, "instanceTypes"):
+            for size in rows(family.get("sizes"), document, "sizes"):
+                for column in rows(size.get("valueColumns"), document, "valueColumns"):
+                    place = {"region": str(region.get("region")), "family": family.get("type")}
+                    yield {**place, "size": size.get("size"), "vCPU": size.get("vCPU"), **column}
+
+
+def instant(text: Any) -> datetime | None:
+    """A time in ISO 8601, taken as UTC where it names no offset."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
