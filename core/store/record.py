@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -70,8 +70,18 @@ def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     return found is not None
 
 
-def record(connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases) -> Recorded:
-    """Append one run. A run that is not accepted leaves its row and its documents, and no price."""
+def record(
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    aliases: Aliases,
+    *,
+    share: Callable[[int], None] | None = None,
+) -> Recorded:
+    """Append one run. A run that is not accepted leaves its row and its documents, and no price.
+
+    Args:
+        share: called with the run's number before the transaction ends, which fails with it.
+    """
     with transaction(connection):
         run_no = _next(connection, "scrape_run", "run_no")
         first_document = _next(connection, "document", "document_no")
@@ -89,6 +99,8 @@ def record(connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases
             appended = _append(connection, batch, aliases, parameters)
             _side_facts(connection, batch, parameters)
         _run_row(connection, batch, run_no, appended.changes)
+        if share is not None:
+            share(run_no)
     return Recorded(run_no=run_no, **vars(appended))
 
 
@@ -165,14 +177,15 @@ _SIDE_TABLES: dict[type[SideFact], str] = {
 
 
 def _side_facts(connection: duckdb.DuckDBPyConnection, batch: Batch, parameters: Mapping[str, Any]) -> None:
-    for kind, table in _SIDE_TABLES.items():
-        facts = [fact for fact in batch.side_facts if isinstance(fact, kind)]
-        if facts:
-            connection.register("fact", fact_table(kind, facts))
-            try:
-                _run(connection, f"record/{table}", parameters)
-            finally:
-                connection.unregister("fact")
+    by_kind: dict[type[SideFact], list[SideFact]] = defaultdict(list)
+    for fact in batch.side_facts:
+        by_kind[type(fact)].append(fact)
+    for kind, facts in by_kind.items():
+        connection.register("fact", fact_table(kind, facts))
+        try:
+            _run(connection, f"record/{_SIDE_TABLES[kind]}", parameters)
+        finally:
+            connection.unregister("fact")
 
 
 def _run(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]) -> int:
