@@ -27,8 +27,8 @@ from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.page import exact_usd, size_in, soup, words
-from scrapers.reading import per_gb, priced
+from scrapers.page import exact_usd, size_in, soup, usd_in, words
+from scrapers.reading import each_once, per_gb, priced, slug
 from scrapers.source import DAILY, Source
 
 COUNTS = (1, 2, 4, 8, 16)
@@ -69,22 +69,7 @@ def parse(document: Document) -> Iterator[Fact]:
     ]
     if not grids:
         raise document.error("a page without .table-grid rows")
-    seen: dict[str, Offer] = {}
-    for grid in grids:
-        for fact in _row(grid, document):
-            if not isinstance(fact, Offer):
-                yield fact
-                continue
-            first = seen.setdefault(fact.offer_id, fact)
-            if first is fact:
-                yield fact
-            elif first.price == fact.price:
-                yield Skipped("listed twice", {"sku": fact.sku, "region": fact.region})
-            else:
-                raise document.error(
-                    f"{fact.sku} ({fact.purchase_option}, {fact.region}) is listed at "
-                    f"{first.price.amount:f} and at {fact.price.amount:f}"
-                )
+    yield from each_once((fact for grid in grids for fact in _row(grid, document)), document)
     if page.find(string=_FREE_EGRESS) is not None:
         yield TransferPrice(provider="coreweave", sku="egress", direction="egress", amount_per_gb=Decimal(0))
 
@@ -132,7 +117,7 @@ def _instance(
         raise document.error(f"{model}: {on_demand:f} for {count} GPUs, but {inference:f} for one")
     stated_sku = str(heading.get("data-product") or "").strip()
     shape = {
-        "sku": stated_sku or SLUGS.get(model) or re.sub(r"[^a-z0-9]+", "-", model.casefold()).strip("-"),
+        "sku": stated_sku or SLUGS.get(model) or slug(model),
         "gpu_label": model,
         "gpu_count": Decimal(count),
         "gpu_memory_gib": size_in(cells.get("vram", ""), 4096),
@@ -213,13 +198,11 @@ def _storage(grid: Tag, model: str, row: object) -> StoragePrice | None:
     kind = next((kind for word, kind in _KINDS.items() if word in model.casefold()), None)
     if "storage" not in title or kind is None:
         return None
-    for cell in grid.select(":scope > .table-v2-cell"):
-        match = _PER_GB.fullmatch(words(cell))
-        amount = exact_usd(match.group(1)) if match else None
-        if amount and amount <= 1:
-            sku = re.sub(r"[^a-z0-9]+", "-", model.casefold()).strip("-")
-            return StoragePrice(provider="coreweave", sku=sku, kind=kind, amount_per_gb_month=per_gb(amount))
-    return None
+    rates = (usd_in(words(cell), _PER_GB) for cell in grid.select(":scope > .table-v2-cell"))
+    amount = next((rate for rate in rates if rate and rate <= 1), None)
+    if amount is None:
+        return None
+    return StoragePrice(provider="coreweave", sku=slug(model), kind=kind, amount_per_gb_month=per_gb(amount))
 
 
 _PER_GB = re.compile(r"(\$0?\.\d{1,6}|\$1)\s*(?:/|per)\s*GB\s*(?:/|per)?\s*mo(?:nth)?\.?", re.IGNORECASE)

@@ -29,8 +29,8 @@ from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.money import Price, Unit
 from core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
-from scrapers.page import exact_usd, size_in, soup, words
-from scrapers.reading import each_once, fields, mapping, merged, number, priced, within
+from scrapers.page import exact_usd, is_page, size_in, soup, words
+from scrapers.reading import each_once, fields, mapping, merged, number, priced, slug, within
 from scrapers.source import FOUR_TIMES_A_DAY, Source
 
 SIZES: tuple[int, ...] = (8, 4, 2, 1)
@@ -68,7 +68,7 @@ def parse(document: Document) -> Iterator[Fact]:
     Raises:
         ParseError: neither of the two; an API error; tables whose instance size cannot be read.
     """
-    found = _page(document) if document.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else _answer(document)
+    found = _page(document) if is_page(document) else _answer(document)
     return each_once(found, document)
 
 
@@ -213,11 +213,10 @@ def _line(line: Tag, size: int) -> Fact:
         return Skipped("no price" if amount is None else "no GPU memory", row)
     words_of_plan = plan.casefold().removeprefix("nvidia ").strip()
     known = TYPES.get((words_of_plan, int(memory), size)) or TYPES.get((words_of_plan, int(memory), 0))
-    slug, label = known or ("", plan)
-    slug = slug or re.sub(r"[^a-z0-9]+", "_", f"{words_of_plan} {memory:f}gb")
+    name, label = known or (slug(f"{words_of_plan} {memory:f}gb", "_"), plan)
     return _offer(
         row,
-        f"gpu_{size}x_{slug}",
+        f"gpu_{size}x_{name}",
         label,
         size,
         Price(amount=amount, unit=Unit.GPU_HOUR),

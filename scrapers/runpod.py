@@ -29,7 +29,7 @@ from core.document import Credential, Document, Request
 from core.money import HOURS_PER_MONTH, Price, Unit
 from core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
 from core.published import MICRO
-from scrapers.page import size_in, soup, words
+from scrapers.page import is_page, size_in, soup, words
 from scrapers.reading import each_once, fields, mapping, merged, price_or_reason, priced, rows, within
 from scrapers.source import HOURLY, Source
 
@@ -107,7 +107,7 @@ def parse(document: Document) -> Iterator[Fact]:
     Raises:
         ParseError: none of the three, or GraphQL reports errors.
     """
-    if document.body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+    if is_page(document):
         return each_once(_page(document), document)
     answer = document.json()
     if isinstance(answer, dict):
