@@ -41,18 +41,21 @@ def register(app: typer.Typer) -> None:
     decision_commands.register(app)
 
 
+NOT_GIVEN = "not given: costs."
+"""How the basis of a line begins that the plan says nothing about; the key follows."""
+
 QUOTE_COLUMNS = (
     Column("#", "rank", is_number=True),
     Column("USD", "usd_mid", is_number=True),
-    Column("LOW..HIGH", "usd_range", is_number=True),
+    Column("LOW..HIGH", "usd_range", is_number=True, shed=2),
     Column("PROVIDER", "provider"),
-    Column("INSTANCE TYPE", "instance_type"),
-    Column("N", "nodes", is_number=True),
+    Column("INSTANCE TYPE", "instance_type", shed=6),
+    Column("N", "nodes", is_number=True, shed=7),
     Column("GPU", "gpus_of"),
     Column("OPTION", "option"),
-    Column("TIER", "tier"),
-    Column("REGION", "region"),
-    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True),
+    Column("TIER", "tier", shed=3),
+    Column("REGION", "region", shed=4),
+    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True, shed=5),
     Column("HOURS", "hours", is_number=True),
     Column("STATE", "price_state"),
     Column("AGE", "age", is_number=True),
@@ -184,9 +187,15 @@ def _remarks(found: QuoteSet) -> list[str]:
     """What a person should know beside the ranking."""
     content = found.to_dict()
     said = ["", f"Lines of {found.quotes[0].quote_id}:"]
+    keys: list[str] = []
     for line in content["quotes"][0]["lines"]:
-        usd = "not given" if line["usd"] is None else f"{float(line['usd']):,.2f}"
-        said.append(f"  {line['name']:<24}{usd:>16}  {render.clean(line['basis'])}")
+        if line["usd"] is None and line["basis"].startswith(NOT_GIVEN):
+            keys.append(line["basis"].removeprefix(NOT_GIVEN))
+            continue
+        usd = "unknown" if line["usd"] is None else f"{float(line['usd']):,.2f}"
+        said.append(f"  {line['name']:<24}{usd:>12}  {render.clean(line['basis'])}")
+    if keys:
+        said.append(f"Not given, so not counted: costs.{{{', '.join(dict.fromkeys(keys))}}}")
     other, flip = content["cheapest_per_gpu_hour"], content["flipped_by"]
     if other is not None and flip is not None:
         said.append(

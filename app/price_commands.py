@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -48,15 +49,15 @@ OFFER_COLUMNS = (
     Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
     Column("QTY", "gpu_count", render.number, is_number=True),
     Column("PROVIDER", "provider"),
-    Column("INSTANCE TYPE", "instance_type"),
-    Column("GPU MEM", "gpu_memory_gib", render.number, is_number=True),
-    Column("vCPU", "vcpus", render.number, is_number=True),
+    Column("INSTANCE TYPE", "instance_type", shed=1),
+    Column("GPU MEM", "gpu_memory_gib", render.number, is_number=True, shed=6),
+    Column("vCPU", "vcpus", render.number, is_number=True, shed=7),
     Column("$/GPU/H", "usd_per_gpu_hour", render.dollars, is_number=True),
-    Column("$/H", "usd_per_hour", render.dollars, is_number=True),
+    Column("$/H", "usd_per_hour", render.dollars, is_number=True, shed=4),
     Column("OPTION", "option"),
-    Column("TIER", "tier"),
-    Column("REGION", "region"),
-    Column("STOCK", "availability"),
+    Column("TIER", "tier", shed=3),
+    Column("REGION", "region", shed=2),
+    Column("STOCK", "availability", shed=5),
     Column("AGE", "age", render.age, is_number=True),
     Column("STATE", "price_state"),
 )
@@ -254,22 +255,53 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
         write_plot(rows, plot, title=title)
 
 
-def _listing(query: str, format: Format | None) -> None:
+def _price(value: Decimal | None) -> str:
+    return "" if value is None else render.dollars(value)
+
+
+def _named(values: list[str]) -> str:
+    return ", ".join(values)
+
+
+GPU_COLUMNS = (
+    Column("GPU", "gpu_id"),
+    Column("NAME", "name", shed=2),
+    Column("VENDOR", "vendor", shed=4),
+    Column("FORM", "form_factor", shed=3),
+    Column("MEM GIB", "memory_gib", render.number, is_number=True),
+    Column("BF16 TFLOP/S", "bf16_tflops", render.number, is_number=True, shed=1),
+    Column("OFFERS", "offers", is_number=True),
+    Column("PROVIDERS", "providers", is_number=True),
+    Column("ON-DEMAND $/GPU/H", "usd_per_gpu_hour_on_demand", _price, is_number=True),
+    Column("SPOT $/GPU/H", "usd_per_gpu_hour_spot", _price, is_number=True),
+)
+PROVIDER_COLUMNS = (
+    Column("PROVIDER", "provider"),
+    Column("OFFERS", "offers", is_number=True),
+    Column("GPUS", "gpus", is_number=True),
+    Column("REGIONS", "regions", is_number=True),
+    Column("OPTIONS", "purchase_options", _named, shed=1),
+    Column("SOURCES", "sources", _named),
+    Column("LAST SEEN", "last_seen_at", lambda value: f"{value:%Y-%m-%d %H:%M}"),
+)
+
+
+def _listing(query: str, format: Format | None, columns: Sequence[Column] | None = None) -> None:
     with context.answering():
         from core.store import sql
 
         with context.snapshot() as connection:
-            render.emit(sql.rows(connection, query), format)
+            render.emit(sql.rows(connection, query), format, columns=columns)
 
 
 def gpus(format: FormatOption = None) -> None:
     """Accelerators with offers, their memory and cheapest price."""
-    _listing("queries/gpus", format)
+    _listing("queries/gpus", format, GPU_COLUMNS)
 
 
 def providers(format: FormatOption = None) -> None:
     """Providers with the number of their offers and the age of their prices."""
-    _listing("queries/providers", format)
+    _listing("queries/providers", format, PROVIDER_COLUMNS)
 
 
 def regions(format: FormatOption = None) -> None:

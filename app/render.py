@@ -38,6 +38,8 @@ class Column:
     key: str
     show: Callable[[Any], str] | None = None
     is_number: bool = False
+    shed: int = 0
+    """Where a terminal is too narrow columns leave it, the highest first; 0 stays."""
 
 
 def emit(
@@ -56,8 +58,11 @@ def emit(
     rows: list[Row] = [result] if isinstance(result, Mapping) else list(result)
     is_list = not isinstance(result, Mapping)
     chosen = format or _default(is_list)
+    if chosen is Format.TABLE and is_list:
+        _table(rows, columns, title)
+        return
     if chosen is Format.TABLE:
-        _table(rows, columns or _columns(rows), title)
+        _records(rows)
         return
     text = {
         Format.JSON: lambda: _json(rows if is_list else rows[0], indent=2) + "\n",
@@ -176,7 +181,34 @@ def _cells(row: Row, columns: Sequence[Column]) -> list[str]:
     ]
 
 
-def _table(rows: Sequence[Row], columns: Sequence[Column], title: str | None) -> None:
+def _table(rows: Sequence[Row], columns: Sequence[Column] | None, title: str | None) -> None:
+    """A table as wide as the terminal at most: columns without a value go, then those that may be shed; a
+    result whose columns nobody declared becomes one record below the other."""
+    # Piped to a file the width is unknown: then no row is cut.
+    width = _terminal_columns() if sys.stdout.isatty() else None
+    if columns is None:
+        shown = _columns(rows)
+        if width is not None and rows and _needed(shown, _lines(rows, shown)) > width:
+            _records(rows)
+            return
+    else:
+        filled = [column for column in columns if any(row.get(column.key) not in (None, "") for row in rows)]
+        shown = filled or list(columns)
+    lines = _lines(rows, shown)
+    left: list[str] = []
+    while width is not None and _needed(shown, lines) > width and (most := max(c.shed for c in shown)):
+        at = next(place for place, column in enumerate(shown) if column.shed == most)
+        left.append(shown[at].title)
+        shown = [*shown[:at], *shown[at + 1 :]]
+        lines = [[*line[:at], *line[at + 1 :]] for line in lines]
+    _print_table(shown, lines, title, width)
+    if left:
+        sys.stdout.write(f"Too narrow for {', '.join(reversed(left))}.\n")
+
+
+def _print_table(
+    columns: Sequence[Column], lines: Sequence[Sequence[str]], title: str | None, width: int | None
+) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
@@ -188,11 +220,70 @@ def _table(rows: Sequence[Row], columns: Sequence[Column], title: str | None) ->
             escape(clean(column.title)),
             justify="right" if column.is_number else "left",
             no_wrap=column.is_number,
+            overflow="fold",
         )
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in _cells(row, columns)))
-    # Piped to a file the width is unknown: then no row is cut.
-    Console(width=None if sys.stdout.isatty() else 400).print(table)
+    for line in lines:
+        table.add_row(*(escape(cell) for cell in line))
+    Console(width=width or max(400, _needed(columns, lines))).print(table)
+
+
+def _terminal_columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[str]]:
+    return [_cells(row, columns) for row in rows]
+
+
+def _needed(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> int:
+    """Terminal columns that the table takes where nothing is wrapped: three between two of its own, one at
+    each edge."""
+    from rich.cells import cell_len
+
+    widest = (
+        max(cell_len(clean(column.title)), *(cell_len(line[place]) for line in lines), 0)
+        for place, column in enumerate(columns)
+    )
+    return sum(widest) + 3 * (len(columns) - 1) + 2
+
+
+def _records(rows: Sequence[Row]) -> None:
+    """Each row as lines of name and value, parted by empty lines; what is nested in a row stands in a line."""
+    import textwrap
+
+    width = _terminal_columns() if sys.stdout.isatty() else 400
+    for number, row in enumerate(rows):
+        if number:
+            sys.stdout.write("\n")
+        longest = max((len(clean(name)) for name in row), default=0)
+        for name, value in row.items():
+            for place, one in enumerate(_said(value, width - longest)):
+                head = f"{clean(name) if not place else '':<{longest}}  "
+                text = clean(one, limit=2000)
+                wrapped = textwrap.wrap(text, max(width - len(head), 20)) or [""]
+                body = f"\n{' ' * len(head)}".join(wrapped)
+                sys.stdout.write(f"{head}{body}".rstrip() + "\n")
+
+
+def _said(value: Any, width: int) -> list[str]:
+    """A value as lines: a list that does not fit in one has a line for each entry."""
+    whole = _for_people(value)
+    if isinstance(value, (list, tuple)) and len(whole) > width:
+        return [_for_people(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+    return [whole]
+
+
+def _for_people(value: Any) -> str:
+    """A value in one line: numbers with six digits at most, what a mapping holds as `name value`."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_for_people(one)}" for name, one in value.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_for_people(one) for one in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:,.6g}"
+    return _shown(value)
 
 
 def _csv(rows: Sequence[Row]) -> str:
