@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from core.document import Document
 from core.errors import SourceError
 from core.region import region_codes
-from scrapers.aws_spot_history import SOURCE_NAME, accelerator_types, spot_price_history
+from scrapers.aws_spot_history import SOURCE_NAME, accelerator_types, session, spot_price_history
 
 Signed = Mapping[str, Callable[[], Iterable[Document | SourceError]]]
 
@@ -23,8 +23,9 @@ def signed_sources(environ: Mapping[str, str], clock: Callable[[], datetime]) ->
 
 def _aws_zones(clock: Callable[[], datetime]) -> Iterator[Document | SourceError]:
     """Spot prices per zone, region by region. A region that an account has not enabled is only a note."""
+    shared = session()
     for region in region_codes("aws"):
         try:
-            yield from spot_price_history(region, accelerator_types(), now=clock())
+            yield from spot_price_history(region, accelerator_types(), now=clock(), within=shared)
         except SourceError as error:
             yield error

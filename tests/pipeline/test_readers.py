@@ -104,7 +104,7 @@ def read_while_writing(
 
 @pytest.mark.slow
 def test_ten_readers_and_two_writers_never_meet_a_lock(tmp_path: Path, provider: Any):
-    ran, wrong, highest = read_while_writing(tmp_path, provider, seconds=8)
+    ran, wrong, highest = read_while_writing(tmp_path, provider, seconds=4)
     assert wrong == []
     assert ran["refresh"] >= 2
     assert ran["offers"] >= READERS // 2

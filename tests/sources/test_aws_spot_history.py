@@ -13,7 +13,7 @@ import pytest
 from core.errors import MissingCredentialError, RefusedFetchError, TransientFetchError
 from core.offer import Offer, PurchaseOption
 from scrapers.aws_spot import parse
-from scrapers.aws_spot_history import accelerator_types, spot_price_history
+from scrapers.aws_spot_history import accelerator_types, session, spot_price_history
 
 pytest.importorskip("boto3")
 
@@ -83,7 +83,9 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_every_page_is_a_document_with_the_bytes_as_sent(ec2: str):
-    documents = list(spot_price_history("us-east-1", ["p5.48xlarge"], now=NOW, endpoint_url=ec2))
+    documents = list(
+        spot_price_history("us-east-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2)
+    )
     assert [document.body.decode() for document in documents] == [
         PAGE.format(price="19.4933", zone="us-east-1a", token="second"),
         PAGE.format(price="20.1017", zone="us-east-1b", token=""),
@@ -92,7 +94,7 @@ def test_every_page_is_a_document_with_the_bytes_as_sent(ec2: str):
 
 
 def test_a_zone_has_an_offer_of_its_own(ec2: str):
-    documents = spot_price_history("us-east-1", ["p5.48xlarge"], now=NOW, endpoint_url=ec2)
+    documents = spot_price_history("us-east-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2)
     offers = [fact for document in documents for fact in parse(document) if isinstance(fact, Offer)]
     assert [(offer.zone, offer.price.amount) for offer in offers] == [
         ("us-east-1a", Decimal("19.4933")),
@@ -103,7 +105,7 @@ def test_a_zone_has_an_offer_of_its_own(ec2: str):
 
 
 def test_the_request_is_signed_and_asks_for_linux_prices_of_accelerator_types(ec2: str):
-    list(spot_price_history("us-east-1", accelerator_types(), now=NOW, endpoint_url=ec2))
+    list(spot_price_history("us-east-1", accelerator_types(), now=NOW, within=session(), endpoint_url=ec2))
     authorization, form = EC2.seen[0]
     assert authorization.startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
     assert form["ProductDescription.1"] == ["Linux/UNIX"]
@@ -113,7 +115,9 @@ def test_the_request_is_signed_and_asks_for_linux_prices_of_accelerator_types(ec
 
 
 def test_no_document_holds_the_secret_or_the_signature(ec2: str):
-    for document in spot_price_history("us-east-1", ["p5.48xlarge"], now=NOW, endpoint_url=ec2):
+    for document in spot_price_history(
+        "us-east-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2
+    ):
         kept = repr(document.request) + document.body.decode()
         assert SECRET not in kept
         assert "Signature" not in kept
@@ -122,13 +126,13 @@ def test_no_document_holds_the_secret_or_the_signature(ec2: str):
 
 def test_a_region_that_is_not_enabled_is_refused(ec2: str):
     with pytest.raises(RefusedFetchError, match="AuthFailure"):
-        list(spot_price_history("me-central-1", ["p5.48xlarge"], now=NOW, endpoint_url=ec2))
+        list(spot_price_history("me-central-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2))
 
 
 @pytest.mark.slow
 def test_a_region_in_trouble_is_worth_another_attempt(ec2: str):
     with pytest.raises(TransientFetchError, match="Unavailable"):
-        list(spot_price_history("me-south-1", ["p5.48xlarge"], now=NOW, endpoint_url=ec2))
+        list(spot_price_history("me-south-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2))
     assert len(EC2.seen) == 2
 
 
@@ -136,5 +140,5 @@ def test_without_credentials_the_variables_are_named(ec2: str, monkeypatch: pyte
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(MissingCredentialError, match="AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY"):
-        list(spot_price_history("us-east-1", ["p5.48xlarge"], now=NOW, endpoint_url=ec2))
+        session()
     assert EC2.seen == []
