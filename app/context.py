@@ -56,9 +56,9 @@ def settings() -> Settings:
 
 def home() -> Home:
     """Where the ledger lives."""
-    from core.store.database import Home
+    from core.store.database import home_of
 
-    return Home(settings().home)
+    return home_of(settings())
 
 
 def now() -> datetime:

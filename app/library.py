@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from core.config import load_settings
 from core.errors import UsageError
-from core.store.database import Home
+from core.store.database import Home, home_of
 from core.store.held import held_snapshot
 from core.store.lookup import LatestOffer, OfferFilter
 from core.store.lookup import offers as look_up
@@ -300,7 +300,7 @@ def _snapshot(home: Path | str | None) -> Generator[duckdb.DuckDBPyConnection]:
 
 
 def _home(home: Path | str | None) -> Home:
-    return Home(load_settings(os.environ, home=None if home is None else Path(home)).home)
+    return home_of(load_settings(os.environ, home=None if home is None else Path(home)))
 
 
 def _instant(value: When) -> datetime | None:

@@ -87,7 +87,7 @@ def refresh(
         from flows import logs, traces
         from flows.lists import load_bundled
         from flows.notify import notify
-        from flows.pipeline import check_only
+        from flows.dry_run import check_only
         from flows.pipeline import refresh as run
 
         logs.start(os.environ)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from core.errors import ConfigError
 
 FILE = "gpuledger.toml"
-STORES = ("duckdb",)
+STORES = "duckdb, or ducklake:postgres://USER@HOST:PORT/DATABASE?data=/shared/folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +40,36 @@ class NotifySettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LakeAddress:
+    """Where several machines share a ledger: a catalogue in PostgreSQL, Parquet and the archive in one place.
+
+    There is no password here: PostgreSQL's client reads `PGPASSWORD` or `~/.pgpass`, so that the setting may be
+    shown.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    data: str
+    """Folder that all machines see, or `s3://bucket/prefix`."""
+    archive: Path
+    schema: str = "gpuledger"
+    """Of the catalogue's tables, so that several ledgers fit into one database."""
+
+    @property
+    def parquet(self) -> str:
+        return f"{self.data}/parquet/"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings of one invocation."""
 
     home: Path
     """Where the ledger lives; database, archive and snapshots are derived from it."""
     store: str = "duckdb"
+    """`duckdb`, or the address of a lake; see `lake_address`."""
     source_urls: Mapping[str, str] = field(default_factory=dict[str, str])
     """Address overrides by source, for mirrors, proxies and tests."""
     fetch: FetchSettings = field(default_factory=FetchSettings)
@@ -158,9 +182,58 @@ def _webhook(name: str, value: Any) -> str:
 
 
 def _store(name: str, value: Any) -> str:
-    if value not in STORES:
-        raise ConfigError(f"unknown {name} {value!r}; known: {', '.join(STORES)}")
-    return str(value)
+    if not isinstance(value, str) or (value != "duckdb" and not value.startswith(LAKE)):
+        raise ConfigError(f"unknown {name} {value!r}; known: {STORES}")
+    lake_address(value, name=name)
+    return value
+
+
+LAKE = "ducklake:"
+
+
+def lake_address(store: str, *, name: str = "store") -> LakeAddress | None:
+    """The address in a `store` setting; `None` for the embedded store.
+
+    Args:
+        name: of the setting, for the message.
+
+    Raises:
+        ConfigError: a part is missing or not understood.
+    """
+    if not store.startswith(LAKE):
+        return None
+    parts = urlsplit(store.removeprefix(LAKE))
+    if parts.password is not None:
+        raise ConfigError(f"{name} must not hold a password; set PGPASSWORD or write ~/.pgpass")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    known = {"data", "archive", "schema"}
+    data, schema = options.get("data", "").rstrip("/"), options.get("schema", "gpuledger")
+    is_remote = data.startswith("s3://")
+    archive = options.get("archive", "" if is_remote else f"{data}/archive")
+    try:
+        port = parts.port or 5432
+    except ValueError:
+        raise ConfigError(f"{name} names no port that exists: {store!r}; known: {STORES}") from None
+    faults = {
+        "the catalogue must be postgres://": parts.scheme not in {"postgres", "postgresql"},
+        "host or database are missing": not parts.hostname or not parts.path.strip("/"),
+        f"unknown option {sorted(set(options) - known)}": bool(set(options) - known),
+        "data must be an absolute folder or s3://": not (data.startswith("/") or is_remote),
+        "archive must be an absolute folder, since s3:// holds Parquet alone": not archive.startswith("/"),
+        "schema must be a plain name": not (schema.isidentifier() and schema.isascii()),
+    }
+    for fault, is_there in faults.items():
+        if is_there:
+            raise ConfigError(f"{name}: {fault}, in {store!r}; known: {STORES}")
+    return LakeAddress(
+        host=parts.hostname or "",
+        port=port,
+        database=unquote(parts.path.strip("/")),
+        user=unquote(parts.username or "gpuledger"),
+        data=data,
+        archive=Path(archive),
+        schema=schema,
+    )
 
 
 def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

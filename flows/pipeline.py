@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -37,7 +35,7 @@ from core.store.database import Home, turn, turn_of_source, writing
 from core.store.lake import Share, catch_up, recording
 from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish
-from core.store.record import Batch, is_recorded, record
+from core.store.record import is_recorded, record
 from flows.judge import Parsed, judge, read
 from flows.traces import span
 from scrapers.fetch import Fetched, Fetcher, Known
@@ -47,6 +45,9 @@ LOG = logging.getLogger("gpuledger")
 
 RECOVERY = timedelta(days=40)
 """How far back a refresh looks for runs that were fetched and never recorded."""
+
+ABANDONED = timedelta(minutes=15)
+"""From this age on a run that another machine fetched and did not record is taken for left over."""
 
 USER_ALIASES = "gpu_alias.csv"
 
@@ -253,13 +254,20 @@ def source_row(source: Source) -> SourceRow:
     )
 
 
-def record_runs(ledger: Ledger, parsed: Iterable[Parsed], *, do_publish: bool = True) -> CycleReport:
-    """Record runs, and those that an earlier process fetched but never recorded, then publish once."""
+def record_runs(
+    ledger: Ledger, parsed: Sequence[Parsed], *, sources: Sequence[str] = (), do_publish: bool = True
+) -> CycleReport:
+    """Record runs, and those that an earlier process fetched but never recorded, then publish once.
+
+    Args:
+        sources: those whose runs are taken however young, beside those of `parsed`. In an archive that several
+            machines share, a young run of another source is in the hands of its machine.
+    """
     reports: list[RunReport] = []
     with turn(ledger.home):
         with writing(ledger.home) as connection:
             aliases = open_ledger(ledger, connection)
-            left_over, broken = _left_over(ledger, connection, parsed)
+            left_over, broken = _left_over(ledger, connection, parsed, sources)
             for run in sorted([*parsed, *left_over], key=_order):
                 with recording(ledger.home, connection, aliases, run.source.name) as share:
                     if not is_recorded(connection, run.manifest.run_id):
@@ -277,15 +285,19 @@ def _order(run: Parsed) -> str:
 
 
 def _left_over(
-    ledger: Ledger, connection: duckdb.DuckDBPyConnection, parsed: Iterable[Parsed]
+    ledger: Ledger, connection: duckdb.DuckDBPyConnection, parsed: Sequence[Parsed], sources: Sequence[str]
 ) -> tuple[list[Parsed], list[RunReport]]:
     """Runs that an earlier process fetched but never recorded, and those of them that cannot be read."""
-    since = ledger.clock() - RECOVERY
+    now = ledger.clock()
     recorded = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
     ours = {run.manifest.run_id for run in parsed}
+    at_hand = {*sources, *(run.source.name for run in parsed)}
+    young = run_id("", now - ABANDONED) if ledger.home.follows else None
     found: list[Parsed] = []
     broken: list[RunReport] = []
-    for run in ledger.archive.run_ids(since):
+    for run in ledger.archive.run_ids(now - RECOVERY):
+        if young and run > young and run.partition("Z-")[2] not in at_hand:
+            continue
         if run not in recorded and run not in ours:
             try:
                 left = read_run(ledger, ledger.archive.manifest(run))
@@ -350,26 +362,17 @@ def refresh(
         done: called with a source's name and what became of its fetch, for showing progress.
     """
     with span("refresh", sources=[source.name for source in sources]) as note:
-        parsed, notes, skipped = _fetch_all(ledger, sources, fetcher, done)
+        parsed, notes, skipped = fetch_all(ledger, sources, fetcher, done)
         cycle = record_runs(ledger, parsed)
         note(snapshot=cycle.snapshot)
     runs = (replace(report, notes=notes.get(report.run_id, ())) for report in cycle.runs)
     return CycleReport(runs=(*runs, *skipped), snapshot=cycle.snapshot)
 
 
-def check_only(ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher) -> CycleReport:
-    """What a refresh would see now, without a trace: the answers go to a folder that is thrown away."""
-    with TemporaryDirectory(prefix="gpuledger-") as folder:
-        elsewhere = replace(ledger, home=Home(Path(folder)))
-        parsed, _, skipped = _fetch_all(elsewhere, sources, fetcher, lambda source, what: None)
-        aliases = Aliases(ledger.alias_rows())
-        runs = [_dry_report(judge(run, aliases=aliases, previous={}, usd_per_unit={}), run) for run in parsed]
-    return CycleReport(runs=(*runs, *skipped), snapshot=None)
-
-
-def _fetch_all(
+def fetch_all(
     ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher, done: Callable[[str, str], None]
 ) -> tuple[list[Parsed], dict[str, tuple[str, ...]], list[RunReport]]:
+    """Fetch all sources at once: their runs, what the fetcher noted by run, and the sources left out."""
     skipped: list[RunReport] = []
     notes: dict[str, tuple[str, ...]] = {}
 
@@ -389,15 +392,3 @@ def _fetch_all(
         # Each in a copy of this context, so that its spans are part of the refresh.
         fetches = [pool.submit(copy_context().run, one, source) for source in sources]
         return [run for fetch in fetches if (run := fetch.result()) is not None], notes, skipped
-
-
-def _dry_report(batch: Batch, run: Parsed) -> RunReport:
-    return RunReport(
-        source=run.source.name,
-        run_id=run.manifest.run_id,
-        outcome="checked" if batch.outcome == "accepted" else batch.outcome,
-        offers=len(run.offers),
-        skipped=dict(Counter(row.reason for row in run.skipped).most_common()),
-        error=batch.error.message if batch.error else None,
-        url=batch.error.url if batch.error else None,
-    )

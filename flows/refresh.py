@@ -18,7 +18,7 @@ from prefect.tasks import Task, exponential_backoff
 
 from core.config import Settings, load_settings
 from core.errors import GPULedgerError, MissingCredentialError, SourceError, TransientFetchError
-from core.store.database import Home
+from core.store.database import home_of
 from flows import traces
 from flows.notify import notify
 from flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs
@@ -41,7 +41,7 @@ def _settings() -> Settings:
 
 
 def _ledger(settings: Settings) -> Ledger:
-    return Ledger(home=Home(settings.home), sources=EVERY_SOURCE, clock=_clock)
+    return Ledger(home=home_of(settings), sources=EVERY_SOURCE, clock=_clock)
 
 
 def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -98,7 +98,7 @@ def record(run_id: str) -> RunReport:
 def record_failures(source_name: str) -> None:
     """Put runs that were fetched in vain into the ledger, where `status` shows them, and tell the webhook."""
     settings = _settings()
-    cycle = record_runs(_ledger(settings), [])
+    cycle = record_runs(_ledger(settings), [], sources=[source_name])
     notify(settings.notify.webhook, cycle.runs, at=_clock())
     get_run_logger().warning("%s: no answer; every earlier price stays", source_name)
 

@@ -11,7 +11,7 @@ from prefect.artifacts import create_table_artifact
 
 from core.config import load_settings
 from core.errors import CorruptError, SourceError
-from core.store.database import Home
+from core.store.database import home_of
 from flows.audit import audit as look
 from flows.compact import compact as let_go
 from flows.pipeline import Ledger
@@ -19,7 +19,7 @@ from scrapers.archives.registry import EVERY_SOURCE
 
 
 def _ledger() -> Ledger:
-    home = Home(load_settings(os.environ).home)
+    home = home_of(load_settings(os.environ))
     return Ledger(home=home, sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC))
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import duckdb
 
+from core.config import LakeAddress, Settings, lake_address
 from core.errors import StoreError
 from core.store import recover
+from core.store.catalogue import turn_at
 from core.store.lock import held
 
 LEDGER = "ledger.duckdb"
@@ -27,6 +29,8 @@ class Home:
 
     path: Path
     database_name: str = LEDGER
+    lake: LakeAddress | None = None
+    """The shared log that this ledger follows, if it is not the home's own."""
 
     @property
     def database(self) -> Path:
@@ -34,7 +38,7 @@ class Home:
 
     @property
     def archive(self) -> Path:
-        return self.path / "archive"
+        return self.lake.archive if self.lake else self.path / "archive"
 
     @property
     def snapshots(self) -> Path:
@@ -48,6 +52,11 @@ class Home:
     def is_ledger(self) -> bool:
         """Whether this is the ledger itself, of which there are snapshots, and not one that a replay builds."""
         return self.database_name == LEDGER
+
+    @property
+    def follows(self) -> LakeAddress | None:
+        """The shared log that this database is kept up with; a replay builds its own from the archive alone."""
+        return self.lake if self.is_ledger else None
 
     def remove_database(self) -> None:
         """Delete the writer's file and its write-ahead log."""
@@ -69,7 +78,16 @@ class Home:
             self.archive.mkdir(exist_ok=True)
             self.snapshots.mkdir(exist_ok=True)
         except OSError as error:
+            if self.lake is not None and error.filename == str(self.archive):
+                raise StoreError(
+                    f"cannot use {self.archive} as the shared archive: {error.strerror}"
+                ) from error
             raise StoreError(f"cannot use {self.path} as the ledger's home: {error.strerror}") from error
+
+
+def home_of(settings: Settings) -> Home:
+    """The home that the settings name."""
+    return Home(settings.home, lake=lake_address(settings.store))
 
 
 @contextmanager
@@ -93,8 +111,13 @@ def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Ge
         StoreBusyError: another refresh of it kept the turn for longer than `wait_seconds`.
     """
     home.create()
-    with held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=f"another refresh of {source}"):
-        yield
+    whose = f"another refresh of {source}"
+    if home.lake is not None:
+        with turn_at(home.lake, f"fetch/{source}", wait_seconds=wait_seconds, whose=whose):
+            yield
+    else:
+        with held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose):
+            yield
 
 
 NEW_FILE: dict[str, str | bool | int | float | list[str]] = {

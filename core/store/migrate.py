@@ -43,17 +43,16 @@ def migrate(
     source_rows = tuple(sources)
     _apply_migrations(connection)
     print_of_release = _fingerprint(alias_rows, source_rows)
-    if _setting(connection, "reference") == print_of_release:
+    if setting(connection, "reference") == print_of_release:
         return
     with transaction(connection):
         _load_sources(connection, source_rows)
         _load_seeds(connection)
         _load_aliases(connection, alias_rows)
-        _resolve(connection, Aliases(alias_rows))
+        resolve_labels(connection, Aliases(alias_rows))
         for name in sql.files("views"):
             connection.execute(sql.text(name))
-        connection.execute("delete from ledger_setting where name = 'reference'")
-        connection.execute("insert into ledger_setting values ('reference', ?)", [print_of_release])
+        write_setting(connection, "reference", print_of_release)
 
 
 def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:
@@ -81,9 +80,16 @@ def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute("insert into schema_migration values (?, ?)", [name, digest])
 
 
-def _setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+def setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    """A value that the ledger keeps by name."""
     row = connection.execute("select value from ledger_setting where name = ?", [name]).fetchone()
     return row[0] if row else None
+
+
+def write_setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    """Keep a value by name; only inside a transaction."""
+    connection.execute("delete from ledger_setting where name = ?", [name])
+    connection.execute("insert into ledger_setting values (?, ?)", [name, value])
 
 
 def _fingerprint(aliases: tuple[Alias, ...], sources: tuple[SourceRow, ...]) -> str:
@@ -166,7 +172,7 @@ def _load_aliases(connection: duckdb.DuckDBPyConnection, aliases: tuple[Alias, .
     )
 
 
-def _resolve(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
+def resolve_labels(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
     """Give every offer its accelerator again; only the distinct labels are looked up."""
     labels: list[tuple[str, str, Decimal | None]] = connection.execute(
         "select distinct provider, gpu_label, gpu_memory_gib from offer"

@@ -1,0 +1,184 @@
+"""The PostgreSQL server behind a shared ledger: how DuckDB reaches it, and turns that hold across machines.
+
+A turn is an advisory lock of a transaction. The server gives it back when its holder's session ends, however it
+ends: `flock` for several machines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+
+from core.config import LakeAddress
+from core.errors import StoreBusyError, StoreError
+
+SERVER_RETURNS_WITHIN_SECONDS = 60.0
+"""A server that restarts is waited for that long."""
+
+EVERYTHING = "everything"
+"""The turn that all recorders share and that whoever rewrites the lake holds alone."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn that is held."""
+
+    name: str
+    _session: duckdb.DuckDBPyConnection
+
+    def check(self) -> None:
+        """Make sure that it is still held: a server that restarted gave it back.
+
+        Raises:
+            StoreError: it is not.
+        """
+        try:
+            self._session.execute("select * from postgres_query('turns', 'select 1 as held')").fetchall()
+        except duckdb.Error as error:
+            raise StoreError(f"the turn of {self.name} was lost: {_first_line(error)}") from error
+
+
+def load(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
+    """Load DuckDB extensions that were installed as Python packages; nothing is downloaded.
+
+    Raises:
+        StoreError: one is not installed, or is made for another DuckDB.
+    """
+    for name in names:
+        found = find_spec(f"duckdb_extension_{name}")
+        if found is None or found.origin is None:
+            raise StoreError(
+                f"a shared store needs DuckDB's extension {name}: pip install 'gpuledger[scale]'"
+            )
+        made_for = Path(found.origin).parent / "extensions"
+        path = made_for / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+        if not path.exists():
+            versions = ", ".join(sorted(entry.name for entry in made_for.glob("v*"))) or "none"
+            raise StoreError(
+                f"DuckDB's extension {name} is made for {versions} and this is v{duckdb.__version__}:"
+                f" a shared store needs the version of the extra 'gpuledger[scale]'"
+            )
+        connection.execute(f"load {quoted(str(path))}")
+
+
+def libpq(address: LakeAddress) -> str:
+    """The connection string, without a password: the client library finds that itself."""
+    parts = {
+        "host": address.host,
+        "port": address.port,
+        "dbname": address.database,
+        "user": address.user,
+        "application_name": "gpuledger",
+        # A machine that vanished gives its turns back after some 30 s, and a server that vanished is noticed.
+        "connect_timeout": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+    }
+    return " ".join(
+        "{}='{}'".format(name, str(value).replace("\\", "\\\\").replace("'", "\\'"))
+        for name, value in parts.items()
+    )
+
+
+def quoted(text: str) -> str:
+    """A string literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def turn_at(
+    address: LakeAddress, name: str, *, wait_seconds: float, whose: str, shared: str | None = None
+) -> Generator[Turn]:
+    """Hold a turn by that name among all machines of the lake.
+
+    Args:
+        whose: who else may hold it, for the message.
+        shared: a second turn, held together with all others who share it.
+
+    Raises:
+        StoreBusyError: it was not given back within `wait_seconds`.
+        StoreError: the server cannot be reached.
+    """
+    session = _acquire(address, name, shared, wait_seconds, whose)
+    try:
+        yield Turn(name, session)
+    finally:
+        with suppress(duckdb.Error):
+            session.rollback()
+        session.close()
+
+
+def _acquire(
+    address: LakeAddress, name: str, shared: str | None, wait_seconds: float, whose: str
+) -> duckdb.DuckDBPyConnection:
+    locks = [f"pg_try_advisory_xact_lock({_key(address, name)})"]
+    if shared is not None:
+        locks.insert(0, f"pg_try_advisory_xact_lock_shared({_key(address, shared)})")
+    query = quoted(f"select {' and '.join(locks)} as got")
+    busy_at = time.monotonic() + wait_seconds
+    gone_at = time.monotonic() + SERVER_RETURNS_WITHIN_SECONDS
+    while True:
+        session = None
+        try:
+            session = _server(address).cursor()
+            session.begin()
+            row = session.execute(f"select got from postgres_query('turns', {query})").fetchone()
+            if row and row[0]:
+                return session
+            session.rollback()
+        except duckdb.Error as error:
+            _forget(address)
+            if time.monotonic() > gone_at:
+                raise unreachable(address, error) from error
+            time.sleep(0.3)
+        else:
+            if time.monotonic() > busy_at:
+                raise StoreBusyError(f"{whose} has held the turn of {name} for {wait_seconds:g} s")
+            time.sleep(0.05)
+        if session is not None:
+            session.close()
+
+
+def unreachable(address: LakeAddress, error: duckdb.Error) -> StoreError:
+    """What to say when the catalogue does not answer."""
+    where = f"{address.host}:{address.port}/{address.database}"
+    return StoreError(f"the catalogue postgres://{where} does not answer: {_first_line(error)}")
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _key(address: LakeAddress, name: str) -> int:
+    digest = hashlib.sha256(f"gpuledger/{address.schema}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+# One session pool a process: loading the extension for each of twenty sources would take two seconds.
+_servers: dict[LakeAddress, duckdb.DuckDBPyConnection] = {}
+_guard = threading.Lock()
+
+
+def _server(address: LakeAddress) -> duckdb.DuckDBPyConnection:
+    with _guard:
+        if address not in _servers:
+            connection = duckdb.connect()
+            load(connection, "postgres_scanner")
+            connection.execute(f"attach {quoted(libpq(address))} as turns (type postgres, read_only)")
+            _servers[address] = connection
+        return _servers[address]
+
+
+def _forget(address: LakeAddress) -> None:
+    """Sessions of a server that restarted are dead; the next turn opens new ones."""
+    with _guard:
+        _servers.pop(address, None)

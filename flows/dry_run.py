@@ -1,0 +1,39 @@
+"""What a refresh would see now, without a trace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core.alias import Aliases
+from core.store.database import Home
+from core.store.record import Batch
+from flows.judge import Parsed, judge
+from flows.pipeline import CycleReport, Ledger, RunReport, fetch_all
+from scrapers.fetch import Fetcher
+from scrapers.source import Source
+
+
+def check_only(ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher) -> CycleReport:
+    """Fetch and judge; the answers go to a folder that is thrown away."""
+    with TemporaryDirectory(prefix="gpuledger-") as folder:
+        elsewhere = replace(ledger, home=Home(Path(folder)))
+        parsed, _, skipped = fetch_all(elsewhere, sources, fetcher, lambda source, what: None)
+        aliases = Aliases(ledger.alias_rows())
+        runs = [_dry_report(judge(run, aliases=aliases, previous={}, usd_per_unit={}), run) for run in parsed]
+    return CycleReport(runs=(*runs, *skipped), snapshot=None)
+
+
+def _dry_report(batch: Batch, run: Parsed) -> RunReport:
+    return RunReport(
+        source=run.source.name,
+        run_id=run.manifest.run_id,
+        outcome="checked" if batch.outcome == "accepted" else batch.outcome,
+        offers=len(run.offers),
+        skipped=dict(Counter(row.reason for row in run.skipped).most_common()),
+        error=batch.error.message if batch.error else None,
+        url=batch.error.url if batch.error else None,
+    )

