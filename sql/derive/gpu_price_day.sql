@@ -1,107 +1,23 @@
--- grain: one appended row per GPU, purchase option and UTC day from one date to before another
--- A price counts for a day when it was in force at the day's end. An observation of a dated list is believed for
--- its source's fresh_for_seconds. Of several sources of one offer, the one that saw it last speaks, live ones first.
+-- grain: one appended row per GPU, purchase option, provider (null: all) and UTC day from one date to before another
 -- parameters: from_date date, to_date date
 insert into gpu_price_day by name
-with edge as (
-    select
-        $from_date::date::timestamp at time zone 'UTC' as from_at,
-        coalesce(
-            (
-                select max(checkpoint_at) from price_checkpoint
-                where checkpoint_at <= $from_date::date::timestamp at time zone 'UTC'
-            ),
-            '-infinity'::timestamptz
-        ) as base_at
-),
-
--- the last change of each offer on each day; days before from_date count as one
-closing as (
-    select
-        offer_no,
-        greatest(observed_at::date, $from_date::date - 1) as change_date,
-        max(observed_at) as observed_at,
-        arg_max({'amount': amount, 'upfront_amount': upfront_amount, 'currency': currency, 'unit': unit}, observed_at)
-            as price
-    from price_change
-    where
-        observed_at > (select base_at from edge)
-        and observed_at < $to_date::date::timestamp at time zone 'UTC'
-    group by offer_no, change_date
-    union all
-    select
-        offer_no, $from_date::date - 2, changed_at,
-        {'amount': amount, 'upfront_amount': upfront_amount, 'currency': currency, 'unit': unit}
-    from price_checkpoint
-    where checkpoint_at = (select base_at from edge)
-),
-
-bounded as (
-    select
-        *,
-        lead(change_date, 1, $to_date::date) over (partition by offer_no order by change_date) as next_date
-    from closing
-),
-
-usd as (
-    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
-    union all
-    select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
-),
-
-priced as (
-    select
-        offer.offer_id, offer.gpu_id, offer.purchase_option, offer.provider, offer.source, source.kind, bounded.observed_at,
-        greatest(bounded.change_date, $from_date::date) as from_date,
-        if(
-            source.kind = 'archive',
-            least(bounded.next_date, (bounded.observed_at + to_seconds(source.fresh_for_seconds))::date + 1),
-            bounded.next_date
-        ) as to_date,
-        usd_per_hour_of(
-            bounded.price.amount, bounded.price.upfront_amount, bounded.price.unit, offer.gpu_count, offer.term_months,
-            usd.usd_per_unit
-        ) / offer.gpu_count as usd_per_gpu_hour
-    from bounded
-    inner join offer on bounded.offer_no = offer.offer_no
-    inner join source on offer.source = source.source
-    asof inner join usd on bounded.price.currency = usd.currency and bounded.observed_at >= usd.rate_at
-    where bounded.price.amount is not null and offer.gpu_id is not null
-),
-
-daily as (
-    select *, unnest(range(from_date::timestamp, to_date::timestamp, interval 1 day))::date as price_date
-    from priced
-    where to_date > from_date
-),
-
-doubled as (
-    select offer_id from offer group by offer_id having count(*) > 1
-),
-
-spoken as (
-    select * from daily where offer_id not in (select offer_id from doubled)
-    union all
-    select *
-    from daily
-    where offer_id in (select offer_id from doubled)
-    qualify row_number() over (
-        partition by offer_id, price_date order by kind = 'live' desc, observed_at desc, source
-    ) = 1
-)
-
 select
     price_date,
     gpu_id,
     purchase_option,
+    provider,
     count(*) as offers,
     count(distinct provider) as providers,
     min(usd_per_gpu_hour) as min_usd_per_gpu_hour,
     quantile_disc(usd_per_gpu_hour, 0.1) as p10_usd_per_gpu_hour,
+    quantile_disc(usd_per_gpu_hour, 0.25) as p25_usd_per_gpu_hour,
     quantile_disc(usd_per_gpu_hour, 0.5) as median_usd_per_gpu_hour,
+    quantile_disc(usd_per_gpu_hour, 0.75) as p75_usd_per_gpu_hour,
     quantile_disc(usd_per_gpu_hour, 0.9) as p90_usd_per_gpu_hour,
     arg_min(provider, (usd_per_gpu_hour, provider)) as cheapest_provider
-from spoken
-where usd_per_gpu_hour is not null
-group by price_date, gpu_id, purchase_option
-order by price_date, gpu_id, purchase_option;
+from offer_day_wanted(
+    null::varchar[], null::varchar[], null::varchar, null::varchar[], null::varchar[], null::integer, null::integer,
+    $from_date::date, $to_date::date
+)
+group by grouping sets ((price_date, gpu_id, purchase_option), (price_date, gpu_id, purchase_option, provider))
+order by price_date, gpu_id, purchase_option, provider nulls first;

@@ -7,24 +7,12 @@ select
     history.gpu_id, history.gpu_count, history.purchase_option, history.term_months, history.payment,
     history.amount, history.currency, history.unit, history.usd_per_hour, history.usd_per_gpu_hour,
     history.source, history.confidence, history.offer_id
-from price_history_of($gpu_ids::varchar[]) as history
-left join region on history.provider = region.provider and history.region = region.region
+from price_history_wanted(
+    $gpu_ids::varchar[], $providers::varchar[], $region::varchar, $tiers::varchar[], $purchase_options::varchar[],
+    $min_count::integer, $max_count::integer, null::timestamptz
+) as history
 where
-    ($providers::varchar[] is null or list_contains($providers::varchar[], history.provider))
-    and (
-        $region::varchar is null
-        or lower(history.region) = lower($region::varchar)
-        or region.country = upper($region::varchar)
-        or region.continent = upper($region::varchar)
-    )
-    and ($tiers::varchar[] is null or list_contains($tiers::varchar[], history.tier))
-    and (
-        $purchase_options::varchar[] is null
-        or list_contains($purchase_options::varchar[], history.purchase_option)
-    )
-    and ($min_count::integer is null or history.gpu_count >= $min_count::integer)
-    and ($max_count::integer is null or history.gpu_count <= $max_count::integer)
-    and ($since::timestamptz is null or history.valid_to is null or history.valid_to > $since::timestamptz)
+    ($since::timestamptz is null or history.valid_to is null or history.valid_to > $since::timestamptz)
     and ($until::timestamptz is null or history.valid_from <= $until::timestamptz)
 order by history.valid_from, history.provider, history.instance_type, history.region, history.offer_id, history.source
 limit coalesce($max_rows::integer, 9223372036854775807);

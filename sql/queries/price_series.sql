@@ -2,25 +2,12 @@
 -- parameters: gpu_ids varchar[], providers varchar[], region varchar, tiers varchar[], purchase_options varchar[],
 --             min_count integer, max_count integer, since timestamptz, until timestamptz, every varchar, stat varchar
 with chosen as (
-    select history.*
-    from price_history_of($gpu_ids::varchar[]) as history
-    left join region on history.provider = region.provider and history.region = region.region
-    where
-        ($providers::varchar[] is null or list_contains($providers::varchar[], history.provider))
-        and (
-            $region::varchar is null
-            or lower(history.region) = lower($region::varchar)
-            or region.country = upper($region::varchar)
-            or region.continent = upper($region::varchar)
-        )
-        and ($tiers::varchar[] is null or list_contains($tiers::varchar[], history.tier))
-        and (
-            $purchase_options::varchar[] is null
-            or list_contains($purchase_options::varchar[], history.purchase_option)
-        )
-        and ($min_count::integer is null or history.gpu_count >= $min_count::integer)
-        and ($max_count::integer is null or history.gpu_count <= $max_count::integer)
-        and history.usd_per_gpu_hour is not null
+    select *
+    from price_history_wanted(
+        $gpu_ids::varchar[], $providers::varchar[], $region::varchar, $tiers::varchar[], $purchase_options::varchar[],
+        $min_count::integer, $max_count::integer, $since::timestamptz
+    )
+    where usd_per_gpu_hour is not null
 ),
 
 step as (

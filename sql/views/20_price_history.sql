@@ -1,21 +1,43 @@
--- grain: one row per source, offer and interval in which its price did not change, of some GPUs or all (null)
--- The offers are chosen before the log is put in order, so that one GPU's history does not cost that of all.
-create or replace macro price_history_of(gpu_ids) as table
+-- grain: one row per source, offer and interval in which its price did not change, of the offers wanted (see offer_wanted)
+-- since_at, null or a time: intervals that ended before it may be missing, and one of a dated list that began before it
+-- may begin late. Reading then starts at the last state that was written down before that time.
+create or replace macro price_history_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, since_at) as table
 with wanted as (
-    select offer.*, source.kind, source.confidence
-    from offer
-    inner join source on offer.source = source.source
-    where gpu_ids is null or list_contains(gpu_ids, offer.gpu_id)
+    select * from offer_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count)
+),
+
+base as (
+    select
+        coalesce(
+            (select max(checkpoint_at) from price_checkpoint where checkpoint_at <= since_at), '-infinity'::timestamptz
+        ) as base_at
 ),
 
 -- Dated lists repeat a price that did not change; the log of a live source never does.
 stepped as (
-    select price_change.*
+    select offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
     from price_change
-    where offer_no in (select offer_no from wanted where kind <> 'archive')
+    where
+        -- said twice, so that planning drops the comparison where no time is given: it costs a fifth
+        (since_at is null or observed_at > (select base_at from base))
+        and offer_no in (select offer_no from wanted where kind <> 'archive')
     union all
-    select price_change.*
-    from price_change
+    select offer_no, changed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
+    from price_checkpoint
+    where
+        checkpoint_at = (select base_at from base)
+        and offer_no in (select offer_no from wanted where kind <> 'archive')
+    union all
+    select *
+    from (
+        select offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
+        from price_change
+        where since_at is null or observed_at > (select base_at from base)
+        union all
+        select offer_no, changed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
+        from price_checkpoint
+        where checkpoint_at = (select base_at from base)
+    )
     where offer_no in (select offer_no from wanted where kind = 'archive')
     window by_time as (partition by offer_no order by observed_at)
     qualify
@@ -86,6 +108,16 @@ select
 from rated
 inner join wanted as offer on rated.offer_no = offer.offer_no
 where rated.amount is not null;
+
+comment on macro table price_history_wanted is
+    'Rows of price_history of the offers that offer_wanted chooses, and from about since_at on (null: all).';
+
+create or replace macro price_history_of(gpu_ids) as table
+select *
+from price_history_wanted(
+    gpu_ids, null::varchar[], null::varchar, null::varchar[], null::varchar[], null::integer, null::integer,
+    null::timestamptz
+);
 
 comment on macro table price_history_of is
     'Rows of price_history for a list of gpu_id, much quicker than a filter on the view; null: all.';

@@ -3,7 +3,8 @@ create or replace view gpu_price_index as
 select
     price_date, gpu_id, purchase_option, min_usd_per_gpu_hour, p10_usd_per_gpu_hour, median_usd_per_gpu_hour,
     p90_usd_per_gpu_hour, providers, offers, cheapest_provider
-from gpu_price_day;
+from gpu_price_day
+where provider is null;
 
 comment on view gpu_price_index is
     'One row per GPU, purchase option and past UTC day: what it cost over all offers in force at the day''s end.';

@@ -109,6 +109,39 @@ def test_the_index_of_a_day_is_that_of_the_offers_in_force_at_its_end(ledger):
         assert len(found) > 50
 
 
+def test_the_day_of_a_provider_is_that_of_its_offers_alone(ledger):
+    derive(ledger, now=year.at_hour(HOURS))
+    midnight = datetime(2025, 1, 3, tzinfo=UTC) - timedelta(microseconds=1)
+    expected = ledger.execute(
+        "select gpu_id, purchase_option, provider, count(*), min(usd_per_gpu_hour),"
+        " quantile_disc(usd_per_gpu_hour, 0.25), quantile_disc(usd_per_gpu_hour, 0.75)"
+        " from offers_as_of($at::timestamptz) group by all order by all",
+        {"at": midnight},
+    ).fetchall()
+    found = ledger.execute(
+        "select gpu_id, purchase_option, provider, offers, min_usd_per_gpu_hour, p25_usd_per_gpu_hour,"
+        " p75_usd_per_gpu_hour from gpu_price_day where price_date = date '2025-01-02' and provider is not null"
+        " order by all"
+    ).fetchall()
+    assert found == expected
+    assert len({row[2] for row in found}) > 5
+
+
+def test_history_from_a_time_on_is_the_end_of_the_whole_history(ledger, monkeypatch):
+    """Reading begins at a checkpoint; the intervals that reach beyond the time are the same."""
+    monkeypatch.setattr(derive_module, "ROWS_APART", 200)
+    derive(ledger, now=year.at_hour(HOURS))
+    since = year.at_hour(HOURS - 30)
+    nobody = "null::varchar[], null::varchar[], null::varchar, null::varchar[], null::varchar[], null, null"
+    reaching = "where valid_to is null or valid_to > $since::timestamptz order by all"
+    found = ledger.execute(
+        f"select * from price_history_wanted({nobody}, $since::timestamptz) {reaching}", {"since": since}
+    ).fetchall()
+    assert found == ledger.execute(f"select * from price_history {reaching}", {"since": since}).fetchall()
+    assert len(found) > 100
+    assert ledger.execute("select count(*) from price_checkpoint").fetchone()[0] > 0
+
+
 def test_days_added_one_by_one_are_the_days_of_a_rebuild(ledger, monkeypatch):
     monkeypatch.setattr(derive_module, "ROWS_APART", 200)
     query = "select * from gpu_price_day order by all"

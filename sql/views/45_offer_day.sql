@@ -1,0 +1,104 @@
+-- grain: one row per offer wanted (see offer_wanted) and UTC day from one date to before another, at whose end it was on sale
+-- A price counts for a day when it was in force at the day's end. An observation of a dated list is believed for
+-- its source's fresh_for_seconds. Of several sources of one offer, the one that saw it last speaks, live ones first.
+create or replace macro offer_day_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, first_date, end_date) as table
+with wanted as (
+    select * from offer_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count) where gpu_id is not null
+),
+
+edge as (
+    select
+        first_date::timestamp at time zone 'UTC' as from_at,
+        coalesce(
+            (
+                select max(checkpoint_at) from price_checkpoint
+                where checkpoint_at <= first_date::timestamp at time zone 'UTC'
+            ),
+            '-infinity'::timestamptz
+        ) as base_at
+),
+
+-- the last change of each offer on each day; days before the first count as one
+closing as (
+    select
+        offer_no,
+        greatest(observed_at::date, first_date - 1) as change_date,
+        max(observed_at) as observed_at,
+        arg_max({'amount': amount, 'upfront_amount': upfront_amount, 'currency': currency, 'unit': unit}, observed_at)
+            as price
+    from price_change
+    where
+        observed_at > (select base_at from edge)
+        and observed_at < end_date::timestamp at time zone 'UTC'
+        and offer_no in (select offer_no from wanted)
+    group by offer_no, change_date
+    union all
+    select
+        offer_no, first_date - 2, changed_at,
+        {'amount': amount, 'upfront_amount': upfront_amount, 'currency': currency, 'unit': unit}
+    from price_checkpoint
+    where checkpoint_at = (select base_at from edge) and offer_no in (select offer_no from wanted)
+),
+
+bounded as (
+    select
+        *,
+        lead(change_date, 1, end_date) over (partition by offer_no order by change_date) as next_date
+    from closing
+),
+
+usd as (
+    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+    union all
+    select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
+),
+
+priced as (
+    select
+        offer.offer_id, offer.gpu_id, offer.purchase_option, offer.provider, offer.source, offer.kind,
+        bounded.observed_at,
+        greatest(bounded.change_date, first_date) as from_date,
+        if(
+            offer.kind = 'archive',
+            least(bounded.next_date, (bounded.observed_at + to_seconds(offer.fresh_for_seconds))::date + 1),
+            bounded.next_date
+        ) as to_date,
+        usd_per_hour_of(
+            bounded.price.amount, bounded.price.upfront_amount, bounded.price.unit, offer.gpu_count, offer.term_months,
+            usd.usd_per_unit
+        ) / offer.gpu_count as usd_per_gpu_hour
+    from bounded
+    inner join wanted as offer on bounded.offer_no = offer.offer_no
+    asof inner join usd on bounded.price.currency = usd.currency and bounded.observed_at >= usd.rate_at
+    where bounded.price.amount is not null
+),
+
+daily as (
+    select *, unnest(range(from_date::timestamp, to_date::timestamp, interval 1 day))::date as price_date
+    from priced
+    where to_date > from_date
+),
+
+doubled as (
+    select offer_id from wanted group by offer_id having count(*) > 1
+),
+
+spoken as (
+    select * from daily where offer_id not in (select offer_id from doubled)
+    union all
+    select *
+    from daily
+    where offer_id in (select offer_id from doubled)
+    qualify row_number() over (
+        partition by offer_id, price_date order by kind = 'live' desc, observed_at desc, source
+    ) = 1
+)
+
+select
+    price_date, offer_id, gpu_id, purchase_option, provider,
+    usd_per_gpu_hour::decimal(18, 6) as usd_per_gpu_hour
+from spoken
+where usd_per_gpu_hour is not null;
+
+comment on macro table offer_day_wanted is
+    'One row per offer that offer_wanted chooses and UTC day from first_date to before end_date, each identity once.';
