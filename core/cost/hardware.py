@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
 
 from core.cost.market import Machine
 from core.errors import InvalidPlanError, UnknownGPUError
-from core.estimate.batch import hardware, sweep
-from core.estimate.estimate import Estimate, estimate, quoted
-from core.estimate.measured import Measurement, narrowed
-from core.estimate.search import Candidate, refusal, search
+from core.estimate.estimate import Estimate
+from core.estimate.measured import Measurement
+from core.estimate.sweep import Candidate, Hardware, refusal, sweep
 from core.gpu import GPU, gpu
 from core.plan import TrainingPlan
 
@@ -266,38 +265,13 @@ def _estimates(
             # within one node it makes no difference how many further GPUs the node has
             node_gpus = count.instance_gpus if count.instances > 1 else count.gpus
             wanted.setdefault(count.physical(machine), node_gpus)
-    if plan.is_quoted:
-        return dict(_quoted(plan, wanted))
     rows = [Candidate(gpu=gpu(key.gpu_id), gpus=key.gpus, gpus_per_node=n) for key, n in wanted.items()]
-    if measurements:
-        found = (narrowed(each, plan, measurements) for each in search(plan, rows))
-        return {Physical(e.gpu_id, e.gpus, e.nodes): _of(e) for e in found}
-    # columns first: whole records of some hundred choices take ten times as long, and few are looked at
-    (swept,) = sweep([plan], hardware(rows)) if rows else (None,)
-    if swept is None:
+    if not rows:
         return {}
+    swept = sweep(plan, Hardware(rows), measurements)
+    columns = zip(wanted, swept.wall_hours.tolist(), swept.fits.tolist(), strict=True)
     return {
-        key: _Ran(
-            hours,
-            bool(fits),
-            _Once(partial(estimate, plan, row.gpu, row.gpus, gpus_per_node=row.gpus_per_node)),
-        )
-        for key, row, hours, fits in zip(
-            wanted, rows, swept.wall_hours.tolist(), swept.fits.tolist(), strict=True
-        )
+        key: _Ran(hours, fits, _Once(partial(swept.estimate, position)))
+        for position, (key, hours, fits) in enumerate(columns)
         if not math.isnan(hours)
     }
-
-
-def _of(found: Estimate) -> _Ran:
-    return _Ran(found.wall_hours.mid, found.fits is not False, _Once(lambda: found))
-
-
-def _quoted(plan: TrainingPlan, wanted: Mapping[Physical, int]) -> Iterator[tuple[Physical, _Ran]]:
-    for key, size in wanted.items():
-        try:
-            yield key, _of(quoted(plan, gpu(key.gpu_id), key.gpus, size))
-        except InvalidPlanError as error:
-            # hours that this GPU cannot keep; another one may
-            if error.field != "hardware.mfu":
-                raise

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.cost.hardware import Limits, Machine, options
 from core.errors import EstimateError, UsageError
-from core.estimate.search import refusal
+from core.estimate.sweep import refusal
 from core.estimate.workload import demand
 from core.gpu import GPU, gpus
 from core.plan import TrainingPlan

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from core.errors import DoesNotFitError, EstimateError, InvalidPlanError, UnknownGPUError
 from core.estimate.estimate import Estimate, estimate
 from core.estimate.measured import Measurement, narrowed
-from core.estimate.search import refusal, smallest_fit
+from core.estimate.search import smallest_fit
+from core.estimate.sweep import refusal
 from core.gpu import GPU, gpus
 from core.plan import TrainingPlan
 from core.spec import parse_spec

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.errors import InvalidPlanError
-from core.estimate.choice import Choice, Hours, Row, choose, hours, problem
+from core.estimate.choice import Choice
 from core.estimate.constants import Constants, constants
 from core.estimate.device import device, network_bytes_per_second, precision_on
-from core.estimate.throughput import Device
+from core.estimate.grid import Grid, Hours, Place
 from core.estimate.workload import Demand, demand
 from core.gpu import GPU
 from core.plan import HoursRange, TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
-# larger counts are looked at too, so that speed per GPU never grows with their number
-MOST_GPUS = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,26 +87,16 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
     per_node = gpus_per_node or plan.hardware.gpus_per_node or gpu.gpus_per_node
     if plan.is_quoted:
         return quoted(plan, gpu, gpus, per_node)
-    k = constants()
-    need = demand(plan)
-    doublings = max(7, (MOST_GPUS // gpus).bit_length())
-    counts = [gpus << doubling for doubling in range(doublings)]
-    of = problem([_row(need, gpu, count, per_node) for count in counts])
-    choice = choose(of, k)
+    k, need = constants(), demand(plan)
+    choice, time = Grid([place(gpu, gpus, per_node)], {gpu.gpu_id: device(plan, gpu)}).run(need, k)
     if not choice.is_possible[0]:
         raise InvalidPlanError("hardware", f"the parallelism given does not divide {gpus} GPUs")
-    time = hours(choice, of, [gpu.gpu_id] * len(counts))
     return assembled(need, choice, time, 0, gpu, gpus, per_node, k)
 
 
-def _row(need: Demand, gpu: GPU, gpus: int, gpus_per_node: int, rates: Device | None = None) -> Row:
-    return Row(
-        need=need,
-        device=rates or device(need.plan, gpu),
-        gpus=gpus,
-        gpus_per_node=gpus_per_node,
-        gpu_memory_gib=gpu.memory_gib or 0.0,
-    )
+def place(gpu: GPU, gpus: int, gpus_per_node: int) -> Place:
+    """A hardware choice as a row of a grid."""
+    return Place(gpu.gpu_id, gpus, gpus_per_node, gpu.memory_gib or 0.0)
 
 
 def assembled(
@@ -272,28 +259,3 @@ def _quoted_hours(plan: TrainingPlan, gpus: int) -> tuple[Range, Range]:
 
 def _range(hours: HoursRange, factor: float = 1.0) -> Range:
     return Range(low=hours.low * factor, mid=hours.mid * factor, high=hours.high * factor)
-
-
-def estimates(
-    plan: TrainingPlan, rows: Sequence[tuple[GPU, int, int]], k: Constants | None = None
-) -> list[Estimate]:
-    """Estimates of one plan for many (gpu, gpus, gpus per node), in one sweep and in their order.
-
-    Raises:
-        InvalidPlanError: the plan cannot run on one of them; ask `search.refusal` first.
-    """
-    if plan.is_quoted:
-        return [quoted(plan, gpu, gpus, per_node) for gpu, gpus, per_node in rows]
-    if not rows:
-        return []
-    k = k or constants()
-    need = demand(plan)
-    rates = {gpu.gpu_id: device(plan, gpu) for gpu in {gpu.gpu_id: gpu for gpu, _, _ in rows}.values()}
-    of = problem([_row(need, *row, rates[row[0].gpu_id]) for row in rows])
-    choice = choose(of, k)
-    time = hours(choice, of, [(gpu.gpu_id, per_node) for gpu, _, per_node in rows])
-    return [
-        assembled(need, choice, time, row, gpu, gpus, per_node, k)
-        for row, (gpu, gpus, per_node) in enumerate(rows)
-        if choice.is_possible[row]
-    ]

@@ -1,7 +1,7 @@
 """How a job is divided: the degrees of parallelism, the micro-batch and what is recomputed.
 
-A `Layout` holds one division or arrays of many. `layouts` lists the divisions worth trying for one plan:
-those the plan fixes, else the usual ones, tensor parallelism inside a node (Megatron-LM, arXiv:2104.04473,
+A `Layout` holds one division or arrays of many. `divisions` lists those worth trying for one plan:
+those that it fixes, else the usual ones, tensor parallelism inside a node (Megatron-LM, arXiv:2104.04473,
 section 5.4.1).
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.estimate.architecture import Architecture
 from core.plan import Hardware, TrainingPlan
 
 RECOMPUTATION = ("none", "selective", "full")
@@ -68,8 +70,8 @@ class Layout:
         }
 
 
-def _powers(limit: int) -> list[int]:
-    return [1 << k for k in range(limit.bit_length()) if 1 << k <= limit]
+def _powers(limit: int) -> tuple[int, ...]:
+    return tuple(1 << k for k in range(limit.bit_length()) if 1 << k <= limit)
 
 
 def states_division(hardware: Hardware) -> bool:
@@ -98,31 +100,60 @@ def _is_usual(tensor: int, pipeline: int, context: int, sharding: int, level: in
     return level == 1 or not automatic or (sharding == 3 and tensor == 1)
 
 
-def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: float) -> Layout:
-    """The divisions worth trying for a plan, as columns; `fitted` joins them with GPU counts."""
-    hw = plan.hardware.model_copy(update=stated_degrees(plan.hardware))
-    tensors = [hw.tensor_parallel] if hw.tensor_parallel else _powers(8)
-    pipelines = [hw.pipeline_parallel] if hw.pipeline_parallel else [p for p in _powers(16) if p <= layers]
-    if hw.expert_parallel:
-        expert_degrees = [hw.expert_parallel]
-    else:
-        expert_degrees = [e for e in (1, 8, 64) if experts % e == 0] if experts > 1 else [1]
-    shardings = [SHARDING.index(hw.sharding)] if hw.sharding else [1, 3]
-    automatic = plan.activation_recomputation == "auto"
-    levels = [1, 2] if automatic else [RECOMPUTATION.index(plan.activation_recomputation)]
+class Tried(NamedTuple):
+    """What is tried of each part of a division, and what decides which combinations are usual."""
+
+    tensor: tuple[int, ...]
+    pipeline: tuple[int, ...]
+    virtual: int | None
+    context: tuple[int, ...]
+    expert: tuple[int, ...]
+    sharding: tuple[int, ...]
+    levels: tuple[int, ...]
+    layers: int
+    is_open: bool
+    """The plan leaves all of the division open."""
+    is_automatic: bool
+    """Recomputation is chosen."""
+
+
+def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float) -> Tried:
+    """What is worth trying for a plan; equal for plans with the same divisions."""
+    hw, given = plan.hardware, stated_degrees(plan.hardware)
+    layers, experts = architecture.layers, architecture.experts
+    tensor = hw.tensor_parallel or given.get("tensor_parallel")
+    pipeline = hw.pipeline_parallel or given.get("pipeline_parallel")
+    context = hw.context_parallel or given.get("context_parallel")
     # long sequences may be split over GPUs; shorter ones gain nothing
-    contexts = [1, 2, 4, 8] if sequence_length >= LONG_SEQUENCE else [1]
-    contexts = [hw.context_parallel] if hw.context_parallel else contexts
-    free = not states_division(plan.hardware)
+    contexts = (1, 2, 4, 8) if sequence_length >= LONG_SEQUENCE else (1,)
+    spread = tuple(e for e in (1, 8, 64) if experts % e == 0) if experts > 1 else (1,)
+    automatic = plan.activation_recomputation == "auto"
+    return Tried(
+        tensor=(tensor,) if tensor else _powers(8),
+        pipeline=(pipeline,) if pipeline else tuple(p for p in _powers(16) if p <= layers),
+        virtual=hw.virtual_pipeline,
+        context=(context,) if context else contexts,
+        expert=(hw.expert_parallel,) if hw.expert_parallel else spread,
+        sharding=(SHARDING.index(hw.sharding),) if hw.sharding else (1, 3),
+        levels=(1, 2) if automatic else (RECOMPUTATION.index(plan.activation_recomputation),),
+        layers=layers,
+        is_open=not states_division(hw),
+        is_automatic=automatic,
+    )
+
+
+@lru_cache(maxsize=256)
+def divisions(of: Tried) -> Layout:
+    """The divisions worth trying, as columns, on one GPU; a count of GPUs is put in by who uses them."""
     rows = [
-        (t, p, hw.virtual_pipeline or (2 if free and p > 1 and layers % (2 * p) == 0 else 1), c, e, z, r)
-        for t, p, c, e, z, r in product(tensors, pipelines, contexts, expert_degrees, shardings, levels)
-        if not free or _is_usual(t, p, c, z, r, automatic)
+        (t, p, of.virtual or (2 if of.is_open and p > 1 and of.layers % (2 * p) == 0 else 1), c, e, z, r)
+        for t, p, c, e, z, r in product(of.tensor, of.pipeline, of.context, of.expert, of.sharding, of.levels)
+        if not of.is_open or _is_usual(t, p, c, z, r, of.is_automatic)
     ]
-    rows = rows or [(1, 1, 1, 1, 1, 1, 1)]
-    columns = np.array(rows, float).T
+    columns = np.array(rows or [(1, 1, 1, 1, 1, 1, 1)], float).T
+    ones = np.ones(columns.shape[1])
     return Layout(
-        gpus=np.ones(len(rows)),
+        gpus=ones,
         tensor_parallel=columns[0],
         pipeline_parallel=columns[1],
         virtual_pipeline=columns[2],
@@ -130,8 +161,8 @@ def divisions(plan: TrainingPlan, layers: int, experts: int, sequence_length: fl
         expert_parallel=columns[4],
         sharding=columns[5],
         recomputation=columns[6],
-        micro_batch_size=np.ones(len(rows)),
-        gpus_per_node=np.ones(len(rows)),
+        micro_batch_size=ones,
+        gpus_per_node=ones,
     )
 
 

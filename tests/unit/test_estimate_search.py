@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from core.errors import DoesNotFitError, InvalidPlanError
-from core.estimate.batch import estimate_plan, frugal, hardware, json_lines, read_plans, sweep
+from core.estimate.batch import estimate_plan, frugal, json_lines, read_plans
 from core.estimate.estimate import estimate
 from core.estimate.interruption import best_interval_hours, expected_wall_hours
 from core.estimate.measured import append, narrowed, read, read_run
-from core.estimate.search import Candidate, best, refusal, search, seed_candidates, smallest_fit
+from core.estimate.search import best, hardware_for, smallest_fit
+from core.estimate.sweep import Candidate, Hardware, refusal, sweep
 from core.gpu import gpu
 from core.plan import plan_from_mapping, preset_plan
 
@@ -29,25 +30,36 @@ tokens_per_second = 230000
 """
 
 
-def candidates(gpu_id: str, counts: tuple[int, ...]) -> list[Candidate]:
-    return [Candidate(gpu=gpu(gpu_id), gpus=n, gpus_per_node=8) for n in counts]
+def on(counts: tuple[int, ...], *gpu_ids: str) -> Hardware:
+    return Hardware(Candidate(gpu=gpu(g), gpus=n, gpus_per_node=8) for g in gpu_ids for n in counts)
 
 
-def test_the_search_agrees_with_the_single_estimate() -> None:
-    plan = preset_plan("llama-2-7b")
-    counts = (64, 128, 256, 512, 1024, 2048, 4096)
-    found = search(plan, candidates(A100, counts))
-    assert [e.gpus for e in found] == list(counts)
-    for one in found[:4]:
-        assert one.wall_hours.mid == pytest.approx(
-            estimate(plan, gpu(A100), one.gpus).wall_hours.mid, rel=1e-6
-        )
+@pytest.mark.parametrize("name", ["llama-2-7b", "llama-2-70b", "mixtral-8x7b", "llama-3-8b-full_finetune"])
+def test_a_sweep_gives_the_estimate_of_each_choice(name: str) -> None:
+    plan, counts = preset_plan(name), (4, 8, 64, 512, 4096)
+    chosen = on(counts, A100, "h100-sxm-80gb", "v100-sxm-16gb")
+    found = sweep(plan, chosen)
+    for position, at in enumerate(chosen.candidates):
+        alone = estimate(plan, at.gpu, at.gpus)
+        assert found.wall_hours[position] == pytest.approx(alone.wall_hours.mid, rel=1e-12)
+        assert bool(found.fits[position]) == alone.fits
+        assert found.estimate(position) == alone
 
 
-def test_gpus_that_refuse_the_plan_are_left_out_with_their_reason() -> None:
+def test_a_stated_utilisation_decides_the_hours_of_a_sweep() -> None:
+    plan = plan_from_mapping({"model": "llama-2-7b", "training_tokens": 1e11, "hardware": {"mfu": 0.4}})
+    found = sweep(plan, on((64,), A100))
+    assert found.wall_hours[0] == pytest.approx(estimate(plan, gpu(A100), 64).wall_hours.mid, rel=1e-12)
+
+
+def test_quoted_hours_are_swept_as_given() -> None:
+    plan = plan_from_mapping({"hardware": {"wall_hours": 30}})
+    assert sweep(plan, on((8, 16), A100)).wall_hours.tolist() == [30.0, 30.0]
+
+
+def test_gpus_that_refuse_the_plan_have_no_hours_and_a_reason() -> None:
     plan = plan_from_mapping({"model": "llama-2-7b", "precision": "fp8"})
-    found = search(plan, [*candidates(A100, (64,)), *candidates("h100-sxm-80gb", (64,))])
-    assert [e.gpu_id for e in found] == ["h100-sxm-80gb"]
+    assert np.isnan(sweep(plan, on((64,), A100, "h100-sxm-80gb")).wall_hours).tolist() == [True, False]
     assert "no fp8" in str(refusal(plan, gpu(A100)))
     assert refusal(plan, gpu("h100-sxm-80gb")) is None
 
@@ -66,7 +78,7 @@ def test_what_fits_nowhere_says_by_how_much() -> None:
 
 def test_the_fastest_choice_is_not_the_one_of_fewest_gpu_hours() -> None:
     plan = preset_plan("llama-2-7b")
-    found = search(plan, seed_candidates(plan, [gpu(A100)]))
+    found = sweep(plan, on((8, 64, 512, 4096), A100))
     fastest, frugal = best(found, plan, "fastest"), best(found, plan)
     assert fastest.wall_hours.mid < frugal.wall_hours.mid
     assert frugal.gpu_hours.mid < fastest.gpu_hours.mid
@@ -82,7 +94,7 @@ def test_a_deadline_is_met_or_refused_with_the_fastest_time() -> None:
 
 def test_most_gpus_bounds_the_search() -> None:
     plan = plan_from_mapping({"model": "gpt2", "constraints": {"max_gpus": 4}})
-    assert max(c.gpus for c in seed_candidates(plan)) <= 4
+    assert max(c.gpus for c in hardware_for(plan).candidates) == 4
 
 
 def test_a_batch_answers_every_line_also_the_wrong_ones() -> None:
@@ -101,21 +113,12 @@ def test_a_wrong_line_is_named_by_its_number() -> None:
         list(read_plans(['{"model": "gpt2"}', '{"modle": "gpt2"}']))
 
 
-def test_a_sweep_gives_the_hours_of_the_search() -> None:
-    plan, choices = preset_plan("llama-3-8b"), candidates("h100-sxm-80gb", (8, 64, 512))
-    (columns,) = sweep([plan], hardware(choices))
-    assert columns.wall_hours == pytest.approx([e.wall_hours.mid for e in search(plan, choices)])
-    refused = plan_from_mapping({"model": "gpt2", "precision": "fp8"})
-    (columns,) = sweep([refused], hardware(candidates(A100, (8,))))
-    assert np.isnan(columns.wall_hours).all()
-
-
 def test_the_frugal_choice_of_many_plans_is_that_of_each() -> None:
     plans = [preset_plan(name) for name in ("gpt2", "llama-3-8b-qlora", "llama-2-7b")]
-    choices = candidates(A100, (8, 64, 512)) + candidates("h100-sxm-80gb", (8, 64, 512))
-    for plan, found in zip(plans, frugal(plans, hardware(choices)), strict=True):
+    choices = on((8, 64, 512), A100, "h100-sxm-80gb")
+    for plan, found in zip(plans, frugal(plans, choices), strict=True):
         assert found is not None
-        assert found[1] == pytest.approx(best(search(plan, choices), plan).gpu_hours.mid)
+        assert found[1] == pytest.approx(best(sweep(plan, choices), plan).gpu_hours.mid)
 
 
 def test_a_measured_speed_narrows_later_estimates_and_is_cited(tmp_path: Path) -> None:

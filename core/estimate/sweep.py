@@ -1,0 +1,159 @@
+"""Plans over hardware as plain columns; the record of an estimate is made of a row that somebody looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InvalidPlanError
+from core.estimate.constants import constants
+from core.estimate.device import device
+from core.estimate.estimate import Estimate, assembled, place, quoted, refuse_above_ceiling
+from core.estimate.grid import Grid
+from core.estimate.measured import Measurement, narrowed
+from core.estimate.workload import demand
+from core.gpu import GPU
+from core.plan import TrainingPlan
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One hardware choice: that many of that GPU, so many to a node."""
+
+    gpu: GPU
+    gpus: int
+    gpus_per_node: int
+
+
+def refusal(plan: TrainingPlan, gpu: GPU) -> InvalidPlanError | None:
+    """Why the plan cannot run on that GPU in any number, or `None` if it can."""
+    if plan.is_quoted:
+        return None
+    try:
+        device(plan, gpu)
+        if plan.hardware.mfu is not None:
+            refuse_above_ceiling(plan.hardware.mfu, gpu, constants())
+    except InvalidPlanError as error:
+        return error
+    return None
+
+
+class Hardware:
+    """Candidates, read once for any number of plans."""
+
+    def __init__(self, candidates: Iterable[Candidate]) -> None:
+        self.candidates = tuple(candidates)
+        self.gpus = np.array([c.gpus for c in self.candidates], float)
+        self._able: dict[tuple[object, ...], _Able] = {}
+
+    def able(self, plan: TrainingPlan) -> _Able:
+        """The candidates that can run the plan, by what of it decides their rates."""
+        hw = plan.hardware
+        stated = "precision" in plan.model_fields_set
+        key = (plan.precision, stated, hw.mfu, hw.network_gbit_per_second)
+        if key not in self._able:
+            known = {c.gpu.gpu_id: c.gpu for c in self.candidates}
+            rates = {name: device(plan, gpu) for name, gpu in known.items() if refusal(plan, gpu) is None}
+            index = [i for i, c in enumerate(self.candidates) if c.gpu.gpu_id in rates]
+            able = [self.candidates[i] for i in index]
+            grid = Grid([place(c.gpu, c.gpus, c.gpus_per_node) for c in able], rates) if able else None
+            peak = np.array([rates[c.gpu.gpu_id].gemm_flops_per_second for c in able], float)
+            self._able[key] = _Able(
+                index=np.array(index, np.intp),
+                row={position: row for row, position in enumerate(index)},
+                grid=grid,
+                peak_flops_per_second=peak,
+            )
+        return self._able[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Able:
+    """Positions among the candidates, their grid (`None` if there are none), and peaks in order."""
+
+    index: NDArray[np.intp]
+    row: Mapping[int, int]
+    """Of the grid, by position."""
+    grid: Grid | None
+    peak_flops_per_second: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """One plan on many candidates, as columns in their order; `nan` where the plan cannot run at all."""
+
+    plan: str
+    on: Hardware
+    wall_hours: NDArray[np.float64]
+    """The middle case."""
+    memory_gib: NDArray[np.float64]
+    fits: NDArray[np.bool_]
+    """True where nobody can tell, as the hours are quoted."""
+    estimate: Callable[[int], Estimate]
+    """The whole record of the candidate at that position; only where its hours are a number."""
+
+    @property
+    def gpu_hours(self) -> NDArray[np.float64]:
+        return self.wall_hours * self.on.gpus
+
+
+def sweep(plan: TrainingPlan, on: Hardware, measurements: Sequence[Measurement] = ()) -> Sweep:
+    """Hours and memory of the plan on each candidate.
+
+    Raises:
+        InvalidPlanError: the plan does not say enough.
+    """
+    if plan.is_quoted:
+        return _quoted(plan, on)
+    k, need, able = constants(), demand(plan), on.able(plan)
+    w, index = need.workload, able.index
+    wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
+    fits = np.zeros(len(on.candidates), bool)
+    choice = time = None
+    if able.grid is not None:
+        choice, time = able.grid.run(need, k)
+        seconds = time.whole_seconds * (w.tokens / w.global_batch_tokens)
+        if plan.hardware.mfu is not None:
+            peak = able.peak_flops_per_second * on.gpus[index] * plan.hardware.mfu
+            seconds = w.tokens * w.model_flops_per_token / peak
+        wall[index] = np.where(choice.is_possible, seconds / SECONDS_PER_HOUR, np.nan)
+        memory[index] = np.where(choice.is_possible, choice.memory.total, np.nan)
+        fits[index] = choice.fits & time.is_practical
+
+    def record(position: int) -> Estimate:
+        assert choice is not None and time is not None
+        at, row = on.candidates[position], able.row[position]
+        made = assembled(need, choice, time, row, at.gpu, at.gpus, at.gpus_per_node, k)
+        return narrowed(made, plan, measurements)
+
+    known = {measurement.gpu_id for measurement in measurements}
+    for position in np.flatnonzero(~np.isnan(wall)).tolist() if known else ():
+        if on.candidates[position].gpu.gpu_id in known:
+            wall[position] = record(position).wall_hours.mid
+    return Sweep(plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record)
+
+
+def _quoted(plan: TrainingPlan, on: Hardware) -> Sweep:
+    """Hours as given, on each GPU that can keep them."""
+    found: dict[int, Estimate] = {}
+    for position, at in enumerate(on.candidates):
+        try:
+            found[position] = quoted(plan, at.gpu, at.gpus, at.gpus_per_node)
+        except InvalidPlanError as error:
+            if error.field != "hardware.mfu":
+                raise
+    wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
+    wall[list(found)] = [one.wall_hours.mid for one in found.values()]
+    return Sweep(
+        plan=plan.name,
+        on=on,
+        wall_hours=wall,
+        memory_gib=memory,
+        fits=~np.isnan(wall),
+        estimate=found.__getitem__,
+    )
