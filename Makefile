@@ -13,7 +13,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test test-all lint types contracts check accuracy calibrate bench faults browser docs golden wheel clean
+.PHONY: quote refresh test test-all lint types contracts check accuracy calibrate bench faults browser audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -25,7 +25,7 @@ refresh: $(STAMP)
 	$(BIN)/gpuledger refresh
 
 test: $(STAMP)  ## the default suite
-	$(BIN)/pytest -n $(WORKERS) -m "not benchmark_suite and not faults and not accuracy and not browser"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not benchmark_suite and not faults and not accuracy and not browser"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -50,9 +50,13 @@ bench: $(STAMP)  ## ratios measured in one run
 
 faults: $(STAMP)  ## fault injection, some 15 minutes; writes docs/reliability.md
 	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/faults
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults --ignore tests/faults
 
 browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
 	$(BIN)/pytest -m browser tests/interface/server -s
+
+audit: $(STAMP)  ## known advisories against the locked versions; needs the network
+	$(UV) audit --frozen --preview-features audit-command
 
 docs: $(STAMP)  ## write the generated pages again
 	$(BIN)/python -m app.source_page > docs/sources.md
