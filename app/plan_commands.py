@@ -41,13 +41,40 @@ def register(app: typer.Typer) -> None:
     decision_commands.register(app)
 
 
+FRONTIER_COLUMNS = (
+    Column("USD", "usd_total", is_number=True),
+    Column("HOURS", "wall_hours", is_number=True),
+    Column("LOSSES", "expected_interruptions", is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=1),
+    Column("N", "nodes", is_number=True),
+    Column("GPU", "gpus_of"),
+    Column("OPTION", "purchase_option"),
+    Column("TIER", "tier", shed=2),
+    Column("REGION", "region", shed=3),
+    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True, shed=4),
+)
+MANY_COLUMNS = (
+    Column("PLAN", "plan"),
+    Column("USD", "usd_mid", is_number=True),
+    Column("LOW..HIGH", "usd_range", is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=2),
+    Column("GPU", "gpus_of"),
+    Column("OPTION", "option"),
+    Column("HOURS", "hours", is_number=True),
+    Column("QUOTE", "quote_id", shed=1),
+    Column("ERROR", "error"),
+)
+CHAIN_COLUMNS = (Column("LINK", "link"), Column("WHAT", "what"), Column("STATE", "state"))
+
 NOT_GIVEN = "not given: costs."
 """How the basis of a line begins that the plan says nothing about; the key follows."""
 
 QUOTE_COLUMNS = (
     Column("#", "rank", is_number=True),
     Column("USD", "usd_mid", is_number=True),
-    Column("LOW..HIGH", "usd_range", is_number=True, shed=2),
+    Column("LOW..HIGH", "usd_range", is_number=True),
     Column("PROVIDER", "provider"),
     Column("INSTANCE TYPE", "instance_type", shed=6),
     Column("N", "nodes", is_number=True, shed=7),
@@ -59,7 +86,7 @@ QUOTE_COLUMNS = (
     Column("HOURS", "hours", is_number=True),
     Column("STATE", "price_state"),
     Column("AGE", "age", is_number=True),
-    Column("QUOTE", "quote_id"),
+    Column("QUOTE", "quote_id", shed=1),
 )
 
 
@@ -161,7 +188,7 @@ def _show(found: QuoteSet, format: Format | None) -> None:
         render.emit([_table_row(row) for row in found.to_dict()["quotes"]], format, columns=QUOTE_COLUMNS)
         if format is not Format.MD:
             for remark in _remarks(found):
-                typer.echo(remark)
+                typer.echo(render.wrapped(remark))
     elif format in (Format.CSV, Format.JSONL):
         render.emit(found.to_dict()["quotes"], format)
     else:
@@ -223,7 +250,15 @@ def _quote_many(
     from app.quoting import batch
 
     rows = list(batch(plans, asked, as_of=past, now=now))
-    render.emit(rows, format)
+    if _is_for_people(format):
+        shown = [
+            row if one is None else row | _table_row(one)
+            for row in rows
+            for one in row.get("quotes") or [None]
+        ]
+        render.emit(shown, format, columns=MANY_COLUMNS)
+    else:
+        render.emit(rows, format)
     if all("error" in row for row in rows):
         raise typer.Exit(context.NOTHING)
 
@@ -240,10 +275,15 @@ def _frontier(
     rows = [point.to_dict() for point in points]
     if _is_for_people(format):
         rows = [
-            {**row, "usd_total": row["usd_total"]["mid"], "wall_hours": round(row["wall_hours"], 1)}
+            {
+                **row,
+                "usd_total": row["usd_total"]["mid"],
+                "wall_hours": round(row["wall_hours"], 1),
+                "gpus_of": f"{row['gpus']} x {row['gpu_id']}",
+            }
             for row in rows
         ]
-    render.emit(rows, format)
+    render.emit(rows, format, columns=FRONTIER_COLUMNS)
     if path is not None:
         write_whole(path, plot(points, plan.name).encode())
 
@@ -318,6 +358,6 @@ def explain(
 
         found = explained(quote_id)
         if _is_for_people(format):
-            render.emit(found["chain"], format)
+            render.emit(found["chain"], format, columns=CHAIN_COLUMNS)
         else:
             render.emit(found, format)

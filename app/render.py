@@ -233,6 +233,15 @@ def _terminal_columns() -> int:
     return shutil.get_terminal_size().columns
 
 
+def wrapped(text: str) -> str:
+    """A remark as wide as the terminal at most; what does not fit goes on, indented."""
+    import textwrap
+
+    if not sys.stdout.isatty():
+        return text
+    return "\n".join(textwrap.wrap(text, max(_terminal_columns(), 40), subsequent_indent="    ")) or text
+
+
 def _lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[str]]:
     return [_cells(row, columns) for row in rows]
 
