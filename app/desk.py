@@ -120,9 +120,9 @@ class Desk:
             stat=stat,
         )
 
-    def chart(self, served: Served, named: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Rows of sql/queries/price_chart.sql."""
-        return sql.rows(served.connection, "queries/price_chart", named)
+    def chart(self, served: Served, query: str, named: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of one of the queries `price_chart_...`."""
+        return sql.rows(served.connection, f"queries/{query}", named)
 
     def sparklines(
         self, served: Served, rows: Sequence[Mapping[str, Any]], since: datetime

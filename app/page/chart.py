@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.desk import Desk
@@ -21,13 +21,10 @@ SPANS = {
     "1y": timedelta(days=365),
     "all": timedelta(days=3650),
 }
-# at most some 400 steps, whatever the span
-STEPS = (
-    (timedelta(days=7), "1 hour"),
-    (timedelta(days=60), "6 hours"),
-    (timedelta(days=400), "1 day"),
-)
-SECONDS = {"1 hour": 3600, "6 hours": 21_600, "1 day": 86_400, "7 days": 604_800}
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# at most some 500 steps, whatever the span
+STEPS = ((7 * DAY, HOUR), (60 * DAY, 6 * HOUR), (400 * DAY, DAY))
+LONGEST_STEP = 7 * DAY
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,10 @@ class ChartForm:
     until: datetime
 
     @property
-    def every(self) -> str:
-        """Length of a step in SQL's words."""
+    def step(self) -> timedelta:
+        """Length of a step: some hours, or whole days."""
         span = self.until - self.since
-        return next((step for limit, step in STEPS if span <= limit), "7 days")
+        return next((step for limit, step in STEPS if span <= limit), LONGEST_STEP)
 
     @property
     def address(self) -> str:
@@ -89,35 +86,46 @@ def read_chart_form(given: Mapping[str, str], now: datetime) -> ChartForm:
 
 
 def chart(desk: Desk, served: Served, form: ChartForm) -> dict[str, Any]:
-    """One series over all offers (cheapest and percentiles) and one per provider (its cheapest)."""
+    """One series over all offers (cheapest and percentiles) and one per provider (its cheapest).
+
+    Steps of hours sample the prices in force then. A step of days holds the price at the end of a UTC day, that
+    of the last day the price when the snapshot was published.
+    """
     spec = parse_spec(form.gpu)
-    rows = desk.chart(
-        served,
-        {
-            "gpu_ids": ",".join(spec.gpu_ids),
-            "providers": form.provider.lower() or None,
-            "purchase_options": None if form.option == "any" else form.option,
-            "tiers": None,
-            "region": form.region or None,
-            "min_count": spec.min_count,
-            "max_count": spec.max_count,
-            "since": form.since,
-            "until": form.until,
-            "every": form.every,
-        },
-    )
+    wanted: dict[str, Any] = {
+        "gpu_ids": ",".join(spec.gpu_ids),
+        "providers": form.provider.lower() or None,
+        "purchase_options": None if form.option == "any" else form.option,
+        "tiers": None,
+        "region": form.region or None,
+        "min_count": spec.min_count,
+        "max_count": spec.max_count,
+    }
+    if form.step < DAY:
+        begins = form.since
+        query = "price_chart_hours"
+        wanted |= {"since": form.since, "until": form.until, "step": form.step}
+    else:
+        last_day = form.until.date()
+        first_day = last_day - (last_day - form.since.date()) // form.step * form.step
+        begins = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC)
+        is_kept = len(spec.gpu_ids) == 1 and form.option != "any" and not form.region
+        is_kept = is_kept and spec.min_count is None and spec.max_count is None
+        query = "price_chart_days" if is_kept else "price_chart_days_chosen"
+        wanted |= {"first_day": first_day, "last_day": last_day, "step_days": form.step.days}
     by_provider: dict[str | None, list[Mapping[str, Any]]] = {}
-    for row in rows:
+    for row in desk.chart(served, query, wanted):
         by_provider.setdefault(row["provider"], []).append(row)
     overall = by_provider.pop(None, [])
     first = overall[0]["step_no"] if overall else 0
+    step_seconds = int(form.step.total_seconds())
     return {
         "snapshot": served.edition.number,
         "gpu": form.gpu,
         "gpu_ids": list(spec.gpu_ids),
         "option": form.option,
-        "start": int(form.since.timestamp()) + first * SECONDS[form.every],
-        "step_seconds": SECONDS[form.every],
+        "start": int(begins.timestamp()) + first * step_seconds,
+        "step_seconds": step_seconds,
         "steps": overall[-1]["step_no"] + 1 - first if overall else 0,
         "overall": _overall(overall, first),
         "providers": [

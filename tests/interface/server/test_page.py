@@ -109,6 +109,16 @@ def test_a_chart_has_a_value_per_step_and_a_series_per_provider(client):
         assert min(values) == content["overall"]["usd_min"][index]
 
 
+@pytest.mark.parametrize("more", ["", "&provider=aws", "&option=spot", "&to=2026-10-20", "&span=all"])
+def test_kept_days_and_days_read_from_the_log_draw_the_same_chart(client, more):
+    """`:1..` asks for every offer once more, in words that the kept days do not know."""
+    kept = client.get(f"/history/data?gpu=H100-SXM&span=90d{more}").json()
+    read = client.get(f"/history/data?gpu=H100-SXM:1..&span=90d{more}").json()
+    assert kept["steps"] > 5
+    assert kept["overall"]["offers"][-1] > 1
+    assert kept | {"gpu": None} == read | {"gpu": None}
+
+
 def test_the_last_value_of_the_chart_is_the_price_of_now(client):
     drawn = client.get("/history/data?gpu=H100-SXM").json()
     table = client.get("/v1/offers?gpu=H100-SXM&purchase_option=on_demand&limit=1000").json()["offers"]

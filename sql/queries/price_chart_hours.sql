@@ -1,30 +1,20 @@
--- grain: one row per provider and step at which it has a price, and one per step over all (provider null)
+-- grain: one row per provider and step of some hours at which it has a price, and one per step over all (provider null)
 -- parameters: gpu_ids, providers, purchase_options, tiers as text parted by commas, region varchar, min_count and
---             max_count integer (null: no filter); since, until timestamptz; every varchar
+--             max_count integer (null: no filter); since, until timestamptz; step interval
 with held as (
     select
         history.provider,
         history.valid_from,
         coalesce(history.valid_to, $until::timestamptz + interval 1 second) as valid_to,
         history.usd_per_gpu_hour::double as price
-    from price_history_of(string_split($gpu_ids::varchar, ',')) as history
-    left join region on history.provider = region.provider and history.region = region.region
+    from price_history_wanted(
+        string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,
+        string_split($tiers::varchar, ','), string_split($purchase_options::varchar, ','), $min_count::integer,
+        $max_count::integer,
+        $since::timestamptz
+    ) as history
     where
-        ($providers::varchar is null or list_contains(string_split($providers::varchar, ','), history.provider))
-        and (
-            $purchase_options::varchar is null
-            or list_contains(string_split($purchase_options::varchar, ','), history.purchase_option)
-        )
-        and ($tiers::varchar is null or list_contains(string_split($tiers::varchar, ','), history.tier))
-        and (
-            $region::varchar is null
-            or lower(history.region) = lower($region::varchar)
-            or region.country = upper($region::varchar)
-            or region.continent = upper($region::varchar)
-        )
-        and ($min_count::integer is null or history.gpu_count >= $min_count::integer)
-        and ($max_count::integer is null or history.gpu_count <= $max_count::integer)
-        and history.valid_from <= $until::timestamptz
+        history.valid_from <= $until::timestamptz
         and (history.valid_to is null or history.valid_to > $since::timestamptz)
         and history.usd_per_gpu_hour is not null
 ),
@@ -34,11 +24,11 @@ with held as (
 numbered as (
     select
         provider, price,
-        greatest(0, ceil((epoch(valid_from) - epoch($since::timestamptz)) / epoch($every::interval)))::integer
+        greatest(0, ceil((epoch(valid_from) - epoch($since::timestamptz)) / epoch($step::interval)))::integer
             as first_step,
         ceil(
             (epoch(least(valid_to, $until::timestamptz + interval 1 second)) - epoch($since::timestamptz))
-            / epoch($every::interval)
+            / epoch($step::interval)
         )::integer - 1 as last_step
     from held
 ),

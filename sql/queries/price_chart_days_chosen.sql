@@ -1,0 +1,58 @@
+-- grain: one row per provider and day with a price at its end, and one per day over all (provider null), from the log:
+-- for choices that price_chart_days.sql does not know
+-- parameters: gpu_ids, providers, purchase_options, tiers as text parted by commas, region varchar, min_count and
+--             max_count integer (null: no filter); first_day, last_day date; step_days integer
+with
+-- the day of publishing as it is so far; a dated list counts for as long as its source is believed
+open_day as (
+    select snapshot.published_at::date as price_date, offer.provider, offer.usd_per_gpu_hour
+    from offer_latest as offer
+    cross join snapshot
+    where
+        offer.offer_id in (
+            select offer_id
+            from offer_wanted(
+                string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,
+                string_split($tiers::varchar, ','), string_split($purchase_options::varchar, ','), $min_count::integer,
+                $max_count::integer
+            )
+        )
+        and offer.gpu_id is not null
+        and offer.usd_per_gpu_hour is not null
+        and (offer.source_kind <> 'archive' or offer.fresh_until >= snapshot.published_at)
+),
+
+chosen as (
+    select price_date, provider, usd_per_gpu_hour
+    from offer_day_wanted(
+        string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,
+        string_split($tiers::varchar, ','), string_split($purchase_options::varchar, ','), $min_count::integer,
+        $max_count::integer,
+        $first_day::date, (select least($last_day::date + 1, published_at::date) from snapshot)
+    )
+    union all
+    select price_date, provider, usd_per_gpu_hour from open_day
+),
+
+day as (
+    select
+        provider,
+        price_date,
+        min(usd_per_gpu_hour) as usd_min,
+        quantile_disc(usd_per_gpu_hour, [0.1, 0.25, 0.5, 0.75]) as usd_percentiles,
+        count(*) as offers
+    from chosen
+    group by grouping sets ((price_date), (price_date, provider))
+)
+
+select
+    provider,
+    ((price_date - $first_day::date) // $step_days::integer)::integer as step_no,
+    usd_min::double as usd_min,
+    usd_percentiles::double[] as usd_percentiles,
+    offers::integer as offers
+from day
+where
+    price_date between $first_day::date and $last_day::date
+    and (price_date - $first_day::date) % $step_days::integer = 0
+order by provider nulls first, step_no;
