@@ -101,10 +101,19 @@ def refresh(
         else:
             load_bundled(ledger)
             cycle = _with_progress(chosen, lambda done: run(ledger, chosen, client, done=done))
+        cycle = _as_asked(cycle, chosen)
         render.emit([_report_row(report) for report in cycle.runs], format, columns=REPORT_COLUMNS)
         if not dry_run:
             notify(context.settings().notify.webhook, cycle.runs, at=context.now())
         _finish(cycle)
+
+
+def _as_asked(cycle: CycleReport, chosen: list[Source]) -> CycleReport:
+    """Its runs in the order of the question, whichever ended first."""
+    from dataclasses import replace
+
+    places = {source.name: place for place, source in enumerate(chosen)}
+    return replace(cycle, runs=tuple(sorted(cycle.runs, key=lambda run: places.get(run.source, len(places)))))
 
 
 def _with_progress(
