@@ -58,10 +58,16 @@ browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
 audit: $(STAMP)  ## known advisories against the locked versions; needs the network
 	$(UV) audit --frozen --preview-features audit-command
 
-docs: $(STAMP)  ## write the generated pages again
+docs: $(STAMP)  ## write the generated pages again, and what the others show; read the diff before you keep it
 	$(BIN)/python -m app.source_page > docs/sources.md
 	$(BIN)/python -m app.data_page > docs/data.md
+	$(BIN)/python -m app.command_page > docs/commands.md
+	$(BIN)/python -m app.library_page > docs/library.md
 	$(BIN)/python -m flows.prefect_file > prefect.yaml
+	GPULEDGER_WRITE_DOCS=1 $(BIN)/pytest -q tests/docs
+
+site: $(STAMP)  ## the documentation as a site in build/site; a broken link ends it
+	$(BIN)/properdocs build --quiet --config-file docs/.site/properdocs.yml
 
 golden: $(STAMP)  ## write the golden files again; read the diff before you keep it
 	GPULEDGER_WRITE_GOLDEN=1 $(BIN)/pytest -q tests/sources/test_adapters.py

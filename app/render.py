@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 Row = Mapping[str, Any]
+Cell = TypeVar("Cell")
 
 
 class Format(StrEnum):
@@ -39,7 +40,7 @@ class Column:
     show: Callable[[Any], str] | None = None
     is_number: bool = False
     shed: int = 0
-    """Where a terminal is too narrow columns leave it, the highest first; 0 stays."""
+    """Where a terminal is too narrow columns leave it, the highest first as far as needed; 0 stays."""
 
 
 def emit(
@@ -195,15 +196,27 @@ def _table(rows: Sequence[Row], columns: Sequence[Column] | None, title: str | N
         filled = [column for column in columns if any(row.get(column.key) not in (None, "") for row in rows)]
         shown = filled or list(columns)
     lines = _lines(rows, shown)
-    left: list[str] = []
-    while width is not None and _needed(shown, lines) > width and (most := max(c.shed for c in shown)):
-        at = next(place for place, column in enumerate(shown) if column.shed == most)
-        left.append(shown[at].title)
-        shown = [*shown[:at], *shown[at + 1 :]]
-        lines = [[*line[:at], *line[at + 1 :]] for line in lines]
+    kept = list(range(len(shown))) if width is None else _fitting(shown, lines, width)
+    left = [column.title for place, column in enumerate(shown) if place not in kept]
+    shown, lines = _of(shown, kept), [_of(line, kept) for line in lines]
     _print_table(shown, lines, title, width)
     if left:
-        sys.stdout.write(f"Too narrow for {', '.join(reversed(left))}.\n")
+        sys.stdout.write(f"Too narrow for {', '.join(left)}.\n")
+
+
+def _fitting(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Places of the columns that a terminal has room for, those that leave last tried first."""
+    kept = [place for place, column in enumerate(columns) if not column.shed]
+    others = [place for place, column in enumerate(columns) if column.shed]
+    for place in sorted(others, key=lambda place: columns[place].shed):
+        more = sorted([*kept, place])
+        if _needed(_of(columns, more), [_of(line, more) for line in lines]) <= width:
+            kept = more
+    return kept
+
+
+def _of(values: Sequence[Cell], places: Sequence[int]) -> list[Cell]:
+    return [values[place] for place in places]
 
 
 def _print_table(

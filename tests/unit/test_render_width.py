@@ -51,7 +51,9 @@ def test_a_wide_terminal_shows_every_column_that_has_a_value(terminal, capsys):
 
 
 @pytest.mark.parametrize(
-    ("columns", "left"), [(50, "STOCK"), (30, "INSTANCE TYPE, STOCK")], ids=["the highest goes first", "both"]
+    ("columns", "left"),
+    [(50, "STOCK"), (30, "INSTANCE TYPE"), (25, "INSTANCE TYPE, STOCK")],
+    ids=["the highest goes first", "what still fits stays", "both go"],
 )
 def test_a_narrow_one_loses_columns_by_rank_and_says_which(terminal, capsys, columns: int, left: str):
     terminal(columns)
