@@ -113,6 +113,8 @@ def chart(desk: Desk, served: Served, form: ChartForm) -> dict[str, Any]:
         is_kept = is_kept and spec.min_count is None and spec.max_count is None
         query = "price_chart_days" if is_kept else "price_chart_days_chosen"
         wanted |= {"first_day": first_day, "last_day": last_day, "step_days": form.step.days}
+        if not is_kept:
+            wanted["end_day"] = min(last_day + DAY, served.edition.published_at.date())
     by_provider: dict[str | None, list[Mapping[str, Any]]] = {}
     for row in desk.chart(served, query, wanted):
         by_provider.setdefault(row["provider"], []).append(row)

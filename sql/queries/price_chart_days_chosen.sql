@@ -1,7 +1,8 @@
 -- grain: one row per provider and day with a price at its end, and one per day over all (provider null), from the log:
 -- for choices that price_chart_days.sql does not know
 -- parameters: gpu_ids, providers, purchase_options, tiers as text parted by commas, region varchar, min_count and
---             max_count integer (null: no filter); first_day, last_day date; step_days integer
+--             max_count integer (null: no filter); first_day, last_day, end_day date (the day after last_day,
+--             or that of publishing if earlier: a subquery here would take six times as long); step_days integer
 with
 -- the day of publishing as it is so far; a dated list counts for as long as its source is believed
 open_day as (
@@ -28,7 +29,7 @@ chosen as (
         string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,
         string_split($tiers::varchar, ','), string_split($purchase_options::varchar, ','), $min_count::integer,
         $max_count::integer,
-        $first_day::date, (select least($last_day::date + 1, published_at::date) from snapshot)
+        $first_day::date, $end_day::date
     )
     union all
     select price_date, provider, usd_per_gpu_hour from open_day
