@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any, cast
 from core.config import load_settings
 from core.errors import UsageError
 from core.store.database import Home, home_of
-from core.store.held import held_snapshot
 from core.store.lookup import LatestOffer, OfferFilter
 from core.store.lookup import offers as look_up
-from core.store.publish import reading
+from core.store.publish import opened, reading
 
 if TYPE_CHECKING:
     import duckdb
@@ -290,7 +289,7 @@ def connect(*, read_only: bool = True, home: Path | str | None = None) -> duckdb
     """
     if not read_only:
         raise UsageError("connect: read_only=False: only `gpuledger refresh` and `import` write the ledger")
-    return held_snapshot(_home(home))
+    return opened(_home(home))
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def reading(home: Home, *, sandbox_threads: int | None = None) -> Generator[duck
         EmptyLedgerError: nothing was published yet.
         CorruptError: the pointer or the snapshot cannot be read.
     """
-    connection = _open(home, sandbox_threads)
+    connection = opened(home, sandbox_threads)
     try:
         yield connection
     finally:
@@ -117,7 +117,9 @@ _SANDBOX: _Config = {
 }
 
 
-def _open(home: Home, sandbox_threads: int | None) -> duckdb.DuckDBPyConnection:
+def opened(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """The connection of `reading`, for those who keep it and close it themselves: later snapshots do not
+    change it. DuckDB refuses one file under two configurations in one process, so all are opened here."""
     config = _READ_ONLY if sandbox_threads is None else {**_SANDBOX, "threads": sandbox_threads}
     for attempt in range(3):
         path = current(home)

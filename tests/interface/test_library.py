@@ -129,6 +129,12 @@ def test_the_rows_turn_into_a_table(home):
     assert table.num_rows > 0 and set(ROW.split()) <= set(table.column_names)
 
 
+def test_the_other_calls_answer_while_a_connection_is_open(home):
+    with library.connect(home=home):
+        assert library.offers(home=home, as_of=AS_OF)
+        assert library.estimate("llama-2-7b-qlora", home=home, as_of=AS_OF).quotes
+
+
 def test_a_connection_reads_and_does_not_write(home):
     import duckdb
 
