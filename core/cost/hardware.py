@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import NamedTuple
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.cost.market import Machine
-from core.errors import InvalidPlanError, UnknownGPUError
+from core.cost.sold import Limits, sold, wanted
+from core.errors import InvalidPlanError
 from core.estimate.estimate import Estimate
 from core.estimate.measured import Measurement
-from core.estimate.sweep import Candidate, Hardware, refusal, sweep
-from core.gpu import GPU, gpu
+from core.estimate.sweep import Sweep, refusal, sweep
+from core.gpu import gpus
 from core.plan import TrainingPlan
 
 FEW_NODES = 8
-NODE_COUNTS = tuple(1 << power for power in range(10))
-POD_SIZES = (1, 2, 4, 8)
 
 
-class Physical(NamedTuple):
-    """What an estimate depends on."""
-
-    gpu_id: str
-    gpus: int
-    nodes: int
-
-
-class Count(NamedTuple):
-    """A number of machines to try."""
-
-    instance_gpus: int
-    instances: int
-    gpus: int
-    """That the plan uses."""
-
-    def physical(self, machine: Machine) -> Physical:
-        return Physical(machine.gpu_id, self.gpus, self.instances)
-
-
-class Option(NamedTuple):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Option:
     """A number of machines that runs the plan. Its estimate is made when it is first asked for."""
 
     instance_gpus: int
@@ -51,90 +32,109 @@ class Option(NamedTuple):
     """Price units: GPUs where the price is per GPU, else instances."""
     wall_hours: float
     """The middle case."""
-    make: _Once
+    make: Callable[[], Estimate]
 
-    @property
+    @cached_property
     def estimate(self) -> Estimate:
         return self.make()
 
 
-class _Once:
-    """An estimate that is made at the first call and kept."""
-
-    __slots__ = ("_kept", "_make")
-
-    def __init__(self, make: Callable[[], Estimate]) -> None:
-        self._make = make
-        self._kept: Estimate | None = None
-
-    def __call__(self) -> Estimate:
-        if self._kept is None:
-            self._kept = self._make()
-        return self._kept
-
-
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a choice of hardware must satisfy."""
+class Least:
+    """The least that the plan needs of each machine, as columns; infinite where it cannot run."""
 
-    deadline_hours: float | None = None
-    max_gpus: int | None = None
-    min_instance_gpus: int | None = None
-    max_instance_gpus: int | None = None
-    is_wide: bool = False
-    """Try large numbers even where small ones hold the plan: they save time and no money."""
+    misses_deadline: NDArray[np.bool_]
+    """By every number of it; then the others are the least of those that are late."""
+    hours: NDArray[np.float64]
+    """Paid hours of one price unit."""
+    units: NDArray[np.float64]
 
 
-def options(
-    plan: TrainingPlan,
-    machines: Iterable[Machine],
-    limits: Limits,
-    measurements: Sequence[Measurement] = (),
-) -> tuple[dict[Machine, list[Option]], dict[Machine, str]]:
-    """For each machine the numbers of it that run the plan, and for the others why there is none.
+class Options:
+    """The numbers of machines that run a plan, and for the other machines why there is none.
 
     The plan's own count of GPUs is kept to and rounded up to whole instances. Without one, powers of two
     are tried: up to 8 instances, and up to 512 of what is too small or where `limits` asks for a wide
     choice.
     """
-    counts, refused = _sold_counts(plan, machines, limits)
-    few = counts if limits.is_wide else {machine: _few(sizes) for machine, sizes in counts.items()}
-    chosen, possible = _fitting(plan, few, measurements)
-    more = {
-        machine: [c for c in sizes if c not in few[machine]]
-        for machine, sizes in counts.items()
-        if machine not in chosen and len(sizes) > len(few[machine])
-    }
-    if more:
-        large, also_possible = _fitting(plan, more, measurements)
-        chosen, possible = chosen | large, possible | also_possible
-    for machine in counts:
-        if machine not in chosen:
-            is_possible = machine in possible
-            refused[machine] = (
-                "does not fit in its memory" if is_possible else "cannot be divided as the plan says"
-            )
-    return chosen, refused
 
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        machines: Sequence[Machine],
+        limits: Limits,
+        measurements: Sequence[Measurement] = (),
+    ) -> None:
+        self._plan = plan
+        self._sold = of = sold(tuple(machines), wanted(plan, limits))
+        self._swept: Sweep = sweep(plan, of.hardware, measurements)
+        self._wall_hours = self._swept.wall_hours[of.position]
+        fits = self._swept.fits[of.position]
+        if not limits.is_wide:
+            is_few = of.instances <= FEW_NODES
+            fits &= is_few | ~self._any(fits & is_few)[of.machine]
+        self._runs = fits
+        self.can_run = self._any(fits)
 
-@lru_cache(maxsize=16_384)
-def _few(sizes: tuple[Count, ...]) -> tuple[Count, ...]:
-    return tuple(count for count in sizes if count.instances <= FEW_NODES)
+    def _any(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The machines with such a number."""
+        out = np.zeros(len(self._sold.machines), bool)
+        out[self._sold.machine[rows]] = True
+        return out
 
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        return self._sold.machines
 
-def _sold_counts(
-    plan: TrainingPlan, machines: Iterable[Machine], limits: Limits
-) -> tuple[dict[Machine, tuple[Count, ...]], dict[Machine, str]]:
-    counts: dict[Machine, tuple[Count, ...]] = {}
-    refused: dict[Machine, str] = {}
-    for machine in machines:
-        reason = _reason(plan, machine.gpu_id)
-        found = () if reason else _counts(plan, machine, limits)
-        if found:
-            counts[machine] = found
-        else:
-            refused[machine] = reason or "no count of it is sold that the plan may use"
-    return counts, refused
+    def of(self, machine: Machine) -> list[Option]:
+        """The numbers of that machine that run the plan, the smallest first."""
+        return [self._option(row) for row in self._sold.rows[machine] if self._runs[row]]
+
+    def _option(self, row: int) -> Option:
+        of = self._sold
+        return Option(
+            instance_gpus=of.counts[row].instance_gpus,
+            instances=of.counts[row].instances,
+            units=int(of.units[row]),
+            wall_hours=float(self._wall_hours[row]),
+            make=partial(self._swept.estimate, int(of.position[row])),
+        )
+
+    def least(self, deadline_hours: float | None, share: float) -> Least:
+        """The least hours and units among the numbers that meet the deadline, if any of the machine does.
+
+        Args:
+            share: of the wall hours, after which the run is stopped.
+        """
+        of = self._sold
+        in_time = self._runs
+        if deadline_hours is not None:
+            in_time = in_time & (self._wall_hours * share <= deadline_hours)
+        is_late = self.can_run & ~self._any(in_time)
+        counted = np.flatnonzero(in_time | (self._runs & is_late[of.machine]))
+        hours, units = (np.full(len(of.machines), np.inf) for _ in range(2))
+        np.minimum.at(hours, of.machine[counted], (of.units * self._wall_hours)[counted])
+        np.minimum.at(units, of.machine[counted], of.units[counted])
+        return Least(misses_deadline=is_late, hours=hours, units=units)
+
+    @cached_property
+    def refused(self) -> Mapping[int, str]:
+        """Why there is no number of a machine that runs the plan, by its place among the machines."""
+        is_sold = self._any(np.ones(len(self._runs), bool))
+        is_possible = self._any(~np.isnan(self._wall_hours))
+        out: dict[int, str] = {}
+        for number in np.flatnonzero(~self.can_run).tolist():
+            reason = _reason(self._plan, self._sold.machines[number].gpu_id)
+            if reason is None and not is_sold[number]:
+                reason = "no count of it is sold that the plan may use"
+            elif reason is None:
+                reason = (
+                    "does not fit in its memory"
+                    if is_possible[number]
+                    else "cannot be divided as the plan says"
+                )
+            out[number] = reason
+        return out
 
 
 # refusals by what of a plan they depend on: precision, stated utilisation, quoted hours
@@ -152,31 +152,11 @@ def _reason(plan: TrainingPlan, gpu_id: str) -> str | None:
 
 
 def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
-    try:
-        error = refusal(plan, gpu(gpu_id))
-    except UnknownGPUError:
+    chip = gpus().get(gpu_id)
+    if chip is None:
         return "accelerator without a data sheet"
+    error = refusal(plan, chip)
     return None if error is None else _phrase(plan, error)
-
-
-def _fitting(
-    plan: TrainingPlan, counts: Mapping[Machine, Sequence[Count]], measurements: Sequence[Measurement]
-) -> tuple[dict[Machine, list[Option]], set[Machine]]:
-    """Options of the machines that hold the plan, and the machines that can be divided as the plan says."""
-    found = _estimates(plan, counts, measurements)
-    chosen: dict[Machine, list[Option]] = {}
-    possible: set[Machine] = set()
-    for machine, sizes in counts.items():
-        for count in sizes:
-            ran = found.get(count.physical(machine))
-            if ran is None:
-                continue
-            possible.add(machine)
-            if ran.fits:
-                units = count.instances * (count.instance_gpus if _is_per_gpu(machine) else 1)
-                option = Option(count.instance_gpus, count.instances, units, ran.wall_hours, ran.make)
-                chosen.setdefault(machine, []).append(option)
-    return chosen, possible
 
 
 def _phrase(plan: TrainingPlan, error: InvalidPlanError) -> str:
@@ -186,92 +166,3 @@ def _phrase(plan: TrainingPlan, error: InvalidPlanError) -> str:
         "hardware.gpu": "not for training, or its rates are not published",
         "hardware.mfu": "the MFU given is above what this GPU reaches",
     }.get(error.field, f"refused by the estimate: {error.field}")
-
-
-def _is_per_gpu(machine: Machine) -> bool:
-    """Priced per GPU, several of them in one pod: the order says how many."""
-    return machine.gpu_count == 1 and (machine.max_gpus or 1) > 1
-
-
-def _counts(plan: TrainingPlan, machine: Machine, limits: Limits) -> tuple[Count, ...]:
-    """The numbers that are sold and that plan and limits allow."""
-    wanted = plan.hardware.gpus or (1 if plan.is_quoted else None)
-    most = min(limits.max_gpus or 10**9, plan.constraints.max_gpus or 10**9)
-    size = (limits.min_instance_gpus or 0, limits.max_instance_gpus or 10**9)
-    return _sold(machine, wanted, most, size, is_free=plan.is_quoted)
-
-
-@lru_cache(maxsize=16_384)
-def _sold(
-    machine: Machine, wanted: int | None, most: int, size: tuple[int, int], *, is_free: bool
-) -> tuple[Count, ...]:
-    if _is_per_gpu(machine):
-        found = _pods(machine.max_gpus or 1, wanted, is_free=is_free)
-    else:
-        found = _nodes(machine, gpu(machine.gpu_id), wanted, is_free=is_free)
-    return tuple(
-        count
-        for count in found
-        if count.instance_gpus * count.instances <= most and size[0] <= count.instance_gpus <= size[1]
-    )
-
-
-def _pods(most: int, wanted: int | None, *, is_free: bool) -> list[Count]:
-    """Pods share no network with each other, so a plan whose time is computed gets one."""
-    if wanted is None:
-        return [Count(size, 1, size) for size in POD_SIZES if size <= most]
-    if wanted <= most:
-        return [Count(wanted, 1, wanted)]
-    return [Count(most, math.ceil(wanted / most), wanted)] if is_free else []
-
-
-def _nodes(machine: Machine, chip: GPU, wanted: int | None, *, is_free: bool) -> list[Count]:
-    size = machine.gpu_count
-    least = max(1, math.ceil((machine.min_gpus or 1) / size))
-    order_limit = machine.max_gpus if (machine.max_gpus or 0) >= size else None
-    # parts of a server have no fabric to each other that anybody vouches for; nodes sold in one order do
-    joins = is_free or least > 1 or (machine.may_join and size >= max(chip.gpus_per_node, 2))
-    if wanted is not None:
-        count = max(least, math.ceil(wanted / size))
-        found = [Count(size, count, wanted)]
-    else:
-        found = [Count(size, count, size * count) for count in NODE_COUNTS if count >= least]
-    return [
-        count
-        for count in found
-        if (count.instances == 1 or joins)
-        and (order_limit is None or count.instance_gpus * count.instances <= order_limit)
-    ]
-
-
-class _Ran(NamedTuple):
-    """What a sweep says of one hardware choice, and how its whole estimate is made."""
-
-    wall_hours: float
-    fits: bool
-    make: _Once
-
-
-def _estimates(
-    plan: TrainingPlan,
-    counts: Mapping[Machine, Sequence[Count]],
-    measurements: Sequence[Measurement],
-) -> dict[Physical, _Ran]:
-    """One result for each distinct GPU, count of GPUs and count of nodes that the plan can be divided
-    for."""
-    wanted: dict[Physical, int] = {}
-    for machine, sizes in counts.items():
-        for count in sizes:
-            # within one node it makes no difference how many further GPUs the node has
-            node_gpus = count.instance_gpus if count.instances > 1 else count.gpus
-            wanted.setdefault(count.physical(machine), node_gpus)
-    rows = [Candidate(gpu=gpu(key.gpu_id), gpus=key.gpus, gpus_per_node=n) for key, n in wanted.items()]
-    if not rows:
-        return {}
-    swept = sweep(plan, Hardware(rows), measurements)
-    columns = zip(wanted, swept.wall_hours.tolist(), swept.fits.tolist(), strict=True)
-    return {
-        key: _Ran(hours, fits, _Once(partial(swept.estimate, position)))
-        for position, (key, hours, fits) in enumerate(columns)
-        if not math.isnan(hours)
-    }

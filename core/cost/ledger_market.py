@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from core.cost.market import Bound, Candidate, MarketFilter, Shape, Stock, machine_of
+import numpy as np
+
+from core.cost.market import Bounds, Candidate, MarketFilter, Shape, Shelf, Stock, machine_of
 from core.cost.surroundings import SOURCES, SpotRate, Surroundings, UnitPrice
 from core.store.lookup import snapshot_number
 from core.store.quotable import Quotable
@@ -99,11 +101,12 @@ class LedgerMarket:
     def surroundings(self) -> Surroundings:
         return self._surroundings
 
-    def shapes(self) -> Mapping[Shape, Stock]:
-        return self._shapes
+    @property
+    def shelf(self) -> Shelf:
+        return self._shelf
 
     @cached_property
-    def _shapes(self) -> Mapping[Shape, Stock]:
+    def _shelf(self) -> Shelf:
         found: dict[Shape, Stock] = {}
         for row in self._rows:
             if row["excluded_because"] is None:
@@ -117,7 +120,7 @@ class LedgerMarket:
                     may_join=row["may_join"],
                 )
                 found[shape] = Stock(row["offers"], row["least"], machine_of(shape), row["shape_key"])
-        return found
+        return Shelf(found)
 
     def excluded(self) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
@@ -126,19 +129,20 @@ class LedgerMarket:
                 counts[row["excluded_because"]] += row["offers"]
         return dict(counts)
 
-    def candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
-        if not bounds:
-            return
-        keyed = [(self._shapes.get(bound.shape), bound) for bound in bounds]
-        text = "\n".join(_line(kind.key, bound) for kind, bound in keyed if kind is not None)
+    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
+        stocks = list(self.shelf.stocks.values())
+        text = "\n".join(
+            _line(stocks[place].key, bounds, place) for place in np.flatnonzero(bounds.is_open).tolist()
+        )
         if not text:
             return
         for state, misses, floor, offer in self._quotable.candidates(text):
             yield Candidate(state, misses, floor, offer)
 
 
-def _line(key: int, bound: Bound) -> str:
+def _line(key: int, bounds: Bounds, place: int) -> str:
     """One line of the parameter `bounds` of sql/queries/quote_candidate.sql."""
-    contracted = "" if bound.contracted is None else str(bound.contracted)
-    late = int(bound.misses_deadline)
-    return f"{key},{late},{bound.hours!r},{bound.units!r},{bound.factor!r},{contracted}"
+    contracted = bounds.contracted.get(place, "")
+    late = int(bounds.misses_deadline[place])
+    hours, units, factor = (float(column[place]) for column in (bounds.hours, bounds.units, bounds.factor))
+    return f"{key},{late},{hours!r},{units!r},{factor!r},{contracted}"

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.cost.hardware import Limits, Machine, options
+from core.cost.hardware import Options
+from core.cost.market import Machine
+from core.cost.sold import Limits
 from core.errors import EstimateError, UsageError
 from core.estimate.sweep import refusal
 from core.estimate.workload import demand
@@ -94,17 +96,18 @@ def _memory(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
         for chip in chips
     ]
     try:
-        chosen, refused = options(open_plan, machines, Limits())
+        options = Options(open_plan, machines, Limits())
+        found = [option for machine in machines for option in options.of(machine)]
     except EstimateError as error:
         return [_finding("memory", WARNING, f"not checked: {error}")]
-    if chosen:
-        option = min((o for found in chosen.values() for o in found), key=lambda o: o.estimate.gpu_hours.mid)
+    if found:
+        option = min(found, key=lambda o: o.estimate.gpu_hours.mid)
         memory = option.estimate.memory_gib
         used = (
             "" if memory is None else f"{memory.total:.1f} of {option.estimate.gpu_memory_gib:g} GiB per GPU"
         )
         return [_finding("memory", OK, f"fits on {plan.hardware.gpus} x {option.estimate.gpu_id}: {used}")]
-    reason = next(iter(refused.values()), "no such machine")
+    reason = next(iter(options.refused.values()), "no such machine")
     return [_finding("memory", ERROR, f"{plan.hardware.gpus} x {plan.hardware.gpu}: {reason}")]
 
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.cost.surroundings import Surroundings
 from core.store.lookup import LatestOffer
@@ -73,17 +76,57 @@ class Stock(NamedTuple):
     """Of the shape in a snapshot."""
 
 
-class Bound(NamedTuple):
-    """The least that a plan needs of a shape, and what the user's own terms make of its price."""
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """The least that a plan needs of each shape of a shelf, as columns, and what the user's own terms make
+    of its price."""
 
-    shape: Shape
-    misses_deadline: bool
-    hours: float
+    is_open: NDArray[np.bool_]
+    """The plan runs on some number of it."""
+    misses_deadline: NDArray[np.bool_]
+    hours: NDArray[np.float64]
     """Least paid hours of one price unit (instances x hours)."""
-    units: float
+    units: NDArray[np.float64]
     """Least instances."""
-    factor: float = 1.0
-    contracted: Decimal | None = None
+    factor: NDArray[np.float64]
+    contracted: Mapping[int, Decimal]
+    """US dollars per GPU-hour instead of the list price, by position on the shelf."""
+
+    def per_hour(self, position: int, gpu_count: int) -> Bounds:
+        """Of one shape alone, so that its offers come in the order of their price per GPU-hour."""
+        only = np.arange(len(self.is_open)) == position
+        return replace(
+            self,
+            is_open=only,
+            misses_deadline=np.zeros(len(only), bool),
+            hours=np.full(len(only), 1 / gpu_count),
+            units=np.zeros(len(only)),
+        )
+
+
+class Shelf:
+    """The shapes on sale as columns, made once for all plans that choose among them."""
+
+    def __init__(self, stocks: Mapping[Shape, Stock]) -> None:
+        self.stocks = stocks
+        self.shapes = tuple(stocks)
+        self.least = np.array([stock.least for stock in stocks.values()], float)
+        self.offers = np.array([stock.offers for stock in stocks.values()], np.intp)
+        self.machines = tuple(sorted({stock.machine for stock in stocks.values()}, key=_machine_order))
+        self._own = self._places(self.machines)
+
+    def places(self, machines: tuple[Machine, ...]) -> NDArray[np.intp]:
+        """Of each shape, the place of its machine among those."""
+        return self._own if machines is self.machines else self._places(machines)
+
+    def _places(self, machines: tuple[Machine, ...]) -> NDArray[np.intp]:
+        number = {machine: place for place, machine in enumerate(machines)}
+        return np.array([number[stock.machine] for stock in self.stocks.values()], np.intp)
+
+
+def _machine_order(machine: Machine) -> tuple[str, int, int, int, bool]:
+    least, most = machine.min_gpus or 0, machine.max_gpus or 0
+    return machine.gpu_id, machine.gpu_count, least, most, machine.may_join
 
 
 class Candidate(NamedTuple):
@@ -104,7 +147,8 @@ class Market(Protocol):
     @property
     def surroundings(self) -> Surroundings: ...
 
-    def shapes(self) -> Mapping[Shape, Stock]:
+    @property
+    def shelf(self) -> Shelf:
         """Shapes on sale."""
         ...
 
@@ -112,8 +156,8 @@ class Market(Protocol):
         """Offers left out, counted by reason."""
         ...
 
-    def candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
-        """Offers of those shapes by state, deadline and lower bound, the best first."""
+    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
+        """Offers of the open shapes by state, deadline and lower bound, the best first."""
         ...
 
 
@@ -156,11 +200,12 @@ class ListMarket:
     def surroundings(self) -> Surroundings:
         return self._surroundings
 
-    def shapes(self) -> Mapping[Shape, Stock]:
-        return self._shapes
+    @property
+    def shelf(self) -> Shelf:
+        return self._shelf
 
     @cached_property
-    def _shapes(self) -> Mapping[Shape, Stock]:
+    def _shelf(self) -> Shelf:
         found: dict[Shape, Stock] = {}
         for shape, by_term in self._by_shape.items():
             least = min(
@@ -169,24 +214,30 @@ class ListMarket:
                 for entry in entries[:1]
             )
             found[shape] = Stock(sum(map(len, by_term.values())), least, machine_of(shape))
-        return found
+        return Shelf(found)
+
+    @cached_property
+    def _rows(self) -> _Rows:
+        return _Rows(self._by_shape)
 
     def excluded(self) -> Mapping[str, int]:
         return dict(self._excluded)
 
-    def candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
-        # within a shape and term the bound is the price times a constant, so each list is in order already
-        heap = [
-            _head(entries, 0, bound)
-            for bound in bounds
-            for entries in self._by_shape.get(bound.shape, {}).values()
-        ]
-        heapq.heapify(heap)
-        while heap:
-            state, misses_deadline, floor, _, entries, position, bound = heap[0]
-            yield Candidate(state, misses_deadline, floor, entries[position].offer)
-            if position + 1 < len(entries):
-                heapq.heapreplace(heap, _head(entries, position + 1, bound))
+    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
+        # within a row the bound is the price times a constant, so each row is in order already; a row joins
+        # the heap when its first offer is due
+        rows = self._rows
+        waiting = rows.due(bounds)
+        following = next(waiting, None)
+        heap: list[_Head] = []
+        while heap or following is not None:
+            while following is not None and (not heap or following[:3] <= heap[0][:3]):
+                heapq.heappush(heap, following)
+                following = next(waiting, None)
+            state, misses_deadline, floor, _, row, position = heap[0]
+            yield Candidate(state, misses_deadline, floor, rows.entries[row][position].offer)
+            if position + 1 < len(rows.entries[row]):
+                heapq.heapreplace(heap, rows.head(row, position + 1, bounds))
             else:
                 heapq.heappop(heap)
 
@@ -207,19 +258,46 @@ class _Entry(NamedTuple):
         return _Entry(state, float(offer.usd_per_hour), offer.price_id, term_hours, offer)
 
 
-_Head = tuple[int, bool, float, str, list[_Entry], int, Bound]
+_Head = tuple[int, bool, float, str, int, int]
+"""State class, misses the deadline, lower bound, price id; then row and position. Price ids are unique, so
+nothing after them is ever compared."""
 
 
-def _head(entries: list[_Entry], position: int, bound: Bound) -> _Head:
-    """The entry at that place with the lower bound of its total: the price for the least hours, or for the
-    whole commitment. Price ids are unique, so nothing after them is ever compared."""
-    state, price, price_id, term_hours, offer = entries[position]
-    if bound.contracted is None:
-        price *= bound.factor
-    else:
-        price = float(bound.contracted * offer.gpu_count)
-    floor = price * max(bound.hours, term_hours * bound.units)
-    return state, bound.misses_deadline, floor, price_id, entries, position, bound
+class _Rows:
+    """Offers of one shape and term in a row, by state and price; the first of each as columns."""
+
+    def __init__(self, by_shape: Mapping[Shape, Mapping[Decimal | None, list[_Entry]]]) -> None:
+        rows = [(place, row) for place, found in enumerate(by_shape.values()) for row in found.values()]
+        self.entries = [row for _, row in rows]
+        self._shape = np.array([place for place, _ in rows], np.intp)
+        self._state = np.array([row[0].state for row in self.entries], np.intp)
+        self._usd_per_hour = np.array([row[0].usd_per_hour for row in self.entries], float)
+        self._term_hours = np.array([row[0].term_hours for row in self.entries], float)
+
+    def due(self, bounds: Bounds) -> Iterator[_Head]:
+        """The first offer of each open row, the best first."""
+        at = np.flatnonzero(bounds.is_open[self._shape])
+        shape, usd = self._shape[at], self._usd_per_hour[at]
+        price = usd * bounds.factor[shape]
+        for place, contracted in bounds.contracted.items():
+            same = np.flatnonzero(shape == place)
+            rows: list[int] = at[same].tolist()
+            price[same] = [float(contracted * self.entries[row][0].offer.gpu_count) for row in rows]
+        floor = price * np.maximum(bounds.hours[shape], self._term_hours[at] * bounds.units[shape])
+        for row in at[np.lexsort((floor, bounds.misses_deadline[shape], self._state[at]))].tolist():
+            yield self.head(row, 0, bounds)
+
+    def head(self, row: int, position: int, bounds: Bounds) -> _Head:
+        """The offer at that place with the lower bound of its total: the price for the least hours, or for
+        the whole commitment."""
+        state, usd, price_id, term_hours, offer = self.entries[row][position]
+        shape = int(self._shape[row])
+        contracted = bounds.contracted.get(shape)
+        usd = usd * float(bounds.factor[shape])
+        if contracted is not None:
+            usd = float(contracted * offer.gpu_count)
+        floor = usd * max(float(bounds.hours[shape]), term_hours * float(bounds.units[shape]))
+        return state, bool(bounds.misses_deadline[shape]), floor, price_id, row, position
 
 
 def machine_of(shape: Shape) -> Machine:

@@ -6,31 +6,32 @@ import heapq
 import math
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+import numpy as np
+
 from core.cost.amount import Amount
 from core.cost.breakdown import CostLine, Terms, certain, lines, total
 from core.cost.checkpoint import checkpoint_gb
-from core.cost.hardware import Limits, Option, options
+from core.cost.hardware import Least, Option, Options
 from core.cost.interruption import expectation
 from core.cost.market import (
     HOURS_PER_MONTH,
-    Bound,
+    Bounds,
     Candidate,
     ListMarket,
-    Machine,
     Market,
-    Shape,
-    Stock,
+    Shelf,
     machine_of,
     shape_of,
 )
 from core.cost.override import Overrides
 from core.cost.purchase import Purchase, purchase, spot_terms
 from core.cost.request import QuoteOptions, market_filter, spec_of
+from core.cost.sold import Limits
 from core.errors import DoesNotFitError, NoOfferError
 from core.estimate.architecture import resolve
 from core.estimate.workload import lora_parameters
@@ -68,6 +69,13 @@ stable order."""
 Entry = tuple[Key, Evaluation]
 
 
+class Side(NamedTuple):
+    """A market, and what the plan needs of each of its shapes."""
+
+    market: Market
+    bounds: Bounds
+
+
 class Selection:
     """All ways to run a plan on the offers of a market, looked at best first.
 
@@ -83,26 +91,24 @@ class Selection:
         *,
         now: datetime,
         is_wide: bool = False,
-        shapes: Mapping[Shape, Stock] | None = None,
     ) -> None:
         spec = spec_of(plan, asked)
         deadline = min(
             (d for d in (asked.deadline_hours, plan.constraints.deadline_hours) if d is not None),
             default=None,
         )
-        owned = [machines.offer(now) for machines in asked.overrides.owned]
-        self._own = ListMarket(owned, market_filter(plan, asked), at=now)
-        self._shapes = {**(market.shapes() if shapes is None else shapes), **self._own.shapes()}
         limits = Limits(
             max_gpus=asked.max_gpus,
             min_instance_gpus=None if spec is None else spec.min_count,
             max_instance_gpus=None if spec is None else spec.max_count,
             is_wide=is_wide or deadline is not None,
         )
-        machines = {stock.machine for stock in self._shapes.values()}
-        self._options, self._refused = options(
-            plan, sorted(machines, key=_machine_order), limits, asked.measurements
-        )
+        markets, machines = [market], market.shelf.machines
+        if asked.overrides.owned:
+            owned = [machines.offer(now) for machines in asked.overrides.owned]
+            markets.append(ListMarket(owned, market_filter(plan, asked), at=now))
+            machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
+        self._options = Options(plan, machines, limits, asked.measurements)
         self._endless = 0
         self.context = Context(
             plan=plan,
@@ -112,12 +118,8 @@ class Selection:
             deadline_hours=deadline,
         )
         self._runs = runs_of(plan)
-        self._least = {machine: self._least_of(found) for machine, found in self._options.items()}
-        self._bounds = [
-            self._bound(shape, stock.machine)
-            for shape, stock in self._shapes.items()
-            if stock.machine in self._options
-        ]
+        least = self._options.least(deadline, _early_stop(plan))
+        self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
         credit = sum((credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0))
         rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
         self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
@@ -133,39 +135,35 @@ class Selection:
         trained = lora_parameters(plan, architecture) if is_adapter else architecture.parameters
         return checkpoint_gb(round(trained))
 
-    def _bound(self, shape: Shape, machine: Machine) -> Bound:
-        is_late, hours, units = self._least[machine]
-        if not self.context.overrides.rules:
-            return Bound(shape, is_late, hours, units)
-        rule = self.context.overrides.rule(shape.provider, shape.gpu_id, shape.purchase_option)
-        return Bound(
-            shape=shape,
-            misses_deadline=is_late,
-            hours=hours,
-            units=units,
-            factor=1.0 if rule is None or rule.off is None else float(1 - rule.off),
-            contracted=None if rule is None else rule.usd_per_gpu_hour,
+    def _bounds(self, shelf: Shelf, least: Least) -> Bounds:
+        places = shelf.places(self._options.machines)
+        factor, contracted = np.ones(len(places)), dict[int, Decimal]()
+        if self.context.overrides.rules:
+            for place, shape in enumerate(shelf.shapes):
+                rule = self.context.overrides.rule(shape.provider, shape.gpu_id, shape.purchase_option)
+                if rule is not None and rule.off is not None:
+                    factor[place] = float(1 - rule.off)
+                if rule is not None and rule.usd_per_gpu_hour is not None:
+                    contracted[place] = rule.usd_per_gpu_hour
+        return Bounds(
+            is_open=self._options.can_run[places],
+            misses_deadline=least.misses_deadline[places],
+            hours=least.hours[places] * self._runs,
+            units=least.units[places],
+            factor=factor,
+            contracted=contracted,
         )
 
-    def _least_of(self, found: Sequence[Option]) -> tuple[bool, float, float]:
-        """Whether the deadline is missed by all, least hours of price units, least units."""
-        deadline = self.context.deadline_hours
-        early_stop = _early_stop(self.context.plan)
-        in_time = found if deadline is None else [o for o in found if o.wall_hours * early_stop <= deadline]
-        hours = min([option.units * option.wall_hours for option in in_time or found])
-        return not in_time, hours * self._runs, min([option.units for option in in_time or found])
-
-    def _candidates(self, bounds: Sequence[Bound]) -> Iterator[Candidate]:
-        return heapq.merge(
-            self.context.market.candidates(bounds),
-            self._own.candidates(bounds),
-            key=lambda candidate: (*candidate[:3], candidate.offer.price_id),
-        )
+    def _candidates(self) -> Iterator[Candidate]:
+        found = [side.market.candidates(side.bounds) for side in self._sides]
+        if len(found) == 1:
+            return found[0]
+        return heapq.merge(*found, key=lambda candidate: (*candidate[:3], candidate.offer.price_id))
 
     def best(self, limit: int) -> list[Entry]:
         """The `limit` best purchases, one of each offer."""
         found: list[Entry] = []
-        for candidate in self._candidates(self._bounds):
+        for candidate in self._candidates():
             worst = found[-1][0] if len(found) >= limit else None
             floor = candidate.floor_usd * (1 - 1e-9) - self._slack
             if worst is not None and (candidate.state_class, candidate.misses_deadline, floor) > _loose(
@@ -183,19 +181,19 @@ class Selection:
 
     def every(self, offer_limit: int) -> Iterator[tuple[Candidate, Evaluation]]:
         """Every number of instances of the first offers, for a frontier."""
-        for position, candidate in enumerate(self._candidates(self._bounds)):
+        for position, candidate in enumerate(self._candidates()):
             if position >= offer_limit:
                 return
-            for option in self._options[machine_of(shape_of(candidate.offer))]:
+            for option in self._options.of(machine_of(shape_of(candidate.offer))):
                 evaluation = self.evaluated(candidate.offer, option)
                 if evaluation is not None:
                     yield candidate, evaluation
 
     def cheapest_per_gpu_hour(self) -> Evaluation | None:
         """The offer that an order by price per GPU-hour puts first, with what the plan comes to there."""
-        for bound in sorted(self._bounds, key=lambda bound: self._shapes[bound.shape].least):
-            per_hour = bound._replace(hours=1 / bound.shape.gpu_count, units=0.0, misses_deadline=False)
-            for candidate in self._candidates([per_hour]):
+        for _, side, place in heapq.merge(*map(_by_price, self._sides), key=lambda shape: shape[0]):
+            only = side.bounds.per_hour(place, side.market.shelf.shapes[place].gpu_count)
+            for candidate in side.market.candidates(only):
                 evaluation = self._evaluate(candidate.offer)
                 if evaluation is not None:
                     return evaluation
@@ -206,7 +204,7 @@ class Selection:
         `most`."""
         best: Evaluation | None = None
         is_endless = True
-        for option in sorted(self._options[machine_of(shape_of(offer))], key=self._hours):
+        for option in sorted(self._options.of(machine_of(shape_of(offer))), key=self._hours):
             floor = self._floor(offer, option)
             is_endless = is_endless and math.isinf(floor)
             if floor > most or (best is not None and not best.misses_deadline and floor > best.total.mid):
@@ -254,16 +252,18 @@ class Selection:
     def refused(self) -> Counter[str]:
         """Offers that were looked at and cannot run the plan, counted by reason."""
         counts: Counter[str] = Counter()
-        for stock in self._shapes.values():
-            reason = self._refused.get(stock.machine)
-            if reason is not None:
-                counts[reason] += stock.offers
+        machines = self._options.machines
+        for shelf in (side.market.shelf for side in self._sides):
+            offers = np.bincount(shelf.places(machines), shelf.offers, len(machines)).tolist()
+            for number, reason in self._options.refused.items():
+                counts[reason] += int(offers[number])
         if self._endless:
             counts["interrupted so often that the run would not end"] += self._endless
         return counts
 
     def excluded(self) -> Mapping[str, int]:
         """All offers that are not quoted for a reason, the commonest first."""
+        # a sum of counters leaves out what counts to zero
         return by_count(Counter(self.context.market.excluded()) + self.refused())
 
     def nothing(self) -> NoOfferError | DoesNotFitError:
@@ -271,9 +271,12 @@ class Selection:
         return nothing(self.context.plan, self.excluded())
 
 
-def _machine_order(machine: Machine) -> tuple[str, int, int, int, bool]:
-    least, most = machine.min_gpus or 0, machine.max_gpus or 0
-    return machine.gpu_id, machine.gpu_count, least, most, machine.may_join
+def _by_price(side: Side) -> Iterator[tuple[float, Side, int]]:
+    """The open shapes of a market by the price per GPU-hour of their cheapest offer."""
+    places = np.flatnonzero(side.bounds.is_open)
+    least = side.market.shelf.least[places]
+    for at in np.argsort(least, kind="stable"):
+        yield float(least[at]), side, int(places[at])
 
 
 def by_count(counts: Mapping[str, int]) -> dict[str, int]:

@@ -8,16 +8,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from core.cost.batch import Batch
-from core.cost.hardware import Limits, options
+from core.cost.hardware import Options
 from core.cost.ledger_market import LedgerMarket
+from core.cost.market import Machine
 from core.cost.quote import quote
 from core.cost.request import QuoteOptions, market_filter
+from core.cost.sold import Limits
 from core.plan import plan_from_mapping, preset_plan
 from core.store.database import Home
 from core.store.lookup import OfferFilter, offers
@@ -49,15 +52,21 @@ def best_of(count: int, run: Callable[[], object]) -> float:
     return min(seconds)
 
 
+def least_hours(plan, market: LedgerMarket) -> Iterator[tuple[Machine, float]]:
+    """The least paid hours of each machine that runs the plan."""
+    found = Options(plan, market.shelf.machines, Limits())
+    least = found.least(None, 1.0).hours.tolist()
+    return ((machine, hours) for machine, hours in zip(found.machines, least, strict=True) if isfinite(hours))
+
+
 def plain_loop(connection: duckdb.DuckDBPyConnection, plan) -> float:
     """Every offer as a record, every record priced, in Python."""
     hours: dict[object, float] = {}
     best = float("inf")
     found = offers(connection, OfferFilter())
     market = LedgerMarket(connection, market_filter(plan, QuoteOptions()), at=NOW)
-    chosen, _ = options(plan, {stock.machine for stock in market.shapes().values()}, Limits())
-    for machine, sizes in chosen.items():
-        hours[machine.gpu_id, machine.gpu_count] = min(size.units * size.wall_hours for size in sizes)
+    for machine, needed in least_hours(plan, market):
+        hours[machine.gpu_id, machine.gpu_count] = needed
     for offer in found:
         key = (offer.gpu_id, int(offer.gpu_count))
         if key in hours and offer.usd_per_hour is not None:
@@ -68,10 +77,7 @@ def plain_loop(connection: duckdb.DuckDBPyConnection, plan) -> float:
 def plain_duckdb(connection: duckdb.DuckDBPyConnection, plan) -> float:
     """The same in one statement, with the hours as a table; prices of hours alone, no lines."""
     market = LedgerMarket(connection, market_filter(plan, QuoteOptions()), at=NOW)
-    chosen, _ = options(plan, {stock.machine for stock in market.shapes().values()}, Limits())
-    rows = [
-        (m.gpu_id, m.gpu_count, min(s.units * s.wall_hours for s in sizes)) for m, sizes in chosen.items()
-    ]
+    rows = [(m.gpu_id, m.gpu_count, needed) for m, needed in least_hours(plan, market)]
     values = ", ".join(f"('{gpu_id}', {count}, {hours})" for gpu_id, count, hours in rows)
     found = connection.execute(
         "select min(usd_per_hour * hours) from offer_latest as o "

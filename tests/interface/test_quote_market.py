@@ -57,8 +57,8 @@ def test_both_markets_give_the_same_answer(connection, question, as_of):
     listed = ListMarket(everything, wanted, at=at, allow_stale=asked.allow_stale, snapshot=1)
     stored = LedgerMarket(connection, wanted, as_of=as_of, at=at, allow_stale=asked.allow_stale)
     assert stored.excluded() == listed.excluded()
-    assert {s: k.offers for s, k in stored.shapes().items()} == {
-        s: k.offers for s, k in listed.shapes().items()
+    assert {s: k.offers for s, k in stored.shelf.stocks.items()} == {
+        s: k.offers for s, k in listed.shelf.stocks.items()
     }
     from_list = quote(plan, listed, as_of=as_of, now=now, options=asked).to_dict()
     from_ledger = quote(plan, stored, as_of=as_of, now=now, options=asked).to_dict()
