@@ -123,7 +123,9 @@ class Block:
         for step, answer in zip(self.steps(), answers, strict=True):
             if self.language == "python":
                 typed = step.source.splitlines()
-                parts += [f"{'...' if number else '>>>'} {line}".rstrip() for number, line in enumerate(typed)]
+                parts += [
+                    f"{'...' if number else '>>>'} {line}".rstrip() for number, line in enumerate(typed)
+                ]
             else:
                 parts.append(f"$ {step.source}")
             shown = step.shown if step.matches(answer) else _steady(answer)

@@ -119,7 +119,9 @@ class Reader:
         answers: list[str] = []
         for step in block.steps():
             self.commands += 1
-            answers.append(self._python(step, block) if block.language == "python" else self._type(step, block))
+            answers.append(
+                self._python(step, block) if block.language == "python" else self._type(step, block)
+            )
         return answers
 
     def leave(self) -> None:

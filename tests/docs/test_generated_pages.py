@@ -31,7 +31,9 @@ def test_every_function_of_the_library_has_its_section():
     public = {
         function
         for name, function in vars(library).items()
-        if inspect.isfunction(function) and function.__module__ == library.__name__ and not name.startswith("_")
+        if inspect.isfunction(function)
+        and function.__module__ == library.__name__
+        and not name.startswith("_")
     }
     assert public == set(library_page.FUNCTIONS)
 
