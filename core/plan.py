@@ -29,7 +29,7 @@ Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"]
 Optimizer = Literal["adamw", "adamw_8bit", "sgd", "adafactor", "muon"]
 Recomputation = Literal["none", "selective", "full", "auto"]
 Sharding = Literal["none", "zero1", "zero2", "zero3"]
-PurchaseOption = Literal["on_demand", "spot", "reserved"]
+PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block"]
 
 
 def _only_numbers(value: object) -> object:

@@ -8,7 +8,7 @@ are left out; for some sizes they are cheaper than Linux, feed of 2026-10).
   or `N/A*`. The copy at spot-price.s3.amazonaws.com stands still since 2024-05-13.
 - The spot advisor, keyless: bands of how often capacity was reclaimed in the last month (`<5%` to `>20%`).
 - `DescribeSpotPriceHistory`, with AWS credentials: a price per availability zone, asked for by
-  `scrapers.aws_spot_history`. Of each zone the newest price counts.
+  `scrapers.ec2_api`. Of each zone the newest price counts.
 
 The instance type is the GPU label; see `sql/seeds/instance_type.csv`.
 """
@@ -21,13 +21,24 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from xml.etree import ElementTree
 
 from core.contract import Contract, between
-from core.document import Credential, Document, Request
-from core.instance import InstanceShape, lookup
+from core.document import Document, Request
+from core.instance import InstanceShape
 from core.offer import Fact, InterruptionBand, Offer, PurchaseOption, Skipped
-from scrapers.ec2 import MOST_USD, NOT_A_REGION, feed_rows, is_region, shape_or_reason, sold
+from scrapers.ec2 import (
+    CREDENTIALS,
+    MOST_USD,
+    NOT_A_REGION,
+    asked_region,
+    feed_rows,
+    instant,
+    is_region,
+    is_zone,
+    items,
+    shape_or_reason,
+    sold,
+)
 from scrapers.reading import each_once, fields, leaf, mapping, price_or_reason, rows
 from scrapers.source import HOURLY, Source
 
@@ -50,10 +61,6 @@ BANDS = {
 }
 """The advisor's labels as shares."""
 
-MOST_TAGS = 500_000
-"""A page of the price history has 1,000 items of a dozen tags each."""
-
-_ZONE = re.compile(r"[a-z0-9-]{1,60}")
 _CALLBACK = re.compile(rb"\s*callback\((.*)\);?\s*", re.DOTALL)
 
 
@@ -127,64 +134,34 @@ def _advisor(answer: Mapping[str, Any], document: Document) -> Iterator[Fact]:
 
 def _history(document: Document) -> Iterator[Fact]:
     """Offers per zone. Only the newest price of each is one; the region was asked for and is not answered."""
-    region = document.context.get("region", "")
-    if not is_region(region):
-        raise document.error(f"a price history of region {region!r}; the context must name it")
-    newest: dict[tuple[str, str], tuple[datetime, dict[str, str]]] = {}
-    for row in _items(document):
-        since = _instant(row.get("timestamp", ""))
+    region = asked_region(document)
+    dated: list[tuple[datetime, InstanceShape, dict[str, str]]] = []
+    for row in items(document, "DescribeSpotPriceHistory", "spotPriceHistorySet"):
+        since = instant(row.get("timestamp"))
         shape = shape_or_reason(row.get("instanceType"), is_accelerated=False)
         zone = row.get("availabilityZone", "")
         if isinstance(shape, str):
             yield Skipped(shape, row)
         elif row.get("productDescription") not in ("Linux/UNIX", "Linux/UNIX (Amazon VPC)"):
             yield Skipped("not Linux", row)
-        elif since is None or not _ZONE.fullmatch(zone) or not zone.startswith(region):
+        elif since is None or not is_zone(zone, region):
             yield Skipped("no time, or not a zone of the region", row)
         else:
-            entries = sorted(
-                (newest.get((shape.instance_type, zone), (since, row)), (since, row)), key=_since
-            )
-            if (shape.instance_type, zone) in newest:
-                yield Skipped("an older price of the same zone", entries[0][1])
-            newest[shape.instance_type, zone] = entries[1]
-    for since, row in newest.values():
-        shape = lookup("aws", row["instanceType"])
+            dated.append((since, shape, row))
+    newest = {_place(entry): entry for entry in sorted(dated, key=lambda entry: entry[0])}
+    for entry in dated:
+        since, shape, row = entry
         amount = price_or_reason(row.get("spotPrice"), MOST_USD)
-        if isinstance(amount, str) or shape is None:
-            yield Skipped(str(amount), row)
+        if entry is not newest[_place(entry)]:
+            yield Skipped("an older price of the same zone", row)
+        elif isinstance(amount, str):
+            yield Skipped(amount, row)
         else:
             yield _spot(row, shape, region, amount, zone=row["availabilityZone"], effective_at=since)
 
 
-def _since(entry: tuple[datetime, dict[str, str]]) -> datetime:
-    return entry[0]
-
-
-def _items(document: Document) -> Iterator[dict[str, str]]:
-    if b"<!DOCTYPE" in document.body or b"<!ENTITY" in document.body:
-        raise document.error("XML with a document type")
-    if document.body.count(b"<") > MOST_TAGS:
-        raise document.error(f"XML of more than {MOST_TAGS} tags")
-    try:
-        root = ElementTree.fromstring(document.body)
-    except ElementTree.ParseError as error:
-        raise document.error(f"not XML: {error}") from error
-    if root.tag.rpartition("}")[2] != "DescribeSpotPriceHistoryResponse":
-        raise document.error(f"an answer of {root.tag.rpartition('}')[2][:60]!r}")
-    listed = root.find("{*}spotPriceHistorySet")
-    if listed is None:
-        raise document.error("an answer without spotPriceHistorySet")
-    for item in listed.iterfind("{*}item"):
-        yield {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in item}
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
+def _place(entry: tuple[datetime, InstanceShape, dict[str, str]]) -> tuple[str, str]:
+    return entry[1].instance_type, entry[2]["availabilityZone"]
 
 
 SOURCE = Source(
@@ -197,10 +174,7 @@ SOURCE = Source(
         Request(url="https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json"),
     ),
     parse=parse,
-    credentials=tuple(
-        Credential(variable=variable, travels_as="header", name="Authorization")
-        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-    ),
+    credentials=CREDENTIALS,
     contract=Contract(min_offers=300, must_have=("t4", "a10g"), usd_per_gpu_hour=between("0.01", "30")),
     covers="spot Linux instances with accelerators per region, with credentials per zone; interruption bands",
     licence="undocumented data behind public AWS pages, and the EC2 API; no stated licence, AWS terms apply",

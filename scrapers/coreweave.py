@@ -205,12 +205,13 @@ def _storage(grid: Tag, model: str, row: object) -> StoragePrice | None:
     return StoragePrice(provider="coreweave", sku=slug(model), kind=kind, amount_per_gb_month=per_gb(amount))
 
 
-_PER_GB = re.compile(r"(\$0?\.\d{1,6}|\$1)\s*(?:/|per)\s*GB\s*(?:/|per)?\s*mo(?:nth)?\.?", re.IGNORECASE)
+_PER_GB = re.compile(
+    r"(?P<amount>\$0?\.\d{1,6}|\$1)\s*(?:/|per)\s*GB\s*(?:/|per)?\s*mo(?:nth)?\.?", re.IGNORECASE
+)
 _KINDS = {"archive": "archive", "object": "object", "file": "file", "block": "block"}
 
 SOURCE = Source(
     name="coreweave",
-    provider="coreweave",
     homepage="https://www.coreweave.com/pricing",
     every=DAILY,
     requests=(Request(url="https://www.coreweave.com/pricing"),),

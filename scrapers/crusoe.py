@@ -18,12 +18,12 @@ from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped, StoragePrice
-from scrapers.page import exact_usd, leading_number, soup, words
+from scrapers.page import leading_number, soup, usd_in, words
 from scrapers.reading import charged, each_once, per_gb, priced, within
 from scrapers.source import DAILY, Source
 
-PER_GPU_HOUR = re.compile(r"(\S+)/GPU-hr")
-PER_GIB_MONTH = re.compile(r"(\S+) per GiB/month")
+PER_GPU_HOUR = re.compile(r"(?P<amount>\S+)/GPU-hr")
+PER_GIB_MONTH = re.compile(r"(?P<amount>\S+) per GiB/month")
 COLUMNS = {"on-demand": PurchaseOption.ON_DEMAND, "current spot": PurchaseOption.SPOT}
 STORAGE_KINDS = {"Persistent disks": "block", "Shared disks": "file", "Object Storage": "object"}
 
@@ -73,8 +73,7 @@ def _offers(card: Tag, name: str, cells: list[str], columns: list[str]) -> Itera
         return
     for column, cell in zip(columns[1:], cells, strict=True):
         row = {"name": label, "column": column, "cell": cell}
-        match = PER_GPU_HOUR.fullmatch(cell)
-        amount = exact_usd(match.group(1)) if match else None
+        amount = usd_in(cell, PER_GPU_HOUR)
         if column not in COLUMNS:
             yield Skipped("an unknown column", row)
         elif amount is None:
@@ -93,9 +92,7 @@ def _offers(card: Tag, name: str, cells: list[str], columns: list[str]) -> Itera
 
 
 def _storage(name: str, cell: str, row: Mapping[str, object]) -> Fact:
-    kind = STORAGE_KINDS.get(name)
-    match = PER_GIB_MONTH.fullmatch(cell)
-    amount = exact_usd(match.group(1)) if match else None
+    kind, amount = STORAGE_KINDS.get(name), usd_in(cell, PER_GIB_MONTH)
     if kind is None:
         return Skipped("neither accelerator nor storage", row)
     if amount is None:
@@ -107,7 +104,6 @@ def _storage(name: str, cell: str, row: Mapping[str, object]) -> Fact:
 
 SOURCE = Source(
     name="crusoe",
-    provider="crusoe",
     homepage="https://crusoe.ai/cloud/pricing",
     every=DAILY,
     requests=(Request(url="https://crusoe.ai/cloud/pricing"),),

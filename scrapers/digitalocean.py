@@ -19,9 +19,8 @@ from core.contract import Contract, between
 from core.document import Credential, Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.page import exact_usd, is_page, soup, words
+from scrapers.page import is_page, soup, usd_in, words
 from scrapers.reading import (
-    array,
     divided,
     each_once,
     hourly_or_reason,
@@ -35,6 +34,7 @@ from scrapers.reading import (
 )
 from scrapers.source import TWICE_A_DAY, Source
 
+TOKEN = Credential(variable="DIGITALOCEAN_TOKEN")
 PAGE = "https://www.digitalocean.com/pricing/gpu-droplets"
 API = "https://api.digitalocean.com/v2/sizes"
 ROW = re.compile(r"(?P<label>(?:NVIDIA|AMD) [A-Za-z0-9 -]{1,60}?)\s*(?P<amount>\$\S+)\s*/\s*GPU/hour")
@@ -63,10 +63,9 @@ def parse(document: Document) -> Iterator[Fact]:
 
 def follow(document: Document) -> Iterator[Request]:
     """The next page of sizes, with the same token, and nowhere else than to the API."""
-    if not is_page(document):
-        following = text(leaf(document.json(), "links", "pages", "next"))
-        if following and following.startswith(f"{API}?") and following != document.request.url:
-            yield Request(url=following, credential=TOKEN)
+    following = None if is_page(document) else text(leaf(document.json(), "links", "pages", "next"))
+    if following and following.startswith(f"{API}?") and following != document.request.url:
+        yield Request(url=following, credential=TOKEN)
 
 
 def _page(document: Document) -> Iterator[Fact]:
@@ -91,8 +90,7 @@ def _row(string: NavigableString) -> Tag:
 
 
 def _plan(line: str, section: str) -> Fact:
-    match = ROW.fullmatch(line)
-    amount = exact_usd(match["amount"]) if match else None
+    match, amount = ROW.fullmatch(line), usd_in(line, ROW)
     if match is None or amount is None or section not in SECTIONS:
         priced_row = PER_GPU_HOUR.search(line)
         return Skipped("no row of GPU, price and section" if priced_row else "no price per GPU-hour", line)
@@ -122,7 +120,7 @@ def _size(row: Mapping[str, Any]) -> Iterator[Fact]:
     else:
         yield from priced_by_place(
             shown,
-            array(row.get("regions")),
+            row.get("regions") or [],
             is_sold=row.get("available", True) is True,
             provider="digitalocean",
             sku=sku,
@@ -137,11 +135,8 @@ def _size(row: Mapping[str, Any]) -> Iterator[Fact]:
         )
 
 
-TOKEN = Credential(variable="DIGITALOCEAN_TOKEN")
-
 SOURCE = Source(
     name="digitalocean",
-    provider="digitalocean",
     homepage=PAGE,
     every=TWICE_A_DAY,
     requests=(Request(url=PAGE), Request(url=f"{API}?per_page=500", credential=TOKEN)),

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from xml.etree import ElementTree
 
-from core.document import Document
+from core.document import Credential, Document
 from core.instance import InstanceShape, lookup
 from core.money import Price, Unit
 from core.offer import Offer, PurchaseOption, Skipped
@@ -26,12 +27,26 @@ FAMILIES = frozenset({"GPU instance", "Machine Learning ASIC Instances"})
 
 NOT_A_REGION = "a local or wavelength zone, not a region"
 
+MOST_TAGS = 500_000
+"""A page of the API has up to 1,000 items of a dozen tags each."""
+
+CREDENTIALS = tuple(
+    Credential(variable=variable, travels_as="header", name="Authorization")
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+)
+"""What signs a request to the API; see `scrapers.signed`."""
+
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
 
 
 def is_region(code: str) -> bool:
     """Whether this is the code of a region, and not of a local or wavelength zone."""
     return _REGION.fullmatch(code) is not None
+
+
+def is_zone(name: str, region: str) -> bool:
+    """Whether this names an availability zone of the region."""
+    return re.fullmatch(r"[a-z0-9-]{1,60}", name) is not None and name.startswith(region)
 
 
 def shape_or_reason(instance_type: Any, *, is_accelerated: bool) -> InstanceShape | str:
@@ -87,3 +102,42 @@ def instant(text: Any) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def asked_region(document: Document) -> str:
+    """The region that an answer of the EC2 API is about, which only the request says.
+
+    Raises:
+        ParseError: the context names none.
+    """
+    region = document.context.get("region", "")
+    if not is_region(region):
+        raise document.error(f"an answer of region {region!r}; the context must name it")
+    return region
+
+
+def items(document: Document, action: str, listed: str) -> Iterator[dict[str, str]]:
+    """The items of an answer of the EC2 API, with the text of their members.
+
+    Args:
+        action: of the API, such as `DescribeSpotPriceHistory`.
+        listed: the element that has the items.
+
+    Raises:
+        ParseError: not XML, a DOCTYPE, too many tags, or the answer to another action.
+    """
+    if b"<!DOCTYPE" in document.body or b"<!ENTITY" in document.body:
+        raise document.error("XML with a document type")
+    if document.body.count(b"<") > MOST_TAGS:
+        raise document.error(f"XML of more than {MOST_TAGS} tags")
+    try:
+        root = ElementTree.fromstring(document.body)
+    except ElementTree.ParseError as error:
+        raise document.error(f"not XML: {error}") from error
+    if root.tag.rpartition("}")[2] != f"{action}Response":
+        raise document.error(f"an answer of {root.tag.rpartition('}')[2][:60]!r}")
+    found = root.find(f"{{*}}{listed}")
+    if found is None:
+        raise document.error(f"an answer without {listed}")
+    for item in found.iterfind("{*}item"):
+        yield {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in item}

@@ -78,7 +78,6 @@ def _rates(cube: ElementTree.Element, day: date, document: Document) -> Iterator
 
 SOURCE = Source(
     name="ecb",
-    provider="ecb",
     homepage="https://www.ecb.europa.eu/stats/policy_and_exchange_rates/euro_reference_exchange_rates/",
     every=DAILY,
     fresh_for=timedelta(hours=98),

@@ -17,8 +17,8 @@ from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.page import exact_usd, leading_number, soup, words
-from scrapers.reading import each_once, priced, within
+from scrapers.page import by_column, exact_usd, size_in, soup, words
+from scrapers.reading import each_once, priced
 from scrapers.source import DAILY, Source
 
 PRICE_COLUMNS = {"Pricing Per Hour": PurchaseOption.ON_DEMAND, "Spot VM": PurchaseOption.SPOT}
@@ -45,12 +45,13 @@ def _card(card: Tag) -> Iterator[Fact]:
     price_column = next((column for column in columns if column in PRICE_COLUMNS), None)
     for line in card.select(".page-price_card_row_item"):
         cells = [words(cell) for cell in line.select(".page-price_card_row_item_col")]
-        if len(cells) != len(columns) or len(set(columns)) != len(columns):
+        row = by_column(columns, cells)
+        if row is None:
             yield Skipped("another number of columns than the header", cells or words(line) or "empty row")
         elif price_column is None:
             yield Skipped("starting price only", cells)
         else:
-            yield _offer(dict(zip(columns, cells, strict=True)), price_column)
+            yield _offer(row, price_column)
 
 
 def _offer(row: Mapping[str, str], price_column: str) -> Fact:
@@ -64,25 +65,17 @@ def _offer(row: Mapping[str, str], price_column: str) -> Fact:
         sku=label,
         gpu_label=label,
         gpu_count=Decimal(1),
-        gpu_memory_gib=_size(row, "VRAM (GB)"),
-        vcpus=_size(row, "Max pCPUs per GPU"),
-        memory_gib=_size(row, "Max RAM (GB) per GPU"),
+        gpu_memory_gib=size_in(row.get("VRAM (GB)", ""), 100_000),
+        vcpus=size_in(row.get("Max pCPUs per GPU", ""), 100_000),
+        memory_gib=size_in(row.get("Max RAM (GB) per GPU", ""), 100_000),
         purchase_option=PRICE_COLUMNS[price_column],
         price=Price(amount=amount, unit=Unit.GPU_HOUR),
         billing_increment_seconds=60,
     )
 
 
-def _size(row: Mapping[str, str], column: str) -> Decimal | None:
-    try:
-        return within(leading_number(row.get(column, "")), 100_000)
-    except ValueError:
-        return None
-
-
 SOURCE = Source(
     name="hyperstack",
-    provider="hyperstack",
     homepage="https://www.hyperstack.cloud/gpu-pricing",
     every=DAILY,
     requests=(Request(url="https://www.hyperstack.cloud/gpu-pricing"),),

@@ -33,6 +33,7 @@ from scrapers.page import exact_usd, is_page, size_in, soup, words
 from scrapers.reading import each_once, fields, mapping, merged, number, priced, slug, within
 from scrapers.source import FOUR_TIMES_A_DAY, Source
 
+_KEY = Credential(variable="LAMBDA_API_KEY")
 SIZES: tuple[int, ...] = (8, 4, 2, 1)
 """GPUs per instance of the page's four tables in document order, where no tab says so (page of 2026-10)."""
 
@@ -234,8 +235,6 @@ def _storage_gb(text: str) -> Decimal | None:
     gib = Decimal(found.group(1)) * (1024 if found.group(2)[0] in "Tt" else 1)
     return round(gib * GB_PER_GIB, 0) or None
 
-
-_KEY = Credential(variable="LAMBDA_API_KEY")
 
 SOURCE = Source(
     name="lambda_cloud",

@@ -112,7 +112,6 @@ def _other(sku: str, price: Mapping[str, Any]) -> Fact:
 
 SOURCE = Source(
     name="linode",
-    provider="linode",
     homepage="https://www.linode.com/pricing/",
     every=TWICE_A_DAY,
     requests=(

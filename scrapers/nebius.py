@@ -1,9 +1,8 @@
 """Nebius: the price page, in US dollars per GPU-hour, vCPUs and memory included, before tax.
 
-One row per GPU; presets of one and of eight GPUs share the rate, in all regions (page of 2026-10-07).
-Announced changes stand in a column of their own, `GPU-hour (Effective October 1, 2026)`: the newest column
-in effect when the page was fetched counts. Cells that begin with "from", among them all preemptible prices
-since October 2026, are a lower bound of unknown shape and no prices. Storage is sold per GiB and month.
+Presets of one and of eight GPUs share the rate, in all regions (page of 2026-10-07). Announced changes stand
+in a column of their own, `GPU-hour (Effective October 1, 2026)`: the newest in effect when the page was fetched
+counts. Cells that begin with "from", all preemptible prices since October 2026, are a lower bound and no prices.
 """
 
 from __future__ import annotations
@@ -18,21 +17,20 @@ from core.contract import Contract, between
 from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.page import by_column, exact_usd, soup, words
-from scrapers.reading import charged, each_once, per_gb, priced, within
+from scrapers.page import by_column, exact_usd, soup, whole_in, words
+from scrapers.reading import charged, each_once, per_gb, priced
 from scrapers.source import DAILY, Source
 
 EFFECTIVE = re.compile(r"Effective ([A-Z][a-z]+ [0-9]{1,2}, [0-9]{4})")
-HEADINGS = ("h1", "h2", "h3", "h4")
+ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 CELL = ".pc-highlight-table-block__cell"
 STORAGE_KINDS = {
-    "shared filesystem": "file",
-    "weka filesystem": "file",
+    " filesystem": "file",
     "object storage": "object",
     "block volumes — local": "local",
     "block volumes": "block",
 }
-"""How an item of the storage table begins; the first match counts."""
+"""Words of an item of the storage table; the first match counts."""
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -45,18 +43,17 @@ def parse(document: Document) -> Iterator[Fact]:
 
 
 def _facts(document: Document) -> Iterator[Fact]:
-    found = False
-    for heading, row in _rows(document):
+    rows = list(_rows(document))
+    if not any("GPU Instances" in heading for heading, _ in rows):
+        raise document.error("no table under a heading with 'GPU Instances'")
+    for heading, row in rows:
         if "GPU Instances" in heading:
-            found = True
             spot = "preemptible" in heading.casefold()
             yield _offer(row, PurchaseOption.SPOT if spot else PurchaseOption.ON_DEMAND, document)
         elif heading in ("Storage", "Other services"):
             yield from _other(row)
         else:
             yield Skipped("no accelerator", row)
-    if not found:
-        raise document.error("no table under a heading with 'GPU Instances'")
 
 
 def _rows(document: Document) -> Iterator[tuple[str, dict[str, str]]]:
@@ -68,7 +65,7 @@ def _rows(document: Document) -> Iterator[tuple[str, dict[str, str]]]:
     heading = ""
     lines: dict[int, tuple[str, list[str]]] = {}
     for tag in tree.select(f"h1, h2, h3, h4, {cell}"):
-        if tag.name in HEADINGS:
+        if tag.name.startswith("h"):
             heading = words(tag)
         else:
             row = next((parent for parent in tag.parents if held[id(parent)] > 1), tag)
@@ -77,9 +74,7 @@ def _rows(document: Document) -> Iterator[tuple[str, dict[str, str]]]:
     for heading, line in lines.values():
         # Prose under a heading is no row: it has no second cell, or stands before the header.
         if len(line) > 1 and heading in headers:
-            # Without its title a column of announced prices would look like none at all.
-            row = by_column(headers[heading], line) if "" not in headers[heading] else None
-            yield heading, row or {"cells": " | ".join(line)}
+            yield heading, by_column(headers[heading], line) or {"cells": " | ".join(line)}
         elif len(line) > 1 and line[0] == "Item":
             headers[heading] = line
 
@@ -100,8 +95,8 @@ def _offer(row: Mapping[str, str], option: PurchaseOption, document: Document) -
         sku=label,
         gpu_label=label,
         gpu_count=Decimal(1),
-        vcpus=_whole(row.get("vCPUs", "")),
-        memory_gib=_whole(row.get("RAM, GB", "")),
+        vcpus=whole_in(row.get("vCPUs", ""), 1_000_000),
+        memory_gib=whole_in(row.get("RAM, GB", ""), 1_000_000),
         purchase_option=option,
         price=Price(amount=amount, unit=Unit.GPU_HOUR),
         effective_at=effective_at,
@@ -112,31 +107,26 @@ def _offer(row: Mapping[str, str], option: PurchaseOption, document: Document) -
 def _column(row: Mapping[str, str], document: Document) -> tuple[str | None, datetime | None]:
     """The column of hourly prices in effect, and since when where the page says so."""
     hourly = [name for name in row if "GPU-hour" in name and "commit" not in name.casefold()]
-    dated = [(_since(name, document), name) for name in hourly if "effective" in name.casefold()]
-    past = [entry for entry in dated if entry[0] <= document.fetched_at]
-    if past:
-        return max(past)[1], max(past)[0]
-    return next((name for name in hourly if "effective" not in name.casefold()), None), None
+    past = [(since, name) for name in hourly if (since := _since(name, document)) <= document.fetched_at]
+    since, column = max(past, default=(ALWAYS, None))
+    return column, since if since > ALWAYS else None
 
 
 def _since(title: str, document: Document) -> datetime:
     match = EFFECTIVE.search(title)
+    if match is None and "effective" not in title.casefold():
+        return ALWAYS
     try:
         return datetime.strptime(match[1] if match else "", "%B %d, %Y").replace(tzinfo=UTC)
     except ValueError as error:
         raise document.error(f"a column of unknown date: {title[:80]!r}") from error
 
 
-def _whole(cell: str) -> Decimal | None:
-    """A whole number; `None` for ranges such as `8-40`."""
-    return within(Decimal(cell), 1_000_000) if re.fullmatch(r"[0-9]{1,7}", cell) else None
-
-
 def _other(row: Mapping[str, str]) -> Iterator[Fact]:
     item, price, unit = row.get("Item", ""), row.get("Price", ""), row.get("Unit", "")
     free = price == "Free"
     amount = Decimal(0) if free else exact_usd(price)
-    kind = next((kind for start, kind in STORAGE_KINDS.items() if item.casefold().startswith(start)), None)
+    kind = next((kind for word, kind in STORAGE_KINDS.items() if word in item.casefold()), None)
     terms = {"provider": "nebius", "sku": item}
     if amount is None:
         yield Skipped("no published price", row)
@@ -155,7 +145,6 @@ def _other(row: Mapping[str, str]) -> Iterator[Fact]:
 
 SOURCE = Source(
     name="nebius",
-    provider="nebius",
     homepage="https://nebius.com/prices",
     every=DAILY,
     requests=(Request(url="https://nebius.com/prices"),),

@@ -128,7 +128,6 @@ def _bought(period: str, amount: Decimal, currency: str) -> dict[str, Any]:
 
 SOURCE = Source(
     name="ovh",
-    provider="ovh",
     homepage="https://www.ovhcloud.com/en/public-cloud/prices/",
     every=DAILY,
     requests=(

@@ -78,6 +78,11 @@ def size_in(text: str, most: int) -> Decimal | None:
         return None
 
 
+def whole_in(text: str, most: int) -> Decimal | None:
+    """The whole number that a cell is, above zero and at most `most`; `None` for `8-40`, `1,152` and words."""
+    return within(Decimal(text), most) if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) else None
+
+
 _EXACT_USD = re.compile(r"\$([0-9]{1,6}(?:\.[0-9]{1,6})?)", re.ASCII)
 
 
@@ -91,13 +96,14 @@ def exact_usd(text: str) -> Decimal | None:
 
 
 def usd_in(cell: str, pattern: re.Pattern[str]) -> Decimal | None:
-    """The exact amount in the first group of a pattern that the whole cell matches; `None` where it does not."""
+    """The exact amount in the group `amount` of a pattern that the whole cell matches; `None` otherwise."""
     match = pattern.fullmatch(cell)
-    return exact_usd(match.group(1)) if match else None
+    return exact_usd(match["amount"]) if match else None
 
 
 def by_column(header: Sequence[str], cells: Sequence[str]) -> dict[str, str] | None:
-    """A table's row by its titles; `None` where cells and titles do not pair up one to one."""
-    if len(cells) != len(header) or len(set(header)) != len(header):
+    """A table's row by its titles; `None` where cells and titles do not pair up one to one, or a title is empty:
+    without it nobody knows which price the column has."""
+    if len(cells) != len(header) or len(set(header)) != len(header) or "" in header:
         return None
     return dict(zip(header, cells, strict=True))

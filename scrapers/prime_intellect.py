@@ -21,6 +21,7 @@ from core.offer import Availability, Fact, PurchaseOption, Skipped
 from scrapers.reading import array, each_once, host_cloud, leaf, mapping, priced, rows, text, within
 from scrapers.source import HOURLY, Source
 
+KEY = Credential(variable="PRIME_API_KEY")
 API = "https://api.primeintellect.ai/api/v1/availability/gpus"
 PAGE = 100
 MOST_PAGES = 100
@@ -96,11 +97,8 @@ def _offer(row: Mapping[str, Any]) -> Fact:
     )
 
 
-KEY = Credential(variable="PRIME_API_KEY")
-
 SOURCE = Source(
     name="prime_intellect",
-    provider="prime_intellect",
     homepage="https://www.primeintellect.ai",
     every=HOURLY,
     requests=(_request(1),),

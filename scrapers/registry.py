@@ -7,6 +7,7 @@ import difflib
 from core.errors import UsageError
 from scrapers import (
     aws_bulk,
+    aws_capacity_blocks,
     aws_on_demand,
     aws_spot,
     azure_retail,
@@ -35,6 +36,7 @@ from scrapers.source import Source
 
 SOURCES: tuple[Source, ...] = (
     aws_bulk.SOURCE,
+    aws_capacity_blocks.SOURCE,
     aws_on_demand.SOURCE,
     aws_spot.SOURCE,
     azure_retail.SOURCE,

@@ -33,6 +33,7 @@ from scrapers.page import is_page, size_in, soup, words
 from scrapers.reading import each_once, fields, mapping, merged, price_or_reason, priced, rows, within
 from scrapers.source import HOURLY, Source
 
+_KEY = Credential(variable="RUNPOD_API_KEY")
 NODE_GPUS = 8
 """GPUs of a cluster node (price page, 2026); a cluster has 2 to 8 nodes."""
 
@@ -337,11 +338,8 @@ def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]
     return merged(documents, parse)
 
 
-_KEY = Credential(variable="RUNPOD_API_KEY")
-
 SOURCE = Source(
     name="runpod",
-    provider="runpod",
     homepage="https://www.runpod.io/pricing",
     every=HOURLY,
     requests=(

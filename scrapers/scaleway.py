@@ -101,7 +101,6 @@ def _offer(name: str, server: Mapping[str, Any], zone: str) -> Fact:
 
 SOURCE = Source(
     name="scaleway",
-    provider="scaleway",
     homepage="https://www.scaleway.com/en/pricing/gpu/",
     every=TWICE_A_DAY,
     requests=tuple(_request(zone, 1) for zone in ZONES),

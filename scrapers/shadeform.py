@@ -20,6 +20,7 @@ from core.offer import Availability, Fact, PurchaseOption, Skipped
 from scrapers.reading import each_once, host_cloud, leaf, mapping, number, priced, rows, text, within
 from scrapers.source import HOURLY, Source
 
+KEY = Credential(variable="SHADEFORM_API_KEY", travels_as="header", name="X-API-KEY")
 CENTS_PER_DOLLAR = 100
 
 
@@ -88,11 +89,8 @@ def _label(row: Mapping[str, Any], label: str) -> str:
     return label if named or form is None else f"{label} {form}"
 
 
-KEY = Credential(variable="SHADEFORM_API_KEY", travels_as="header", name="X-API-KEY")
-
 SOURCE = Source(
     name="shadeform",
-    provider="shadeform",
     homepage="https://www.shadeform.ai/instances",
     every=HOURLY,
     requests=(Request(url="https://api.shadeform.ai/v1/instances/types", credential=KEY),),

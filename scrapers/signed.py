@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 
 from core.document import Document
 from core.errors import SourceError
 from core.region import region_codes
-from scrapers.aws_spot_history import SOURCE_NAME, accelerator_types, session, spot_price_history
+from scrapers.ec2_api import Query, accelerator_types, answers, capacity_blocks, session, spot_prices
 
 Signed = Mapping[str, Callable[[], Iterable[Document | SourceError]]]
 
@@ -17,15 +18,16 @@ Signed = Mapping[str, Callable[[], Iterable[Document | SourceError]]]
 def signed_sources(environ: Mapping[str, str], clock: Callable[[], datetime]) -> Signed:
     """What this environment can ask for, by source: needs the extra `aws` and `AWS_ACCESS_KEY_ID`."""
     if environ.get("AWS_ACCESS_KEY_ID") and find_spec("boto3"):
-        return {SOURCE_NAME: lambda: _aws_zones(clock)}
+        queries = (spot_prices(accelerator_types()), capacity_blocks(accelerator_types()))
+        return {query.source: partial(_of_all_regions, query, clock) for query in queries}
     return {}
 
 
-def _aws_zones(clock: Callable[[], datetime]) -> Iterator[Document | SourceError]:
-    """Spot prices per zone, region by region. A region that an account has not enabled is only a note."""
+def _of_all_regions(query: Query, clock: Callable[[], datetime]) -> Iterator[Document | SourceError]:
+    """Region by region. A region that an account has not enabled is only a note."""
     shared = session()
     for region in region_codes("aws"):
         try:
-            yield from spot_price_history(region, accelerator_types(), now=clock(), within=shared)
+            yield from answers(query, region, now=clock(), within=shared)
         except SourceError as error:
             yield error

@@ -38,13 +38,14 @@ class Source:
     """
 
     name: str
-    provider: str
     homepage: str
     every: timedelta
     """Interval of the schedule."""
     requests: tuple[Request, ...]
     parse: Callable[[Document], Iterable[Fact]]
     contract: Contract
+    provider: str = ""
+    """Unless stated: of the same name as the source."""
     fresh_for: timedelta = FOUND_FROM_INTERVAL
     """A price is stale when the source's last accepted run is older than this. Unless stated: two intervals and
     a sixth of one, but one to two hours more, so that a single failed run makes nothing stale."""
@@ -77,6 +78,7 @@ class Source:
     """For requests whose answer is too long to keep: the lines that are archived and parsed."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "provider", self.provider or self.name)
         if self.fresh_for == FOUND_FROM_INTERVAL:
             slack = min(max(self.every / 6, timedelta(hours=1)), timedelta(hours=2))
             object.__setattr__(self, "fresh_for", 2 * self.every + slack)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from statistics import quantiles
 from typing import Any
 
 from core.contract import Contract, between
@@ -22,7 +23,7 @@ from core.document import Document, Request
 from core.money import Price, Unit
 from core.offer import Availability, Fact, MarketSample, Offer, PurchaseOption, Skipped
 from core.published import MICRO
-from scrapers.reading import mapping, priced, rows, text, within
+from scrapers.reading import listed, picked, priced, text, within
 from scrapers.source import HOURLY, Source
 
 GPUS = (
@@ -61,9 +62,8 @@ def parse(document: Document) -> Iterator[Fact]:
     Raises:
         ParseError: no list of offers.
     """
-    answer = mapping(document.json(), document, "answer")
     cheapest: dict[str, Offer] = {}
-    for row in rows(answer.get("offers"), document, "offers"):
+    for row in listed(document, "offers"):
         for fact in _offers(row):
             if not isinstance(fact, Offer):
                 yield fact
@@ -78,9 +78,7 @@ def parse(document: Document) -> Iterator[Fact]:
 
 
 def _offers(row: Mapping[str, Any]) -> Iterator[Fact]:
-    shown = {
-        name: row.get(name) for name in ("id", "machine_id", "gpu_name", "num_gpus", "dph_total", "min_bid")
-    }
+    shown = picked(row, *SHOWN)
     reason = _reason_against(row)
     total, bid = within(row.get("dph_total"), 10_000), within(row.get("min_bid"), 10_000)
     if reason or total is None:
@@ -97,10 +95,8 @@ def _offers(row: Mapping[str, Any]) -> Iterator[Fact]:
 
 def _reason_against(row: Mapping[str, Any]) -> str | None:
     count, memory = within(row.get("num_gpus"), 64), within(row.get("gpu_ram"), 10_000_000)
-    gpus_alone, all_memory = (
-        within(row.get("dph_base"), 10_000),
-        within(row.get("gpu_total_ram"), 100_000_000),
-    )
+    gpus_alone, total = (within(row.get(name), 10_000) for name in ("dph_base", "dph_total"))
+    all_memory = within(row.get("gpu_total_ram"), 100_000_000)
     if row.get("verification") != "verified":
         return "host is not verified"
     if row.get("rented") is not False or row.get("rentable") is not True:
@@ -109,7 +105,7 @@ def _reason_against(row: Mapping[str, Any]) -> str | None:
         return "no GPU count or machine"
     if not memory or not all_memory or abs(all_memory / (memory * count) - 1) > Decimal("0.1"):
         return "GPU count and memory contradict each other"
-    if gpus_alone and gpus_alone > (within(row.get("dph_total"), 10_000) or 0):
+    if gpus_alone and gpus_alone > (total or 0):
         return "the total is below the price of its GPUs"
     return None
 
@@ -147,8 +143,8 @@ def _place(geolocation: str | None) -> tuple[str, str | None]:
 
 def _memory_share(row: Mapping[str, Any]) -> Decimal | None:
     """`cpu_ram` is the whole machine's, in MiB; an offer has it in proportion to its cores."""
-    memory, cores = within(row.get("cpu_ram"), 1_000_000_000), within(row.get("cpu_cores"), 10_000)
-    own = within(row.get("cpu_cores_effective"), 10_000)
+    memory = within(row.get("cpu_ram"), 1_000_000_000)
+    cores, own = (within(row.get(name), 10_000) for name in ("cpu_cores", "cpu_cores_effective"))
     if memory is None or cores is None or own is None:
         return None
     return (memory / MIB_PER_GIB * min(own / cores, Decimal(1))).quantize(Decimal("0.01"))
@@ -162,6 +158,8 @@ def _samples(offers: Iterable[Offer]) -> Iterator[MarketSample]:
             key = (offer.gpu_label, offer.gpu_count, region, offer.purchase_option)
             groups.setdefault(key, []).append(per_gpu)
     for (label, count, region, option), amounts in sorted(groups.items()):
+        # Linear interpolation between the nearest offers (Hyndman and Fan 1996, type 7).
+        twentieths = quantiles(amounts if len(amounts) > 1 else amounts * 2, n=20, method="inclusive")
         yield MarketSample(
             provider="vast",
             gpu_label=label,
@@ -169,21 +167,15 @@ def _samples(offers: Iterable[Offer]) -> Iterator[MarketSample]:
             region=region,
             purchase_option=option,
             offers=len(amounts),
-            min_usd_per_gpu_hour=_quantile(amounts, Decimal(0)),
-            p10_usd_per_gpu_hour=_quantile(amounts, Decimal("0.1")),
-            p25_usd_per_gpu_hour=_quantile(amounts, Decimal("0.25")),
-            median_usd_per_gpu_hour=_quantile(amounts, Decimal("0.5")),
+            min_usd_per_gpu_hour=_rounded(min(amounts)),
+            p10_usd_per_gpu_hour=_rounded(twentieths[1]),
+            p25_usd_per_gpu_hour=_rounded(twentieths[4]),
+            median_usd_per_gpu_hour=_rounded(twentieths[9]),
         )
 
 
-def _quantile(amounts: list[Decimal], share: Decimal) -> Decimal:
-    """Linear interpolation between the nearest offers, to six places (Hyndman and Fan 1996, type 7)."""
-    ordered = sorted(amounts)
-    position = share * (len(ordered) - 1)
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    exact = ordered[below] + (ordered[above] - ordered[below]) * (position - below)
-    return max(exact.quantize(MICRO), MICRO)
+def _rounded(amount: Decimal) -> Decimal:
+    return max(amount.quantize(MICRO), MICRO)
 
 
 def _request(gpu: str, count: int) -> Request:
@@ -207,7 +199,6 @@ def _request(gpu: str, count: int) -> Request:
 
 SOURCE = Source(
     name="vast",
-    provider="vast",
     homepage="https://vast.ai/pricing",
     every=HOURLY,
     requests=tuple(_request(gpu, count) for gpu in GPUS for count in COUNTS),

@@ -96,7 +96,6 @@ def _size(row: Mapping[str, Any], part: str, name: str) -> Decimal | None:
 
 SOURCE = Source(
     name="verda",
-    provider="verda",
     homepage="https://verda.com/pricing",
     every=HOURLY,
     requests=(Request(url="https://api.verda.com/v1/instance-types?currency=usd"),),

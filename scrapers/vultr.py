@@ -130,7 +130,6 @@ def _terms(row: Mapping[str, Any], sku: str, label: str, count: Decimal) -> dict
 
 SOURCE = Source(
     name="vultr",
-    provider="vultr",
     homepage="https://www.vultr.com/pricing/",
     every=FOUR_TIMES_A_DAY,
     requests=(

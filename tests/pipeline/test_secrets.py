@@ -38,6 +38,7 @@ WITHOUT_KEY = {
     "/graphql": "runpod/prices.json",
     "/pricing": "lambda_cloud/pricing.html",
     "/pricing/gpu-droplets": "digitalocean/gpu-droplets.html",
+    "/ec2/capacityblocks/pricing/": "aws_capacity_blocks/pricing.html",
     "/spot.json": "aws_spot/spot.json",
     "/spot-advisor-data.json": "aws_spot/spot-advisor-data.json",
 }
@@ -161,7 +162,7 @@ def test_no_byte_that_a_refresh_writes_holds_a_key(answer: str, provider, tmp_pa
 @pytest.mark.parametrize("answer", ["repeats with 200", "leads away"])
 def test_no_report_and_no_prefect_artifact_holds_a_key(answer: str, provider, clock, tmp_path: Path):
     behave(provider, answer)
-    keyed = tuple(source for source in KEYED if source.name != "aws_spot")
+    keyed = tuple(source for source in KEYED if not source.name.startswith("aws_"))
     with httpx.Client(trust_env=False) as client:
         fetcher = Fetcher(
             client=client,

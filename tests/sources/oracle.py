@@ -29,6 +29,7 @@ USD_PER_UNIT = {"EUR": Decimal("1.16")}
 MOST_SECONDS = 5
 
 REVEALED = {
+    ("aws_capacity_blocks", "not the cheapest block of its zone"),
     ("aws_spot", "an older price of the same zone"),
     ("gcp_page", "prices that contradict each other"),
     ("oci_price_list", "tiers without their bounds, or not by the gigabyte"),

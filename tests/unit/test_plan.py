@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 
 from core.errors import InvalidPlanError
+from core.offer import PurchaseOption
+from core.plan import PurchaseOption as PlannedOption
 from core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets, read_plan
 
 WHOLE_PLAN = """
@@ -114,6 +117,13 @@ def test_a_wrong_plan_is_refused_with_the_key_and_the_value_seen(text: str, fiel
         read_plan(text, syntax="toml")
     assert caught.value.field == field
     assert part in str(caught.value)
+
+
+def test_a_plan_may_ask_for_every_way_of_buying_that_an_offer_has() -> None:
+    assert set(get_args(PlannedOption)) == set(PurchaseOption)
+    plan = preset_plan(presets()[0]).model_dump(mode="json", exclude_unset=True)
+    asked = plan_from_mapping({**plan, "constraints": {"purchase_options": ["capacity_block"]}})
+    assert asked.constraints.purchase_options == ("capacity_block",)
 
 
 def test_a_list_is_no_plan() -> None:

@@ -1,4 +1,4 @@
-"""Spot prices per zone, asked of a server that speaks EC2's query API on this machine."""
+"""Spot prices and Capacity Blocks, asked of a server that speaks EC2's query API on this machine."""
 
 import re
 import threading
@@ -12,8 +12,9 @@ import pytest
 
 from core.errors import MissingCredentialError, RefusedFetchError, TransientFetchError
 from core.offer import Offer, PurchaseOption
+from scrapers import aws_capacity_blocks
 from scrapers.aws_spot import parse
-from scrapers.aws_spot_history import accelerator_types, session, spot_price_history
+from scrapers.ec2_api import accelerator_types, answers, capacity_blocks, session, spot_prices
 
 pytest.importorskip("boto3")
 
@@ -35,8 +36,22 @@ REFUSAL = """<?xml version="1.0" encoding="UTF-8"?>
 <Response><Errors><Error><Code>{code}</Code><Message>no</Message></Error></Errors><RequestID>1</RequestID></Response>"""
 
 
+BLOCKS = """<?xml version="1.0" encoding="UTF-8"?>
+<DescribeCapacityBlockOfferingsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">
+  <requestId>1f0c0b6d</requestId>
+  <capacityBlockOfferingSet><item>
+    <capacityBlockOfferingId>cb-0f1e2d3c</capacityBlockOfferingId><instanceType>{type}</instanceType>
+    <availabilityZone>us-east-1a</availabilityZone><instanceCount>1</instanceCount>
+    <startDate>2026-10-08T11:30:00Z</startDate><endDate>2026-10-09T11:30:00Z</endDate>
+    <capacityBlockDurationHours>24</capacityBlockDurationHours><upfrontFee>755.136000</upfrontFee>
+    <currencyCode>USD</currencyCode><tenancy>default</tenancy>
+  </item></capacityBlockOfferingSet>
+</DescribeCapacityBlockOfferingsResponse>"""
+
+
 class EC2(BaseHTTPRequestHandler):
-    """Answers `DescribeSpotPriceHistory`: two pages for us-east-1, refusals for two other regions."""
+    """Answers `DescribeSpotPriceHistory`: two pages for us-east-1, refusals for two other regions; and
+    `DescribeCapacityBlockOfferings`, for all types but P4."""
 
     seen: list[tuple[str, dict[str, list[str]]]]
 
@@ -49,6 +64,11 @@ class EC2(BaseHTTPRequestHandler):
             return self.answer(401, REFUSAL.format(code="AuthFailure"))
         if region and region[1] == "me-south-1":
             return self.answer(503, REFUSAL.format(code="Unavailable"))
+        if form["Action"] == ["DescribeCapacityBlockOfferings"]:
+            instance_type = form["InstanceType"][0]
+            if instance_type.startswith("p4"):
+                return self.answer(400, REFUSAL.format(code="InvalidParameterValue"))
+            return self.answer(200, BLOCKS.format(type=instance_type))
         if form.get("NextToken") == ["second"]:
             return self.answer(200, PAGE.format(price="20.1017", zone="us-east-1b", token=""))
         return self.answer(200, PAGE.format(price="19.4933", zone="us-east-1a", token="second"))
@@ -84,7 +104,7 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_every_page_is_a_document_with_the_bytes_as_sent(ec2: str):
     documents = list(
-        spot_price_history("us-east-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2)
+        answers(spot_prices(["p5.48xlarge"]), "us-east-1", now=NOW, within=session(), endpoint_url=ec2)
     )
     assert [document.body.decode() for document in documents] == [
         PAGE.format(price="19.4933", zone="us-east-1a", token="second"),
@@ -94,7 +114,9 @@ def test_every_page_is_a_document_with_the_bytes_as_sent(ec2: str):
 
 
 def test_a_zone_has_an_offer_of_its_own(ec2: str):
-    documents = spot_price_history("us-east-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2)
+    documents = answers(
+        spot_prices(["p5.48xlarge"]), "us-east-1", now=NOW, within=session(), endpoint_url=ec2
+    )
     offers = [fact for document in documents for fact in parse(document) if isinstance(fact, Offer)]
     assert [(offer.zone, offer.price.amount) for offer in offers] == [
         ("us-east-1a", Decimal("19.4933")),
@@ -105,7 +127,7 @@ def test_a_zone_has_an_offer_of_its_own(ec2: str):
 
 
 def test_the_request_is_signed_and_asks_for_linux_prices_of_accelerator_types(ec2: str):
-    list(spot_price_history("us-east-1", accelerator_types(), now=NOW, within=session(), endpoint_url=ec2))
+    list(answers(spot_prices(accelerator_types()), "us-east-1", now=NOW, within=session(), endpoint_url=ec2))
     authorization, form = EC2.seen[0]
     assert authorization.startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
     assert form["ProductDescription.1"] == ["Linux/UNIX"]
@@ -115,8 +137,8 @@ def test_the_request_is_signed_and_asks_for_linux_prices_of_accelerator_types(ec
 
 
 def test_no_document_holds_the_secret_or_the_signature(ec2: str):
-    for document in spot_price_history(
-        "us-east-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2
+    for document in answers(
+        spot_prices(["p5.48xlarge"]), "us-east-1", now=NOW, within=session(), endpoint_url=ec2
     ):
         kept = repr(document.request) + document.body.decode()
         assert SECRET not in kept
@@ -126,13 +148,15 @@ def test_no_document_holds_the_secret_or_the_signature(ec2: str):
 
 def test_a_region_that_is_not_enabled_is_refused(ec2: str):
     with pytest.raises(RefusedFetchError, match="AuthFailure"):
-        list(spot_price_history("me-central-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2))
+        list(
+            answers(spot_prices(["p5.48xlarge"]), "me-central-1", now=NOW, within=session(), endpoint_url=ec2)
+        )
 
 
 @pytest.mark.slow
 def test_a_region_in_trouble_is_worth_another_attempt(ec2: str):
     with pytest.raises(TransientFetchError, match="Unavailable"):
-        list(spot_price_history("me-south-1", ["p5.48xlarge"], now=NOW, within=session(), endpoint_url=ec2))
+        list(answers(spot_prices(["p5.48xlarge"]), "me-south-1", now=NOW, within=session(), endpoint_url=ec2))
     assert len(EC2.seen) == 2
 
 
@@ -142,3 +166,25 @@ def test_without_credentials_the_variables_are_named(ec2: str, monkeypatch: pyte
     with pytest.raises(MissingCredentialError, match="AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY"):
         session()
     assert EC2.seen == []
+
+
+def test_blocks_are_asked_for_type_by_type_and_one_that_a_region_has_not_is_passed_over(ec2: str):
+    asked = capacity_blocks(["g6.xlarge", "p4d.24xlarge", "p5.48xlarge", "trn2.48xlarge"])
+    documents = list(answers(asked, "us-east-1", now=NOW, within=session(), endpoint_url=ec2))
+    assert [form["InstanceType"] for _, form in EC2.seen] == [
+        ["p4d.24xlarge"],
+        ["p5.48xlarge"],
+        ["trn2.48xlarge"],
+    ]
+    facts = [fact for document in documents for fact in aws_capacity_blocks.parse(document)]
+    assert [(fact.sku, fact.zone, fact.price.amount) for fact in facts if isinstance(fact, Offer)] == [
+        ("p5.48xlarge", "us-east-1a", Decimal("31.464")),
+        ("trn2.48xlarge", "us-east-1a", Decimal("31.464")),
+    ]
+    assert {document.source for document in documents} == {"aws_capacity_blocks"}
+
+
+def test_a_region_that_refuses_blocks_is_a_failure_all_the_same(ec2: str):
+    asked = capacity_blocks(["p5.48xlarge"])
+    with pytest.raises(RefusedFetchError, match="AuthFailure"):
+        list(answers(asked, "me-central-1", now=NOW, within=session(), endpoint_url=ec2))
