@@ -1,13 +1,16 @@
-"""Commands that keep a ledger well: audit and compact."""
+"""Commands that keep a ledger well: audit, compact, publish and migrate-store."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app import context, render
 from app.render import Column, Format
+
+if TYPE_CHECKING:
+    from flows.pipeline import Ledger
 
 FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
 
@@ -18,11 +21,21 @@ AUDIT_COLUMNS = (
     Column("DETAIL", "detail"),
 )
 
+MOVE_COLUMNS = (
+    Column("TABLE", "table"),
+    Column("ROWS FROM", "rows_from"),
+    Column("ROWS TO", "rows_to"),
+    Column("CONTENT FROM", "digest_from"),
+    Column("CONTENT TO", "digest_to"),
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(audit)
     app.command()(compact)
+    app.command()(publish)
+    app.command()(migrate_store)
 
 
 def audit(
@@ -64,3 +77,39 @@ def compact(
         keep = None if keep_documents_days is None else timedelta(days=keep_documents_days)
         done = let_go(context.ledger(), keep_documents=keep, keep_snapshots=keep_snapshots)
         render.emit(vars(done), format)
+
+
+def publish(format: FormatOption = None) -> None:
+    """Publish what the store holds, without fetching: in a shared store, what other machines recorded."""
+    with context.answering():
+        from flows.publishing import publish_news
+
+        render.emit({"snapshot": publish_news(context.ledger())}, format)
+
+
+def migrate_store(
+    from_store: Annotated[str, typer.Argument(metavar="FROM", help="duckdb (this home) or ducklake:...")],
+    to_store: Annotated[str, typer.Argument(metavar="TO", help="The other kind; it has to be empty.")],
+    format: FormatOption = None,
+) -> None:
+    """Copy a ledger into or out of a shared store, and prove that both hold the same."""
+    with context.answering():
+        from dataclasses import replace
+
+        from core.config import lake_address
+        from core.errors import UsageError
+        from flows.move_store import move_store
+
+        def at(store: str, argument: str) -> Ledger:
+            lake = lake_address(store, name=argument)
+            if lake is None and store != "duckdb":
+                raise UsageError(f"{argument}: {store!r} is no store; duckdb or ducklake:postgres://...")
+            return replace(ledger, home=replace(ledger.home, lake=lake))
+
+        ledger = context.ledger()
+        moved = move_store(at(from_store, "FROM"), at(to_store, "TO"))
+        render.emit([vars(row) for row in moved.compared], format, columns=MOVE_COLUMNS)
+        context.say(
+            f"equal: {sum(row.rows_to for row in moved.compared):,} rows, {moved.documents:,} documents copied;"
+            f" the old store is as it was"
+        )

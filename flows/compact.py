@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.errors import UsageError
 from core.store.database import turn, writing
+from core.store.lake import maintain
 from core.store.publish import prune
 from flows.pipeline import Ledger, open_ledger
 
@@ -27,6 +28,8 @@ class Compacted:
     left_overs: int = 0
     documents: int = 0
     bytes: int = 0
+    merged_files: int = 0
+    """Files of a shared store into which smaller ones and rows of its catalogue went."""
 
 
 def compact(
@@ -55,7 +58,21 @@ def compact(
         left_overs = _remove(_left_overs(ledger))
         old = _past(ledger, keep_documents) if keep_documents is not None else []
         size = sum(path.stat().st_size for path in old)
-        return Compacted(snapshots=snapshots, left_overs=left_overs, documents=_remove(old), bytes=size)
+        return Compacted(
+            snapshots=snapshots,
+            left_overs=left_overs,
+            documents=_remove(old),
+            bytes=size,
+            merged_files=_maintain(ledger),
+        )
+
+
+def _maintain(ledger: Ledger) -> int:
+    if ledger.home.follows is None:
+        return 0
+    with writing(ledger.home) as connection:
+        open_ledger(ledger, connection)
+        return maintain(ledger.home.follows, connection)
 
 
 def _left_overs(ledger: Ledger) -> list[Path]:

@@ -35,7 +35,7 @@ from core.store.database import Home, turn, turn_of_source, writing
 from core.store.lake import Share, catch_up, recording
 from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish
-from core.store.record import is_recorded, record
+from core.store.record import is_late, is_recorded, record
 from flows.judge import Parsed, judge, read
 from flows.traces import span
 from scrapers.fetch import Fetched, Fetcher, Known
@@ -270,7 +270,11 @@ def record_runs(
             left_over, broken = _left_over(ledger, connection, parsed, sources)
             for run in sorted([*parsed, *left_over], key=_order):
                 with recording(ledger.home, connection, aliases, run.source.name) as share:
-                    if not is_recorded(connection, run.manifest.run_id):
+                    if is_recorded(connection, run.manifest.run_id):
+                        continue
+                    if not run.source.is_dated_list and is_late(connection, run.manifest):
+                        broken.append(_broken(run.manifest.run_id, LATE))
+                    else:
                         reports.append(record_one(connection, run, aliases, share))
         number = None
         if do_publish:
@@ -302,17 +306,19 @@ def _left_over(
             try:
                 left = read_run(ledger, ledger.archive.manifest(run))
             except CorruptError as error:
-                broken.append(_broken(run, error))
+                broken.append(_broken(run, str(error)))
                 continue
             if left is not None:
                 found.append(left)
     return found, broken
 
 
-def _broken(run: str, error: CorruptError) -> RunReport:
-    """A run that cannot be recorded, because its part of the archive broke first. It is named every time,
-    until somebody restores the file or deletes the manifest."""
-    return RunReport(source=run.partition("Z-")[2], run_id=run, outcome="failed", error=str(error))
+LATE = "a later run of this source is recorded already; `gpuledger replay` takes both in their order"
+
+
+def _broken(run: str, error: str) -> RunReport:
+    """A run that cannot be recorded: its part of the archive broke, or came back late. Named until that is mended."""
+    return RunReport(source=run.partition("Z-")[2], run_id=run, outcome="failed", error=error)
 
 
 def record_one(

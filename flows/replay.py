@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import StoreError
 from core.store import sql
 from core.store.database import Home, turn, writing
+from core.store.move import fill, follow
 from core.store.publish import publish
 from flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
 
@@ -51,13 +52,14 @@ def replay(
         # A replay that was killed leaves its log behind too, which must not be applied to another file.
         rebuilt.remove_database()
         runs, unknown = _rebuild(replace(ledger, home=rebuilt))
-        before = _history(ledger, sources, since) if home.database.exists() else []
+        before = _history(ledger, sources, since) if home.database.exists() or home.follows else []
         after = _history(replace(ledger, home=rebuilt), sources, since)
         had, has = set(before), set(after)
         added = [row for row in after if row not in had]
         removed = [row for row in before if row not in has]
         number = None
         if keep:
+            _write_shared(home, rebuilt)
             try:
                 home.remove_log()
                 rebuilt.database.replace(home.database)
@@ -76,6 +78,15 @@ def replay(
         unknown_sources=unknown,
         snapshot=number,
     )
+
+
+def _write_shared(home: Home, rebuilt: Home) -> None:
+    """The rebuilt history in the place of the shared one. Runs that other machines recorded meanwhile are in the
+    archive, and the next refresh of their source takes them for left over."""
+    if home.follows is not None:
+        with writing(rebuilt) as connection:
+            fill(home.follows, connection, anew=True)
+            follow(connection)
 
 
 def _rebuild(ledger: Ledger) -> tuple[list[RunReport], tuple[str, ...]]:

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from core.store import database
+from core.store.catalogue import hang_up
 from core.store.database import Home
+from tests.postgres import NoServerError, Server, server
 
 # A hook: workers gather the tables, the process that started them prints them.
 from tests.sources.summary import pytest_terminal_summary as pytest_terminal_summary
@@ -111,3 +114,33 @@ def clock() -> Clock:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[Server | str]:
+    try:
+        with server() as made:
+            yield made
+    except NoServerError as error:
+        yield str(error)
+
+
+@pytest.fixture
+def postgres(_postgres: Server | str, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server on loopback, one for the session; where there is none the test is left out."""
+    if isinstance(_postgres, str):
+        pytest.skip(_postgres)
+    # To check the signatures of both extensions takes 0.2 s of each connection; one test does (test_lake.py).
+    monkeypatch.setitem(database.NEW_FILE, "allow_unsigned_extensions", True)
+    return _postgres
+
+
+@pytest.fixture(params=["duckdb", "ducklake"])
+def either_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
+    """A home with its own store, and one that follows a shared one."""
+    if request.param == "duckdb":
+        yield Home(tmp_path / "home")
+        return
+    lake = request.getfixturevalue("postgres").empty_lake(tmp_path / "shared")
+    yield Home(tmp_path / "home", lake=lake)
+    hang_up(lake)

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,9 @@ import duckdb
 
 from core.config import LakeAddress, lake_address
 from core.errors import StoreError
-from core.store.catalogue import load
+from core.store.catalogue import hang_up, load
+from core.store.lake import join
+from core.store.migrate import migrate
 
 _NUMBERS = count(1)
 
@@ -51,6 +53,7 @@ class Server:
     programs: Path
     folder: Path
     port: int
+    _model: LakeAddress | None = None
 
     def control(self, *words: str) -> None:
         """`pg_ctl`, as the owner of the cluster."""
@@ -69,24 +72,46 @@ class Server:
         self.stop()
         self.start()
 
-    def query(self, text: str) -> list[tuple]:
+    def run(self, text: str) -> None:
+        """A statement of the server's own SQL."""
         with duckdb.connect() as connection:
             load(connection, "postgres_scanner")
             target = f"host=127.0.0.1 port={self.port} dbname=postgres user=gpuledger"
             connection.execute(f"attach '{target}' as server (type postgres)")
-            return connection.execute("from postgres_query('server', $1)", [text]).fetchall()
+            connection.execute("call postgres_execute('server', $1, use_transaction = false)", [text])
+
+    def empty_lake(self, folder: Path) -> LakeAddress:
+        """A lake that has its tables and nothing in them, copied from one that is made once; making the tables
+        takes a second. All of them keep their Parquet in one place, under names that never clash."""
+        if self._model is None:
+            self.run("create database model")
+            self._model = self._address("model", self.folder.with_name(f"{self.folder.name}-parquet"))
+            with duckdb.connect() as connection:
+                migrate(connection, sources=(), aliases=())
+                join(self._model, connection)
+            # a database is copied only while nobody is connected to it
+            hang_up(self._model)
+        name = f"lake_{next(_NUMBERS)}"
+        self.run(f"create database {name} template model")
+        folder.mkdir(parents=True, exist_ok=True)
+        return replace(self._model, database=name, archive=folder / "archive")
 
     def lake(self, folder: Path) -> LakeAddress:
         """The address of a lake that does not exist yet; its files go into that folder."""
+        return self._address("postgres", folder, schema=f"lake_{os.getpid()}_{next(_NUMBERS)}")
+
+    def _address(self, database: str, folder: Path, **options: str) -> LakeAddress:
         folder.mkdir(parents=True, exist_ok=True)
-        found = lake_address(self.store(folder))
+        found = lake_address(self.store(database, folder, **options))
         assert found is not None
         return found
 
-    def store(self, folder: Path) -> str:
-        """The same as a setting."""
-        place = f"postgres://gpuledger@127.0.0.1:{self.port}/postgres"
-        return f"ducklake:{place}?data={folder}&schema=lake_{os.getpid()}_{next(_NUMBERS)}"
+    def store(self, database: str, folder: Path, **options: str) -> str:
+        """The setting of a lake."""
+        place = f"postgres://gpuledger@127.0.0.1:{self.port}/{database}"
+        return f"ducklake:{place}?data={folder}" + "".join(
+            f"&{name}={value}" for name, value in options.items()
+        )
 
 
 class NoServerError(Exception):
@@ -122,6 +147,7 @@ def server(*, durable: bool = False) -> Iterator[Server]:
         finally:
             made.stop()
             shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(f"{folder}-parquet", ignore_errors=True)
         return
     raise NoServerError(said)
 

@@ -13,6 +13,7 @@ import duckdb
 from core.errors import UsageError
 from core.store import sql
 from core.store.lookup import LatestOffer
+from core.store.on_sale import set_on_sale
 
 ORDERS = (
     "usd_per_gpu_hour",
@@ -104,7 +105,7 @@ def page(
     parameters: dict[str, Any] = {entry.name: getattr(wanted, entry.name) for entry in fields(wanted)}
     for name in _LISTS + _MORE_LISTS:
         parameters[name] = _joined(name, parameters[name])
-    connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
+    set_on_sale(connection, as_of)
     found = sql.rows(connection, "queries/offer_page", parameters | {"at": at})
     total = found[0]["total"] if found else 0
     for row in found:

@@ -136,7 +136,7 @@ def _acquire(
                 return session
             session.rollback()
         except duckdb.Error as error:
-            _forget(address)
+            hang_up(address)
             if time.monotonic() > gone_at:
                 raise unreachable(address, error) from error
             time.sleep(0.3)
@@ -178,7 +178,9 @@ def _server(address: LakeAddress) -> duckdb.DuckDBPyConnection:
         return _servers[address]
 
 
-def _forget(address: LakeAddress) -> None:
-    """Sessions of a server that restarted are dead; the next turn opens new ones."""
+def hang_up(address: LakeAddress) -> None:
+    """End this process's sessions there; the next turn opens new ones. Those of a server that restarted are dead."""
     with _guard:
-        _servers.pop(address, None)
+        server = _servers.pop(address, None)
+    if server is not None:
+        server.close()

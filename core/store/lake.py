@@ -161,8 +161,8 @@ def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(sql.text("lake/tables"))
         connection.execute(sql.text("lake/offer_current"))
         if _lake_setting(connection, "generation") is None:
-            _write_lake_setting(connection, "generation", uuid.uuid4().hex)
-            _write_lake_setting(connection, "release", sql.files("migrations")[-1])
+            write_lake_setting(connection, "generation", uuid.uuid4().hex)
+            write_lake_setting(connection, "release", sql.files("migrations")[-1])
 
 
 def _bring_to_release(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> None:
@@ -179,14 +179,15 @@ def _bring_to_release(address: LakeAddress, connection: duckdb.DuckDBPyConnectio
         transaction(connection),
     ):
         for table in TABLES:
-            there = _columns(connection, "lake", table)
-            for name, kind in _columns(connection, "temp", f"form_{table}").items():
+            there = columns(connection, "lake", table)
+            for name, kind in columns(connection, "temp", f"form_{table}").items():
                 if name not in there:
                     connection.execute(f"alter table lake.{table} add column {name} {kind}")
-        _write_lake_setting(connection, "release", ours)
+        write_lake_setting(connection, "release", ours)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> dict[str, str]:
+def columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> dict[str, str]:
+    """Type by name, in order."""
     found: list[tuple[str, str]] = connection.execute(
         "select column_name, data_type from duckdb_columns()"
         " where database_name = $database and table_name = $table order by column_index",
@@ -200,9 +201,35 @@ def _lake_setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | Non
     return row[0] if row else None
 
 
-def _write_lake_setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+def write_lake_setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    """Keep a value for all machines; only inside a turn of everything."""
     connection.execute("delete from lake.ledger_setting where name = $1", [name])
     connection.execute("insert into lake.ledger_setting values ($1, $2)", [name, value])
+
+
+def maintain(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> int:
+    """Gather what many small commits left: rows in the catalogue go into Parquet, small files into larger ones.
+    Returns the number of files that took their place.
+
+    Raises:
+        StoreError: the catalogue does not answer.
+    """
+    join(address, connection)
+    with turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake"):
+        try:
+            connection.execute("call ducklake_flush_inlined_data('lake')")
+            merged = connection.execute("call ducklake_merge_adjacent_files('lake')").fetchall()
+            # Machines read the newest commit alone; a day is for readers that began before.
+            connection.execute("call ducklake_expire_snapshots('lake', older_than => now() - interval 1 day)")
+            connection.execute(
+                "call ducklake_cleanup_old_files('lake', older_than => now() - interval 1 day)"
+            )
+            connection.execute(
+                "call ducklake_delete_orphaned_files('lake', older_than => now() - interval 1 day)"
+            )
+        except duckdb.Error as error:
+            raise unreachable(address, error) from error
+    return len(merged)
 
 
 def _take(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> int:

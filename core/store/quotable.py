@@ -11,6 +11,7 @@ import duckdb
 
 from core.store import sql
 from core.store.lookup import LatestOffer
+from core.store.on_sale import set_on_sale
 
 CHUNK, GROWTH = 32, 4
 """Offers read first, and how many times as many each time after: the ten best are nearly always among the
@@ -40,14 +41,9 @@ class Quotable:
         self._kept = kept if kept is not None and as_of is None else {}
         for name, values in filters.items():
             connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
-        connection.execute("set variable quote_as_of = $value::timestamptz", {"value": as_of})
         connection.execute("set variable quote_at = $value::timestamptz", {"value": at})
         connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})
-        if as_of is not None:
-            connection.execute(sql.text("queries/quote_past"))
-        connection.execute(
-            sql.text("queries/quote_on_sale" if as_of is None else "queries/quote_on_sale_then")
-        )
+        set_on_sale(connection, as_of)
         connection.execute(sql.text("queries/quote_offer"))
 
     def shapes(self) -> list[dict[str, Any]]:

@@ -70,6 +70,16 @@ def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     return found is not None
 
 
+def is_late(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> bool:
+    """Whether a run of the same source that observed later is in the ledger. The log of a live source is written
+    in the order of its times."""
+    found = connection.execute(
+        "select 1 from scrape_run where source = $source and observed_at > $observed_at limit 1",
+        {"source": manifest.source, "observed_at": manifest.observed_at},
+    ).fetchone()
+    return found is not None
+
+
 def record(
     connection: duckdb.DuckDBPyConnection,
     batch: Batch,

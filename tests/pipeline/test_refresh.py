@@ -5,6 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from core.store.database import Home
+
+
+@pytest.fixture
+def home(either_home: Home) -> Home:
+    """All of this file is true of both stores."""
+    return either_home
+
 
 def test_a_first_refresh_publishes_what_the_provider_says(world, listing):
     report = world.refresh(listing(a=2.5, b=3))
@@ -139,6 +147,26 @@ def test_what_was_fetched_but_not_recorded_is_recorded_by_the_next_refresh(world
         (2.5,),
         (2.6,),
     ]
+
+
+def test_a_run_that_comes_back_after_a_later_one_is_named_and_left_to_a_replay(world, listing):
+    """A file of the archive that was restored, or that a shared disk showed too late."""
+    from flows.pipeline import LATE, fetch_source
+    from flows.replay import replay
+
+    world.provider.always(listing(a=2.5, b=3))
+    manifest, _ = fetch_source(world.ledger, world.ledger.sources[0], world.fetcher)
+    (path,) = (world.ledger.home.archive / "runs").glob("*/*/*.json")
+    path.rename(path.with_suffix(".away"))
+    world.refresh(listing(a=2.6, b=3))
+    path.with_suffix(".away").rename(path)
+    _, late = world.refresh().runs
+    assert (late.run_id, late.outcome, late.error) == (manifest.run_id, "failed", LATE)
+    assert world.prices() == {"a": "2.6", "b": "3"}
+    assert replay(world.ledger).added == 2
+    amounts = "select amount::double from price_history where sku = 'a' order by valid_from"
+    assert world.rows(amounts) == [(2.5,), (2.6,)]
+    assert len(world.refresh().runs) == 1
 
 
 def test_a_clock_that_was_set_back_does_not_write_into_the_past(world, listing):

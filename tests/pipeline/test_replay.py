@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from core.errors import CorruptError
+from core.store.database import Home
 from flows.replay import history_of, replay
+
+
+@pytest.fixture
+def home(either_home: Home) -> Home:
+    """All of this file is true of both stores."""
+    return either_home
 
 
 def three_runs(world, listing):
@@ -43,6 +50,7 @@ def test_a_corrected_adapter_corrects_the_past(world, listing):
 
 def test_a_dry_run_changes_nothing(world, listing):
     three_runs(world, listing)
+    history_of(world.ledger.home, world.ledger)
     before = world.ledger.home.database.read_bytes()
     assert replay(world.ledger, keep=False).added == 0
     assert world.ledger.home.database.read_bytes() == before

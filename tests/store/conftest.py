@@ -16,10 +16,13 @@ from core.money import Price, Unit
 from core.offer import Offer, Skipped
 from core.store.archive import Archive, FetchFailure, Manifest, run_id
 from core.store.database import Home, turn, writing
+from core.store.lake import catch_up, recording
 from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish, reading
 from core.store.record import Batch, Recorded, record
 from core.store.staging import Located, SideFact
+from tests.machines import assert_a_new_machine_sees_the_same
+from tests.postgres import Server
 
 T0 = datetime(2026, 10, 1, tzinfo=UTC)
 ALIASES = (
@@ -70,8 +73,12 @@ class Books:
     def run(self, *offers: Offer, **more: Any) -> Recorded:
         """Record what a source showed, see `batch`."""
         batch = self.batch(*offers, **more)
-        with self.writing() as connection:
-            return record(connection, batch, Aliases(self.aliases))
+        aliases = Aliases(self.aliases)
+        with (
+            self.writing() as connection,
+            recording(self.home, connection, aliases, batch.manifest.source) as share,
+        ):
+            return record(connection, batch, aliases, share=share)
 
     def batch(
         self,
@@ -117,8 +124,13 @@ class Books:
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writer's database at this release."""
         with turn(self.home), writing(self.home) as connection:
-            migrate(connection, sources=self.sources, aliases=self.aliases)
+            self.bring(connection, self.home)
             yield connection
+
+    def bring(self, connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+        """To this release, and up to the shared log."""
+        migrate(connection, sources=self.sources, aliases=self.aliases)
+        catch_up(home, connection, Aliases(self.aliases))
 
     def publish(self) -> int:
         with turn(self.home):
@@ -136,14 +148,36 @@ class Books:
 
 
 @pytest.fixture
+def home(either_home: Home) -> Home:
+    """All of this folder is true of both stores."""
+    return either_home
+
+
+@pytest.fixture
 def books(home: Home) -> Books:
     return Books(home)
 
 
+@pytest.fixture
+def seen_by_all(books: Books, tmp_path: Path) -> Iterator[None]:
+    """In a shared store, what the test wrote is also what another machine sees."""
+    yield
+    if books.home.lake is not None:
+        assert_a_new_machine_sees_the_same(books.home, tmp_path / "another", books.bring)
+
+
 @pytest.fixture(scope="session")
-def books_in() -> Callable[[Path], Books]:
+def books_in(_postgres: Server | str) -> Callable[..., Books]:
     """For ledgers that several tests share."""
-    return lambda folder: Books(Home(folder / "home"))
+
+    def make(folder: Path, store: str = "duckdb") -> Books:
+        if store == "duckdb":
+            return Books(Home(folder / "home"))
+        if isinstance(_postgres, str):
+            pytest.skip(_postgres)
+        return Books(Home(folder / "home", lake=_postgres.empty_lake(folder / "shared")))
+
+    return make
 
 
 @pytest.fixture(scope="session")

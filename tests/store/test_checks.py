@@ -1,6 +1,8 @@
 """A ledger that contradicts itself is not published: each check against the damage it is named for."""
 
 import shutil
+from copy import copy
+from dataclasses import replace
 
 import duckdb
 import pytest
@@ -36,9 +38,9 @@ DAMAGE = {
 }
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory, books_in, an_offer):
-    books = books_in(tmp_path_factory.mktemp("written"))
+@pytest.fixture(scope="module", params=["duckdb", "ducklake"])
+def written(request, tmp_path_factory, books_in, an_offer):
+    books = books_in(tmp_path_factory.mktemp("written"), request.param)
     books.run(an_offer("a", "2.5"), an_offer("b", "3"))
     books.run(an_offer("a", "2.6"), an_offer("b", "3", availability="sold_out"))
     books.publish()
@@ -46,10 +48,11 @@ def written(tmp_path_factory, books_in, an_offer):
 
 
 @pytest.fixture
-def two_runs(written, books):
-    """A copy of one ledger, for each test to damage."""
+def two_runs(written, tmp_path):
+    """A copy of one ledger, for each test to damage; in a shared store, of what one machine keeps."""
+    books = copy(written)
+    books.home = replace(written.home, path=tmp_path / "home")
     shutil.copytree(written.home.path, books.home.path)
-    books.at = written.at
     return books
 
 

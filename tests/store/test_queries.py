@@ -69,16 +69,16 @@ def test_it_binds_and_runs_on_an_empty_ledger(migrated: duckdb.DuckDBPyConnectio
 _FILTERS = ("gpu_ids", "providers", "regions", "tiers", "purchase_options")
 _QUOTE = (
     *(f"set variable quote_{name} = ''" for name in _FILTERS),
-    "set variable quote_as_of = null::timestamptz",
     "set variable quote_at = '2026-10-07'::timestamptz",
     "set variable quote_allow_stale = false",
 )
-_ON_SALE = (*_QUOTE, sql.text("queries/quote_on_sale"))
+_ON_SALE = (*_QUOTE, sql.text("queries/on_sale"))
 _QUOTE_VIEW = (*_ON_SALE, sql.text("queries/quote_offer"))
 NEEDS = {
     "queries/offers": ("set variable as_of = null::timestamptz",),
-    "queries/quote_past": _QUOTE,
-    "queries/quote_on_sale_then": (*_QUOTE, sql.text("queries/quote_past")),
+    "queries/offer_past": ("set variable as_of = null::timestamptz",),
+    "queries/on_sale_then": ("set variable as_of = null::timestamptz", sql.text("queries/offer_past")),
+    "queries/offer_page": (sql.text("queries/on_sale"),),
     "queries/quote_offer": _ON_SALE,
     "queries/quote_shape": _QUOTE_VIEW,
     "queries/quote_candidate": _QUOTE_VIEW,

@@ -21,7 +21,6 @@ from core.money import Price, Unit
 from core.offer import Availability, Fact, Offer
 from core.store import sql
 from core.store.archive import Manifest, run_id
-from core.store.database import Home
 from core.store.publish import reading
 from flows.imports import import_files
 from flows.pipeline import Ledger, read_run, record_runs
@@ -90,11 +89,12 @@ SOURCE = Source(
 )
 
 
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory) -> Ledger:
+@pytest.fixture(scope="module", params=["duckdb", "ducklake"])
+def ledger(request, tmp_path_factory, books_in) -> Ledger:
     folder = tmp_path_factory.mktemp("questions")
     clock = lambda: NOW  # noqa: E731
-    ledger = Ledger(home=Home(folder / "home"), sources=(SOURCE, *ARCHIVES), clock=clock)
+    home = books_in(folder, request.param).home
+    ledger = Ledger(home=home, sources=(SOURCE, *ARCHIVES), clock=clock)
     ledger.home.create()
     for number, day in enumerate(DAYS):
         at = datetime(2026, 10, 5 + number, 6, tzinfo=UTC)
