@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,12 +13,9 @@ from core.cost.quote import quote
 from core.cost.request import QuoteOptions, market_filter
 from core.cost.surroundings import Surroundings
 from core.errors import GPULedgerError
+from core.parallel import in_processes
 from core.plan import TrainingPlan
 from core.store.lookup import LatestOffer
-
-SLICES_PER_WORKER = 8
-WORTH_A_PROCESS = 50
-"""Plans below which starting processes takes longer than it saves."""
 
 
 @dataclass
@@ -50,21 +45,9 @@ class Batch:
         gc.collect()
         gc.freeze()
         try:
-            yield from self._answers(plans, workers)
+            yield from in_processes(self.answer, plans, workers)
         finally:
             gc.unfreeze()
-
-    def _answers(self, plans: Sequence[TrainingPlan], workers: int) -> Iterator[dict[str, Any]]:
-        if workers == 1 or len(plans) < WORTH_A_PROCESS:
-            yield from map(self.answer, plans)
-            return
-        size = -(-len(plans) // (workers * SLICES_PER_WORKER))
-        slices = [plans[start : start + size] for start in range(0, len(plans), size)]
-        # forked, so that the offers are shared and not sent
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(workers, context, initializer=_adopt, initargs=(self,)) as pool:
-            for part in pool.map(_answer_slice, slices):
-                yield from part
 
     def _market(self, wanted: MarketFilter) -> ListMarket:
         if wanted not in self._markets:
@@ -77,15 +60,3 @@ class Batch:
                 snapshot=self.snapshot,
             )
         return self._markets[wanted]
-
-
-# the batch of a worker process, set once when the process starts
-_adopted: list[Batch] = []
-
-
-def _adopt(batch: Batch) -> None:
-    _adopted[:] = [batch]
-
-
-def _answer_slice(plans: Sequence[TrainingPlan]) -> list[dict[str, Any]]:
-    return [_adopted[0].answer(plan) for plan in plans]

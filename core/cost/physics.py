@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.errors import DoesNotFitError, EstimateError, InvalidPlanError, UnknownGPUError
-from core.estimate.estimate import Estimate, estimate
+from core.estimate.estimate import Estimate
 from core.estimate.measured import Measurement, narrowed
-from core.estimate.search import smallest_fit
+from core.estimate.search import on_each
 from core.estimate.sweep import refusal
 from core.gpu import GPU, gpus
 from core.plan import TrainingPlan
@@ -39,17 +39,9 @@ def estimates_of(
     wanted = gpus or plan.hardware.gpus or count
     if plan.is_quoted and wanted is None:
         wanted = 1
-    found: list[Estimate] = []
-    errors: list[EstimateError] = []
-    for chip in chosen:
-        try:
-            if wanted is None:
-                found.append(smallest_fit(plan, chip, plan.hardware.gpus_per_node or chip.gpus_per_node))
-            else:
-                found.append(estimate(plan, chip, wanted))
-        except (InvalidPlanError, DoesNotFitError) as error:
-            errors.append(error)
-    found = [narrowed(of, plan, measurements) for of in found]
+    made = on_each(plan, chosen, wanted)
+    found = [narrowed(of, plan, measurements) for of in made if isinstance(of, Estimate)]
+    errors = [of for of in made if not isinstance(of, Estimate)]
     if not found:
         raise errors[0] if len(errors) == 1 else _none(plan, errors)
     fitting = [e for e in found if e.fits is not False]

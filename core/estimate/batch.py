@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from core.estimate.estimate import Estimate, estimate
 from core.estimate.search import Objective, best, hardware_for
 from core.estimate.sweep import Hardware, refusal, sweep
 from core.gpu import gpu
+from core.parallel import in_processes
 from core.plan import TrainingPlan, read_plan
 
 
@@ -46,24 +47,23 @@ def estimate_plan(plan: TrainingPlan, objective: Objective = "fewest_gpu_hours")
     return best(sweep(plan, hardware_for(plan)), plan, objective)
 
 
-def json_lines(plans: Iterable[TrainingPlan], objective: Objective = "fewest_gpu_hours") -> Iterator[str]:
+def json_lines(
+    plans: Sequence[TrainingPlan], objective: Objective = "fewest_gpu_hours", workers: int = 1
+) -> Iterator[str]:
     """One line of JSON per plan: its estimate, or its error under `error`."""
-    for plan in plans:
-        try:
-            yield json.dumps(estimate_plan(plan, objective).to_dict())
-        except GPULedgerError as error:
-            yield json.dumps({"plan": plan.name, "error": str(error)})
+    return in_processes(partial(_json_line, objective=objective), plans, workers)
+
+
+def _json_line(plan: TrainingPlan, objective: Objective) -> str:
+    try:
+        return json.dumps(estimate_plan(plan, objective).to_dict())
+    except GPULedgerError as error:
+        return json.dumps({"plan": plan.name, "error": str(error)})
 
 
 def frugal(plans: Sequence[TrainingPlan], on: Hardware, workers: int = 1) -> list[tuple[int, float] | None]:
     """For each plan the candidate of fewest GPU-hours that fits, or `None` if none does."""
-    if workers == 1:
-        return [_frugal(plan, on) for plan in plans]
-    size = max(1, -(-len(plans) // (8 * workers)))
-    slices = [plans[i : i + size] for i in range(0, len(plans), size)]
-    with ProcessPoolExecutor(workers) as pool:
-        parts = pool.map(frugal, slices, [on] * len(slices))
-        return [one for part in parts for one in part]
+    return list(in_processes(partial(_frugal, on=on), plans, workers))
 
 
 def _frugal(plan: TrainingPlan, on: Hardware) -> tuple[int, float] | None:

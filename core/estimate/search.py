@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
-from core.errors import DoesNotFitError, InvalidPlanError
+from core.errors import DoesNotFitError, EstimateError, InvalidPlanError
 from core.estimate.estimate import Estimate
 from core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
 from core.gpu import GPU, gpu, gpus
@@ -69,24 +71,42 @@ def best(found: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_ho
     return found.estimate(int(order[0]))
 
 
-def smallest_fit(plan: TrainingPlan, chip: GPU, gpus_per_node: int) -> Estimate:
-    """The estimate with the fewest GPUs that hold the plan: parts of a node, then nodes in powers of two.
+def on_each(
+    plan: TrainingPlan, chips: Iterable[GPU], count: int | None = None
+) -> list[Estimate | EstimateError]:
+    """For each GPU the estimate with that many, or with the fewest that hold the plan, or why there is none.
 
-    Raises:
-        InvalidPlanError: the plan cannot run on that GPU.
-        DoesNotFitError: it fits on no count up to 512 nodes; says by how much.
+    Without a count, parts of a node are tried, then nodes in powers of two up to 512.
     """
-    error = refusal(plan, chip)
-    if error is not None:
-        raise error
-    found = sweep(plan, _hardware(chip.gpu_id, None, gpus_per_node, None))
-    fitting = np.flatnonzero(found.fits)
-    if len(fitting):
-        return found.estimate(int(fitting[0]))
-    most = int(found.on.gpus[-1])
-    if np.isnan(found.memory_gib).all():
-        raise InvalidPlanError("hardware", f"the parallelism given divides no count of GPUs up to {most}")
-    raise DoesNotFitError(
-        f"{plan.name}: needs {float(np.nanmin(found.memory_gib)):.1f} GiB per GPU at best, "
+    hw = plan.hardware
+    kept = {chip.gpu_id: _hardware(chip.gpu_id, count, hw.gpus_per_node, None) for chip in chips}
+    able = [on for gpu_id, on in kept.items() if refusal(plan, gpu(gpu_id)) is None]
+    found = sweep(plan, _joined(tuple(able)))
+    starts = np.cumsum([0, *(len(on.candidates) for on in able)]).tolist()
+    at = {on: range(start, end) for on, (start, end) in zip(able, pairwise(starts), strict=True)}
+    return [_first(plan, gpu(gpu_id), found, at.get(on)) for gpu_id, on in kept.items()]
+
+
+@lru_cache(maxsize=64)
+def _joined(parts: tuple[Hardware, ...]) -> Hardware:
+    return Hardware(candidate for on in parts for candidate in on.candidates)
+
+
+def _first(plan: TrainingPlan, chip: GPU, found: Sweep, positions: range | None) -> Estimate | EstimateError:
+    if positions is None:
+        error = refusal(plan, chip)
+        assert error is not None
+        return error
+    possible = [position for position in positions if not np.isnan(found.wall_hours[position])]
+    fitting = [position for position in possible if found.fits[position]]
+    most = found.on.candidates[positions[-1]].gpus
+    if fitting or (possible and len(positions) == 1):
+        return found.estimate((fitting or possible)[0])
+    if not possible:
+        tried = f"{most} GPUs" if len(positions) == 1 else f"any count of GPUs up to {most}"
+        return InvalidPlanError("hardware", f"the parallelism given does not divide {tried}")
+    memory = found.memory_gib[possible]
+    return DoesNotFitError(
+        f"{plan.name}: needs {float(memory.min()):.1f} GiB per GPU at best, "
         f"{chip.gpu_id} has {chip.memory_gib or 0:g} GiB (tried up to {most} GPUs)"
     )

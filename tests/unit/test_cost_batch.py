@@ -2,10 +2,11 @@
 
 import pytest
 
-from core.cost.batch import WORTH_A_PROCESS, Batch
+from core.cost.batch import Batch
 from core.cost.market import ListMarket
 from core.cost.quote import quote
 from core.cost.request import QuoteOptions, market_filter
+from core.parallel import WORTH_A_PROCESS
 from core.plan import plan_from_mapping
 from tests.unit.offering import NOW, offer, quoted_plan
 

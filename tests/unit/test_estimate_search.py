@@ -11,10 +11,10 @@ import pytest
 
 from core.errors import DoesNotFitError, InvalidPlanError
 from core.estimate.batch import estimate_plan, frugal, json_lines, read_plans
-from core.estimate.estimate import estimate
+from core.estimate.estimate import Estimate, estimate
 from core.estimate.interruption import best_interval_hours, expected_wall_hours
 from core.estimate.measured import append, narrowed, read, read_run
-from core.estimate.search import best, hardware_for, smallest_fit
+from core.estimate.search import best, hardware_for, on_each
 from core.estimate.sweep import Candidate, Hardware, refusal, sweep
 from core.gpu import gpu
 from core.plan import plan_from_mapping, preset_plan
@@ -65,15 +65,16 @@ def test_gpus_that_refuse_the_plan_have_no_hours_and_a_reason() -> None:
 
 
 def test_the_smallest_fit_of_qlora_is_one_consumer_card() -> None:
-    assert smallest_fit(preset_plan("llama-2-7b-qlora"), gpu("rtx-4090-24gb"), 8).gpus == 1
+    (found,) = on_each(preset_plan("llama-2-7b-qlora"), [gpu("rtx-4090-24gb")])
+    assert isinstance(found, Estimate) and found.gpus == 1
 
 
 def test_what_fits_nowhere_says_by_how_much() -> None:
     plan = plan_from_mapping(
         {"parameters": 1e13, "training_tokens": 1e13, "hardware": {"tensor_parallel": 1}}
     )
-    with pytest.raises(DoesNotFitError, match="GiB per GPU at best"):
-        smallest_fit(plan, gpu("t4-16gb"), 8)
+    (found,) = on_each(plan, [gpu("t4-16gb")])
+    assert isinstance(found, DoesNotFitError) and "GiB per GPU at best" in str(found)
 
 
 def test_the_fastest_choice_is_not_the_one_of_fewest_gpu_hours() -> None:
@@ -103,7 +104,7 @@ def test_a_batch_answers_every_line_also_the_wrong_ones() -> None:
         "",
         '{"name": "b", "model": "gpt2", "precision": "fp8", "hardware": {"gpu": "a100-sxm-80gb", "gpus": 8}}',
     ]
-    out = [json.loads(line) for line in json_lines(read_plans(lines))]
+    out = [json.loads(line) for line in json_lines(list(read_plans(lines)))]
     assert out[0]["fits"] is True
     assert "no fp8" in out[1]["error"]
 
