@@ -1,4 +1,4 @@
--- grain: one row per offer on sale at the variable as_of (null: now), after the filters, in the order asked for
+-- grain: one row per offer of the view on_sale (on_sale.sql), after the filters, in the order asked for
 -- parameters: lists as text parted by commas (gpu_ids, gpu_names, vendors, providers, regions, tiers,
 --             purchase_options, sources, instance_types, availabilities, states); bounds, null for no filter:
 --             min_ and max_ of gpu_count, gpu_memory, total_gpu_memory, cpu, memory, disk_size,
@@ -29,23 +29,17 @@ chip as (
     left join capability on gpu.architecture = capability.architecture
 ),
 
-candidate as (
-    select * from offer_latest where getvariable('as_of') is null
-    union all by name
-    select * from offers_as_of(getvariable('as_of')::timestamptz) where getvariable('as_of') is not null
-),
-
 matched as not materialized (
     select
-        candidate.*,
+        on_sale.*,
         case
             when is_unlisted then 'unlisted'
             when fresh_until < $at::timestamptz then 'stale'
             when availability = 'sold_out' then 'sold_out'
             else 'fresh'
         end as price_state
-    from candidate
-    left join chip on candidate.gpu_id = chip.chip_id
+    from on_sale
+    left join chip on on_sale.gpu_id = chip.chip_id
     where
         ($gpu_ids::varchar is null or list_contains(string_split($gpu_ids::varchar, ','), gpu_id))
         and (
@@ -135,6 +129,22 @@ sortable as not materialized (
             when 'availability' then availability
         end as sort_text
     from matched
+),
+
+-- The sort carries places only; the other columns are read of the rows that the page shows.
+shown as (
+    -- DuckDB numbers rows as they come
+    select row_no, row_number() over () as position
+    from (
+        select *
+        from sortable
+        order by
+            sort_number nulls last,
+            case when not $descending::boolean then sort_text end nulls last,
+            case when $descending::boolean then sort_text end desc nulls last,
+            usd_per_gpu_hour nulls last, usd_per_hour, provider, region, tier, offer_id
+        limit $max_rows::integer offset $skip_rows::bigint
+    )
 )
 
 select
@@ -144,10 +154,6 @@ select
     availability, is_unlisted, amount, upfront_amount, currency, unit, upfront_usd, usd_per_hour, usd_per_gpu_hour,
     effective_at, valid_from, last_seen_at, fresh_until, document_sha256, source_url, parser_version,
     (select count(*) from matched) as total
-from sortable
-order by
-    sort_number nulls last,
-    case when not $descending::boolean then sort_text end nulls last,
-    case when $descending::boolean then sort_text end desc nulls last,
-    usd_per_gpu_hour nulls last, usd_per_hour, provider, region, tier, offer_id
-limit $max_rows::integer offset $skip_rows::bigint;
+from on_sale
+inner join shown on on_sale.row_no = shown.row_no
+order by shown.position;

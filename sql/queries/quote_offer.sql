@@ -1,5 +1,5 @@
 -- grain: one row per offer on sale, with the reason why a quote leaves it out (null: it may be quoted)
--- A temporary view over `on_sale` (quote_on_sale.sql), the variables quote_at, quote_allow_stale and the filters quote_gpu_ids,
+-- A temporary view over `on_sale` (on_sale.sql), the variables quote_at, quote_allow_stale and the filters quote_gpu_ids,
 -- quote_by_provider (true or empty), quote_providers, quote_regions, quote_tiers, quote_purchase_options: comma-separated, empty means any. Text and not
 -- lists, because binding a list from Python takes about 60 microseconds per element.
 create or replace temporary view quote_offer as

@@ -1,0 +1,17 @@
+"""What is on sale, now or at a past time, under one name for the queries that choose from it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+
+from core.store import sql
+
+
+def set_on_sale(connection: duckdb.DuckDBPyConnection, as_of: datetime | None) -> None:
+    """Make the temporary view `on_sale` of this connection: the columns of `offer_latest`, and `row_no`."""
+    if as_of is not None:
+        connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
+        connection.execute(sql.text("queries/offer_past"))
+    connection.execute(sql.text("queries/on_sale" if as_of is None else "queries/on_sale_then"))
