@@ -37,6 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     # Plain help: the rich one takes longer to load than everything else that --help needs.
     rich_markup_mode=None,
+    # click suggests by itself; typer would say the same once more
+    suggest_commands=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from app import context, render
+from app.columns import CLAIM_COLUMNS
 from app.price_commands import AllowStale, AsOf, FormatOption
 from core.errors import UsageError
 
@@ -61,7 +62,7 @@ def claims(
         if action != "check":
             raise UsageError(f"claims: {action!r} is not an action; there is check")
         found = checked_claims() if file is None else checked_claims(_text(file, "--file"), str(file))
-        render.emit([claim.to_dict() for claim in found], format)
+        render.emit([claim.to_dict() for claim in found], format, columns=CLAIM_COLUMNS)
 
 
 def build_or_buy(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app import context, decision_commands, render
+from app.columns import CHAIN_COLUMNS, ESTIMATE_COLUMNS, FRONTIER_COLUMNS, MANY_COLUMNS, QUOTE_COLUMNS
 from app.price_commands import (
     AllowStale,
     AsOf,
@@ -20,7 +21,7 @@ from app.price_commands import (
     Tiers,
     purchase_options,
 )
-from app.render import Column, Format
+from app.render import Format
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,53 +42,8 @@ def register(app: typer.Typer) -> None:
     decision_commands.register(app)
 
 
-FRONTIER_COLUMNS = (
-    Column("USD", "usd_total", is_number=True),
-    Column("HOURS", "wall_hours", is_number=True),
-    Column("LOSSES", "expected_interruptions", is_number=True),
-    Column("PROVIDER", "provider"),
-    Column("INSTANCE TYPE", "instance_type", shed=1),
-    Column("N", "nodes", is_number=True),
-    Column("GPU", "gpus_of"),
-    Column("OPTION", "purchase_option"),
-    Column("TIER", "tier", shed=2),
-    Column("REGION", "region", shed=3),
-    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True, shed=4),
-)
-MANY_COLUMNS = (
-    Column("PLAN", "plan"),
-    Column("USD", "usd_mid", is_number=True),
-    Column("LOW..HIGH", "usd_range", is_number=True),
-    Column("PROVIDER", "provider"),
-    Column("INSTANCE TYPE", "instance_type", shed=2),
-    Column("GPU", "gpus_of"),
-    Column("OPTION", "option"),
-    Column("HOURS", "hours", is_number=True),
-    Column("QUOTE", "quote_id", shed=1),
-    Column("ERROR", "error"),
-)
-CHAIN_COLUMNS = (Column("LINK", "link"), Column("WHAT", "what"), Column("STATE", "state"))
-
 NOT_GIVEN = "not given: costs."
 """How the basis of a line begins that the plan says nothing about; the key follows."""
-
-QUOTE_COLUMNS = (
-    Column("#", "rank", is_number=True),
-    Column("USD", "usd_mid", is_number=True),
-    Column("LOW..HIGH", "usd_range", is_number=True),
-    Column("PROVIDER", "provider"),
-    Column("INSTANCE TYPE", "instance_type", shed=6),
-    Column("N", "nodes", is_number=True, shed=7),
-    Column("GPU", "gpus_of"),
-    Column("OPTION", "option"),
-    Column("TIER", "tier", shed=3),
-    Column("REGION", "region", shed=4),
-    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True, shed=5),
-    Column("HOURS", "hours", is_number=True),
-    Column("STATE", "price_state"),
-    Column("AGE", "age", is_number=True),
-    Column("QUOTE", "quote_id", shed=1),
-)
 
 
 def quote(
@@ -313,7 +269,9 @@ def estimate(
                 if len(plans) == 1:
                     raise
                 rows.append({"plan": one.name, "error": str(error)})
-        render.emit(rows[0] if len(rows) == 1 and len(plans) == 1 else rows, format)
+        is_one = len(rows) == 1 and len(plans) == 1
+        columns = None if any("error" in row for row in rows) else ESTIMATE_COLUMNS
+        render.emit(rows[0] if is_one else rows, format, columns=columns)
 
 
 def presets(format: FormatOption = None) -> None:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app import context, render
+from app.columns import GPU_COLUMNS, HISTORY_COLUMNS, OFFER_COLUMNS, PROVIDER_COLUMNS
 from app.render import Column, Format
 from core.errors import EmptyLedgerError, UsageError
 
 if TYPE_CHECKING:
+    import duckdb
+
     from core.store.lookup import LatestOffer, OfferFilter
 
 FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
@@ -43,24 +46,6 @@ def purchase_options(*, spot: bool, on_demand: bool, reserved: bool) -> list[str
     if reserved:
         chosen.append("capacity_block")
     return chosen or None
-
-
-OFFER_COLUMNS = (
-    Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
-    Column("QTY", "gpu_count", render.number, is_number=True),
-    Column("PROVIDER", "provider"),
-    Column("INSTANCE TYPE", "instance_type", shed=1),
-    Column("GPU MEM", "gpu_memory_gib", render.number, is_number=True, shed=6),
-    Column("vCPU", "vcpus", render.number, is_number=True, shed=7),
-    Column("$/GPU/H", "usd_per_gpu_hour", render.dollars, is_number=True),
-    Column("$/H", "usd_per_hour", render.dollars, is_number=True, shed=4),
-    Column("OPTION", "option"),
-    Column("TIER", "tier", shed=3),
-    Column("REGION", "region", shed=2),
-    Column("STOCK", "availability", shed=5),
-    Column("AGE", "age", render.age, is_number=True),
-    Column("STATE", "price_state"),
-)
 
 
 def offer_row(offer: LatestOffer, at: datetime) -> dict[str, Any]:
@@ -113,6 +98,23 @@ def _filter(
     )
 
 
+def _provider_hints(connection: duckdb.DuckDBPyConnection, named: list[str] | None) -> list[str]:
+    """A line for each provider that the ledger does not know, with the nearest that it does."""
+    import difflib
+
+    from core.store import sql
+
+    if not named:
+        return []
+    known: list[str] = [row["provider"] for row in sql.rows(connection, "queries/providers")]
+    hints: list[str] = []
+    for name in named:
+        if name not in known:
+            nearest = difflib.get_close_matches(name.lower(), known, n=3) or known
+            hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
+    return hints
+
+
 def _decimal(text: str | None, flag: str) -> Decimal | None:
     if text is None:
         return None
@@ -160,9 +162,11 @@ def offers(
         )
         with context.snapshot() as connection:
             found = look_up(connection, wanted, as_of=past)
+            hints = [] if found else _provider_hints(connection, provider)
         _emit_offers(found, past or context.now(), format, [{} for _ in found])
         if not found:
-            context.say("no offer matches")
+            for remark in hints or ["no offer matches"]:
+                context.say(remark)
             raise typer.Exit(context.NOTHING)
 
 
@@ -190,13 +194,14 @@ def cheapest(
         wanted = _filter(spec, provider, region, tier, options)
         with context.snapshot() as connection:
             found = look_up(connection, wanted, as_of=past)
+            hints = [] if found else _provider_hints(connection, provider)
         answer = cheapest_by_provider(found, at=at, allow_stale=allow_stale)
         ranked = answer.ranking[:limit]
         extra: list[dict[str, Any]] = [
             {"rank": rank, "note": entry.note} for rank, entry in enumerate(ranked, start=1)
         ]
         _emit_offers([entry.offer for entry in ranked], at, format, extra)
-        for remark in answer.remarks:
+        for remark in hints or answer.remarks:
             context.say(remark)
         if not ranked:
             raise typer.Exit(context.NOTHING)
@@ -236,7 +241,7 @@ def history(
                 rows = price_series(
                     connection, wanted, since=start, until=stop or context.now(), every=step, stat=stat
                 )
-        render.emit(rows, format)
+        render.emit(rows, format, columns=HISTORY_COLUMNS if every is None else None)
         if not rows:
             context.say("no price in that time")
             raise typer.Exit(context.NOTHING)
@@ -253,37 +258,6 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
         context.say(sparkline([float(row["usd_per_gpu_hour"]) for row in rows]))
     if plot is not None:
         write_plot(rows, plot, title=title)
-
-
-def _price(value: Decimal | None) -> str:
-    return "" if value is None else render.dollars(value)
-
-
-def _named(values: list[str]) -> str:
-    return ", ".join(values)
-
-
-GPU_COLUMNS = (
-    Column("GPU", "gpu_id"),
-    Column("NAME", "name", shed=2),
-    Column("VENDOR", "vendor", shed=4),
-    Column("FORM", "form_factor", shed=3),
-    Column("MEM GIB", "memory_gib", render.number, is_number=True),
-    Column("BF16 TFLOP/S", "bf16_tflops", render.number, is_number=True, shed=1),
-    Column("OFFERS", "offers", is_number=True),
-    Column("PROVIDERS", "providers", is_number=True),
-    Column("ON-DEMAND $/GPU/H", "usd_per_gpu_hour_on_demand", _price, is_number=True),
-    Column("SPOT $/GPU/H", "usd_per_gpu_hour_spot", _price, is_number=True),
-)
-PROVIDER_COLUMNS = (
-    Column("PROVIDER", "provider"),
-    Column("OFFERS", "offers", is_number=True),
-    Column("GPUS", "gpus", is_number=True),
-    Column("REGIONS", "regions", is_number=True),
-    Column("OPTIONS", "purchase_options", _named, shed=1),
-    Column("SOURCES", "sources", _named),
-    Column("LAST SEEN", "last_seen_at", lambda value: f"{value:%Y-%m-%d %H:%M}"),
-)
 
 
 def _listing(query: str, format: Format | None, columns: Sequence[Column] | None = None) -> None:

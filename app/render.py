@@ -60,7 +60,8 @@ def emit(
     is_list = not isinstance(result, Mapping)
     chosen = format or _default(is_list)
     if chosen is Format.TABLE and is_list:
-        _table(rows, columns, title)
+        if rows:
+            _table(rows, columns, title)
         return
     if chosen is Format.TABLE:
         _records(rows)
@@ -185,7 +186,7 @@ def _cells(row: Row, columns: Sequence[Column]) -> list[str]:
 def _table(rows: Sequence[Row], columns: Sequence[Column] | None, title: str | None) -> None:
     """A table as wide as the terminal at most: columns without a value go, then those that may be shed; a
     result whose columns nobody declared becomes one record below the other."""
-    # Piped to a file the width is unknown: then no row is cut.
+    # Piped to a file the width is unknown: then no cell is wrapped.
     width = _terminal_columns() if sys.stdout.isatty() else None
     if columns is None:
         shown = _columns(rows)
@@ -237,7 +238,7 @@ def _print_table(
         )
     for line in lines:
         table.add_row(*(escape(cell) for cell in line))
-    Console(width=width or max(400, _needed(columns, lines))).print(table)
+    Console(width=width or max(400, _needed(columns, lines, longest=10_000))).print(table)
 
 
 def _terminal_columns() -> int:
@@ -259,13 +260,17 @@ def _lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[str]]:
     return [_cells(row, columns) for row in rows]
 
 
-def _needed(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> int:
-    """Terminal columns that the table takes where nothing is wrapped: three between two of its own, one at
-    each edge."""
+WRAPPED = 48
+"""Cells longer than this are sentences, which may be wrapped."""
+
+
+def _needed(columns: Sequence[Column], lines: Sequence[Sequence[str]], longest: int = WRAPPED) -> int:
+    """Terminal columns that the table takes where only long text is wrapped: three between two of its own,
+    one at each edge."""
     from rich.cells import cell_len
 
     widest = (
-        max(cell_len(clean(column.title)), *(cell_len(line[place]) for line in lines), 0)
+        max(cell_len(clean(column.title)), *(min(cell_len(line[place]), longest) for line in lines), 0)
         for place, column in enumerate(columns)
     )
     return sum(widest) + 3 * (len(columns) - 1) + 2

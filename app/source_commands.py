@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app import context, render
+from app.columns import SOURCE_COLUMNS
 from app.render import Column, Format
 from core.errors import UsageError
 
@@ -322,7 +323,7 @@ def sources(format: FormatOption = None) -> None:
             }
             for source in SOURCES
         ]
-        render.emit(rows, format)
+        render.emit(rows, format, columns=SOURCE_COLUMNS)
 
 
 def unmapped(format: FormatOption = None) -> None:
@@ -331,7 +332,10 @@ def unmapped(format: FormatOption = None) -> None:
         from core.store import sql
 
         with context.snapshot() as connection:
-            render.emit(sql.rows(connection, "queries/unmapped"), format)
+            rows = sql.rows(connection, "queries/unmapped")
+        render.emit(rows, format)
+        if not rows:
+            context.say("every label is explained")
 
 
 def alias(

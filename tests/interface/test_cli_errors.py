@@ -202,3 +202,15 @@ def test_a_message_names_source_and_address():
         str(errors.ParseError("runpod", "https://a.example", "no rows"))
         == "runpod: no rows (https://a.example)"
     )
+
+
+@pytest.mark.parametrize("command", [["offers"], ["cheapest", "H100"]], ids=["offers", "cheapest"])
+def test_a_provider_that_nobody_knows_is_named_with_the_nearest(gpuledger, command: list[str]):
+    ran = gpuledger(*command, "--provider", "runpodd")
+    assert (ran.code, ran.out, ran.err) == (1, "", "no provider 'runpodd' here; did you mean runpod?\n")
+
+
+def test_a_command_that_is_none_is_named_with_the_nearest_once(gpuledger):
+    ran = gpuledger("qoute")
+    assert ran.code == 2
+    assert ran.err.count("Did you mean") == 1
