@@ -9,7 +9,7 @@ import pytest
 
 from core.document import Document, Request
 from core.errors import ParseError
-from core.offer import Availability
+from core.offer import Availability, StoragePrice
 from scrapers import ovh
 from scrapers.capture import skipped_by_reason
 
@@ -104,3 +104,31 @@ def test_what_is_announced_cannot_be_had():
 def test_a_book_of_an_unknown_currency_or_company_is_an_error(currency: str, subsidiary: str):
     with pytest.raises(ParseError, match="a book of"):
         parse(addon(), currency=currency, subsidiary=subsidiary)
+
+
+@pytest.mark.parametrize(
+    ("code", "region"),
+    [
+        ("volume.classic.consumption", "global"),
+        ("volume.high-speed-gen2.consumption", "global"),
+        ("volume.classic.consumption.LZ.AF", "global LZ.AF"),
+    ],
+)
+def test_a_block_volume_is_priced_per_gb_and_hour_and_kept_per_month(code: str, region: str):
+    (fact,) = parse({"planCode": code, "pricings": [{"price": 5900, "interval": 1}], "blobs": None})
+    assert isinstance(fact, StoragePrice)
+    assert (fact.kind, fact.sku, fact.region, fact.currency) == ("block", code, region, "EUR")
+    assert fact.amount_per_gb_month == Decimal("0.04307")
+
+
+@pytest.mark.parametrize(
+    ("pricings", "reason"),
+    [
+        ([{"price": 4800000}], "not a price per GB and hour"),
+        ([{"price": 0}], "no price, or it contradicts the displayed one"),
+        ([{"price": 5900}, {"price": 6000}], "not exactly one price"),
+    ],
+)
+def test_a_volume_without_a_sure_price_is_left_out(pricings: list[dict[str, int]], reason: str):
+    facts = parse({"planCode": "volume.classic.consumption", "pricings": pricings})
+    assert skipped_by_reason(facts) == {reason: 1}
