@@ -2,6 +2,9 @@
 
 import ast
 import re
+import subprocess
+import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -60,6 +63,33 @@ def test_no_service_of_ours_may_write_outside_its_volume():
         service = COMPOSE["services"][name]
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
+
+
+CONTAINERFILE = ROOT / "deploy" / "Containerfile"
+
+
+def test_the_container_file_has_no_fault_that_hadolint_knows():
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("hadolint has no package for this machine")
+    done = subprocess.run([hadolint, "--no-color", CONTAINERFILE], capture_output=True, text=True)
+    assert done.stdout + done.stderr == ""
+
+
+def test_the_container_holds_all_that_is_packed_and_all_that_its_services_name():
+    steps = CONTAINERFILE.read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    copied = set(re.findall(r"^COPY (?!--from)(.+) \S+$", steps, re.MULTILINE))
+    copied = {name for names in copied for name in names.split()}
+    assert all((ROOT / name).exists() for name in copied)
+    assert copied >= set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    assert set(re.findall(r"--extra (\w+)", steps)) <= set(project["project"]["optional-dependencies"])
+    for script in re.findall(r"python (deploy/\w+\.py)", str(COMPOSE)):
+        assert script in copied
+
+
+def test_the_container_runs_without_rights():
+    assert re.findall(r"^USER (.+)$", CONTAINERFILE.read_text(), re.MULTILINE) == ["10001"]
 
 
 @cache
