@@ -12,7 +12,7 @@ import termios
 import time
 import warnings
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,8 +158,7 @@ class Reader:
         if words[:1] == ["export"]:
             self.exported |= dict(word.split("=", 1) for word in words[1:])
             return ""
-        is_inside = words[:1] == ["gpuledger"] and words[1:2] != ["mcp"]
-        ended = self._inside(words) if is_inside else self._shell(command)
+        ended = self._run(command, words)
         expected = EXITS.search(step.source)
         allowed = {int(expected["code"])} if expected else {0}
         if expected and expected["maybe"]:
@@ -169,10 +168,38 @@ class Reader:
         )
         return self._back(ended.text)
 
-    def _inside(self, words: list[str], typed: str = "") -> Ended:
+    def _run(self, command: str, words: list[str]) -> Ended:
+        # the MCP server speaks over the descriptors of its process
+        if words[:1] == ["gpuledger"] and words[1:2] != ["mcp"]:
+            return self._inside(words)
+        first, operator, rest = _cut(command)
+        words = _plain_words(first)
+        if not operator or words[:1] != ["gpuledger"]:
+            return self._shell(command)
+        if operator == "<":
+            return self._inside(words, typed=(self.folder / rest.strip()).read_text())
+        piped, remarks = io.StringIO(), io.StringIO()
+        ended = self._inside(words, out=piped, err=remarks)
+        if operator == ">":
+            (self.folder / rest.partition("#")[0].strip()).write_text(piped.getvalue())
+            return Ended(ended.code, remarks.getvalue())
+        last = self._shell(rest, typed=piped.getvalue())
+        return Ended(last.code or ended.code, remarks.getvalue() + last.text)
+
+    def _inside(
+        self,
+        words: list[str],
+        typed: str = "",
+        out: io.StringIO | None = None,
+        err: io.TextIOBase | None = None,
+    ) -> Ended:
         """The command inside this process: quicker, and the same code from its entry point on."""
         terminal = Terminal()
-        with self._seated(), redirect_stdout(terminal), redirect_stderr(Remarks(terminal)):
+        with (
+            self._seated(),
+            redirect_stdout(terminal if out is None else out),
+            redirect_stderr(Remarks(terminal) if err is None else err),
+        ):
             before = sys.argv, sys.stdin
             sys.argv, sys.stdin = words, io.TextIOWrapper(io.BytesIO(typed.encode()))
             try:
@@ -184,7 +211,7 @@ class Reader:
                 sys.argv, sys.stdin = before
         return Ended(code if isinstance(code, int) else 0, ESCAPE.sub("", terminal.getvalue()))
 
-    def _shell(self, command: str) -> Ended:
+    def _shell(self, command: str, typed: str | None = None) -> Ended:
         """A line for the shell, in a terminal: what is neither piped nor redirected prints as for people."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (50, COLUMNS))
@@ -192,11 +219,14 @@ class Reader:
             ["bash", "-euo", "pipefail", "-c", command],
             cwd=self.folder,
             env=self.environ,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if typed is None else subprocess.PIPE,
             stdout=theirs,
             stderr=theirs,
         )
         os.close(theirs)
+        if shell.stdin is not None:
+            with suppress(BrokenPipeError), shell.stdin as waiting:
+                waiting.write((typed or "").encode())
         written = b"".join(_read_to_end(ours))
         os.close(ours)
         text = written.decode("utf-8", "replace").replace("\r\n", "\n")
@@ -271,6 +301,19 @@ def _plain_words(command: str) -> list[str]:
     if any(set(word) <= set("();<>|&") for word in words if word) or re.search(r"[$`]|^\w+=", command):
         return []
     return words
+
+
+def _cut(command: str) -> tuple[str, str, str]:
+    """A command at its first pipe or redirection: what is before, the sign, and the rest."""
+    quote = ""
+    for place, sign in enumerate(command):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "|<>":
+            return command[:place], sign, command[place + 1 :]
+    return command, "", ""
 
 
 def _read_to_end(terminal: int) -> Iterator[bytes]:
