@@ -37,6 +37,7 @@ CAPTURES = Path(__file__).resolve().parents[1] / "captures"
 WITHOUT_KEY = {
     "/graphql": "runpod/prices.json",
     "/pricing": "lambda_cloud/pricing.html",
+    "/gpu-pricing": "hyperstack/gpu-pricing.html",
     "/pricing/gpu-droplets": "digitalocean/gpu-droplets.html",
     "/ec2/capacityblocks/pricing/": "aws_capacity_blocks/pricing.html",
     "/spot.json": "aws_spot/spot.json",

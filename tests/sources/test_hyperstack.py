@@ -77,3 +77,49 @@ def test_what_is_no_dollar_amount_is_no_price(cell: str):
 def test_a_page_without_a_known_price_column_is_an_error():
     with pytest.raises(ParseError, match="none with a column"):
         parse(PAGE.replace("Pricing Per Hour", "Tarif").replace("Spot VM</span></div>", "Tarif</span></div>"))
+
+
+H100 = {"id": 14, "name": "H100-80G-SXM5", "value": 3.2, "original_value": 3.2, "discount_applied": False}
+
+
+def booked(**change: Any) -> Any:
+    (fact,) = hyperstack.parse(document([{**H100, "start_time": None, "end_time": None, **change}]))
+    return fact
+
+
+def test_the_pricebook_continues_the_offers_of_the_page():
+    on_page = {(offer.sku, offer.purchase_option): offer.offer_id for offer in captured("gpu-pricing.html")}
+    in_book = {(offer.sku, offer.purchase_option): offer.offer_id for offer in captured("pricebook.json")}
+    shared = on_page.keys() & in_book.keys()
+    assert ("NVIDIA H100", PurchaseOption.ON_DEMAND) in shared
+    assert ("NVIDIA H100 PCIe", PurchaseOption.SPOT) in shared
+    assert all(on_page[key] == in_book[key] for key in shared)
+
+
+def test_page_and_pricebook_together_have_each_offer_once():
+    documents = [
+        read_capture("hyperstack", CAPTURES / name) for name in ("gpu-pricing.html", "pricebook.json")
+    ]
+    facts = [fact for _, fact in hyperstack.parse_batch(documents)]
+    ids = [fact.offer_id for fact in facts if isinstance(fact, Offer)]
+    assert len(ids) == len(set(ids)) > len(captured("gpu-pricing.html"))
+
+
+def test_a_discount_of_the_account_is_no_list_price():
+    assert booked(value=2.56, discount_applied=True).price.amount == Decimal("3.2")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"value": 2.56}, "two prices that differ"),
+        ({"value": None, "original_value": None}, "no published price"),
+        ({"original_value": 0}, "no published price"),
+        ({"start_time": "2026-10-01T00:00:00"}, "a price for a limited time"),
+        ({"name": "H100-80G-PCIe-k8s"}, "no GPU of a virtual machine"),
+        ({"name": "Cloud-SSD"}, "no GPU of a virtual machine"),
+        ({"name": "Public IP"}, "no GPU of a virtual machine"),
+    ],
+)
+def test_a_resource_without_a_list_price_of_a_gpu_is_left_out(change: dict[str, Any], reason: str):
+    assert booked(**change).reason == reason
