@@ -12,15 +12,26 @@ import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
 from core.errors import InvalidPlanError
 from core.huggingface import architecture_from_config, is_config
+from core.quantity import (
+    USD,
+    Amount,
+    AmountOrZero,
+    Count,
+    CountOrZero,
+    HoursRange,
+    PositiveShare,
+    RunsRange,
+    Section,
+    Share,
+)
 
 MODEL_SEED = Path(__file__).resolve().parents[1] / "sql" / "seeds" / "model.csv"
 
@@ -30,28 +41,6 @@ Optimizer = Literal["adamw", "adamw_8bit", "sgd", "adafactor", "muon"]
 Recomputation = Literal["none", "selective", "full", "auto"]
 Sharding = Literal["none", "zero1", "zero2", "zero3"]
 PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block"]
-
-
-def _only_numbers(value: object) -> object:
-    """Text and booleans are not numbers here, however willing a parser is to convert them."""
-    if isinstance(value, bool | str):
-        raise ValueError("not a number")
-    return value
-
-
-_Number = BeforeValidator(_only_numbers)
-Count = Annotated[int, _Number, Field(gt=0)]
-CountOrZero = Annotated[int, _Number, Field(ge=0)]
-Amount = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
-AmountOrZero = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, _Number, Field(ge=0, le=1, allow_inf_nan=False)]
-USD = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A table of a plan: unknown keys are refused, and nothing changes after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class ArchitectureKeys(Section):
@@ -104,32 +93,6 @@ class ArchitectureKeys(Section):
         return self
 
 
-class HoursRange(Section):
-    """Quoted hours: one number, `[low, high]`, or a table low, mid, high."""
-
-    low: AmountOrZero
-    mid: AmountOrZero
-    high: AmountOrZero
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spread(cls, value: object) -> object:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return {"low": value, "mid": value, "high": value}
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            numbers = cast(Sequence[float], value)
-            if len(numbers) != 2:
-                raise ValueError("a range of hours has two numbers, low and high")
-            return {"low": numbers[0], "mid": (numbers[0] + numbers[1]) / 2, "high": numbers[1]}
-        return value
-
-    @model_validator(mode="after")
-    def _ordered(self) -> HoursRange:
-        if not self.low <= self.mid <= self.high:
-            raise ValueError(f"low {self.low:g}, mid {self.mid:g}, high {self.high:g} are not in order")
-        return self
-
-
 class Hardware(Section):
     """`[hardware]`: all optional; what is left out is searched for."""
 
@@ -145,7 +108,7 @@ class Hardware(Section):
     expert_parallel: Count | None = None
     sharding: Sharding | None = None
     stack: str | None = None
-    mfu: Annotated[float, _Number, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    mfu: PositiveShare | None = None
     offload: Literal["none", "optimizer"] | None = None
     network_gbit_per_second: Amount | None = None
     """Network rate of one GPU to other nodes, one direction."""
@@ -171,15 +134,19 @@ class Costs(Section):
     dataset_gb: AmountOrZero | None = None
     checkpoint_keep: CountOrZero | None = None
     checkpoint_interval_hours: Amount | None = None
-    failed_run_factor: Annotated[float, _Number, Field(ge=1, allow_inf_nan=False)] | None = None
+    failed_run_factor: RunsRange | None = None
     experiments: CountOrZero | None = None
     experiment_usd: USD | None = None
     trials: CountOrZero | None = None
     trial_fraction: Share | None = None
     early_stop: Share | None = None
-    utilisation: Annotated[float, _Number, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    utilisation: PositiveShare | None = None
     people_usd: USD | None = None
     data_usd: USD | None = None
+    label_items: CountOrZero | None = None
+    usd_per_label: USD | None = None
+    data_overhead: AmountOrZero | None = None
+    """Share of what data and labels cost, for cleaning, formatting and privacy."""
     safety_usd: USD | None = None
     hosting_usd_per_month: USD | None = None
     hosting_months: AmountOrZero | None = None

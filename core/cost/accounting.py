@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from core.cost.amount import ZERO, Amount, cents
+from core.cost.amount import ZERO, Amount
 from core.cost.breakdown import DATA, FAILED, HOSTING, PEOPLE, RUN, SAFETY, STORAGE, TEACHER, CostLine
 from core.plan import Costs
 
@@ -80,10 +80,3 @@ def accounting(lines: Sequence[CostLine]) -> list[dict[str, Any]]:
         }
         for name, amount in usd.items()
     ]
-
-
-def data_usd(
-    *, fixed_usd: Decimal = ZERO, items: int = 0, usd_per_item: Decimal = ZERO, overhead_share: Decimal = ZERO
-) -> Decimal:
-    """Cost of data: what is bought, labels by the piece, and an overhead on both for cleaning or privacy."""
-    return cents((fixed_usd + items * usd_per_item) * (1 + overhead_share))

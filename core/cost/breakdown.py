@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from core.cost.amount import ZERO, Amount
+from core.cost.amount import ZERO, Amount, decimal_from_physics
 from core.cost.override import Credit, Rule
 from core.cost.purchase import HOURS_PER_MONTH, Purchase
 from core.cost.surroundings import Surroundings, UnitPrice
@@ -126,15 +126,12 @@ def _repeated_runs(costs: Costs, run_usd: Amount) -> list[CostLine]:
     if costs.failed_run_factor is None:
         found.append(_not_given("failed_runs", FAILED, "failed_run_factor"))
     else:
-        factor = Decimal(repr(costs.failed_run_factor))
-        found.append(
-            CostLine(
-                "failed_runs",
-                FAILED,
-                run_usd.times(factor - 1).rounded(),
-                f"{factor} runs for one that counts",
-            )
-        )
+        runs = _runs(costs)
+        said = _plain(runs.mid)
+        if runs.low != runs.high:
+            said = f"{_plain(runs.low)} to {_plain(runs.high)}, {said} in the middle case,"
+        usd = run_usd.by(runs.each(lambda factor: factor - 1)).rounded()
+        found.append(CostLine("failed_runs", FAILED, usd, f"{said} runs for one that counts"))
     if costs.trials is None:
         found.append(_not_given("hyperparameter_sweep", FAILED, "trials"))
     else:
@@ -164,14 +161,23 @@ def _repeated_runs(costs: Costs, run_usd: Amount) -> list[CostLine]:
 
 def paid_hours(costs: Costs, bought: Purchase) -> Amount:
     """Hours for which the instances are held: all runs, idle time included, one after the other."""
-    runs = Decimal(repr(costs.failed_run_factor or 1.0))
+    more = Decimal(0)
     if costs.trials:
-        runs += costs.trials * Decimal(
+        more += costs.trials * Decimal(
             repr(costs.trial_fraction if costs.trial_fraction is not None else 1.0)
         )
     if costs.experiments and costs.experiment_usd is None:
-        runs += costs.experiments
-    return bought.billed_hours.times(runs / Decimal(repr(costs.utilisation or 1.0)))
+        more += costs.experiments
+    share = Decimal(repr(costs.utilisation or 1.0))
+    return bought.billed_hours.by(_runs(costs).each(lambda runs: (runs + more) / share))
+
+
+def _runs(costs: Costs) -> Amount:
+    """Runs of the plan paid for each that counts."""
+    runs = costs.failed_run_factor
+    if runs is None:
+        return Amount.same(Decimal(1))
+    return Amount(*(decimal_from_physics(case) for case in (runs.low, runs.mid, runs.high)))
 
 
 def _unused_commitment(costs: Costs, bought: Purchase, runs: Sequence[CostLine]) -> list[CostLine]:
@@ -257,9 +263,8 @@ def _moved(name: str, gb: Decimal, bought: Purchase, surroundings: Surroundings,
 
 def _fixed(costs: Costs) -> list[CostLine]:
     """Amounts that no offer changes."""
-    found: list[CostLine] = []
+    found = _data(costs)
     for name, category, key, usd in (
-        ("data", DATA, "data_usd", costs.data_usd),
         ("people", PEOPLE, "people_usd", costs.people_usd),
         ("safety", SAFETY, "safety_usd", costs.safety_usd),
         ("teacher", TEACHER, "teacher_usd", costs.teacher_usd),
@@ -276,6 +281,29 @@ def _fixed(costs: Costs) -> list[CostLine]:
         usd = Amount.same(costs.hosting_usd_per_month * months).rounded()
         basis = f"{_plain(months)} months of {_plain(costs.hosting_usd_per_month)} USD"
         found.append(CostLine("hosting", HOSTING, usd, basis))
+    return found
+
+
+def _data(costs: Costs) -> list[CostLine]:
+    """What is bought, labels by the piece, and an overhead on both."""
+    found = [_not_given("data", DATA, "data_usd")]
+    if costs.data_usd is not None:
+        found = [CostLine("data", DATA, Amount.same(costs.data_usd).rounded(), "as given")]
+    if costs.label_items is not None or costs.usd_per_label is not None:
+        if costs.label_items is None or costs.usd_per_label is None:
+            missing = "label_items" if costs.label_items is None else "usd_per_label"
+            found.append(_not_given("labels", DATA, missing))
+        else:
+            usd = Amount.same(costs.label_items * costs.usd_per_label).rounded()
+            basis = f"{costs.label_items} labels at {_plain(costs.usd_per_label)} USD"
+            found.append(CostLine("labels", DATA, usd, basis))
+    if costs.data_overhead is not None:
+        share = Decimal(repr(costs.data_overhead))
+        if all(line.usd is None for line in found):
+            found.append(_not_given("data_overhead", DATA, "data_usd"))
+        else:
+            usd = _sum(found).times(share).rounded()
+            found.append(CostLine("data_overhead", DATA, usd, f"{share:%} of what data and labels cost"))
     return found
 
 

@@ -199,9 +199,10 @@ def node_multiple(gpu_count: int, node_gpus: int) -> Finding:
 
 def _multiplier(plan: TrainingPlan) -> list[Finding]:
     factor = plan.costs.failed_run_factor
-    if factor is None or 1 <= factor <= 4:
+    if factor is None or factor.high <= 4:
         return []
-    return [_finding("failed_run_factor", WARNING, f"{factor:g} runs for one that counts; 2 to 3 is usual")]
+    said = f"{factor.high:g} runs for one that counts; 2 to 3 is usual"
+    return [_finding("failed_run_factor", WARNING, said)]
 
 
 def shares_sum(shares: Iterable[Decimal]) -> Finding:

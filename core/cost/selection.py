@@ -315,7 +315,7 @@ def _early_stop(plan: TrainingPlan) -> float:
 def runs_of(plan: TrainingPlan) -> float:
     """How many times the hours of one run are paid at least: no interruption, no rounding."""
     costs = plan.costs
-    runs = costs.failed_run_factor or 1.0
+    runs = 1.0 if costs.failed_run_factor is None else costs.failed_run_factor.mid
     if costs.trials:
         runs += costs.trials * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
     if costs.experiments and costs.experiment_usd is None:

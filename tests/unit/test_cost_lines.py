@@ -20,7 +20,7 @@ costs = st.fixed_dictionaries(
     optional={
         "dataset_gb": st.floats(0, 1e5),
         "checkpoint_keep": st.integers(0, 20),
-        "failed_run_factor": st.floats(1, 4),
+        "failed_run_factor": st.floats(1, 4) | st.tuples(st.floats(1, 2), st.floats(2, 4)).map(list),
         "experiments": st.integers(0, 40),
         "experiment_usd": money,
         "trials": st.integers(0, 20),
@@ -29,6 +29,9 @@ costs = st.fixed_dictionaries(
         "utilisation": shares,
         "people_usd": money,
         "data_usd": money,
+        "label_items": st.integers(0, 10_000),
+        "usd_per_label": st.decimals("0", "9.999", places=3).map(str),
+        "data_overhead": st.floats(0, 2),
         "safety_usd": money,
         "teacher_usd": money,
         "network_usd": money,

@@ -261,14 +261,11 @@ def test_L16_a_stalled_input_pipeline_idles_the_gpus():
 
 
 def test_L17_data_has_fixed_costs_labels_and_an_overhead():
-    from core.cost.accounting import data_usd
-
-    usd = data_usd(fixed_usd=D(1000), items=5000, usd_per_item=D("0.10"), overhead_share=D("0.20"))
-    assert usd == D("1800.00")
-    assert (
-        usd_lines(ask(quoted_plan(hours=1, costs={"data_usd": str(usd)}), [offer("1.00")]))["data"]
-        == "1800.00"
-    )
+    costs = {"data_usd": "1000", "label_items": 5000, "usd_per_label": "0.10", "data_overhead": 0.2}
+    answer = ask(quoted_plan(hours=1, costs=costs), [offer("1.00")])
+    found = usd_lines(answer)
+    assert (found["data"], found["labels"], found["data_overhead"]) == ("1000.00", "500.00", "300.00")
+    assert total(answer) == "1801.00"
 
 
 def test_L18_a_teacher_is_paid_when_asked():

@@ -35,6 +35,12 @@ def test_L24_failed_runs_multiply_the_run(factor, usd):
     assert total(ask(plan, [offer("2.75", gpu_id="a100-sxm-80gb")])) == usd
 
 
+def test_L24_two_to_three_times_is_a_range_of_the_total():
+    plan = quoted_plan("a100-sxm-80gb", gpus=16, hours=500, costs={"failed_run_factor": [2, 3]})
+    quotes = ask(plan, [offer("2.75", gpu_id="a100-sxm-80gb")]).quotes
+    assert quotes[0].to_dict()["usd_total"] == {"low": "44000.00", "mid": "55000.00", "high": "66000.00"}
+
+
 def test_L25_idle_time_divides_by_the_utilisation():
     assert total(ask(quoted_plan(hours=90, costs={"utilisation": 0.9}), [offer("1.00")])) == "100.00"
 

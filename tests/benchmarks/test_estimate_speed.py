@@ -1,0 +1,77 @@
+"""How fast estimates are: one plan, and ten thousand on every GPU of the seeds.
+
+Run with `make bench`. The bars: 30 ms for one plan in process, 20 s for ten thousand plans on all GPUs with
+1 to 512 nodes on four cores.
+"""
+
+import json
+import os
+import time
+
+import pytest
+
+from core.estimate.batch import estimate_plan, frugal, json_lines
+from core.estimate.search import NODE_COUNTS
+from core.estimate.sweep import Candidate, Hardware, sweep
+from core.gpu import gpus
+from core.plan import model_rows, plan_from_mapping, preset_plan
+from tests.benchmarks.speed import each_of, report
+
+pytestmark = pytest.mark.benchmark_suite
+
+PLANS, SAMPLE = 10_000, 500
+ONE_PLAN_SECONDS, ALL_PLANS_SECONDS = 0.030, 20.0
+
+
+def pretraining(number: int):
+    """Every preset architecture in turn, with other tokens, sequences and batches each time."""
+    names = tuple(model_rows())
+    keys = {"name": f"plan-{number}", "model": names[number % len(names)]}
+    sizes = {"sequence_length": 512 * (1 + number % 16), "global_batch_tokens": 65_536.0 * (4 + number % 61)}
+    return plan_from_mapping(keys | sizes | {"training_tokens": 1e10 * (1 + number % 97)})
+
+
+def everything() -> Hardware:
+    nodes = [(gpu, count) for gpu in gpus().values() for count in NODE_COUNTS]
+    return Hardware(
+        Candidate(gpu=gpu, gpus=gpu.gpus_per_node * count, gpus_per_node=gpu.gpus_per_node)
+        for gpu, count in nodes
+    )
+
+
+def test_ten_thousand_plans_on_every_gpu_take_under_20_s_on_four_cores():
+    workers = min(4, os.cpu_count() or 1)
+    plans = [pretraining(number) for number in range(PLANS)]
+    on = everything()
+    start = time.perf_counter()
+    found = frugal(plans, on, workers=workers)
+    seconds = time.perf_counter() - start
+    clock, cpu = each_of(lambda plan: sweep(plan, on), plans[:SAMPLE])
+    report(
+        f"{PLANS} plans on {len(on.candidates)} choices, {workers} cores: {seconds:.1f} s; one process "
+        f"{clock * 1e3:.1f} ms a plan, {cpu * 1e3:.1f} ms of processor time, so {PLANS * cpu / 4:.1f} s on 4 "
+        f"idle cores; {sum(one is None for one in found)} fit nowhere"
+    )
+    assert len(found) == PLANS
+    # in processor time, which other work on the machine disturbs less than the clock
+    assert PLANS * cpu / 4 < ALL_PLANS_SECONDS
+
+
+def test_lines_of_json_in_and_out():
+    plans = [pretraining(number) for number in range(SAMPLE)]
+    clock, cpu = each_of(lambda plan: list(json_lines([plan])), plans)
+    report(
+        f"JSON lines, the best of all GPUs: {clock * 1e3:.1f} ms a plan, {cpu * 1e3:.1f} ms of processor time"
+    )
+    assert all(
+        "gpu_hours" in json.loads(line) or "error" in json.loads(line) for line in json_lines(plans[:9])
+    )
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama-2-7b", "llama-2-70b", "mixtral-8x7b", "deepseek-v3"])
+def test_one_plan_searched_on_every_gpu_takes_under_30_ms(name):
+    plan = preset_plan(name)
+    estimate_plan(plan)
+    clock, cpu = min(each_of(estimate_plan, [plan]) for _ in range(9))
+    report(f"{name}: {clock * 1e3:.1f} ms, {cpu * 1e3:.1f} ms of processor time")
+    assert cpu < ONE_PLAN_SECONDS
