@@ -16,8 +16,8 @@ from tests.docs.page_blocks import EXECUTED, PAGES, ROOT, SHOWN, Block, blocks, 
 from tests.docs.reader import Reader
 
 IS_WRITING = os.environ.get("GPULEDGER_WRITE_DOCS") == "1"
-MOST_NOT_RUN = 8
-LEAST_STEPS = 60
+MOST_NOT_RUN = 5
+LEAST_STEPS = 110
 
 BY_PAGE = {page.relative_to(ROOT).as_posix(): blocks(page) for page in PAGES}
 RUN = {
