@@ -132,6 +132,8 @@ def age(value: timedelta | None) -> str:
     if value is None:
         return ""
     seconds = value.total_seconds()
+    if seconds < 60:
+        return "now"
     for limit, unit, name in (
         (5400, 60, "min"),
         (172_800, 3600, "h"),

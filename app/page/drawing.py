@@ -43,7 +43,7 @@ class Bar:
     title: str
 
 
-BAR_WIDTH = 520
+BAR_WIDTH = 450
 STYLES = 10
 
 

@@ -48,6 +48,6 @@ def _question(name: str) -> Question:
     head = _HEAD.search(text)
     return Question(
         name.removeprefix(PREFIX),
-        "" if head is None else head[1].removeprefix("one row per ").removeprefix("one row, "),
+        "" if head is None else head[1].removeprefix("one row ").removeprefix(", "),
         _PARAMETER.sub(lambda found: EXAMPLES[found[1]], text),
     )

@@ -28,6 +28,8 @@ def _finalize(value: Any) -> Any:
         return ""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
+    if value.isprintable():
+        return value
     # Line breaks stay: pasted plans and queries have them.
     lines = value.split("\n")
     return "\n".join(render.clean(line, limit=None) for line in lines)
@@ -43,6 +45,14 @@ def _age_of_hours(hours: float | Decimal | None) -> str:
 
 def _when(value: datetime | None) -> str:
     return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _dollars(value: Decimal | str | float | None) -> str:
+    return render.dollars(None if value is None else Decimal(str(value)))
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def _usd(text: str | Decimal | None) -> str:
@@ -65,11 +75,12 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        dollars=render.dollars,
+        dollars=_dollars,
         number=render.number,
         age=_age_of_hours,
         short=_short,
         when=_when,
+        day=_day,
         usd=_usd,
         plain=render.plain,
     )

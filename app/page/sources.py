@@ -19,8 +19,16 @@ def _registry() -> dict[str, Source]:
 def source_rows(status: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows of sql/queries/status.sql with what the registry says of each source; trouble first."""
     rows = [dict(row) | _declared(str(row["source"])) for row in status]
-    order = {"stale": 0, "fresh": 1, "never": 2}
-    return sorted(rows, key=lambda row: (order.get(row["state"], 3), row["source"]))
+    return sorted(rows, key=lambda row: (_calm(row), row["source"]))
+
+
+def _calm(row: Mapping[str, Any]) -> int:
+    """What is out of date comes first, then what failed, then what works, last what nobody asked."""
+    if row["state"] == "stale":
+        return 0
+    if row["last_outcome"] not in (None, "accepted"):
+        return 1
+    return 3 if row["state"] == "never" else 2
 
 
 def _declared(name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from app import render
+from app.desk import Desk
 from app.page import drawing
 from app.page.chart import OPTIONS, SPANS, chart, read_chart_form
 from app.page.facets import Facets
@@ -69,7 +70,9 @@ def prices(request: Request) -> Response:
 
 def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
     desk = desk_of(request)
-    asked = _offer_parameters(given)
+    state = given.get("price_state") or ("any" if given.get("as_of") else _state_to_begin_with(desk))
+    given = {**given, "price_state": state}
+    asked = _offer_parameters({**given, "price_state": "" if state == "any" else state})
     question = fingerprint(asked.question())
     after = None if asked.cursor is None else read_cursor(asked.cursor, question)
     query = asked.query(skip_rows=0 if after is None else after.skip_rows)
@@ -94,13 +97,27 @@ def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
         "first": query.skip_rows + 1 if found.rows else 0,
         "last": end,
         "facets": facets,
+        "state": state,
+        "any_state_address": _address("/", given, price_state="any"),
         "sorts": SORTS,
         "order_by": asked.order_by,
         "order_dir": asked.order_dir,
         "next_address": None if following is None else _address("/", given, cursor=following),
-        "csv_address": _address("/v1/offers", given, format="csv", limit="1000"),
+        "csv_address": _address(
+            "/v1/offers",
+            {**given, "price_state": "" if state == "any" else state},
+            format="csv",
+            limit="1000",
+        ),
         "sort_address": _sorter(given, asked),
     }
+
+
+def _state_to_begin_with(desk: Desk) -> str:
+    """Fresh prices: a page that begins with the cheapest would begin with those of years ago. All of them where
+    none is fresh, as before the first refresh."""
+    limits = desk.pool.newest().fresh_limits
+    return "fresh" if limits and limits[-1] >= desk.clock() else "any"
 
 
 def _offer_parameters(given: Mapping[str, str]) -> OfferParameters:
@@ -184,8 +201,12 @@ def _quote(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
         content |= {"edition": served.edition, "facets": request.app.state.facets.of(desk, served)}
         if not is_asked(given):
             return content
-        form = read_form(given, desk)
-        found = desk.quote(served, form.plan, form.options, as_of=form.as_of).to_dict()
+        try:
+            form = read_form(given, desk)
+            found = desk.quote(served, form.plan, form.options, as_of=form.as_of).to_dict()
+        except GPULedgerError as error:
+            # below the form, so that nobody has to fill it in again
+            return content | {"wrong": str(error), "status": kind_of(error)[0]}
     names, bars = drawing.stacked(found["quotes"])
     return content | {
         "found": found,
@@ -321,7 +342,7 @@ def _answered(
         made = content(request, given)
         edition = made["edition"]
         headers = headers_of(edition, desk.clock()) if request.method == "GET" else {}
-        return page(template, frame | made, headers=headers)
+        return page(template, frame | made, status=made.get("status", 200), headers=headers)
     except GPULedgerError as error:
         edition = None if isinstance(error, EmptyLedgerError) else desk.pool.newest()
         # A part of a page that a script asked for is shown where it belongs, whatever it says.

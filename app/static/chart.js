@@ -236,7 +236,9 @@
         cell.textContent = money(usd);
         return cell;
       });
-      row.append(name, ...cells);
+      const until = document.createElement("td");
+      until.textContent = one.usd.length === data.steps ? "now" : day(one.usd.length - 1).slice(0, 10);
+      row.append(name, ...cells, until);
       return row;
     }));
   }
@@ -244,8 +246,8 @@
   function take(found) {
     data = found;
     data.overall = data.overall || {};
-    const last = (one) => one.usd.findLast((usd) => usd !== null) ?? Infinity;
-    // the cheapest are shown, each in a colour of its own
+    // the cheapest of now are shown, each in a colour of its own, then those that were the cheapest once
+    const last = (one) => (one.usd.length === data.steps ? 0 : 1e6) + (one.usd.findLast((usd) => usd !== null) ?? 1e9);
     [...data.providers].sort((a, b) => last(a) - last(b)).forEach((one, rank) => { one.rank = rank; });
     hidden = new Set(data.providers.filter((one) => one.rank >= most).map((one) => one.provider));
     cursor = null;

@@ -196,7 +196,8 @@ def test_what_json_does_not_know_is_written_plainly(what: str):
 
 
 AGES = {
-    0: "0 min",
+    0: "now",
+    60: "1 min",
     60 * 89: "89 min",
     60 * 90: "1 h",
     3600 * 47: "47 h",

@@ -97,6 +97,22 @@ def test_a_wrong_question_says_what_is_wrong_in_the_same_frame(client, address, 
     assert '<nav aria-label="Views">' in answer.text
 
 
+def test_the_prices_begin_with_fresh_ones_and_show_all_where_none_is_fresh(client, bundled):
+    live = client.get("/").text
+    assert '<option value="fresh" selected>' in live
+    assert "stale" not in live.partition("<tbody>")[2]
+    assert '<option value="any" selected>' in client.get("/?price_state=any").text
+    with bundled.client() as other:
+        assert '<option value="any" selected>' in other.get("/?as_of=2026-01-01").text
+
+
+def test_a_wrong_plan_is_told_under_the_form_that_keeps_what_was_filled_in(client):
+    answer = client.get("/quote?model=llama-9&deadline_hours=72")
+    assert answer.status_code == 422
+    assert "did you mean" in answer.text
+    assert 'name="deadline_hours" size="7" value="72"' in answer.text
+
+
 def test_a_chart_has_a_value_per_step_and_a_series_per_provider(client):
     content = client.get("/history/data?gpu=H100-SXM&span=30d").json()
     assert content["step_seconds"] == 21_600
@@ -195,8 +211,8 @@ def test_bars_are_as_long_as_their_dollars():
     ]
     names, bars = stacked([{"lines": lines}, {"lines": lines[:1]}])
     assert names == ["gpu_time", "people"]
-    assert [(bar.x, bar.width) for bar in bars[0]] == [(0, 390.0), (390.0, 130.0)]
-    assert bars[1][0].width == 390.0
+    assert [(bar.x, bar.width) for bar in bars[0]] == [(0, 337.5), (337.5, 112.5)]
+    assert bars[1][0].width == 337.5
 
 
 def test_a_scatter_puts_cheap_low_and_fast_left():
