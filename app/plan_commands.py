@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -256,19 +257,19 @@ def estimate(
         from app.quoting import measurements
         from core.cost.physics import estimates_of
         from core.errors import EstimateError
+        from core.parallel import in_processes
 
-        plans = read_plans(plan)
-        rows: list[dict[str, Any]] = []
-        for one in plans:
+        plans, own = read_plans(plan), measurements()
+
+        def answers(one: TrainingPlan) -> list[dict[str, Any]]:
             try:
-                rows += [
-                    found.to_dict()
-                    for found in estimates_of(one, gpu=gpu, gpus=gpus, measurements=measurements())
-                ]
+                return [e.to_dict() for e in estimates_of(one, gpu=gpu, gpus=gpus, measurements=own)]
             except EstimateError as error:
                 if len(plans) == 1:
                     raise
-                rows.append({"plan": one.name, "error": str(error)})
+                return [{"plan": one.name, "error": str(error)}]
+
+        rows = [row for found in in_processes(answers, plans, os.cpu_count() or 1) for row in found]
         is_one = len(rows) == 1 and len(plans) == 1
         columns = None if any("error" in row for row in rows) else ESTIMATE_COLUMNS
         render.emit(rows[0] if is_one else rows, format, columns=columns)

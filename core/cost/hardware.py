@@ -122,9 +122,12 @@ class Options:
         """Why there is no number of a machine that runs the plan, by its place among the machines."""
         is_sold = self._any(np.ones(len(self._runs), bool))
         is_possible = self._any(~np.isnan(self._wall_hours))
+        idle = np.flatnonzero(~self.can_run).tolist()
+        names = {number: self._sold.machines[number].gpu_id for number in idle}
+        reasons = {gpu_id: _reason(self._plan, gpu_id) for gpu_id in set(names.values())}
         out: dict[int, str] = {}
-        for number in np.flatnonzero(~self.can_run).tolist():
-            reason = _reason(self._plan, self._sold.machines[number].gpu_id)
+        for number, gpu_id in names.items():
+            reason = reasons[gpu_id]
             if reason is None and not is_sold[number]:
                 reason = "no count of it is sold that the plan may use"
             elif reason is None:
