@@ -58,8 +58,8 @@ def test_ten_thousand_plans_on_every_gpu_take_under_20_s_on_four_cores():
     text = table(("what", "measured", f"bar {ALL_PLANS_SECONDS:.0f} s"), rows)
     about = (
         f"{PLANS:,} pretraining plans over all preset architectures, each on {len(on.candidates):,} choices: every "
-        f"GPU of the seeds with 1 to 512 nodes. Processor time says what the clock would on an idle machine. {machine()}. "
-        "`pytest -s -m benchmark_suite tests/benchmarks/test_estimate_speed.py`"
+        f"GPU of the seeds with 1 to 512 nodes. Processor time says what the clock would on an idle machine. "
+        f"{machine()}. `pytest -s -m benchmark_suite tests/benchmarks/test_estimate_speed.py`"
     )
     write_section("Estimates of 10,000 plans", f"{about}\n\n{text}")
     report(text)

@@ -98,9 +98,9 @@ def test_a_quote_over_sixty_thousand_offers_takes_under_150_ms(connection):
         assert ours < loop / 2
     text = table(("plan", "quote, ms", "pure Python loop, ms", "plain DuckDB, ms", "loop / quote"), rows)
     about = (
-        f"One plan over {OFFERS:,} offers of a snapshot, in process: ten quotes with lines and receipts. The loop makes "
-        "a record of every offer and prices its hours; plain DuckDB does that in one statement; neither makes lines. "
-        f"Bar: {ONE_QUOTE_SECONDS * 1e3:.0f} ms, {verdict(slowest, ONE_QUOTE_SECONDS)}. {machine()}. "
+        f"One plan over {OFFERS:,} offers of a snapshot, in process: ten quotes with lines and receipts. The loop "
+        "makes a record of every offer and prices its hours; plain DuckDB does that in one statement; neither makes "
+        f"lines. Bar: {ONE_QUOTE_SECONDS * 1e3:.0f} ms, {verdict(slowest, ONE_QUOTE_SECONDS)}. {machine()}. "
         "`pytest -s -m benchmark_suite tests/benchmarks/test_quote_speed.py`"
     )
     write_section("A quote over 60,000 offers", f"{about}\n\n{text}")
