@@ -105,8 +105,8 @@ QUOTE_COLUMNS = (
     Column("$/GPU/H", "usd_per_gpu_hour", is_number=True, shed=5),
     Column("HOURS", "hours", is_number=True),
     Column("STATE", "price_state"),
-    Column("AGE", "age", is_number=True),
-    Column("QUOTE", "quote_id", shed=1),
+    Column("AGE", "age", is_number=True, shed=1),
+    Column("QUOTE", "quote_id", shed=2),
 )
 FRONTIER_COLUMNS = (
     Column("USD", "usd_total", is_number=True),

@@ -137,7 +137,7 @@ def _asked(*, budget: str | None, **flags: Any) -> QuoteOptions:
         raise UsageError(f"--budget: {budget!r} is no amount, as in 500 or 1250.50") from None
     if budget_usd is not None and budget_usd < 0:
         raise UsageError(f"--budget: {budget} is negative")
-    return QuoteOptions(budget_usd=budget_usd, overrides=overrides(), measurements=measurements(), **flags)
+    return QuoteOptions(budget_usd=budget_usd, overrides=own_terms(), measurements=measurements(), **flags)
 
 
 def _show(found: QuoteSet, format: Format | None) -> None:
@@ -157,9 +157,11 @@ def _table_row(row: dict[str, Any]) -> dict[str, Any]:
 
     term = f" {row['term_months']} mo" if row["term_months"] else ""
     usd = row["usd_total"]
+    # nobody reads the cents of an interval that is thousands wide
+    cents = 2 if float(usd["mid"]) < 10_000 else 0
     return row | {
         "usd_mid": f"{float(usd['mid']):,.2f}",
-        "usd_range": f"{float(usd['low']):,.2f}..{float(usd['high']):,.2f}",
+        "usd_range": f"{float(usd['low']):,.{cents}f}..{float(usd['high']):,.{cents}f}",
         "gpus_of": f"{row['paid_gpus']} x {row['gpu_id']}",
         "option": f"{row['purchase_option']}{term}",
         "hours": f"{row['wall_hours']['mid']:,.1f}",

@@ -41,6 +41,8 @@ class JsonLines(logging.Formatter):
 
 def start(environ: Mapping[str, str], stream: TextIO | None = None) -> None:
     """With `GPULEDGER_LOG=json`, write what the pipeline says; otherwise only warnings are shown, as text."""
+    # Each second try would be a bare event in a person's terminal; how a run ended is in its report.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
     if environ.get("GPULEDGER_LOG") != "json":
         return
     handler = logging.StreamHandler(stream or sys.stderr)

@@ -1,6 +1,9 @@
 """Bad input: one line with the field and the value seen, the right exit code, never a traceback."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 from app import context
 from app.context import EXIT_CODES
 from core import errors
+from tests.conftest import Answer
 
 # arguments -> exit code, what the line must name
 BAD: dict[tuple[str, ...], tuple[int, str]] = {
@@ -214,3 +218,19 @@ def test_a_command_that_is_none_is_named_with_the_nearest_once(gpuledger):
     ran = gpuledger("qoute")
     assert ran.code == 2
     assert ran.err.count("Did you mean") == 1
+
+
+def test_a_second_try_is_no_line_of_its_own(provider, tmp_path):
+    provider.answer = lambda seen: Answer(503)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "GPULEDGER_HOME": str(tmp_path),
+        "GPULEDGER_SOURCE_COREWEAVE_URL": provider.url,
+        "GPULEDGER_FETCH_ATTEMPTS": "2",
+        "GPULEDGER_FETCH_WAIT_SECONDS": "0",
+    }
+    program = [sys.executable, "-c", "from app.cli import main; main()", "refresh", "coreweave"]
+    ran = subprocess.run(program, env=environ, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 4
+    assert [seen.path for seen in provider.seen].count("/pricing") == 2
+    assert [line.split(":")[0] for line in ran.stderr.splitlines()] == ["error", "published snapshot 2"]
