@@ -9,12 +9,15 @@ from typing import Annotated
 
 import typer
 
-from app import context, render
+from app import completion, context, render
 from app.columns import CLAIM_COLUMNS
 from app.price_commands import AllowStale, AsOf, FormatOption
 from core.errors import UsageError
 
-Plan = Annotated[str, typer.Argument(help="A plan file, a preset, or - for standard input.")]
+Plan = Annotated[
+    str,
+    typer.Argument(help="A plan file, a preset, or - for standard input.", autocompletion=completion.plans),
+]
 Money = Annotated[str | None, typer.Option(help="US dollars.")]
 
 
@@ -88,13 +91,13 @@ def build_or_buy(
     """Train and host, or buy from an API: totals, and the calls a month at which they meet."""
     with context.answering():
         from app.plan_input import one_plan
-        from app.quoting import answer, measurements, overrides
+        from app.quoting import answer, measurements, own_terms
         from core.cost.decision import HOSTING_USD_PER_YEAR, BuildOrBuy, api_usd
         from core.cost.request import QuoteOptions
 
         wanted = one_plan(plan)
         asked = QuoteOptions(
-            limit=1, allow_stale=allow_stale, overrides=overrides(), measurements=measurements()
+            limit=1, allow_stale=allow_stale, overrides=own_terms(), measurements=measurements()
         )
         found = answer(wanted, asked, as_of=context.instant(as_of, "--as-of"), now=context.now())
         hosted = wanted.costs.hosting_usd_per_month
@@ -199,14 +202,14 @@ def budget_diff(
     10 %."""
     with context.answering():
         from app.plan_input import one_plan
-        from app.quoting import answer, locked_answer, measurements, overrides
+        from app.quoting import answer, locked_answer, measurements, own_terms
         from core.cost.budget import differences, read_actual
         from core.cost.request import QuoteOptions
 
         wanted = one_plan(plan)
         paid = read_actual(_text(actual, "ACTUAL"), str(actual))
         asked = QuoteOptions(
-            limit=1, allow_stale=allow_stale, overrides=overrides(), measurements=measurements()
+            limit=1, allow_stale=allow_stale, overrides=own_terms(), measurements=measurements()
         )
         past, now = context.instant(as_of, "--as-of"), context.now()
         if lock is None:
@@ -230,13 +233,13 @@ def size(
 ) -> None:
     """The model and token count that a budget trains best at today's cheapest offers."""
     with context.answering():
-        from app.quoting import answer, measurements, overrides
+        from app.quoting import answer, measurements, own_terms
         from core.cost.afford import affordable
         from core.cost.request import QuoteOptions
 
         usd = _decimal(budget, "--budget", least=Decimal(0))
         asked = QuoteOptions(
-            limit=1, allow_stale=allow_stale, overrides=overrides(), measurements=measurements()
+            limit=1, allow_stale=allow_stale, overrides=own_terms(), measurements=measurements()
         )
         past, now = context.instant(as_of, "--as-of"), context.now()
         found = affordable(usd, inference_tokens, lambda plan: answer(plan, asked, as_of=past, now=now))

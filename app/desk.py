@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+from app import quoting
 from app.price_commands import offer_row
 from core.cheapest import cheapest_by_provider
 from core.cost.answer import QuoteSet
-from core.cost.explain import explanation
 from core.cost.frontier import Point, frontier
 from core.cost.ledger_market import LedgerMarket
-from core.cost.override import Overrides, read_overrides
+from core.cost.override import Overrides
 from core.cost.quote import quote
 from core.cost.request import QuoteOptions, market_filter
-from core.errors import StoreBusyError, UsageError
+from core.errors import StoreBusyError
 from core.plan import TrainingPlan
 from core.store import history, lookup, sql
-from core.store.archive import Archive
 from core.store.browse import OfferQuery, page
 from core.store.keep import keep_quote, kept_quote
 from core.store.sandbox import run_query
@@ -185,20 +183,8 @@ class Desk:
         )
 
     def overrides(self) -> Overrides:
-        """The own terms of whoever serves, read anew for every answer.
-
-        Raises:
-            ConfigError: the file is wrong.
-            UsageError: the file that the variable names cannot be read.
-        """
-        named = self._environ.get("GPULEDGER_OVERRIDES")
-        path = Path(named) if named else self.pool.home.path / "overrides.toml"
-        try:
-            return read_overrides(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            if named:
-                raise UsageError(f"GPULEDGER_OVERRIDES: cannot read {path}: {error}") from error
-            return Overrides()
+        """The own terms of whoever serves, read anew for every answer; see `app.quoting.overrides`."""
+        return quoting.overrides(self.pool.home, self._environ)
 
     def kept(self, quote_id: str) -> dict[str, Any]:
         """A quote as it was kept.
@@ -211,13 +197,7 @@ class Desk:
 
     def explained(self, served: Served, quote_id: str) -> dict[str, Any]:
         """The chain from a kept quote's dollars to stored bytes."""
-
-        def in_ledger(source: str, offer_id: str, changed_at_us: int) -> Mapping[str, Any] | None:
-            named = {"source": source, "offer_id": offer_id, "changed_at_us": changed_at_us}
-            rows = sql.rows(served.connection, "queries/explain_price", named)
-            return rows[0] if rows else None
-
-        return explanation(self.kept(quote_id), Archive(self.pool.home.archive).body, in_ledger)
+        return quoting.explained(self.pool.home, quote_id, lambda: nullcontext(served.connection))
 
     def query(self, text: str) -> list[dict[str, Any]]:
         """Rows of a stranger's SQL.

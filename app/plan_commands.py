@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import context, decision_commands, render
+from app import completion, context, decision_commands, render
 from app.columns import CHAIN_COLUMNS, ESTIMATE_COLUMNS, FRONTIER_COLUMNS, MANY_COLUMNS, QUOTE_COLUMNS
 from app.price_commands import (
     AllowStale,
@@ -31,9 +31,18 @@ if TYPE_CHECKING:
     from core.plan import TrainingPlan
 
 Plan = Annotated[
-    str, typer.Argument(help="A .toml, .json or .jsonl file, a preset, or - for standard input.")
+    str,
+    typer.Argument(
+        help="A .toml, .json or .jsonl file, a preset, or - for standard input.",
+        autocompletion=completion.plans,
+    ),
 ]
-Gpu = Annotated[str | None, typer.Option("--gpu", "-g", help="SPEC: [vendor:]NAME[:MEMORY][:COUNT].")]
+Gpu = Annotated[
+    str | None,
+    typer.Option(
+        "--gpu", "-g", help="SPEC: [vendor:]NAME[:MEMORY][:COUNT].", autocompletion=completion.accelerators
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -127,7 +136,7 @@ def _is_for_people(format: Format | None) -> bool:
 
 
 def _asked(*, budget: str | None, **flags: Any) -> QuoteOptions:
-    from app.quoting import measurements, overrides
+    from app.quoting import measurements, own_terms
     from core.cost.request import QuoteOptions
     from core.money import decimal_from
 
@@ -316,8 +325,10 @@ def explain(
     """The chain from a quote's dollars to the stored bytes."""
     with context.answering():
         from app.quoting import explained
+        from core.store.publish import reading
 
-        found = explained(quote_id)
+        home = context.home()
+        found = explained(home, quote_id, lambda: reading(home))
         if _is_for_people(format):
             render.emit(found["chain"], format, columns=CHAIN_COLUMNS)
         else:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from app import context
 from core.errors import CorruptError, GPULedgerError, UsageError
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from core.cost.answer import QuoteSet
     from core.cost.lock import Lock
     from core.cost.market import Market
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
     from core.cost.request import QuoteOptions
     from core.estimate.measured import Measurement
     from core.plan import TrainingPlan
+    from core.store.database import Home
 
 
-def overrides() -> Overrides:
-    """The user's own terms: `$GPULEDGER_OVERRIDES`, else `overrides.toml` of the home; none without a file.
+def overrides(home: Home, environ: Mapping[str, str]) -> Overrides:
+    """The user's own terms: `GPULEDGER_OVERRIDES`, else `overrides.toml` of the home; none without a file.
 
     Raises:
         ConfigError: the file is wrong.
@@ -31,14 +34,19 @@ def overrides() -> Overrides:
     """
     from core.cost.override import Overrides, read_overrides
 
-    named = os.environ.get("GPULEDGER_OVERRIDES")
-    path = Path(named) if named else context.home().path / "overrides.toml"
+    named = environ.get("GPULEDGER_OVERRIDES")
+    path = Path(named) if named else home.path / "overrides.toml"
     try:
         return read_overrides(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         if named:
             raise UsageError(f"GPULEDGER_OVERRIDES: cannot read {path}: {error}") from error
         return Overrides()
+
+
+def own_terms() -> Overrides:
+    """`overrides` of the process and its home."""
+    return overrides(context.home(), os.environ)
 
 
 def measurements() -> tuple[Measurement, ...]:
@@ -155,30 +163,33 @@ def keep(found: QuoteSet) -> None:
         context.say(f"not kept for explain: {error}")
 
 
-def explained(quote_id: str) -> dict[str, Any]:
-    """The chain of a kept quote."""
+def explained(
+    home: Home, quote_id: str, reading: Callable[[], AbstractContextManager[DuckDBPyConnection]]
+) -> dict[str, Any]:
+    """The chain of a kept quote.
+
+    Args:
+        reading: opens the snapshot that is asked whether the price stands there as it was; without one the chain
+            says that it does not know.
+
+    Raises:
+        NoOfferError: no quote of that id was kept.
+        CorruptError: the snapshot cannot be read.
+    """
     from core.cost.explain import explanation
     from core.store import sql
     from core.store.archive import Archive
     from core.store.keep import kept_quote
-    from core.store.publish import reading
-
-    home = context.home()
-    kept = kept_quote(home, quote_id)
-    archive = Archive(home.archive)
 
     def in_ledger(source: str, offer_id: str, changed_at_us: int) -> Mapping[str, Any] | None:
+        named = {"source": source, "offer_id": offer_id, "changed_at_us": changed_at_us}
         try:
-            with reading(home) as connection:
-                rows = sql.rows(
-                    connection,
-                    "queries/explain_price",
-                    {"source": source, "offer_id": offer_id, "changed_at_us": changed_at_us},
-                )
+            with reading() as connection:
+                rows = sql.rows(connection, "queries/explain_price", named)
         except CorruptError:
             raise
         except GPULedgerError:
             return None
         return rows[0] if rows else None
 
-    return explanation(kept, archive.body, in_ledger)
+    return explanation(kept_quote(home, quote_id), Archive(home.archive).body, in_ledger)

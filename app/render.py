@@ -67,9 +67,9 @@ def emit(
         _records(rows)
         return
     text = {
-        Format.JSON: lambda: _json(rows if is_list else rows[0], indent=2) + "\n",
-        Format.JSONL: lambda: "".join(_json(row) + "\n" for row in rows),
-        Format.CSV: lambda: _csv(rows),
+        Format.JSON: lambda: json_text(rows if is_list else rows[0], indent=2) + "\n",
+        Format.JSONL: lambda: "".join(json_text(row) + "\n" for row in rows),
+        Format.CSV: lambda: csv_text(rows),
         Format.MD: lambda: _markdown(rows, columns or _columns(rows)),
     }[chosen]()
     sys.stdout.write(text)
@@ -99,7 +99,8 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _json(value: Any, indent: int | None = None) -> str:
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON with money as decimal strings and instants in UTC; what is not a number becomes null."""
     try:
         return json.dumps(value, default=plain, indent=indent, allow_nan=False)
     except (TypeError, ValueError):
@@ -166,7 +167,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, dict)):
-        return clean(_json(value))
+        return clean(json_text(value))
     return clean(str(plain(value)) if isinstance(value, (Decimal, datetime, timedelta)) else str(value))
 
 
@@ -315,7 +316,8 @@ def _for_people(value: Any) -> str:
     return _shown(value)
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def csv_text(rows: Sequence[Row]) -> str:
+    """CSV with a header of all keys, in which no cell is a formula."""
     out = io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(out, lineterminator="\n")
@@ -335,7 +337,7 @@ def _csv_cell(value: Any) -> str:
     if isinstance(value, (bool, int, float)):
         return str(value)
     if isinstance(value, (list, dict)):
-        return _json(value)
+        return json_text(value)
     return str(plain(value))
 
 

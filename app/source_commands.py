@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import context, render
+from app import completion, context, render
 from app.columns import SOURCE_COLUMNS
 from app.render import Column, Format
 from core.errors import UsageError
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from scrapers.source import Source
 
 FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
-SourceNames = Annotated[list[str] | None, typer.Argument(help="Sources; all without.")]
+SourceNames = Annotated[
+    list[str] | None, typer.Argument(help="Sources; all without.", autocompletion=completion.sources)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -86,9 +88,9 @@ def refresh(
         import os
 
         from flows import logs, traces
+        from flows.dry_run import check_only
         from flows.lists import load_bundled
         from flows.notify import notify
-        from flows.dry_run import check_only
         from flows.pipeline import refresh as run
 
         logs.start(os.environ)

@@ -60,12 +60,12 @@ def _quality(text: str) -> float:
 
 def json_bytes(value: Any) -> bytes:
     """JSON with money as decimal strings and instants in UTC."""
-    return render._json(value).encode()  # pyright: ignore[reportPrivateUsage]
+    return render.json_text(value).encode()
 
 
 def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """CSV in which no cell is a formula."""
-    return render._csv(rows).encode()  # pyright: ignore[reportPrivateUsage]
+    return render.csv_text(rows).encode()
 
 
 def parquet_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
