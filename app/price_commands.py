@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import context, render
+from app import completion, context, render
 from app.columns import GPU_COLUMNS, HISTORY_COLUMNS, OFFER_COLUMNS, PROVIDER_COLUMNS
 from app.render import Column, Format
 from core.errors import EmptyLedgerError, UsageError
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from core.store.lookup import LatestOffer, OfferFilter
 
 FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
-Providers = Annotated[list[str] | None, typer.Option("--provider", "-p", help="Only this provider; repeat.")]
+Providers = Annotated[
+    list[str] | None,
+    typer.Option("--provider", "-p", help="Only this provider; repeat.", autocompletion=completion.providers),
+]
 Region = Annotated[str | None, typer.Option("--region", "-r", help="Region code, country or continent (eu).")]
 Tiers = Annotated[list[str] | None, typer.Option("--tier", help="secure or community; repeat.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="A past date or time, UTC.")]
@@ -128,7 +131,13 @@ def _decimal(text: str | None, flag: str) -> Decimal | None:
 
 def offers(
     gpu: Annotated[
-        str | None, typer.Option("--gpu", "-g", help="SPEC: [vendor:]NAME[:MEMORY][:COUNT].")
+        str | None,
+        typer.Option(
+            "--gpu",
+            "-g",
+            help="SPEC: [vendor:]NAME[:MEMORY][:COUNT].",
+            autocompletion=completion.accelerators,
+        ),
     ] = None,
     provider: Providers = None,
     region: Region = None,
@@ -171,7 +180,12 @@ def offers(
 
 
 def cheapest(
-    spec: Annotated[str, typer.Argument(help="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")],
+    spec: Annotated[
+        str,
+        typer.Argument(
+            help="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.", autocompletion=completion.accelerators
+        ),
+    ],
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
@@ -208,7 +222,9 @@ def cheapest(
 
 
 def history(
-    spec: Annotated[str, typer.Argument(help="[vendor:]NAME[:MEMORY][:COUNT].")],
+    spec: Annotated[
+        str, typer.Argument(help="[vendor:]NAME[:MEMORY][:COUNT].", autocompletion=completion.accelerators)
+    ],
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
