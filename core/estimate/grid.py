@@ -197,13 +197,12 @@ def _larger(asked: Sequence[Place]) -> list[Place]:
     """Twice, four times ... the GPUs of the places, where those are not asked for themselves."""
     seen, out = set(asked), list[Place]()
     for place in asked:
-        gpus = 2 * place.gpus
-        while gpus <= MOST_GPUS:
-            larger = place._replace(gpus=gpus)
-            gpus *= 2
-            if larger not in seen:
-                seen.add(larger)
-                out.append(larger)
+        larger = place._replace(gpus=2 * place.gpus)
+        # from a place that is known already, the rest of the way is known too
+        while larger.gpus <= MOST_GPUS and larger not in seen:
+            seen.add(larger)
+            out.append(larger)
+            larger = larger._replace(gpus=2 * larger.gpus)
     return out
 
 
