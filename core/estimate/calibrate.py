@@ -2,19 +2,17 @@
 
 Robust least squares of the logarithm of predicted over published, with the prior of each constant as a
 residual of its own, so that rows can move a constant only as far as they insist. Families weigh less than
-their rows (power -1/4), as forty sizes of one model say less than forty models. Needs scipy, a development
-dependency.
+their rows (power -1/4), as forty sizes of one model say less than forty models.
 """
 
 from __future__ import annotations
 
 import csv
-import importlib
 import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +22,12 @@ from numpy.typing import NDArray
 
 from core.errors import GPULedgerError
 from core.estimate import truth, truth_memory
-from core.estimate.choice import Choice, Problem, Row, choose, problem, whole_run_factor
+from core.estimate.choice import Choice, Columns, Problem, Row, choose, problem
 from core.estimate.constants import CALIBRATION_SEED, Constants, constants
 from core.estimate.device import device
+from core.estimate.layout import Layout
+from core.estimate.robust import minimised
+from core.estimate.throughput import step_time
 from core.estimate.workload import demand
 from core.gpu import gpus
 from core.plan import TrainingPlan
@@ -36,6 +37,9 @@ STEADY_TABLES = ("benchmark", "llm_foundry", "mlperf", "bloom_sweep")
 """The BLOOM sweep is fitted on but not part of the throughput score, as it is of one model on one cluster."""
 RESIDUAL_SCALE = 0.1
 PRIOR_WEIGHT = 0.5
+LOSS_SCALE = 0.4
+STEPS = 40
+ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -85,28 +89,27 @@ def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
     return Problem(**parts)
 
 
-def solved(names: Sequence[Prior], residuals: Any, evaluations: int) -> dict[str, float]:
+def solved(
+    names: Sequence[Prior], residuals: Callable[[dict[str, float]], Array], steps: int
+) -> dict[str, float]:
     """The constants that minimise `residuals(mapping)` beside their priors."""
-    optimize: Any = importlib.import_module("scipy.optimize")
-
     centre = np.log([p.value for p in names])
     spread = np.array([p.log_spread for p in names])
     highest = np.array([min(math.log(p.upper), c + 3.0) for p, c in zip(names, centre, strict=True)])
 
-    def all_residuals(x: Array) -> Array:
-        values = {p.constant: math.exp(v) for p, v in zip(names, x, strict=True)}
-        return np.concatenate([residuals(values), PRIOR_WEIGHT * (x - centre) / spread])
+    def mapping(x: Array) -> dict[str, float]:
+        return {p.constant: math.exp(v) for p, v in zip(names, x, strict=True)}
 
-    found = optimize.least_squares(
-        all_residuals,
-        np.minimum(centre, highest - 1e-6),
-        bounds=(centre - 3.0, highest),
-        loss="soft_l1",
-        f_scale=0.4,
-        diff_step=2e-3,
-        max_nfev=evaluations,
-    )
-    return {p.constant: math.exp(v) for p, v in zip(names, found.x, strict=True)}
+    def all_residuals(x: Array) -> Array:
+        return np.concatenate([residuals(mapping(x)), PRIOR_WEIGHT * (x - centre) / spread])
+
+    lowest = centre - 3.0
+    return mapping(minimised(all_residuals, centre, lowest, highest, scale=LOSS_SCALE, steps=steps))
+
+
+def flat(columns: Columns) -> Columns:
+    """Columns of one per row as plain vectors."""
+    return type(columns)(**{f.name: np.ravel(getattr(columns, f.name)) for f in fields(columns)})
 
 
 class Throughput:
@@ -129,7 +132,6 @@ class Throughput:
         self.gpus = np.array([row.gpus for row in self.rows], float)
         self.batch = np.array([row.need.workload.global_batch_tokens for row in self.rows])
         self.tokens = np.array([row.need.workload.tokens for row in self.rows])
-        self.half = np.array([row.device.half_flops_per_second for row in self.rows])
         self.is_whole = self.tables == "whole_run"
         sizes = Counter(self.families)
         self.weights = np.array([sizes[f] ** -0.25 for f in self.families])
@@ -139,38 +141,42 @@ class Throughput:
         rows = np.arange(len(self.rows)) if index is None else index
         found = choose(self.problem if index is None else taken(self.problem, index), k)
         rate: Array = self.batch[rows] / np.asarray(found.time.total)
-        hours = self.tokens[rows] / rate / 3600.0 * self.gpus[rows]
-        hfu: Array = np.asarray(found.time.hardware_flops / (found.time.total * self.half[rows]))
-        predicted: Array = np.where(self.is_whole[rows], hours * np.asarray(whole_run_factor(hfu, k)), rate)
-        return predicted, found
+        hours = self.tokens[rows] / self.batch[rows] * found.whole_seconds / 3600.0 * self.gpus[rows]
+        return np.where(self.is_whole[rows], hours, rate), found
 
-    def fitted(self, index: NDArray[np.intp], k: Constants, evaluations: int = 40) -> Constants:
-        """`k` with the throughput constants fitted on those rows."""
+    def fitted(self, index: NDArray[np.intp], k: Constants) -> Constants:
+        """`k` with the throughput constants fitted on those rows, from their priors on.
+
+        Divisions that rows leave open are chosen by the constants at hand, the constants fitted to those
+        divisions, and so on.
+        """
+        names = priors("throughput")
         weights = self.weights[index] / self.weights[index].mean() / RESIDUAL_SCALE
+        part, expected = taken(self.problem, index), np.log(self.batch[index] / self.observed[index])
+        workload, rates = flat(part.workload), flat(part.device)
+        k = replace(k, **{prior.constant: prior.value for prior in names})
+        for _ in range(ROUNDS):
+            layout = choose(part, k).layout
 
-        def residuals(values: dict[str, float]) -> Array:
-            predicted, _ = self.predicted(replace(k, **values), index)
-            return np.log(predicted / self.observed[index]) * weights
+            def residuals(values: dict[str, float], k: Constants = k, layout: Layout = layout) -> Array:
+                seconds = step_time(workload, layout, rates, replace(k, **values)).total
+                return (expected - np.log(seconds)) * weights
 
-        return replace(k, **solved(priors("throughput"), residuals, evaluations))
+            k = replace(k, **solved(names, residuals, STEPS))
+        return k
 
     def with_overhead(self, k: Constants, index: NDArray[np.intp]) -> Constants:
         """`k` with the whole-run overhead that makes the median ratio of those whole runs one."""
         whole = index[self.is_whole[index]]
-        bare = replace(k, whole_run_overhead=1.0)
-        found = choose(taken(self.problem, whole), bare)
-        hours = self.tokens[whole] / (self.batch[whole] / found.time.total) / 3600.0 * self.gpus[whole]
-        hfu = found.time.hardware_flops / (found.time.total * self.half[whole])
-        return replace(
-            k, whole_run_overhead=float(np.median(self.observed[whole] / hours / hfu**k.whole_run_blend))
-        )
+        hours, _ = self.predicted(replace(k, whole_run_overhead=1.0), whole)
+        return replace(k, whole_run_overhead=float(np.median(self.observed[whole] / hours)))
 
     def held_out(self, k: Constants) -> Array:
         """Predictions of every row by constants that were fitted without its family."""
         out = np.zeros(len(self.rows))
         for family in sorted(set(self.families)):
             train = np.flatnonzero(self.families != family)
-            fold = self.fitted(train[~self.is_whole[train]], k, 20)
+            fold = self.fitted(train[~self.is_whole[train]], k)
             fold = self.with_overhead(fold, train)
             test = np.flatnonzero(self.families == family)
             out[test], _ = self.predicted(fold, test)
@@ -208,7 +214,7 @@ class Peaks:
             under = np.maximum(np.log(self.limit / total), 0.0) * (bound & ~self.fits)
             return np.concatenate([peaks, 3.0 * over, 3.0 * under])
 
-        return replace(k, **solved(priors("memory"), residuals, 30))
+        return replace(k, **solved(priors("memory"), residuals, STEPS))
 
 
 def errors(predicted: Array, observed: Array) -> str:

@@ -188,7 +188,7 @@ def fastest(
     time = step_time(w, at, device, k)
     total = np.asarray(time.total)
     hfu = time.hardware_flops / (total * device.half_flops_per_second)
-    return time, total, np.asarray(total * whole_run_factor(hfu, k))
+    return time, total, np.asarray(total * whole_run_factor(hfu, at, k))
 
 
 def choose(of: Problem, k: Constants) -> Choice:
@@ -245,13 +245,15 @@ def first_least(values: NDArray[np.float64], row: NDArray[np.intp]) -> NDArray[n
     return hits[np.flatnonzero(np.diff(row[hits], prepend=-1))]
 
 
-def whole_run_factor(hfu: Any, k: Constants) -> Any:
+def whole_run_factor(hfu: Any, at: Layout, k: Constants) -> Any:
     """Hours of a typical whole run over those of the tuned steady state; `hfu` on the 16-bit peak.
 
-    Restarts, evaluation and checkpoint writes make it longer. Computed rates are also regressed toward the
-    typical one: a plan that computes to a very high rate leaves out what slowed the run. Never below one.
+    Restarts, evaluation and checkpoint writes make a run longer, the more nodes the more; on one node nothing
+    of that is counted. Computed rates are also regressed toward the typical one: a plan that computes to a very
+    high rate leaves out what slowed the run, and one that computes to a very low rate what its authors mended.
     """
-    return np.maximum(k.whole_run_overhead * hfu**k.whole_run_blend, 1.0)
+    nodes = np.maximum(at.gpus / at.gpus_per_node, 1.0)
+    return k.whole_run_overhead * hfu**k.whole_run_blend * (1.0 + k.scale_overhead * (1.0 - 1.0 / nodes))
 
 
 def picked(columns: Columns, index: NDArray[np.intp]) -> Columns:

@@ -36,6 +36,7 @@ class Constants:
     network_efficiency: float
     tensor_exposed: float
     expert_exposed: float
+    pipeline_exposed: float
     overlapped_share: float
     overlap: float
     hop_seconds: float
@@ -57,6 +58,7 @@ class Constants:
     memory_margin: float
     whole_run_blend: float
     whole_run_overhead: float
+    scale_overhead: float
     whole_run_spread: float
     steady_spread: float
     assumed_spread: float

@@ -4,9 +4,12 @@ direction.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from statistics import median
+
 from core.errors import InvalidPlanError
 from core.estimate.throughput import Device
-from core.gpu import GPU
+from core.gpu import GPU, gpus
 from core.plan import TrainingPlan
 
 # network of one GPU to other nodes, GB/s in one direction, by generation, as cloud instances of that time
@@ -37,8 +40,19 @@ PCIE_BYTES_PER_SECOND = 64e9
 # one direction of PCIe 4.0 x16, of which generations before and after have half and twice
 HOST_BYTES_PER_SECOND = 32e9
 # ml-engineering, table of the highest matrix-multiply rates, bf16: 12 accelerators from 0.51 to 0.97,
-# median 0.785
+# median 0.785, for architectures of which none was measured
 UNMEASURED_CEILING = 0.785
+# share of the peak reached in fp8 over that reached in bf16, median by architecture, same tables: H100 0.709 and
+# 0.803, H200 0.734 and 0.803, GH200 0.776 and 0.838, B200 0.763 and 0.776, GB200 0.723 and 0.729, B300 0.745 and
+# 0.786, Gaudi 2 0.955 and 0.969, Gaudi 3 0.769 and 0.741; the others get the median of all
+LOWER_PRECISION_CEILING = {
+    "hopper": 0.91,
+    "blackwell": 0.99,
+    "blackwell ultra": 0.95,
+    "gaudi 2": 0.99,
+    "gaudi 3": 1.04,
+}
+USUAL_LOWER_PRECISION_CEILING = 0.97
 LOWER_PRECISIONS = ("fp8", "fp4", "int8")
 
 
@@ -83,7 +97,7 @@ def device(plan: TrainingPlan, gpu: GPU) -> Device:
     return Device(
         gemm_flops_per_second=rates[precision],
         half_flops_per_second=min(half, rates[precision]),
-        gemm_ceiling=gemm_ceiling(gpu),
+        gemm_ceiling=gemm_ceiling(gpu, precision),
         memory_bytes_per_second=bandwidth,
         interconnect_bytes_per_second=inside,
         network_bytes_per_second=network_bytes_per_second(plan, gpu),
@@ -98,12 +112,27 @@ def fabric_gpus(gpu: GPU) -> int:
     return next((size for prefix, size in FABRIC_GPUS.items() if gpu.gpu_id.startswith(prefix)), 1)
 
 
-def gemm_ceiling(gpu: GPU) -> float:
-    """Share of the data sheet's rate that large matrices reach: measured, or the median of what was
-    measured.
+def gemm_ceiling(gpu: GPU, precision: str) -> float:
+    """Share of the data sheet's rate that large matrices reach in that precision: measured, or the median of
+    its architecture, or of all that was measured.
     """
+    own = _measured_share(gpu)
+    share = own if own is not None else _architecture_share(gpu.architecture)
+    if precision not in LOWER_PRECISIONS:
+        return share
+    return min(share * LOWER_PRECISION_CEILING.get(gpu.architecture, USUAL_LOWER_PRECISION_CEILING), 1.0)
+
+
+def _measured_share(gpu: GPU) -> float | None:
     bf16, measured = gpu.peak_flops_per_second.get("bf16"), gpu.measured_bf16_flops_per_second
-    return measured / bf16 if bf16 and measured else UNMEASURED_CEILING
+    return measured / bf16 if bf16 and measured else None
+
+
+@lru_cache(maxsize=64)
+def _architecture_share(architecture: str) -> float:
+    shares = [_measured_share(gpu) for gpu in gpus().values() if gpu.architecture == architecture]
+    measured = [share for share in shares if share is not None]
+    return median(measured) if measured else UNMEASURED_CEILING
 
 
 def network_bytes_per_second(plan: TrainingPlan, gpu: GPU) -> float:

@@ -135,6 +135,8 @@ def assembled(
         assumptions.append(
             f"hardware.network_gbit_per_second: {rate:g} (not given, usual for {gpu.architecture})"
         )
+    if whole < 1.0:
+        warnings.append("computes to a lower rate than published runs sustain: hours follow those runs")
     spread = math.hypot(spread, k.assumed_spread * math.sqrt(len(assumptions)))
     wall = _interval(tuned_hours * whole, spread)
     total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])

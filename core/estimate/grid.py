@@ -135,7 +135,7 @@ class Grid:
 
     def _hours(self, step: Floats, whole: Floats) -> Hours:
         steady = self._inherited(step)
-        end_to_end = np.maximum(self._inherited(whole), steady)
+        end_to_end = self._inherited(whole)
         asked = slice(self.asked)
         return Hours(
             step_seconds=steady[asked],

@@ -142,11 +142,18 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
     )
 
 
+def _interleaved(of: Tried, pipeline: int) -> int:
+    """Virtual stages per GPU: the most up to four that the layers divide into, where the plan leaves all open."""
+    if not of.is_open or pipeline == 1:
+        return 1
+    return next(v for v in (4, 3, 2, 1) if v == 1 or of.layers % (v * pipeline) == 0)
+
+
 @lru_cache(maxsize=256)
 def divisions(of: Tried) -> Layout:
     """The divisions worth trying, as columns, on one GPU; a count of GPUs is put in by who uses them."""
     rows = [
-        (t, p, of.virtual or (2 if of.is_open and p > 1 and of.layers % (2 * p) == 0 else 1), c, e, z, r)
+        (t, p, of.virtual or _interleaved(of, p), c, e, z, r)
         for t, p, c, e, z, r in product(of.tensor, of.pipeline, of.context, of.expert, of.sharding, of.levels)
         if not of.is_open or _is_usual(t, p, c, z, r, of.is_automatic)
     ]

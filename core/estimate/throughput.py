@@ -31,6 +31,9 @@ sqrt: Any = np.sqrt
 LOGIT_BYTES = 24.0
 # Megatron-LM: two all-reduces forward, two backward per layer (arXiv:1909.08053, section 3)
 TENSOR_COLLECTIVES = 4.0
+# two norms and two residual sums of the eight streams of a layer are not split by tensor parallelism alone, but
+# are with sequence parallelism (Korthikanti et al., arXiv:2205.05198, section 4.2.2)
+UNSPLIT_STREAMS = 4.0
 # a gather forward, a gather and a reduce-scatter backward (ZeRO stage 3, arXiv:1910.02054, section 7.2)
 SHARDED_COLLECTIVES = 3.0
 
@@ -66,6 +69,7 @@ class StepTime:
     tensor_parallel: Any
     context_parallel: Any
     expert_parallel: Any
+    pipeline_parallel: Any
     bubble: Any
     data_parallel: Any
     optimizer: Any
@@ -132,9 +136,10 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
 
     # memory-bound work
     fused = where(w.is_fused > 0, k.fused_share, 1.0)
-    widths = w.hidden_size * 8.0 + w.ffn_active_size * w.ffn_matrices
-    widths = widths + where(moe, w.experts_per_token * w.hidden_size * k.routing_passes, 0.0)
-    traffic = k.elementwise_bytes * fused * widths * (1.0 + full / 3.0)
+    routed = where(moe, w.experts_per_token * w.hidden_size * k.routing_passes, 0.0)
+    widths = w.hidden_size * 8.0 + w.ffn_active_size * w.ffn_matrices + routed
+    unsplit = where(w.is_fused > 0, 0.0, UNSPLIT_STREAMS) * w.hidden_size * (t - 1.0)
+    traffic = k.elementwise_bytes * fused * (widths + unsplit) * (1.0 + full / 3.0)
     traffic = traffic + device.is_quantised * k.cast_bytes * widths
     logits = LOGIT_BYTES * w.vocabulary_size / w.layers
     elementwise = per_step * stage_layers * (traffic + logits) / (t * device.memory_bytes_per_second)
@@ -159,7 +164,17 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     expert = per_step * stage_layers * routed_bytes / routed_bandwidth * k.expert_exposed * exposed
     expert = expert + where(e > 1, micro_batches * stage_layers * 4.0 * e * k.hop_seconds, 0.0)
 
-    work = gemm + attention + elementwise + launches + tensor + context + expert
+    # pipeline parallelism: 16-bit activations on, gradients back, over every boundary of a virtual stage
+    near = t * p <= maximum(at.gpus_per_node, device.fabric_gpus)
+    link = where(
+        near,
+        device.interconnect_bytes_per_second * k.collective_efficiency,
+        device.network_bytes_per_second * k.network_efficiency,
+    )
+    passed = 2.0 * 2.0 * w.hidden_size * at.virtual_pipeline / t
+    pipeline = where(p > 1, per_step * passed / link * k.pipeline_exposed, 0.0)
+
+    work = gemm + attention + elementwise + launches + tensor + context + expert + pipeline
     bubble = work * (p - 1.0) / (micro_batches * at.virtual_pipeline)
 
     # data parallelism
@@ -199,6 +214,7 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
         tensor_parallel=tensor,
         context_parallel=context,
         expert_parallel=expert,
+        pipeline_parallel=pipeline,
         bubble=bubble,
         data_parallel=data,
         optimizer=optimizer,

@@ -264,16 +264,42 @@ MLPERF_SHAPES: Mapping[str, dict[str, Any]] = {
 }
 
 
-def mlperf(row: Row) -> Observation | None:
-    """A row of mlperf_training.csv. The network is the benchmark's; submissions train in FP8 where there is
-    any.
+# the benchmark's reference code, which some submissions run as it is: Transformers under DeepSpeed (mlcommons/
+# training, llama2_70b_lora/README.md)
+REFERENCE_IMPLEMENTATION: Mapping[str, Any] = {
+    "activation_recomputation": "full",
+    "hardware": {"sharding": "zero3", "stack": "deepspeed"},
+}
+
+
+def _is_reference(row: Row) -> bool:
+    return "deepspeed" in row["framework"].lower()
+
+
+def _mlperf_precision(row: Row, gpu_id: str) -> str:
+    """What submissions of that round train in.
+
+    FP8 began with Hopper, TPU v5 used int8; A100, TPU v6e, the first Gaudi round and the reference code use
+    bf16. In v5.1 NVIDIA trained every language model in NVFP4 (its notes to that round), as did who ran its
+    rack-scale systems.
     """
+    if gpu_id.startswith(("a100", "tpu-v6")) or (row["gpu"], row["round"]) == ("Gaudi2", "v3.0"):
+        return "bf16"
+    if _is_reference(row):
+        return "bf16"
+    is_blackwell = gpu_id.startswith(("b200", "b300", "gb200", "gb300"))
+    is_rack = gpu_id.startswith("gb")
+    if row["round"] == "v5.1" and is_blackwell and (is_rack or row["submitter"] == "NVIDIA"):
+        return "fp4"
+    return "fp8"
+
+
+def mlperf(row: Row) -> Observation | None:
+    """A row of mlperf_training.csv. The network is the benchmark's, the precision the submission's."""
     gpu_id = gpu_id_of(row["gpu"])
     if gpu_id is None or row["benchmark"] not in MLPERF_SHAPES or not row["tokens_per_s_median"]:
         return None
     lora = row["benchmark"].endswith("lora")
-    # FP8 submissions began with Hopper, TPU v5 used int8; A100, TPU v6e and the first Gaudi round used bf16
-    half = gpu_id.startswith(("a100", "tpu-v6")) or (row["gpu"] == "Gaudi2" and row["round"] == "v3.0")
     plan = _plan(
         {
             "name": row["run_id"],
@@ -282,8 +308,9 @@ def mlperf(row: Row) -> Observation | None:
             "lora_targets": "attention" if lora else None,
             "sequence_length": int(row["seq_len"]),
             "global_batch_tokens": float(row["global_batch_size"]) * float(row["seq_len"]),
-            "precision": "bf16" if half else "fp8",
+            "precision": _mlperf_precision(row, gpu_id),
             "architecture": MLPERF_SHAPES[row["benchmark"]],
+            **(REFERENCE_IMPLEMENTATION if _is_reference(row) else {}),
         }
     )
     return Observation(

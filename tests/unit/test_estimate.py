@@ -44,8 +44,8 @@ def test_figures_of_one_record_agree() -> None:
     assert e.mfu == pytest.approx(e.flops_per_token * e.tokens_per_second / (256 * 989.4e12))  # type: ignore[operator]
     assert e.step_seconds == pytest.approx(4194304 / e.tokens_per_second)
     assert e.gpu_hours.mid == pytest.approx(e.wall_hours.mid * 256)
-    # the whole run is never shorter than its tokens at the steady rate
-    assert e.wall_hours.mid >= 2.0e12 / e.tokens_per_second / 3600
+    # a computed rate near that of published runs: the whole run takes longer than its tokens at that rate
+    assert e.wall_hours.mid > 2.0e12 / e.tokens_per_second / 3600
 
 
 def test_assumed_inputs_are_listed_and_widen_the_interval() -> None:

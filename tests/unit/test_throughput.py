@@ -13,6 +13,7 @@ from core.estimate.estimate import estimate
 from core.gpu import gpu
 from core.plan import TrainingPlan, plan_from_mapping
 
+WORK = ("gemm", "attention", "elementwise", "launches", "tensor_parallel", "pipeline_parallel")
 FIXED = {"tensor_parallel": 1, "pipeline_parallel": 1, "micro_batch_size": 2, "sharding": "zero3"}
 
 
@@ -36,11 +37,11 @@ def test_the_bubble_is_stages_less_one_over_micro_batches() -> None:
     """(p - 1) / m of the ideal time, arXiv:2104.04473, section 2.2.1; v virtual stages divide it by v."""
     hardware = {"pipeline_parallel": 4, "sharding": "zero1", "micro_batch_size": 1, "virtual_pipeline": 1}
     time = parts(plan(hardware), 64)
-    work = sum(time[name] for name in ("gemm", "attention", "elementwise", "launches", "tensor_parallel"))
+    work = sum(time[name] for name in WORK)
     micro_batches = 1024 / 16
     assert time["bubble"] == pytest.approx(work * 3 / micro_batches)
     virtual = parts(plan({**hardware, "virtual_pipeline": 2}), 64)
-    work = sum(virtual[name] for name in ("gemm", "attention", "elementwise", "launches", "tensor_parallel"))
+    work = sum(virtual[name] for name in WORK)
     assert virtual["bubble"] == pytest.approx(work * 3 / micro_batches / 2)
 
 
