@@ -1,5 +1,5 @@
--- grain: one row per source: how its last runs went and how old its prices were when the snapshot was published
-create or replace view provider_status as
+-- grain: one row per source: how its last runs went and how old its prices were at a time
+create or replace macro source_status_at(instant) as table
 with last_run as (
     select source, max_by(scrape_run, run_no) as run
     from scrape_run
@@ -21,19 +21,26 @@ select
     case
         when last_accepted.accepted_at is null then 'never'
         when source.kind = 'archive' then 'archive'
-        when last_accepted.accepted_at + to_seconds(source.fresh_for_seconds) < snapshot.published_at then 'stale'
+        when last_accepted.accepted_at + to_seconds(source.fresh_for_seconds) < instant then 'stale'
         else 'fresh'
     end as state,
     last_accepted.accepted_at as last_accepted_at,
-    round(epoch(snapshot.published_at - last_accepted.accepted_at) / 3600, 2) as age_hours,
+    round(epoch(instant - last_accepted.accepted_at) / 3600, 2) as age_hours,
+    source.fresh_for_seconds / 3600 as target_hours,
     last_accepted.offers,
     last_run.run.outcome as last_outcome,
     last_run.run.observed_at as last_run_at,
-    last_run.run.error_message as last_error
+    last_run.run.error_message as last_error,
+    last_run.run.error_url as last_error_url
 from source
 left join last_run on source.source = last_run.source
-left join last_accepted on source.source = last_accepted.source
-left join snapshot on true;
+left join last_accepted on source.source = last_accepted.source;
+
+comment on macro table source_status_at is 'Rows of provider_status, aged at an instant.';
+
+create or replace view provider_status as
+select * exclude (target_hours, last_error_url)
+from source_status_at((select max(published_at) from snapshot));
 
 comment on view provider_status is
     'One row per source: how its last runs went and how old its prices were when this snapshot was published.';
