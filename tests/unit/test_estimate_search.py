@@ -17,6 +17,7 @@ from core.estimate.measured import append, narrowed, read, read_run
 from core.estimate.search import best, hardware_for, on_each
 from core.estimate.sweep import Candidate, Hardware, refusal, sweep
 from core.gpu import gpu
+from core.parallel import WORTH_A_PROCESS
 from core.plan import plan_from_mapping, preset_plan
 
 A100 = "a100-sxm-80gb"
@@ -107,6 +108,14 @@ def test_a_batch_answers_every_line_also_the_wrong_ones() -> None:
     out = [json.loads(line) for line in json_lines(list(read_plans(lines)))]
     assert out[0]["fits"] is True
     assert "no fp8" in out[1]["error"]
+
+
+def test_several_processes_give_the_lines_of_one_in_their_order() -> None:
+    keys = [
+        {"name": f"p{n}", "model": "gpt2", "training_tokens": 1e9 * (n + 1)} for n in range(WORTH_A_PROCESS)
+    ]
+    plans = [plan_from_mapping(one) for one in keys]
+    assert list(json_lines(plans, workers=2)) == list(json_lines(plans))
 
 
 def test_a_wrong_line_is_named_by_its_number() -> None:
