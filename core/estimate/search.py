@@ -34,7 +34,8 @@ def hardware_for(plan: TrainingPlan) -> Hardware:
     return _hardware(hw.gpu, hw.gpus, hw.gpus_per_node, plan.constraints.max_gpus)
 
 
-@lru_cache(maxsize=64)
+# more than there are GPUs in the seeds, so that a search over all of them does not push itself out
+@lru_cache(maxsize=1024)
 def _hardware(gpu_id: str | None, count: int | None, per_node: int | None, most: int | None) -> Hardware:
     known = gpus().values() if gpu_id is None else [gpu(gpu_id)]
     out: list[Candidate] = []
@@ -87,7 +88,7 @@ def on_each(
     return [_first(plan, gpu(gpu_id), found, at.get(on)) for gpu_id, on in kept.items()]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _joined(parts: tuple[Hardware, ...]) -> Hardware:
     return Hardware(candidate for on in parts for candidate in on.candidates)
 
