@@ -1,9 +1,11 @@
 """import, history, timing and export as a person types them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from app.cli import app
@@ -13,16 +15,49 @@ ROWS = """observed_at,provider,instance_type,region,price_usd_hour
 2025-06-23,aws,p5.48xlarge,us-east-1,55.04
 """
 
+PLAN = """
+name = "small"
+method = "pretrain"
+model = "llama-2-7b"
+training_tokens = 1e10
+[hardware]
+gpu = "h100-sxm-80gb"
+gpu_hours = 1000
+"""
+
+
+def ask(home: Path, folder: Path, arguments: tuple[str, ...]) -> Result:
+    """The command on that ledger; `@` stands for the test's folder."""
+    settings = {"GPULEDGER_HOME": str(home)}
+    return CliRunner(env=settings).invoke(app, [argument.replace("@", str(folder)) for argument in arguments])
+
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch):
-    monkeypatch.setenv("GPULEDGER_HOME", str(tmp_path / "home"))
+def files(tmp_path: Path) -> Path:
     (tmp_path / "rows.csv").write_text(ROWS)
+    (tmp_path / "plan.toml").write_text(PLAN)
+    return tmp_path
 
-    def invoke(*arguments: str):
-        return CliRunner().invoke(app, [argument.replace("@", str(tmp_path)) for argument in arguments])
 
-    return invoke
+@pytest.fixture
+def run(files: Path) -> Callable[..., Result]:
+    """On a ledger of this test's own."""
+    return lambda *arguments: ask(files / "home", files, arguments)
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger that took the rows; only to be read."""
+    folder = tmp_path_factory.mktemp("imported")
+    (folder / "rows.csv").write_text(ROWS)
+    assert ask(folder / "home", folder, ("import", "changes", "@/rows.csv")).exit_code == 0
+    return folder / "home"
+
+
+@pytest.fixture
+def look(imported: Path, files: Path) -> Callable[..., Result]:
+    """On the ledger that took the rows."""
+    return lambda *arguments: ask(imported, files, arguments)
 
 
 def test_an_import_says_what_it_took_and_a_second_one_changes_nothing(run):
@@ -33,10 +68,9 @@ def test_an_import_says_what_it_took_and_a_second_one_changes_nothing(run):
     assert "1 files, 1 of them known before" in again.stderr
 
 
-def test_offers_on_either_side_of_the_cut_have_the_price_of_their_time(run):
-    run("import", "changes", "@/rows.csv")
+def test_offers_on_either_side_of_the_cut_have_the_price_of_their_time(look):
     for day, usd in (("2025-06-01", "98.32"), ("2025-07-01", "55.04")):
-        (line,) = run(
+        (line,) = look(
             "offers", "--gpu", "H100-SXM:8", "-p", "aws", "--source", "changes", "--as-of", day
         ).stdout.splitlines()
         assert json.loads(line)["usd_per_hour"] == usd
@@ -62,22 +96,19 @@ def test_a_file_that_is_no_archive_exits_with_the_code_of_a_failed_source(run):
 
 
 @pytest.mark.parametrize("suffix", ["svg", "html"])
-def test_history_is_drawn_into_a_file(run, tmp_path, suffix):
-    run("import", "changes", "@/rows.csv")
-    found = run("history", "H100-SXM:8", "-p", "aws", "--every", "1mo", "--plot", f"@/out.{suffix}")
+def test_history_is_drawn_into_a_file(look, tmp_path, suffix):
+    found = look("history", "H100-SXM:8", "-p", "aws", "--every", "1mo", "--plot", f"@/out.{suffix}")
     assert found.exit_code == 0, found.stderr
     assert "<svg" in (text := (tmp_path / f"out.{suffix}").read_text()) or "vega" in text
     assert "http" not in text or suffix == "svg" or "<script src=" not in text
 
 
-def test_a_picture_of_another_kind_is_refused(run):
-    run("import", "changes", "@/rows.csv")
-    assert run("history", "H100-SXM:8", "-p", "aws", "--plot", "@/out.gif").exit_code == 2
+def test_a_picture_of_another_kind_is_refused(look):
+    assert look("history", "H100-SXM:8", "-p", "aws", "--plot", "@/out.gif").exit_code == 2
 
 
-def test_timing_ranks_today_and_counts_what_waiting_did(run):
-    run("import", "changes", "@/rows.csv")
-    found = json.loads(run("timing", "--gpu", "H100-SXM", "--gpu-hours", "100", "--format", "json").stdout)
+def test_timing_ranks_today_and_counts_what_waiting_did(look):
+    found = json.loads(look("timing", "--gpu", "H100-SXM", "--gpu-hours", "100", "--format", "json").stdout)
     assert [rank["days"] for rank in found["ranks"]] == [30, 90, 365]
     assert found["usd_total"] == f"{float(found['usd_per_gpu_hour']) * 100:g}"
     assert {wait["weeks"] for wait in found["waits"]} <= {1, 2, 4, 8, 12, 26}
@@ -88,37 +119,23 @@ def test_timing_by_a_past_date_is_refused(run):
     assert run("timing", "--gpu", "H100", "--gpu-hours", "1", "--by", "2020-01-01").exit_code == 2
 
 
-def test_an_export_lists_its_files(run, tmp_path):
-    run("import", "changes", "@/rows.csv")
-    listed = [json.loads(line)["file"] for line in run("export", "@/out").stdout.splitlines()]
+def test_an_export_lists_its_files(look, tmp_path):
+    listed = [json.loads(line)["file"] for line in look("export", "@/out").stdout.splitlines()]
     assert f"{tmp_path}/out/price_history/2025-06.parquet" in listed
     assert all(Path(path).is_file() for path in listed)
 
 
-PLAN = """
-name = "small"
-method = "pretrain"
-model = "llama-2-7b"
-training_tokens = 1e10
-[hardware]
-gpu = "h100-sxm-80gb"
-gpu_hours = 1000
-"""
 ONLY = ("--provider", "aws", "--region", "us-east-1", "--on-demand")
 
 
-def test_a_quote_of_either_side_of_the_cut_uses_the_price_of_its_time(run, tmp_path):
-    run("import", "changes", "@/rows.csv")
-    (tmp_path / "plan.toml").write_text(PLAN)
+def test_a_quote_of_either_side_of_the_cut_uses_the_price_of_its_time(look, tmp_path):
     for day, usd in (("2025-06-01", "12.29"), ("2025-07-01", "6.88")):
-        found = run("quote", "@/plan.toml", *ONLY, "--as-of", day, "--format", "json")
+        found = look("quote", "@/plan.toml", *ONLY, "--as-of", day, "--format", "json")
         assert json.loads(found.stdout)["quotes"][0]["usd_per_gpu_hour"] == usd, found.stderr
 
 
-def test_a_plan_quoted_over_time_is_the_quote_of_each_step(run, tmp_path):
-    run("import", "changes", "@/rows.csv")
-    (tmp_path / "plan.toml").write_text(PLAN)
-    found = run("quote", "@/plan.toml", *ONLY, "--over", "2024-12-01..2025-07-01", "--every", "1mo")
+def test_a_plan_quoted_over_time_is_the_quote_of_each_step(look, tmp_path):
+    found = look("quote", "@/plan.toml", *ONLY, "--over", "2024-12-01..2025-07-01", "--every", "1mo")
     rows = [json.loads(line) for line in found.stdout.splitlines()]
     assert [row["as_of"][:7] for row in rows] == [
         "2024-12", "2025-01", "2025-02", "2025-03", "2025-04", "2025-05", "2025-06", "2025-07",
@@ -128,7 +145,5 @@ def test_a_plan_quoted_over_time_is_the_quote_of_each_step(run, tmp_path):
 
 
 @pytest.mark.parametrize("span", ["2025", "2025-02-01..2025-01-01", "1990-01-01..2025-01-01"])
-def test_a_span_that_is_none_is_refused(run, tmp_path, span):
-    run("import", "changes", "@/rows.csv")
-    (tmp_path / "plan.toml").write_text(PLAN)
-    assert run("quote", "@/plan.toml", "--over", span, "--every", "1w").exit_code == 2
+def test_a_span_that_is_none_is_refused(look, tmp_path, span):
+    assert look("quote", "@/plan.toml", "--over", span, "--every", "1w").exit_code == 2
