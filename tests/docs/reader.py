@@ -16,7 +16,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.docs.page_blocks import ROOT, Block, Step
+from tests.docs.page_blocks import Block, Step
 
 with warnings.catch_warnings():
     # typer 0.21 imports names that click 8.5 deprecates
@@ -83,7 +83,7 @@ class Reader:
     def environ(self) -> dict[str, str]:
         return {
             "HOME": str(self.home),
-            "PATH": f"{ROOT / '.venv' / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "xterm",
             "NO_COLOR": "1",
