@@ -9,8 +9,9 @@ from pathlib import Path
 from core.errors import StoreError, UsageError
 from core.store.archive import Archive
 from core.store.database import Home, turn, writing
+from core.store.follow import leave
 from core.store.keep import write_whole
-from core.store.move import Content, contents_of_lake, contents_of_ledger, fill, leave
+from core.store.move import Content, contents_of_lake, contents_of_ledger, fill
 from core.store.publish import publish
 from flows.pipeline import Ledger, open_ledger
 

@@ -32,7 +32,7 @@ from core.errors import (
 from core.store import sql
 from core.store.archive import Archive, FetchFailure, Manifest, run_id
 from core.store.database import Home, turn, turn_of_source, writing
-from core.store.lake import Share, catch_up, recording
+from core.store.follow import Share, catch_up, recording
 from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish
 from core.store.record import is_late, is_recorded, record

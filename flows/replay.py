@@ -10,7 +10,8 @@ from typing import Any
 from core.errors import StoreError
 from core.store import sql
 from core.store.database import Home, turn, writing
-from core.store.move import fill, follow
+from core.store.follow import follow
+from core.store.move import fill
 from core.store.publish import publish
 from flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
 
@@ -86,7 +87,7 @@ def _write_shared(home: Home, rebuilt: Home) -> None:
     if home.follows is not None:
         with writing(rebuilt) as connection:
             fill(home.follows, connection, anew=True)
-            follow(connection)
+            follow(connection, home.follows)
 
 
 def _rebuild(ledger: Ledger) -> tuple[list[RunReport], tuple[str, ...]]:

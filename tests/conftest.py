@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from core.store import database
-from core.store.catalogue import hang_up
+from core.store import catalogue, lake
 from core.store.database import Home
 from tests.postgres import NoServerError, Server, server
 
@@ -130,8 +129,8 @@ def postgres(_postgres: Server | str, monkeypatch: pytest.MonkeyPatch) -> Server
     """A server on loopback, one for the session; where there is none the test is left out."""
     if isinstance(_postgres, str):
         pytest.skip(_postgres)
-    # To check the signatures of both extensions takes 0.2 s of each connection; one test does (test_lake.py).
-    monkeypatch.setitem(database.NEW_FILE, "allow_unsigned_extensions", True)
+    # To check the signatures of both extensions takes 0.2 s; one test does (test_lake.py).
+    monkeypatch.setitem(catalogue.WITH_EXTENSIONS, "allow_unsigned_extensions", True)
     return _postgres
 
 
@@ -141,6 +140,7 @@ def either_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home
     if request.param == "duckdb":
         yield Home(tmp_path / "home")
         return
-    lake = request.getfixturevalue("postgres").empty_lake(tmp_path / "shared")
-    yield Home(tmp_path / "home", lake=lake)
-    hang_up(lake)
+    address = request.getfixturevalue("postgres").empty_lake(tmp_path / "shared")
+    yield Home(tmp_path / "home", lake=address)
+    lake.close(address)
+    catalogue.hang_up(address)

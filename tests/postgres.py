@@ -19,7 +19,7 @@ import duckdb
 from core.config import LakeAddress, lake_address
 from core.errors import StoreError
 from core.store.catalogue import hang_up, load
-from core.store.lake import join
+from core.store.lake import close, opened
 from core.store.migrate import migrate
 
 _NUMBERS = count(1)
@@ -88,8 +88,10 @@ class Server:
             self._model = self._address("model", self.folder.with_name(f"{self.folder.name}-parquet"))
             with duckdb.connect() as connection:
                 migrate(connection, sources=(), aliases=())
-                join(self._model, connection)
+                with opened(self._model, connection):
+                    pass
             # a database is copied only while nobody is connected to it
+            close(self._model)
             hang_up(self._model)
         name = f"lake_{next(_NUMBERS)}"
         self.run(f"create database {name} template model")

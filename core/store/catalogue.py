@@ -27,6 +27,13 @@ EVERYTHING = "everything"
 """The turn that all recorders share and that whoever rewrites the lake holds alone."""
 
 
+WITH_EXTENSIONS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+"""Of a DuckDB that loads extensions: the installed ones, and none that it finds for itself."""
+
+
 @dataclass(frozen=True)
 class Turn:
     """A turn that is held."""
@@ -138,7 +145,7 @@ def _acquire(
         except duckdb.Error as error:
             hang_up(address)
             if time.monotonic() > gone_at:
-                raise unreachable(address, error) from error
+                raise unusable(address, error) from error
             time.sleep(0.3)
         else:
             if time.monotonic() > busy_at:
@@ -148,10 +155,10 @@ def _acquire(
             session.close()
 
 
-def unreachable(address: LakeAddress, error: duckdb.Error) -> StoreError:
-    """What to say when the catalogue does not answer."""
+def unusable(address: LakeAddress, error: duckdb.Error) -> StoreError:
+    """What to say when the catalogue does not answer, or not as it should."""
     where = f"{address.host}:{address.port}/{address.database}"
-    return StoreError(f"the catalogue postgres://{where} does not answer: {_first_line(error)}")
+    return StoreError(f"cannot use the shared store at postgres://{where}: {_first_line(error)}")
 
 
 def _first_line(error: duckdb.Error) -> str:
@@ -171,7 +178,7 @@ _guard = threading.Lock()
 def _server(address: LakeAddress) -> duckdb.DuckDBPyConnection:
     with _guard:
         if address not in _servers:
-            connection = duckdb.connect()
+            connection = duckdb.connect(config=WITH_EXTENSIONS)
             load(connection, "postgres_scanner")
             connection.execute(f"attach {quoted(libpq(address))} as turns (type postgres, read_only)")
             _servers[address] = connection

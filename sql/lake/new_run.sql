@@ -1,10 +1,8 @@
 -- grain: one row per run of the lake that this ledger does not know, with the number that it gets here
--- parameters: since bigint
 create or replace temp table new_run as
 with first_commit as (
-    select run_id, min(snapshot_id) as commit_no, min(rowid) as place
-    from lake.scrape_run
-    where snapshot_id > $since::bigint
+    select run_id, min(commit_no) as commit_no, min(place) as place
+    from arriving
     group by run_id
 )
 

@@ -16,7 +16,7 @@ from core.money import Price, Unit
 from core.offer import Offer, Skipped
 from core.store.archive import Archive, FetchFailure, Manifest, run_id
 from core.store.database import Home, turn, writing
-from core.store.lake import catch_up, recording
+from core.store.follow import catch_up, recording
 from core.store.migrate import SourceRow, migrate
 from core.store.publish import publish, reading
 from core.store.record import Batch, Recorded, record

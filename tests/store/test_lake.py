@@ -13,10 +13,11 @@ from core.alias import Aliases
 from core.config import LakeAddress
 from core.errors import MigrationError, StoreBusyError, StoreError
 from core.store import catalogue, sql
-from core.store.catalogue import hang_up, turn_at
-from core.store.database import NEW_FILE, Home, turn, turn_of_source, writing
-from core.store.lake import catch_up, join, maintain, recording
-from core.store.move import contents_of_lake, contents_of_ledger, fill, follow
+from core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
+from core.store.database import Home, turn, turn_of_source, writing
+from core.store.follow import catch_up, follow, recording
+from core.store.lake import close, maintain, opened
+from core.store.move import contents_of_lake, contents_of_ledger, fill
 from core.store.record import record
 from tests.machines import assert_a_new_machine_sees_the_same
 
@@ -26,6 +27,7 @@ def home(postgres, tmp_path: Path):
     """Only the shared store."""
     lake = postgres.empty_lake(tmp_path / "shared")
     yield Home(tmp_path / "home", lake=lake)
+    close(lake)
     hang_up(lake)
 
 
@@ -42,9 +44,8 @@ def machine(books, tmp_path: Path) -> Callable[[str], object]:
 
 
 def in_lake(books, query: str) -> list[tuple]:
-    with books.writing() as connection:
-        join(books.home.lake, connection)
-        return connection.execute(query).fetchall()
+    with books.writing() as connection, opened(books.home.lake, connection) as lake:
+        return lake.execute(query).fetchall()
 
 
 def test_two_machines_record_one_source_in_turn(books, an_offer, machine, tmp_path):
@@ -123,8 +124,9 @@ def test_maintenance_changes_no_answer(books, an_offer, machine, tmp_path):
     with turn(books.home), writing(books.home) as connection:
         before = contents_of_lake(books.home.lake, connection)
         assert maintain(books.home.lake, connection) > 0
-        connection.execute("call ducklake_expire_snapshots('lake', older_than => now())")
-        connection.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
+        with opened(books.home.lake, connection) as lake:
+            lake.execute("call ducklake_expire_snapshots('lake', older_than => now())")
+            lake.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
         assert contents_of_lake(books.home.lake, connection) == before
     away.run(an_offer("sku-1", "2.9"), at=books.at + timedelta(hours=1))
     books.ask("select 1")
@@ -150,7 +152,7 @@ def test_what_cannot_be_appended_is_not_recorded_either(books, an_offer):
     with (
         books.writing() as connection,
         recording(books.home, connection, aliases, "runpod") as share,
-        pytest.raises(StoreError, match="cannot append to the shared store"),
+        pytest.raises(StoreError, match="cannot use the shared store"),
     ):
         connection.execute("alter table stock_change add column more varchar")
         connection.execute(sql.text("lake/form"))
@@ -173,7 +175,7 @@ def test_a_lake_that_was_written_anew_is_taken_from_the_start(books, an_offer, m
     with books.writing() as connection:
         connection.execute("update price_change set amount = 2; update offer_current set amount = 2")
         fill(books.home.lake, connection, anew=True)
-        follow(connection)
+        follow(connection, books.home.lake)
     books.run(an_offer("a", "2"))
     assert other.ask("select amount::double from price_history") == [(2.0,)]
     assert (
@@ -283,7 +285,7 @@ def test_a_catalogue_that_does_not_answer_is_named(home, monkeypatch):
     monkeypatch.setattr(catalogue, "SERVER_RETURNS_WITHIN_SECONDS", 0.1)
     nowhere = replace(home.lake, port=1)
     with (
-        pytest.raises(StoreError, match=r"the catalogue postgres://127\.0\.0\.1:1/lake_\d+ does not answer"),
+        pytest.raises(StoreError, match=r"cannot use the shared store at postgres://127\.0\.0\.1:1/lake_\d+"),
         turn_at(nowhere, "record/runpod", wait_seconds=1, whose="nobody"),
     ):
         pass
@@ -296,7 +298,7 @@ def test_a_shared_folder_that_is_not_mounted_is_named(home, tmp_path):
 
 
 def test_the_signatures_of_the_extensions_are_checked_and_hold(books, monkeypatch):
-    monkeypatch.delitem(NEW_FILE, "allow_unsigned_extensions")
+    monkeypatch.delitem(WITH_EXTENSIONS, "allow_unsigned_extensions")
     assert in_lake(books, "select current_setting('allow_unsigned_extensions')") == [(False,)]
 
 
