@@ -12,8 +12,9 @@ speed per GPU of the larger ones of its kind.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from core.estimate.choice import Cells, Choice, column, fastest, first_least, is
 from core.estimate.constants import Constants
 from core.estimate.layout import Layout, Tried, divisions, is_possible, tried
 from core.estimate.throughput import Device
-from core.estimate.workload import Demand
+from core.estimate.workload import Demand, Workload
 
 Index = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -39,6 +40,8 @@ PRACTICAL_GAIN = 1.5
 KEPT_BYTES = 16 * 1024 * 1024
 # sets of divisions whose index work a grid keeps: plans differ in few ways that change what is tried
 FRAMES_KEPT = 64
+# results kept for plans that differ in tokens, limits or money alone
+STEPS_KEPT = 32
 
 
 class Place(NamedTuple):
@@ -74,6 +77,8 @@ class _Frame:
     before: Index
     """The cell of the same division on half the GPUs, for rows that nobody asked for."""
     has_before: NDArray[np.bool_]
+    is_automatic: bool
+    """Recomputation is chosen."""
     is_real: bool
     """False where no division exists at all; then one cell keeps the arithmetic whole."""
 
@@ -97,16 +102,29 @@ class Grid:
         self._group_memory = np.array([key[2] for key in groups], float)
         self._order, self._kind, self._position = _ladders(places)
         self._frames: dict[tuple[Tried, bool], _Frame] = {}
+        self._steps: dict[tuple[object, ...], tuple[Choice, Hours]] = {}
 
     def run(self, need: Demand, k: Constants) -> tuple[Choice, Hours]:
-        """The division chosen on each row asked for, and its time."""
-        frame = self._frame(need)
+        """The division chosen on each row asked for, and its time; kept for plans with the same step."""
+        # a step does not depend on the length of the run; if anything read that, it would show
+        w = replace(need.workload, tokens=math.inf)
+        plan = need.plan
+        of = tried(plan, need.architecture, w.sequence_length)
+        micro = float(plan.hardware.micro_batch_size or 0)
+        key = (w, of, plan.hardware.tensor_parallel is not None, micro, k)
+        if key not in self._steps:
+            if len(self._steps) >= STEPS_KEPT:
+                self._steps.clear()
+            self._steps[key] = self._run(w, self._frame(of, is_fixed=key[2]), micro, k)
+        return self._steps[key]
+
+    def _run(self, w: Workload, frame: _Frame, micro: float, k: Constants) -> tuple[Choice, Hours]:
         cells = Cells(
-            workload=need.workload,
+            workload=w,
             layout=frame.layout,
             gpu_memory_gib=frame.gpu_memory_gib,
-            micro_batch_size=np.array(float(need.plan.hardware.micro_batch_size or 0)),
-            chooses_recomputation=np.array(need.plan.activation_recomputation == "auto"),
+            micro_batch_size=np.array(micro),
+            chooses_recomputation=np.array(frame.is_automatic),
         )
         found = settled(cells, k)
         timed = is_timed(found, frame.group, len(self._group_gpus))[frame.cell]
@@ -114,7 +132,7 @@ class Grid:
         pair = np.flatnonzero(timed & ~(frame.has_before & found.is_free[frame.before]))
         row, cell = frame.row[pair], frame.cell[pair]
         at = picked(found.layout, cell)
-        time, total, whole = fastest(need.workload, at, picked(self._device, row), k)
+        time, total, whole = fastest(w, at, picked(self._device, row), k)
         best = np.zeros(len(self._gpus), np.intp)
         steady, end_to_end = (np.full(len(self._gpus), np.inf) for _ in range(2))
         least = first_least(total, row)
@@ -151,21 +169,21 @@ class Grid:
         out[self._order] = np.minimum.accumulate(table, axis=1)[self._kind, self._position]
         return out / self._gpus
 
-    def _frame(self, need: Demand) -> _Frame:
-        kinds = tried(need.plan, need.architecture, need.workload.sequence_length)
-        key = (kinds, need.plan.hardware.tensor_parallel is not None)
+    def _frame(self, of: Tried, *, is_fixed: bool) -> _Frame:
+        key = (of, is_fixed)
         if key not in self._frames:
             if len(self._frames) >= FRAMES_KEPT:
                 self._frames.clear()
-            self._frames[key] = self._framed(divisions(kinds), tensor_parallel_is_fixed=key[1])
+            self._frames[key] = self._framed(of, is_fixed=is_fixed)
         return self._frames[key]
 
-    def _framed(self, options: Layout, *, tensor_parallel_is_fixed: bool) -> _Frame:
+    def _framed(self, of: Tried, *, is_fixed: bool) -> _Frame:
+        options = divisions(of)
         shape = (len(self._group_gpus), len(options.tensor_parallel))
         wide = {f.name: np.broadcast_to(getattr(options, f.name), shape) for f in fields(Layout)}
         wide["gpus"] = np.broadcast_to(self._group_gpus[:, None], shape)
         wide["gpus_per_node"] = np.broadcast_to(self._group_node[:, None], shape)
-        exists = np.asarray(is_possible(Layout(**wide), tensor_parallel_is_fixed))
+        exists = np.asarray(is_possible(Layout(**wide), is_fixed))
         is_real = bool(exists.any())
         if not is_real:
             exists = np.zeros(shape, bool)
@@ -184,6 +202,7 @@ class Grid:
             cell=by_row[by_row >= 0],
             before=before[by_row >= 0],
             has_before=before[by_row >= 0] >= 0,
+            is_automatic=of.is_automatic,
             is_real=is_real,
         )
 

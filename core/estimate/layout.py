@@ -104,13 +104,12 @@ class Tried(NamedTuple):
     """What is tried of each part of a division, and what decides which combinations are usual."""
 
     tensor: tuple[int, ...]
-    pipeline: tuple[int, ...]
-    virtual: int | None
+    pipeline: tuple[tuple[int, int], ...]
+    """Stages, and virtual stages per GPU."""
     context: tuple[int, ...]
     expert: tuple[int, ...]
     sharding: tuple[int, ...]
     levels: tuple[int, ...]
-    layers: int
     is_open: bool
     """The plan leaves all of the division open."""
     is_automatic: bool
@@ -128,33 +127,35 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
     contexts = (1, 2, 4, 8) if sequence_length >= LONG_SEQUENCE else (1,)
     spread = tuple(e for e in (1, 8, 64) if experts % e == 0) if experts > 1 else (1,)
     automatic = plan.activation_recomputation == "auto"
+    is_open = not states_division(hw)
+    stages = (pipeline,) if pipeline else tuple(p for p in _powers(16) if p <= layers)
     return Tried(
         tensor=(tensor,) if tensor else _powers(8),
-        pipeline=(pipeline,) if pipeline else tuple(p for p in _powers(16) if p <= layers),
-        virtual=hw.virtual_pipeline,
+        pipeline=tuple((p, hw.virtual_pipeline or _interleaved(layers, p, is_open)) for p in stages),
         context=(context,) if context else contexts,
         expert=(hw.expert_parallel,) if hw.expert_parallel else spread,
         sharding=(SHARDING.index(hw.sharding),) if hw.sharding else (1, 3),
         levels=(1, 2) if automatic else (RECOMPUTATION.index(plan.activation_recomputation),),
-        layers=layers,
-        is_open=not states_division(hw),
+        is_open=is_open,
         is_automatic=automatic,
     )
 
 
-def _interleaved(of: Tried, pipeline: int) -> int:
+def _interleaved(layers: int, pipeline: int, is_open: bool) -> int:
     """Virtual stages per GPU: the most up to four that the layers divide into, where the plan leaves all open."""
-    if not of.is_open or pipeline == 1:
+    if not is_open or pipeline == 1:
         return 1
-    return next(v for v in (4, 3, 2, 1) if v == 1 or of.layers % (v * pipeline) == 0)
+    return next(v for v in (4, 3, 2, 1) if v == 1 or layers % (v * pipeline) == 0)
 
 
 @lru_cache(maxsize=256)
 def divisions(of: Tried) -> Layout:
     """The divisions worth trying, as columns, on one GPU; a count of GPUs is put in by who uses them."""
     rows = [
-        (t, p, of.virtual or _interleaved(of, p), c, e, z, r)
-        for t, p, c, e, z, r in product(of.tensor, of.pipeline, of.context, of.expert, of.sharding, of.levels)
+        (t, p, v, c, e, z, r)
+        for t, (p, v), c, e, z, r in product(
+            of.tensor, of.pipeline, of.context, of.expert, of.sharding, of.levels
+        )
         if not of.is_open or _is_usual(t, p, c, z, r, of.is_automatic)
     ]
     columns = np.array(rows or [(1, 1, 1, 1, 1, 1, 1)], float).T

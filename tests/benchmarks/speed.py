@@ -2,28 +2,34 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from itertools import count
 
-Item = TypeVar("Item")
+from core.plan import TrainingPlan
 
 
-def best_of(count: int, run: Callable[[], object]) -> float:
+def best_of(rounds: int, run: Callable[[], object]) -> float:
     """Seconds of the fastest of some rounds."""
     seconds = []
-    for _ in range(count):
+    for _ in range(rounds):
         start = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
 
 
-def each_of(run: Callable[[Item], object], items: Sequence[Item]) -> tuple[float, float]:
-    """Seconds by the clock and of processor time for one item, in this process, the mean over all."""
+def all_of(run: Callable[[], object], items: int) -> tuple[float, float]:
+    """Seconds by the clock and of processor time for one of so many items, in this process."""
     start, cpu = time.perf_counter(), time.process_time()
-    for item in items:
-        run(item)
-    return (time.perf_counter() - start) / len(items), (time.process_time() - cpu) / len(items)
+    run()
+    return (time.perf_counter() - start) / items, (time.process_time() - cpu) / items
+
+
+def varied(plan: TrainingPlan) -> Iterator[TrainingPlan]:
+    """The plan with another batch each time, so that no round finds the steps of the one before."""
+    usual = plan.global_batch_tokens or 131_072.0
+    for number in count(1):
+        yield plan.model_copy(update={"global_batch_tokens": usual + 8192.0 * number})
 
 
 def report(line: str) -> None:
