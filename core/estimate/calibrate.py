@@ -21,20 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import GPULedgerError
-from core.estimate import truth, truth_memory
+from core.estimate import truth_memory, truth_tables
 from core.estimate.choice import Choice, Columns, Problem, Row, choose, problem
 from core.estimate.constants import CALIBRATION_SEED, Constants, constants
 from core.estimate.device import device
 from core.estimate.layout import Layout
 from core.estimate.robust import minimised
 from core.estimate.throughput import step_time
+from core.estimate.truth import Observation
 from core.estimate.workload import demand
 from core.gpu import gpus
 from core.plan import TrainingPlan
 
 Array = NDArray[np.float64]
-STEADY_TABLES = ("benchmark", "llm_foundry", "mlperf", "bloom_sweep")
-"""The BLOOM sweep is fitted on but not part of the throughput score, as it is of one model on one cluster."""
+STEADY_TABLES = ("benchmark", "llm_foundry", "mlperf", "bloom_sweep", "megatron_bridge")
+"""The last two are not part of the throughput score. Nor are rows of the last fitted on: releases of one vendor's
+container, of the same few jobs again and again."""
 RESIDUAL_SCALE = 0.1
 PRIOR_WEIGHT = 0.5
 LOSS_SCALE = 0.4
@@ -116,9 +118,9 @@ class Throughput:
     """The published hours and rates, as one problem."""
 
     def __init__(self, folder: Path) -> None:
-        observations, self.skipped = truth.read(folder)
+        observations, self.skipped = truth_tables.read(folder)
         self.rows = list[Row]()
-        self.observations = list[truth.Observation]()
+        self.observations = list[Observation]()
         for seen in observations:
             try:
                 self.rows.append(row_of(seen.plan, seen.gpu_id, seen.gpus))
@@ -133,8 +135,9 @@ class Throughput:
         self.batch = np.array([row.need.workload.global_batch_tokens for row in self.rows])
         self.tokens = np.array([row.need.workload.tokens for row in self.rows])
         self.is_whole = self.tables == "whole_run"
-        sizes = Counter(self.families)
+        sizes = Counter(self.families[self.tables != "megatron_bridge"])
         self.weights = np.array([sizes[f] ** -0.25 for f in self.families])
+        self.is_fitted_on = ~self.is_whole & (self.tables != "megatron_bridge")
 
     def predicted(self, k: Constants, index: NDArray[np.intp] | None = None) -> tuple[Array, Choice]:
         """GPU-hours of whole runs and tokens per second of benchmarks, for those rows."""
@@ -176,7 +179,7 @@ class Throughput:
         out = np.zeros(len(self.rows))
         for family in sorted(set(self.families)):
             train = np.flatnonzero(self.families != family)
-            fold = self.fitted(train[~self.is_whole[train]], k)
+            fold = self.fitted(train[self.is_fitted_on[train]], k)
             fold = self.with_overhead(fold, train)
             test = np.flatnonzero(self.families == family)
             out[test], _ = self.predicted(fold, test)
@@ -254,7 +257,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     peaks, throughput = Peaks(Path(folder)), Throughput(Path(folder))
     k = peaks.fitted(constants())
-    steady = np.flatnonzero(~throughput.is_whole)
+    steady = np.flatnonzero(throughput.is_fitted_on)
     k = throughput.fitted(steady, k)
     k = throughput.with_overhead(k, np.arange(len(throughput.rows)))
     lines = ["fitted on all rows", *report(throughput, throughput.predicted(k)[0])]

@@ -1,22 +1,17 @@
 """Published runs and benchmarks as plans with their outcome: what the constants are fitted on and scored
 against.
 
-Reads the tables of the folder that `GPULEDGER_TRUTH` names. A row becomes the plan that its own columns
-state and nothing else: no look-up by the model's name. Rows whose GPU, tokens or outcome are missing are
-left out here and counted by `read`.
+A row becomes the plan that its own columns state and nothing else: no look-up by the model's name. Rows whose
+GPU, tokens or outcome are missing are no observation.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from core.errors import InvalidPlanError
 from core.plan import TrainingPlan, plan_from_mapping
 
 Row = Mapping[str, str]
@@ -158,7 +153,7 @@ def architecture(row: Row) -> dict[str, Any]:
     return found
 
 
-def _plan(mapping: dict[str, Any]) -> TrainingPlan:
+def plan_of(mapping: dict[str, Any]) -> TrainingPlan:
     return plan_from_mapping({key: value for key, value in mapping.items() if value is not None})
 
 
@@ -192,7 +187,7 @@ def training_run(row: Row) -> Observation | None:
     if row["activation_checkpointing"].startswith("selective"):
         recomputation = "selective"
     gpus = number(row["gpu_count"])
-    plan = _plan(
+    plan = plan_of(
         {
             "name": row["run_id"],
             "method": method,
@@ -222,7 +217,7 @@ def llm_foundry(row: Row) -> Observation | None:
     """A row of llm_foundry_bench.csv: MPT models under FSDP."""
     hardware = {"sharding": "zero2" if row["sharding"] == "SHARD_GRAD_OP" else "zero3"}
     shape = architecture({**row, "params_total": row["params"]})
-    plan = _plan(
+    plan = plan_of(
         {
             "name": row["run_id"],
             "sequence_length": int(row["seq_len"]),
@@ -244,86 +239,6 @@ def llm_foundry(row: Row) -> Observation | None:
     )
 
 
-MLPERF_SHAPES: Mapping[str, dict[str, Any]] = {
-    "gpt3": {
-        "layers": 96,
-        "hidden_size": 12288,
-        "attention_heads": 96,
-        "ffn_hidden_size": 49152,
-        "vocabulary_size": 51200,
-        "gated_ffn": False,
-    },
-    "llama2_70b_lora": {
-        "layers": 80,
-        "hidden_size": 8192,
-        "attention_heads": 64,
-        "kv_heads": 8,
-        "ffn_hidden_size": 28672,
-        "vocabulary_size": 32000,
-    },
-}
-
-
-# the benchmark's reference code, which some submissions run as it is: Transformers under DeepSpeed (mlcommons/
-# training, llama2_70b_lora/README.md)
-REFERENCE_IMPLEMENTATION: Mapping[str, Any] = {
-    "activation_recomputation": "full",
-    "hardware": {"sharding": "zero3", "stack": "deepspeed"},
-}
-
-
-def _is_reference(row: Row) -> bool:
-    return "deepspeed" in row["framework"].lower()
-
-
-def _mlperf_precision(row: Row, gpu_id: str) -> str:
-    """What submissions of that round train in.
-
-    FP8 began with Hopper, TPU v5 used int8; A100, TPU v6e, the first Gaudi round and the reference code use
-    bf16. In v5.1 NVIDIA trained every language model in NVFP4 (its notes to that round), as did who ran its
-    rack-scale systems.
-    """
-    if gpu_id.startswith(("a100", "tpu-v6")) or (row["gpu"], row["round"]) == ("Gaudi2", "v3.0"):
-        return "bf16"
-    if _is_reference(row):
-        return "bf16"
-    is_blackwell = gpu_id.startswith(("b200", "b300", "gb200", "gb300"))
-    is_rack = gpu_id.startswith("gb")
-    if row["round"] == "v5.1" and is_blackwell and (is_rack or row["submitter"] == "NVIDIA"):
-        return "fp4"
-    return "fp8"
-
-
-def mlperf(row: Row) -> Observation | None:
-    """A row of mlperf_training.csv. The network is the benchmark's, the precision the submission's."""
-    gpu_id = gpu_id_of(row["gpu"])
-    if gpu_id is None or row["benchmark"] not in MLPERF_SHAPES or not row["tokens_per_s_median"]:
-        return None
-    lora = row["benchmark"].endswith("lora")
-    plan = _plan(
-        {
-            "name": row["run_id"],
-            "method": "lora" if lora else "pretrain",
-            "lora_rank": 16 if lora else None,
-            "lora_targets": "attention" if lora else None,
-            "sequence_length": int(row["seq_len"]),
-            "global_batch_tokens": float(row["global_batch_size"]) * float(row["seq_len"]),
-            "precision": _mlperf_precision(row, gpu_id),
-            "architecture": MLPERF_SHAPES[row["benchmark"]],
-            **(REFERENCE_IMPLEMENTATION if _is_reference(row) else {}),
-        }
-    )
-    return Observation(
-        row_id=row["run_id"],
-        table="mlperf",
-        family="mlperf-" + row["benchmark"],
-        plan=plan,
-        gpu_id=gpu_id,
-        gpus=int(row["gpu_count"]),
-        observed=float(row["tokens_per_s_median"]),
-    )
-
-
 def bloom_sweep(row: Row) -> Observation | None:
     """A row of bloom_topology_sweep.csv: Megatron-DeepSpeed without sequence parallelism."""
     if not row["sec_per_iter"] or not row["n_layers"] or row["gpu"] != "A100":
@@ -332,7 +247,7 @@ def bloom_sweep(row: Row) -> Observation | None:
     stage = f"zero{row['zero_stage']}" if row["zero_stage"] not in ("", "0") else "none"
     shape = architecture(row)
     shape.setdefault("ffn_hidden_size", 4 * shape["hidden_size"])
-    plan = _plan(
+    plan = plan_of(
         {
             "name": row["run_id"],
             "sequence_length": int(row["seq_len"]),
@@ -358,43 +273,3 @@ def bloom_sweep(row: Row) -> Observation | None:
         gpus=int(row["gpu_count"]),
         observed=batch / float(row["sec_per_iter"]),
     )
-
-
-READERS: Mapping[str, Callable[[Row], Observation | None]] = {
-    "training_runs.csv": training_run,
-    "llm_foundry_bench.csv": llm_foundry,
-    "mlperf_training.csv": mlperf,
-    "bloom_topology_sweep.csv": bloom_sweep,
-}
-
-
-def rows(folder: Path, name: str) -> Iterator[Row]:
-    with (folder / name).open(newline="", encoding="utf-8") as file:
-        yield from csv.DictReader(file)
-
-
-def read(folder: Path) -> tuple[list[Observation], Counter[str]]:
-    """Every usable observation of hours and throughput, and the count of rows left out by reason."""
-    found, skipped = list[Observation](), Counter[str]()
-    for name, reader in READERS.items():
-        for row in rows(folder, name):
-            if name == "training_runs.csv" and not is_scored(row):
-                skipped[f"{name}: {row['row_kind']} tier {row['trust_tier']}"] += 1
-                continue
-            try:
-                observation = reader(row)
-            except InvalidPlanError as error:
-                skipped[f"{name}: {error}"] += 1
-                continue
-            if observation is None:
-                skipped[f"{name}: an input or the outcome is missing"] += 1
-            else:
-                found.append(observation)
-    return found, skipped
-
-
-def is_scored(row: Row) -> bool:
-    """Whole runs of tier A and steady-state benchmarks of tiers A and B."""
-    if row["row_kind"] == "full_run":
-        return row["trust_tier"] == "A"
-    return row["row_kind"] == "throughput_benchmark" and row["trust_tier"] in ("A", "B")
