@@ -135,8 +135,8 @@ def maintain(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> int:
         StoreError: the catalogue does not answer.
     """
     with (
-        turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake"),
         opened(address, ledger) as connection,
+        turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake"),
     ):
         connection.execute("call ducklake_flush_inlined_data('lake')")
         merged = connection.execute("call ducklake_merge_adjacent_files('lake')").fetchall()

@@ -62,8 +62,9 @@ def fill(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, anew: b
     """
     connection.execute(sql.text("lake/form"))
     with (
-        turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake") as held,
+        # opened first: to make a lake takes the same turn
         opened(address, connection) as there,
+        turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake") as held,
         transaction(there),
     ):
         row = there.execute("select count(*) from lake.scrape_run").fetchone()
