@@ -123,10 +123,15 @@ class Throughput:
         self.observations = list[Observation]()
         for seen in observations:
             try:
-                self.rows.append(row_of(seen.plan, seen.gpu_id, seen.gpus))
-                self.observations.append(seen)
+                row = row_of(seen.plan, seen.gpu_id, seen.gpus)
             except GPULedgerError as error:
                 self.skipped[str(error)] += 1
+                continue
+            if problem([row]).is_possible.any():
+                self.rows.append(row)
+                self.observations.append(seen)
+            else:
+                self.skipped["the parallelism given does not divide the GPUs given"] += 1
         self.problem = problem(self.rows)
         self.tables = np.array([seen.table for seen in self.observations])
         self.families = np.array([seen.family for seen in self.observations])

@@ -60,7 +60,7 @@ def activation_bytes_per_token(w: Workload, at: Layout) -> Any:
     In 16 bits: inputs and outputs of both norms, queries and the attention output make 12 d, keys and
     values add their width. A gated feed-forward keeps both halves, the activation and the product, 8 f, or
     6 f if activation and product are fused; one without a gate keeps the input and the output of the
-    activation, 4 f. With FP8 the inputs of matrices are kept in one byte.
+    activation, 4 f. With FP8 the inputs of matrices are kept in one byte. In 32 bits all is twice that.
     """
     d, f = w.hidden_size, w.ffn_active_size
     gated = where(w.is_quantised > 0, 5.0, where(w.is_fused > 0, 6.0, 8.0))
@@ -70,14 +70,15 @@ def activation_bytes_per_token(w: Workload, at: Layout) -> Any:
     # the attention matrix: 5 a s bytes, gone with FlashAttention or selective recomputation
     matrix = 5.0 * w.attention_heads * w.sequence_length
     keeps_matrix = (at.recomputation < 1) & (w.flash_attention < 1)
-    return kept + where(keeps_matrix, matrix, 0.0)
+    return (kept + where(keeps_matrix, matrix, 0.0)) * where(w.weight_bytes >= 4.0, 2.0, 1.0)
 
 
 def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
     """Activations of `at.micro_batch_size` sequences on the fullest stage, logits included."""
     t, p = at.tensor_parallel, at.pipeline_parallel
     tokens = at.micro_batch_size * w.sequence_length / at.context_parallel
-    stage_layers = w.layers / p
+    # the fullest stage of layers that do not divide evenly
+    stage_layers = np.ceil(w.layers / p - 1e-9)
     # inputs of the column-parallel matrices come back gathered, the rest is divided (sequence parallelism)
     gathered = k.gathered_bytes * w.hidden_size * (t - 1.0) / t
     layer = tokens * (activation_bytes_per_token(w, at) * k.kept_share / t + gathered)

@@ -34,6 +34,8 @@ TENSOR_COLLECTIVES = 4.0
 # two norms and two residual sums of the eight streams of a layer are not split by tensor parallelism alone, but
 # are with sequence parallelism (Korthikanti et al., arXiv:2205.05198, section 4.2.2)
 UNSPLIT_STREAMS = 4.0
+# decoding in 16 bits: memory time of weights and of the key-value cache (Pope et al., arXiv:2211.05102, section 2)
+WEIGHT_READ_BYTES = 2.0
 # a gather forward, a gather and a reduce-scatter backward (ZeRO stage 3, arXiv:1910.02054, section 7.2)
 SHARDED_COLLECTIVES = 3.0
 
@@ -70,6 +72,7 @@ class StepTime:
     context_parallel: Any
     expert_parallel: Any
     pipeline_parallel: Any
+    generation: Any
     bubble: Any
     data_parallel: Any
     optimizer: Any
@@ -177,6 +180,15 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     work = gemm + attention + elementwise + launches + tensor + context + expert + pipeline
     bubble = work * (p - 1.0) / (micro_batches * at.virtual_pipeline)
 
+    # rollouts are written token by token, each of which reads the weights once for all sequences decoded together
+    # and the keys and values of every one of them; the products themselves are counted above
+    together = maximum(w.global_batch_tokens / w.sequence_length * t * p / at.gpus, 1.0)
+    positions = w.sequence_length * (1.0 - w.rollout_share / 2.0)
+    read = WEIGHT_READ_BYTES * (w.parameters + together * positions * w.kv_size * w.layers) / (t * p)
+    decoding = w.rollout_share * w.sequence_length * read / device.memory_bytes_per_second
+    products = per_step * w.rollout_share * (w.body_flops + w.head_flops) / (t * p * gemm_rate)
+    generation = maximum(decoding - products, 0.0)
+
     # data parallelism
     dense, routed = parameters_per_gpu(w, at)
     trained = w.trained_parameters / w.parameters
@@ -205,7 +217,7 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     # gradients go to the host, weights come back, and its memory is read and written in between
     optimizer = optimizer + w.is_offloaded * state / share / device.host_bytes_per_second
     nodes = maximum(at.gpus / at.gpus_per_node, 1.0)
-    straggler = (work + bubble + data) * k.straggler_share * log2(nodes)
+    straggler = (work + generation + bubble + data) * k.straggler_share * log2(nodes)
     return StepTime(
         gemm=gemm,
         attention=attention,
@@ -215,6 +227,7 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
         context_parallel=context,
         expert_parallel=expert,
         pipeline_parallel=pipeline,
+        generation=generation,
         bubble=bubble,
         data_parallel=data,
         optimizer=optimizer,

@@ -96,6 +96,9 @@ def _recomputation(text: str) -> str | None:
 
 
 def _precision(row: Row) -> str:
+    if row["precision"] == "bf16-mixed":
+        # Lightning's name for fp32 weights under autocast; `bf16-true` keeps them in 16 bits
+        return "fp32"
     if "fp8" in row["precision"]:
         return "fp8"
     return "fp16" if row["precision"].startswith("fp16 ") or "fp16" in row["optimizer"].lower() else "bf16"

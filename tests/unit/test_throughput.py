@@ -89,3 +89,21 @@ def test_a_batch_too_small_for_the_gpus_is_warned_about_and_no_faster() -> None:
     assert few.tokens_per_second is not None and many.tokens_per_second is not None
     assert any("too small" in text for text in many.warnings)
     assert many.tokens_per_second < few.tokens_per_second * 4
+
+
+def test_rollouts_read_weights_and_cache_for_every_token_they_write() -> None:
+    """(2 N + together * positions * key-value bytes) / bandwidth per token, arXiv:2211.05102, section 2."""
+    reinforced = {"method": "grpo", "sequence_length": 4096, "global_batch_tokens": 64 * 4096}
+    time = parts(plan({"sharding": "zero1", "micro_batch_size": 1}, **reinforced), 64)
+    cache = 0.75 * 4096 * 2 * 4096 * 32
+    seconds = 0.5 * 4096 * 2 * (6.738e9 + cache) / 2039e9
+    assert 0.9 * seconds < time["generation"] <= seconds
+    assert parts(plan(), 64)["generation"] == 0
+
+
+def test_rollouts_decoded_together_share_the_reading_of_weights() -> None:
+    few, many = (
+        parts(plan({"sharding": "zero1"}, method="grpo", global_batch_tokens=n * 4096), 64)["generation"] / n
+        for n in (128, 1024)
+    )
+    assert many < few
