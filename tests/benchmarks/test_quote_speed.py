@@ -90,15 +90,26 @@ def test_a_quote_over_sixty_thousand_offers_takes_under_150_ms(connection):
             return quote(plan, market, as_of=None, now=NOW, options=asked)
 
         whole()
-        ours = best_of(7, whole)
+        times = [all_of(whole, 1) for _ in range(7)]
+        ours, cpu = (min(measured) for measured in zip(*times, strict=True))
         loop = best_of(2, lambda plan=plan: plain_loop(connection, plan))
         sql = best_of(3, lambda plan=plan: plain_duckdb(connection, plan))
         rows.append(
-            (name, *(f"{seconds * 1e3:.0f}" for seconds in (ours, loop, sql)), f"{loop / ours:.0f} x")
+            (name, *(f"{seconds * 1e3:.0f}" for seconds in (ours, cpu, loop, sql)), f"{loop / ours:.0f} x")
         )
         slowest = max(slowest, ours)
         assert ours < loop / 2
-    text = table(("plan", "quote, ms", "pure Python loop, ms", "plain DuckDB, ms", "loop / quote"), rows)
+    text = table(
+        (
+            "plan",
+            "quote, ms",
+            "its processor time, ms",
+            "pure Python loop, ms",
+            "plain DuckDB, ms",
+            "loop / quote",
+        ),
+        rows,
+    )
     about = (
         f"One plan over {OFFERS:,} offers of a snapshot, in process: ten quotes with lines and receipts. The loop "
         "makes a record of every offer and prices its hours; plain DuckDB does that in one statement; neither makes "
