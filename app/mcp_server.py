@@ -11,14 +11,14 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import wraps
-from typing import Annotated, Any, Literal, ParamSpec
+from typing import Annotated, Any, Literal, ParamSpec, cast
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field, ValidationError
 
-from app import context
+from app import context, render
 from app.desk import Desk, is_stale, plan_of
 from app.rest.answer import sized
 from app.rest.formats import json_bytes
@@ -34,6 +34,8 @@ decimal text in US dollars; `price_state` says whether a price is fresh. Acceler
 [vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8 or nvidia:24GB..80GB. Say the age and the source of a price when you
 pass it on."""
 
+LONGEST = 500
+"""Characters of one text; addresses of real sources have up to 300."""
 OFFER_KEYS = (
     "provider",
     "via",
@@ -73,19 +75,31 @@ READ_ONLY = ToolAnnotations(
 
 
 def _told(question: Callable[P, Answer]) -> Callable[P, Answer]:
-    """Our errors as tool errors with their one clear line, and answers as plain JSON."""
+    """Our errors as tool errors with their one clear line, and answers as plain JSON without strangers' control
+    characters."""
 
     @wraps(question)
     def asked(*args: P.args, **kwargs: P.kwargs) -> Answer:
         try:
-            return json.loads(json_bytes(question(*args, **kwargs)))
+            return _calmed(json.loads(json_bytes(question(*args, **kwargs))))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise ToolError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         except GPULedgerError as error:
-            raise ToolError(str(error)) from None
+            raise ToolError(render.clean(str(error), LONGEST)) from None
 
     return asked
+
+
+def _calmed(value: Any) -> Any:
+    """The answer with every text printable and short: who reads it may do what a text says, and pays by length."""
+    if isinstance(value, str):
+        return render.clean(value, LONGEST)
+    if isinstance(value, dict):
+        return {name: _calmed(one) for name, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_calmed(one) for one in cast("list[Any]", value)]
+    return value
 
 
 def create_server(

@@ -1,14 +1,20 @@
 """Strings of strangers: markup, control characters, formulas and a megabyte of text, at every door."""
 
+import asyncio
 import csv
 import html
 import io
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
 
 import httpx
 import pytest
+from mcp import Client
 
+from app.mcp_server import create_server
 from app.rest.application import create_app
 from app.rest.gate import GateSettings
 from core.store.database import Home, turn, writing
@@ -31,7 +37,7 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory):
+def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("hostile"))
     fill(home, now=NOW, offers=20, days=3)
     with turn(home):
@@ -48,7 +54,14 @@ def hostile(tmp_path_factory: pytest.TempPathFactory):
                 {"text": HOSTILE[0] + HOSTILE[6]},
             )
         publish(home, now=NOW)
-    app = create_app(home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
+    return home
+
+
+@pytest.fixture(scope="module")
+def hostile(hostile_home: Home):
+    app = create_app(
+        hostile_home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={}
+    )
     with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
@@ -119,3 +132,58 @@ def test_an_error_quotes_them_shortened(hostile):
 def test_a_header_is_never_made_of_them(hostile):
     answer = hostile.get("/v1/offers", params={"region": "x\r\nset-cookie: a=b", "limit": 1})
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("offers", "-f", "table"),
+        ("offers", "-f", "md"),
+        ("offers", "--provider", HOSTILE[6]),
+        ("sql", "select gpu_label, instance_type from offer", "-f", "table"),
+        ("sql", f"select '{HOSTILE[6]}' from nowhere"),
+        ("status", "-f", "table"),
+        ("unmapped", "-f", "table"),
+        ("regions", "-f", "table"),
+    ],
+    ids=" ".join,
+)
+def test_a_terminal_gets_neither_escapes_nor_a_megabyte(hostile_home, tmp_path, words):
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GPULEDGER_HOME": str(hostile_home.path)}
+    program = [sys.executable, "-c", "from app.cli import main; main()", *words]
+    done = subprocess.run(
+        program, env=environ | {"COLUMNS": "100"}, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout + done.stderr
+    assert is_harmless_to_a_terminal(done.stdout + done.stderr)
+    assert len(done.stdout + done.stderr) < 100_000
+
+
+def is_harmless_to_a_terminal(text: str) -> bool:
+    return all(c.isprintable() or c == "\n" for c in text)
+
+
+def test_the_csv_of_the_command_line_holds_no_formula(hostile_home, tmp_path):
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GPULEDGER_HOME": str(hostile_home.path)}
+    program = [sys.executable, "-c", "from app.cli import main; main()", "offers", "-f", "csv"]
+    done = subprocess.run(program, env=environ, capture_output=True, text=True, timeout=120)
+    csv.field_size_limit(2_000_000)
+    cells = [cell for row in csv.reader(io.StringIO(done.stdout)) for cell in row]
+    assert any("HYPERLINK" in cell for cell in cells)
+    assert [cell[:20] for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))] == []
+    assert is_harmless_to_a_terminal(done.stdout)
+
+
+def test_a_model_is_given_them_as_escaped_json_and_no_megabyte(hostile_home):
+    """What a tool answers is read by a program that obeys text: it gets data, short, and no control characters."""
+    server, _ = create_server(hostile_home, clock=lambda: NOW, environ={})
+
+    async def ask(tool: str, **given: object):
+        async with Client(server) as client:
+            return await client.call_tool(tool, given)
+
+    for tool, given in (("find_offers", {"limit": 50, "allow_stale": True}), ("data_status", {})):
+        answer = asyncio.run(ask(tool, **given))
+        text = "".join(part.text for part in answer.content)
+        assert len(text) < 200_000, tool
+        assert is_harmless_to_a_terminal(text), tool
