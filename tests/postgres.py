@@ -74,11 +74,21 @@ class Server:
 
     def run(self, text: str) -> None:
         """A statement of the server's own SQL."""
+        with self._connected() as connection:
+            connection.execute("call postgres_execute('server', $1, use_transaction = false)", [text])
+
+    def query(self, text: str) -> list[tuple]:
+        """The rows of a query in the server's own SQL."""
+        with self._connected() as connection:
+            return connection.execute("from postgres_query('server', $1)", [text]).fetchall()
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect() as connection:
             load(connection, "postgres_scanner")
             target = f"host=127.0.0.1 port={self.port} dbname=postgres user=gpuledger"
             connection.execute(f"attach '{target}' as server (type postgres)")
-            connection.execute("call postgres_execute('server', $1, use_transaction = false)", [text])
+            yield connection
 
     def empty_lake(self, folder: Path) -> LakeAddress:
         """A lake that has its tables and nothing in them, copied from one that is made once; making the tables

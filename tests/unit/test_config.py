@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.config import FetchSettings, load_settings
+from core.config import FetchSettings, LakeAddress, lake_address, load_settings
 from core.errors import ConfigError
 
 
@@ -131,6 +131,20 @@ REFUSED_VARIABLES: dict[str, dict[str, Any]] = {
     "GPULEDGER_FETCH_ATTEMPTS must be a number, not 'x'": {"GPULEDGER_FETCH_ATTEMPTS": "x"},
     "unknown setting GPULEDGER_FETCH_VERIFY": {"GPULEDGER_FETCH_VERIFY": "0"},
     "unknown GPULEDGER_STORE 'sqlite'": {"GPULEDGER_STORE": "sqlite"},
+    **{
+        f"GPULEDGER_STORE: {fault}": {"GPULEDGER_STORE": f"ducklake:{address}"}
+        for fault, address in {
+            "the catalogue must be postgres://": "mysql://db/prices?data=/shared",
+            "host or database are missing": "postgres:///prices?data=/shared",
+            "data must be an absolute folder or s3://": "postgres://db/prices",
+            "archive must be an absolute folder, since s3:// holds Parquet alone": "postgres://db/p?data=s3://b",
+            "unknown option ['user']": "postgres://db/prices?data=/shared&user=me",
+            "schema must be a plain name": "postgres://db/prices?data=/shared&schema=a;b",
+        }.items()
+    },
+    "GPULEDGER_STORE names no port that exists": {
+        "GPULEDGER_STORE": "ducklake:postgres://db:99999/p?data=/shared"
+    },
 }
 
 
@@ -139,3 +153,33 @@ def test_what_a_variable_says_wrongly_is_refused(tmp_path: Path, message: str):
     with pytest.raises(ConfigError) as caught:
         load_settings(REFUSED_VARIABLES[message], home=tmp_path)
     assert message in str(caught.value)
+
+
+def test_a_shared_store_is_named_by_its_catalogue_and_its_folder(tmp_path: Path):
+    store = "ducklake:postgres://me@db.example:5433/prices?data=/shared/gpuledger/&schema=gpus"
+    assert load_settings({"GPULEDGER_STORE": store}, home=tmp_path).store == store
+    write(tmp_path, f'store = "{store}"')
+    assert load_settings({}, home=tmp_path).store == store
+    assert lake_address(store) == LakeAddress(
+        host="db.example",
+        port=5433,
+        database="prices",
+        user="me",
+        data="/shared/gpuledger",
+        archive=Path("/shared/gpuledger/archive"),
+        schema="gpus",
+    )
+    assert lake_address("duckdb") is None
+
+
+def test_parquet_in_s3_needs_a_folder_for_the_archive(tmp_path: Path):
+    address = lake_address("ducklake:postgresql://db/prices?data=s3://bucket/gpus&archive=/shared/archive")
+    assert address is not None
+    assert (address.parquet, address.archive) == ("s3://bucket/gpus/parquet/", Path("/shared/archive"))
+    assert (address.user, address.port, address.schema) == ("gpuledger", 5432, "gpuledger")
+
+
+def test_a_password_in_the_setting_is_refused_and_not_shown(tmp_path: Path):
+    with pytest.raises(ConfigError, match="set PGPASSWORD or write") as caught:
+        load_settings({"GPULEDGER_STORE": "ducklake:postgres://me:hunter2@db/p?data=/shared"}, home=tmp_path)
+    assert "hunter2" not in str(caught.value)
