@@ -73,7 +73,7 @@ def _emit_offers(
     is_table = format is Format.TABLE or format is Format.MD or (format is None and sys.stdout.isatty())
     if is_table:
         rows = [_table_row(row, offer, at) for row, offer in zip(rows, found, strict=True)]
-    columns = OFFER_COLUMNS + ((Column("NOTE", "note"),) if any("note" in more for more in extra) else ())
+    columns = OFFER_COLUMNS + ((Column("NOTE", "note", shed=1),) if any("note" in more for more in extra) else ())
     render.emit(rows, format, columns=columns)
 
 
