@@ -56,6 +56,8 @@ class LakeAddress:
     archive: Path
     schema: str = "gpuledger"
     """Of the catalogue's tables, so that several ledgers fit into one database."""
+    endpoint: str | None = None
+    """Address of an S3 server of one's own, asked by paths and not by host names."""
 
     @property
     def parquet(self) -> str:
@@ -206,7 +208,7 @@ def lake_address(store: str, *, name: str = "store") -> LakeAddress | None:
     if parts.password is not None:
         raise ConfigError(f"{name} must not hold a password; set PGPASSWORD or write ~/.pgpass")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    known = {"data", "archive", "schema"}
+    known = {"data", "archive", "schema", "endpoint"}
     data, schema = options.get("data", "").rstrip("/"), options.get("schema", "gpuledger")
     is_remote = data.startswith("s3://")
     archive = options.get("archive", "" if is_remote else f"{data}/archive")
@@ -233,6 +235,7 @@ def lake_address(store: str, *, name: str = "store") -> LakeAddress | None:
         data=data,
         archive=Path(archive),
         schema=schema,
+        endpoint=_url(f"{name}: endpoint", options["endpoint"]) if "endpoint" in options else None,
     )
 
 

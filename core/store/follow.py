@@ -1,7 +1,7 @@
 # pyarrow ships no types of its own.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
 # pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
-"""A ledger that follows a lake (docs/decisions/0010).
+"""A ledger that follows a lake (docs/decisions/0012).
 
 Each machine keeps `ledger.duckdb` and its snapshots as ever. Whoever records a run holds the turn of its source,
 catches up with the lake, records the run in the own database and, before that commits, appends the run's rows to

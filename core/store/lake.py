@@ -186,7 +186,9 @@ def _connected(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckd
 def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=WITH_EXTENSIONS)
     prepare(connection)
-    load(connection, "ducklake", "postgres_scanner", *(["httpfs"] if address.data.startswith("s3:") else []))
+    load(connection, "ducklake", "postgres_scanner")
+    if address.data.startswith("s3:"):
+        _reach_s3(address, connection)
     # Two commits at once are one conflict on the number of the next snapshot, which DuckLake tries again.
     connection.execute("set ducklake_max_retry_count = 1000")
     if not _attach(address, connection):
@@ -194,6 +196,16 @@ def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb
             _attach(address, connection, creating=True)
             _make_tables(connection, _shapes(ledger))
     return connection
+
+
+def _reach_s3(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> None:
+    """Keys and region are what the extension finds in `AWS_...` for itself."""
+    load(connection, "httpfs")
+    if address.endpoint is not None:
+        scheme, _, host = address.endpoint.partition("://")
+        connection.execute(f"set global s3_endpoint = {quoted(host.rstrip('/'))}")
+        connection.execute(f"set global s3_use_ssl = {str(scheme == 'https').lower()}")
+        connection.execute("set global s3_url_style = 'path'")
 
 
 def _attach(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, creating: bool = False) -> bool:

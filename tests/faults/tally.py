@@ -2,6 +2,7 @@
 
 import platform
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +20,11 @@ archive is recorded, a replay of the archive gives the same history, and the nex
 """
 
 
+def _sections(page: str) -> Iterator[tuple[str, str]]:
+    for part in page.split("\n## ")[1:]:
+        yield part.partition("\n")[0], f"## {part.rstrip()}\n"
+
+
 class Tally:
     """What one session injected, by section."""
 
@@ -34,7 +40,8 @@ class Tally:
     def note(self, section: str, what: str, seen: str) -> None:
         self._counts[section][what] = seen
 
-    def page(self, day: date) -> str:
+    def page(self, day: date, before: str = "") -> str:
+        """The page; sections of `before` that this session did not count stay as they are."""
         head = HEAD.format(
             command=COMMAND,
             day=day.isoformat(),
@@ -42,15 +49,16 @@ class Tally:
             duckdb=duckdb.__version__,
             system=platform.system(),
         )
-        parts = [head]
+        sections = dict(_sections(before))
         for section, rows in self._counts.items():
             lines = [f"## {section}", "", "| What | Count |", "| --- | --- |"]
             lines += [f"| {what} | {seen} |" for what, seen in rows.items()]
             numbers = [int(seen) for seen in rows.values() if seen.isdigit()]
             if len(numbers) == len(rows) > 1:
                 lines.append(f"| **all** | **{sum(numbers)}** |")
-            parts.append("\n".join(lines) + "\n")
-        return "\n".join(parts)
+            lines += ["", f"Counted on {day.isoformat()}."]
+            sections[section] = "\n".join(lines) + "\n"
+        return "\n".join([head, *sections.values()])
 
     @property
     def is_empty(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from core.errors import StoreError
 from core.store.catalogue import Turn
 from tests.faults.fleet import COMMON, Fleet, refresh_once
-from tests.postgres import Server
+from tests.postgres import Server, wait_until
 
 SECTION = "Several machines, one shared store"
 
@@ -38,7 +38,7 @@ def test_machines_that_refresh_at_once_lose_and_double_nothing(fleet, tally, sec
     assert min(by_machine) >= 3, by_machine
     if seconds >= 300:
         tally.note(SECTION, "worker processes, each with a home of its own", str(len(fleet.machines)))
-        tally.note(SECTION, "minutes of refreshes at once", str(seconds // 60))
+        tally.note(SECTION, "refreshes at once for", f"{seconds // 60} minutes")
         tally.note(SECTION, "refreshes, each recorded once", f"{len(found.runs):,}")
         common = sum(run.endswith(f"Z-{COMMON}") for run in found.runs)
         tally.note(SECTION, "of these, of the source that all refresh, in turns", f"{common:,}")
@@ -70,7 +70,8 @@ def test_machines_killed_at_random_lose_nothing(fleet, tally):
             for number in range(3)
         ]
         for machine in started:
-            time.sleep(chance.uniform(1, 4))
+            wait_until(lambda one=machine: one.said, 60)
+            time.sleep(chance.uniform(0, 1))
             kills += fleet.kill(machine)
     for number in range(3):
         fleet.start(f"machine-{number}", seconds=3, own=(f"source-{number}",))

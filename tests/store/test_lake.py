@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from core.alias import Aliases
-from core.config import LakeAddress
+from core.config import LakeAddress, lake_address
 from core.errors import MigrationError, StoreBusyError, StoreError
 from core.store import catalogue, sql
 from core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
@@ -20,6 +20,7 @@ from core.store.lake import close, maintain, opened
 from core.store.move import contents_of_lake, contents_of_ledger, fill
 from core.store.record import record
 from tests.machines import assert_a_new_machine_sees_the_same
+from tests.s3 import bucket_server
 
 
 @pytest.fixture
@@ -113,6 +114,21 @@ def test_a_steady_refresh_writes_no_file(books, an_offer):
     assert before
     books.run(an_offer("sku-0", "2.7"), *(an_offer(f"sku-{number}") for number in range(1, 200)))
     assert set(lake.rglob("*.parquet")) == before
+
+
+def test_parquet_may_lie_in_s3(books, an_offer, postgres, tmp_path, monkeypatch):
+    for name, value in (("ACCESS_KEY_ID", "one"), ("SECRET_ACCESS_KEY", "two"), ("REGION", "eu-west-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with bucket_server() as bucket:
+        place = f"data=s3://bucket/gpus&archive={tmp_path}/archive&endpoint={bucket.url}&schema=in_s3"
+        address = lake_address(f"ducklake:postgres://gpuledger@127.0.0.1:{postgres.port}/postgres?{place}")
+        books.home = replace(books.home, lake=address)
+        for amount in (2.5, 2.6):
+            books.run(*(an_offer(f"sku-{number}", amount) for number in range(150)))
+        assert_a_new_machine_sees_the_same(books.home, tmp_path / "another", books.bring)
+        assert any(path.startswith("bucket/gpus/parquet/main/price_change/") for path in bucket.objects)
+        close(address)
+        hang_up(address)
 
 
 def test_maintenance_changes_no_answer(books, an_offer, machine, tmp_path):
