@@ -89,10 +89,13 @@ def snapshot() -> Generator[duckdb.DuckDBPyConnection]:
 
 
 def start_ledger() -> None:
-    """Make a ledger from the bundled list, and say so."""
+    """Make a ledger from the bundled list, and say so; in a shared store it has what is there as well."""
     from flows.lists import load_bundled
 
-    load_bundled(ledger())
+    made = ledger()
+    load_bundled(made)
+    if made.home.follows is not None:
+        return
     say("no ledger yet: started one from the bundled price list; `gpuledger refresh` fetches live prices")
 
 

@@ -189,8 +189,10 @@ def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb
     load(connection, "ducklake", "postgres_scanner")
     if address.data.startswith("s3:"):
         _reach_s3(address, connection)
-    # Two commits at once are one conflict on the number of the next snapshot, which DuckLake tries again.
-    connection.execute("set ducklake_max_retry_count = 1000")
+    # Two commits at once are one conflict on the number of the next snapshot, which DuckLake tries again: here for
+    # up to a minute, at first after 20 ms.
+    for name, value in (("max_retry_count", 100), ("retry_wait_ms", 20), ("retry_backoff", 1.05)):
+        connection.execute(f"set global ducklake_{name} = {value}")
     if not _attach(address, connection):
         with turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever makes the lake"):
             _attach(address, connection, creating=True)
