@@ -150,3 +150,26 @@ def test_the_command_prints_both_sides(postgres, tmp_path, monkeypatch, capsys):
         assert connection.execute(
             "select count(*) from ledger_setting where name like 'lake%'"
         ).fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("moved")
+def test_the_first_question_on_a_new_machine_is_answered_from_the_shared_store(
+    address, monkeypatch, capsys, tmp_path
+):
+    from app.cli import main
+
+    monkeypatch.setenv("GPULEDGER_HOME", str(tmp_path / "reader"))
+    place = f"postgres://gpuledger@127.0.0.1:{address.port}/{address.database}"
+    store = f"ducklake:{place}?data={address.data}&archive={address.archive}&schema={address.schema}"
+    monkeypatch.setenv("GPULEDGER_STORE", store)
+    for words in (("offers", "--provider", "runpod"), ("status",), ("audit",)):
+        monkeypatch.setattr("sys.argv", ["gpuledger", *words, "--format", "jsonl"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        rows = [json.loads(line) for line in said.out.splitlines()]
+        assert rows, said.err
+        assert "broken" not in {row.get("state") for row in rows}
+        if words[0] == "offers":
+            assert ended.value.code in (0, None)
+            assert {"a", "b"} <= {row["sku"] for row in rows if row["source"] == "runpod"}
