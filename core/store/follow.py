@@ -28,6 +28,10 @@ from core.store.migrate import resolve_labels, setting, write_setting
 Share = Callable[[int], None]
 """Appends the run of that number to the lake; called inside the transaction that records it."""
 
+COMMITS_BETWEEN_NOTES = 50
+"""A ledger that finds only runs of its own notes how far it looked no more often than this: to write costs a
+checkpoint, to look at some commits again next to nothing."""
+
 _DERIVED = ("offer_current", "price_checkpoint", "gpu_price_day", "derived")
 _BY_RUN_ALONE = ("skipped_row", "storage_price", "transfer_price", "interruption_band", "market_sample")
 
@@ -85,6 +89,8 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
             _forget(connection)
             since = 0
         runs = _stage(there, connection, since)
+    if not runs and known == generation and newest - since < COMMITS_BETWEEN_NOTES:
+        return 0
     with transaction(connection):
         if runs:
             _take(connection, aliases)

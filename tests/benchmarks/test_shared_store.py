@@ -83,12 +83,13 @@ class Store:
     """One of the two, and what each step took there, in seconds."""
 
     home: Home
-    steps: dict[str, list[float]]
+    steps: dict[str, list[tuple[float, float]]]
 
     def timed(self, step: str, do: Callable[[], object]) -> None:
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         do()
-        self.steps.setdefault(step, []).append(time.perf_counter() - started)
+        took = time.perf_counter() - started, time.process_time() - worked
+        self.steps.setdefault(step, []).append(took)
 
     def bring(self, home: Home | None = None) -> None:
         """Open, bring to this release and up to the log, close: what every writer does first."""
@@ -166,14 +167,23 @@ def test_a_shared_store_beside_the_embedded_one(durable: Server, tmp_path: Path)
     hang_up(lake)
 
 
+def _middle(times: list[tuple[float, float]]) -> tuple[float, float]:
+    """Medians of the clock and of this process's CPU time."""
+    return statistics.median(one for one, _ in times), statistics.median(cpu for _, cpu in times)
+
+
 def _page(embedded: Store, shared: Store, durable: Server, folder: Path) -> str:
     rows: list[tuple[object, ...]] = []
     for step, times in shared.steps.items():
-        ours = min(times)
-        there = embedded.steps.get(step)
-        ratio = f"{ours / min(there):.1f} x" if there else ""
-        median = f"{statistics.median(times) / statistics.median(there):.1f} x" if there else ""
-        rows.append((step, f"{min(there) * 1000:.0f}" if there else "", f"{ours * 1000:.0f}", ratio, median))
+        (ours, ours_cpu), there = _middle(times), embedded.steps.get(step)
+        if there is None:
+            rows.append((step, "", f"{ours * 1000:.0f}", "", "", f"{ours_cpu * 1000:.0f}", ""))
+            continue
+        one, one_cpu = _middle(there)
+        clock = (f"{one * 1000:.0f}", f"{ours * 1000:.0f}", f"{ours / one:.1f} x")
+        rows.append(
+            (step, *clock, f"{one_cpu * 1000:.0f}", f"{ours_cpu * 1000:.0f}", f"{ours_cpu / one_cpu:.1f} x")
+        )
     ((size,),) = durable.query("select pg_database_size('postgres') - pg_database_size('template1')")
     kept = megabytes(embedded.home.database.parent / "archive"), embedded.home.database.stat().st_size / 1e6
     parquet = megabytes(folder / "shared" / "parquet")
@@ -181,7 +191,7 @@ def _page(embedded: Store, shared: Store, durable: Server, folder: Path) -> str:
     text = f"""
 {OFFERS:,} offers refreshed {HOURS} times, {CHANGED:.1%} of the prices change each time, into both stores in turns. The
 catalogue is PostgreSQL on loopback with every commit flushed; Parquet on the local disk. "Opening with nothing new" is
-what every refresh pays before it records. {machine()}.
+what every refresh pays before it records. CPU time is that of our process, not of PostgreSQL. {machine()}.
 
 """
     text += table(
