@@ -41,6 +41,9 @@ class Batch:
 
     def answers(self, plans: Sequence[TrainingPlan], workers: int = 1) -> Iterator[dict[str, Any]]:
         """The rankings in the order of the plans."""
+        if plans:
+            # what it prepares is there before processes are forked, which then share it
+            self.answer(plans[0])
         # millions of small objects that stay: the collector need not look at them again and again
         gc.collect()
         gc.freeze()
