@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from core.errors import GPULedgerError
 from core.estimate import truth_memory, truth_tables
+from core.estimate.assumed import assumed, half_width
 from core.estimate.choice import Choice, Columns, Problem, Row, choose, problem
 from core.estimate.constants import CALIBRATION_SEED, Constants, constants
 from core.estimate.device import device
@@ -37,6 +38,9 @@ Array = NDArray[np.float64]
 STEADY_TABLES = ("benchmark", "llm_foundry", "mlperf", "bloom_sweep", "megatron_bridge")
 """The last two are not part of the throughput score. Nor are rows of the last fitted on: releases of one vendor's
 container, of the same few jobs again and again."""
+SCORED_TABLES = ("benchmark", "llm_foundry", "mlperf")
+COVERED = 0.82
+"""Of the rows by an interval of 80 percent: a little more, as rows of one family err together."""
 RESIDUAL_SCALE = 0.1
 PRIOR_WEIGHT = 0.5
 LOSS_SCALE = 0.4
@@ -140,6 +144,8 @@ class Throughput:
         self.batch = np.array([row.need.workload.global_batch_tokens for row in self.rows])
         self.tokens = np.array([row.need.workload.tokens for row in self.rows])
         self.is_whole = self.tables == "whole_run"
+        self.generations = np.array([gpus()[seen.gpu_id].architecture for seen in self.observations])
+        self.is_routed = np.array([row.need.architecture.experts > 1 for row in self.rows])
         sizes = Counter(self.families[self.tables != "megatron_bridge"])
         self.weights = np.array([sizes[f] ** -0.25 for f in self.families])
         self.is_fitted_on = ~self.is_whole & (self.tables != "megatron_bridge")
@@ -176,17 +182,37 @@ class Throughput:
     def with_overhead(self, k: Constants, index: NDArray[np.intp]) -> Constants:
         """`k` with the whole-run overhead that makes the median ratio of those whole runs one."""
         whole = index[self.is_whole[index]]
+        if not len(whole):
+            return k
         hours, _ = self.predicted(replace(k, whole_run_overhead=1.0), whole)
         return replace(k, whole_run_overhead=float(np.median(self.observed[whole] / hours)))
 
-    def held_out(self, k: Constants) -> Array:
-        """Predictions of every row by constants that were fitted without its family."""
+    def assumed(self, k: Constants) -> Array:
+        """How many inputs of each row had to be assumed."""
+        layout = choose(self.problem, k).layout
+        counts = [
+            len(assumed(row.need, layout.at(i), gpus()[seen.gpu_id], row.gpus, row.gpus_per_node))
+            for i, (row, seen) in enumerate(zip(self.rows, self.observations, strict=True))
+        ]
+        return np.array(counts, float)
+
+    def widths(self, k: Constants) -> Array:
+        """Half width of the interval of each row, as a logarithm: of hours of whole runs, else of the rate."""
+        count = self.assumed(k)
+        routed = k.expert_spread * self.is_routed
+        steady = np.hypot(np.hypot(k.steady_spread, routed), k.assumed_spread * np.sqrt(count))
+        whole = [half_width(row.need, int(n), k) for row, n in zip(self.rows, count, strict=True)]
+        return np.where(self.is_whole, np.array(whole), steady)
+
+    def held_out(self, k: Constants, groups: NDArray[np.str_] | None = None) -> Array:
+        """Predictions of every row by constants that were fitted without its group, by default its family."""
+        groups = self.families if groups is None else groups
         out = np.zeros(len(self.rows))
-        for family in sorted(set(self.families)):
-            train = np.flatnonzero(self.families != family)
+        for group in sorted(set(groups)):
+            train = np.flatnonzero(groups != group)
             fold = self.fitted(train[self.is_fitted_on[train]], k)
             fold = self.with_overhead(fold, train)
-            test = np.flatnonzero(self.families == family)
+            test = np.flatnonzero(groups == group)
             out[test], _ = self.predicted(fold, test)
         return out
 
@@ -208,6 +234,14 @@ class Peaks:
 
     def predicted(self, k: Constants) -> Array:
         return np.asarray(choose(self.problem, k).memory.total)
+
+    def held_out(self, k: Constants) -> Array:
+        """Predictions of every fact by constants that were fitted without its family."""
+        out = np.zeros(len(self.facts))
+        for family in sorted(set(self.families)):
+            test = self.families == family
+            out[test] = self.predicted(self.fitted(k, ~test))[test]
+        return out
 
     def fitted(self, k: Constants, use: NDArray[np.bool_] | None = None) -> Constants:
         """`k` with the memory constants fitted on those facts."""
@@ -231,9 +265,26 @@ def errors(predicted: Array, observed: Array) -> str:
     return f"{len(size):4d} rows, median {np.median(size):5.1f}, mean {size.mean():5.1f}"
 
 
-def half_width(predicted: Array, observed: Array) -> float:
-    """Half width of the 80 percent interval, as a logarithm."""
-    return float(np.quantile(np.abs(np.log(predicted / observed)), 0.8))
+def base_width(distance: Array, beside: Array) -> float:
+    """Half width that, in quadrature with `beside`, covers that many rows whose logarithms are off by `distance`."""
+    return math.sqrt(max(float(np.quantile(distance**2 - beside**2, COVERED)), 0.0))
+
+
+def with_spreads(throughput: Throughput, held_out: Array, k: Constants) -> Constants:
+    """`k` with intervals that cover what was predicted with families left out."""
+    distance = np.abs(np.log(held_out / throughput.observed))
+    guessed = k.assumed_spread * np.sqrt(throughput.assumed(k))
+    scored = np.isin(throughput.tables, SCORED_TABLES)
+    dense, routed = scored & ~throughput.is_routed, scored & throughput.is_routed
+    steady = base_width(distance[dense], guessed[dense])
+    k = replace(
+        k,
+        steady_spread=steady,
+        expert_spread=base_width(distance[routed], np.hypot(guessed[routed], steady)),
+    )
+    whole = throughput.is_whole
+    bare = throughput.widths(replace(k, whole_run_spread=0.0))
+    return replace(k, whole_run_spread=base_width(distance[whole], bare[whole]))
 
 
 def write(k: Constants, path: Path = CALIBRATION_SEED) -> None:
@@ -248,7 +299,7 @@ def write(k: Constants, path: Path = CALIBRATION_SEED) -> None:
 
 def report(throughput: Throughput, predicted: Array) -> Iterator[str]:
     """Lines of errors by table."""
-    scored = np.isin(throughput.tables, ("benchmark", "llm_foundry", "mlperf"))
+    scored = np.isin(throughput.tables, SCORED_TABLES)
     for table in (*STEADY_TABLES, "whole_run"):
         rows = throughput.tables == table
         yield f"{table:12s} {errors(predicted[rows], throughput.observed[rows])}"
@@ -269,15 +320,7 @@ def main(arguments: Sequence[str]) -> int:
     if "--folds" in arguments:
         held_out = throughput.held_out(k)
         lines += ["leave one family out", *report(throughput, held_out)]
-        whole, scored = (
-            throughput.is_whole,
-            np.isin(throughput.tables, ("benchmark", "llm_foundry", "mlperf")),
-        )
-        k = replace(
-            k,
-            whole_run_spread=half_width(held_out[whole], throughput.observed[whole]),
-            steady_spread=half_width(held_out[scored], throughput.observed[scored]),
-        )
+        k = with_spreads(throughput, held_out, k)
     total, exact = peaks.predicted(k), peaks.is_measured & ~peaks.is_loose
     right = (total <= peaks.limit * k.memory_margin) == peaks.fits
     lines.append(f"memory       {errors(total[exact], peaks.peak[exact])}")

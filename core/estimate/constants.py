@@ -61,6 +61,7 @@ class Constants:
     scale_overhead: float
     whole_run_spread: float
     steady_spread: float
+    expert_spread: float
     assumed_spread: float
     measured_overhead: float
     measured_spread: float

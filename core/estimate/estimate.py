@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.errors import InvalidPlanError
+from core.estimate.assumed import assumed, half_width
 from core.estimate.choice import Choice
 from core.estimate.constants import Constants, constants
-from core.estimate.device import device, network_bytes_per_second, precision_on
+from core.estimate.device import device, precision_on
 from core.estimate.grid import Grid, Hours, Place
 from core.estimate.workload import Demand, demand
 from core.gpu import GPU
@@ -115,14 +116,12 @@ def assembled(
     step_flops = w.global_batch_tokens * w.model_flops_per_token
     step_seconds = float(time.step_seconds[row])
     whole = float(time.whole_seconds[row]) / step_seconds
-    assumptions, warnings = list(need.assumptions), list(need.warnings)
-    spread = k.whole_run_spread
+    assumptions, warnings = assumed(need, at, gpu, gpus, gpus_per_node), list(need.warnings)
+    spread = half_width(need, len(assumptions), k)
     if plan.hardware.mfu is not None:
         refuse_above_ceiling(plan.hardware.mfu, gpu, k)
         step_seconds, whole = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
-        spread = k.steady_spread
-    elif precision != plan.precision:
-        assumptions.append(f"precision: {precision}, as {gpu.gpu_id} has no {plan.precision}")
+        spread = k.measured_spread
     mfu = float(step_flops / (step_seconds * gpus * peak))
     # at the speed computed for this count alone; an inherited speed comes with less recomputation
     hfu = float(choice.time.hardware_flops[row] / (choice.time.total[row] * peak))
@@ -130,14 +129,8 @@ def assembled(
         hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
     tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
-    if gpus > gpus_per_node and plan.hardware.network_gbit_per_second is None:
-        rate = network_bytes_per_second(plan, gpu) * 8 / 1e9
-        assumptions.append(
-            f"hardware.network_gbit_per_second: {rate:g} (not given, usual for {gpu.architecture})"
-        )
     if whole < 1.0:
         warnings.append("computes to a lower rate than published runs sustain: hours follow those runs")
-    spread = math.hypot(spread, k.assumed_spread * math.sqrt(len(assumptions)))
     wall = _interval(tuned_hours * whole, spread)
     total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
     total += float(used.activations[row] + used.overhead[row])

@@ -119,7 +119,9 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     # a repeated forward pass is the quicker part of a step, operation for operation
     gemm_cost = (once + w.body_flops * full * k.recompute_weight) / (t * p)
     moe = w.experts > 1
-    width = where(moe, minimum(w.expert_ffn_size, w.hidden_size), w.hidden_size) / sqrt(t)
+    # the feed-forward's matrices are wider than the stream: their mean width, that of the stream where f = 4 d
+    mean_width = sqrt(w.hidden_size * w.ffn_active_size / 4.0)
+    width = where(moe, minimum(w.expert_ffn_size, w.hidden_size), mean_width) / sqrt(t)
     rows = where(moe, tokens * w.experts_per_token * e / maximum(w.experts, 1.0), tokens)
     # the faster the units are against the memory, the larger a matrix must be to feed them
     balance = device.gemm_flops_per_second / device.memory_bytes_per_second / 153.0
