@@ -48,7 +48,7 @@ def minimised(
                 damping = max(damping / 4.0, 1e-6)
                 break
             damping *= 4.0
-        if before - cost < ENOUGH * before:
+        if before - cost <= ENOUGH * before:
             break
     return point
 

@@ -34,8 +34,6 @@ TENSOR_COLLECTIVES = 4.0
 # two norms and two residual sums of the eight streams of a layer are not split by tensor parallelism alone, but
 # are with sequence parallelism (Korthikanti et al., arXiv:2205.05198, section 4.2.2)
 UNSPLIT_STREAMS = 4.0
-# decoding in 16 bits: memory time of weights and of the key-value cache (Pope et al., arXiv:2211.05102, section 2)
-WEIGHT_READ_BYTES = 2.0
 # a gather forward, a gather and a reduce-scatter backward (ZeRO stage 3, arXiv:1910.02054, section 7.2)
 SHARDED_COLLECTIVES = 3.0
 
@@ -99,6 +97,19 @@ def group_bandwidth(size: Any, stride: Any, at: Layout, device: Device, k: Const
     members = clip(node / stride, 1.0, size)
     across = minimum(outside * members, inside)
     return where(size * stride <= node, inside, across)
+
+
+def decoding_seconds(w: Workload, at: Layout, device: Device) -> Any:
+    """Memory time of writing the rollouts of one step, token by token, in 16 bits.
+
+    Every token reads the weights once for all sequences that are decoded together, and the keys and values of
+    each of them (Pope et al., arXiv:2211.05102, section 2).
+    """
+    split = at.tensor_parallel * at.pipeline_parallel
+    together = maximum(w.global_batch_tokens / w.sequence_length * split / at.gpus, 1.0)
+    positions = w.sequence_length * (1.0 - w.rollout_share / 2.0)
+    read = 2.0 * (w.parameters + together * positions * w.kv_size * w.layers) / split
+    return w.rollout_share * w.sequence_length * read / device.memory_bytes_per_second
 
 
 def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime:
@@ -182,14 +193,10 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     work = gemm + attention + elementwise + launches + tensor + context + expert + pipeline
     bubble = work * (p - 1.0) / (micro_batches * at.virtual_pipeline)
 
-    # rollouts are written token by token, each of which reads the weights once for all sequences decoded together
-    # and the keys and values of every one of them; the products themselves are counted above
-    together = maximum(w.global_batch_tokens / w.sequence_length * t * p / at.gpus, 1.0)
-    positions = w.sequence_length * (1.0 - w.rollout_share / 2.0)
-    read = WEIGHT_READ_BYTES * (w.parameters + together * positions * w.kv_size * w.layers) / (t * p)
-    decoding = w.rollout_share * w.sequence_length * read / device.memory_bytes_per_second
-    products = per_step * w.rollout_share * (w.body_flops + w.head_flops) / (t * p * gemm_rate)
-    generation = maximum(decoding - products, 0.0)
+    generation = 0.0 * gemm
+    if np.any(w.rollout_share):
+        products = per_step * w.rollout_share * (w.body_flops + w.head_flops) / (t * p * gemm_rate)
+        generation = maximum(decoding_seconds(w, at, device) - products, 0.0)
 
     # data parallelism
     dense, routed = parameters_per_gpu(w, at)
