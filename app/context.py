@@ -76,20 +76,30 @@ def ledger() -> Ledger:
 
 @contextmanager
 def snapshot() -> Generator[duckdb.DuckDBPyConnection]:
-    """The newest snapshot. On a first use the bundled list makes one, and this says so."""
-    from core.store.publish import current, reading
+    """The newest snapshot. On a first use the bundled list makes one, after an upgrade the ledger makes one
+    anew, and this says so."""
+    from core.store.publish import opened
 
     where = home()
     try:
-        current(where)
-    except errors.EmptyLedgerError:
-        start_ledger()
-    with reading(where) as connection:
+        connection = opened(where)
+    except (errors.EmptyLedgerError, errors.OutdatedError) as error:
+        make_readable(error)
+        connection = opened(where)
+    try:
         yield connection
+    finally:
+        connection.close()
 
 
-def start_ledger() -> None:
-    """Make a ledger from the bundled list, and say so; in a shared store it has what is there as well."""
+def make_readable(why: errors.EmptyLedgerError | errors.OutdatedError) -> None:
+    """Publish what readers lack: the bundled list in a new ledger, the old rows after an upgrade."""
+    if isinstance(why, errors.OutdatedError):
+        from flows.publishing import publish_news
+
+        publish_news(ledger())
+        say("the ledger was written by another release: brought it to this one")
+        return
     from flows.lists import load_bundled
 
     made = ledger()

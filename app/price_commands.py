@@ -13,7 +13,7 @@ import typer
 from app import completion, context, render
 from app.columns import GPU_COLUMNS, HISTORY_COLUMNS, OFFER_COLUMNS, PROVIDER_COLUMNS
 from app.render import Column, Format
-from core.errors import EmptyLedgerError, UsageError
+from core.errors import EmptyLedgerError, OutdatedError, UsageError
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,7 +73,9 @@ def _emit_offers(
     is_table = format is Format.TABLE or format is Format.MD or (format is None and sys.stdout.isatty())
     if is_table:
         rows = [_table_row(row, offer, at) for row, offer in zip(rows, found, strict=True)]
-    columns = OFFER_COLUMNS + ((Column("NOTE", "note", shed=1),) if any("note" in more for more in extra) else ())
+    columns = OFFER_COLUMNS + (
+        (Column("NOTE", "note", shed=1),) if any("note" in more for more in extra) else ()
+    )
     render.emit(rows, format, columns=columns)
 
 
@@ -316,7 +318,7 @@ def run_sql(
         home = context.settings().home
         try:
             rows = run_query(home, text, timeout_seconds=timeout)
-        except EmptyLedgerError:
-            context.start_ledger()
+        except (EmptyLedgerError, OutdatedError) as error:
+            context.make_readable(error)
             rows = run_query(home, text, timeout_seconds=timeout)
         render.emit(rows, format)

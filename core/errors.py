@@ -93,6 +93,10 @@ class EmptyLedgerError(StoreError):
     """No snapshot was ever published."""
 
 
+class OutdatedError(StoreError):
+    """The newest snapshot was made by another release; publishing again mends it."""
+
+
 class CorruptError(StoreError):
     """Stored bytes differ from what was written."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import duckdb
 
+from core.errors import EmptyLedgerError, OutdatedError
 from core.store.database import turn, writing
-from core.store.publish import is_published, publish, reading
+from core.store.publish import publish, reading
 from flows.pipeline import Ledger, open_ledger
 
 _STATE = (
@@ -23,10 +26,9 @@ def publish_news(ledger: Ledger) -> int | None:
         with writing(ledger.home) as connection:
             open_ledger(ledger, connection)
             state = _state(connection)
-        if is_published(ledger.home):
-            with reading(ledger.home) as connection:
-                if _state(connection) == state:
-                    return None
+        with suppress(EmptyLedgerError, OutdatedError), reading(ledger.home) as connection:
+            if _state(connection) == state:
+                return None
         return publish(ledger.home, now=ledger.clock())
 
 

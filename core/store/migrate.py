@@ -53,6 +53,7 @@ def migrate(
         for name in sql.files("views"):
             connection.execute(sql.text(name))
         write_setting(connection, "reference", print_of_release)
+        write_setting(connection, "relations", sql.relations())
 
 
 def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:
@@ -93,7 +94,7 @@ def write_setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) 
 
 
 def _fingerprint(aliases: tuple[Alias, ...], sources: tuple[SourceRow, ...]) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(sql.relations().encode())
     for path in _reference_files():
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     digest.update(repr(aliases).encode())
@@ -102,7 +103,7 @@ def _fingerprint(aliases: tuple[Alias, ...], sources: tuple[SourceRow, ...]) -> 
 
 
 def _reference_files() -> list[Path]:
-    return sorted([*(sql.FOLDER / "views").glob("*.sql"), *(sql.FOLDER / "seeds").glob("*")])
+    return sorted((sql.FOLDER / "seeds").glob("*"))
 
 
 def _load_sources(connection: duckdb.DuckDBPyConnection, sources: tuple[SourceRow, ...]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from core.errors import CorruptError, EmptyLedgerError, StoreError
+from core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
 from core.store import sql
 from core.store.database import Home, prepare, writing
 from core.store.derive import check, derive
@@ -66,6 +66,7 @@ def reading(home: Home, *, sandbox_threads: int | None = None) -> Generator[duck
 
     Raises:
         EmptyLedgerError: nothing was published yet.
+        OutdatedError: it was made by another release.
         CorruptError: the pointer or the snapshot cannot be read.
     """
     connection = opened(home, sandbox_threads)
@@ -130,11 +131,24 @@ def opened(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyCon
             if path.exists() or attempt == 2:
                 raise CorruptError(f"cannot open the snapshot {path}: {error}") from error
             continue
+        check_release(connection, path)
         prepare(connection)
         if sandbox_threads is not None:
             connection.execute("set lock_configuration = true")
         return connection
     raise CorruptError(f"the snapshots in {home.snapshots} keep vanishing")
+
+
+def check_release(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Close a snapshot that has other relations than this release's queries read from.
+
+    Raises:
+        OutdatedError: it has.
+    """
+    made_with = "select value from ledger_setting where name = 'relations'"
+    if connection.execute(made_with).fetchone() != (sql.relations(),):
+        connection.close()
+        raise OutdatedError(f"{path} was made by another release; `gpuledger publish` makes it anew")
 
 
 def _path(home: Home, number: int) -> Path:

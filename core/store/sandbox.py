@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.errors import CorruptError, EmptyLedgerError, GPULedgerError, UsageError
+from core.errors import CorruptError, EmptyLedgerError, GPULedgerError, OutdatedError, UsageError
 
 MAX_ROWS = 1_000_000
 """More do not fit a terminal or a page; `gpuledger export` writes everything."""
@@ -30,7 +30,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 # -I: neither the working folder nor the environment says what is imported
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from core.store.confined import main; main()"
 _RAISED: dict[str, type[GPULedgerError]] = {
-    kind.__name__: kind for kind in (UsageError, EmptyLedgerError, CorruptError)
+    kind.__name__: kind for kind in (UsageError, EmptyLedgerError, OutdatedError, CorruptError)
 }
 _VALUES = {
     ("datetime", "date"),

@@ -18,7 +18,7 @@ import duckdb
 
 from core.errors import CorruptError, EmptyLedgerError, StoreError, UsageError
 from core.store.database import Home
-from core.store.publish import POINTER, current
+from core.store.publish import POINTER, check_release, current
 
 KEPT = 3
 """Snapshots that stay open for readers who page through an older one."""
@@ -72,6 +72,7 @@ class _Open:
         self.kept: dict[str, list[dict[str, Any]]] = {}
         try:
             self.connection = duckdb.connect(str(self.path), read_only=True, config=_CONFIG)
+            check_release(self.connection, self.path)
             # Global, because every cursor is a session of its own.
             self.connection.execute("set global timezone = 'UTC'")
             row = self.connection.cursor().execute(_ABOUT).fetchone()

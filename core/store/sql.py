@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,15 @@ def files(kind: str) -> list[str]:
     if not found:
         raise StoreError(f"no SQL of kind {kind!r} in {FOLDER}: the installation is incomplete")
     return found
+
+
+@cache
+def relations() -> str:
+    """A hash of what this release's queries read from: the tables and views that it makes."""
+    digest = hashlib.sha256()
+    for name in (*files("migrations"), *files("views"), *files("publish")):
+        digest.update(name.encode() + b"\0" + text(name).encode() + b"\0")
+    return digest.hexdigest()
 
 
 def rows(
