@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,10 +22,11 @@ from app.price_commands import (
     Reserved,
     Spot,
     Tiers,
+    provider_hints,
     purchase_options,
 )
 from app.render import Format
-from core.errors import UsageError
+from core.errors import NoOfferError, UsageError
 
 if TYPE_CHECKING:
     from core.cost.answer import QuoteSet
@@ -123,12 +126,24 @@ def quote(
         if len(plans) != 1:
             _quote_many(plans, asked, format, past, now)
             return
-        if lock is not None:
-            found = locked_answer(plans[0], asked, lock, as_of=past, now=now)
-        else:
-            found = answer(plans[0], asked, as_of=past, now=now)
+        with _naming_providers(provider):
+            if lock is not None:
+                found = locked_answer(plans[0], asked, lock, as_of=past, now=now)
+            else:
+                found = answer(plans[0], asked, as_of=past, now=now)
         keep(found)
         _show(found, format)
+
+
+@contextmanager
+def _naming_providers(named: list[str] | None) -> Generator[None]:
+    """Where no offer is left, say which of the providers asked for nobody knows."""
+    try:
+        yield
+    except NoOfferError as error:
+        with context.snapshot() as connection:
+            hints = provider_hints(connection, named)
+        raise NoOfferError("; ".join([str(error), *hints])) from None
 
 
 def _is_for_people(format: Format | None) -> bool:

@@ -103,7 +103,7 @@ def _filter(
     )
 
 
-def _provider_hints(connection: duckdb.DuckDBPyConnection, named: list[str] | None) -> list[str]:
+def provider_hints(connection: duckdb.DuckDBPyConnection, named: list[str] | None) -> list[str]:
     """A line for each provider that the ledger does not know, with the nearest that it does."""
     import difflib
 
@@ -173,7 +173,7 @@ def offers(
         )
         with context.snapshot() as connection:
             found = look_up(connection, wanted, as_of=past)
-            hints = [] if found else _provider_hints(connection, provider)
+            hints = [] if found else provider_hints(connection, provider)
         _emit_offers(found, past or context.now(), format, [{} for _ in found])
         if not found:
             for remark in hints or ["no offer matches"]:
@@ -210,7 +210,7 @@ def cheapest(
         wanted = _filter(spec, provider, region, tier, options)
         with context.snapshot() as connection:
             found = look_up(connection, wanted, as_of=past)
-            hints = [] if found else _provider_hints(connection, provider)
+            hints = [] if found else provider_hints(connection, provider)
         answer = cheapest_by_provider(found, at=at, allow_stale=allow_stale)
         ranked = answer.ranking[:limit]
         extra: list[dict[str, Any]] = [

@@ -65,7 +65,7 @@ def lint_plan(plan: TrainingPlan) -> list[Finding]:
     found += _hours(plan)
     found += _node_multiple(plan, chips)
     found += _multiplier(plan)
-    return found or [_finding("plan", WARNING, "says too little to check: give tokens, hardware or hours")]
+    return found or [_finding("plan", WARNING, "says too little to check: name its hardware, or its hours")]
 
 
 def _precision(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:

@@ -242,3 +242,9 @@ def test_budget_diff_ends_with_one_where_a_line_is_over(home, tmp_path):
         "over",
         "11.5",
     )
+
+
+def test_a_provider_that_nobody_knows_is_named_with_the_nearest(gpuledger):
+    ran = gpuledger("quote", "llama-3-8b-lora", "--provider", "runpd")
+    assert ran.code == 1
+    assert "no provider 'runpd' here; did you mean runpod?" in ran.err
