@@ -48,7 +48,7 @@ calibrate: $(STAMP)  ## fit the table of constants again; needs GPULEDGER_TRUTH
 bench: $(STAMP)  ## ratios measured in one run
 	$(BIN)/pytest -m benchmark_suite tests/benchmarks -s
 
-faults: $(STAMP)  ## fault injection, some 15 minutes; writes docs/reliability.md
+faults: $(STAMP)  ## fault injection, some 25 minutes; writes docs/reliability.md
 	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/faults
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults --ignore tests/faults
 

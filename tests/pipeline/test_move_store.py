@@ -10,6 +10,7 @@ from core.errors import CorruptError, StoreError, UsageError
 from core.store import catalogue, lake
 from core.store.database import Home, turn, writing
 from core.store.publish import reading
+from flows.compact import compact
 from flows.move_store import move_store
 from flows.pipeline import Ledger, refresh
 from flows.replay import history_of, replay
@@ -79,6 +80,18 @@ def test_a_ledger_comes_back_out_of_a_shared_store(moved, tmp_path):
     assert history_of(back.home, back) == history_of(before.home, before)
     with reading(back.home) as connection:
         assert connection.execute("select count(*) from offer_latest").fetchone() == (2,)
+
+
+def test_compacting_a_shared_store_gathers_its_files_and_changes_no_price(moved, world, listing):
+    _, after, _ = moved
+    compact(after)
+    world.clock.forward(hours=1)
+    world.provider.always(listing(a=2.7, b=3.1))
+    refresh(after, after.sources, world.fetcher)
+    history = history_of(after.home, after)
+    assert compact(after).merged_files > 0, "one file for each of two days"
+    assert history_of(after.home, after) == history
+    assert replay(after, keep=False).added == 0
 
 
 def test_a_store_that_is_not_empty_is_left_alone(moved, tmp_path):
