@@ -86,8 +86,7 @@ def _write_shared(home: Home, rebuilt: Home) -> None:
     archive, and the next refresh of their source takes them for left over."""
     if home.follows is not None:
         with writing(rebuilt) as connection:
-            fill(home.follows, connection, anew=True)
-            follow(connection, home.follows)
+            follow(connection, fill(home.follows, connection, anew=True))
 
 
 def _rebuild(ledger: Ledger) -> tuple[list[RunReport], tuple[str, ...]]:

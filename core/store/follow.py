@@ -99,11 +99,16 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
     return runs
 
 
-def follow(connection: duckdb.DuckDBPyConnection, address: LakeAddress) -> None:
-    """From now on this database follows the lake that it was just written into."""
-    with lake.opened(address, connection) as there, transaction(connection):
-        write_setting(connection, "lake", lake.generation(there))
-        write_setting(connection, "lake_commit", str(lake.commit_no(there)))
+def follow(connection: duckdb.DuckDBPyConnection, written: tuple[str, int]) -> None:
+    """From now on this database follows the lake that it was written into.
+
+    Args:
+        written: generation and commit, as `core.store.move.fill` gives them: later commits are not known yet.
+    """
+    generation, commit = written
+    with transaction(connection):
+        write_setting(connection, "lake", generation)
+        write_setting(connection, "lake_commit", str(commit))
 
 
 def leave(connection: duckdb.DuckDBPyConnection) -> None:

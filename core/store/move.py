@@ -13,7 +13,7 @@ from core.errors import StoreError
 from core.store import sql
 from core.store.catalogue import EVERYTHING, turn_at
 from core.store.database import transaction
-from core.store.lake import TABLES, begin_anew, insert, opened
+from core.store.lake import TABLES, begin_anew, commit_no, generation, insert, opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,10 @@ def _content(connection: duckdb.DuckDBPyConnection, table: str, relation: str) -
     return Content(table=table, rows=row[0], digest=f"{row[1]:032x}")
 
 
-def fill(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, anew: bool = False) -> None:
-    """Write all of this database's log into the lake, in one commit.
+def fill(
+    address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, anew: bool = False
+) -> tuple[str, int]:
+    """Write all of this database's log into the lake, in one commit; returns the lake's generation and that commit.
 
     Args:
         anew: in the place of what the lake holds; machines that follow it start again. Without it the lake has to
@@ -65,21 +67,20 @@ def fill(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, anew: b
         # opened first: to make a lake takes the same turn
         opened(address, connection) as there,
         turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake") as held,
-        transaction(there),
     ):
-        row = there.execute("select count(*) from lake.scrape_run").fetchone()
-        if row and row[0] and not anew:
-            raise StoreError(f"the shared store holds {row[0]} runs already; only an empty one is filled")
-        for table in TABLES:
-            if anew:
-                there.execute(f"delete from lake.{table}")
-            insert(
-                there,
-                table,
-                connection.execute(_WHOLE.get(table, f"from form_{table}")).to_arrow_reader(100_000),
-            )
-        begin_anew(there)
-        held.check()
+        with transaction(there):
+            row = there.execute("select count(*) from lake.scrape_run").fetchone()
+            if row and row[0] and not anew:
+                raise StoreError(f"the shared store holds {row[0]} runs already; only an empty one is filled")
+            for table in TABLES:
+                if anew:
+                    there.execute(f"delete from lake.{table}")
+                rows = connection.execute(_WHOLE.get(table, f"from form_{table}"))
+                insert(there, table, rows.to_arrow_reader(100_000))
+            begin_anew(there)
+            held.check()
+        # still in turn, so that nobody's commit is between
+        return generation(there), commit_no(there)
 
 
 # Runs and offers keep their order, by which machines number them.

@@ -123,10 +123,11 @@ def test_a_difference_is_an_error_that_names_it(world, listing, address, monkeyp
     world.refresh(listing(a=2.5, b=3))
     fill = flows.move_store.fill
 
-    def fill_badly(address: LakeAddress, connection) -> None:
-        fill(address, connection)
+    def fill_badly(address: LakeAddress, connection) -> tuple[str, int]:
+        written = fill(address, connection)
         with lake.opened(address, connection) as there:
             there.execute("update lake.price_change set amount = 9 where amount = 3")
+        return written
 
     monkeypatch.setattr(flows.move_store, "fill", fill_badly)
     with pytest.raises(StoreError, match=r"the stores differ, so keep the old one: .*price_change"):

@@ -190,8 +190,7 @@ def test_a_lake_that_was_written_anew_is_taken_from_the_start(books, an_offer, m
     other.ask("select 1")
     with books.writing() as connection:
         connection.execute("update price_change set amount = 2; update offer_current set amount = 2")
-        fill(books.home.lake, connection, anew=True)
-        follow(connection, books.home.lake)
+        follow(connection, fill(books.home.lake, connection, anew=True))
     books.run(an_offer("a", "2"))
     assert other.ask("select amount::double from price_history") == [(2.0,)]
     assert (
