@@ -29,7 +29,31 @@ LORA_RANK = 16
 # mixed precision Adam; 8-bit states, arXiv:2110.02861; the others follow from the number of states each
 # keeps
 OPTIMIZER_BYTES = {"adamw": 12.0, "adamw_8bit": 6.0, "sgd": 8.0, "adafactor": 4.0, "muon": 8.0}
-FUSED_STACKS = frozenset(["megatron", "nemo", "megatron-bridge", "maxtext", "transformer-engine", "unsloth"])
+# what a stack's name begins with, spaces, dots and hyphens aside; the longest that fits decides
+STACK_IS_FUSED = {
+    "megatron": True,
+    "megatrondeepspeed": False,
+    "nemo": True,
+    "maxtext": True,
+    "pax": True,
+    "transformerengine": True,
+    "unsloth": True,
+    "axolotl": False,
+    "colossal": False,
+    "deepspeed": False,
+    "fsdp": False,
+    "gptneox": False,
+    "internevo": False,
+    "litgpt": False,
+    "llamafactory": False,
+    "llmfoundry": False,
+    "nanotron": False,
+    "peft": False,
+    "torchtitan": False,
+    "torchtune": False,
+    "transformers": False,
+    "trl": False,
+}
 # half of a sequence is the prompt, half the answer
 USUAL_ROLLOUT_SHARE = 0.5
 # 4-bit NormalFloat with double quantisation: 4.127 bits, QLoRA, arXiv:2305.14314, section 3
@@ -238,9 +262,17 @@ def is_fused(plan: TrainingPlan) -> bool:
     leaves its whole division to us is given a tuned stack with it.
     """
     hw = plan.hardware
-    if hw.stack is not None:
-        return hw.stack.lower() in FUSED_STACKS
+    known = stack_is_fused(hw.stack)
+    if known is not None:
+        return known
     return plan.precision in ("fp8", "fp4") or (hw.virtual_pipeline or 1) > 1 or not states_division(hw)
+
+
+def stack_is_fused(name: str | None) -> bool | None:
+    """Whether a stack of that name fuses its kernels; `None` where no name is given or it is not known."""
+    letters = "".join(filter(str.isalnum, (name or "").lower()))
+    fitting = [prefix for prefix in STACK_IS_FUSED if letters.startswith(prefix)]
+    return STACK_IS_FUSED[max(fitting, key=len)] if fitting else None
 
 
 def keeps_copies(plan: TrainingPlan) -> bool:
