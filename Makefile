@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
+DEFAULT := not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser
 PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
@@ -13,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test test-all lint types contracts check accuracy calibrate bench faults browser audit docs golden wheel clean
+.PHONY: quote refresh test test-all lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -25,7 +26,13 @@ refresh: $(STAMP)
 	$(BIN)/gpuledger refresh
 
 test: $(STAMP)  ## the default suite
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not benchmark_suite and not faults and not accuracy and not browser"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "$(DEFAULT)"
+
+shared-store: $(STAMP)  ## the store's tests on DuckLake with a real PostgreSQL
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "shared_store and not faults and not benchmark_suite"
+
+documentation: $(STAMP)  ## every command that a page shows, and the notebook
+	$(BIN)/pytest -n $(WORKERS) -m documentation tests/docs
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -37,7 +44,7 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-check: lint types contracts test
+check: lint types contracts test shared-store documentation
 
 accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
 	$(BIN)/pytest -m accuracy tests/accuracy

@@ -134,7 +134,7 @@ def postgres(_postgres: Server | str, monkeypatch: pytest.MonkeyPatch) -> Server
     return _postgres
 
 
-@pytest.fixture(params=["duckdb", "ducklake"])
+@pytest.fixture(params=["duckdb", pytest.param("ducklake", marks=pytest.mark.shared_store)])
 def either_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
     """A home with its own store, and one that follows a shared one."""
     if request.param == "duckdb":

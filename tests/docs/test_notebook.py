@@ -54,7 +54,7 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.documentation
 def test_the_notebook_gives_what_is_stored_in_it(bundled_ledger: Path, tmp_path: Path):
     done = tmp_path / "done.ipynb"
     environ = {

@@ -16,6 +16,7 @@ from tests.docs.conftest import give_ledger
 from tests.docs.page_blocks import EXECUTED, PAGES, ROOT, SHOWN, Block, blocks, rewrite
 from tests.docs.reader import Reader
 
+pytestmark = pytest.mark.documentation
 IS_WRITING = os.environ.get("GPULEDGER_WRITE_DOCS") == "1"
 MOST_NOT_RUN = 5
 LEAST_STEPS = 110

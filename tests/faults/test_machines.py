@@ -12,6 +12,8 @@ from core.store.catalogue import Turn
 from tests.faults.fleet import COMMON, Fleet, refresh_once
 from tests.postgres import Server, wait_until
 
+pytestmark = pytest.mark.shared_store
+
 SECTION = "Several machines, one shared store"
 
 

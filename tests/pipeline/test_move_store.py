@@ -15,6 +15,8 @@ from flows.move_store import move_store
 from flows.pipeline import Ledger, refresh
 from flows.replay import history_of, replay
 
+pytestmark = pytest.mark.shared_store
+
 
 @pytest.fixture
 def address(postgres, tmp_path):

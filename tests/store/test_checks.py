@@ -38,7 +38,7 @@ DAMAGE = {
 }
 
 
-@pytest.fixture(scope="module", params=["duckdb", "ducklake"])
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("ducklake", marks=pytest.mark.shared_store)])
 def written(request, tmp_path_factory, books_in, an_offer):
     books = books_in(tmp_path_factory.mktemp("written"), request.param)
     books.run(an_offer("a", "2.5"), an_offer("b", "3"))

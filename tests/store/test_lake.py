@@ -22,6 +22,8 @@ from core.store.record import record
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.s3 import bucket_server
 
+pytestmark = pytest.mark.shared_store
+
 
 @pytest.fixture
 def home(postgres, tmp_path: Path):

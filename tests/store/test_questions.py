@@ -89,7 +89,7 @@ SOURCE = Source(
 )
 
 
-@pytest.fixture(scope="module", params=["duckdb", "ducklake"])
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("ducklake", marks=pytest.mark.shared_store)])
 def ledger(request, tmp_path_factory, books_in) -> Ledger:
     folder = tmp_path_factory.mktemp("questions")
     clock = lambda: NOW  # noqa: E731
