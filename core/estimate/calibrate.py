@@ -2,12 +2,14 @@
 
 Robust least squares of the logarithm of predicted over published, with the prior of each constant as a
 residual of its own, so that rows can move a constant only as far as they insist. Families weigh less than
-their rows (power -1/4), as forty sizes of one model say less than forty models.
+their rows (power -1/4), as forty sizes of one model say less than forty models. Needs scipy, a development
+dependency.
 """
 
 from __future__ import annotations
 
 import csv
+import importlib
 import math
 import os
 import sys
@@ -27,7 +29,6 @@ from core.estimate.choice import Choice, Columns, Problem, Row, choose, problem
 from core.estimate.constants import CALIBRATION_SEED, Constants, constants
 from core.estimate.device import device
 from core.estimate.layout import Layout
-from core.estimate.robust import minimised
 from core.estimate.throughput import step_time
 from core.estimate.truth import Observation
 from core.estimate.workload import demand
@@ -45,6 +46,7 @@ RESIDUAL_SCALE = 0.1
 PRIOR_WEIGHT = 0.5
 LOSS_SCALE = 0.4
 STEPS = 40
+DIFFERENCE = 1e-3
 ROUNDS = 3
 
 
@@ -96,9 +98,14 @@ def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
 
 
 def solved(
-    names: Sequence[Prior], residuals: Callable[[dict[str, float]], Array], steps: int
+    names: Sequence[Prior], residuals: Callable[[dict[str, Any]], Array], *, takes_columns: bool
 ) -> dict[str, float]:
-    """The constants that minimise `residuals(mapping)` beside their priors."""
+    """The constants that minimise `residuals(mapping)` beside their priors.
+
+    Args:
+        takes_columns: `residuals` takes a column of values per constant too, and gives a row for each: then
+            all slopes are found at once.
+    """
     centre = np.log([p.value for p in names])
     spread = np.array([p.log_spread for p in names])
     highest = np.array([min(math.log(p.upper), c + 3.0) for p, c in zip(names, centre, strict=True)])
@@ -109,8 +116,26 @@ def solved(
     def all_residuals(x: Array) -> Array:
         return np.concatenate([residuals(mapping(x)), PRIOR_WEIGHT * (x - centre) / spread])
 
+    def slopes(x: Array) -> Array:
+        moved = np.exp(x + DIFFERENCE * np.eye(len(x)))
+        columns = {p.constant: moved[:, [i]] for i, p in enumerate(names)}
+        rows = (residuals(columns) - residuals(mapping(x))) / DIFFERENCE
+        return np.concatenate([rows.T, np.diag(PRIOR_WEIGHT / spread)])
+
     lowest = centre - 3.0
-    return mapping(minimised(all_residuals, centre, lowest, highest, scale=LOSS_SCALE, steps=steps))
+    optimize: Any = importlib.import_module("scipy.optimize")
+    found = optimize.least_squares(
+        all_residuals,
+        np.clip(centre, lowest, highest),
+        bounds=(lowest, highest),
+        loss="soft_l1",
+        f_scale=LOSS_SCALE,
+        jac=slopes if takes_columns else "2-point",
+        diff_step=DIFFERENCE,
+        ftol=1e-4,
+        max_nfev=STEPS,
+    )
+    return mapping(found.x)
 
 
 def flat(columns: Columns) -> Columns:
@@ -172,11 +197,11 @@ class Throughput:
         for _ in range(ROUNDS):
             layout = choose(part, k).layout
 
-            def residuals(values: dict[str, float], k: Constants = k, layout: Layout = layout) -> Array:
+            def residuals(values: dict[str, Any], k: Constants = k, layout: Layout = layout) -> Array:
                 seconds = step_time(workload, layout, rates, replace(k, **values)).total
                 return (expected - np.log(seconds)) * weights
 
-            k = replace(k, **solved(names, residuals, STEPS))
+            k = replace(k, **solved(names, residuals, takes_columns=True))
         return k
 
     def with_overhead(self, k: Constants, index: NDArray[np.intp]) -> Constants:
@@ -249,14 +274,14 @@ class Peaks:
         exact = use & self.is_measured & ~self.is_loose
         bound = use & ~self.is_measured
 
-        def residuals(values: dict[str, float]) -> Array:
+        def residuals(values: dict[str, Any]) -> Array:
             total = self.predicted(replace(k, **values))
             peaks = np.where(exact, np.log(total / np.where(exact, self.peak, 1.0)), 0.0) * self.weights * 8.0
             over = np.maximum(np.log(total / (0.97 * self.limit)), 0.0) * (bound & self.fits)
             under = np.maximum(np.log(self.limit / total), 0.0) * (bound & ~self.fits)
             return np.concatenate([peaks, 3.0 * over, 3.0 * under])
 
-        return replace(k, **solved(priors("memory"), residuals, STEPS))
+        return replace(k, **solved(priors("memory"), residuals, takes_columns=False))
 
 
 def errors(predicted: Array, observed: Array) -> str:
