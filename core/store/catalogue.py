@@ -6,7 +6,6 @@ ends: `flock` for several machines.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Generator
@@ -166,6 +165,9 @@ def _first_line(error: duckdb.Error) -> str:
 
 
 def _key(address: LakeAddress, name: str) -> int:
+    # every command loads this module, hardly any takes a turn: hashlib costs 3 ms
+    import hashlib
+
     digest = hashlib.sha256(f"gpuledger/{address.schema}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
