@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -139,7 +140,7 @@ def allow(home: Path, *, writable: bool) -> None:
         path.chmod(0o777 if path.is_dir() else 0o666)
     for parent in home.parents:
         with suppress(OSError):
-            if str(parent).startswith("/tmp/pytest"):
+            if parent.is_relative_to(gettempdir()) and parent != Path(gettempdir()):
                 parent.chmod(0o755)
 
 

@@ -19,28 +19,8 @@ from app.rest.application import create_app
 from app.rest.gate import GateSettings
 from tests.interface.server.conftest import serving
 from tests.interface.server.large_ledger import NOW
+from tests.interface.server.support_bot import PLAN, TOML
 
-PLAN = {
-    "name": "support-bot",
-    "method": "qlora",
-    "model": "llama-2-7b",
-    "dataset_tokens": 2e7,
-    "epochs": 3,
-    "sequence_length": 2048,
-    "costs": {"people_usd": 250, "failed_run_factor": 1.2},
-}
-TOML = """
-name = "support-bot"
-method = "qlora"
-model = "llama-2-7b"
-dataset_tokens = 2e7
-epochs = 3
-sequence_length = 2048
-
-[costs]
-people_usd = 250
-failed_run_factor = 1.2
-"""
 OVERRIDES = """
 [[discount]]
 provider = "aws"

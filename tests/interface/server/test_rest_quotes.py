@@ -7,27 +7,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-PLAN = {
-    "name": "support-bot",
-    "method": "qlora",
-    "model": "llama-2-7b",
-    "dataset_tokens": 2e7,
-    "epochs": 3,
-    "sequence_length": 2048,
-    "costs": {"people_usd": 250, "failed_run_factor": 1.2},
-}
-TOML = """
-name = "support-bot"
-method = "qlora"
-model = "llama-2-7b"
-dataset_tokens = 2e7
-epochs = 3
-sequence_length = 2048
-
-[costs]
-people_usd = 250
-failed_run_factor = 1.2
-"""
+from tests.interface.server.support_bot import PLAN, TOML
 
 
 def essence(content):
