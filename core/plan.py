@@ -107,6 +107,8 @@ class Hardware(Section):
     context_parallel: Count | None = None
     expert_parallel: Count | None = None
     sharding: Sharding | None = None
+    sharding_gpus: Count | None = None
+    """GPUs that hold one copy of what is sharded; more of them hold further copies (HSDP)."""
     stack: str | None = None
     mfu: PositiveShare | None = None
     offload: Literal["none", "optimizer"] | None = None
@@ -185,6 +187,8 @@ class TrainingPlan(Section):
     cached_reference: bool | None = None
     """DPO with log-probabilities of the reference computed once beforehand."""
     teacher_parameters: Amount | None = None
+    evaluation_tokens_share: AmountOrZero | None = None
+    """Tokens evaluated, forward only, per trained token."""
     rollout_tokens_share: Share | None = None
     """PPO and GRPO: share of the trained tokens that the policy generates; the rest is prompt."""
     architecture: ArchitectureKeys = ArchitectureKeys()

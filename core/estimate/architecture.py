@@ -82,6 +82,16 @@ class Architecture:
         return self.value_head_size if self.kv_lora_rank else self.head_size
 
     @property
+    def attention_width(self) -> int:
+        """Elements per token of queries, keys, values and their weighted sum; of latent attention also what they
+        are expanded from.
+        """
+        if not self.kv_lora_rank:
+            return self.head_size * (2 * self.attention_heads + 2 * self.kv_heads)
+        latent = self.query_lora_rank + self.kv_lora_rank + self.rope_head_size
+        return latent + self.attention_heads * (2 * self.query_key_size + 2 * self.value_size)
+
+    @property
     def ffn_matrices(self) -> int:
         return 3 if self.gated_ffn else 2
 

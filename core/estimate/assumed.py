@@ -10,7 +10,8 @@ import math
 from core.estimate.constants import Constants
 from core.estimate.device import network_bytes_per_second, precision_on
 from core.estimate.layout import Layout, states_division
-from core.estimate.workload import Demand, stack_is_fused
+from core.estimate.stack import named_stack, stack_of
+from core.estimate.workload import Demand
 from core.gpu import GPU
 
 
@@ -26,8 +27,8 @@ def assumed(need: Demand, at: Layout, gpu: GPU, gpus: int, gpus_per_node: int) -
     if gpus > gpus_per_node and hw.network_gbit_per_second is None:
         rate = network_bytes_per_second(plan, gpu) * 8 / 1e9
         out.append(f"hardware.network_gbit_per_second: {rate:g} (not given, usual for {gpu.architecture})")
-    if stack_is_fused(hw.stack) is None:
-        kernels = "fused" if need.workload.is_fused else "eager"
+    if named_stack(hw.stack) is None:
+        kernels = stack_of(plan).kernels
         said = "not given" if hw.stack is None else f"{hw.stack} is not known"
         out.append(f"hardware.stack: {kernels} kernels ({said})")
     layout = at.describe(float(need.workload.global_batch_tokens), float(need.workload.sequence_length))

@@ -26,10 +26,13 @@ class Constants:
     recompute_weight: float
     attention_efficiency: float
     softmax_bytes: float
+    tuned_softmax_share: float
     elementwise_bytes: float
     fused_share: float
+    eager_factor: float
     cast_bytes: float
-    routing_passes: float
+    routing_bytes: float
+    expert_launches: float
     expert_imbalance: float
     layer_seconds: float
     collective_efficiency: float
@@ -40,7 +43,7 @@ class Constants:
     overlapped_share: float
     overlap: float
     hop_seconds: float
-    bucket_collectives: float
+    share_broadcast_seconds: float
     straggler_share: float
     step_seconds: float
     dequantisation: float

@@ -63,7 +63,7 @@ def activation_bytes_per_token(w: Workload, at: Layout) -> Any:
     activation, 4 f. With FP8 the inputs of matrices are kept in one byte. In 32 bits all is twice that.
     """
     d, f = w.hidden_size, w.ffn_active_size
-    gated = where(w.is_quantised > 0, 5.0, where(w.is_fused > 0, 6.0, 8.0))
+    gated = where(w.is_quantised > 0, 5.0, where(w.is_tuned > 0, 6.0, 8.0))
     plain = where(w.is_quantised > 0, 3.0, 4.0)
     streams = where(w.is_quantised > 0, 10.0, 12.0)
     kept = streams * d + 2.0 * w.kv_size + where(w.ffn_matrices > 2, gated, plain) * f
@@ -101,8 +101,9 @@ def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
 def states(w: Workload, at: Layout, k: Constants) -> Memory:
     """Everything that does not depend on the micro-batch or on recomputation; activations are 0."""
     dense, routed = parameters_per_gpu(w, at)
-    dense_group = at.data_parallel * at.context_parallel
+    dense_group = minimum(at.data_parallel * at.context_parallel, w.sharding_gpus)
     routed_group = maximum(at.gpus * routed / maximum(w.routed_parameters, 1.0), 1.0)
+    routed_group = minimum(routed_group, w.sharding_gpus)
     held = dense + routed
     sharded = dense / dense_group + routed / routed_group
     trained = w.trained_parameters / w.parameters

@@ -112,6 +112,64 @@ def decoding_seconds(w: Workload, at: Layout, device: Device) -> Any:
     return w.rollout_share * w.sequence_length * read / device.memory_bytes_per_second
 
 
+def elementwise_bytes_per_token(w: Workload, at: Layout, device: Device, k: Constants) -> Any:
+    """Memory traffic of one layer beside its matrix multiplies, before it is divided by tensor parallelism.
+
+    Per element of the widths that a token passes through: four streams of the hidden size (two norms, two
+    residual sums), queries, keys, values and their sum, and the feed-forward.
+    """
+    t, full = at.tensor_parallel, maximum(at.recomputation - 1.0, 0.0)
+    kernels = where(w.is_tuned > 0, k.fused_share, where(w.is_eager > 0, k.eager_factor, 1.0))
+    widths = w.hidden_size * UNSPLIT_STREAMS + w.attention_width + w.ffn_active_size * w.ffn_matrices
+    unsplit = where(w.is_tuned > 0, 0.0, UNSPLIT_STREAMS) * w.hidden_size * (t - 1.0)
+    out = k.elementwise_bytes * kernels * (widths + unsplit) * (1.0 + full / 3.0)
+    # copies of every token for its experts, there and back
+    routed = where(w.experts > 1, w.experts_per_token * w.hidden_size, 0.0)
+    out = out + k.routing_bytes * routed + device.is_quantised * k.cast_bytes * (widths + 2.0 * routed)
+    # adapters are small operations of their own; half of what they read or write is not split
+    out = out + k.elementwise_bytes * w.adapted_width * (1.0 + t) / 2.0
+    return out + LOGIT_BYTES * w.vocabulary_size / w.layers
+
+
+def data_parallel_seconds(
+    w: Workload, at: Layout, device: Device, k: Constants, *, held: Any, micro_batches: Any, hiding: Any
+) -> Any:
+    """Exposed traffic of gradients and weights in one step.
+
+    States are reduced and gathered within the GPUs that share one copy, with ZeRO-3 for every micro-batch, and
+    summed over the copies once (MiCS, arXiv:2205.00119, section 3.4).
+
+    Args:
+        held: parameters of one GPU, unsharded.
+        hiding: seconds of work of one micro-batch.
+    """
+    t, layers = at.tensor_parallel, w.layers / at.pipeline_parallel
+    trained = w.trained_parameters / w.parameters
+    group = at.data_parallel * at.context_parallel
+    shared = minimum(w.sharding_gpus, group)
+    copies = group / shared
+    inside = group_bandwidth(shared, t, at, device, k)
+    between = group_bandwidth(copies, t * shared, at, device, k)
+    # tuned stacks reduce gradients in 16 bits whatever they accumulate in
+    reduced = where(w.is_tuned > 0, minimum(w.gradient_bytes, 2.0), w.gradient_bytes) * trained
+    gathered = where(at.sharding >= 1, w.weight_bytes * trained, reduced)
+    summed = 2.0 * reduced * held / shared * (copies - 1.0) / copies / between
+    ring = held * (shared - 1.0) / shared / inside
+    sharded = at.sharding >= 3
+    latency = where(group * t > at.gpus_per_node, layers * shared * k.hop_seconds, 0.0)
+    each = (2.0 * w.weight_bytes + reduced) * ring + SHARDED_COLLECTIVES * latency
+    each = where(sharded, micro_batches * _shown(each, hiding, k), 0.0)
+    last = _shown(where(sharded, 0.0, (reduced + gathered) * ring) + summed, hiding, k)
+    last = last + where(sharded, 0.0, 2.0 * trained * latency)
+    in_turn = (w.broadcasts_shares > 0) & (at.sharding == 1) & (latency > 0)
+    return each + last + where(in_turn, shared * k.share_broadcast_seconds, 0.0)
+
+
+def _shown(moved: Any, hiding: Any, k: Constants) -> Any:
+    """Work hides traffic, but a share of it always shows: the first gather, the last bucket, contention."""
+    return maximum(moved - hiding, (1.0 - k.overlap) * moved)
+
+
 def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime:
     """Seconds of one step of `global_batch_tokens`."""
     t, p, c, e = at.tensor_parallel, at.pipeline_parallel, at.context_parallel, at.expert_parallel
@@ -143,30 +201,25 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     gemm = per_step * gemm_cost / gemm_rate * waiting * (1.0 + w.is_dequantised * k.dequantisation)
 
     # attention core: matrix units for the products, and the softmax that keeps pace with the memory system
-    # only
+    # only, for which tuned stacks have later kernels
     repeats = full + selective * (w.flash_attention < 1)
     attention_flops = w.attention_flops * (1.0 + w.attention_backward + repeats) / (t * p)
     attention_seconds = 1.0 / (device.half_flops_per_second * k.attention_efficiency)
-    attention_seconds = attention_seconds + k.softmax_bytes / device.memory_bytes_per_second
+    softmax_bytes = k.softmax_bytes * where(w.is_tuned > 0, k.tuned_softmax_share, 1.0)
+    attention_seconds = attention_seconds + softmax_bytes / device.memory_bytes_per_second
     attention = per_step * attention_flops * attention_seconds
 
     # memory-bound work
-    fused = where(w.is_fused > 0, k.fused_share, 1.0)
-    routed = where(moe, w.experts_per_token * w.hidden_size * k.routing_passes, 0.0)
-    widths = w.hidden_size * 8.0 + w.ffn_active_size * w.ffn_matrices + routed
-    unsplit = where(w.is_fused > 0, 0.0, UNSPLIT_STREAMS) * w.hidden_size * (t - 1.0)
-    traffic = k.elementwise_bytes * fused * (widths + unsplit) * (1.0 + full / 3.0)
-    traffic = traffic + device.is_quantised * k.cast_bytes * widths
-    logits = LOGIT_BYTES * w.vocabulary_size / w.layers
-    elementwise = per_step * stage_layers * (traffic + logits) / (t * device.memory_bytes_per_second)
+    traffic = elementwise_bytes_per_token(w, at, device, k)
+    elementwise = per_step * stage_layers * traffic / (t * device.memory_bytes_per_second)
     launches = micro_batches * stage_layers * k.layer_seconds * (1.0 + full / 3.0)
-    launches = launches * where(moe, 2.0, 1.0)
+    launches = launches * (1.0 + where(moe, k.expert_launches, 0.0))
 
     # tensor parallelism
     inside = group_bandwidth(t, 1.0, at, device, k)
     collectives = TENSOR_COLLECTIVES + 2.0 * full
     exchanged = collectives * 2.0 * 2.0 * w.hidden_size * (t - 1.0) / t
-    exposed = where(w.is_fused > 0, k.overlapped_share, 1.0)
+    exposed = where(w.is_tuned > 0, k.overlapped_share, 1.0)
     tensor = per_step * stage_layers * exchanged / inside * k.tensor_exposed * exposed
     tensor = tensor + where(t > 1, micro_batches * stage_layers * collectives * t * k.hop_seconds, 0.0)
 
@@ -198,30 +251,13 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
         products = per_step * w.rollout_share * (w.body_flops + w.head_flops) / (t * p * gemm_rate)
         generation = maximum(decoding_seconds(w, at, device) - products, 0.0)
 
-    # data parallelism
-    dense, routed = parameters_per_gpu(w, at)
-    trained = w.trained_parameters / w.parameters
-    group = dp * c
-    bandwidth = group_bandwidth(group, t, at, device, k)
-    held, ring = dense + routed, (group - 1.0) / group
-    sharded = at.sharding >= 3
-    # tuned stacks reduce gradients in 16 bits whatever they accumulate in
-    reduced = where(w.is_fused > 0, minimum(w.gradient_bytes, 2.0), w.gradient_bytes) * trained
-    gathered = where(at.sharding >= 1, w.weight_bytes * trained, reduced)
-    at_end = (reduced + gathered) * held * ring / bandwidth
-    each = (2.0 * w.weight_bytes + reduced) * held * ring / bandwidth
-    # work of one pass hides traffic, but a share of it always shows: the first gather, the last bucket,
-    # contention
+    held = sum(parameters_per_gpu(w, at))
     hiding = (gemm + attention + elementwise) / micro_batches
-    moved = where(sharded, each, at_end)
-    shown = maximum(moved - hiding, (1.0 - k.overlap) * moved)
-    data = where(sharded, micro_batches, 1.0) * shown
-    calls = where(sharded, SHARDED_COLLECTIVES * micro_batches, k.bucket_collectives * trained) * stage_layers
-    across = group * t > at.gpus_per_node
-    data = data + where(across, calls * group * k.hop_seconds, 0.0)
+    data = data_parallel_seconds(w, at, device, k, held=held, micro_batches=micro_batches, hiding=hiding)
 
+    trained = w.trained_parameters / w.parameters
     state = held * trained * (w.optimizer_bytes + w.gradient_bytes + 2.0) * 2.0
-    share = where(at.sharding >= 1, group, 1.0)
+    share = where(at.sharding >= 1, minimum(dp * c, w.sharding_gpus), 1.0)
     optimizer = state / share / device.memory_bytes_per_second
     # gradients go to the host, weights come back, and its memory is read and written in between
     optimizer = optimizer + w.is_offloaded * state / share / device.host_bytes_per_second

@@ -1,8 +1,9 @@
 """Published runs and benchmarks as plans with their outcome: what the constants are fitted on and scored
 against.
 
-A row becomes the plan that its own columns state and nothing else: no look-up by the model's name. Rows whose
-GPU, tokens or outcome are missing are no observation.
+A row becomes the plan that its own columns state. Only a mixture of experts is looked up by its name, where we
+have a preset of it, as the columns do not give its experts. Rows whose GPU, tokens or outcome are missing are no
+observation.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.estimate import truth_stated
 from core.plan import TrainingPlan, plan_from_mapping
 
 Row = Mapping[str, str]
@@ -163,6 +165,7 @@ def training_run(row: Row) -> Observation | None:
     observed = number(row["gpu_hours"] if whole else row["reported_tokens_per_sec"])
     gpu_id, method = gpu_id_of(row["gpu"], row["gpu_memory_gb"]), METHODS.get(row["method"])
     tokens = number(row["tokens"])
+    preset = truth_stated.expert_preset(row)
     shape = architecture(row)
     if (
         observed is None
@@ -176,7 +179,7 @@ def training_run(row: Row) -> Observation | None:
     precision = "fp8" if row["precision"] in FP8 else PRECISIONS.get(row["precision"])
     if precision is None:
         return None
-    hardware = degrees(row["parallelism"])
+    hardware = degrees(row["parallelism"]) | truth_stated.stated(row)
     if hardware.get("expert_parallel", 1) > 1 and "active_parameters" not in shape:
         # a mixture of experts whose counts are not given
         return None
@@ -191,12 +194,14 @@ def training_run(row: Row) -> Observation | None:
         {
             "name": row["run_id"],
             "method": method,
+            "model": preset,
+            "lora_targets": truth_stated.lora_targets(row),
             "training_tokens": tokens if whole else None,
             "sequence_length": int(number(row["seq_len"]) or 0) or None,
             "global_batch_tokens": number(row["global_batch_tokens"]),
             "precision": precision,
             "activation_recomputation": recomputation,
-            "architecture": shape,
+            "architecture": {} if preset else shape,
             "hardware": hardware,
         }
     )
@@ -215,7 +220,10 @@ def training_run(row: Row) -> Observation | None:
 
 def llm_foundry(row: Row) -> Observation | None:
     """A row of llm_foundry_bench.csv: MPT models under FSDP."""
-    hardware = {"sharding": "zero2" if row["sharding"] == "SHARD_GRAD_OP" else "zero3"}
+    hardware = {
+        "sharding": "zero2" if row["sharding"] == "SHARD_GRAD_OP" else "zero3",
+        "stack": "llm-foundry",
+    }
     shape = architecture({**row, "params_total": row["params"]})
     plan = plan_of(
         {

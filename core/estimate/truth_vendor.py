@@ -32,10 +32,27 @@ MLPERF_SHAPES: Mapping[str, dict[str, Any]] = {
 
 # the benchmark's reference code, which some submissions run as it is: Transformers under DeepSpeed (mlcommons/
 # training, llama2_70b_lora/README.md)
-REFERENCE_IMPLEMENTATION: Mapping[str, Any] = {
-    "activation_recomputation": "full",
-    "hardware": {"sharding": "zero3", "stack": "deepspeed"},
+REFERENCE_HARDWARE: Mapping[str, Any] = {"sharding": "zero3", "stack": "deepspeed"}
+
+
+# by the benchmarks' rules, evaluation follows every so many training sequences (mlcommons/training, README.md of
+# each; NVIDIA's configurations of v4.0 leave out the first three of the fine-tuning): sequences trained on between
+# two, tokens of one evaluation, evaluations left out. GPT-3's are 24,567 documents of C4, which has 427 tokens a
+# document (Dodge et al., arXiv:2104.08758: 156 billion in 365 million)
+EVALUATIONS: Mapping[str, tuple[float, float, float]] = {
+    "gpt3": (24_576.0, 24_567.0 * 427.0, 0.0),
+    "llama2_70b_lora": (384.0, 173.0 * 8192.0, 3.0),
 }
+# of one GPU, where the column `interconnect` states the network of a node of eight
+NODE_NETWORKS = {"2x 400Gbe Ethernet": 100.0, "2 x 200Gbe Ethernet": 50.0}
+
+
+def evaluation_tokens_share(row: Row) -> float:
+    """Tokens evaluated per trained token of a submission."""
+    every, tokens, left_out = EVALUATIONS[row["benchmark"]]
+    trained = float(row["tokens_median"])
+    evaluations = trained / (every * int(row["seq_len"]))
+    return max(evaluations - left_out, 1.0) * tokens / trained
 
 
 def _is_reference(row: Row) -> bool:
@@ -66,17 +83,21 @@ def mlperf(row: Row) -> Observation | None:
     if gpu_id is None or row["benchmark"] not in MLPERF_SHAPES or not row["tokens_per_s_median"]:
         return None
     lora = row["benchmark"].endswith("lora")
+    is_reference = _is_reference(row)
+    hardware: Mapping[str, Any] = REFERENCE_HARDWARE if is_reference else {}
     plan = plan_of(
         {
             "name": row["run_id"],
             "method": "lora" if lora else "pretrain",
             "lora_rank": 16 if lora else None,
             "lora_targets": "attention" if lora else None,
+            "evaluation_tokens_share": evaluation_tokens_share(row),
+            "activation_recomputation": "full" if is_reference else None,
             "sequence_length": int(row["seq_len"]),
             "global_batch_tokens": float(row["global_batch_size"]) * float(row["seq_len"]),
             "precision": _mlperf_precision(row, gpu_id),
             "architecture": MLPERF_SHAPES[row["benchmark"]],
-            **(REFERENCE_IMPLEMENTATION if _is_reference(row) else {}),
+            "hardware": {**hardware, "network_gbit_per_second": NODE_NETWORKS.get(row["interconnect"])},
         }
     )
     return Observation(
@@ -121,7 +142,8 @@ def megatron_bridge(row: Row) -> Observation | None:
             "sequence_length": sequence_length,
             "global_batch_tokens": float(row["gbs"]) * sequence_length,
             "precision": BRIDGE_PRECISIONS.get(row["precision"], "fp8"),
-            "hardware": {name: int(value) for name, value in degrees.items() if value},
+            "hardware": {"stack": "megatron-bridge"}
+            | {name: int(value) for name, value in degrees.items() if value},
         }
     )
     return Observation(

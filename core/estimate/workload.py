@@ -6,6 +6,7 @@ A `Workload` holds one plan; its fields may also be arrays of many plans, as all
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from core.errors import InvalidPlanError
 from core.estimate.architecture import Architecture, resolve
 from core.estimate.flops import forward_flops
-from core.estimate.layout import states_division
+from core.estimate.stack import stack_of
 from core.plan import TrainingPlan
 
 # tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M
@@ -29,31 +30,6 @@ LORA_RANK = 16
 # mixed precision Adam; 8-bit states, arXiv:2110.02861; the others follow from the number of states each
 # keeps
 OPTIMIZER_BYTES = {"adamw": 12.0, "adamw_8bit": 6.0, "sgd": 8.0, "adafactor": 4.0, "muon": 8.0}
-# what a stack's name begins with, spaces, dots and hyphens aside; the longest that fits decides
-STACK_IS_FUSED = {
-    "megatron": True,
-    "megatrondeepspeed": False,
-    "nemo": True,
-    "maxtext": True,
-    "pax": True,
-    "transformerengine": True,
-    "unsloth": True,
-    "axolotl": False,
-    "colossal": False,
-    "deepspeed": False,
-    "fsdp": False,
-    "gptneox": False,
-    "internevo": False,
-    "litgpt": False,
-    "llamafactory": False,
-    "llmfoundry": False,
-    "nanotron": False,
-    "peft": False,
-    "torchtitan": False,
-    "torchtune": False,
-    "transformers": False,
-    "trl": False,
-}
 # half of a sequence is the prompt, half the answer
 USUAL_ROLLOUT_SHARE = 0.5
 # 4-bit NormalFloat with double quantisation: 4.127 bits, QLoRA, arXiv:2305.14314, section 3
@@ -70,6 +46,7 @@ class Workload:
     layers: Any
     hidden_size: Any
     kv_size: Any
+    attention_width: Any
     ffn_active_size: Any
     ffn_matrices: Any
     attention_heads: Any
@@ -95,8 +72,14 @@ class Workload:
     optimizer_bytes: Any
     is_dequantised: Any
     is_adapted: Any
+    adapted_width: Any
+    """Inputs and outputs of the matrices of one layer that have adapters."""
     flash_attention: Any
-    is_fused: Any
+    is_tuned: Any
+    is_eager: Any
+    broadcasts_shares: Any
+    sharding_gpus: Any
+    """Over which one copy of a sharded state is spread at most."""
     is_quantised: Any
     keeps_copies: Any
     is_offloaded: Any
@@ -166,7 +149,12 @@ def demand(plan: TrainingPlan) -> Demand:
 
 def lora_parameters(plan: TrainingPlan, architecture: Architecture) -> float:
     """Rank times (inputs + outputs) of every adapted matrix (LoRA, arXiv:2106.09685, section 4.1)."""
-    rank, d = plan.lora_rank or LORA_RANK, architecture.hidden_size
+    return (plan.lora_rank or LORA_RANK) * architecture.layers * adapted_width(plan, architecture)
+
+
+def adapted_width(plan: TrainingPlan, architecture: Architecture) -> float:
+    """Inputs and outputs of all adapted matrices of one layer."""
+    d = architecture.hidden_size
     query = architecture.head_size * architecture.attention_heads
     value = architecture.head_size * architecture.kv_heads
     attention = {"query_value": (d + query) + (d + value)}
@@ -175,7 +163,7 @@ def lora_parameters(plan: TrainingPlan, architecture: Architecture) -> float:
         d + (architecture.ffn_hidden_size or architecture.expert_ffn_hidden_size)
     )
     attention["all_linear"] = attention["attention"] + ffn
-    return float(rank * architecture.layers * attention[plan.lora_targets or "all_linear"])
+    return float(attention[plan.lora_targets or "all_linear"])
 
 
 def _workload(
@@ -203,6 +191,7 @@ def _workload(
         # prepare_model_for_kbit_training)
         kept = a.embedding_parameters + (0 if a.tied_embeddings else a.head_parameters)
         weight_bytes = NF4_BYTES + (4.0 - NF4_BYTES) * min(1.0, kept / a.parameters)
+    software = stack_of(plan)
     attention_backward = 2.0 if not plan.frozen_layers_share else 2.0 * (1 - plan.frozen_layers_share)
     return Workload(
         tokens=tokens,
@@ -211,6 +200,7 @@ def _workload(
         layers=float(a.all_layers),
         hidden_size=float(a.hidden_size),
         kv_size=float(a.kv_lora_rank + a.rope_head_size if a.kv_lora_rank else 2 * a.kv_heads * a.head_size),
+        attention_width=float(a.attention_width),
         ffn_active_size=float(_active_ffn(a)),
         ffn_matrices=float(a.ffn_matrices),
         attention_heads=float(a.attention_heads),
@@ -234,9 +224,13 @@ def _workload(
         gradient_bytes=gradient_bytes(plan),
         optimizer_bytes=OPTIMIZER_BYTES[plan.optimizer] - (4.0 if weight_bytes == 4.0 else 0.0),
         is_adapted=float(adapters),
+        adapted_width=adapted_width(plan, a) if adapters else 0.0,
         is_dequantised=float(plan.method == "qlora"),
         flash_attention=float(plan.flash_attention is not False),
-        is_fused=float(is_fused(plan)),
+        is_tuned=float(software.kernels == "tuned"),
+        is_eager=float(software.kernels == "eager"),
+        broadcasts_shares=float(software.broadcasts_shares),
+        sharding_gpus=float(plan.hardware.sharding_gpus or math.inf),
         is_quantised=float(plan.precision in ("fp8", "fp4")),
         keeps_copies=float(keeps_copies(plan)),
         is_offloaded=float(plan.hardware.offload == "optimizer"),
@@ -252,27 +246,6 @@ def gradient_bytes(plan: TrainingPlan) -> float:
     if plan.precision in ("fp32", "tf32"):
         return 4.0
     return 4.0 if plan.method in ("pretrain", "distillation") and plan.precision != "fp16" else 2.0
-
-
-def is_fused(plan: TrainingPlan) -> bool:
-    """Whether elementwise work is fused into few kernels: the stack says so, or what the plan uses implies
-    it.
-
-    FP8 and FP4 need Transformer Engine, virtual pipelines come with Megatron's kernels, and a plan that
-    leaves its whole division to us is given a tuned stack with it.
-    """
-    hw = plan.hardware
-    known = stack_is_fused(hw.stack)
-    if known is not None:
-        return known
-    return plan.precision in ("fp8", "fp4") or (hw.virtual_pipeline or 1) > 1 or not states_division(hw)
-
-
-def stack_is_fused(name: str | None) -> bool | None:
-    """Whether a stack of that name fuses its kernels; `None` where no name is given or it is not known."""
-    letters = "".join(filter(str.isalnum, (name or "").lower()))
-    fitting = [prefix for prefix in STACK_IS_FUSED if letters.startswith(prefix)]
-    return STACK_IS_FUSED[max(fitting, key=len)] if fitting else None
 
 
 def keeps_copies(plan: TrainingPlan) -> bool:
@@ -294,7 +267,12 @@ def _active_ffn(a: Architecture) -> float:
 
 
 def _other_forward(plan: TrainingPlan, forward: float) -> float:
-    """FLOPs per trained token in networks that are not trained: reference, teacher, rollouts."""
+    """FLOPs per trained token that train nothing: evaluation, and networks beside the trained one."""
+    return forward * (plan.evaluation_tokens_share or 0.0) + _beside(plan, forward)
+
+
+def _beside(plan: TrainingPlan, forward: float) -> float:
+    """FLOPs per trained token of reference, teacher, critic and rollouts."""
     if plan.method == "dpo":
         return 0.0 if plan.cached_reference else forward
     if plan.method == "distillation":

@@ -139,7 +139,7 @@ def test_pods_are_not_joined_and_whole_nodes_are():
     parts = offer("0.90", gpu_count=2, provider="lambda")
     counts = {
         (q.purchase.offer.provider, q.purchase.option.instances)
-        for deadline in (None, 30.0)
+        for deadline in (None, 12.0)
         for q in ask(pretraining(), [pods, nodes, parts], deadline_hours=deadline, limit=9).quotes
     }
     assert all(count == 1 for provider, count in counts if provider != "coreweave")

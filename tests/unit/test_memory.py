@@ -49,6 +49,12 @@ def test_each_stage_of_zero_divides_one_more_state() -> None:
     assert three.weights == pytest.approx(none.weights / 8)
 
 
+def test_states_are_divided_among_the_gpus_that_share_a_copy() -> None:
+    whole, halves = (memory(hardware={"sharding": "zero3", **more}) for more in ({}, {"sharding_gpus": 4}))
+    assert halves.weights == pytest.approx(2 * whole.weights)
+    assert halves.optimizer == pytest.approx(2 * whole.optimizer)
+
+
 def test_tensor_and_pipeline_parallelism_divide_the_weights() -> None:
     whole = memory(hardware={"sharding": "zero1"})
     assert memory(hardware={"tensor_parallel": 2}).weights == pytest.approx(whole.weights / 2)

@@ -10,6 +10,7 @@ from core.estimate.calibrate import row_of
 from core.estimate.choice import choose, problem
 from core.estimate.constants import constants
 from core.estimate.estimate import estimate
+from core.estimate.workload import demand
 from core.gpu import gpu
 from core.plan import TrainingPlan, plan_from_mapping
 
@@ -107,3 +108,43 @@ def test_rollouts_decoded_together_share_the_reading_of_weights() -> None:
         for n in (128, 1024)
     )
     assert many < few
+
+
+def test_evaluation_costs_a_forward_pass_per_token() -> None:
+    """A third of forward and backward, for as many evaluated tokens as trained ones."""
+    without, with_ = parts(plan(), 64), parts(plan(evaluation_tokens_share=1.0), 64)
+    assert with_["gemm"] / without["gemm"] == pytest.approx(4 / 3, rel=0.03)
+
+
+def test_copies_of_sharded_states_keep_gathers_inside_their_groups() -> None:
+    """On a slow network a group of one node only sums its share of the gradients with the other nodes."""
+    slow = {"network_gbit_per_second": 10}
+    whole, groups = (parts(plan({**slow, **more}), 64) for more in ({}, {"sharding_gpus": 8}))
+    assert groups["data_parallel"] < whole["data_parallel"] / 2
+    assert parts(plan({"sharding_gpus": 64}), 64) == parts(plan(), 64)
+
+
+def test_shares_sent_in_turn_take_longer_the_more_gpus_there_are() -> None:
+    few, many = (
+        parts(plan({"sharding": "zero1", "stack": "internevo"}), n)["data_parallel"]
+        - parts(plan({"sharding": "zero1", "stack": "torchtitan"}), n)["data_parallel"]
+        for n in (64, 512)
+    )
+    assert many == pytest.approx(8 * few)
+
+
+def test_adapters_on_more_matrices_move_more_memory() -> None:
+    adapted = {"method": "lora", "global_batch_tokens": 262144}
+    attention, everything = (
+        parts(plan(lora_targets=targets, **adapted), 8)["elementwise"]
+        for targets in ("attention", "all_linear")
+    )
+    assert attention < everything
+
+
+def test_latent_attention_moves_more_than_its_cache_is_wide() -> None:
+    """DeepSeek-V3: 128 heads of 192 for queries and keys and of 128 for values, and what they are expanded from."""
+    architecture = demand(plan_from_mapping({"model": "deepseek-v3", "training_tokens": 1e9})).architecture
+    assert architecture.attention_width == 128 * 2 * (192 + 128) + 1536 + 512 + 64
+    dense = demand(plan()).architecture
+    assert dense.attention_width == 4 * dense.hidden_size

@@ -1,0 +1,79 @@
+"""What training software does for speed, by its name.
+
+Three levels of kernels: `eager` runs every small operation by itself, as networks written for inference do;
+`plain` fuses the common ones and computes attention blockwise; `tuned` also overlaps the traffic of tensor and
+expert parallelism with multiplies and reduces gradients in 16 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from core.estimate.layout import states_division
+from core.plan import TrainingPlan
+
+Kernels = Literal["eager", "plain", "tuned"]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One software. `broadcasts_shares`: with ZeRO-1 every GPU sends its updated share in turn, not all at once."""
+
+    kernels: Kernels
+    broadcasts_shares: bool = False
+
+
+# what a name begins with, spaces, dots and hyphens aside; the longest that fits decides
+STACKS: Mapping[str, Stack] = {
+    "axolotl": Stack("eager"),
+    "colossal": Stack("eager"),
+    "deepspeed": Stack("eager"),
+    "eager": Stack("eager"),
+    "fmsfsdp": Stack("plain"),
+    "fsdp": Stack("plain"),
+    "gptneox": Stack("plain"),
+    "internevo": Stack("plain", broadcasts_shares=True),
+    "litgpt": Stack("plain"),
+    "llamafactory": Stack("eager"),
+    "llmc": Stack("tuned"),
+    "llmfoundry": Stack("plain"),
+    "maxtext": Stack("tuned"),
+    "megascale": Stack("tuned"),
+    "megatron": Stack("tuned"),
+    "megatrondeepspeed": Stack("plain"),
+    # releases of 2019 to 2022, before Transformer Engine; NeMo was called NeMo Megatron then
+    "megatronlmv": Stack("plain"),
+    "nanotron": Stack("plain", broadcasts_shares=True),
+    "nemo": Stack("tuned"),
+    "nemomegatron": Stack("plain"),
+    "pax": Stack("tuned"),
+    "peft": Stack("eager"),
+    "torchtitan": Stack("plain"),
+    "transformerengine": Stack("tuned"),
+    "transformers": Stack("eager"),
+    "trl": Stack("eager"),
+    "unsloth": Stack("tuned"),
+}
+
+
+def named_stack(name: str | None) -> Stack | None:
+    """The software of that name; `None` where no name is given or it is not known."""
+    letters = "".join(filter(str.isalnum, (name or "").lower()))
+    fitting = [prefix for prefix in STACKS if letters.startswith(prefix)]
+    return STACKS[max(fitting, key=len)] if fitting else None
+
+
+def stack_of(plan: TrainingPlan) -> Stack:
+    """The software that the plan names, or that what it uses implies.
+
+    FP8 and FP4 need Transformer Engine, virtual pipelines and expert parallelism come with kernels made for them,
+    and a plan that leaves its whole division to us is given a tuned stack with it.
+    """
+    named, hw = named_stack(plan.hardware.stack), plan.hardware
+    if named is not None:
+        return named
+    needs_kernels = (hw.virtual_pipeline or 1) > 1 or (hw.expert_parallel or 1) > 1
+    is_tuned = plan.precision in ("fp8", "fp4") or needs_kernels or not states_division(hw)
+    return Stack("tuned" if is_tuned else "plain")
