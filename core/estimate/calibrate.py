@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from core.errors import GPULedgerError
 from core.estimate import truth_memory, truth_tables
 from core.estimate.assumed import assumed, half_width
-from core.estimate.choice import Choice, Columns, Problem, Row, choose, problem
+from core.estimate.choice import Choice, Columns, Problem, Row, choose, problem, whole_run_factor
 from core.estimate.constants import CALIBRATION_SEED, Constants, constants
 from core.estimate.device import device
 from core.estimate.layout import Layout
@@ -40,10 +40,15 @@ APART_TABLES = ("bloom_sweep", "megatron_bridge")
 """Neither fitted on nor part of the score: one machine whose links the table does not state, and releases of one
 vendor's container, of the same few jobs again and again."""
 STEADY_TABLES = (*SCORED_TABLES, *APART_TABLES)
+RUN_TABLES = ("whole_run", "finetune")
+"""Of which hours were published, not rates. The latter, all on one node, are only predicted."""
 COVERED = 0.83
 """Of the rows by an interval of 80 percent: a little more, as rows of one family err together."""
 RESIDUAL_SCALE = 0.1
 """Error of the logarithm that counts as much as one spread of a prior."""
+WHOLE_RUN_SCALE = 0.15
+"""The usual error of a whole run."""
+BLENDS = tuple(step / 100.0 for step in range(5, 100))
 LOSS_SCALE = 0.1
 PEAK_LOSS_SCALE = 0.8
 """Residuals beyond it count by their size, not its square, as errors of rates are scored; of memory, few are."""
@@ -63,14 +68,14 @@ class Prior:
 
 
 def priors(group: str) -> list[Prior]:
-    """The fitted constants of one group, as the table lists them."""
+    """The constants of one group that have a prior, as the table lists them."""
     with CALIBRATION_SEED.open(newline="", encoding="utf-8") as file:
         return [
             Prior(
                 row["constant"], float(row["prior"]), float(row["log_spread"]), float(row["upper"] or "inf")
             )
             for row in csv.DictReader(file)
-            if row["group"] == group
+            if row["group"] == group and row["log_spread"]
         ]
 
 
@@ -174,6 +179,7 @@ class Throughput:
         self.gpus = np.array([row.gpus for row in self.rows], float)
         self.batch = np.array([row.need.workload.global_batch_tokens for row in self.rows])
         self.tokens = np.array([row.need.workload.tokens for row in self.rows])
+        self.is_run = np.isin(self.tables, RUN_TABLES)
         self.is_whole = self.tables == "whole_run"
         self.generations = np.array([gpus()[seen.gpu_id].architecture for seen in self.observations])
         self.is_routed = np.array([row.need.architecture.experts > 1 for row in self.rows])
@@ -187,7 +193,7 @@ class Throughput:
         found = choose(self.problem if index is None else taken(self.problem, index), k)
         rate: Array = self.batch[rows] / np.asarray(found.time.total)
         hours = self.tokens[rows] / self.batch[rows] * found.whole_seconds / 3600.0 * self.gpus[rows]
-        return np.where(self.is_whole[rows], hours, rate), found
+        return np.where(self.is_run[rows], hours, rate), found
 
     def fitted(self, index: NDArray[np.intp], k: Constants) -> Constants:
         """`k` with the throughput constants fitted on those rows, from their priors on.
@@ -211,12 +217,33 @@ class Throughput:
         return k
 
     def with_overhead(self, k: Constants, index: NDArray[np.intp]) -> Constants:
-        """`k` with the whole-run overhead that makes the median ratio of those whole runs one."""
+        """`k` with the step from the steady state to whole runs fitted on those runs.
+
+        Both constants minimise the error as it is scored, |predicted / published - 1|, beside the prior of the
+        weight of the typical rate.
+        """
         whole = index[self.is_whole[index]]
         if not len(whole):
             return k
-        hours, _ = self.predicted(replace(k, whole_run_overhead=1.0), whole)
-        return replace(k, whole_run_overhead=float(np.median(self.observed[whole] / hours)))
+        part = taken(self.problem, whole)
+        found = choose(part, k)
+        total = np.asarray(found.time.total)
+        hfu = found.time.hardware_flops / (total * flat(part.device).half_flops_per_second)
+        even = replace(k, whole_run_overhead=1.0, whole_run_blend=0.0)
+        hours = self.tokens[whole] / self.batch[whole] * total / 3600.0 * self.gpus[whole]
+        wanted = self.observed[whole] / (hours * whole_run_factor(hfu, found.layout, even))
+        (prior,) = priors("whole_run")
+
+        def fitted(blend: float) -> tuple[float, float]:
+            """The cost of that weight, and the overhead that goes with it."""
+            ratio = wanted / hfu**blend
+            overhead = weighted_median(ratio, 1.0 / ratio)
+            distance = math.log(blend / prior.value) / prior.log_spread
+            error = np.abs(overhead / ratio - 1.0).sum() / WHOLE_RUN_SCALE
+            return float(error) + distance**2 / 2.0, overhead
+
+        blend = min(BLENDS, key=lambda blend: fitted(blend)[0])
+        return replace(k, whole_run_blend=blend, whole_run_overhead=fitted(blend)[1])
 
     def assumed(self, k: Constants) -> Array:
         """How many inputs of each row had to be assumed."""
@@ -233,7 +260,7 @@ class Throughput:
         routed = k.expert_spread * self.is_routed
         steady = np.hypot(np.hypot(k.steady_spread, routed), k.assumed_spread * np.sqrt(count))
         whole = [half_width(row.need, int(n), k) for row, n in zip(self.rows, count, strict=True)]
-        return np.where(self.is_whole, np.array(whole), steady)
+        return np.where(self.is_run, np.array(whole), steady)
 
     def held_out(self, k: Constants, groups: NDArray[np.str_] | None = None) -> Array:
         """Predictions of every row by constants that were fitted without its group, by default its family."""
@@ -293,6 +320,13 @@ class Peaks:
         return replace(k, **solved(names, residuals, loss_scale=PEAK_LOSS_SCALE, takes_columns=False))
 
 
+def weighted_median(values: Array, weights: Array) -> float:
+    """The value that half of the weight lies at or below."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, below[-1] / 2.0)])
+
+
 def errors(predicted: Array, observed: Array) -> str:
     """Median and mean of the absolute relative error, in percent."""
     size = np.abs(predicted / observed - 1.0) * 100
@@ -334,7 +368,7 @@ def write(k: Constants, path: Path = CALIBRATION_SEED) -> None:
 def report(throughput: Throughput, predicted: Array) -> Iterator[str]:
     """Lines of errors by table."""
     scored = np.isin(throughput.tables, SCORED_TABLES)
-    for table in (*STEADY_TABLES, "whole_run"):
+    for table in (*STEADY_TABLES, *RUN_TABLES):
         rows = throughput.tables == table
         yield f"{table:12s} {errors(predicted[rows], throughput.observed[rows])}"
     yield f"{'throughput':12s} {errors(predicted[scored], throughput.observed[scored])}"

@@ -46,7 +46,7 @@ class Constants:
     share_broadcast_seconds: float
     straggler_share: float
     step_seconds: float
-    dequantisation: float
+    dequantisation_bytes: float
     kept_share: float
     logit_bytes: float
     adapter_logit_bytes: float

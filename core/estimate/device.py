@@ -4,6 +4,7 @@ direction.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from statistics import median
 
@@ -35,10 +36,11 @@ NETWORK_GB_PER_SECOND = {
 FABRIC_GPUS = {"gb200": 72, "gb300": 72, "tpu-v3": 1024, "tpu": 8192}
 # a workstation or PCIe server: 100 Gbit/s for eight cards
 PCIE_NETWORK_GB_PER_SECOND = 1.6
-# PCIe 4.0 x16, both directions, where no link is published
-PCIE_BYTES_PER_SECOND = 64e9
 # one direction of PCIe 4.0 x16, of which generations before and after have half and twice
-HOST_BYTES_PER_SECOND = 32e9
+PCIE_BYTES_PER_SECOND = 32e9
+# GeForce drivers do not let one card read another's memory: what goes around a ring crosses the bus twice (NCCL user
+# guide, troubleshooting: PCI peer-to-peer)
+WITHOUT_PEER_ACCESS = ("rtx-3090", "rtx-4090", "rtx-5090")
 # ml-engineering, table of the highest matrix-multiply rates, bf16: 12 accelerators from 0.51 to 0.97,
 # median 0.785, for architectures of which none was measured
 UNMEASURED_CEILING = 0.785
@@ -92,19 +94,33 @@ def device(plan: TrainingPlan, gpu: GPU) -> Device:
     bandwidth = gpu.memory_bytes_per_second
     if bandwidth is None:
         raise InvalidPlanError("hardware.gpu", f"no published memory bandwidth of {gpu.gpu_id}")
-    # the seed counts both directions
-    inside = (gpu.interconnect_bytes_per_second or PCIE_BYTES_PER_SECOND) / 2
     return Device(
         gemm_flops_per_second=rates[precision],
         half_flops_per_second=min(half, rates[precision]),
         gemm_ceiling=gemm_ceiling(gpu, precision),
         memory_bytes_per_second=bandwidth,
-        interconnect_bytes_per_second=inside,
+        interconnect_bytes_per_second=interconnect_bytes_per_second(gpu),
         network_bytes_per_second=network_bytes_per_second(plan, gpu),
-        host_bytes_per_second=HOST_BYTES_PER_SECOND * 2.0 ** ((gpu.pcie_generation or 4) - 4),
+        host_bytes_per_second=pcie_bytes_per_second(gpu),
         fabric_gpus=float(fabric_gpus(gpu)),
         is_quantised=float(precision in LOWER_PRECISIONS),
     )
+
+
+def pcie_bytes_per_second(gpu: GPU) -> float:
+    """One direction of the card's bus."""
+    return PCIE_BYTES_PER_SECOND * 2.0 ** ((gpu.pcie_generation or 4) - 4)
+
+
+def interconnect_bytes_per_second(gpu: GPU) -> float:
+    """One direction of what joins a node's GPUs, of which the seed counts both.
+
+    A card's bridge joins it to one other; more of them meet on the bus.
+    """
+    link = (gpu.interconnect_bytes_per_second or math.inf) / 2
+    if gpu.form_factor == "pcie" or math.isinf(link):
+        link = min(link, pcie_bytes_per_second(gpu))
+    return link / 2 if gpu.gpu_id.startswith(WITHOUT_PEER_ACCESS) else link
 
 
 def fabric_gpus(gpu: GPU) -> int:

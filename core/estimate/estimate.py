@@ -17,6 +17,8 @@ from core.gpu import GPU
 from core.plan import HoursRange, TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
+# hours that are less than the tokens at the computed rate are told about from a tenth on
+TOLD_BELOW = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ def assembled(
         hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
     tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
-    if whole < 1.0:
+    if whole < TOLD_BELOW:
         warnings.append("computes to a lower rate than published runs sustain: hours follow those runs")
     wall = _interval(tuned_hours * whole, spread)
     total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])

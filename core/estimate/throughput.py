@@ -27,8 +27,9 @@ log2: Any = np.log2
 sqrt: Any = np.sqrt
 
 # passes over the logits in fp32 by softmax, loss and their gradient: read, write, read, write, 4 bytes, and
-# 16-bit reads and writes beside the matrix multiply
+# 16-bit reads and writes beside the matrix multiply; a fused loss leaves the latter and one pass of 16 bits
 LOGIT_BYTES = 24.0
+FUSED_LOGIT_BYTES = 12.0
 # Megatron-LM: two all-reduces forward, two backward per layer (arXiv:1909.08053, section 3)
 TENSOR_COLLECTIVES = 4.0
 # two norms and two residual sums of the eight streams of a layer are not split by tensor parallelism alone, but
@@ -128,7 +129,8 @@ def elementwise_bytes_per_token(w: Workload, at: Layout, device: Device, k: Cons
     out = out + k.routing_bytes * routed + device.is_quantised * k.cast_bytes * (widths + 2.0 * routed)
     # adapters are small operations of their own; half of what they read or write is not split
     out = out + k.elementwise_bytes * w.adapted_width * (1.0 + t) / 2.0
-    return out + LOGIT_BYTES * w.vocabulary_size / w.layers
+    logits = where(w.is_tuned > 0, FUSED_LOGIT_BYTES, LOGIT_BYTES)
+    return out + logits * w.vocabulary_size / w.layers
 
 
 def data_parallel_seconds(
@@ -198,7 +200,12 @@ def step_time(w: Workload, at: Layout, device: Device, k: Constants) -> StepTime
     gemm_rate = device.gemm_flops_per_second * device.gemm_ceiling * k.gemm_efficiency / saturation
     # experts wait for the fullest of them
     waiting = 1.0 + where(moe, k.expert_imbalance, 0.0)
-    gemm = per_step * gemm_cost / gemm_rate * waiting * (1.0 + w.is_dequantised * k.dequantisation)
+    gemm = per_step * gemm_cost / gemm_rate * waiting
+
+    # 4-bit weights become 16-bit ones in every pass over a micro-batch, so many tokens share the cost
+    unpacked = maximum(w.parameters - w.embedding_parameters, 0.0) / (t * p) * k.dequantisation_bytes
+    passes = micro_batches * (2.0 + full) * w.is_dequantised
+    gemm = gemm + passes * unpacked / device.memory_bytes_per_second
 
     # attention core: matrix units for the products, and the softmax that keeps pace with the memory system
     # only, for which tuned stacks have later kernels

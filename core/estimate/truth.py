@@ -76,10 +76,12 @@ PRECISIONS = {
     "bf16": "bf16",
     "fp8": "fp8",
     "amp_bf16": "bf16",
+    "bf16+nf4": "bf16",
     "amp_fp8": "fp8",
     "fp8 mixed": "fp8",
 }
 FP8 = frozenset(["mxfp8", "fp8-cs", "fp8-mx"])
+RUN_TABLES = {"full_run": "whole_run", "finetune_run": "finetune", "throughput_benchmark": "benchmark"}
 RECOMPUTATION = {"no": "none", "none": "none", "gelu only": "none", "full": "full", "yes": "full"}
 
 
@@ -161,7 +163,8 @@ def plan_of(mapping: dict[str, Any]) -> TrainingPlan:
 
 def training_run(row: Row) -> Observation | None:
     """A row of training_runs.csv: GPU-hours of whole runs, tokens per second of benchmarks."""
-    whole = row["row_kind"] == "full_run"
+    table = RUN_TABLES[row["row_kind"]]
+    whole = table != "benchmark"
     observed = number(row["gpu_hours"] if whole else row["reported_tokens_per_sec"])
     gpu_id, method = gpu_id_of(row["gpu"], row["gpu_memory_gb"]), METHODS.get(row["method"])
     tokens = number(row["tokens"])
@@ -207,7 +210,7 @@ def training_run(row: Row) -> Observation | None:
     )
     return Observation(
         row_id=row["run_id"],
-        table="whole_run" if whole else "benchmark",
+        table=table,
         family=row["family"],
         plan=plan,
         gpu_id=gpu_id,

@@ -28,6 +28,7 @@ SOURCES: Mapping[str, str] = {
     "fms-fsdp": "fms-fsdp",
     "ColossalAI": "colossalai",
     "llm.c": "llm.c",
+    "fsdp_qlora": "transformers",
 }
 GBIT_PER_NODE = re.compile(r"(\d+) x (\d+) Gb\b[^;,]* per node")
 GBPS_BY_GPU = r"(\d+) Gbps \({gpu}\)"

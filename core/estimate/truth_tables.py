@@ -50,7 +50,7 @@ def read(folder: Path) -> tuple[list[Observation], Counter[str]]:
 
 
 def is_scored(row: Row) -> bool:
-    """Whole runs of tier A and steady-state benchmarks of tiers A and B."""
-    if row["row_kind"] == "full_run":
+    """Whole runs of tier A, of pretraining and fine-tuning, and steady-state benchmarks of tiers A and B."""
+    if row["row_kind"] in ("full_run", "finetune_run"):
         return row["trust_tier"] == "A"
     return row["row_kind"] == "throughput_benchmark" and row["trust_tier"] in ("A", "B")

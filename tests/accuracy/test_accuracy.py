@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.estimate.calibrate import STEADY_TABLES, Peaks, Throughput
+from core.estimate.calibrate import RUN_TABLES, STEADY_TABLES, Peaks, Throughput
 from core.estimate.constants import constants
 from tests.accuracy.report import coverage, memory_scores, throughput_scores, write
 
@@ -31,7 +31,7 @@ def peaks() -> Peaks:
 
 @needs_truth
 def test_every_table_has_rows_and_every_row_left_out_has_a_reason(throughput: Throughput) -> None:
-    assert set(throughput.tables) == {*STEADY_TABLES, "whole_run"}
+    assert set(throughput.tables) == {*STEADY_TABLES, *RUN_TABLES}
     assert len(throughput.observations) > 600
     assert all(reason for reason in throughput.skipped)
 
@@ -69,7 +69,7 @@ def test_families_held_out_are_predicted_as_the_page_says(throughput: Throughput
     held_out = throughput.held_out(k)
     write(Path(TRUTH or "."), throughput, held_out, peaks, ACCURACY_PAGE)
     scores = throughput_scores(throughput, held_out)
-    assert scores[0].median < 11
+    assert scores[0].median < 10
     assert scores[0].mean < 14
     assert scores[-1].median < 8
     assert scores[-1].mean < 12

@@ -71,10 +71,16 @@ def test_eight_bit_floats_are_faster_but_not_twice() -> None:
     assert 1.1 < eight.tokens_per_second / half.tokens_per_second < 1.9
 
 
-def test_qlora_is_slower_than_lora() -> None:
-    adapters = {"lora_rank": 16, "global_batch_tokens": 262144}
-    lora, qlora = (parts(plan(method=m, **adapters), 1) for m in ("lora", "qlora"))
-    assert 1.2 < qlora["gemm"] / lora["gemm"] < 2
+@pytest.mark.parametrize(
+    ("sequence_length", "low", "high"), [(128, 1.5, 2.5), (512, 1.15, 1.5), (16384, 1.0, 1.02)]
+)
+def test_unpacking_four_bit_weights_is_shared_by_the_tokens_of_a_pass(
+    sequence_length: int, low: float, high: float
+) -> None:
+    """litgpt, resource tables: 1.6 to 2 times LoRA on short samples; LLaMA-Factory: the same on long ones."""
+    adapters = {"lora_rank": 16, "global_batch_tokens": 262144, "sequence_length": sequence_length}
+    lora, qlora = (parts(plan({"micro_batch_size": 1}, method=m, **adapters), 1) for m in ("lora", "qlora"))
+    assert low < qlora["gemm"] / lora["gemm"] < high
 
 
 def test_small_matrices_run_at_a_lower_share_of_peak() -> None:

@@ -34,8 +34,8 @@ def test_a_run_on_one_node_carries_no_overhead_of_scale() -> None:
 
 
 def test_computed_rates_are_drawn_toward_the_typical_one() -> None:
-    """A quarter of the computed rate is four times the tuned hours, but 4^0.4 times those of a whole run."""
-    assert factor(64, 0.6) / factor(64, 0.15) == pytest.approx(4.0**0.6)
+    """A quarter of the computed rate is four times the tuned hours, but fewer times those of a whole run."""
+    assert factor(64, 0.6) / factor(64, 0.15) == pytest.approx(4.0 ** constants().whole_run_blend)
 
 
 def test_hours_below_the_computed_rate_are_warned_about() -> None:
