@@ -8,13 +8,12 @@ root of its rows, as forty sizes of one model say less than forty models. Needs 
 from __future__ import annotations
 
 import csv
-import importlib
 import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import GPULedgerError
-from core.estimate import truth_memory, truth_tables
 from core.estimate.assumed import assumed, half_width
 from core.estimate.choice import Choice, Columns, Problem, Row, choose, problem, whole_run_factor
 from core.estimate.constants import CALIBRATION_SEED, Constants, constants
 from core.estimate.device import device
+from core.estimate.fit import Array, priors, solved, weighted_median
 from core.estimate.layout import Layout
 from core.estimate.throughput import step_time
-from core.estimate.truth import Observation
+from core.estimate.truth import memory, tables
+from core.estimate.truth.runs import Observation
 from core.estimate.workload import demand
 from core.gpu import gpus
 from core.plan import TrainingPlan
 
-Array = NDArray[np.float64]
 SCORED_TABLES = ("benchmark", "llm_foundry", "mlperf")
 APART_TABLES = ("bloom_sweep", "megatron_bridge")
 """Neither fitted on nor part of the score: one machine whose links the table does not state, and releases of one
@@ -52,31 +51,7 @@ BLENDS = tuple(step / 100.0 for step in range(5, 100))
 LOSS_SCALE = 0.1
 PEAK_LOSS_SCALE = 0.8
 """Residuals beyond it count by their size, not its square, as errors of rates are scored; of memory, few are."""
-STEPS = 40
-DIFFERENCE = 1e-3
 ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class Prior:
-    """What is believed of one constant before the rows speak; spreads are of the logarithm."""
-
-    constant: str
-    value: float
-    log_spread: float
-    upper: float
-
-
-def priors(group: str) -> list[Prior]:
-    """The constants of one group that have a prior, as the table lists them."""
-    with CALIBRATION_SEED.open(newline="", encoding="utf-8") as file:
-        return [
-            Prior(
-                row["constant"], float(row["prior"]), float(row["log_spread"]), float(row["upper"] or "inf")
-            )
-            for row in csv.DictReader(file)
-            if row["group"] == group and row["log_spread"]
-        ]
 
 
 def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | None = None) -> Row:
@@ -104,51 +79,6 @@ def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
     return Problem(**parts)
 
 
-def solved(
-    names: Sequence[Prior],
-    residuals: Callable[[dict[str, Any]], Array],
-    *,
-    loss_scale: float,
-    takes_columns: bool,
-) -> dict[str, float]:
-    """The constants that minimise `residuals(mapping)` beside their priors.
-
-    Args:
-        takes_columns: `residuals` takes a column of values per constant too, and gives a row for each: then
-            all slopes are found at once.
-    """
-    centre = np.log([p.value for p in names])
-    spread = np.array([p.log_spread for p in names])
-    highest = np.array([min(math.log(p.upper), c + 3.0) for p, c in zip(names, centre, strict=True)])
-
-    def mapping(x: Array) -> dict[str, float]:
-        return {p.constant: math.exp(v) for p, v in zip(names, x, strict=True)}
-
-    def all_residuals(x: Array) -> Array:
-        return np.concatenate([residuals(mapping(x)), (x - centre) / spread])
-
-    def slopes(x: Array) -> Array:
-        moved = np.exp(x + DIFFERENCE * np.eye(len(x)))
-        columns = {p.constant: moved[:, [i]] for i, p in enumerate(names)}
-        rows = (residuals(columns) - residuals(mapping(x))) / DIFFERENCE
-        return np.concatenate([rows.T, np.diag(1.0 / spread)])
-
-    lowest = centre - 3.0
-    optimize: Any = importlib.import_module("scipy.optimize")
-    found = optimize.least_squares(
-        all_residuals,
-        np.clip(centre, lowest, highest),
-        bounds=(lowest, highest),
-        loss="soft_l1",
-        f_scale=loss_scale,
-        jac=slopes if takes_columns else "2-point",
-        diff_step=DIFFERENCE,
-        ftol=1e-4,
-        max_nfev=STEPS,
-    )
-    return mapping(found.x)
-
-
 def flat(columns: Columns) -> Columns:
     """Columns of one per row as plain vectors."""
     return type(columns)(**{f.name: np.ravel(getattr(columns, f.name)) for f in fields(columns)})
@@ -158,7 +88,7 @@ class Throughput:
     """The published hours and rates, as one problem."""
 
     def __init__(self, folder: Path) -> None:
-        observations, self.skipped = truth_tables.read(folder)
+        observations, self.skipped = tables.read(folder)
         self.rows = list[Row]()
         self.observations = list[Observation]()
         for seen in observations:
@@ -279,7 +209,7 @@ class Peaks:
     """The published peaks and facts about what fits, as one problem."""
 
     def __init__(self, folder: Path) -> None:
-        self.facts, self.skipped = truth_memory.read(folder)
+        self.facts, self.skipped = memory.read(folder)
         self.problem = problem([row_of(f.plan, f.gpu_id, f.gpus, f.gpu_memory_gib) for f in self.facts])
         self.peak = np.array([f.peak_gib or math.nan for f in self.facts])
         self.limit = np.array([f.gpu_memory_gib for f in self.facts])
@@ -318,13 +248,6 @@ class Peaks:
 
         names = priors("memory")
         return replace(k, **solved(names, residuals, loss_scale=PEAK_LOSS_SCALE, takes_columns=False))
-
-
-def weighted_median(values: Array, weights: Array) -> float:
-    """The value that half of the weight lies at or below."""
-    order = np.argsort(values)
-    below = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(below, below[-1] / 2.0)])
 
 
 def errors(predicted: Array, observed: Array) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.estimate import truth_stated
-from core.estimate.truth_vendor import evaluation_tokens_share
+from core.estimate.truth import stated
+from core.estimate.truth.vendor import evaluation_tokens_share
 
 EMPTY = dict.fromkeys(
     ["source", "notes", "parallelism", "gpu", "method", "model", "params_total", "params_active"], ""
@@ -24,7 +24,7 @@ EMPTY = dict.fromkeys(
     ],
 )
 def test_the_source_names_the_software(keys: dict[str, str], stack: str | None) -> None:
-    assert truth_stated.software(EMPTY | keys) == stack
+    assert stated.software(EMPTY | keys) == stack
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_source_names_the_software(keys: dict[str, str], stack: str | None) 
 def test_the_network_of_one_gpu_is_an_eighth_of_that_of_a_node(
     keys: dict[str, str], rate: float | None
 ) -> None:
-    assert truth_stated.network_gbit_per_second(EMPTY | keys) == rate
+    assert stated.network_gbit_per_second(EMPTY | keys) == rate
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_network_of_one_gpu_is_an_eighth_of_that_of_a_node(
     [("tp1 zero1(8)", 8), ("tp1 zero1(-1)", None), ("zero3 (MiCS sharding, 128-way)", 128), ("fsdp", None)],
 )
 def test_the_gpus_that_share_a_copy_of_the_states_are_read(division: str, gpus: int | None) -> None:
-    assert truth_stated.sharding_gpus(EMPTY | {"parallelism": division}) == gpus
+    assert stated.sharding_gpus(EMPTY | {"parallelism": division}) == gpus
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_only_a_mixture_of_experts_is_looked_up_by_its_name(
     model: str, active: str, preset: str | None
 ) -> None:
     row = EMPTY | {"model": model, "params_total": "300e9", "params_active": active}
-    assert truth_stated.expert_preset(row) == preset
+    assert stated.expert_preset(row) == preset
 
 
 def test_an_mlperf_rate_includes_its_evaluations() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidPlanError
-from core.estimate.truth import Row, architecture, degrees, gpu_id_of, number
-from core.estimate.truth_tables import rows
+from core.estimate.truth.runs import Row, architecture, degrees, gpu_id_of, number
+from core.estimate.truth.tables import rows
 from core.plan import TrainingPlan, plan_from_mapping
 
 METHODS = {

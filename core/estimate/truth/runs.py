@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.estimate import truth_stated
+from core.estimate.truth import stated
 from core.plan import TrainingPlan, plan_from_mapping
 
 Row = Mapping[str, str]
@@ -81,7 +81,7 @@ PRECISIONS = {
     "fp8 mixed": "fp8",
 }
 FP8 = frozenset(["mxfp8", "fp8-cs", "fp8-mx"])
-RUN_TABLES = {"full_run": "whole_run", "finetune_run": "finetune", "throughput_benchmark": "benchmark"}
+TABLES_BY_KIND = {"full_run": "whole_run", "finetune_run": "finetune", "throughput_benchmark": "benchmark"}
 RECOMPUTATION = {"no": "none", "none": "none", "gelu only": "none", "full": "full", "yes": "full"}
 
 
@@ -163,12 +163,12 @@ def plan_of(mapping: dict[str, Any]) -> TrainingPlan:
 
 def training_run(row: Row) -> Observation | None:
     """A row of training_runs.csv: GPU-hours of whole runs, tokens per second of benchmarks."""
-    table = RUN_TABLES[row["row_kind"]]
+    table = TABLES_BY_KIND[row["row_kind"]]
     whole = table != "benchmark"
     observed = number(row["gpu_hours"] if whole else row["reported_tokens_per_sec"])
     gpu_id, method = gpu_id_of(row["gpu"], row["gpu_memory_gb"]), METHODS.get(row["method"])
     tokens = number(row["tokens"])
-    preset = truth_stated.expert_preset(row)
+    preset = stated.expert_preset(row)
     shape = architecture(row)
     if (
         observed is None
@@ -182,7 +182,7 @@ def training_run(row: Row) -> Observation | None:
     precision = "fp8" if row["precision"] in FP8 else PRECISIONS.get(row["precision"])
     if precision is None:
         return None
-    hardware = degrees(row["parallelism"]) | truth_stated.stated(row)
+    hardware = degrees(row["parallelism"]) | stated.hardware(row)
     if hardware.get("expert_parallel", 1) > 1 and "active_parameters" not in shape:
         # a mixture of experts whose counts are not given
         return None
@@ -198,7 +198,7 @@ def training_run(row: Row) -> Observation | None:
             "name": row["run_id"],
             "method": method,
             "model": preset,
-            "lora_targets": truth_stated.lora_targets(row),
+            "lora_targets": stated.lora_targets(row),
             "training_tokens": tokens if whole else None,
             "sequence_length": int(number(row["seq_len"]) or 0) or None,
             "global_batch_tokens": number(row["global_batch_tokens"]),

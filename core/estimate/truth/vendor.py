@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.estimate.truth import Observation, Row, gpu_id_of, number, plan_of
+from core.estimate.truth.runs import Observation, Row, gpu_id_of, number, plan_of
 
 MLPERF_SHAPES: Mapping[str, dict[str, Any]] = {
     "gpt3": {

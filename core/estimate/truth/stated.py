@@ -75,7 +75,7 @@ def _letters(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
-def stated(row: Row) -> dict[str, Any]:
+def hardware(row: Row) -> dict[str, Any]:
     """`[hardware]` keys beside the degrees."""
     return {
         "stack": software(row),

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from core.errors import InvalidPlanError
-from core.estimate.truth import Observation, Row, bloom_sweep, llm_foundry, training_run
-from core.estimate.truth_vendor import megatron_bridge, mlperf
+from core.estimate.truth.runs import Observation, Row, bloom_sweep, llm_foundry, training_run
+from core.estimate.truth.vendor import megatron_bridge, mlperf
 
 READERS: Mapping[str, Callable[[Row], Observation | None]] = {
     "training_runs.csv": training_run,
