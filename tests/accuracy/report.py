@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.estimate.calibrate import SCORED_TABLES, Peaks, Throughput
+from core.estimate.calibrate import SCORED_TABLES, Peaks, Throughput, row_of
+from core.estimate.choice import choose, problem
 from core.estimate.constants import Constants, constants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,6 +136,23 @@ def transferred(rows: Throughput, k: Constants, groups: np.ndarray, name: str) -
     """Throughput rows predicted without anything of their group."""
     scored = np.isin(rows.tables, SCORED_TABLES)
     return score(name, percent(rows.held_out(k, groups), rows.observed)[scored])
+
+
+NAMED = dict.fromkeys(["stack", "network_gbit_per_second", "sharding_gpus"])
+
+
+def unnamed(rows: Throughput, k: Constants) -> Score:
+    """Throughput rows as the released constants predict them, without what only source and notes name."""
+    plans = [
+        seen.plan.model_copy(
+            update={"evaluation_tokens_share": None, "hardware": seen.plan.hardware.model_copy(update=NAMED)}
+        )
+        for seen in rows.observations
+    ]
+    asked = zip(plans, rows.observations, strict=True)
+    found = choose(problem([row_of(plan, seen.gpu_id, seen.gpus) for plan, seen in asked]), k)
+    error = percent(rows.batch / np.asarray(found.time.total), rows.observed)
+    return score("software, network and evaluation not named, fitted on all rows", error[rows.is_fitted_on])
 
 
 def plot(rows: Throughput, held_out: np.ndarray, path: Path) -> None:
@@ -286,6 +304,7 @@ def write(folder: Path, rows: Throughput, held_out: np.ndarray, peaks: Peaks, pa
     transfer = [
         transferred(rows, k, rows.generations, "one GPU generation left out"),
         transferred(rows, k, sources(rows), "one source left out"),
+        unnamed(rows, k),
         score("Megatron-Bridge releases, family held out", error[rows.tables == "megatron_bridge"]),
         score("BLOOM sweep", error[rows.tables == "bloom_sweep"]),
         score("whole runs with an overhead of scale of 0.19, family held out", less),
