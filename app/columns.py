@@ -146,6 +146,10 @@ ESTIMATE_COLUMNS = (
     Column("GIB PER GPU", "memory_gib", _total, is_number=True),
     Column("FITS", "fits", lambda value: "yes" if value else "no"),
 )
+LIMIT_COLUMNS = (
+    Column("MOST SEQUENCES", "largest_micro_batch", is_number=True),
+    Column("LONGEST", "longest_sequence", is_number=True),
+)
 SOURCE_COLUMNS = (
     Column("SOURCE", "source"),
     Column("PROVIDER", "provider", shed=2),

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app import completion, context, decision_commands, render
-from app.columns import CHAIN_COLUMNS, ESTIMATE_COLUMNS, FRONTIER_COLUMNS, MANY_COLUMNS, QUOTE_COLUMNS
+from app.columns import (
+    CHAIN_COLUMNS,
+    ESTIMATE_COLUMNS,
+    FRONTIER_COLUMNS,
+    LIMIT_COLUMNS,
+    MANY_COLUMNS,
+    QUOTE_COLUMNS,
+)
 from app.price_commands import (
     AllowStale,
     AsOf,
@@ -275,6 +282,9 @@ def estimate(
     plan: Plan,
     gpu: Gpu = None,
     gpus: Annotated[int | None, typer.Option(help="How many GPUs.", min=1)] = None,
+    limits: Annotated[
+        bool, typer.Option("--limits", help="Also the largest micro-batch and the longest sequence that fit.")
+    ] = False,
     format: FormatOption = None,
 ) -> None:
     """Hours, memory and fit, without prices. Searches the hardware that the plan does not name."""
@@ -283,13 +293,15 @@ def estimate(
         from app.quoting import measurements
         from core.cost.physics import estimates_of
         from core.errors import EstimateError
+        from core.estimate.limits import limits_of
         from core.parallel import in_processes
 
         plans, own = read_plans(plan), measurements()
 
         def answers(one: TrainingPlan) -> list[dict[str, Any]]:
             try:
-                return [e.to_dict() for e in estimates_of(one, gpu=gpu, gpus=gpus, measurements=own)]
+                found = estimates_of(one, gpu=gpu, gpus=gpus, measurements=own)
+                return [e.to_dict() | (limits_of(one, e) if limits else {}) for e in found]
             except EstimateError as error:
                 if len(plans) == 1:
                     raise
@@ -297,7 +309,8 @@ def estimate(
 
         rows = [row for found in in_processes(answers, plans, os.cpu_count() or 1) for row in found]
         is_one = len(rows) == 1 and len(plans) == 1
-        columns = None if any("error" in row for row in rows) else ESTIMATE_COLUMNS
+        columns = (*ESTIMATE_COLUMNS, *(LIMIT_COLUMNS if limits else ()))
+        columns = None if any("error" in row for row in rows) else columns
         render.emit(rows[0] if is_one else rows, format, columns=columns)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from core.estimate.estimate import estimate
+from core.estimate.estimate import Estimate, estimate
 from core.gpu import GPU
+from core.gpu import gpus as known_gpus
 from core.plan import TrainingPlan
 
 MOST_SEQUENCES = 4096
@@ -33,6 +34,17 @@ def longest_sequence(plan: TrainingPlan, gpu: GPU, gpus: int) -> int:
         return _fits(plan, gpu, gpus, hardware=hardware, sequence_length=length, global_batch_tokens=batch)
 
     return SEQUENCE_STEP * _largest(fits, LONGEST_SEQUENCE // SEQUENCE_STEP)
+
+
+def limits_of(plan: TrainingPlan, found: Estimate) -> dict[str, int | None]:
+    """Both limits on the hardware of an estimate; none where hours are quoted and memory is not computed."""
+    if found.memory_gib is None:
+        return {"largest_micro_batch": None, "longest_sequence": None}
+    gpu = known_gpus()[found.gpu_id]
+    return {
+        "largest_micro_batch": largest_micro_batch(plan, gpu, found.gpus),
+        "longest_sequence": longest_sequence(plan, gpu, found.gpus),
+    }
 
 
 def _fits(plan: TrainingPlan, gpu: GPU, gpus: int, **changed: Any) -> bool:

@@ -32,8 +32,8 @@ LOGIT_BYTES = 24.0
 FUSED_LOGIT_BYTES = 12.0
 # Megatron-LM: two all-reduces forward, two backward per layer (arXiv:1909.08053, section 3)
 TENSOR_COLLECTIVES = 4.0
-# two norms and two residual sums of the eight streams of a layer are not split by tensor parallelism alone, but
-# are with sequence parallelism (Korthikanti et al., arXiv:2205.05198, section 4.2.2)
+# the streams of two norms and two residual sums are not split by tensor parallelism alone, but are with sequence
+# parallelism (Korthikanti et al., arXiv:2205.05198, section 4.2.2)
 UNSPLIT_STREAMS = 4.0
 # a gather forward, a gather and a reduce-scatter backward (ZeRO stage 3, arXiv:1910.02054, section 7.2)
 SHARDED_COLLECTIVES = 3.0

@@ -7,10 +7,8 @@ A `Workload` holds one plan; its fields may also be arrays of many plans, as all
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from core.errors import InvalidPlanError
 from core.estimate.architecture import Architecture, resolve
@@ -100,16 +98,6 @@ class Demand:
     workload: Workload
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
-
-
-def stack(workloads: list[Workload]) -> Workload:
-    """One workload whose fields are columns over `workloads`."""
-    return Workload(
-        **{
-            field.name: np.array([getattr(w, field.name) for w in workloads], float)
-            for field in fields(Workload)
-        }
-    )
 
 
 def demand(plan: TrainingPlan) -> Demand:

@@ -170,6 +170,15 @@ def test_an_estimate_of_named_hardware_is_one_object_and_a_search_is_a_list(home
     assert [row["gpu_hours"]["mid"] for row in rows] == sorted(row["gpu_hours"]["mid"] for row in rows)
 
 
+def test_an_estimate_tells_the_largest_micro_batch_and_the_longest_sequence_that_fit(home):
+    arguments = ("estimate", "llama-2-7b-qlora", "--gpu", "rtx-4090-24gb", "--gpus", "1")
+    found = json.loads(run(home, *arguments, "--limits").stdout)
+    assert 1 <= found["largest_micro_batch"] < 100
+    assert 2048 < found["longest_sequence"] < 1e6
+    assert found["longest_sequence"] % 128 == 0
+    assert "longest_sequence" not in json.loads(run(home, *arguments).stdout)
+
+
 def test_a_measured_run_changes_the_estimate_and_is_cited(home, tmp_path):
     measured = tmp_path / "run.json"
     plan = {
