@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 from core.errors import DoesNotFitError, InvalidPlanError
 from core.estimate.batch import estimate_plan, frugal, json_lines, read_plans
 from core.estimate.estimate import Estimate, estimate
-from core.estimate.interruption import best_interval_hours, expected_wall_hours
 from core.estimate.measured import append, narrowed, read, read_run
 from core.estimate.search import best, hardware_for, on_each
 from core.estimate.sweep import Candidate, Hardware, refusal, sweep
@@ -171,15 +169,3 @@ def test_a_newer_measurement_of_the_same_run_replaces_the_older(tmp_path: Path) 
 def test_a_measurement_that_cannot_be_is_refused(old: str, new: str, part: str) -> None:
     with pytest.raises(InvalidPlanError, match=part):
         read_run(RUN.replace(old, new), syntax="toml", measured_at="2026-11-20T12:00:00Z")
-
-
-def test_checkpoints_are_best_written_at_the_root_of_twice_their_cost() -> None:
-    """Young 1974: sqrt(2 C M)."""
-    assert best_interval_hours(0.01, 100) == pytest.approx(math.sqrt(2 * 0.01 * 100), rel=0.02)
-
-
-def test_rare_interruptions_cost_the_writes_and_half_an_interval() -> None:
-    plain = expected_wall_hours(
-        1000, interval_hours=2, write_hours=0.02, restart_hours=0.1, mean_hours_between=500
-    )
-    assert plain == pytest.approx(1000 * (1 + 0.02 / 2 + (2 / 2 + 0.1) / 500), rel=0.002)
