@@ -17,8 +17,8 @@ from core.gpu import GPU
 from core.plan import HoursRange, TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
-# hours that are less than the tokens at the computed rate are told about from a tenth on
-TOLD_BELOW = 0.9
+# hours that are less than the tokens at the computed rate are told about from a fifth on
+TOLD_BELOW = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)

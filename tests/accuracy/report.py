@@ -288,7 +288,7 @@ NVFP4, the reference code under DeepSpeed in bf16, and evaluate as the benchmark
 its division needs more GPUs than it names.
 
 Where the computed rate of a plan is lower than published runs sustain, its hours follow those runs and are less
-than its tokens at that rate; a warning says so.
+than its tokens at that rate; a warning says so from a fifth on.
 """
 
 
