@@ -41,7 +41,7 @@ vendor's container, of the same few jobs again and again."""
 STEADY_TABLES = (*SCORED_TABLES, *APART_TABLES)
 RUN_TABLES = ("whole_run", "finetune")
 """Of which hours were published, not rates. The latter, all on one node, are only predicted."""
-COVERED = 0.83
+COVERED = 0.835
 """Of the rows by an interval of 80 percent: a little more, as rows of one family err together."""
 RESIDUAL_SCALE = 0.1
 """Error of the logarithm that counts as much as one spread of a prior."""
@@ -49,8 +49,11 @@ WHOLE_RUN_SCALE = 0.15
 """The usual error of a whole run."""
 BLENDS = tuple(step / 100.0 for step in range(5, 100))
 LOSS_SCALE = 0.1
-PEAK_LOSS_SCALE = 0.8
-"""Residuals beyond it count by their size, not its square, as errors of rates are scored; of memory, few are."""
+PEAK_LOSS_SCALE = 0.2
+"""Residuals beyond it count by their size, not its square, as errors are scored."""
+PEAK_SCALE = 0.25
+FIT_SCALE = 1.0 / 6.0
+"""Errors of the logarithm that count as much as one spread of a prior: of peaks, and of what fitted or did not."""
 ROUNDS = 3
 
 
@@ -240,11 +243,13 @@ class Peaks:
         def residuals(values: dict[str, Any]) -> Array:
             total = self.predicted(replace(k, **values))
             peaks = (
-                np.where(exact, np.log(total / np.where(exact, self.peak, 1.0)), 0.0) * self.weights * 16.0
+                np.where(exact, np.log(total / np.where(exact, self.peak, 1.0)), 0.0)
+                * self.weights
+                / PEAK_SCALE
             )
             over = np.maximum(np.log(total / (0.97 * self.limit)), 0.0) * (bound & self.fits)
             under = np.maximum(np.log(self.limit / total), 0.0) * (bound & ~self.fits)
-            return np.concatenate([peaks, 6.0 * over, 6.0 * under])
+            return np.concatenate([peaks, over / FIT_SCALE, under / FIT_SCALE])
 
         names = priors("memory")
         return replace(k, **solved(names, residuals, loss_scale=PEAK_LOSS_SCALE, takes_columns=False))
