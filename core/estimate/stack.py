@@ -69,11 +69,13 @@ def stack_of(plan: TrainingPlan) -> Stack:
     """The software that the plan names, or that what it uses implies.
 
     FP8 and FP4 need Transformer Engine, virtual pipelines and expert parallelism come with kernels made for them,
-    and a plan that leaves its whole division to us is given a tuned stack with it.
+    and a plan that leaves its whole division to us is given a tuned stack with it; but adapters, which are mostly
+    trained with PEFT, a plain one.
     """
     named, hw = named_stack(plan.hardware.stack), plan.hardware
     if named is not None:
         return named
     needs_kernels = (hw.virtual_pipeline or 1) > 1 or (hw.expert_parallel or 1) > 1
-    is_tuned = plan.precision in ("fp8", "fp4") or needs_kernels or not states_division(hw)
+    is_open = not states_division(hw) and plan.method not in ("lora", "qlora")
+    is_tuned = plan.precision in ("fp8", "fp4") or needs_kernels or is_open
     return Stack("tuned" if is_tuned else "plain")

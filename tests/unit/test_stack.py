@@ -38,6 +38,8 @@ def test_a_stack_is_known_by_what_its_name_begins_with(name: str | None, kernels
     ("keys", "kernels"),
     [
         ({}, "tuned"),
+        ({"method": "lora"}, "plain"),
+        ({"method": "lora", "precision": "fp8"}, "tuned"),
         ({"hardware": {"sharding": "zero3"}}, "plain"),
         ({"hardware": {"sharding": "zero3"}, "precision": "fp8"}, "tuned"),
         ({"hardware": {"pipeline_parallel": 4}}, "plain"),
