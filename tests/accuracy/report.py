@@ -236,8 +236,9 @@ two, 0.19, has a line of its own below.
 
 Throughput is fitted on the rows that it is scored on and no others. Three further tables are only predicted:
 fine-tuning on one node, mostly of consumer cards; the BLOOM sweep, whose machine joins its GPUs by links that the
-table does not state (fitted on alone it asks for a fifth of the interconnect's rate, where every other source asks
-for 0.7 to 0.85, as collectives were measured to reach); and the releases of NVIDIA's Megatron-Bridge.
+table does not state (fitted on alone it asks for a fifth of the interconnect's rate, where six other sources that
+state their division ask for 0.70 to 0.85, as collectives were measured to reach); and the releases of NVIDIA's
+Megatron-Bridge.
 """
 
 
