@@ -31,7 +31,7 @@ def read(folder: Path) -> tuple[list[Observation], Counter[str]]:
     seen = set[str]()
     for name, reader in READERS.items():
         for row in rows(folder, name):
-            if name == "training_runs.csv" and not is_scored(row):
+            if name == "training_runs.csv" and not is_read(row):
                 skipped[f"{name}: {row['row_kind']} tier {row['trust_tier']}"] += 1
                 continue
             try:
@@ -49,8 +49,8 @@ def read(folder: Path) -> tuple[list[Observation], Counter[str]]:
     return found, skipped
 
 
-def is_scored(row: Row) -> bool:
-    """Whole runs of tier A, of pretraining and fine-tuning, and steady-state benchmarks of tiers A and B."""
+def is_read(row: Row) -> bool:
+    """Whole runs of tier A, of pretraining and of fine-tuning, and steady-state benchmarks of tiers A and B."""
     if row["row_kind"] in ("full_run", "finetune_run"):
         return row["trust_tier"] == "A"
     return row["row_kind"] == "throughput_benchmark" and row["trust_tier"] in ("A", "B")
