@@ -50,7 +50,7 @@ accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
 	$(BIN)/pytest -m accuracy tests/accuracy
 
 calibrate: $(STAMP)  ## fit the table of constants again; needs GPULEDGER_TRUTH
-	$(BIN)/python -m core.estimate.calibrate --folds
+	$(BIN)/python -m tools.calibration.calibrate --folds
 
 bench: $(STAMP)  ## ratios measured in one run
 	$(BIN)/pytest -m benchmark_suite tests/benchmarks -s
@@ -66,11 +66,11 @@ audit: $(STAMP)  ## known advisories against the locked versions; needs the netw
 	$(UV) audit --frozen --preview-features audit-command
 
 docs: $(STAMP)  ## write the generated pages again, and what the others show; read the diff before you keep it
-	$(BIN)/python -m app.source_page > docs/sources.md
-	$(BIN)/python -m app.data_page > docs/data.md
-	$(BIN)/python -m app.command_page > docs/commands.md
-	$(BIN)/python -m app.library_page > docs/library.md
-	$(BIN)/python -m flows.prefect_file > prefect.yaml
+	$(BIN)/python -m tools.docs.source_page > docs/sources.md
+	$(BIN)/python -m tools.docs.data_page > docs/data.md
+	$(BIN)/python -m tools.docs.command_page > docs/commands.md
+	$(BIN)/python -m tools.docs.library_page > docs/library.md
+	$(BIN)/python -m tools.docs.prefect_file > prefect.yaml
 	GPULEDGER_WRITE_DOCS=1 $(BIN)/pytest -q tests/docs
 
 site: $(STAMP)  ## the documentation as a site in build/site; a broken link ends it

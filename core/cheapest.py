@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.store.lookup import LatestOffer
+    from gpuledger.core.store.offers import LatestOffer
 
 STATES = ("fresh", "sold_out", "unlisted", "stale")
 """Best first: what can be had, what may come back, what the last run no longer showed, what nobody has seen

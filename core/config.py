@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from core.errors import ConfigError
+from gpuledger.core.errors import ConfigError
 
 FILE = "gpuledger.toml"
 STORES = "duckdb, or ducklake:postgres://USER@HOST:PORT/DATABASE?data=/shared/folder"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import combinations, pairwise
 
-from core.band import Band
+from gpuledger.core.band import Band
 
 MOST_JUMPS = Decimal("0.25")
 """Share of the offers in both batches that may be left out for one run because they moved too far."""

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
 
-from core.errors import ParseError
+from gpuledger.core.errors import ParseError
 
 
 @dataclass(frozen=True, kw_only=True)

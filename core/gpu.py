@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from core.errors import UnknownGPUError
+from gpuledger.core.errors import UnknownGPUError
 
 SEED = Path(__file__).resolve().parents[1] / "sql" / "seeds" / "gpu.csv"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.errors import InvalidPlanError
+from gpuledger.core.errors import InvalidPlanError
 
 # key of a plan's [architecture] -> names the transformers library gives it, first found wins
 # (transformers, configuration_<model>.py of each model_type, read 2025)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from core.money import Price
+from gpuledger.core.money import Price
 
 
 class PurchaseOption(StrEnum):

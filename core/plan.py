@@ -2,7 +2,7 @@
 
 A plan says what is to be trained (method, architecture, tokens), optionally on what (`[hardware]`), within
 which limits (`[constraints]`) and which money beside the GPU-hours is to be counted (`[costs]`).
-docs/plans.md lists all keys. Nothing is computed here; `core.estimate` does that.
+docs/plans.md lists all keys. Nothing is computed here; `gpuledger.core.estimate` does that.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ValidationError, model_validator
 
-from core.errors import InvalidPlanError
-from core.huggingface import architecture_from_config, is_config
-from core.quantity import (
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.huggingface import architecture_from_config, is_config
+from gpuledger.core.quantity import (
     USD,
     Amount,
     AmountOrZero,

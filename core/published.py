@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from core.money import HOURS_PER_MONTH, Unit
-from core.offer import Offer
+from gpuledger.core.money import HOURS_PER_MONTH, Unit
+from gpuledger.core.offer import Offer
 
 MICRO = Decimal("0.000001")
 """Resolution of money in the ledger: DECIMAL(18,6)."""

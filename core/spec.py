@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.errors import UnknownGPUError, UsageError
-from core.gpu import GPU, gpus
+from gpuledger.core.errors import UnknownGPUError, UsageError
+from gpuledger.core.gpu import GPU, gpus
 
 VENDORS = ("nvidia", "amd", "intel", "google", "aws")
 MOST = 1_000_000

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from core.alias import Alias, normalised, read_aliases
-from core.gpu import gpu
-from core.store import sql
-from core.store.publish import reading
-from flows.pipeline import USER_ALIASES, Ledger, record_runs
+from gpuledger.core.alias import Alias, normalised, read_aliases
+from gpuledger.core.gpu import gpu
+from gpuledger.core.store import sql
+from gpuledger.core.store.publish import reading
+from gpuledger.flows.pipeline import USER_ALIASES, Ledger, record_runs
 
 COLUMNS = ("provider", "gpu_label", "gpu_memory_gib", "gpu_id", "source")
 

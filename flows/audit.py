@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import CorruptError, StoreError
-from core.store import sql
-from core.store.derive import check
-from core.store.publish import reading
-from flows.pipeline import RECOVERY, Ledger
+from gpuledger.core.errors import CorruptError, StoreError
+from gpuledger.core.store import sql
+from gpuledger.core.store.publish import reading
+from gpuledger.core.store.rollups import check
+from gpuledger.flows.pipeline import RECOVERY, Ledger
 
 
 @dataclass(frozen=True, kw_only=True)

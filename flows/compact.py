@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from core.errors import UsageError
-from core.store.database import turn, writing
-from core.store.lake import maintain
-from core.store.publish import prune
-from flows.pipeline import Ledger, open_ledger
+from gpuledger.core.errors import UsageError
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.publish import prune
+from gpuledger.core.store.shared.lake import maintain
+from gpuledger.flows.pipeline import Ledger, open_ledger
 
 LEFT_OVER = timedelta(hours=1)
 """A temporary file that is older than this belongs to nobody any more."""

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core.alias import Aliases
-from core.store.database import Home
-from core.store.record import Batch
-from flows.judge import Parsed, judge
-from flows.pipeline import CycleReport, Ledger, RunReport, fetch_all
-from scrapers.fetch import Fetcher
-from scrapers.source import Source
+from gpuledger.core.alias import Aliases
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.record import Batch
+from gpuledger.flows.pipeline import CycleReport, Ledger, RunReport, fetch_all
+from gpuledger.flows.validate import Parsed, judge
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.source import Source
 
 
 def check_only(ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher) -> CycleReport:

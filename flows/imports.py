@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from core.document import Document, Request
-from core.errors import UsageError
-from core.store.archive import Manifest, run_id
-from flows.pipeline import CycleReport, Ledger, read_run, record_runs
-from scrapers.fetch import Fetcher
-from scrapers.source import Source
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import UsageError
+from gpuledger.core.store.archive import Manifest, run_id
+from gpuledger.flows.pipeline import CycleReport, Ledger, read_run, record_runs
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.source import Source
 
 SUFFIXES = (".zip", ".csv", ".yml", ".yaml", ".json", ".jsonl", ".ndjson", ".parquet")
 

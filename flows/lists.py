@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.document import Document, Request
-from core.store import sql
-from core.store.archive import Manifest, run_id
-from core.store.publish import is_published
-from flows.pipeline import Ledger, read_run, record_runs
-from scrapers.source import Source
+from gpuledger.core.document import Document, Request
+from gpuledger.core.store import sql
+from gpuledger.core.store.archive import Manifest, run_id
+from gpuledger.core.store.publish import is_published
+from gpuledger.flows.pipeline import Ledger, read_run, record_runs
+from gpuledger.scrapers.source import Source
 
 BUNDLED = "seeds/bundled_price.csv"
 

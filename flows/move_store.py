@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import StoreError, UsageError
-from core.store.archive import Archive
-from core.store.database import Home, turn, writing
-from core.store.follow import leave
-from core.store.keep import write_whole
-from core.store.move import Content, contents_of_lake, contents_of_ledger, fill
-from core.store.publish import publish
-from flows.pipeline import Ledger, open_ledger
+from gpuledger.core.errors import StoreError, UsageError
+from gpuledger.core.store.archive import Archive
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.publish import publish
+from gpuledger.core.store.quotes import write_whole
+from gpuledger.core.store.shared.follow import leave
+from gpuledger.core.store.shared.move import Content, contents_of_lake, contents_of_ledger, fill
+from gpuledger.flows.pipeline import Ledger, open_ledger
 
 
 @dataclass(frozen=True, kw_only=True)

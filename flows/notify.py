@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from flows.pipeline import RunReport
+from gpuledger.flows.pipeline import RunReport
 
 LOG = logging.getLogger("gpuledger")
 

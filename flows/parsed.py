@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.errors import SourceError
-from core.offer import Skipped
-from core.store.archive import Manifest
-from core.store.staging import Located, SideFact
-from scrapers.source import Source
+from gpuledger.core.errors import SourceError
+from gpuledger.core.offer import Skipped
+from gpuledger.core.store.archive import Manifest
+from gpuledger.core.store.staging import Located, SideFact
+from gpuledger.scrapers.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)

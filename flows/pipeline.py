@@ -19,9 +19,9 @@ from typing import Any
 
 import duckdb
 
-from core.alias import Alias, Aliases, read_aliases, seed_rows
-from core.document import Document, Request
-from core.errors import (
+from gpuledger.core.alias import Alias, Aliases, read_aliases, seed_rows
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import (
     CorruptError,
     GPULedgerError,
     MissingCredentialError,
@@ -29,17 +29,17 @@ from core.errors import (
     SourceError,
     StoreBusyError,
 )
-from core.store import sql
-from core.store.archive import Archive, FetchFailure, Manifest, run_id
-from core.store.database import Home, turn, turn_of_source, writing
-from core.store.follow import Share, catch_up, recording
-from core.store.migrate import SourceRow, migrate
-from core.store.publish import publish
-from core.store.record import is_late, is_recorded, record
-from flows.judge import Parsed, judge, read
-from flows.traces import span
-from scrapers.fetch import Fetched, Fetcher, Known
-from scrapers.source import Source
+from gpuledger.core.store import sql
+from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
+from gpuledger.core.store.database import Home, turn, turn_of_source, writing
+from gpuledger.core.store.migrate import SourceRow, migrate
+from gpuledger.core.store.publish import publish
+from gpuledger.core.store.record import is_late, is_recorded, record
+from gpuledger.core.store.shared.follow import Share, catch_up, recording
+from gpuledger.flows.traces import span
+from gpuledger.flows.validate import Parsed, judge, read
+from gpuledger.scrapers.http.fetch import Fetched, Fetcher, Known
+from gpuledger.scrapers.source import Source
 
 LOG = logging.getLogger("gpuledger")
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from core.errors import StoreError
-from core.store import sql
-from core.store.database import Home, turn, writing
-from core.store.follow import follow
-from core.store.move import fill
-from core.store.publish import publish
-from flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store import sql
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.publish import publish
+from gpuledger.core.store.shared.follow import follow
+from gpuledger.core.store.shared.move import fill
+from gpuledger.flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
 
 REBUILT = "ledger.replay.duckdb"
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from core.alias import Aliases
-from core.band import Band
-from core.offer import Offer, Skipped
-from core.published import usd_per_hour
-from core.store.record import Batch
-from core.store.staging import Located
-from flows.parsed import Parsed
+from gpuledger.core.alias import Aliases
+from gpuledger.core.band import Band
+from gpuledger.core.offer import Offer, Skipped
+from gpuledger.core.published import usd_per_hour
+from gpuledger.core.store.record import Batch
+from gpuledger.core.store.staging import Located
+from gpuledger.flows.parsed import Parsed
 
 
 def sift(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ConfigError, GPULedgerError
+from gpuledger.core.errors import ConfigError, GPULedgerError
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer, TracerProvider

@@ -23,15 +23,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.instance import InstanceShape
-from core.money import Price, Unit
-from core.offer import Fact, Offer, PurchaseOption, Skipped
-from scrapers.ec2 import FAMILIES, MOST_USD, instant, is_region, shape_or_reason, sold
-from scrapers.reading import each_once, fields, mapping, price_or_reason, rows
-from scrapers.source import Source
-from scrapers.stream import LineFilter
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.instance import InstanceShape
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped
+from gpuledger.scrapers.ec2 import FAMILIES, MOST_USD, instant, is_region, shape_or_reason, sold
+from gpuledger.scrapers.line_filter import LineFilter
+from gpuledger.scrapers.read_json import each_once, fields, mapping, price_or_reason, rows
+from gpuledger.scrapers.source import Source
 
 HOST = "https://pricing.us-east-1.amazonaws.com"
 EC2 = "/offers/v1.0/aws/AmazonEC2/"

@@ -5,7 +5,7 @@ Two answers, told apart by their content:
 - The price page, keyless: a row per instance type and region with the effective hourly rate of the instance
   and of one accelerator, in two columns (text of the page of 2024-12) or in one, `$31.464 USD ($3.933 USD)`. A
   row counts only where its two rates agree, so that none is taken for the other.
-- `DescribeCapacityBlockOfferings`, with AWS credentials, asked for by `scrapers.ec2_api`: blocks that can be had
+- `DescribeCapacityBlockOfferings`, with AWS credentials, asked for by `http.aws_api`: blocks that can be had
   in a zone. `upfrontFee` is the total of all instances and hours. Of each type and zone the cheapest counts.
 
 The bulk list has these machines at 0, the operating system's fee, which is no price.
@@ -19,16 +19,25 @@ from decimal import Decimal
 
 from bs4 import Tag
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.instance import InstanceShape
-from core.offer import Availability, Fact, PurchaseOption, Skipped
-from core.published import MICRO
-from core.region import region_code
-from scrapers.ec2 import CREDENTIALS, MOST_USD, asked_region, is_region, is_zone, items, shape_or_reason, sold
-from scrapers.page import by_column, exact_usd, soup, whole_in, words
-from scrapers.reading import each_once, price_or_reason
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.instance import InstanceShape
+from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
+from gpuledger.core.published import MICRO
+from gpuledger.core.region import region_code
+from gpuledger.scrapers.ec2 import (
+    CREDENTIALS,
+    MOST_USD,
+    asked_region,
+    is_region,
+    is_zone,
+    items,
+    shape_or_reason,
+    sold,
+)
+from gpuledger.scrapers.read_html import by_column, exact_usd, soup, whole_in, words
+from gpuledger.scrapers.read_json import each_once, price_or_reason
+from gpuledger.scrapers.source import DAILY, Source
 
 PAGE = "https://aws.amazon.com/ec2/capacityblocks/pricing/"
 TITLES = ("instance type", "region")

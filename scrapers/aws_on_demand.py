@@ -19,14 +19,22 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from core.region import region_code
-from scrapers.ec2 import FAMILIES, MOST_USD, NOT_A_REGION, feed_rows, is_region, shape_or_reason, sold
-from scrapers.reading import array, charged, each_once, fields, leaf, mapping, price_or_reason
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.core.region import region_code
+from gpuledger.scrapers.ec2 import (
+    FAMILIES,
+    MOST_USD,
+    NOT_A_REGION,
+    feed_rows,
+    is_region,
+    shape_or_reason,
+    sold,
+)
+from gpuledger.scrapers.read_json import array, charged, each_once, fields, leaf, mapping, price_or_reason
+from gpuledger.scrapers.source import DAILY, Source
 
 MAPS = "https://b0.p.awsstatic.com/pricing/2.0/meteredUnitMaps"
 PLACE = ("name", "code", "type")

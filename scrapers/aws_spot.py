@@ -8,7 +8,7 @@ are left out; for some sizes they are cheaper than Linux, feed of 2026-10).
   or `N/A*`. The copy at spot-price.s3.amazonaws.com stands still since 2024-05-13.
 - The spot advisor, keyless: bands of how often capacity was reclaimed in the last month (`<5%` to `>20%`).
 - `DescribeSpotPriceHistory`, with AWS credentials: a price per availability zone, asked for by
-  `scrapers.ec2_api`. Of each zone the newest price counts.
+  `gpuledger.scrapers.http.aws_api`. Of each zone the newest price counts.
 
 The instance type is the GPU label; see `sql/seeds/instance_type.csv`.
 """
@@ -22,11 +22,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.instance import InstanceShape
-from core.offer import Fact, InterruptionBand, Offer, PurchaseOption, Skipped
-from scrapers.ec2 import (
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.instance import InstanceShape
+from gpuledger.core.offer import Fact, InterruptionBand, Offer, PurchaseOption, Skipped
+from gpuledger.scrapers.ec2 import (
     CREDENTIALS,
     MOST_USD,
     NOT_A_REGION,
@@ -39,8 +39,8 @@ from scrapers.ec2 import (
     shape_or_reason,
     sold,
 )
-from scrapers.reading import each_once, fields, leaf, mapping, price_or_reason, rows
-from scrapers.source import HOURLY, Source
+from gpuledger.scrapers.read_json import each_once, fields, leaf, mapping, price_or_reason, rows
+from gpuledger.scrapers.source import HOURLY, Source
 
 OLD_REGIONS = {
     "us-east": "us-east-1",

@@ -17,14 +17,14 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.instance import InstanceShape, lookup
-from core.money import Price, Unit
-from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from core.published import usd_per_hour
-from scrapers.reading import LEAST_AMOUNT, array, fields, mapping, number, per_gb, rows, within
-from scrapers.source import TWICE_A_DAY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.instance import InstanceShape, lookup
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.core.published import usd_per_hour
+from gpuledger.scrapers.read_json import LEAST_AMOUNT, array, fields, mapping, number, per_gb, rows, within
+from gpuledger.scrapers.source import TWICE_A_DAY, Source
 
 HOST = "prices.azure.com"
 TERMS = {"1 Year": 12, "3 Years": 36, "5 Years": 60}

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 
-from core.contract import Contract
-from core.document import Document
-from core.money import Price, Unit
-from core.offer import Fact, Offer
-from scrapers.reading import priced
-from scrapers.source import Source
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, Offer
+from gpuledger.scrapers.read_json import priced
+from gpuledger.scrapers.source import Source
 
 COLUMNS = (
     "observed_at",

@@ -23,13 +23,13 @@ from decimal import Decimal
 
 from bs4 import Tag
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.page import exact_usd, size_in, soup, usd_in, words
-from scrapers.reading import each_once, per_gb, priced, slug
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.read_html import exact_usd, size_in, soup, usd_in, words
+from gpuledger.scrapers.read_json import each_once, per_gb, priced, slug
+from gpuledger.scrapers.source import DAILY, Source
 
 COUNTS = (1, 2, 4, 8, 16)
 CENT = Decimal("0.01")

@@ -14,13 +14,13 @@ from decimal import Decimal
 
 from bs4 import BeautifulSoup, Tag
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped, StoragePrice
-from scrapers.page import leading_number, soup, usd_in, words
-from scrapers.reading import charged, each_once, per_gb, priced, within
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped, StoragePrice
+from gpuledger.scrapers.read_html import leading_number, soup, usd_in, words
+from gpuledger.scrapers.read_json import charged, each_once, per_gb, priced, within
+from gpuledger.scrapers.source import DAILY, Source
 
 PER_GPU_HOUR = re.compile(r"(?P<amount>\S+)/GPU-hr")
 PER_GIB_MONTH = re.compile(r"(?P<amount>\S+) per GiB/month")

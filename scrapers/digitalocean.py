@@ -15,12 +15,12 @@ from typing import Any
 
 from bs4.element import NavigableString, Tag
 
-from core.contract import Contract, between
-from core.document import Credential, Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.page import is_page, soup, usd_in, words
-from scrapers.reading import (
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Credential, Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.read_html import is_page, soup, usd_in, words
+from gpuledger.scrapers.read_json import (
     divided,
     each_once,
     hourly_or_reason,
@@ -32,7 +32,7 @@ from scrapers.reading import (
     text,
     within,
 )
-from scrapers.source import TWICE_A_DAY, Source
+from gpuledger.scrapers.source import TWICE_A_DAY, Source
 
 TOKEN = Credential(variable="DIGITALOCEAN_TOKEN")
 PAGE = "https://www.digitalocean.com/pricing/gpu-droplets"

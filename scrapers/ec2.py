@@ -13,11 +13,11 @@ from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree
 
-from core.document import Credential, Document
-from core.instance import InstanceShape, lookup
-from core.money import Price, Unit
-from core.offer import Offer, PurchaseOption, Skipped
-from scrapers.reading import priced, rows
+from gpuledger.core.document import Credential, Document
+from gpuledger.core.instance import InstanceShape, lookup
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Offer, PurchaseOption, Skipped
+from gpuledger.scrapers.read_json import priced, rows
 
 MOST_USD = 10_000
 """No instance-hour costs this much."""
@@ -34,7 +34,7 @@ CREDENTIALS = tuple(
     Credential(variable=variable, travels_as="header", name="Authorization")
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 )
-"""What signs a request to the API; see `scrapers.signed`."""
+"""What signs a request to the API; see `gpuledger.scrapers.http.signed`."""
 
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
 

@@ -14,10 +14,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from xml.etree import ElementTree
 
-from core.contract import Contract
-from core.document import Document, Request
-from core.offer import ExchangeRate, Fact, Skipped
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document, Request
+from gpuledger.core.offer import ExchangeRate, Fact, Skipped
+from gpuledger.scrapers.source import DAILY, Source
 
 CUBE = "{http://www.ecb.int/vocabulary/2002-08-01/eurofxref}Cube"
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)

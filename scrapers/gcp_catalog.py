@@ -17,14 +17,14 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from core.contract import Contract, between
-from core.document import Credential, Document, Request
-from core.instance import InstanceShape, instance_shapes
-from core.money import HOURS_PER_MONTH, Price, Unit
-from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.gcp_machines import BUILDS, NOT_ON_DEMAND, Build
-from scrapers.reading import array, fields, leaf, mapping, number, per_gb, rows
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Credential, Document, Request
+from gpuledger.core.instance import InstanceShape, instance_shapes
+from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.gcp_machines import BUILDS, NOT_ON_DEMAND, Build
+from gpuledger.scrapers.read_json import array, fields, leaf, mapping, number, per_gb, rows
+from gpuledger.scrapers.source import DAILY, Source
 
 COMPUTE_ENGINE = "https://cloudbilling.googleapis.com/v1/services/6F81-5844-456A/skus"
 PAGE = f"{COMPUTE_ENGINE}?pageSize=5000&currencyCode=USD"

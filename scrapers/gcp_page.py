@@ -18,15 +18,15 @@ from typing import Any
 import yaml
 from bs4 import Tag
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.instance import InstanceShape, lookup
-from core.money import HOURS_PER_MONTH, Price, Unit
-from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.gcp_machines import NOT_ON_DEMAND
-from scrapers.page import leading_number, soup, words
-from scrapers.reading import each_once, fields, leaf, per_gb
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.instance import InstanceShape, lookup
+from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.gcp_machines import NOT_ON_DEMAND
+from gpuledger.scrapers.read_html import leading_number, soup, words
+from gpuledger.scrapers.read_json import each_once, fields, leaf, per_gb
+from gpuledger.scrapers.source import DAILY, Source
 
 PAGE = "https://cloud.google.com/products/compute/pricing/accelerator-optimized?hl=en"
 LIST = "https://raw.githubusercontent.com/Cyclenerd/google-cloud-pricing-cost-calculator/master/pricing.yml"

@@ -18,13 +18,13 @@ from typing import Any
 
 from bs4 import Tag
 
-from core.contract import Contract, between
-from core.document import Credential, Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.page import by_column, exact_usd, is_page, size_in, soup, words
-from scrapers.reading import each_once, merged, priced, rows, text, within
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Credential, Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.read_html import by_column, exact_usd, is_page, size_in, soup, words
+from gpuledger.scrapers.read_json import each_once, merged, priced, rows, text, within
+from gpuledger.scrapers.source import DAILY, Source
 
 KEY = Credential(variable="HYPERSTACK_API_KEY", travels_as="header", name="api_key")
 PRICE_COLUMNS = {"Pricing Per Hour": PurchaseOption.ON_DEMAND, "Spot VM": PurchaseOption.SPOT}

@@ -25,13 +25,13 @@ from typing import Any
 
 from bs4 import Tag
 
-from core.contract import Contract, between
-from core.document import Credential, Document, Request
-from core.money import Price, Unit
-from core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
-from scrapers.page import exact_usd, is_page, size_in, soup, words
-from scrapers.reading import each_once, fields, mapping, merged, number, priced, slug, within
-from scrapers.source import FOUR_TIMES_A_DAY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Credential, Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
+from gpuledger.scrapers.read_html import exact_usd, is_page, size_in, soup, words
+from gpuledger.scrapers.read_json import each_once, fields, mapping, merged, number, priced, slug, within
+from gpuledger.scrapers.source import FOUR_TIMES_A_DAY, Source
 
 _KEY = Credential(variable="LAMBDA_API_KEY")
 SIZES: tuple[int, ...] = (8, 4, 2, 1)

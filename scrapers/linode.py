@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.reading import (
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.read_json import (
     charged,
     contradicts,
     each_once,
@@ -29,7 +29,7 @@ from scrapers.reading import (
     text,
     within,
 )
-from scrapers.source import TWICE_A_DAY, Source
+from gpuledger.scrapers.source import TWICE_A_DAY, Source
 
 HOST = "https://api.linode.com/v4"
 PAGE = 500

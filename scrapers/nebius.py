@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.page import by_column, exact_usd, soup, whole_in, words
-from scrapers.reading import charged, each_once, per_gb, priced
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.read_html import by_column, exact_usd, soup, whole_in, words
+from gpuledger.scrapers.read_json import charged, each_once, per_gb, priced
+from gpuledger.scrapers.source import DAILY, Source
 
 EFFECTIVE = re.compile(r"Effective ([A-Z][a-z]+ [0-9]{1,2}, [0-9]{4})")
 ALWAYS = datetime(1, 1, 1, tzinfo=UTC)

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.instance import InstanceShape, lookup
-from core.money import Price, Unit
-from core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from scrapers.reading import LEAST_AMOUNT, mapping, number, rows
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.instance import InstanceShape, lookup
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.read_json import LEAST_AMOUNT, mapping, number, rows
+from gpuledger.scrapers.source import DAILY, Source
 
 PRICES = "https://apexapps.oracle.com/pls/apex/cetools/api/v1/products/?currencyCode=USD"
 SHAPES = "https://www.oracle.com/a/ocom/docs/cloudestimator2/data/shapes.json"

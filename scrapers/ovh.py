@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import HOURS_PER_MONTH, Price, Unit
-from core.offer import Availability, Fact, PurchaseOption, Skipped, StoragePrice
-from scrapers.reading import (
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit
+from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped, StoragePrice
+from gpuledger.scrapers.read_json import (
     array,
     charged,
     divided,
@@ -33,7 +33,7 @@ from scrapers.reading import (
     text,
     within,
 )
-from scrapers.source import DAILY, Source
+from gpuledger.scrapers.source import DAILY, Source
 
 UNITS_PER_CURRENCY = 10**8
 PLACE = r"(?:\.(?P<place>[A-Za-z0-9.-]{1,20}))?"

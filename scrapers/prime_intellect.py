@@ -14,12 +14,22 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Credential, Document, Request
-from core.money import Price, Unit
-from core.offer import Availability, Fact, PurchaseOption, Skipped
-from scrapers.reading import array, each_once, host_cloud, leaf, mapping, priced, rows, text, within
-from scrapers.source import HOURLY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Credential, Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.read_json import (
+    array,
+    each_once,
+    host_cloud,
+    leaf,
+    mapping,
+    priced,
+    rows,
+    text,
+    within,
+)
+from gpuledger.scrapers.source import HOURLY, Source
 
 KEY = Credential(variable="PRIME_API_KEY")
 API = "https://api.primeintellect.ai/api/v1/availability/gpus"

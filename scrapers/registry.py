@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 
-from core.errors import UsageError
-from scrapers import (
+from gpuledger.core.errors import UsageError
+from gpuledger.scrapers import (
     aws_bulk,
     aws_capacity_blocks,
     aws_on_demand,
@@ -33,7 +33,7 @@ from scrapers import (
     verda,
     vultr,
 )
-from scrapers.source import Source
+from gpuledger.scrapers.source import Source
 
 SOURCES: tuple[Source, ...] = (
     aws_bulk.SOURCE,

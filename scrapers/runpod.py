@@ -24,14 +24,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Credential, Document, Request
-from core.money import HOURS_PER_MONTH, Price, Unit
-from core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
-from core.published import MICRO
-from scrapers.page import is_page, size_in, soup, words
-from scrapers.reading import each_once, fields, mapping, merged, price_or_reason, priced, rows, within
-from scrapers.source import HOURLY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Credential, Document, Request
+from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit
+from gpuledger.core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
+from gpuledger.core.published import MICRO
+from gpuledger.scrapers.read_html import is_page, size_in, soup, words
+from gpuledger.scrapers.read_json import (
+    each_once,
+    fields,
+    mapping,
+    merged,
+    price_or_reason,
+    priced,
+    rows,
+    within,
+)
+from gpuledger.scrapers.source import HOURLY, Source
 
 _KEY = Credential(variable="RUNPOD_API_KEY")
 NODE_GPUS = 8

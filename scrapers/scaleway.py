@@ -12,12 +12,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.reading import contradicts, each_once, fields, leaf, mapping, number, priced, text, within
-from scrapers.source import TWICE_A_DAY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.read_json import (
+    contradicts,
+    each_once,
+    fields,
+    leaf,
+    mapping,
+    number,
+    priced,
+    text,
+    within,
+)
+from gpuledger.scrapers.source import TWICE_A_DAY, Source
 
 ZONES = (
     "fr-par-1",

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
-from core.document import Document, Request
-from core.money import HOURS_PER_MONTH
-from core.offer import Fact, Skipped, StoragePrice, TransferPrice
-from scrapers.reading import array, charged, each_once, fields, leaf, listed, picked, text, within
-from scrapers.source import DAILY, Source
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import HOURS_PER_MONTH
+from gpuledger.core.offer import Fact, Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.read_json import array, charged, each_once, fields, leaf, listed, picked, text, within
+from gpuledger.scrapers.source import DAILY, Source
 
 CATALOG = "https://api.scaleway.com/product-catalog/v2alpha1/public-catalog/products"
 TYPES = ("block_storage", "object_storage")

@@ -1,4 +1,4 @@
-"""What an adapter declares. Frozen data and two pure functions; all I/O belongs to `scrapers.fetch`."""
+"""What an adapter declares. Frozen data and two pure functions; all I/O belongs to `gpuledger.scrapers.http.fetch`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from core.contract import Contract
-from core.document import Credential, Document, Request
-from core.offer import Fact
-from scrapers.stream import LineFilter
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Credential, Document, Request
+from gpuledger.core.offer import Fact
+from gpuledger.scrapers.line_filter import LineFilter
 
 HOURLY = timedelta(hours=1)
 FOUR_TIMES_A_DAY = timedelta(hours=6)

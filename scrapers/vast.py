@@ -18,13 +18,13 @@ from decimal import Decimal
 from statistics import quantiles
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Availability, Fact, MarketSample, Offer, PurchaseOption, Skipped
-from core.published import MICRO
-from scrapers.reading import listed, picked, priced, text, within
-from scrapers.source import HOURLY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Availability, Fact, MarketSample, Offer, PurchaseOption, Skipped
+from gpuledger.core.published import MICRO
+from gpuledger.scrapers.read_json import listed, picked, priced, text, within
+from gpuledger.scrapers.source import HOURLY, Source
 
 GPUS = (
     "B200",

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.reading import each_once, leaf, mapping, number, priced, rows, text, within
-from scrapers.source import HOURLY, Source
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.read_json import each_once, leaf, mapping, number, priced, rows, text, within
+from gpuledger.scrapers.source import HOURLY, Source
 
 AMOUNT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,9})?")
 DESCRIPTION = re.compile(r"(?P<count>[0-9]{1,3})x (?P<label>.+)")

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract, between
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.reading import (
+from gpuledger.core.contract import Contract, between
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.read_json import (
     divided,
     each_once,
     hourly_or_reason,
@@ -30,7 +30,7 @@ from scrapers.reading import (
     text,
     within,
 )
-from scrapers.source import FOUR_TIMES_A_DAY, Source
+from gpuledger.scrapers.source import FOUR_TIMES_A_DAY, Source
 
 HOST = "https://api.vultr.com/v2"
 METAL_ID = re.compile(r"vbm-[a-z0-9]+-[a-z0-9]+-(?:(?P<count>[0-9]{1,2})-)?(?P<gpu>[a-z0-9]+)-gpu")

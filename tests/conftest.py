@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from core.store import catalogue, lake
-from core.store.database import Home
+from gpuledger.core.store import catalogue
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.shared import lake
 from tests.postgres import NoServerError, Server, server
 
 # A hook: workers gather the tables, the process that started them prints them.

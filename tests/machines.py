@@ -7,9 +7,9 @@ from typing import Any
 
 import duckdb
 
-from core.store.database import Home, turn, writing
-from core.store.derive import check
-from core.store.move import Content, contents_of_lake, contents_of_ledger
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.rollups import check
+from gpuledger.core.store.shared.move import Content, contents_of_lake, contents_of_ledger
 
 DERIVED = (
     "select offer.source, offer.offer_id, offer.gpu_id, current.changed_at, current.amount, current.upfront_amount,"

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import duckdb
 
-from core.config import LakeAddress, lake_address
-from core.errors import StoreError
-from core.store.catalogue import hang_up, load
-from core.store.lake import close, opened
-from core.store.migrate import migrate
+from gpuledger.core.config import LakeAddress, lake_address
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store.catalogue import hang_up, load
+from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.shared.lake import close, opened
 
 _NUMBERS = count(1)
 

@@ -10,9 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from core.cost.amount import ZERO, Amount
-from core.cost.breakdown import DATA, FAILED, HOSTING, PEOPLE, RUN, SAFETY, STORAGE, TEACHER, CostLine
-from core.plan import Costs
+from gpuledger.core.cost.amount import ZERO, Amount
+from gpuledger.core.cost.cost_lines import (
+    DATA,
+    FAILED,
+    HOSTING,
+    PEOPLE,
+    RUN,
+    SAFETY,
+    STORAGE,
+    TEACHER,
+    CostLine,
+)
+from gpuledger.core.plan import Costs
 
 SIX = (RUN, FAILED, DATA, STORAGE, PEOPLE, SAFETY)
 LIFETIME = (*SIX, TEACHER, HOSTING)

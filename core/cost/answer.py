@@ -8,13 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from core.cost.accounting import accounting, not_included
-from core.cost.amount import Amount, cents
-from core.cost.breakdown import TERMS, CostLine
-from core.cost.purchase import Purchase
-from core.cost.receipt import Receipt
-from core.plan import Costs
-from core.published import instant, plain
+from gpuledger.core.cost.accounting import accounting, not_included
+from gpuledger.core.cost.amount import Amount, cents
+from gpuledger.core.cost.cost_lines import TERMS, CostLine
+from gpuledger.core.cost.purchase import Purchase
+from gpuledger.core.cost.receipt import Receipt
+from gpuledger.core.plan import Costs
+from gpuledger.core.published import instant, plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

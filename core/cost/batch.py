@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.cost.market import ListMarket, MarketFilter
-from core.cost.quote import quote
-from core.cost.request import QuoteOptions, market_filter
-from core.cost.surroundings import Surroundings
-from core.errors import GPULedgerError
-from core.parallel import in_processes
-from core.plan import TrainingPlan
-from core.store.lookup import LatestOffer
+from gpuledger.core.cost.market.offers import ListMarket, MarketFilter
+from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.quote import quote
+from gpuledger.core.errors import GPULedgerError
+from gpuledger.core.parallel import in_processes
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.store.offers import LatestOffer
 
 
 @dataclass

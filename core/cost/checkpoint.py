@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from core.cost.assumption import assumed
-from core.errors import UsageError
+from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.errors import UsageError
 
 # bytes of one weight; FP4 and INT4 without the scales of their blocks
 WEIGHT_BYTES = {

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.cost.market import Market
-from core.cost.request import QuoteOptions
-from core.cost.selection import Evaluation, Selection
-from core.plan import TrainingPlan
-from core.published import plain
+from gpuledger.core.cost.market.offers import Market
+from gpuledger.core.cost.question import QuoteOptions
+from gpuledger.core.cost.search import Evaluation, Selection
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.published import plain
 
 OFFERS = 400
 """Offers looked at, those of the least possible total; each with every number of instances."""

@@ -9,14 +9,14 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cost.market import Machine
-from core.cost.sold import Limits, sold, wanted
-from core.errors import InvalidPlanError
-from core.estimate.estimate import Estimate
-from core.estimate.measured import Measurement
-from core.estimate.sweep import Sweep, refusal, sweep
-from core.gpu import gpus
-from core.plan import TrainingPlan
+from gpuledger.core.cost.market.offers import Machine
+from gpuledger.core.cost.sold import Limits, sold, wanted
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.estimate import Estimate
+from gpuledger.core.estimate.measurements import Measurement
+from gpuledger.core.estimate.sweep import Sweep, refusal, sweep
+from gpuledger.core.gpu import gpus
+from gpuledger.core.plan import TrainingPlan
 
 FEW_NODES = 8
 

@@ -11,16 +11,16 @@ from decimal import Decimal
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from core.cost.answer import QuoteSet
-from core.cost.assumption import constants_version
-from core.cost.market import ListMarket, MarketFilter
-from core.cost.override import read_overrides
-from core.cost.request import QuoteOptions
-from core.cost.surroundings import Surroundings
-from core.errors import UsageError
-from core.estimate.measured import Measurement
-from core.published import instant
-from core.store.lookup import LatestOffer
+from gpuledger.core.cost.answer import QuoteSet
+from gpuledger.core.cost.assumption import constants_version
+from gpuledger.core.cost.market.offers import ListMarket, MarketFilter
+from gpuledger.core.cost.market.own_terms import read_overrides
+from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.question import QuoteOptions
+from gpuledger.core.errors import UsageError
+from gpuledger.core.estimate.measurements import Measurement
+from gpuledger.core.published import instant
+from gpuledger.core.store.offers import LatestOffer
 
 VERSION = 1
 SURROUNDINGS = ("storage", "transfer", "bands", "losses")

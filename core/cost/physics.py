@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.errors import DoesNotFitError, EstimateError, InvalidPlanError, UnknownGPUError
-from core.estimate.estimate import Estimate
-from core.estimate.measured import Measurement, narrowed
-from core.estimate.search import on_each
-from core.estimate.sweep import refusal
-from core.gpu import GPU, gpus
-from core.plan import TrainingPlan
-from core.spec import parse_spec
+from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError, UnknownGPUError
+from gpuledger.core.estimate.estimate import Estimate
+from gpuledger.core.estimate.measurements import Measurement, narrowed
+from gpuledger.core.estimate.search import on_each
+from gpuledger.core.estimate.sweep import refusal
+from gpuledger.core.gpu import GPU, gpus
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.spec import parse_spec
 
 
 def estimates_of(

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from core.cost.amount import LEVELS, Amount, decimal_from_physics
-from core.cost.assumption import assumed
-from core.cost.hardware import Option
-from core.cost.interruption import Interruptions, break_even_rate, expectation, job_rate, p90_hours
-from core.cost.surroundings import SpotRate, Surroundings
-from core.plan import TrainingPlan
-from core.store.lookup import LatestOffer
+from gpuledger.core.cost.amount import LEVELS, Amount, decimal_from_physics
+from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.cost.hardware import Option
+from gpuledger.core.cost.market.side_prices import SpotRate, Surroundings
+from gpuledger.core.cost.spot import Interruptions, break_even_rate, expectation, job_rate, p90_hours
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.store.offers import LatestOffer
 
 SECONDS_PER_HOUR = 3600
 MICROSECOND = Decimal("0.000001")

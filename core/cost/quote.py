@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from core.cost.answer import Quote, QuoteSet, Verdict
-from core.cost.market import STATE_CLASSES, Market, state_class
-from core.cost.receipt import plan_fingerprint, quote_id, receipt
-from core.cost.request import QuoteOptions
-from core.cost.selection import Context, Entry, Evaluation, Selection
-from core.plan import TrainingPlan
+from gpuledger.core.cost.answer import Quote, QuoteSet, Verdict
+from gpuledger.core.cost.market.offers import STATE_CLASSES, Market, state_class
+from gpuledger.core.cost.question import QuoteOptions
+from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
+from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
+from gpuledger.core.plan import TrainingPlan
 
 LONG_RUN_HOURS = 90 * 24
 
@@ -35,7 +35,7 @@ def quote(
     deadline; among them the lowest total. Of each offer the number of instances that costs least is quoted.
 
     Args:
-        market: `core.cost.ledger_market.LedgerMarket` or `ListMarket`, made with `market_filter(plan,
+        market: `gpuledger.core.cost.market.snapshot.LedgerMarket` or `ListMarket`, made with `market_filter(plan,
             options)`.
         as_of: the past time that the market shows, if any.
         now: the clock.

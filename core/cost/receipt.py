@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.cost.assumption import constants_version
-from core.cost.breakdown import CostLine
-from core.cost.purchase import Purchase
-from core.plan import TrainingPlan
-from core.published import instant, plain
-from core.store.lookup import LatestOffer
+from gpuledger.core.cost.assumption import constants_version
+from gpuledger.core.cost.cost_lines import CostLine
+from gpuledger.core.cost.purchase import Purchase
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.published import instant, plain
+from gpuledger.core.store.offers import LatestOffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cost.market import Machine
-from core.estimate.sweep import Candidate, Hardware
-from core.gpu import GPU, gpus
-from core.plan import TrainingPlan
+from gpuledger.core.cost.market.offers import Machine
+from gpuledger.core.estimate.sweep import Candidate, Hardware
+from gpuledger.core.gpu import GPU, gpus
+from gpuledger.core.plan import TrainingPlan
 
 NODE_COUNTS = tuple(1 << power for power in range(10))
 POD_SIZES = (1, 2, 4, 8)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from core.errors import InvalidPlanError
-from core.plan import TrainingPlan, preset_architecture
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.plan import TrainingPlan, preset_architecture
 
 # width of common dense decoders in units of depth: Llama 2 paper, arXiv:2307.09288, table of sizes:
 # 4096/32, 5120/40

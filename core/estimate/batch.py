@@ -8,13 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from core.errors import GPULedgerError, InvalidPlanError
-from core.estimate.estimate import Estimate, estimate
-from core.estimate.search import Objective, best, hardware_for
-from core.estimate.sweep import Hardware, refusal, sweep
-from core.gpu import gpu
-from core.parallel import in_processes
-from core.plan import TrainingPlan, read_plan
+from gpuledger.core.errors import GPULedgerError, InvalidPlanError
+from gpuledger.core.estimate.estimate import Estimate, estimate
+from gpuledger.core.estimate.search import Objective, best, hardware_for
+from gpuledger.core.estimate.sweep import Hardware, refusal, sweep
+from gpuledger.core.gpu import gpu
+from gpuledger.core.parallel import in_processes
+from gpuledger.core.plan import TrainingPlan, read_plan
 
 
 def read_plans(lines: Iterable[str]) -> Iterator[TrainingPlan]:

@@ -2,7 +2,7 @@
 record.
 
 Each row of the table says what the constant means, its unit, its source and the rows it was fitted on.
-`python -m core.estimate.calibrate` writes the fitted ones again; nothing else in the package holds a number
+`python -m tools.calibration.calibrate` writes the fitted ones again; nothing else in the package holds a number
 that was tuned.
 """
 

@@ -8,10 +8,10 @@ import math
 from functools import lru_cache
 from statistics import median
 
-from core.errors import InvalidPlanError
-from core.estimate.throughput import Device
-from core.gpu import GPU, gpus
-from core.plan import TrainingPlan
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.throughput import Device
+from gpuledger.core.gpu import GPU, gpus
+from gpuledger.core.plan import TrainingPlan
 
 # network of one GPU to other nodes, GB/s in one direction, by generation, as cloud instances of that time
 # have it: p3dn 100 Gbit/s for 8, p4d 400 Gbit/s for 8 in general and 8 x 200 in clusters built for

@@ -6,15 +6,15 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.errors import InvalidPlanError
-from core.estimate.assumed import assumed, half_width
-from core.estimate.choice import Choice
-from core.estimate.constants import Constants, constants
-from core.estimate.device import device, precision_on
-from core.estimate.grid import Grid, Hours, Place
-from core.estimate.workload import Demand, demand
-from core.gpu import GPU
-from core.plan import HoursRange, TrainingPlan
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.assumptions import assumed, half_width
+from gpuledger.core.estimate.best_layout import Choice
+from gpuledger.core.estimate.constants import Constants, constants
+from gpuledger.core.estimate.device import device, precision_on
+from gpuledger.core.estimate.grid import Grid, Hours, Place
+from gpuledger.core.estimate.workload import Demand, demand
+from gpuledger.core.gpu import GPU
+from gpuledger.core.plan import HoursRange, TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
 # hours that are less than the tokens at the computed rate are told about from a fifth on

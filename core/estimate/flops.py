@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.estimate.architecture import Architecture
+from gpuledger.core.estimate.architecture import Architecture
 
 
 @dataclass(frozen=True, kw_only=True)

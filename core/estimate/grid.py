@@ -21,11 +21,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.estimate.choice import Cells, Choice, column, fastest, first_least, is_timed, picked, settled
-from core.estimate.constants import Constants
-from core.estimate.layout import Layout, Tried, divisions, is_possible, tried
-from core.estimate.throughput import Device
-from core.estimate.workload import Demand, Workload
+from gpuledger.core.estimate.best_layout import (
+    Cells,
+    Choice,
+    column,
+    fastest,
+    first_least,
+    is_timed,
+    picked,
+    settled,
+)
+from gpuledger.core.estimate.constants import Constants
+from gpuledger.core.estimate.layout import Layout, Tried, divisions, is_possible, tried
+from gpuledger.core.estimate.throughput import Device
+from gpuledger.core.estimate.workload import Demand, Workload
 
 Index = NDArray[np.intp]
 Floats = NDArray[np.float64]

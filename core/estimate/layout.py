@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.estimate.architecture import Architecture
-from core.plan import Hardware, TrainingPlan
+from gpuledger.core.estimate.architecture import Architecture
+from gpuledger.core.plan import Hardware, TrainingPlan
 
 RECOMPUTATION = ("none", "selective", "full")
 DEGREES = ("tensor_parallel", "pipeline_parallel", "context_parallel")

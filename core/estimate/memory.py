@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from core.estimate.constants import Constants
-from core.estimate.layout import Layout
-from core.estimate.workload import Workload
+from gpuledger.core.estimate.constants import Constants
+from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.workload import Workload
 
 # a column is a float or an array, which the stubs of numpy cannot say
 where: Any = np.where

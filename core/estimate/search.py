@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from core.errors import DoesNotFitError, EstimateError, InvalidPlanError
-from core.estimate.estimate import Estimate
-from core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
-from core.gpu import GPU, gpu, gpus
-from core.plan import TrainingPlan
+from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError
+from gpuledger.core.estimate.estimate import Estimate
+from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
+from gpuledger.core.gpu import GPU, gpu, gpus
+from gpuledger.core.plan import TrainingPlan
 
 Objective = Literal["fastest", "fewest_gpu_hours"]
 # 512 nodes is more than any cloud sells in one piece

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from core.estimate.layout import states_division
-from core.plan import TrainingPlan
+from gpuledger.core.estimate.layout import states_division
+from gpuledger.core.plan import TrainingPlan
 
 Kernels = Literal["eager", "plain", "tuned"]
 

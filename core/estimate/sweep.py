@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InvalidPlanError
-from core.estimate.constants import constants
-from core.estimate.device import device
-from core.estimate.estimate import Estimate, assembled, place, quoted, refuse_above_ceiling
-from core.estimate.grid import Grid
-from core.estimate.measured import Measurement, narrowed
-from core.estimate.workload import demand
-from core.gpu import GPU
-from core.plan import TrainingPlan
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.constants import constants
+from gpuledger.core.estimate.device import device
+from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted, refuse_above_ceiling
+from gpuledger.core.estimate.grid import Grid
+from gpuledger.core.estimate.measurements import Measurement, narrowed
+from gpuledger.core.estimate.workload import demand
+from gpuledger.core.gpu import GPU
+from gpuledger.core.plan import TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from core.estimate.constants import Constants
-from core.estimate.layout import Layout
-from core.estimate.memory import parameters_per_gpu
-from core.estimate.workload import Workload
+from gpuledger.core.estimate.constants import Constants
+from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.memory import parameters_per_gpu
+from gpuledger.core.estimate.workload import Workload
 
 # a column is a float or an array, which the stubs of numpy cannot say
 where: Any = np.where

@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import InvalidPlanError
-from core.estimate.architecture import Architecture, resolve
-from core.estimate.flops import forward_flops
-from core.estimate.stack import stack_of
-from core.plan import TrainingPlan
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.architecture import Architecture, resolve
+from gpuledger.core.estimate.flops import forward_flops
+from gpuledger.core.estimate.stack import stack_of
+from gpuledger.core.plan import TrainingPlan
 
 # tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M
 PRETRAIN_BATCH_TOKENS = 4_194_304.0

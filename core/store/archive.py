@@ -21,8 +21,8 @@ from typing import Any
 
 import zstandard
 
-from core.document import Document, Request
-from core.errors import CorruptError, StoreError
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import CorruptError, StoreError
 
 
 @dataclass(frozen=True, kw_only=True)

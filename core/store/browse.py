@@ -10,10 +10,10 @@ from typing import Any
 
 import duckdb
 
-from core.errors import UsageError
-from core.store import sql
-from core.store.lookup import LatestOffer
-from core.store.on_sale import set_on_sale
+from gpuledger.core.errors import UsageError
+from gpuledger.core.store import sql
+from gpuledger.core.store.offers import LatestOffer
+from gpuledger.core.store.on_sale import set_on_sale
 
 ORDERS = (
     "usd_per_gpu_hour",

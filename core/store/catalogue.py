@@ -16,8 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-from core.config import LakeAddress
-from core.errors import StoreBusyError, StoreError
+from gpuledger.core.config import LakeAddress
+from gpuledger.core.errors import StoreBusyError, StoreError
 
 SERVER_RETURNS_WITHIN_SECONDS = 60.0
 """A server that restarts is waited for that long."""

@@ -2,7 +2,7 @@
 published snapshot.
 
 A DuckDB writer locks every other process out of its file, readers too. So the writer's file is private,
-writers take turns on a lock file beside it, and readers only ever see numbered copies (`core.store.publish`).
+writers take turns on a lock file beside it, and readers only ever see numbered copies (`gpuledger.core.store.publish`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import duckdb
 
-from core.config import LakeAddress, Settings, lake_address
-from core.errors import StoreError
-from core.store import recover
-from core.store.catalogue import turn_at
-from core.store.lock import held
+from gpuledger.core.config import LakeAddress, Settings, lake_address
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store import recover
+from gpuledger.core.store.catalogue import turn_at
+from gpuledger.core.store.lock import held
 
 LEDGER = "ledger.duckdb"
 

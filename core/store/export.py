@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from core.errors import StoreError
-from core.store import sql
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store import sql
 
 WHOLE = ("offer_latest", "gpu_price_index", "provider_status", "data_quality", "focus_sku_price")
 """Relations that are one Parquet file each; `price_history` is one a month, by its `valid_from`."""

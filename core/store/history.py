@@ -8,9 +8,9 @@ from typing import Any
 
 import duckdb
 
-from core.errors import UsageError
-from core.store import sql
-from core.store.lookup import OfferFilter
+from gpuledger.core.errors import UsageError
+from gpuledger.core.store import sql
+from gpuledger.core.store.offers import OfferFilter
 
 _STEP = re.compile(r"^(\d{1,4})(h|d|w|mo)$")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months"}

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import StoreBusyError, StoreError
+from gpuledger.core.errors import StoreBusyError, StoreError
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import duckdb
 
-from core.alias import Alias, Aliases
-from core.errors import MigrationError
-from core.store import sql
-from core.store.database import transaction
+from gpuledger.core.alias import Alias, Aliases
+from gpuledger.core.errors import MigrationError
+from gpuledger.core.store import sql
+from gpuledger.core.store.database import transaction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import duckdb
 
-from core.store import sql
+from gpuledger.core.store import sql
 
 
 def set_on_sale(connection: duckdb.DuckDBPyConnection, as_of: datetime | None) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import duckdb
 
-from core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
-from core.store import sql
-from core.store.database import Home, prepare, writing
-from core.store.derive import check, derive
+from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
+from gpuledger.core.store import sql
+from gpuledger.core.store.database import Home, prepare, writing
+from gpuledger.core.store.rollups import check, derive
 
 POINTER = "CURRENT"
 KEPT = 5
@@ -26,7 +26,7 @@ KEPT = 5
 
 
 def publish(home: Home, *, now: datetime) -> int:
-    """Make the next snapshot; only inside `core.store.database.turn`. Returns its number.
+    """Make the next snapshot; only inside `gpuledger.core.store.database.turn`. Returns its number.
 
     Raises:
         StoreError: a check found the ledger wrong, or the disk refused.
@@ -178,7 +178,7 @@ def _point(home: Home, name: str) -> None:
 
 def prune(home: Home, keep: int | None = None) -> int:
     """Delete all but the newest snapshots and what a killed writer left of one; only inside
-    `core.store.database.turn`. Returns how many went."""
+    `gpuledger.core.store.database.turn`. Returns how many went."""
     old = _numbers(home)[: -(keep or KEPT)]
     for number in old:
         _path(home, number).unlink(missing_ok=True)

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import duckdb
 import pyarrow as pa
 
-from core.alias import Aliases
-from core.offer import (
+from gpuledger.core.alias import Aliases
+from gpuledger.core.offer import (
     ExchangeRate,
     InterruptionBand,
     MarketSample,
@@ -23,10 +23,10 @@ from core.offer import (
     StoragePrice,
     TransferPrice,
 )
-from core.store import sql
-from core.store.archive import FetchFailure, Manifest
-from core.store.database import transaction
-from core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
+from gpuledger.core.store import sql
+from gpuledger.core.store.archive import FetchFailure, Manifest
+from gpuledger.core.store.database import transaction
+from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
 
 EXAMPLE_CHARACTERS = 2000
 
@@ -135,7 +135,7 @@ def append_live(
     """Write what a batch changes in the logs and the current state; only inside a transaction.
 
     Args:
-        seen: as `core.store.staging.seen_table` makes it.
+        seen: as `gpuledger.core.store.staging.seen_table` makes it.
         parameters: run_no, source, observed_at and is_complete.
     """
     connection.register("seen_arrow", in_parts(seen))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from core.errors import StoreError
+from gpuledger.core.errors import StoreError
 
 LOG = logging.getLogger("gpuledger")
 
@@ -51,7 +51,7 @@ def log_of(database: Path) -> Path:
 def restore(database: Path, snapshots: Path) -> bool:
     """Put a copy of the newest snapshot that can be opened in the place of a missing or broken database, which
     stays beside it as `.broken`. Without a snapshot nothing is touched. Returns whether there was one; only
-    inside `core.store.database.turn`.
+    inside `gpuledger.core.store.database.turn`.
 
     Raises:
         StoreError: the disk refused.

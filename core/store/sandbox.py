@@ -2,7 +2,7 @@
 
 DuckDB looks for an interrupt between blocks of rows only: one call of `repeat` may hold a processor and two
 gigabytes for many seconds after it was told to stop. So every query runs in a process of its own
-(`core.store.confined`), which the kernel ends when the time is up, and whoever asked lives on.
+(`gpuledger.core.store.sandbox_child`), which the kernel ends when the time is up, and whoever asked lives on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.errors import CorruptError, EmptyLedgerError, GPULedgerError, OutdatedError, UsageError
+from gpuledger.core.errors import CorruptError, EmptyLedgerError, GPULedgerError, OutdatedError, UsageError
 
 MAX_ROWS = 1_000_000
 """More do not fit a terminal or a page; `gpuledger export` writes everything."""
@@ -26,9 +26,12 @@ MAX_MIB = 512
 START_SECONDS = 30.0
 """What a crowded machine may take to start a process; the query's own time begins after it."""
 
-_ROOT = Path(__file__).resolve().parents[2]
+# not resolved: core/ is reached as gpuledger/core, by a link in a checkout and as a folder in a wheel
+_ROOT = Path(__file__).parents[3]
 # -I: neither the working folder nor the environment says what is imported
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from core.store.confined import main; main()"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from gpuledger.core.store.sandbox_child import main; main()"
+)
 _RAISED: dict[str, type[GPULedgerError]] = {
     kind.__name__: kind for kind in (UsageError, EmptyLedgerError, OutdatedError, CorruptError)
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from core.errors import StoreError
+from gpuledger.core.errors import StoreError
 
 FOLDER = Path(__file__).resolve().parents[2] / "sql"
 """Beside `core/` in a checkout and in a wheel alike. Never `import sql`: strangers install a package of that

@@ -15,8 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from core.alias import Aliases
-from core.offer import (
+from gpuledger.core.alias import Aliases
+from gpuledger.core.offer import (
     ExchangeRate,
     InterruptionBand,
     MarketSample,
@@ -26,7 +26,7 @@ from core.offer import (
     TransferPrice,
     Withdrawn,
 )
-from core.published import MICRO
+from gpuledger.core.published import MICRO
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,13 +20,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.contract import Contract
-from core.document import Document
-from core.money import Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.archives.sighting import Sighting, amount_text, cell, decimal, fact, instant
-from scrapers.archives.table import table_rows
-from scrapers.source import Source
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document
+from gpuledger.core.money import Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, cell, decimal, fact, instant
+from gpuledger.scrapers.archives.table import table_rows
+from gpuledger.scrapers.source import Source
 
 _INSTANCE_PRICE = ("price", "price_usd_hour", "price_usd_per_hour", "usd_per_hour", "price_usd", "raw_value")
 _TIME = ("observed_at", "timestamp", "date", "snapshot_date", "ts_utc", "generated_at", "inserted_at")

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from core.document import Document
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.archives.changes import LIST_CONTRACT
-from scrapers.archives.sighting import Sighting, amount_text, decimal, fact, instant
-from scrapers.archives.table import csv_rows
-from scrapers.source import Source
+from gpuledger.core.document import Document
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant
+from gpuledger.scrapers.archives.changes import LIST_CONTRACT
+from gpuledger.scrapers.archives.table import csv_rows
+from gpuledger.scrapers.source import Source
 
 COLUMNS = ("Cloud", "GPU Type", "GPUs", "GPU RAM", "vCPUs", "RAM", "On-demand", "Spot", "Name")
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import yaml
 
-from core.document import Document
-from core.money import Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.archives import changes
-from scrapers.archives.sighting import Sighting, fact, instant
-from scrapers.reading import fields
-from scrapers.source import Source
+from gpuledger.core.document import Document
+from gpuledger.core.money import Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.archives import changes
+from gpuledger.scrapers.archives.archive_row import Sighting, fact, instant
+from gpuledger.scrapers.read_json import fields
+from gpuledger.scrapers.source import Source
 
 # key of a region's cost -> (how it is bought, months committed, unit); `month` and `month_spot` are the
 # hours again

@@ -10,14 +10,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.document import Document
-from core.money import Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.archives.changes import LIST_CONTRACT
-from scrapers.archives.sighting import Sighting, amount_text, decimal, fact, instant
-from scrapers.archives.table import csv_rows
-from scrapers.reading import host_cloud
-from scrapers.source import Source
+from gpuledger.core.document import Document
+from gpuledger.core.money import Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant
+from gpuledger.scrapers.archives.changes import LIST_CONTRACT
+from gpuledger.scrapers.archives.table import csv_rows
+from gpuledger.scrapers.read_json import host_cloud
+from gpuledger.scrapers.source import Source
 
 _PRICES = (
     ("Price per chip-hour (on-demand)", PurchaseOption.ON_DEMAND, None),

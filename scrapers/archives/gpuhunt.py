@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
-from core.document import Document
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.archives.changes import LIST_CONTRACT
-from scrapers.archives.sighting import Sighting, decimal, fact, instant
-from scrapers.archives.table import csv_rows, zip_members
-from scrapers.reading import fields
-from scrapers.source import Source
+from gpuledger.core.document import Document
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
+from gpuledger.scrapers.archives.changes import LIST_CONTRACT
+from gpuledger.scrapers.archives.table import csv_rows, zip_members
+from gpuledger.scrapers.read_json import fields
+from gpuledger.scrapers.source import Source
 
 _VERSION = re.compile(r"(20\d{6})(?:-\d+)?(?=/|$|\.|_)")
 _ZONE = re.compile(r"^(?P<region>[a-z]+-[a-z]+\d+)-(?P<zone>[a-z])$")

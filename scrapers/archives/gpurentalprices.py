@@ -11,13 +11,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.document import Document
-from core.money import Unit
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.archives.changes import LIST_CONTRACT
-from scrapers.archives.sighting import Sighting, decimal, fact, instant
-from scrapers.reading import fields, mapping, rows
-from scrapers.source import Source
+from gpuledger.core.document import Document
+from gpuledger.core.money import Unit
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
+from gpuledger.scrapers.archives.changes import LIST_CONTRACT
+from gpuledger.scrapers.read_json import fields, mapping, rows
+from gpuledger.scrapers.source import Source
 
 # kind of the archive -> (how it is bought, tier)
 _KINDS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 
-from core.errors import UsageError
-from scrapers.archives import (
+from gpuledger.core.errors import UsageError
+from gpuledger.scrapers.archives import (
     changes,
     cloud_gpus,
     cyclenerd,
@@ -15,8 +15,8 @@ from scrapers.archives import (
     skypilot,
     spot_prices,
 )
-from scrapers.registry import SOURCES
-from scrapers.source import Source
+from gpuledger.scrapers.registry import SOURCES
+from gpuledger.scrapers.source import Source
 
 ARCHIVES: tuple[Source, ...] = (
     gpuhunt.SOURCE,

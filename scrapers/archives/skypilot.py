@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from core.document import Document
-from core.instance import lookup
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.archives.changes import LIST_CONTRACT
-from scrapers.archives.sighting import Sighting, decimal, fact, instant
-from scrapers.archives.table import csv_rows
-from scrapers.source import Source
+from gpuledger.core.document import Document
+from gpuledger.core.instance import lookup
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
+from gpuledger.scrapers.archives.changes import LIST_CONTRACT
+from gpuledger.scrapers.archives.table import csv_rows
+from gpuledger.scrapers.source import Source
 
 _CLOUD = re.compile(r"(?:^|/)([a-z0-9_]+)/vms\.csv|([a-z0-9]+)[-_]vms")
 _TIME = re.compile(r"(20\d{2}-?\d{2}-?\d{2}(?:T?\d{2}:?\d{2}:?\d{2}Z?)?)")

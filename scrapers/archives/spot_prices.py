@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from core.document import Document
-from core.offer import Fact, PurchaseOption, Skipped
-from scrapers.archives.changes import LIST_CONTRACT
-from scrapers.archives.sighting import Sighting, fact, instant
-from scrapers.archives.table import table_rows
-from scrapers.source import Source
+from gpuledger.core.document import Document
+from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.scrapers.archives.archive_row import Sighting, fact, instant
+from gpuledger.scrapers.archives.changes import LIST_CONTRACT
+from gpuledger.scrapers.archives.table import table_rows
+from gpuledger.scrapers.source import Source
 
 COLUMNS = ("region", "availability_zone", "instance_type", "spot_price", "timestamp")
 

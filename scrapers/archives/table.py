@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from core.document import Document
+from gpuledger.core.document import Document
 
 MOST_UNPACKED_BYTES = 512 * 2**20
 """A catalogue of 90,000 rows is 12 MB; beyond this a zip is no catalogue."""

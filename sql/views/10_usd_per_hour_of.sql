@@ -1,5 +1,5 @@
 -- grain: scalar; US dollars for the whole instance and hour, an upfront payment spread over the term
--- The same rule as core.published.usd_per_hour; a test holds them equal.
+-- The same rule as gpuledger.core.published.usd_per_hour; a test holds them equal.
 create or replace macro usd_per_hour_of(amount, upfront_amount, unit, gpu_count, term_months, usd_per_unit) as
     cast(
         (

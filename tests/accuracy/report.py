@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.estimate.calibrate import SCORED_TABLES, Peaks, Throughput, row_of
-from core.estimate.choice import choose, problem
-from core.estimate.constants import Constants, constants
+from gpuledger.core.estimate.best_layout import choose, problem
+from gpuledger.core.estimate.constants import Constants, constants
+from tools.calibration.calibrate import SCORED_TABLES, Peaks, Throughput, row_of
 
 ROOT = Path(__file__).resolve().parents[2]
 COLOURS = ("#7a3fa0", "#1b7fbd", "#e07b00", "#2a8f5a")

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.estimate.calibrate import RUN_TABLES, STEADY_TABLES, Peaks, Throughput
-from core.estimate.constants import constants
+from gpuledger.core.estimate.constants import constants
 from tests.accuracy.report import coverage, memory_scores, throughput_scores, write
+from tools.calibration.calibrate import RUN_TABLES, STEADY_TABLES, Peaks, Throughput
 
 TRUTH = os.environ.get("GPULEDGER_TRUTH")
 ACCURACY_PAGE = Path(__file__).resolve().parents[2] / "docs" / "accuracy.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Response
 
-from app.listening import listen
+from gpuledger.web.listening import listen
 
 
 def create() -> FastAPI:

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from core.alias import seed_rows
-from core.store.database import Home, turn, writing
-from core.store.migrate import SourceRow, migrate
-from core.store.publish import publish
+from gpuledger.core.alias import seed_rows
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.migrate import SourceRow, migrate
+from gpuledger.core.store.publish import publish
 
 OFFERS = 60_000
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from core.plan import TrainingPlan
+from gpuledger.core.plan import TrainingPlan
 
 
 def best_of(rounds: int, run: Callable[[], object]) -> float:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pyarrow as pa
 
-from core.store.database import transaction
-from core.store.migrate import SourceRow
-from core.store.record import append_live
+from gpuledger.core.store.database import transaction
+from gpuledger.core.store.migrate import SourceRow
+from gpuledger.core.store.record import append_live
 
 SOURCE = "synthetic"
 OFFERS = 60_000
@@ -83,7 +83,7 @@ order by n
 
 
 def seen(connection: duckdb.DuckDBPyConnection, hour: int, offers: int = OFFERS) -> pa.Table:
-    """What the source shows at that hour, as `core.store.staging.seen_table` would make it."""
+    """What the source shows at that hour, as `gpuledger.core.store.staging.seen_table` would make it."""
     connection.execute(MODEL)
     return connection.execute(SEEN, {"offers": offers, "hour": hour}).to_arrow_table()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from core.instance import instance_shapes
+from gpuledger.core.instance import instance_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 MB = 10**6
@@ -99,11 +99,11 @@ FILTERED = """
 from dataclasses import replace
 from datetime import UTC, datetime
 import httpx
-from core.config import FetchSettings
-from core.document import Request
-from core.offer import Offer
-from scrapers.aws_bulk import SOURCE
-from scrapers.fetch import Fetcher
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.document import Request
+from gpuledger.core.offer import Offer
+from gpuledger.scrapers.aws_bulk import SOURCE
+from gpuledger.scrapers.http.fetch import Fetcher
 def work(url):
     origin, path = url[: url.index("/offers")], url[url.index("/offers") :]
     request = Request(url="https://pricing.us-east-1.amazonaws.com" + path, context={"region": "us-east-1"})

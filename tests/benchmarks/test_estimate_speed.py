@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from core.estimate.batch import estimate_plan, frugal, json_lines
-from core.estimate.search import NODE_COUNTS
-from core.estimate.sweep import Candidate, Hardware
-from core.gpu import gpus
-from core.plan import model_rows, plan_from_mapping, preset_plan
+from gpuledger.core.estimate.batch import estimate_plan, frugal, json_lines
+from gpuledger.core.estimate.search import NODE_COUNTS
+from gpuledger.core.estimate.sweep import Candidate, Hardware
+from gpuledger.core.gpu import gpus
+from gpuledger.core.plan import model_rows, plan_from_mapping, preset_plan
 from tests.benchmarks.page import machine, table, verdict, write_section
 from tests.benchmarks.speed import all_of, report, varied
 

@@ -18,16 +18,16 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import pytest
 
-from core.config import FetchSettings
-from core.region import region_codes
-from core.store.database import Home
-from flows.pipeline import CycleReport, Ledger, refresh
-from scrapers.capture import captures, read_capture
-from scrapers.fetch import Fetcher
-from scrapers.registry import SOURCES
-from scrapers.source import Source
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.region import region_codes
+from gpuledger.core.store.database import Home
+from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.registry import SOURCES
+from gpuledger.scrapers.source import Source
 from tests.conftest import Answer, Provider
 from tests.sources.recorded import ANSWERS, RECORDED
+from tools.captures import captures, read_capture
 
 pytestmark = pytest.mark.benchmark_suite
 

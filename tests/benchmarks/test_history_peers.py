@@ -17,14 +17,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.alias import Aliases, seed_rows
-from core.money import Price, Unit
-from core.offer import Offer
-from core.store.database import Home, transaction, writing
-from core.store.migrate import migrate
-from core.store.publish import publish, reading
-from core.store.record import append_live
-from core.store.staging import Located, seen_table
+from gpuledger.core.alias import Aliases, seed_rows
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Offer
+from gpuledger.core.store.database import Home, transaction, writing
+from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.publish import publish, reading
+from gpuledger.core.store.record import append_live
+from gpuledger.core.store.staging import Located, seen_table
 from tests.benchmarks import synthetic_year as year
 from tests.benchmarks.page import machine, rounds, table, verdict, write_section
 

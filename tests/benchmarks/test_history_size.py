@@ -11,13 +11,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from core.store.database import Home, writing
-from core.store.derive import check, derive
-from core.store.history import price_series
-from core.store.lookup import OfferFilter
-from core.store.migrate import migrate
-from core.store.publish import publish, reading
-from core.store.staging import in_parts
+from gpuledger.core.store.database import Home, writing
+from gpuledger.core.store.history import price_series
+from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.offers import OfferFilter
+from gpuledger.core.store.publish import publish, reading
+from gpuledger.core.store.rollups import check, derive
+from gpuledger.core.store.staging import in_parts
 from tests.benchmarks import synthetic_year as year
 from tests.benchmarks.page import machine, rounds, table, verdict, write_section
 

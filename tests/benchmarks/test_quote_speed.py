@@ -13,17 +13,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.cost.batch import Batch
-from core.cost.hardware import Options
-from core.cost.ledger_market import LedgerMarket
-from core.cost.market import Machine
-from core.cost.quote import quote
-from core.cost.request import QuoteOptions, market_filter
-from core.cost.sold import Limits
-from core.plan import plan_from_mapping, preset_plan
-from core.store.database import Home
-from core.store.lookup import OfferFilter, offers
-from core.store.publish import reading
+from gpuledger.core.cost.batch import Batch
+from gpuledger.core.cost.hardware import Options
+from gpuledger.core.cost.market.offers import Machine
+from gpuledger.core.cost.market.snapshot import LedgerMarket
+from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.quote import quote
+from gpuledger.core.cost.sold import Limits
+from gpuledger.core.plan import plan_from_mapping, preset_plan
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.publish import reading
 from tests.benchmarks.large_market import OFFERS, fill
 from tests.benchmarks.page import machine, table, verdict, write_section
 from tests.benchmarks.speed import all_of, best_of, report, varied

@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.store.database import Home
+from gpuledger.core.store.database import Home
 from tests.interface.server.large_ledger import fill, next_price
 
 WRK = shutil.which("wrk")
@@ -117,7 +117,15 @@ def test_cheapest_serves_half_of_what_a_bare_route_serves(tmp_path):
                     mixed.append((named, content["snapshot"], prices))
 
     port = free_port()
-    serve = ("-c", "from app.cli import main; main()", "serve", "--rate", "0", "--workers", str(CORES))
+    serve = (
+        "-c",
+        "from gpuledger.cli.main import main; main()",
+        "serve",
+        "--rate",
+        "0",
+        "--workers",
+        str(CORES),
+    )
     with server(*serve, "--port", str(port), port=port, GPULEDGER_HOME=str(home.path)) as url:
         bytes_file.write_bytes(httpx.get(url + ADDRESS).content)
         threads = [threading.Thread(target=publish), threading.Thread(target=check, args=(url,))]

@@ -17,20 +17,20 @@ from pathlib import Path
 
 import pytest
 
-from core.alias import Alias, Aliases
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Offer
-from core.store.archive import Archive, Manifest, run_id
-from core.store.catalogue import hang_up
-from core.store.database import Home, turn, writing
-from core.store.follow import catch_up, recording
-from core.store.lake import close
-from core.store.lookup import OfferFilter, offers
-from core.store.migrate import SourceRow, migrate
-from core.store.publish import publish, reading
-from core.store.record import Batch, record
-from core.store.staging import Located
+from gpuledger.core.alias import Alias, Aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Offer
+from gpuledger.core.store.archive import Archive, Manifest, run_id
+from gpuledger.core.store.catalogue import hang_up
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.migrate import SourceRow, migrate
+from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.publish import publish, reading
+from gpuledger.core.store.record import Batch, record
+from gpuledger.core.store.shared.follow import catch_up, recording
+from gpuledger.core.store.shared.lake import close
+from gpuledger.core.store.staging import Located
 from tests.benchmarks.page import machine, table, write_section
 from tests.postgres import NoServerError, Server, server
 

@@ -12,9 +12,9 @@ import pytest
 import typer
 import yaml
 
-from app.cli import app
-from flows.prefect_file import content, text
-from scrapers.registry import SOURCES
+from gpuledger.cli.main import app
+from gpuledger.scrapers.registry import SOURCES
+from tools.docs.prefect_file import content, text
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = sorted((ROOT / "deploy").glob("*.service"))
@@ -82,7 +82,8 @@ def test_the_container_holds_all_that_is_packed_and_all_that_its_services_name()
     copied = set(re.findall(r"^COPY (?!--from)(.+) \S+$", steps, re.MULTILINE))
     copied = {name for names in copied for name in names.split()}
     assert all((ROOT / name).exists() for name in copied)
-    assert copied >= set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert copied >= {*wheel["only-include"], *wheel["force-include"]}
     assert set(re.findall(r"--extra (\w+)", steps)) <= set(project["project"]["optional-dependencies"])
     for script in re.findall(r"python (deploy/\w+\.py)", str(COMPOSE)):
         assert script in copied

@@ -11,7 +11,7 @@ import pytest
 CAPTURE = Path(__file__).resolve().parents[1] / "captures" / "runpod" / "prices.json"
 PROGRAM = """
 import json, sys
-from app.cli import main
+from gpuledger.cli.main import main
 try:
     main()
 except SystemExit as ended:
@@ -83,7 +83,14 @@ def test_only_the_flow_commands_load_prefect(home: Path, name: str):
 
 
 @pytest.mark.parametrize(
-    "package", ["core", "core.store.lookup", "core.spec", "core.config", "core.cheapest"]
+    "package",
+    [
+        "gpuledger.core",
+        "gpuledger.core.store.offers",
+        "gpuledger.core.spec",
+        "gpuledger.core.config",
+        "gpuledger.core.cheapest",
+    ],
 )
 def test_the_read_path_of_core_is_light(package: str):
     code = f"import sys, {package}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from app.source_page import page
-from scrapers.registry import SOURCES
+from gpuledger.scrapers.registry import SOURCES
+from tools.docs.source_page import page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scrapers.registry import SOURCES
+from gpuledger.scrapers.registry import SOURCES
 from tests.conftest import Answer, Provider
 from tests.docs.page_blocks import ROOT
 from tests.docs.reader import Reader
@@ -58,9 +58,9 @@ def bundled_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger as the first use makes it. Only to be copied."""
     from datetime import UTC, datetime
 
-    from core.store.database import Home
-    from flows.lists import load_bundled
-    from flows.pipeline import Ledger
+    from gpuledger.core.store.database import Home
+    from gpuledger.flows.lists import load_bundled
+    from gpuledger.flows.pipeline import Ledger
 
     home = Home(tmp_path_factory.mktemp("bundled") / "ledger")
     load_bundled(Ledger(home=home, sources=SOURCES, clock=lambda: datetime.now(UTC)))

@@ -21,7 +21,7 @@ from tests.docs.page_blocks import Block, Step
 with warnings.catch_warnings():
     # typer 0.21 imports names that click 8.5 deprecates
     warnings.simplefilter("ignore", DeprecationWarning)
-    from app.cli import main
+    from gpuledger.cli.main import main
 
 COLUMNS = 100
 """Width of the terminal that the pages show."""
@@ -136,10 +136,10 @@ class Reader:
         (place / name).write_text(text, encoding="utf-8")
 
     def _check_toml(self, name: str, text: str) -> None:
-        from core.config import load_settings
-        from core.cost.override import read_overrides
-        from core.estimate.measured import read_run
-        from core.plan import read_plan
+        from gpuledger.core.config import load_settings
+        from gpuledger.core.cost.market.own_terms import read_overrides
+        from gpuledger.core.estimate.measurements import read_run
+        from gpuledger.core.plan import read_plan
 
         if name == "gpuledger.toml":
             load_settings({"HOME": str(self.home)})

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from app import command_page, library, library_page
-from app.cli import app
+from gpuledger import library
+from gpuledger.cli.main import app
+from tools.docs import command_page, library_page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 WRITTEN: dict[str, Callable[[], str]] = {"commands.md": command_page.page, "library.md": library_page.page}

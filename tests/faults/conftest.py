@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.config import FetchSettings
-from core.store.database import Home
-from flows.pipeline import CycleReport, Ledger, refresh
-from scrapers.fetch import Fetcher
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.store.database import Home
+from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
+from gpuledger.scrapers.http.fetch import Fetcher
 from tests.conftest import Clock
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.market import listing, source

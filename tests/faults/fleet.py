@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 
-from core.config import FetchSettings, lake_address
-from core.store.database import Home, turn, writing
-from core.store.move import contents_of_lake, contents_of_ledger
-from flows.pipeline import Ledger, open_ledger, record_runs, refresh
-from scrapers.fetch import Fetcher
+from gpuledger.core.config import FetchSettings, lake_address
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger
+from gpuledger.flows.pipeline import Ledger, open_ledger, record_runs, refresh
+from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.market import SKUS, listing, source
 from tests.faults.soundness import Committed, assert_archive_recorded, assert_replay_agrees, committed

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
-from core.contract import Contract
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Availability, Fact, Offer, Skipped
-from scrapers.source import Source
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Availability, Fact, Offer, Skipped
+from gpuledger.scrapers.source import Source
 
 SKUS = ("a", "b", "c")
 

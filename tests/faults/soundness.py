@@ -6,10 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from core.store.database import turn, writing
-from core.store.derive import check
-from flows.pipeline import Ledger, open_ledger, record_runs
-from flows.replay import replay
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.rollups import check
+from gpuledger.flows.pipeline import Ledger, open_ledger, record_runs
+from gpuledger.flows.replay import replay
 
 Price = tuple[str, str, datetime, Decimal | None]
 """Source, sku, time, amount (`None`: withdrawn)."""

@@ -42,7 +42,7 @@ def kind_of_last_error(trial) -> str:
     manifest = list(trial.ledger.archive.manifests())[-1]
     if manifest.failure is not None:
         return manifest.failure.kind
-    from core.store.publish import reading
+    from gpuledger.core.store.publish import reading
 
     with reading(trial.ledger.home) as connection:
         row = connection.execute("select error_kind from scrape_run order by run_no desc limit 1").fetchone()

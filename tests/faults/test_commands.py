@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import app
-from core.store.database import Home
-from flows.lists import load_bundled
-from flows.pipeline import Ledger
-from scrapers.archives.registry import EVERY_SOURCE
+from gpuledger.cli.main import app
+from gpuledger.core.store.database import Home
+from gpuledger.flows.lists import load_bundled
+from gpuledger.flows.pipeline import Ledger
+from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.soundness import (
     assert_archive_recorded,

@@ -11,23 +11,23 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.config import FetchSettings
-from core.contract import Contract
-from core.document import Document, Request
-from core.money import Price
-from core.offer import Offer
-from core.store.database import Home
-from core.store.publish import reading
-from flows.judge import read
-from flows.parsed import Parsed
-from flows.pipeline import Ledger, refresh
-from scrapers.capture import captures, read_capture
-from scrapers.fetch import Fetcher
-from scrapers.registry import SOURCES
-from scrapers.source import Source
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price
+from gpuledger.core.offer import Offer
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.publish import reading
+from gpuledger.flows.parsed import Parsed
+from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.flows.validate import read
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.registry import SOURCES
+from gpuledger.scrapers.source import Source
 from tests.faults.bad_answers import FAULTS
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.soundness import assert_archive_recorded, assert_replay_agrees, committed
+from tools.captures import captures, read_capture
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"
 HOURS = 72
@@ -85,7 +85,7 @@ def drifting(source: Source, start: datetime) -> Source:
 
 
 def parsed(source: Source, documents: list[Document]) -> Parsed:
-    from core.store.archive import Manifest
+    from gpuledger.core.store.archive import Manifest
 
     at = documents[0].fetched_at
     manifest = Manifest(run_id="x", source=source.name, started_at=at, observed_at=at, documents=())

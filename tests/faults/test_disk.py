@@ -11,11 +11,11 @@ from tempfile import gettempdir
 
 import pytest
 
-from core.errors import CorruptError, GPULedgerError, StoreError
-from core.store.database import Home
-from core.store.publish import current, reading
-from flows.pipeline import Ledger
-from flows.replay import replay
+from gpuledger.core.errors import CorruptError, GPULedgerError, StoreError
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.publish import current, reading
+from gpuledger.flows.pipeline import Ledger
+from gpuledger.flows.replay import replay
 from tests.faults.cases import first_quick
 from tests.faults.hostile import plain
 from tests.faults.market import listing
@@ -194,7 +194,7 @@ def test_a_broken_manifest_of_the_last_run_does_not_stop_the_next(trial, damage)
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_run_that_broke_before_it_was_recorded_is_named_and_the_others_go_on(trial, damage):
-    from flows.pipeline import fetch_source
+    from gpuledger.flows.pipeline import fetch_source
 
     trial.good()
     trial.clock.forward(hours=1)
@@ -254,7 +254,7 @@ def torn(path: Path) -> None:
 
 @pytest.mark.parametrize("broken", first_quick([torn, Path.unlink, DAMAGE["emptied"], DAMAGE["cut"]], 2))
 def test_a_torn_or_missing_database_is_restored_from_the_newest_snapshot(trial, broken):
-    from flows.pipeline import record_runs
+    from gpuledger.flows.pipeline import record_runs
 
     trial.good()
     trial.good()
@@ -271,7 +271,7 @@ def test_a_torn_or_missing_database_is_restored_from_the_newest_snapshot(trial, 
 
 def record_unpublished(trial) -> None:
     """A run that is in the database and the archive, and in no snapshot."""
-    from flows.pipeline import fetch_source, read_run, record_runs
+    from gpuledger.flows.pipeline import fetch_source, read_run, record_runs
 
     trial.clock.forward(hours=1)
     manifest, _ = fetch_source(trial.ledger, trial.ledger.sources[0], trial.fetcher)

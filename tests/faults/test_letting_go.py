@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from core.errors import CorruptError, UsageError
-from core.store.publish import current, reading
-from flows.compact import compact
-from flows.replay import replay
+from gpuledger.core.errors import CorruptError, UsageError
+from gpuledger.core.store.publish import current, reading
+from gpuledger.flows.compact import compact
+from gpuledger.flows.replay import replay
 from tests.faults.soundness import committed
 
 

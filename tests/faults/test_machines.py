@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import StoreError
-from core.store.catalogue import Turn
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store.catalogue import Turn
 from tests.faults.fleet import COMMON, Fleet, refresh_once
 from tests.postgres import Server, wait_until
 

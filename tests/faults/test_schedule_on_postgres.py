@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from core.store.publish import reading
+from gpuledger.core.store.publish import reading
 from tests import postgres
 from tests.pipeline.prefect_server import ROOT, SERVE, Prefect, until
 

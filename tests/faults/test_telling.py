@@ -6,12 +6,12 @@ import logging
 
 import pytest
 
-from core.config import load_settings
-from core.errors import ConfigError
-from flows import logs
-from flows.audit import audit
-from flows.notify import notify
-from flows.pipeline import RunReport
+from gpuledger.core.config import load_settings
+from gpuledger.core.errors import ConfigError
+from gpuledger.flows import logs
+from gpuledger.flows.audit import audit
+from gpuledger.flows.notify import notify
+from gpuledger.flows.pipeline import RunReport
 from tests.faults.hostile import head, plain
 
 FAILED = RunReport(
@@ -133,7 +133,7 @@ def test_the_last_error_is_gone_from_the_audit_once_a_run_was_accepted(trial):
 
 
 def test_an_audit_before_any_refresh_says_what_to_do(trial):
-    from core.errors import EmptyLedgerError
+    from gpuledger.core.errors import EmptyLedgerError
 
     with pytest.raises(EmptyLedgerError, match="run `gpuledger refresh` first"):
         audit(trial.ledger)

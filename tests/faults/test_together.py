@@ -8,8 +8,8 @@ from itertools import count
 import httpx
 import pytest
 
-from core.store.database import turn_of_source
-from flows.pipeline import refresh
+from gpuledger.core.store.database import turn_of_source
+from gpuledger.flows.pipeline import refresh
 from tests.faults.cases import first_quick
 from tests.faults.hostile import plain
 from tests.faults.market import SKUS, listing
@@ -73,11 +73,11 @@ def test_many_refreshes_of_one_source_at_once(trial, tally):
 
 
 def test_a_source_that_is_being_read_is_waited_for_and_then_left_out(trial, monkeypatch):
-    import flows.pipeline
+    import gpuledger.flows.pipeline
 
     trial.good()
     impatient = lambda home, name: turn_of_source(home, name, wait_seconds=0.05)  # noqa: E731
-    monkeypatch.setattr(flows.pipeline, "turn_of_source", impatient)
+    monkeypatch.setattr(gpuledger.flows.pipeline, "turn_of_source", impatient)
     with turn_of_source(trial.ledger.home, "runpod"):
         (run,) = trial.refresh().runs
     assert run.outcome == "skipped"

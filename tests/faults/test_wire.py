@@ -7,8 +7,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from core.errors import RefusedFetchError
-from scrapers.watch import Watch
+from gpuledger.core.errors import RefusedFetchError
+from gpuledger.scrapers.http.deadline import Watch
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.market import listing
 from tests.faults.soundness import committed

@@ -17,12 +17,12 @@ from types import BuiltinFunctionType, FrameType
 
 import httpx
 
-from core.config import FetchSettings
-from core.store.database import Home
-from flows.compact import compact
-from flows.pipeline import Ledger, refresh
-from flows.replay import replay
-from scrapers.fetch import Fetcher
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.store.database import Home
+from gpuledger.flows.compact import compact
+from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.flows.replay import replay
+from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.market import source
 
 OF_MODULES = {

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import httpx
 
-from core.config import FetchSettings, lake_address
-from core.errors import GPULedgerError
-from core.store import follow
-from core.store.catalogue import Turn
-from core.store.database import Home
-from flows.pipeline import Ledger, refresh
-from scrapers.fetch import Fetcher
+from gpuledger.core.config import FetchSettings, lake_address
+from gpuledger.core.errors import GPULedgerError
+from gpuledger.core.store.catalogue import Turn
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.shared import follow
+from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.market import source
 
 

@@ -13,7 +13,7 @@ import pytest
 with warnings.catch_warnings():
     # typer 0.21 imports names that click 8.5 deprecates
     warnings.simplefilter("ignore", DeprecationWarning)
-    from app.cli import main
+    from gpuledger.cli.main import main
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def bundled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def as_process(home: Path, *arguments: str, stdin: str = "", python: Sequence[str] = ()) -> Ran:
     """The command in a process of its own, with no settings but the home."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GPULEDGER_HOME": str(home)}
-    program = [sys.executable, *python, "-c", "from app.cli import main; main()"]
+    program = [sys.executable, *python, "-c", "from gpuledger.cli.main import main; main()"]
     done = subprocess.run(
         [*program, *arguments], env=environ, input=stdin, capture_output=True, text=True, timeout=120
     )

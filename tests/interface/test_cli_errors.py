@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app import context
-from app.context import EXIT_CODES
-from core import errors
+from gpuledger.cli import context
+from gpuledger.cli.context import EXIT_CODES
+from gpuledger.core import errors
 from tests.conftest import Answer
 
 # arguments -> exit code, what the line must name
@@ -229,7 +229,7 @@ def test_a_second_try_is_no_line_of_its_own(provider, tmp_path):
         "GPULEDGER_FETCH_ATTEMPTS": "2",
         "GPULEDGER_FETCH_WAIT_SECONDS": "0",
     }
-    program = [sys.executable, "-c", "from app.cli import main; main()", "refresh", "coreweave"]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()", "refresh", "coreweave"]
     ran = subprocess.run(program, env=environ, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 4
     assert [seen.path for seen in provider.seen].count("/pricing") == 2

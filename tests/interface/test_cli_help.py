@@ -9,7 +9,7 @@ import click
 import pytest
 import typer
 
-from app.cli import app
+from gpuledger.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from scrapers.capture import captures
-from scrapers.registry import SOURCES
+from gpuledger.scrapers.registry import SOURCES
+from tools.captures import captures
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"
 LISTS: dict[str, tuple[str, ...]] = {
@@ -140,7 +140,7 @@ def test_a_reader_that_stops_early_causes_no_traceback(process, bundled_home: Pa
     import subprocess
     import sys
 
-    code = "from app.cli import main; main()"
+    code = "from gpuledger.cli.main import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", code, "--home", str(bundled_home), "sql", "select * from range(200000)"],
         stdout=subprocess.PIPE,

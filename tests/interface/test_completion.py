@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app import completion
-from app.cli import COMPLETION, app
+from gpuledger.cli import completion
+from gpuledger.cli.main import COMPLETION, app
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from app.cli import app
+from gpuledger.cli.main import app
 
 ROWS = """observed_at,provider,instance_type,region,price_usd_hour
 2025-01-05,aws,p5.48xlarge,us-east-1,98.32

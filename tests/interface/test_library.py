@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app import library
-from app.cli import app
-from core.errors import EmptyLedgerError, InvalidPlanError, UnknownGPUError, UsageError
+from gpuledger import library
+from gpuledger.cli.main import app
+from gpuledger.core.errors import EmptyLedgerError, InvalidPlanError, UnknownGPUError, UsageError
 
 AS_OF = "2026-03-15"
 # keywords of gpuhunt's query(), and the fields of its rows

@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from app.cli import app
+from gpuledger.cli.main import app
 
 AS_OF = ("--as-of", "2026-03-15")
 SCENARIOS = {

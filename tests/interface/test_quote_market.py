@@ -9,16 +9,16 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import app
-from core.cost.ledger_market import LedgerMarket
-from core.cost.market import ListMarket
-from core.cost.override import read_overrides
-from core.cost.quote import quote
-from core.cost.request import QuoteOptions, market_filter
-from core.plan import plan_from_mapping, preset_plan
-from core.store.database import Home
-from core.store.lookup import OfferFilter, offers
-from core.store.publish import reading
+from gpuledger.cli.main import app
+from gpuledger.core.cost.market.offers import ListMarket
+from gpuledger.core.cost.market.own_terms import read_overrides
+from gpuledger.core.cost.market.snapshot import LedgerMarket
+from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.quote import quote
+from gpuledger.core.plan import plan_from_mapping, preset_plan
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.publish import reading
 
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
 QUOTED = plan_from_mapping({"name": "q", "hardware": {"gpu": "A100", "gpus": 16, "wall_hours": 500}})

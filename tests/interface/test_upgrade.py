@@ -7,10 +7,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.errors import OutdatedError
-from core.store.database import Home
-from core.store.publish import current, reading
-from core.store.serving import SnapshotPool
+from gpuledger.core.errors import OutdatedError
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.publish import current, reading
+from gpuledger.core.store.snapshot_pool import SnapshotPool
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from core.config import FetchSettings
-from core.contract import Contract
-from core.document import Credential, Document, Request
-from scrapers.fetch import Fetched, Fetcher, secret_variables
-from scrapers.source import Source
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Credential, Document, Request
+from gpuledger.scrapers.http.fetch import Fetched, Fetcher, secret_variables
+from gpuledger.scrapers.source import Source
 
 HOST = "https://prices.example"
 AT = datetime(2026, 10, 7, 12, 0, tzinfo=UTC)

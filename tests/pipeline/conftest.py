@@ -9,17 +9,17 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from core.config import FetchSettings
-from core.contract import Contract
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Availability, Fact, Offer, Skipped
-from core.store.database import Home
-from core.store.lookup import OfferFilter, offers
-from core.store.publish import reading
-from flows.pipeline import CycleReport, Ledger, refresh
-from scrapers.fetch import Fetcher
-from scrapers.source import Source
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Availability, Fact, Offer, Skipped
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.publish import reading
+from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.source import Source
 
 
 def parse(document: Document) -> Iterator[Fact]:

@@ -14,15 +14,15 @@ import duckdb
 import httpx
 import pytest
 
-from core.store.database import Home
+from gpuledger.core.store.database import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = """
 from dataclasses import replace
 from datetime import timedelta
 from prefect import serve
-from flows.deployments import deployment
-from scrapers.registry import get
+from gpuledger.flows.scheduled.deployments import deployment
+from gpuledger.scrapers.registry import get
 
 serve(deployment(replace(get("runpod"), every=timedelta(seconds=5))), pause_on_shutdown=False)
 """

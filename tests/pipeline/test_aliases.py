@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from core.errors import UnknownGPUError
-from core.gpu import gpus
-from core.store import sql
-from core.store.publish import reading
-from flows.aliases import add_alias
+from gpuledger.core.errors import UnknownGPUError
+from gpuledger.core.gpu import gpus
+from gpuledger.core.store import sql
+from gpuledger.core.store.publish import reading
+from gpuledger.flows.aliases import add_alias
 
 UNKNOWN = "HyperChip 9000"
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.document import Request
-from flows.replay import history_of, replay
+from gpuledger.core.document import Request
+from gpuledger.flows.replay import history_of, replay
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from core.document import Document, Request
-from core.errors import RefusedFetchError, TransientFetchError
-from scrapers import fetch as fetch_module
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import RefusedFetchError, TransientFetchError
+from gpuledger.scrapers.http import fetch as fetch_module
 from tests.pipeline.asking import AT, HOST, Asker, Reply, source
 
 

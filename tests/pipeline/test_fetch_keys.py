@@ -10,11 +10,11 @@ import httpx
 import pytest
 import zstandard
 
-from core.config import FetchSettings
-from core.document import Request
-from core.errors import MissingCredentialError, RefusedFetchError
-from scrapers import fetch as fetch_module
-from scrapers.fetch import Fetcher, secret_variables
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.document import Request
+from gpuledger.core.errors import MissingCredentialError, RefusedFetchError
+from gpuledger.scrapers.http import fetch as fetch_module
+from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
 from tests.pipeline.asking import AT, HOST, SECRET, Asker, Reply, keyed, source
 
 

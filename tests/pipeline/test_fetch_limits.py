@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from core.config import FetchSettings
-from core.document import Document, Request
-from core.errors import RefusedFetchError, TransientFetchError
-from scrapers import fetch as fetch_module
-from scrapers.fetch import Politeness
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import RefusedFetchError, TransientFetchError
+from gpuledger.scrapers.http import fetch as fetch_module
+from gpuledger.scrapers.http.fetch import Politeness
 from tests.pipeline.asking import HOST, Asker, Reply, source
 
 

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.errors import SourceError
-from core.store.database import Home
-from core.store.lookup import OfferFilter, offers
-from core.store.publish import reading
-from flows.imports import ImportReport, files_of, import_address, import_files
-from flows.pipeline import Ledger, record_runs
-from flows.replay import history_of, replay
-from scrapers.archives.registry import ARCHIVES, archive
+from gpuledger.core.errors import SourceError
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.publish import reading
+from gpuledger.flows.imports import ImportReport, files_of, import_address, import_files
+from gpuledger.flows.pipeline import Ledger, record_runs
+from gpuledger.flows.replay import history_of, replay
+from gpuledger.scrapers.archives.registry import ARCHIVES, archive
 
 HEAD = "observed_at,event,provider,instance_type,region,price_usd_hour\n"
 

@@ -5,15 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from core.config import LakeAddress
-from core.errors import CorruptError, StoreError, UsageError
-from core.store import catalogue, lake
-from core.store.database import Home, turn, writing
-from core.store.publish import reading
-from flows.compact import compact
-from flows.move_store import move_store
-from flows.pipeline import Ledger, refresh
-from flows.replay import history_of, replay
+from gpuledger.core.config import LakeAddress
+from gpuledger.core.errors import CorruptError, StoreError, UsageError
+from gpuledger.core.store import catalogue
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.publish import reading
+from gpuledger.core.store.shared import lake
+from gpuledger.flows.compact import compact
+from gpuledger.flows.move_store import move_store
+from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.flows.replay import history_of, replay
 
 pytestmark = pytest.mark.shared_store
 
@@ -120,10 +121,10 @@ def test_broken_bytes_stop_a_move(world, listing, address):
 
 def test_a_difference_is_an_error_that_names_it(world, listing, address, monkeypatch):
     """What would have to go wrong: one price is other in the copy."""
-    import flows.move_store
+    import gpuledger.flows.move_store
 
     world.refresh(listing(a=2.5, b=3))
-    fill = flows.move_store.fill
+    fill = gpuledger.flows.move_store.fill
 
     def fill_badly(address: LakeAddress, connection) -> tuple[str, int]:
         written = fill(address, connection)
@@ -131,14 +132,14 @@ def test_a_difference_is_an_error_that_names_it(world, listing, address, monkeyp
             there.execute("update lake.price_change set amount = 9 where amount = 3")
         return written
 
-    monkeypatch.setattr(flows.move_store, "fill", fill_badly)
+    monkeypatch.setattr(gpuledger.flows.move_store, "fill", fill_badly)
     with pytest.raises(StoreError, match=r"the stores differ, so keep the old one: .*price_change"):
         move_store(world.ledger, at(world.ledger, replace(world.ledger.home, lake=address)))
 
 
 def test_the_command_prints_both_sides(postgres, tmp_path, monkeypatch, capsys):
     """The bundled list, in and out again, by the settings that a person writes."""
-    from app.cli import main
+    from gpuledger.cli.main import main
 
     def gpuledger(home: str, store: str, *words: str) -> list[dict]:
         monkeypatch.setenv("GPULEDGER_HOME", str(tmp_path / home))
@@ -172,7 +173,7 @@ def test_the_command_prints_both_sides(postgres, tmp_path, monkeypatch, capsys):
 def test_the_first_question_on_a_new_machine_is_answered_from_the_shared_store(
     address, monkeypatch, capsys, tmp_path
 ):
-    from app.cli import main
+    from gpuledger.cli.main import main
 
     monkeypatch.setenv("GPULEDGER_HOME", str(tmp_path / "reader"))
     place = f"postgres://gpuledger@127.0.0.1:{address.port}/{address.database}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.store.publish import reading
+from gpuledger.core.store.publish import reading
 from tests.pipeline.prefect_server import ROOT, SERVE, Prefect, until
 
 CAPTURE = ROOT / "tests" / "captures" / "runpod" / "prices.json"
@@ -68,7 +68,7 @@ def test_a_schedule_runs_by_itself_and_a_failure_keeps_the_past(prefect: Prefect
 
 def test_every_source_that_is_fetched_has_a_deployment_at_its_own_interval():
     code = (
-        "from flows.deployments import deployments\n"
+        "from gpuledger.flows.scheduled.deployments import deployments\n"
         "for one in deployments():\n"
         "    print(one.name, one.schedules[0].schedule.interval.total_seconds(), one.entrypoint)"
     )
@@ -80,10 +80,10 @@ def test_every_source_that_is_fetched_has_a_deployment_at_its_own_interval():
         timeout=60,
         check=True,
     )
-    from scrapers.registry import SOURCES
+    from gpuledger.scrapers.registry import SOURCES
 
     made = [line.split() for line in done.stdout.splitlines()]
     assert {(name, float(seconds)) for name, seconds, _ in made} == {
         (source.name, source.every.total_seconds()) for source in SOURCES if source.requests
     }
-    assert {entrypoint for _, _, entrypoint in made} == {"flows.refresh.refresh"}
+    assert {entrypoint for _, _, entrypoint in made} == {"gpuledger.flows.scheduled.refresh.refresh"}

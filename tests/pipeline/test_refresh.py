@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.store.database import Home
+from gpuledger.core.store.database import Home
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_not_modified_gives_the_archived_bytes_again(world, listing):
 
 
 def test_what_was_fetched_but_not_recorded_is_recorded_by_the_next_refresh(world, listing):
-    from flows.pipeline import fetch_source
+    from gpuledger.flows.pipeline import fetch_source
 
     world.clock.forward(hours=1)
     world.provider.always(listing(a=2.5, b=3))
@@ -151,8 +151,8 @@ def test_what_was_fetched_but_not_recorded_is_recorded_by_the_next_refresh(world
 
 def test_a_run_that_comes_back_after_a_later_one_is_named_and_left_to_a_replay(world, listing):
     """A file of the archive that was restored, or that a shared disk showed too late."""
-    from flows.pipeline import LATE, fetch_source
-    from flows.replay import replay
+    from gpuledger.flows.pipeline import LATE, fetch_source
+    from gpuledger.flows.replay import replay
 
     world.provider.always(listing(a=2.5, b=3))
     manifest, _ = fetch_source(world.ledger, world.ledger.sources[0], world.fetcher)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.errors import CorruptError
-from core.store.database import Home
-from flows.replay import history_of, replay
+from gpuledger.core.errors import CorruptError
+from gpuledger.core.store.database import Home
+from gpuledger.flows.replay import history_of, replay
 
 
 @pytest.fixture

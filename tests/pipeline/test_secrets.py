@@ -19,12 +19,12 @@ import httpx
 import pytest
 import zstandard
 
-from core.config import FetchSettings
-from core.store.database import Home
-from flows.pipeline import Ledger, refresh
-from flows.refresh import artifact_rows
-from scrapers.fetch import Fetcher, secret_variables
-from scrapers.registry import SOURCES
+from gpuledger.core.config import FetchSettings
+from gpuledger.core.store.database import Home
+from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.flows.scheduled.refresh import artifact_rows
+from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
+from gpuledger.scrapers.registry import SOURCES
 from tests.conftest import Answer
 
 pytestmark = pytest.mark.slow

@@ -12,12 +12,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from core.errors import ConfigError
-from flows import traces
+from gpuledger.core.errors import ConfigError
+from gpuledger.flows import traces
 
 PROGRAM = """
 import sys
-from app.cli import main
+from gpuledger.cli.main import main
 try:
     main()
 except SystemExit as ended:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from core.document import Document, Request
-from core.errors import SourceError
-from scrapers.registry import SOURCES
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import SourceError
+from gpuledger.scrapers.registry import SOURCES
 
 SIZE = int(sys.argv[1]) * 10**6
 

@@ -9,16 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.alias import seed_aliases
-from core.document import Document
-from core.errors import ParseError
-from core.offer import ExchangeRate, Offer, StoragePrice, TransferPrice
-from core.published import usd_per_hour
-from core.store.archive import Manifest
-from core.store.record import Batch
-from flows.judge import Parsed, judge, read
-from scrapers.capture import captures, read_capture
-from scrapers.source import Source
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.document import Document
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import ExchangeRate, Offer, StoragePrice, TransferPrice
+from gpuledger.core.published import usd_per_hour
+from gpuledger.core.store.archive import Manifest
+from gpuledger.core.store.record import Batch
+from gpuledger.flows.validate import Parsed, judge, read
+from gpuledger.scrapers.source import Source
+from tools.captures import captures, read_capture
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"
 

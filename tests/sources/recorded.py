@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from core.document import Document, Request
+from gpuledger.core.document import Document, Request
 
 RECORDED = os.environ.get("GPULEDGER_RECORDED")
 FOLDER = Path(RECORDED or "/nonexistent")

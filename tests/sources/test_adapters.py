@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core.alias import seed_aliases
-from core.offer import Offer, Skipped
-from scrapers.capture import captures, golden_lines, read_capture
-from scrapers.registry import SOURCES, get
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.offer import Offer, Skipped
+from gpuledger.scrapers.registry import SOURCES, get
+from tools.captures import captures, golden_lines, read_capture
 
 TESTS = Path(__file__).resolve().parents[1]
 CAPTURES = [(source.name, path) for source in SOURCES for path in captures(TESTS / "captures" / source.name)]

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError, UsageError
-from core.offer import Offer, Skipped, Withdrawn
-from scrapers.archives.registry import ARCHIVES, archive
-from scrapers.registry import SOURCES
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError, UsageError
+from gpuledger.core.offer import Offer, Skipped, Withdrawn
+from gpuledger.scrapers.archives.registry import ARCHIVES, archive
+from gpuledger.scrapers.registry import SOURCES
 
 ARCHIVE_NAMES = [
     "gpuhunt", "skypilot", "cyclenerd", "cloud-gpus", "epoch", "gpurentalprices", "spot-prices", "changes",

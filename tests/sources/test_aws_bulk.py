@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Fact, Offer
-from core.published import usd_per_hour
-from scrapers.aws_bulk import HOST, SOURCE, follow, line_filter, parse
-from scrapers.capture import read_capture
-from scrapers.stream import filtered_lines
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Fact, Offer
+from gpuledger.core.published import usd_per_hour
+from gpuledger.scrapers.aws_bulk import HOST, SOURCE, follow, line_filter, parse
+from gpuledger.scrapers.line_filter import filtered_lines
+from tools.captures import read_capture
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "aws_bulk"
 EC2_CSV = f"{HOST}/offers/v1.0/aws/AmazonEC2/20260910195514/us-east-1/index.csv"

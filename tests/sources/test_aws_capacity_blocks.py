@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Fact, Offer, Skipped
-from scrapers.aws_capacity_blocks import SOURCE, parse
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Fact, Offer, Skipped
+from gpuledger.scrapers.aws_capacity_blocks import SOURCE, parse
 
 HEADER = "Instance Type|Region|Effective Instance Hourly Rate|Effective Accelerator Hourly Rate|vCPUs"
 P5 = "p5.48xlarge|US East (Ohio)|$31.464|$3.933|192"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Fact, Offer, Skipped, StoragePrice, TransferPrice
-from scrapers.aws_on_demand import SOURCE, follow, parse
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Fact, Offer, Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.aws_on_demand import SOURCE, follow, parse
 
 VIRGINIA = "US East (N. Virginia)"
 P5 = {

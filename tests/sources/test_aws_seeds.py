@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from core.alias import seed_aliases
-from core.gpu import gpus
-from core.instance import instance_shapes, lookup
-from core.region import region_code, region_codes
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.gpu import gpus
+from gpuledger.core.instance import instance_shapes, lookup
+from gpuledger.core.region import region_code, region_codes
 
 AWS = [shape for (provider, _), shape in instance_shapes().items() if provider == "aws"]
 

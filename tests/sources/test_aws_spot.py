@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Fact, InterruptionBand, Offer
-from scrapers.aws_spot import SOURCE, parse
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Fact, InterruptionBand, Offer
+from gpuledger.scrapers.aws_spot import SOURCE, parse
 
 
 def document(body: bytes, **context: str) -> Document:

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from core.published import usd_per_hour
-from scrapers.azure_retail import SOURCE, follow, parse, parse_batch
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.core.published import usd_per_hour
+from gpuledger.scrapers.azure_retail import SOURCE, follow, parse, parse_batch
 
 ROW = {
     "currencyCode": "USD",

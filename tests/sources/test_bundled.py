@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from core.alias import seed_aliases
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Offer, PurchaseOption
-from core.published import usd_per_hour
-from scrapers import bundled
-from scrapers.capture import captures, read_capture
-from scrapers.registry import get
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Offer, PurchaseOption
+from gpuledger.core.published import usd_per_hour
+from gpuledger.scrapers import bundled
+from gpuledger.scrapers.registry import get
+from tools.captures import captures, read_capture
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "sql" / "seeds" / "bundled_price.csv"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from core.alias import seed_aliases
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Fact, Offer, PurchaseOption, StoragePrice, TransferPrice
-from core.published import usd_per_hour
-from scrapers import coreweave
-from scrapers.capture import skipped_by_reason
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, StoragePrice, TransferPrice
+from gpuledger.core.published import usd_per_hour
+from gpuledger.scrapers import coreweave
+from tools.captures import skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "coreweave"
 PAGE = (CAPTURES / "pricing.html").read_text()

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Offer, PurchaseOption, Skipped, StoragePrice
-from scrapers import crusoe
-from scrapers.capture import read_capture, skipped_by_reason
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Offer, PurchaseOption, Skipped, StoragePrice
+from gpuledger.scrapers import crusoe
+from tools.captures import read_capture, skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "crusoe"
 AT = datetime(2026, 10, 7, tzinfo=UTC)

@@ -10,11 +10,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from core.errors import MissingCredentialError, RefusedFetchError, TransientFetchError
-from core.offer import Offer, PurchaseOption
-from scrapers import aws_capacity_blocks
-from scrapers.aws_spot import parse
-from scrapers.ec2_api import accelerator_types, answers, capacity_blocks, session, spot_prices
+from gpuledger.core.errors import MissingCredentialError, RefusedFetchError, TransientFetchError
+from gpuledger.core.offer import Offer, PurchaseOption
+from gpuledger.scrapers import aws_capacity_blocks
+from gpuledger.scrapers.aws_spot import parse
+from gpuledger.scrapers.http.aws_api import accelerator_types, answers, capacity_blocks, session, spot_prices
 
 pytest.importorskip("boto3")
 

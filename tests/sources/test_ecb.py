@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import (
-    ExchangeRate,
-)
-from scrapers import ecb
-from scrapers.capture import skipped_by_reason
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import ExchangeRate
+from gpuledger.scrapers import ecb
+from tools.captures import skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "ecb"
 AT = datetime(2026, 10, 7, tzinfo=UTC)

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.instance import instance_shapes
-from core.offer import Offer, PurchaseOption, Skipped
-from core.published import plain, usd_per_hour
-from scrapers.gcp_catalog import GPUS, SOURCE, follow, parse, parse_batch, way_of_buying
-from scrapers.gcp_machines import BUILDS
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.instance import instance_shapes
+from gpuledger.core.offer import Offer, PurchaseOption, Skipped
+from gpuledger.core.published import plain, usd_per_hour
+from gpuledger.scrapers.gcp_catalog import GPUS, SOURCE, follow, parse, parse_batch, way_of_buying
+from gpuledger.scrapers.gcp_machines import BUILDS
 
 
 def sku(description, dollars, *, unit="h", usage="OnDemand", regions=("us-central1",), **changes):

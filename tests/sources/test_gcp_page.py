@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Offer, PurchaseOption, Skipped
-from core.published import plain, usd_per_hour
-from scrapers.capture import read_capture
-from scrapers.gcp_page import SOURCE, parse
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Offer, PurchaseOption, Skipped
+from gpuledger.core.published import plain, usd_per_hour
+from gpuledger.scrapers.gcp_page import SOURCE, parse
+from tools.captures import read_capture
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "gcp_page"
 PAGE = (CAPTURES / "accelerator_optimized.html").read_text()

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from core.alias import seed_aliases
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Offer, PurchaseOption
-from scrapers import hyperstack
-from scrapers.capture import read_capture, skipped_by_reason
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Offer, PurchaseOption
+from gpuledger.scrapers import hyperstack
+from tools.captures import read_capture, skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "hyperstack"
 AT = datetime(2026, 10, 7, tzinfo=UTC)

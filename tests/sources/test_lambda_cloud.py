@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Availability, Fact, Offer
-from core.published import usd_per_hour
-from scrapers import lambda_cloud
-from scrapers.capture import read_capture, skipped_by_reason
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Availability, Fact, Offer
+from gpuledger.core.published import usd_per_hour
+from gpuledger.scrapers import lambda_cloud
+from tools.captures import read_capture, skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "lambda_cloud"
 PAGE = (CAPTURES / "pricing.html").read_text()

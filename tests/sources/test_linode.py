@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.alias import seed_aliases
-from core.document import Document, Request
-from core.offer import StoragePrice, TransferPrice
-from scrapers import linode
-from scrapers.capture import read_capture, skipped_by_reason
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.offer import StoragePrice, TransferPrice
+from gpuledger.scrapers import linode
+from tools.captures import read_capture, skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "linode"
 AT = datetime(2026, 10, 7, tzinfo=UTC)

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scrapers.registry import SOURCES, get
+from gpuledger.scrapers.registry import SOURCES, get
 from tests.sources.mutate import MUTATIONS, STATES_ANOTHER_PRICE
 from tests.sources.oracle import MOST_SECONDS, Subject, captured
 from tests.sources.recorded import ANSWERS, RECORDED, Recorded

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Offer, PurchaseOption, StoragePrice, TransferPrice
-from scrapers import nebius
-from scrapers.capture import read_capture, skipped_by_reason
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Offer, PurchaseOption, StoragePrice, TransferPrice
+from gpuledger.scrapers import nebius
+from tools.captures import read_capture, skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "nebius"
 AT = datetime(2026, 10, 7, tzinfo=UTC)

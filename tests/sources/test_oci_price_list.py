@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from core.published import usd_per_hour
-from scrapers.capture import read_capture
-from scrapers.oci_price_list import follow, parse, parse_batch
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.core.published import usd_per_hour
+from gpuledger.scrapers.oci_price_list import follow, parse, parse_batch
+from tools.captures import read_capture
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "oci_price_list"
 

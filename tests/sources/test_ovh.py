@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Availability, StoragePrice
-from scrapers import ovh
-from scrapers.capture import skipped_by_reason
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Availability, StoragePrice
+from gpuledger.scrapers import ovh
+from tools.captures import skipped_by_reason
 
 AT = datetime(2026, 10, 7, tzinfo=UTC)
 

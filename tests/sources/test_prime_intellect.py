@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from core.contract import check
-from core.document import Document, Request
-from core.offer import Availability, Offer, PurchaseOption
-from scrapers import prime_intellect
-from scrapers.capture import read_capture, skipped_by_reason
+from gpuledger.core.contract import check
+from gpuledger.core.document import Document, Request
+from gpuledger.core.offer import Availability, Offer, PurchaseOption
+from gpuledger.scrapers import prime_intellect
+from tools.captures import read_capture, skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "prime_intellect"
 AT = datetime(2026, 10, 7, tzinfo=UTC)

@@ -9,15 +9,15 @@ from decimal import Decimal
 
 import pytest
 
-from core.alias import seed_aliases
-from core.errors import ParseError
-from core.gpu import gpus
-from core.offer import MarketSample, Offer, PurchaseOption, Skipped
-from core.published import usd_per_hour
-from scrapers.capture import skipped_by_reason
-from scrapers.registry import get
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.errors import ParseError
+from gpuledger.core.gpu import gpus
+from gpuledger.core.offer import MarketSample, Offer, PurchaseOption, Skipped
+from gpuledger.core.published import usd_per_hour
+from gpuledger.scrapers.registry import get
 from tests.sources.oracle import Subject
 from tests.sources.recorded import ANSWERS, FOLDER, NOT_ANSWERS, RECORDED, REFUSED, Recorded
+from tools.captures import skipped_by_reason
 
 pytestmark = pytest.mark.skipif(RECORDED is None, reason="GPULEDGER_RECORDED is not set")
 

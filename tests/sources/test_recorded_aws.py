@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from core.alias import seed_aliases
-from core.document import Document, Request
-from core.instance import lookup
-from core.offer import Fact, InterruptionBand, Offer, Skipped
-from scrapers import aws_on_demand, aws_spot
-from scrapers.capture import skipped_by_reason
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.instance import lookup
+from gpuledger.core.offer import Fact, InterruptionBand, Offer, Skipped
+from gpuledger.scrapers import aws_on_demand, aws_spot
+from tools.captures import skipped_by_reason
 
 FOLDER = os.environ.get("GPULEDGER_RECORDED")
 AWS = Path(FOLDER or "/nonexistent") / "aws"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Offer, PurchaseOption, Skipped
-from core.published import plain, usd_per_hour
-from scrapers.capture import skipped_by_reason
-from scrapers.registry import get
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Offer, PurchaseOption, Skipped
+from gpuledger.core.published import plain, usd_per_hour
+from gpuledger.scrapers.registry import get
+from tools.captures import skipped_by_reason
 
 RECORDED = os.environ.get("GPULEDGER_RECORDED")
 pytestmark = pytest.mark.skipif(not RECORDED, reason="GPULEDGER_RECORDED is not set")

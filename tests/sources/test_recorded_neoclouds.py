@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Fact, MarketSample, Offer, PurchaseOption, StoragePrice
-from scrapers.capture import skipped_by_reason
-from scrapers.registry import get
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Fact, MarketSample, Offer, PurchaseOption, StoragePrice
+from gpuledger.scrapers.registry import get
+from tools.captures import skipped_by_reason
 
 RECORDED = os.environ.get("GPULEDGER_RECORDED")
 pytestmark = pytest.mark.skipif(RECORDED is None, reason="GPULEDGER_RECORDED is not set")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from core.alias import seed_aliases
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Availability, Offer, PurchaseOption, Skipped
-from scrapers import runpod
-from scrapers.capture import read_capture, skipped_by_reason
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Availability, Offer, PurchaseOption, Skipped
+from gpuledger.scrapers import runpod
+from tools.captures import read_capture, skipped_by_reason
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "runpod"
 H100 = "NVIDIA H100 80GB HBM3"

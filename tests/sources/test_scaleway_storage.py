@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
-from core.offer import Skipped, StoragePrice, TransferPrice
-from scrapers.scaleway_storage import SOURCE, follow, parse
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
+from gpuledger.core.offer import Skipped, StoragePrice, TransferPrice
+from gpuledger.scrapers.scaleway_storage import SOURCE, follow, parse
 
 VOLUME = {
     "sku": "/storage/block/sbs_5k/fr-par-1",

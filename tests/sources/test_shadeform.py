@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from core.alias import seed_aliases
-from core.document import Document, Request
-from core.offer import Availability
-from scrapers import shadeform
-from scrapers.capture import skipped_by_reason
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.offer import Availability
+from gpuledger.scrapers import shadeform
+from tools.captures import skipped_by_reason
 
 AT = datetime(2026, 10, 7, tzinfo=UTC)
 

@@ -10,10 +10,10 @@ from decimal import Decimal
 
 import pytest
 
-from core.money import Price
-from core.offer import Offer
-from core.store.record import Batch
-from scrapers.registry import SOURCES, get
+from gpuledger.core.money import Price
+from gpuledger.core.offer import Offer
+from gpuledger.core.store.record import Batch
+from gpuledger.scrapers.registry import SOURCES, get
 from tests.sources.oracle import Subject, captured
 from tests.sources.recorded import ANSWERS, RECORDED
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.document import Document, Request
-from core.offer import PurchaseOption
-from scrapers import verda
-from scrapers.capture import skipped_by_reason
+from gpuledger.core.document import Document, Request
+from gpuledger.core.offer import PurchaseOption
+from gpuledger.scrapers import verda
+from tools.captures import skipped_by_reason
 
 AT = datetime(2026, 10, 7, tzinfo=UTC)
 

@@ -10,17 +10,17 @@ from typing import Any
 import duckdb
 import pytest
 
-from core.alias import Alias, Aliases
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Offer, Skipped
-from core.store.archive import Archive, FetchFailure, Manifest, run_id
-from core.store.database import Home, turn, writing
-from core.store.follow import catch_up, recording
-from core.store.migrate import SourceRow, migrate
-from core.store.publish import publish, reading
-from core.store.record import Batch, Recorded, record
-from core.store.staging import Located, SideFact
+from gpuledger.core.alias import Alias, Aliases
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Offer, Skipped
+from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.migrate import SourceRow, migrate
+from gpuledger.core.store.publish import publish, reading
+from gpuledger.core.store.record import Batch, Recorded, record
+from gpuledger.core.store.shared.follow import catch_up, recording
+from gpuledger.core.store.staging import Located, SideFact
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.postgres import Server
 

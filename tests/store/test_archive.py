@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import CorruptError, StoreError
-from core.store.archive import Archive, FetchFailure, Manifest, run_id
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import CorruptError, StoreError
+from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
 
 AT = datetime(2026, 10, 7, 12, 0, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from core.errors import StoreError
-from core.store import sql
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store import sql
 
 DAMAGE = {
     "current_is_the_last_of_the_logs": [

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from core.store import sql
+from gpuledger.core.store import sql
 
 # kept by the store for itself; not part of the ledger
 INTERNAL = {"schema_migration", "ledger_setting"}

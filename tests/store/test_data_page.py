@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.data_page import PUBLIC, page
+from tools.docs.data_page import PUBLIC, page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 

@@ -5,12 +5,12 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from core.errors import StoreError
-from core.store.export import export_duckdb, export_parquet
-from core.store.publish import reading
-from flows.imports import import_files
-from flows.pipeline import Ledger
-from scrapers.archives.registry import ARCHIVES, archive
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store.export import export_duckdb, export_parquet
+from gpuledger.core.store.publish import reading
+from gpuledger.flows.imports import import_files
+from gpuledger.flows.pipeline import Ledger
+from gpuledger.scrapers.archives.registry import ARCHIVES, archive
 
 ROWS = """observed_at,provider,instance_type,region,price_usd_hour
 2025-01-05,aws,p5.48xlarge,us-east-1,98.32

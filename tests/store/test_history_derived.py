@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.store import derive as derive_module
-from core.store.database import prepare
-from core.store.derive import check, derive
-from core.store.migrate import migrate
+from gpuledger.core.store import rollups as derive_module
+from gpuledger.core.store.database import prepare
+from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.rollups import check, derive
 from tests.benchmarks import synthetic_year as year
 
 OFFERS = 300

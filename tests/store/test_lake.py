@@ -9,16 +9,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.alias import Aliases
-from core.config import LakeAddress, lake_address
-from core.errors import MigrationError, StoreBusyError, StoreError
-from core.store import catalogue, sql
-from core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
-from core.store.database import Home, turn, turn_of_source, writing
-from core.store.follow import catch_up, follow, recording
-from core.store.lake import close, maintain, opened
-from core.store.move import contents_of_lake, contents_of_ledger, fill
-from core.store.record import record
+from gpuledger.core.alias import Aliases
+from gpuledger.core.config import LakeAddress, lake_address
+from gpuledger.core.errors import MigrationError, StoreBusyError, StoreError
+from gpuledger.core.store import catalogue, sql
+from gpuledger.core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
+from gpuledger.core.store.database import Home, turn, turn_of_source, writing
+from gpuledger.core.store.record import record
+from gpuledger.core.store.shared.follow import catch_up, follow, recording
+from gpuledger.core.store.shared.lake import close, maintain, opened
+from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger, fill
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.s3 import bucket_server
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.alias import Aliases
-from core.offer import Offer
-from core.store import sql
-from core.store.migrate import migrate
-from core.store.record import record
+from gpuledger.core.alias import Aliases
+from gpuledger.core.offer import Offer
+from gpuledger.core.store import sql
+from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.record import record
 
 DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
 HISTORY = "select * exclude (run_no, document_no) from price_history order by source, offer_id, valid_from"

@@ -3,8 +3,8 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
-from core.offer import ExchangeRate, StoragePrice, TransferPrice
-from core.store import sql
+from gpuledger.core.offer import ExchangeRate, StoragePrice, TransferPrice
+from gpuledger.core.store import sql
 
 STORAGE = StoragePrice(
     provider="scaleway", sku="block", kind="block", amount_per_gb_month=Decimal("0.10"), currency="EUR"

@@ -6,11 +6,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.alias import Alias
-from core.errors import MigrationError
-from core.gpu import gpus
-from core.store import sql
-from core.store.migrate import SourceRow, migrate
+from gpuledger.core.alias import Alias
+from gpuledger.core.errors import MigrationError
+from gpuledger.core.gpu import gpus
+from gpuledger.core.store import sql
+from gpuledger.core.store.migrate import SourceRow, migrate
 
 SOURCE = SourceRow(
     source="runpod",
@@ -106,7 +106,7 @@ def test_a_ledger_of_a_newer_release_is_refused(connection: duckdb.DuckDBPyConne
 
 
 def test_an_installation_without_its_sql_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from core.errors import StoreError
+    from gpuledger.core.errors import StoreError
 
     monkeypatch.setattr(sql, "FOLDER", tmp_path)
     with pytest.raises(StoreError, match="the installation is incomplete"):

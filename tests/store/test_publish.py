@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.errors import CorruptError, EmptyLedgerError, StoreBusyError, StoreError
-from core.store.database import Home, turn
-from core.store.publish import KEPT, POINTER, current, reading
+from gpuledger.core.errors import CorruptError, EmptyLedgerError, StoreBusyError, StoreError
+from gpuledger.core.store.database import Home, turn
+from gpuledger.core.store.publish import KEPT, POINTER, current, reading
 
 
 def snapshots(books) -> list[str]:
@@ -116,7 +116,7 @@ def test_a_snapshot_that_is_gone_is_named(books, an_offer):
 
 def test_a_reader_whose_snapshot_was_pruned_takes_the_next(books, an_offer, monkeypatch: pytest.MonkeyPatch):
     """Between reading the pointer and opening the file, other publishes may have come."""
-    from core.store import publish
+    from gpuledger.core.store import publish
 
     books.run(an_offer("a"))
     books.publish()
@@ -151,7 +151,7 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from core.store.database import Home, turn
+from gpuledger.core.store.database import Home, turn
 with turn(Home(Path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.read()

@@ -5,7 +5,7 @@ import re
 import duckdb
 import pytest
 
-from core.store import sql
+from gpuledger.core.store import sql
 
 KINDS = sorted(path.name for path in sql.FOLDER.iterdir() if path.is_dir())
 FILES = [name for kind in KINDS for name in sql.files(kind)]
@@ -65,7 +65,7 @@ def test_it_binds_and_runs_on_an_empty_ledger(migrated: duckdb.DuckDBPyConnectio
     assert isinstance(migrated.execute(sql.text(name), parameters).fetchall(), list)
 
 
-# the variables that core.store.quotable sets before quote_offer.sql, which the other two of quotes read
+# the variables that gpuledger.core.store.quote_offers sets before quote_offer.sql, which the other two of quotes read
 _FILTERS = ("gpu_ids", "providers", "regions", "tiers", "purchase_options")
 _QUOTE = (
     *(f"set variable quote_{name} = ''" for name in _FILTERS),
@@ -97,7 +97,7 @@ def test_equal_ledgers_give_equal_order(name: str):
 
 
 def test_no_file_is_read_from_outside():
-    """Nothing but seeds comes from disk, and those through core.store.migrate."""
+    """Nothing but seeds comes from disk, and those through gpuledger.core.store.migrate."""
     outside = re.compile(
         r"\b(read_csv|read_parquet|read_json|read_text|copy|attach|install|load)\b", re.IGNORECASE
     )

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from core.contract import Contract
-from core.document import Document, Request
-from core.money import Price, Unit
-from core.offer import Availability, Fact, Offer
-from core.store import sql
-from core.store.archive import Manifest, run_id
-from core.store.publish import reading
-from flows.imports import import_files
-from flows.pipeline import Ledger, read_run, record_runs
-from scrapers.archives.registry import ARCHIVES, archive
-from scrapers.source import Source
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Availability, Fact, Offer
+from gpuledger.core.store import sql
+from gpuledger.core.store.archive import Manifest, run_id
+from gpuledger.core.store.publish import reading
+from gpuledger.flows.imports import import_files
+from gpuledger.flows.pipeline import Ledger, read_run, record_runs
+from gpuledger.scrapers.archives.registry import ARCHIVES, archive
+from gpuledger.scrapers.source import Source
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "questions"
 QUESTIONS = sorted(name for name in sql.files("queries") if "/question_" in name)

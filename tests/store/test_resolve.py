@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from core.alias import Alias
+from gpuledger.core.alias import Alias
 
 
 def gpu_ids(books) -> list[tuple]:

@@ -17,11 +17,11 @@ from uuid import UUID
 
 import pytest
 
-from core.errors import UsageError
-from core.store import sandbox
-from core.store.confined import queried
-from core.store.publish import reading
-from core.store.sandbox import run_query
+from gpuledger.core.errors import UsageError
+from gpuledger.core.store import sandbox
+from gpuledger.core.store.publish import reading
+from gpuledger.core.store.sandbox import run_query
+from gpuledger.core.store.sandbox_child import queried
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +258,7 @@ def children() -> list[str]:
         pytest.skip("needs /proc")
     pids = " ".join((task / "children").read_text() for task in tasks.iterdir()).split()
     commands = [Path("/proc", pid, "cmdline") for pid in pids]
-    return [found for path in commands if path.exists() and "confined" in (found := path.read_text())]
+    return [found for path in commands if path.exists() and "sandbox_child" in (found := path.read_text())]
 
 
 def test_a_query_that_wants_all_memory_is_refused(ask_apart):
@@ -288,7 +288,7 @@ def kill_a_child() -> None:
     while time.monotonic() < ends_at:
         for task in Path("/proc/self/task").iterdir():
             for pid in (task / "children").read_text().split():
-                if "confined" in Path("/proc", pid, "cmdline").read_text():
+                if "sandbox_child" in Path("/proc", pid, "cmdline").read_text():
                     os.kill(int(pid), 9)
                     return
         time.sleep(0.05)
@@ -296,7 +296,7 @@ def kill_a_child() -> None:
 
 def test_a_query_ends_though_nobody_waits_for_it_any_more(home):
     """Whoever asked was killed; the kernel's timer is the query's own."""
-    code = "import sys; from pathlib import Path; from core.store.sandbox import run_query; "
+    code = "import sys; from pathlib import Path; from gpuledger.core.store.sandbox import run_query; "
     code += "run_query(Path(sys.argv[1]), sys.argv[2], timeout_seconds=0.3)"
     asker = subprocess.Popen([sys.executable, "-c", code, str(home.path), ENDLESS["a range"]])
     ends_at = time.monotonic() + 20

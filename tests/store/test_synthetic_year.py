@@ -3,8 +3,8 @@
 import duckdb
 import pytest
 
-from core.store.database import prepare
-from core.store.migrate import migrate
+from gpuledger.core.store.database import prepare
+from gpuledger.core.store.migrate import migrate
 from tests.benchmarks import synthetic_year as year
 
 OFFERS = 300

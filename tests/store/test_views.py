@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.money import Price, Unit
-from core.offer import Offer
-from core.published import MICRO, usd_per_hour
-from core.store import sql
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Offer
+from gpuledger.core.published import MICRO, usd_per_hour
+from gpuledger.core.store import sql
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from core.alias import seed_aliases
-from core.cost.answer import QuoteSet
-from core.cost.market import ListMarket
-from core.cost.quote import quote
-from core.cost.request import QuoteOptions, market_filter
-from core.cost.surroundings import Surroundings
-from core.plan import TrainingPlan, plan_from_mapping
-from core.store.lookup import LatestOffer
-from core.store.sql import FOLDER
+from gpuledger.core.alias import seed_aliases
+from gpuledger.core.cost.answer import QuoteSet
+from gpuledger.core.cost.market.offers import ListMarket
+from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.quote import quote
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping
+from gpuledger.core.store.offers import LatestOffer
+from gpuledger.core.store.sql import FOLDER
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 

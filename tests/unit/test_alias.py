@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.alias import Alias, Aliases, normalised, read_aliases, seed_aliases, seed_rows
-from core.gpu import gpus
+from gpuledger.core.alias import Alias, Aliases, normalised, read_aliases, seed_aliases, seed_rows
+from gpuledger.core.gpu import gpus
 
 SAME = {
     "NVIDIA H100 (80 GB SXM5)": "h100 80gb sxm5",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import InvalidPlanError
-from core.estimate.architecture import resolve
-from core.plan import TrainingPlan, model_rows, plan_from_mapping, preset_plan
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.architecture import resolve
+from gpuledger.core.plan import TrainingPlan, model_rows, plan_from_mapping, preset_plan
 
 # configurations as published on the model pages, the keys that matter for counting
 LLAMA_3_8B = {

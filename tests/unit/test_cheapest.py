@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.cheapest import cheapest_by_provider, least_gpus
-from core.store.lookup import LatestOffer
+from gpuledger.core.cheapest import cheapest_by_provider, least_gpus
+from gpuledger.core.store.offers import LatestOffer
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.config import FetchSettings, LakeAddress, lake_address, load_settings
-from core.errors import ConfigError
+from gpuledger.core.config import FetchSettings, LakeAddress, lake_address, load_settings
+from gpuledger.core.errors import ConfigError
 
 
 def write(folder: Path, text: str, name: str = "gpuledger.toml") -> Path:

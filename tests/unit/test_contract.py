@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from core.band import Band, seed_bands
-from core.contract import CheckedOffer, Contract, check
-from core.gpu import gpus
+from gpuledger.core.band import Band, seed_bands
+from gpuledger.core.contract import CheckedOffer, Contract, check
+from gpuledger.core.gpu import gpus
 
 CONTRACT = Contract(min_offers=2, must_have=("h100",))
 BANDS = {"h100-sxm-80gb": Band(low=Decimal("0.8"), low_on_demand=Decimal("0.8"), high=Decimal(15))}

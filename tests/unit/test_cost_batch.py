@@ -2,12 +2,12 @@
 
 import pytest
 
-from core.cost.batch import Batch
-from core.cost.market import ListMarket
-from core.cost.quote import quote
-from core.cost.request import QuoteOptions, market_filter
-from core.parallel import WORTH_A_PROCESS
-from core.plan import plan_from_mapping
+from gpuledger.core.cost.batch import Batch
+from gpuledger.core.cost.market.offers import ListMarket
+from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.quote import quote
+from gpuledger.core.parallel import WORTH_A_PROCESS
+from gpuledger.core.plan import plan_from_mapping
 from tests.unit.offering import NOW, offer, quoted_plan
 
 OFFERS = [

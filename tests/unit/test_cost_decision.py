@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from core.cost.afford import affordable
-from core.cost.budget import read_actual
-from core.cost.decision import BuildOrBuy, OwnOrRent, break_even_utilisation
-from core.cost.sizing import HOFFMANN, REFIT, lifetime_optimal, optimal, same_loss
-from core.errors import UsageError
+from gpuledger.core.cost.decisions.budget import read_actual
+from gpuledger.core.cost.decisions.decision import BuildOrBuy, OwnOrRent, break_even_utilisation
+from gpuledger.core.cost.decisions.scaling_law import HOFFMANN, REFIT, lifetime_optimal, optimal, same_loss
+from gpuledger.core.cost.decisions.size import affordable
+from gpuledger.core.errors import UsageError
 from tests.unit.offering import ask, offer
 
 D = Decimal

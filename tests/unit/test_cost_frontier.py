@@ -2,10 +2,10 @@
 
 import xml.etree.ElementTree as ElementTree
 
-from core.cost.frontier import Point, frontier, pareto, plot
-from core.cost.market import ListMarket
-from core.cost.request import QuoteOptions, market_filter
-from core.plan import plan_from_mapping
+from gpuledger.core.cost.frontier import Point, frontier, pareto, plot
+from gpuledger.core.cost.market.offers import ListMarket
+from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.plan import plan_from_mapping
 from tests.unit.offering import NOW, offer, stale
 
 PLAN = plan_from_mapping(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.cost.interruption import (
+from gpuledger.core.cost.spot import (
     Interruptions,
     break_even_rate,
     expectation,

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.cost.surroundings import Surroundings
+from gpuledger.core.cost.market.side_prices import Surroundings
 from tests.unit.offering import ask, offer, quoted_plan
 
 D = Decimal

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from core.cost.claim import checked_claims, verdict
-from core.cost.lint import (
+from gpuledger.core.cost.decisions.claim import checked_claims, verdict
+from gpuledger.core.cost.decisions.lint import (
     hours_agree,
     implied_mfu,
     lint_plan,
@@ -13,8 +13,8 @@ from core.cost.lint import (
     shares_sum,
     tokens_per_parameter,
 )
-from core.errors import UsageError
-from core.plan import plan_from_mapping
+from gpuledger.core.errors import UsageError
+from gpuledger.core.plan import plan_from_mapping
 
 
 def findings(**keys) -> dict[str, str]:

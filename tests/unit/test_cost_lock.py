@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from core.cost.explain import explanation
-from core.cost.lock import lock_of, read_lock, written
-from core.cost.market import ListMarket
-from core.cost.override import read_overrides
-from core.cost.quote import quote
-from core.cost.request import QuoteOptions, market_filter
-from core.cost.surroundings import Surroundings
-from core.errors import CorruptError, UsageError
+from gpuledger.core.cost.explain import explanation
+from gpuledger.core.cost.lock import lock_of, read_lock, written
+from gpuledger.core.cost.market.offers import ListMarket
+from gpuledger.core.cost.market.own_terms import read_overrides
+from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.quote import quote
+from gpuledger.core.errors import CorruptError, UsageError
 from tests.unit.offering import NOW, ask, offer, quoted_plan, stale
 
 D = Decimal

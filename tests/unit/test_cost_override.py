@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from core.cost.override import read_overrides
-from core.errors import ConfigError
+from gpuledger.core.cost.market.own_terms import read_overrides
+from gpuledger.core.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,17 @@ from functools import partial
 
 import pytest
 
-from core.cost.hardware import FEW_NODES, Option
-from core.cost.market import ListMarket, Machine, machine_of, shape_of, state_class
-from core.cost.override import Overrides, read_overrides
-from core.cost.quote import quote
-from core.cost.request import QuoteOptions, market_filter
-from core.cost.selection import Selection
-from core.cost.sold import Limits, sold, units, wanted
-from core.errors import DoesNotFitError, InvalidPlanError, NoOfferError
-from core.estimate.estimate import Estimate, estimate
-from core.plan import TrainingPlan, plan_from_mapping
-from core.store.lookup import LatestOffer
+from gpuledger.core.cost.hardware import FEW_NODES, Option
+from gpuledger.core.cost.market.offers import ListMarket, Machine, machine_of, shape_of, state_class
+from gpuledger.core.cost.market.own_terms import Overrides, read_overrides
+from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.quote import quote
+from gpuledger.core.cost.search import Selection
+from gpuledger.core.cost.sold import Limits, sold, units, wanted
+from gpuledger.core.errors import DoesNotFitError, InvalidPlanError, NoOfferError
+from gpuledger.core.estimate.estimate import Estimate, estimate
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping
+from gpuledger.core.store.offers import LatestOffer
 from tests.unit.offering import NOW, offer, stale
 
 GPUS = (

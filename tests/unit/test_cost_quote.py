@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from core.cost.surroundings import Surroundings
-from core.errors import DoesNotFitError, NoOfferError, UnknownGPUError
-from core.plan import plan_from_mapping
+from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.errors import DoesNotFitError, NoOfferError, UnknownGPUError
+from gpuledger.core.plan import plan_from_mapping
 from tests.unit.offering import NOW, ask, offer, quoted_plan, stale, total, usd_lines
 
 D = Decimal
@@ -176,7 +176,7 @@ def test_a_commitment_is_paid_whole():
 
 
 def test_a_discount_is_a_line_of_its_own_and_leaves_the_list_price():
-    from core.cost.override import read_overrides
+    from gpuledger.core.cost.market.own_terms import read_overrides
 
     own = read_overrides('[[discount]]\nprovider = "runpod"\ngpu = "H100"\npercent = 25\n', "test")
     found = ask(quoted_plan(hours=10), [offer("2.00"), offer("1.80", provider="lambda")], overrides=own)
@@ -192,7 +192,7 @@ def test_a_discount_is_a_line_of_its_own_and_leaves_the_list_price():
 
 
 def test_a_contracted_rate_goes_before_a_discount():
-    from core.cost.override import read_overrides
+    from gpuledger.core.cost.market.own_terms import read_overrides
 
     text = '[[discount]]\npercent = 10\n[[contract]]\nprovider = "runpod"\nusd_per_gpu_hour = 1.25\n'
     found = ask(
@@ -202,7 +202,7 @@ def test_a_contracted_rate_goes_before_a_discount():
 
 
 def test_credits_are_spent_where_they_count_and_never_below_zero():
-    from core.cost.override import read_overrides
+    from gpuledger.core.cost.market.own_terms import read_overrides
 
     own = read_overrides('[[credit]]\nprovider = "lambda"\nusd = 15\n[[credit]]\nusd = 3\n', "test")
     offers = [offer("2.00"), offer("2.10", provider="lambda")]

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.estimate.device import device, gemm_ceiling, interconnect_bytes_per_second
-from core.gpu import gpu
-from core.plan import plan_from_mapping
+from gpuledger.core.estimate.device import device, gemm_ceiling, interconnect_bytes_per_second
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import plan_from_mapping
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from core.document import Document, Request
-from core.errors import ParseError
+from gpuledger.core.document import Document, Request
+from gpuledger.core.errors import ParseError
 
 AT = datetime(2026, 10, 7, tzinfo=UTC)
 URL = "https://prices.example/list"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import InvalidPlanError
-from core.estimate.estimate import Estimate, estimate
-from core.gpu import gpu, gpus
-from core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.estimate import Estimate, estimate
+from gpuledger.core.gpu import gpu, gpus
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets
 
 FIELDS = {
     "plan", "gpu_id", "gpus", "nodes", "parallelism", "parameters", "active_parameters", "model_flops",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.estimate.estimate import estimate
-from core.estimate.limits import largest_micro_batch, longest_sequence
-from core.gpu import gpu
-from core.plan import TrainingPlan, plan_from_mapping
+from gpuledger.core.estimate.estimate import estimate
+from gpuledger.core.estimate.largest_fit import largest_micro_batch, longest_sequence
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 
 
 def plan(**hardware: object) -> TrainingPlan:

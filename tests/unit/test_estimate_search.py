@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import DoesNotFitError, InvalidPlanError
-from core.estimate.batch import estimate_plan, frugal, json_lines, read_plans
-from core.estimate.estimate import Estimate, estimate
-from core.estimate.measured import append, narrowed, read, read_run
-from core.estimate.search import best, hardware_for, on_each
-from core.estimate.sweep import Candidate, Hardware, refusal, sweep
-from core.gpu import gpu
-from core.parallel import WORTH_A_PROCESS
-from core.plan import plan_from_mapping, preset_plan
+from gpuledger.core.errors import DoesNotFitError, InvalidPlanError
+from gpuledger.core.estimate.batch import estimate_plan, frugal, json_lines, read_plans
+from gpuledger.core.estimate.estimate import Estimate, estimate
+from gpuledger.core.estimate.measurements import append, narrowed, read, read_run
+from gpuledger.core.estimate.search import best, hardware_for, on_each
+from gpuledger.core.estimate.sweep import Candidate, Hardware, refusal, sweep
+from gpuledger.core.gpu import gpu
+from gpuledger.core.parallel import WORTH_A_PROCESS
+from gpuledger.core.plan import plan_from_mapping, preset_plan
 
 A100 = "a100-sxm-80gb"
 RUN = """

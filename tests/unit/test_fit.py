@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.estimate.calibrate import LOSS_SCALE
-from core.estimate.fit import Array, Prior, solved, weighted_median
+from tools.calibration.calibrate import LOSS_SCALE
+from tools.calibration.solver import Array, Prior, solved, weighted_median
 
 X = np.linspace(1.0, 3.0, 12)
 # a spread so wide that the belief says nothing

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core.estimate.architecture import resolve
-from core.estimate.flops import attended_positions, forward_flops
-from core.estimate.workload import demand
-from core.plan import TrainingPlan, plan_from_mapping, preset_plan
+from gpuledger.core.estimate.architecture import resolve
+from gpuledger.core.estimate.flops import attended_positions, forward_flops
+from gpuledger.core.estimate.workload import demand
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan
 
 GPT = {
     "layers": 96,

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from core.estimate.constants import constants
-from core.estimate.device import device
-from core.estimate.estimate import place
-from core.estimate.grid import MOST_GPUS, Grid
-from core.estimate.workload import demand
-from core.gpu import gpu
-from core.plan import preset_plan
+from gpuledger.core.estimate.constants import constants
+from gpuledger.core.estimate.device import device
+from gpuledger.core.estimate.estimate import place
+from gpuledger.core.estimate.grid import MOST_GPUS, Grid
+from gpuledger.core.estimate.workload import demand
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import preset_plan
 
 GPUS = (
     "h100-sxm-80gb",

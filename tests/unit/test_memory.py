@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.estimate.estimate import Estimate, MemoryGiB, estimate
-from core.gpu import gpu
-from core.plan import plan_from_mapping
+from gpuledger.core.estimate.estimate import Estimate, MemoryGiB, estimate
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import plan_from_mapping
 
 GIB = 2**30
 LLAMA = {

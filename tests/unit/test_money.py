@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from core.money import HOURS_PER_MONTH, Price, Unit, decimal_from
+from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit, decimal_from
 
 READABLE = {
     "49.24": "49.24",

@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.money import Price, Unit
-from core.offer import Availability, Offer, OfferKey, PurchaseOption, Skipped, TransferPrice, observed_at
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import (
+    Availability,
+    Offer,
+    OfferKey,
+    PurchaseOption,
+    Skipped,
+    TransferPrice,
+    observed_at,
+)
 
 TERMS: dict[str, Any] = {
     "provider": "aws",

@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
-from core.errors import InvalidPlanError
-from core.offer import PurchaseOption
-from core.plan import PurchaseOption as PlannedOption
-from core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets, read_plan
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.offer import PurchaseOption
+from gpuledger.core.plan import PurchaseOption as PlannedOption
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets, read_plan
 
 WHOLE_PLAN = """
 name = "llama-2-7b"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.money import Price, Unit
-from core.offer import Offer
-from core.published import instant, plain, published_row, usd_per_hour
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Offer
+from gpuledger.core.published import instant, plain, published_row, usd_per_hour
 
 AT = datetime(2026, 10, 7, 12, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.render import Column, Format, age, clean, dollars, emit, number, plain
+from gpuledger.cli.table import Column, Format, age, clean, dollars, emit, number, plain
 
 ROWS: list[dict[str, Any]] = [
     {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.render import Column, Format, emit
+from gpuledger.cli.table import Column, Format, emit
 
 COLUMNS = (
     Column("PROVIDER", "provider"),

@@ -6,17 +6,17 @@ from itertools import pairwise
 
 import pytest
 
-from core.cost.breakdown import STORAGE
-from core.cost.checkpoint import WEIGHT_BYTES, weights_gb
-from core.cost.decision import after_saving, break_even_utilisation, price_for_work
-from core.cost.spread import spread
-from core.cost.surroundings import Surroundings
-from core.estimate.architecture import resolve
-from core.estimate.estimate import estimate
-from core.estimate.flops import attended_positions, forward_flops
-from core.estimate.workload import demand, lora_parameters
-from core.gpu import gpu
-from core.plan import TrainingPlan, model_rows, plan_from_mapping
+from gpuledger.core.cost.checkpoint import WEIGHT_BYTES, weights_gb
+from gpuledger.core.cost.cost_lines import STORAGE
+from gpuledger.core.cost.decisions.decision import after_saving, break_even_utilisation, price_for_work
+from gpuledger.core.cost.decisions.spread import spread
+from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.estimate.architecture import resolve
+from gpuledger.core.estimate.estimate import estimate
+from gpuledger.core.estimate.flops import attended_positions, forward_flops
+from gpuledger.core.estimate.workload import demand, lora_parameters
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import TrainingPlan, model_rows, plan_from_mapping
 from tests.unit.offering import ask, offer, quoted_plan, total, usd_lines
 
 D = Decimal

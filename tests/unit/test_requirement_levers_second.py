@@ -4,16 +4,22 @@ from decimal import Decimal
 
 import pytest
 
-from core.cost.accounting import EXCLUSIONS, not_included
-from core.cost.budget import differences, read_actual
-from core.cost.decision import BuildOrBuy, OwnOrRent, lifetime_flops, scaled_hours, yearly_decline
-from core.cost.override import read_overrides
-from core.cost.sizing import REFIT, optimal, same_loss
-from core.cost.surroundings import Surroundings
-from core.errors import NoOfferError
-from core.estimate.estimate import estimate
-from core.gpu import gpu
-from core.plan import plan_from_mapping
+from gpuledger.core.cost.accounting import EXCLUSIONS, not_included
+from gpuledger.core.cost.decisions.budget import differences, read_actual
+from gpuledger.core.cost.decisions.decision import (
+    BuildOrBuy,
+    OwnOrRent,
+    lifetime_flops,
+    scaled_hours,
+    yearly_decline,
+)
+from gpuledger.core.cost.decisions.scaling_law import REFIT, optimal, same_loss
+from gpuledger.core.cost.market.own_terms import read_overrides
+from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.errors import NoOfferError
+from gpuledger.core.estimate.estimate import estimate
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import plan_from_mapping
 from tests.unit.offering import ask, offer, quoted_plan, stale, total, usd_lines
 
 D = Decimal

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from core.cost.accounting import EXCLUSIONS, SIX, normalised
-from core.cost.checkpoint import checkpoint_gb, weights_gb
-from core.cost.claim import checked_claims
-from core.cost.decision import (
+from gpuledger.core.cost.accounting import EXCLUSIONS, SIX, normalised
+from gpuledger.core.cost.checkpoint import checkpoint_gb, weights_gb
+from gpuledger.core.cost.decisions.claim import checked_claims
+from gpuledger.core.cost.decisions.decision import (
     BUY_BELOW_CALLS,
     HOSTING_USD_PER_YEAR,
     VENDOR_MODEL_USD,
@@ -18,9 +18,9 @@ from core.cost.decision import (
     lifetime_flops,
     share_off,
 )
-from core.cost.interruption import Interruptions, expected_loss_hours, schedule
-from core.cost.sizing import HOFFMANN, REFIT, same_loss
-from core.gpu import gpu
+from gpuledger.core.cost.decisions.scaling_law import HOFFMANN, REFIT, same_loss
+from gpuledger.core.cost.spot import Interruptions, expected_loss_hours, schedule
+from gpuledger.core.gpu import gpu
 from tests.unit.offering import ask, march_2026, offer, quoted_plan, total, usd_lines
 
 D = Decimal

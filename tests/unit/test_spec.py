@@ -2,9 +2,9 @@
 
 import pytest
 
-from core.errors import UnknownGPUError, UsageError
-from core.gpu import gpus
-from core.spec import parse_spec, slug
+from gpuledger.core.errors import UnknownGPUError, UsageError
+from gpuledger.core.gpu import gpus
+from gpuledger.core.spec import parse_spec, slug
 
 H100 = {"h100-sxm-80gb", "h100-pcie-80gb", "h100-nvl-94gb", "h100-80gb"}
 ALL_80GB = {"h100-sxm-80gb", "h100-pcie-80gb", "h100-80gb"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core.estimate.estimate import estimate
-from core.estimate.stack import Kernels, named_stack, stack_of
-from core.gpu import gpu
-from core.plan import plan_from_mapping
+from gpuledger.core.estimate.estimate import estimate
+from gpuledger.core.estimate.stack import Kernels, named_stack, stack_of
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import plan_from_mapping
 
 
 @pytest.mark.parametrize(

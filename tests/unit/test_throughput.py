@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
-from core.estimate.calibrate import row_of
-from core.estimate.choice import choose, problem
-from core.estimate.constants import constants
-from core.estimate.estimate import estimate
-from core.estimate.workload import demand
-from core.gpu import gpu
-from core.plan import TrainingPlan, plan_from_mapping
+from gpuledger.core.estimate.best_layout import choose, problem
+from gpuledger.core.estimate.constants import constants
+from gpuledger.core.estimate.estimate import estimate
+from gpuledger.core.estimate.workload import demand
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping
+from tools.calibration.calibrate import row_of
 
 WORK = ("gemm", "attention", "elementwise", "launches", "tensor_parallel", "pipeline_parallel")
 FIXED = {"tensor_parallel": 1, "pipeline_parallel": 1, "micro_batch_size": 2, "sharding": "zero3"}

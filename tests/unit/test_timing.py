@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from core.timing import filled, rank, trend, wait
+from gpuledger.core.timing import filled, rank, trend, wait
 
 
 def test_a_day_without_a_record_keeps_the_price_of_the_day_before():

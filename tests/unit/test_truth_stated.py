@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.estimate.truth import stated
-from core.estimate.truth.vendor import evaluation_tokens_share
+from tools.calibration.truth import stated
+from tools.calibration.truth.vendor import evaluation_tokens_share
 
 EMPTY = dict.fromkeys(
     ["source", "notes", "parallelism", "gpu", "method", "model", "params_total", "params_active"], ""

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from core.estimate.calibrate import row_of
-from core.estimate.choice import choose, problem, whole_run_factor
-from core.estimate.constants import constants
-from core.estimate.estimate import estimate
-from core.gpu import gpu
-from core.plan import TrainingPlan, plan_from_mapping
+from gpuledger.core.estimate.best_layout import choose, problem, whole_run_factor
+from gpuledger.core.estimate.constants import constants
+from gpuledger.core.estimate.estimate import estimate
+from gpuledger.core.gpu import gpu
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping
+from tools.calibration.calibrate import row_of
 
 A100 = "a100-sxm-80gb"
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.store.database import Home
-from flows.lists import load_bundled
-from flows.pipeline import Ledger
-from scrapers.registry import SOURCES
+from gpuledger.core.store.database import Home
+from gpuledger.flows.lists import load_bundled
+from gpuledger.flows.pipeline import Ledger
+from gpuledger.scrapers.registry import SOURCES
 from tests.interface.server.large_ledger import NOW, fill
 
 
@@ -70,8 +70,8 @@ def list_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="session")
 def market(market_home: Home) -> Iterator[Served]:
-    from app.rest.application import create_app
-    from app.rest.gate import GateSettings
+    from gpuledger.web.application import create_app
+    from gpuledger.web.gate import GateSettings
 
     app = create_app(market_home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
     with serving(app) as url:
@@ -80,8 +80,8 @@ def market(market_home: Home) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def bundled(list_home: Home) -> Iterator[Served]:
-    from app.rest.application import create_app
-    from app.rest.gate import GateSettings
+    from gpuledger.web.application import create_app
+    from gpuledger.web.gate import GateSettings
 
     app = create_app(list_home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
     with serving(app) as url:

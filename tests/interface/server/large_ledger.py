@@ -7,10 +7,10 @@ purchase option.
 
 from datetime import UTC, datetime, timedelta
 
-from core.alias import seed_rows
-from core.store.database import Home, transaction, turn, writing
-from core.store.migrate import SourceRow, migrate
-from core.store.publish import publish
+from gpuledger.core.alias import seed_rows
+from gpuledger.core.store.database import Home, transaction, turn, writing
+from gpuledger.core.store.migrate import SourceRow, migrate
+from gpuledger.core.store.publish import publish
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 """What time it is in the tests."""

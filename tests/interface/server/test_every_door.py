@@ -13,10 +13,10 @@ import httpx
 import pytest
 from mcp import Client
 
-from app import library
-from app.mcp_server import create_server
-from app.rest.application import create_app
-from app.rest.gate import GateSettings
+from gpuledger import library
+from gpuledger.mcp import create_server
+from gpuledger.web.application import create_app
+from gpuledger.web.gate import GateSettings
 from tests.interface.server.conftest import serving
 from tests.interface.server.large_ledger import NOW
 from tests.interface.server.support_bot import PLAN, TOML
@@ -117,7 +117,7 @@ def by_command(home, environ, asked, folder):
     words += ["--spot"] if asked.get("purchase_option") == ["spot"] else []
     words += ["--deadline", str(asked["deadline_hours"])] if "deadline_hours" in asked else []
     around = {"PATH": os.environ["PATH"], "HOME": str(folder), "GPULEDGER_HOME": str(home.path), **environ}
-    program = [sys.executable, "-c", "from app.cli import main; main()", *words]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()", *words]
     done = subprocess.run(program, env=around, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app import desk
+from gpuledger import desk
 
 LONG = "select length(repeat('x', 2000000000))"
 

@@ -14,11 +14,11 @@ import httpx
 import pytest
 from mcp import Client
 
-from app.mcp_server import create_server
-from app.rest.application import create_app
-from app.rest.gate import GateSettings
-from core.store.database import Home, turn, writing
-from core.store.publish import publish
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.publish import publish
+from gpuledger.mcp import create_server
+from gpuledger.web.application import create_app
+from gpuledger.web.gate import GateSettings
 from tests.interface.server.conftest import serving
 from tests.interface.server.large_ledger import NOW, fill
 
@@ -150,7 +150,7 @@ def test_a_header_is_never_made_of_them(hostile):
 )
 def test_a_terminal_gets_neither_escapes_nor_a_megabyte(hostile_home, tmp_path, words):
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GPULEDGER_HOME": str(hostile_home.path)}
-    program = [sys.executable, "-c", "from app.cli import main; main()", *words]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()", *words]
     done = subprocess.run(
         program, env=environ | {"COLUMNS": "100"}, capture_output=True, text=True, timeout=120
     )
@@ -165,7 +165,7 @@ def is_harmless_to_a_terminal(text: str) -> bool:
 
 def test_the_csv_of_the_command_line_holds_no_formula(hostile_home, tmp_path):
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GPULEDGER_HOME": str(hostile_home.path)}
-    program = [sys.executable, "-c", "from app.cli import main; main()", "offers", "-f", "csv"]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()", "offers", "-f", "csv"]
     done = subprocess.run(program, env=environ, capture_output=True, text=True, timeout=120)
     csv.field_size_limit(2_000_000)
     cells = [cell for row in csv.reader(io.StringIO(done.stdout)) for cell in row]

@@ -10,11 +10,11 @@ import time
 import pytest
 from mcp import Client, StdioServerParameters
 
-from app.mcp_server import create_server
+from gpuledger.mcp import create_server
 from tests.interface.server.large_ledger import NOW
 
 TOOLS = ["find_offers", "price_history", "quote_plan", "explain_quote", "data_status"]
-PROGRAM = "from app.cli import main; main()"
+PROGRAM = "from gpuledger.cli.main import main; main()"
 
 
 def environ_of(home) -> dict[str, str]:

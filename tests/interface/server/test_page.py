@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.page.drawing import scatter, spark_path, stacked
-from app.page.questions import saved
-from app.page.rendering import STATIC, asset
+from gpuledger.web.page.questions import saved
+from gpuledger.web.page.rendering import STATIC, asset
+from gpuledger.web.page.svg import scatter, spark_path, stacked
 from tests.interface.server.large_ledger import NOW
 
 VIEWS = ["/", "/history", "/quote", "/quote?model=llama-2-7b&method=qlora", "/sources", "/sql"]
@@ -235,7 +235,7 @@ def test_a_scatter_puts_cheap_low_and_fast_left():
 
 
 def test_templates_escape_by_default():
-    folder = Path(__file__).resolve().parents[3] / "app" / "templates"
+    folder = Path(__file__).resolve().parents[3] / "gpuledger" / "web" / "page" / "templates"
     found = sorted(folder.glob("*.html"))
     assert len(found) >= 8
     for path in found:

@@ -8,11 +8,11 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from app.rest.application import create_app
-from app.rest.gate import GateSettings
-from app.rest.limits import Rate, Token, is_known_host
-from core.store.database import Home
-from core.store.serving import SnapshotPool
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.snapshot_pool import SnapshotPool
+from gpuledger.web.access import Rate, Token, is_known_host
+from gpuledger.web.application import create_app
+from gpuledger.web.gate import GateSettings
 from tests.interface.server.conftest import serving
 from tests.interface.server.large_ledger import NOW, next_price
 
@@ -292,7 +292,7 @@ def test_closing_a_pool_leaves_its_readers_their_connection(served_home):
 
 def test_an_unexpected_error_shows_no_trace(market_home, monkeypatch):
     app = app_of(market_home)
-    monkeypatch.setattr("app.rest.prices.listing", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("gpuledger.web.prices.listing", lambda *a, **k: 1 / 0)
     answer = get(app, "/v1/gpus")
     assert answer.status_code == 500
     assert json.loads(answer.content)["type"] == "urn:gpuledger:problem:internal"

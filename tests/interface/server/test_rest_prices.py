@@ -9,8 +9,8 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from core.store.lookup import OfferFilter, offers
-from core.store.publish import reading
+from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.publish import reading
 from tests.interface.server.large_ledger import NOW
 
 

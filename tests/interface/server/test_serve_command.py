@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PROGRAM = "from app.cli import main; main()"
+PROGRAM = "from gpuledger.cli.main import main; main()"
 
 
 def free_port() -> int:
@@ -85,7 +85,7 @@ def test_the_wheel_holds_templates_and_assets(tmp_path):
         pytest.skip("no uv in .venv")
     subprocess.run([uv, "build", "--wheel", "-q", "-o", tmp_path], cwd=ROOT, check=True, timeout=300)
     names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
-    for folder in ("app/templates", "app/static"):
+    for folder in ("gpuledger/web/page/templates", "gpuledger/web/page/static"):
         here = {path.name for path in (ROOT / folder).iterdir()}
         packed = {re.sub(".*/", "", name) for name in names if name.startswith(f"{folder}/")}
         assert here

@@ -1,0 +1,163 @@
+"""Decisions around a training plan: build or buy, own or rent, reserve or not, and what a trend means.
+
+Money is `Decimal`; shares and factors given by people are `Decimal` too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from gpuledger.core.cost.amount import ZERO, cents
+from gpuledger.core.errors import UsageError
+from gpuledger.core.published import plain
+
+HOURS_PER_MONTH = Decimal(730)
+
+# S2 of the founding articles: under 10 million calls a month buying is cheaper, and parity within 20
+# percent
+BUY_BELOW_CALLS = 10_000_000
+# S2: hosting of a model of about 100B, US dollars a year
+HOSTING_USD_PER_YEAR = (Decimal(50_000), Decimal(500_000))
+# S0: what a vendor takes for a custom model
+VENDOR_MODEL_USD = (Decimal(2_000_000), Decimal(3_000_000))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOrBuy:
+    """Own model against an API."""
+
+    build_usd: Decimal
+    """Once: training and all that belongs to it."""
+    hosting_usd_per_month: Decimal
+    own_usd_per_call: Decimal
+    api_usd_per_call: Decimal
+    api_training_usd: Decimal
+    months: Decimal
+    calls_per_month: Decimal
+
+    @property
+    def build_total_usd(self) -> Decimal:
+        run = self.own_usd_per_call * self.calls_per_month + self.hosting_usd_per_month
+        return cents(self.build_usd + run * self.months)
+
+    @property
+    def buy_total_usd(self) -> Decimal:
+        return cents(self.api_training_usd + self.api_usd_per_call * self.calls_per_month * self.months)
+
+    @property
+    def break_even_calls_per_month(self) -> Decimal | None:
+        """Calls a month from which building costs less; `None` where it never does.
+
+        Fixed costs a month over what a call saves.
+        """
+        saved = self.api_usd_per_call - self.own_usd_per_call
+        fixed = (self.build_usd - self.api_training_usd) / self.months + self.hosting_usd_per_month
+        if fixed <= 0:
+            return ZERO
+        return None if saved <= 0 else (fixed / saved).to_integral_value(ROUND_CEILING)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; money as decimal strings."""
+        calls = self.break_even_calls_per_month
+        return {
+            "build_usd_total": f"{self.build_total_usd:.2f}",
+            "buy_usd_total": f"{self.buy_total_usd:.2f}",
+            "decision": "build" if self.build_total_usd < self.buy_total_usd else "buy",
+            "calls_per_month": plain(self.calls_per_month),
+            "break_even_calls_per_month": plain(calls),
+            "months": plain(self.months),
+            "usd_per_call_own": plain(self.own_usd_per_call),
+            "usd_per_call_api": plain(self.api_usd_per_call),
+        }
+
+
+def api_usd(tokens: Decimal, usd_per_thousand_tokens: Decimal, epochs: Decimal = Decimal(1)) -> Decimal:
+    """What an API takes for so many tokens, so often."""
+    return cents(tokens * epochs / 1000 * usd_per_thousand_tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnOrRent:
+    """Buying machines against renting them."""
+
+    capex_usd: Decimal
+    gpus: int
+    rent_usd_per_gpu_hour: Decimal
+    utilisation: Decimal = Decimal(1)
+    """Share of its hours in which the cluster works; rent is paid for those alone."""
+    running_usd_per_month: Decimal = ZERO
+    """Power, space, repair, people."""
+
+    @property
+    def rent_usd_per_month(self) -> Decimal:
+        return cents(self.gpus * HOURS_PER_MONTH * self.utilisation * self.rent_usd_per_gpu_hour)
+
+    @property
+    def break_even_months(self) -> Decimal | None:
+        """Months after which owning has cost less; `None` where running costs exceed the rent."""
+        saved = self.rent_usd_per_month - self.running_usd_per_month
+        return None if saved <= 0 else self.capex_usd / saved
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; money as decimal strings."""
+        months = self.break_even_months
+        return {
+            "capex_usd": f"{self.capex_usd:.2f}",
+            "rent_usd_per_month": f"{self.rent_usd_per_month:.2f}",
+            "running_usd_per_month": f"{self.running_usd_per_month:.2f}",
+            "break_even_months": None if months is None else f"{months:.2f}",
+            "decision": "rent"
+            if months is None
+            else f"own from month {months.to_integral_value(ROUND_CEILING)} on",
+        }
+
+
+def break_even_utilisation(reserved_usd_per_hour: Decimal, on_demand_usd_per_hour: Decimal) -> Decimal:
+    """Share of the hours of a commitment that must be used before it costs less than on-demand.
+
+    Raises:
+        UsageError: no on-demand price.
+    """
+    if on_demand_usd_per_hour <= 0:
+        raise UsageError(f"on-demand price: must be above 0, got {on_demand_usd_per_hour}")
+    return reserved_usd_per_hour / on_demand_usd_per_hour
+
+
+def price_for_work(usd_per_gpu_hour: Decimal, effective_flops_per_second: float) -> Decimal:
+    """US dollars for a petaFLOP/s sustained through an hour: price by what the hardware does, not by the
+    hour."""
+    return usd_per_gpu_hour / (Decimal(repr(effective_flops_per_second)) / Decimal(10**15))
+
+
+def yearly_decline(before: Decimal, after: Decimal, years: Decimal) -> Decimal:
+    """Share by which a price falls each year, 0 to 1: 1 - (after / before) ^ (1 / years)."""
+    return 1 - (after / before) ** (1 / years)
+
+
+def after_saving(usd: Decimal, share: Decimal) -> Decimal:
+    """What is left of a cost when a share of it, 0 to 1, is saved, as by starting from a pretrained base."""
+    return cents(usd * (1 - share))
+
+
+def share_off(before: Decimal, after: Decimal) -> Decimal:
+    """Share by which `after` is below `before`, 0 to 1."""
+    return 1 - after / before
+
+
+def scaled_hours(
+    hours: Decimal, *, size_ratio: Decimal = Decimal(1), size_exponent: Decimal = Decimal(1)
+) -> Decimal:
+    """Hours of a table for a model `size_ratio` times as large: ratio ^ exponent.
+
+    An exponent of 0.585 multiplies by 1.5 for each doubling, 1 by 2; the table of the founding article lies
+    between.
+    """
+    return hours * size_ratio**size_exponent
+
+
+def lifetime_flops(parameters: float, training_tokens: float, inference_tokens: float) -> float:
+    """6 N D for training and 2 N for each token served (Sardana et al. 2023, arXiv:2401.00448, section
+    2)."""
+    return 6 * parameters * training_tokens + 2 * parameters * inference_tokens

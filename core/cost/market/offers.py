@@ -1,0 +1,350 @@
+"""The offers that a quote may choose from: those of a snapshot, or a list (a lock file, owned machines, a
+test).
+
+A market answers in three steps, so that a quote over tens of thousands of offers reads only the few hundred
+that can win: which shapes are on sale, then the offers of the shapes that a plan can use, least possible
+total first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.store.offers import LatestOffer
+
+HOURS_PER_MONTH = 730
+STATE_CLASSES = ("fresh", "stale", "unlisted", "sold_out")
+"""The order in which prices may win: what nobody can buy comes last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarketFilter:
+    """Which offers; empty does not filter. A region is a code, an ISO country or a continent (`eu`)."""
+
+    gpu_ids: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    purchase_options: tuple[str, ...] = ()
+    by_provider: bool = False
+    """Whether shapes tell providers apart: only the user's own terms with one of them ask for that."""
+
+
+class Machine(NamedTuple):
+    """The part of a shape that physics knows: everything but who sells it and how."""
+
+    gpu_id: str
+    gpu_count: int
+    min_gpus: int | None
+    max_gpus: int | None
+    may_join: bool
+
+
+class Shape(NamedTuple):
+    """What offers have in common that differ for a plan in their price alone."""
+
+    provider: str
+    """Empty where providers are not told apart."""
+    purchase_option: str
+    gpu_id: str
+    gpu_count: int
+    min_gpus: int | None
+    max_gpus: int | None
+    may_join: bool
+    """Several instances of it may form one job."""
+
+
+class Stock(NamedTuple):
+    """The offers of a shape."""
+
+    offers: int
+    least: float
+    """Where the cheapest per GPU-hour stands among all: 1e9 x state class + US dollars."""
+    machine: Machine
+    key: int = 0
+    """Of the shape in a snapshot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """The least that a plan needs of each shape of a shelf, as columns, and what the user's own terms make
+    of its price."""
+
+    is_open: NDArray[np.bool_]
+    """The plan runs on some number of it."""
+    misses_deadline: NDArray[np.bool_]
+    hours: NDArray[np.float64]
+    """Least paid hours of one price unit (instances x hours)."""
+    units: NDArray[np.float64]
+    """Least instances."""
+    factor: NDArray[np.float64]
+    contracted: Mapping[int, Decimal]
+    """US dollars per GPU-hour instead of the list price, by position on the shelf."""
+
+    def per_hour(self, position: int, gpu_count: int) -> Bounds:
+        """Of one shape alone, so that its offers come in the order of their price per GPU-hour."""
+        only = np.arange(len(self.is_open)) == position
+        return replace(
+            self,
+            is_open=only,
+            misses_deadline=np.zeros(len(only), bool),
+            hours=np.full(len(only), 1 / gpu_count),
+            units=np.zeros(len(only)),
+        )
+
+
+class Shelf:
+    """The shapes on sale as columns, made once for all plans that choose among them."""
+
+    def __init__(self, stocks: Mapping[Shape, Stock]) -> None:
+        self.stocks = stocks
+        self.shapes = tuple(stocks)
+        self.least = np.array([stock.least for stock in stocks.values()], float)
+        self.offers = np.array([stock.offers for stock in stocks.values()], np.intp)
+        self.machines = tuple(sorted({stock.machine for stock in stocks.values()}, key=_machine_order))
+        self._own = self._places(self.machines)
+
+    def places(self, machines: tuple[Machine, ...]) -> NDArray[np.intp]:
+        """Of each shape, the place of its machine among those."""
+        return self._own if machines is self.machines else self._places(machines)
+
+    def _places(self, machines: tuple[Machine, ...]) -> NDArray[np.intp]:
+        number = {machine: place for place, machine in enumerate(machines)}
+        return np.array([number[stock.machine] for stock in self.stocks.values()], np.intp)
+
+
+def _machine_order(machine: Machine) -> tuple[str, int, int, int, bool]:
+    least, most = machine.min_gpus or 0, machine.max_gpus or 0
+    return machine.gpu_id, machine.gpu_count, least, most, machine.may_join
+
+
+class Candidate(NamedTuple):
+    """An offer, and a lower bound of what it can come to."""
+
+    state_class: int
+    misses_deadline: bool
+    floor_usd: float
+    offer: LatestOffer
+
+
+class Market(Protocol):
+    """Where offers come from."""
+
+    @property
+    def snapshot(self) -> int: ...
+
+    @property
+    def surroundings(self) -> Surroundings: ...
+
+    @property
+    def shelf(self) -> Shelf:
+        """Shapes on sale."""
+        ...
+
+    def excluded(self) -> Mapping[str, int]:
+        """Offers left out, counted by reason."""
+        ...
+
+    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
+        """Offers of the open shapes by state, deadline and lower bound, the best first."""
+        ...
+
+
+class ListMarket:
+    """A market in memory; the same answers as from a snapshot."""
+
+    def __init__(
+        self,
+        offers: Sequence[LatestOffer],
+        wanted: MarketFilter,
+        *,
+        at: datetime,
+        allow_stale: bool = False,
+        surroundings: Surroundings | None = None,
+        snapshot: int = 0,
+        excluded: Mapping[str, int] | None = None,
+    ) -> None:
+        self._by_shape: dict[Shape, dict[Decimal | None, list[_Entry]]] = {}
+        counts = Counter(excluded or {})
+        for offer in offers:
+            reason = reason_to_exclude(offer, wanted)
+            if reason is not None:
+                counts[reason] += 1
+                continue
+            state = state_class(offer, at, allow_stale=allow_stale)
+            by_term = self._by_shape.setdefault(shape_of(offer, by_provider=wanted.by_provider), {})
+            by_term.setdefault(offer.term_months, []).append(_Entry.of(state, offer))
+        for by_term in self._by_shape.values():
+            for found in by_term.values():
+                found.sort()
+        self._excluded = counts
+        self._surroundings = surroundings or Surroundings()
+        self._snapshot = snapshot
+
+    @property
+    def snapshot(self) -> int:
+        return self._snapshot
+
+    @property
+    def surroundings(self) -> Surroundings:
+        return self._surroundings
+
+    @property
+    def shelf(self) -> Shelf:
+        return self._shelf
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        found: dict[Shape, Stock] = {}
+        for shape, by_term in self._by_shape.items():
+            least = min(
+                entry.state * 1e9 + float(entry.offer.usd_per_gpu_hour or 0)
+                for entries in by_term.values()
+                for entry in entries[:1]
+            )
+            found[shape] = Stock(sum(map(len, by_term.values())), least, machine_of(shape))
+        return Shelf(found)
+
+    @cached_property
+    def _rows(self) -> _Rows:
+        return _Rows(self._by_shape)
+
+    def excluded(self) -> Mapping[str, int]:
+        return dict(self._excluded)
+
+    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
+        # within a row the bound is the price times a constant, so each row is in order already; a row joins
+        # the heap when its first offer is due
+        rows = self._rows
+        waiting = rows.due(bounds)
+        following = next(waiting, None)
+        heap: list[_Head] = []
+        while heap or following is not None:
+            while following is not None and (not heap or following[:3] <= heap[0][:3]):
+                heapq.heappush(heap, following)
+                following = next(waiting, None)
+            state, misses_deadline, floor, _, row, position = heap[0]
+            yield Candidate(state, misses_deadline, floor, rows.entries[row][position].offer)
+            if position + 1 < len(rows.entries[row]):
+                heapq.heapreplace(heap, rows.head(row, position + 1, bounds))
+            else:
+                heapq.heappop(heap)
+
+
+class _Entry(NamedTuple):
+    """An offer with what orders it; the price and the term as floats, so that bounds are quick."""
+
+    state: int
+    usd_per_hour: float
+    price_id: str
+    term_hours: float
+    offer: LatestOffer
+
+    @staticmethod
+    def of(state: int, offer: LatestOffer) -> _Entry:
+        assert offer.usd_per_hour is not None
+        term_hours = float(offer.term_months or 0) * HOURS_PER_MONTH
+        return _Entry(state, float(offer.usd_per_hour), offer.price_id, term_hours, offer)
+
+
+_Head = tuple[int, bool, float, str, int, int]
+"""State class, misses the deadline, lower bound, price id; then row and position. Price ids are unique, so
+nothing after them is ever compared."""
+
+
+class _Rows:
+    """Offers of one shape and term in a row, by state and price; the first of each as columns."""
+
+    def __init__(self, by_shape: Mapping[Shape, Mapping[Decimal | None, list[_Entry]]]) -> None:
+        rows = [(place, row) for place, found in enumerate(by_shape.values()) for row in found.values()]
+        self.entries = [row for _, row in rows]
+        self._shape = np.array([place for place, _ in rows], np.intp)
+        self._state = np.array([row[0].state for row in self.entries], np.intp)
+        self._usd_per_hour = np.array([row[0].usd_per_hour for row in self.entries], float)
+        self._term_hours = np.array([row[0].term_hours for row in self.entries], float)
+
+    def due(self, bounds: Bounds) -> Iterator[_Head]:
+        """The first offer of each open row, the best first."""
+        at = np.flatnonzero(bounds.is_open[self._shape])
+        shape, usd = self._shape[at], self._usd_per_hour[at]
+        price = usd * bounds.factor[shape]
+        for place, contracted in bounds.contracted.items():
+            same = np.flatnonzero(shape == place)
+            rows: list[int] = at[same].tolist()
+            price[same] = [float(contracted * self.entries[row][0].offer.gpu_count) for row in rows]
+        floor = price * np.maximum(bounds.hours[shape], self._term_hours[at] * bounds.units[shape])
+        for row in at[np.lexsort((floor, bounds.misses_deadline[shape], self._state[at]))].tolist():
+            yield self.head(row, 0, bounds)
+
+    def head(self, row: int, position: int, bounds: Bounds) -> _Head:
+        """The offer at that place with the lower bound of its total: the price for the least hours, or for
+        the whole commitment."""
+        state, usd, price_id, term_hours, offer = self.entries[row][position]
+        shape = int(self._shape[row])
+        contracted = bounds.contracted.get(shape)
+        usd = usd * float(bounds.factor[shape])
+        if contracted is not None:
+            usd = float(contracted * offer.gpu_count)
+        floor = usd * max(float(bounds.hours[shape]), term_hours * float(bounds.units[shape]))
+        return state, bool(bounds.misses_deadline[shape]), floor, price_id, row, position
+
+
+def machine_of(shape: Shape) -> Machine:
+    """The machine of a shape."""
+    return Machine(shape.gpu_id, shape.gpu_count, shape.min_gpus, shape.max_gpus, shape.may_join)
+
+
+def shape_of(offer: LatestOffer, *, by_provider: bool = False) -> Shape:
+    """The shape of an offer that may be quoted."""
+    return Shape(
+        provider=offer.provider if by_provider else "",
+        purchase_option=offer.purchase_option,
+        gpu_id=offer.gpu_id or "",
+        gpu_count=int(offer.gpu_count),
+        min_gpus=offer.min_gpus,
+        max_gpus=offer.max_gpus,
+        may_join=offer.tier != "community" and offer.provider != "vast" and offer.via is None,
+    )
+
+
+def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
+    """Index into `STATE_CLASSES`; the same rule as in sql/queries/quote_offer.sql."""
+    if offer.availability == "sold_out":
+        return 3
+    if offer.is_unlisted:
+        return 2
+    return 1 if offer.fresh_until < at and not allow_stale else 0
+
+
+def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
+    """Why the offer cannot be quoted; the same rules, in the same order, as in
+    sql/queries/quote_offer.sql."""
+    places = {(offer.region or "").lower(), (offer.country or "").lower(), (offer.continent or "").lower()}
+    rules = (
+        (wanted.gpu_ids and offer.gpu_id not in wanted.gpu_ids, "another GPU than asked for"),
+        (wanted.providers and offer.provider not in wanted.providers, "another provider than asked for"),
+        (
+            wanted.regions and not places.intersection(r.lower() for r in wanted.regions),
+            "another region than asked for",
+        ),
+        (wanted.tiers and offer.tier not in wanted.tiers, "another tier than asked for"),
+        (
+            wanted.purchase_options and offer.purchase_option not in wanted.purchase_options,
+            "another purchase option than asked for",
+        ),
+        (offer.usd_per_hour is None, "no price in US dollars"),
+        (offer.gpu_id is None, "accelerator not identified"),
+        (offer.gpu_count < 1 or offer.gpu_count % 1 != 0, "part of a GPU"),
+    )
+    return next((reason for applies, reason in rules if applies), None)

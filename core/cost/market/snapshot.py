@@ -1,0 +1,148 @@
+"""The market of a snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gpuledger.core.cost.market.offers import Bounds, Candidate, MarketFilter, Shape, Shelf, Stock, machine_of
+from gpuledger.core.cost.market.side_prices import SOURCES, SpotRate, Surroundings, UnitPrice
+from gpuledger.core.store.offers import snapshot_number
+from gpuledger.core.store.quote_offers import Quotable
+
+
+class _Lazy(Surroundings):
+    """Reads the lists when it is first asked for: most quotes need none."""
+
+    def __init__(self, quotable: Quotable) -> None:
+        super().__init__()
+        self._quotable = quotable
+
+    @cached_property
+    def _kept(self) -> Surroundings:
+        return Surroundings(
+            storage=self._quotable.surrounding(SOURCES["storage"]),
+            transfer=self._quotable.surrounding(SOURCES["transfer"]),
+        )
+
+    @cached_property
+    def _reclaimed(self) -> Surroundings:
+        return Surroundings(
+            bands=self._quotable.surrounding(SOURCES["bands"]),
+            losses=self._quotable.surrounding(SOURCES["losses"]),
+        )
+
+    def rows_for(self, places: Collection[tuple[str, str, str]]) -> dict[str, list[dict[str, Any]]]:
+        kept, reclaimed = self._kept.rows_for(places), self._reclaimed.rows_for(places)
+        return {name: kept[name] or reclaimed[name] for name in kept}
+
+    def storage(self, provider: str, region: str, gb: Decimal) -> UnitPrice:
+        return self._kept.storage(provider, region, gb)
+
+    def transfer(self, provider: str, region: str, direction: str, gb: Decimal) -> UnitPrice | None:
+        return self._kept.transfer(provider, region, direction, gb)
+
+    def spot_rate(self, provider: str, instance_type: str, region: str, given: float | None) -> SpotRate:
+        if given is not None:
+            return super().spot_rate(provider, instance_type, region, given)
+        return self._reclaimed.spot_rate(provider, instance_type, region, given)
+
+
+class LedgerMarket:
+    """A snapshot's offers at one time under one filter.
+
+    Args:
+        connection: a snapshot from `gpuledger.core.store.publish.reading`.
+        as_of: a past time, or `None` for the snapshot's own state.
+        at: the time that ages are taken at, `as_of` or now.
+        kept: see `Quotable`.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        wanted: MarketFilter,
+        *,
+        as_of: datetime | None = None,
+        at: datetime,
+        allow_stale: bool = False,
+        kept: dict[str, list[dict[str, Any]]] | None = None,
+    ) -> None:
+        self._snapshot = snapshot_number(connection)
+        self._quotable = Quotable(
+            connection,
+            {
+                "gpu_ids": wanted.gpu_ids,
+                "providers": wanted.providers,
+                "regions": tuple(region.lower() for region in wanted.regions),
+                "tiers": wanted.tiers,
+                "purchase_options": wanted.purchase_options,
+                "by_provider": ("true",) if wanted.by_provider else (),
+            },
+            as_of=as_of,
+            at=at,
+            allow_stale=allow_stale,
+            kept=kept,
+        )
+        self._rows = self._quotable.shapes()
+        self._surroundings = _Lazy(self._quotable)
+
+    @property
+    def snapshot(self) -> int:
+        return self._snapshot
+
+    @property
+    def surroundings(self) -> Surroundings:
+        return self._surroundings
+
+    @property
+    def shelf(self) -> Shelf:
+        return self._shelf
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        found: dict[Shape, Stock] = {}
+        for row in self._rows:
+            if row["excluded_because"] is None:
+                shape = Shape(
+                    provider=row["provider"],
+                    purchase_option=row["purchase_option"],
+                    gpu_id=row["gpu_id"],
+                    gpu_count=int(row["gpu_count"]),
+                    min_gpus=row["min_gpus"],
+                    max_gpus=row["max_gpus"],
+                    may_join=row["may_join"],
+                )
+                found[shape] = Stock(row["offers"], row["least"], machine_of(shape), row["shape_key"])
+        return Shelf(found)
+
+    def excluded(self) -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
+        for row in self._rows:
+            if row["excluded_because"] is not None:
+                counts[row["excluded_because"]] += row["offers"]
+        return dict(counts)
+
+    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
+        stocks = list(self.shelf.stocks.values())
+        text = "\n".join(
+            _line(stocks[place].key, bounds, place) for place in np.flatnonzero(bounds.is_open).tolist()
+        )
+        if not text:
+            return
+        for state, misses, floor, offer in self._quotable.candidates(text):
+            yield Candidate(state, misses, floor, offer)
+
+
+def _line(key: int, bounds: Bounds, place: int) -> str:
+    """One line of the parameter `bounds` of sql/queries/quote_candidate.sql."""
+    contracted = bounds.contracted.get(place, "")
+    late = int(bounds.misses_deadline[place])
+    hours, units, factor = (float(column[place]) for column in (bounds.hours, bounds.units, bounds.factor))
+    return f"{key},{late},{hours!r},{units!r},{factor!r},{contracted}"

@@ -1,0 +1,323 @@
+"""The best purchases for a plan out of a market of any size."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from gpuledger.core.cost.amount import Amount
+from gpuledger.core.cost.checkpoint import checkpoint_gb
+from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, total
+from gpuledger.core.cost.hardware import Least, Option, Options
+from gpuledger.core.cost.market.offers import (
+    HOURS_PER_MONTH,
+    Bounds,
+    Candidate,
+    ListMarket,
+    Market,
+    Shelf,
+    machine_of,
+    shape_of,
+)
+from gpuledger.core.cost.market.own_terms import Overrides
+from gpuledger.core.cost.purchase import Purchase, purchase, spot_terms
+from gpuledger.core.cost.question import QuoteOptions, market_filter, spec_of
+from gpuledger.core.cost.sold import Limits
+from gpuledger.core.cost.spot import expectation
+from gpuledger.core.errors import DoesNotFitError, NoOfferError
+from gpuledger.core.estimate.architecture import resolve
+from gpuledger.core.estimate.workload import lora_parameters
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.store.offers import LatestOffer
+
+# half a cent: each line of a total may be rounded down by so much
+ROUNDING_USD = 0.005
+ROUNDED_COSTS = ("utilisation", "failed_run_factor", "trials", "experiments")
+
+
+class Context(NamedTuple):
+    """What every evaluation of one question shares."""
+
+    plan: TrainingPlan
+    market: Market
+    overrides: Overrides
+    checkpoint_gb: Decimal | None
+    deadline_hours: float | None
+
+
+class Evaluation(NamedTuple):
+    """A purchase with its lines and what they come to."""
+
+    bought: Purchase
+    lines: tuple[CostLine, ...]
+    total: Amount
+    terms: Terms
+    misses_deadline: bool
+
+
+Key = tuple[int, bool, Decimal, Decimal, str, str, str]
+"""State class, misses the deadline, total; then price per GPU-hour, provider, region and price for a
+stable order."""
+Entry = tuple[Key, Evaluation]
+
+
+class Side(NamedTuple):
+    """A market, and what the plan needs of each of its shapes."""
+
+    market: Market
+    bounds: Bounds
+
+
+class Selection:
+    """All ways to run a plan on the offers of a market, looked at best first.
+
+    A lower bound of the total (the list price for the least hours) orders the offers, so that the search
+    ends once no further offer can be among the best. The answer is the same as from looking at all.
+    """
+
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        market: Market,
+        asked: QuoteOptions,
+        *,
+        now: datetime,
+        is_wide: bool = False,
+    ) -> None:
+        spec = spec_of(plan, asked)
+        deadline = min(
+            (d for d in (asked.deadline_hours, plan.constraints.deadline_hours) if d is not None),
+            default=None,
+        )
+        limits = Limits(
+            max_gpus=asked.max_gpus,
+            min_instance_gpus=None if spec is None else spec.min_count,
+            max_instance_gpus=None if spec is None else spec.max_count,
+            is_wide=is_wide or deadline is not None,
+        )
+        markets, machines = [market], market.shelf.machines
+        if asked.overrides.owned:
+            owned = [machines.offer(now) for machines in asked.overrides.owned]
+            markets.append(ListMarket(owned, market_filter(plan, asked), at=now))
+            machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
+        self._options = Options(plan, machines, limits, asked.measurements)
+        self._endless = 0
+        self.context = Context(
+            plan=plan,
+            market=market,
+            overrides=asked.overrides,
+            checkpoint_gb=self._checkpoint_gb(plan),
+            deadline_hours=deadline,
+        )
+        self._runs = runs_of(plan)
+        least = self._options.least(deadline, _early_stop(plan))
+        self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
+        credit = sum((credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0))
+        rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
+        self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
+        """By how much a total may lie under the price of its hours."""
+
+    def _checkpoint_gb(self, plan: TrainingPlan) -> Decimal | None:
+        """Size of one checkpoint; of adapters, where only they are trained."""
+        given = plan.architecture
+        if not (plan.model or plan.parameters or given.parameters or given.layers):
+            return None
+        architecture = resolve(plan)[0]
+        is_adapter = plan.method in ("lora", "qlora")
+        trained = lora_parameters(plan, architecture) if is_adapter else architecture.parameters
+        return checkpoint_gb(round(trained))
+
+    def _bounds(self, shelf: Shelf, least: Least) -> Bounds:
+        places = shelf.places(self._options.machines)
+        factor, contracted = np.ones(len(places)), dict[int, Decimal]()
+        if self.context.overrides.rules:
+            for place, shape in enumerate(shelf.shapes):
+                rule = self.context.overrides.rule(shape.provider, shape.gpu_id, shape.purchase_option)
+                if rule is not None and rule.off is not None:
+                    factor[place] = float(1 - rule.off)
+                if rule is not None and rule.usd_per_gpu_hour is not None:
+                    contracted[place] = rule.usd_per_gpu_hour
+        return Bounds(
+            is_open=self._options.can_run[places],
+            misses_deadline=least.misses_deadline[places],
+            hours=least.hours[places] * self._runs,
+            units=least.units[places],
+            factor=factor,
+            contracted=contracted,
+        )
+
+    def _candidates(self) -> Iterator[Candidate]:
+        found = [side.market.candidates(side.bounds) for side in self._sides]
+        if len(found) == 1:
+            return found[0]
+        return heapq.merge(*found, key=lambda candidate: (*candidate[:3], candidate.offer.price_id))
+
+    def best(self, limit: int) -> list[Entry]:
+        """The `limit` best purchases, one of each offer."""
+        found: list[Entry] = []
+        for candidate in self._candidates():
+            worst = found[-1][0] if len(found) >= limit else None
+            floor = candidate.floor_usd * (1 - 1e-9) - self._slack
+            if worst is not None and (candidate.state_class, candidate.misses_deadline, floor) > _loose(
+                worst
+            ):
+                break
+            is_same_class = worst is not None and candidate.state_class == worst[0] and not worst[1]
+            most = float(worst[2]) if worst is not None and is_same_class else math.inf
+            evaluation = self._evaluate(candidate.offer, most)
+            if evaluation is not None:
+                entry = (_key(candidate.state_class, evaluation), evaluation)
+                insort(found, entry, key=lambda entry: entry[0])
+                del found[limit:]
+        return found
+
+    def every(self, offer_limit: int) -> Iterator[tuple[Candidate, Evaluation]]:
+        """Every number of instances of the first offers, for a frontier."""
+        for position, candidate in enumerate(self._candidates()):
+            if position >= offer_limit:
+                return
+            for option in self._options.of(machine_of(shape_of(candidate.offer))):
+                evaluation = self.evaluated(candidate.offer, option)
+                if evaluation is not None:
+                    yield candidate, evaluation
+
+    def cheapest_per_gpu_hour(self) -> Evaluation | None:
+        """The offer that an order by price per GPU-hour puts first, with what the plan comes to there."""
+        for _, side, place in heapq.merge(*map(_by_price, self._sides), key=lambda shape: shape[0]):
+            only = side.bounds.per_hour(place, side.market.shelf.shapes[place].gpu_count)
+            for candidate in side.market.candidates(only):
+                evaluation = self._evaluate(candidate.offer)
+                if evaluation is not None:
+                    return evaluation
+        return None
+
+    def _evaluate(self, offer: LatestOffer, most: float = math.inf) -> Evaluation | None:
+        """The number of instances that costs least; in time, if any is. `None` where none is below
+        `most`."""
+        best: Evaluation | None = None
+        is_endless = True
+        for option in sorted(self._options.of(machine_of(shape_of(offer))), key=self._hours):
+            floor = self._floor(offer, option)
+            is_endless = is_endless and math.isinf(floor)
+            if floor > most or (best is not None and not best.misses_deadline and floor > best.total.mid):
+                continue
+            evaluation = self.evaluated(offer, option)
+            if evaluation is not None and (best is None or _order(evaluation) < _order(best)):
+                best = evaluation
+        if best is None and is_endless:
+            self._endless += 1
+        return best
+
+    def _hours(self, option: Option) -> float:
+        return option.units * option.wall_hours * self._runs
+
+    def _floor(self, offer: LatestOffer, option: Option) -> float:
+        """Lower bound of the total with expected interruptions: the machines alone, in floats and so
+        quickly."""
+        of = self.context
+        price = float(offer.usd_per_hour or 0)
+        rule = of.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option)
+        if rule is not None:
+            price = float(rule.price(offer))
+        hours = self._hours(option)
+        if offer.purchase_option == "spot":
+            spot = spot_terms(of.plan, offer, option, of.market.surroundings, checkpoint_gb=of.checkpoint_gb)
+            useful = option.wall_hours * _early_stop(of.plan)
+            hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
+        term = float(offer.term_months or 0) * HOURS_PER_MONTH * option.units
+        return price * max(hours, term) * (1 - 1e-9) - self._slack
+
+    def evaluated(self, offer: LatestOffer, option: Option) -> Evaluation | None:
+        of = self.context
+        surroundings = of.market.surroundings
+        bought = purchase(of.plan, offer, option, surroundings, checkpoint_gb=of.checkpoint_gb)
+        if bought is None:
+            return None
+        terms = Terms(
+            rule=of.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option),
+            credits=of.overrides.credits_for(offer.provider),
+        )
+        found = lines(of.plan, bought, surroundings, terms, checkpoint_gb=of.checkpoint_gb)
+        late = of.deadline_hours is not None and bought.running_hours.mid > Decimal(repr(of.deadline_hours))
+        return Evaluation(bought, found, total(found), terms, late)
+
+    def refused(self) -> Counter[str]:
+        """Offers that were looked at and cannot run the plan, counted by reason."""
+        counts: Counter[str] = Counter()
+        machines = self._options.machines
+        for shelf in (side.market.shelf for side in self._sides):
+            offers = np.bincount(shelf.places(machines), shelf.offers, len(machines)).tolist()
+            for number, reason in self._options.refused.items():
+                counts[reason] += int(offers[number])
+        if self._endless:
+            counts["interrupted so often that the run would not end"] += self._endless
+        return counts
+
+    def excluded(self) -> Mapping[str, int]:
+        """All offers that are not quoted for a reason, the commonest first."""
+        # a sum of counters leaves out what counts to zero
+        return by_count(Counter(self.context.market.excluded()) + self.refused())
+
+    def nothing(self) -> NoOfferError | DoesNotFitError:
+        """Why there is no quote."""
+        return nothing(self.context.plan, self.excluded())
+
+
+def _by_price(side: Side) -> Iterator[tuple[float, Side, int]]:
+    """The open shapes of a market by the price per GPU-hour of their cheapest offer."""
+    places = np.flatnonzero(side.bounds.is_open)
+    least = side.market.shelf.least[places]
+    for at in np.argsort(least, kind="stable"):
+        yield float(least[at]), side, int(places[at])
+
+
+def by_count(counts: Mapping[str, int]) -> dict[str, int]:
+    """Reasons, the commonest first."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | DoesNotFitError:
+    """Why there is no quote: what removed how many offers."""
+    if not excluded:
+        return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
+    said = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
+    if "does not fit in its memory" in excluded:
+        return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({said})")
+    return NoOfferError(f"{plan.name}: no offer is left ({said})")
+
+
+def _key(state: int, of: Evaluation) -> Key:
+    offer = of.bought.offer
+    price = offer.usd_per_gpu_hour or Decimal(0)
+    return state, of.misses_deadline, of.total.mid, price, offer.provider, offer.region, offer.price_id
+
+
+def _loose(key: Key) -> tuple[int, bool, float]:
+    return key[0], key[1], float(key[2])
+
+
+def _order(of: Evaluation) -> tuple[bool, Decimal]:
+    return of.misses_deadline, of.total.mid
+
+
+def _early_stop(plan: TrainingPlan) -> float:
+    return 1.0 if plan.costs.early_stop is None else plan.costs.early_stop
+
+
+def runs_of(plan: TrainingPlan) -> float:
+    """How many times the hours of one run are paid at least: no interruption, no rounding."""
+    costs = plan.costs
+    runs = 1.0 if costs.failed_run_factor is None else costs.failed_run_factor.mid
+    if costs.trials:
+        runs += costs.trials * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
+    if costs.experiments and costs.experiment_usd is None:
+        runs += costs.experiments
+    return _early_stop(plan) * runs / (costs.utilisation or 1.0)

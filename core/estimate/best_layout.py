@@ -1,0 +1,263 @@
+"""The best division of each job on its hardware: micro-batch, recomputation, memory, fit and time.
+
+A `Problem` has one row per plan and hardware choice and one column per division tried; rows of different
+plans may stand beside each other, as calibration needs them. `gpuledger.core.estimate.grid` does the same for one plan
+on many hardware choices, with the parts below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuledger.core.estimate.constants import Constants
+from gpuledger.core.estimate.layout import Layout, divisions, is_possible, tried
+from gpuledger.core.estimate.memory import Memory, activation_gib, states, with_activations
+from gpuledger.core.estimate.throughput import Device, StepTime, step_time
+from gpuledger.core.estimate.workload import Demand, Workload
+
+Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
+# more tokens per pass than this gain nothing and cost memory
+USEFUL_TOKENS = 16_384.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One plan on one hardware choice."""
+
+    need: Demand
+    device: Device
+    gpus: int
+    gpus_per_node: int
+    gpu_memory_gib: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Rows x divisions. Arrays of one column hold what does not depend on the division."""
+
+    workload: Workload
+    device: Device
+    layout: Layout
+    is_possible: NDArray[np.bool_]
+    gpu_memory_gib: NDArray[np.float64]
+    micro_batch_size: NDArray[np.float64]
+    """As the plan fixes it, else 0."""
+    chooses_recomputation: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Divisions in one flat column; what is the same for all of them may be one number."""
+
+    workload: Workload
+    layout: Layout
+    gpu_memory_gib: NDArray[np.float64]
+    micro_batch_size: NDArray[np.float64]
+    """As the plan fixes it, else 0."""
+    chooses_recomputation: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What memory allows in each cell."""
+
+    layout: Layout
+    memory: Memory
+    total: NDArray[np.float64]
+    fits: NDArray[np.bool_]
+    is_free: NDArray[np.bool_]
+    """Memory limits neither micro-batch nor recomputation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The division chosen for each row, as columns."""
+
+    layout: Layout
+    memory: Memory
+    time: StepTime
+    whole_seconds: NDArray[np.float64]
+    """Of a whole run per step of it, in the division best for that."""
+    fits: NDArray[np.bool_]
+    is_possible: NDArray[np.bool_]
+
+
+def problem(rows: Sequence[Row]) -> Problem:
+    """The arrays of those rows."""
+    needs = list({id(row.need): row.need for row in rows}.values())
+    options = [
+        divisions(tried(need.plan, need.architecture, need.workload.sequence_length)) for need in needs
+    ]
+    position = {id(need): i for i, need in enumerate(needs)}
+    index = np.fromiter((position[id(row.need)] for row in rows), np.intp, len(rows))
+    width = max(len(option.gpus) for option in options)
+    layout = Layout(
+        **{f.name: _padded([getattr(o, f.name) for o in options], width)[index] for f in fields(Layout)}
+    )
+    gpus = np.array([[row.gpus] for row in rows], float)
+    layout = layout.replace(
+        gpus=np.broadcast_to(gpus, (len(rows), width)),
+        gpus_per_node=np.array([[row.gpus_per_node] for row in rows], float) + np.zeros((1, width)),
+    )
+    real = (np.arange(width) < np.array([[len(option.gpus)] for option in options]))[index]
+    fixed = np.array([[need.plan.hardware.tensor_parallel is not None] for need in needs])[index]
+    micro = np.array([[float(need.plan.hardware.micro_batch_size or 0)] for need in needs])[index]
+    chooses = np.array([[need.plan.activation_recomputation == "auto"] for need in needs])[index]
+    return Problem(
+        workload=_column(Workload, [row.need.workload for row in rows]),
+        device=_column(Device, [row.device for row in rows]),
+        layout=layout,
+        is_possible=np.asarray(real & is_possible(layout, fixed)),
+        gpu_memory_gib=np.array([[row.gpu_memory_gib] for row in rows], float),
+        chooses_recomputation=chooses,
+        micro_batch_size=micro,
+    )
+
+
+def _column(kind: type[Columns], items: Sequence[Columns]) -> Columns:
+    flat = column(kind, items)
+    return kind(**{f.name: getattr(flat, f.name)[:, None] for f in fields(kind)})
+
+
+def column(kind: type[Columns], items: Sequence[Columns]) -> Columns:
+    """Records as one record of columns. A record that repeats is read once."""
+    distinct = list({id(item): item for item in items}.values())
+    position = {id(item): i for i, item in enumerate(distinct)}
+    index = np.fromiter((position[id(item)] for item in items), np.intp, len(items))
+    return kind(
+        **{f.name: np.array([getattr(d, f.name) for d in distinct], float)[index] for f in fields(kind)}
+    )
+
+
+def _padded(columns: Sequence[NDArray[np.float64]], width: int) -> NDArray[np.float64]:
+    return np.array([np.concatenate([c, np.full(width - len(c), c[0])]) for c in columns])
+
+
+def _flat(columns: Columns, row: NDArray[np.intp]) -> Columns:
+    """Columns of one number per row, repeated for every cell."""
+    return type(columns)(**{f.name: getattr(columns, f.name)[:, 0][row] for f in fields(columns)})
+
+
+def settled(of: Cells, k: Constants) -> Settled:
+    """Micro-batch and recomputation of each cell, and the memory it then takes.
+
+    The micro-batch is as fixed, else the largest power of two that fits and leaves a pipeline its passes.
+    Where activations do not fit, as many layers are recomputed as it takes (Megatron-LM,
+    `--recompute-num-layers`).
+    """
+    w, at = of.workload, of.layout
+    fixed = states(w, at, k)
+    room = np.maximum((of.gpu_memory_gib * k.memory_margin - fixed.total) / k.allocator_slack, 0.0)
+    replicas: Any = np.maximum(at.data_parallel, 1.0)
+    passes: Any = np.where(at.pipeline_parallel > 1, 4.0 * at.pipeline_parallel, 1.0)
+    share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
+    useful = np.minimum(share, np.maximum(USEFUL_TOKENS / w.sequence_length, 1.0))
+    held_by_room = room / activation_gib(w, at, k)
+    micro, most = (_power_below(limit) for limit in (np.minimum(held_by_room, useful), useful))
+    micro = np.where(of.micro_batch_size > 0, of.micro_batch_size, micro)
+    at = at.replace(micro_batch_size=micro)
+    none = activation_gib(w, at.replace(recomputation=1.0), k)
+    full = activation_gib(w, at.replace(recomputation=2.0), k)
+    recomputed = np.clip((none - room) / np.maximum(none - full, 1e-9), 0.0, 1.0)
+    held: NDArray[np.float64] = np.asarray(none + (full - none) * recomputed)
+    if not of.chooses_recomputation.all():
+        given: Any = activation_gib(w, at, k)
+        held = np.asarray(np.where(of.chooses_recomputation, held, given))
+        recomputed = np.where(of.chooses_recomputation, recomputed, 0.0)
+    at = at.replace(recomputation=np.where(of.chooses_recomputation, 1.0 + recomputed, at.recomputation))
+    used = with_activations(fixed, held, k)
+    total = np.asarray(used.total) + np.zeros(len(of.gpu_memory_gib))
+    fits = total <= of.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
+    is_free = fits & (recomputed == 0.0) & ((micro == most) | (of.micro_batch_size > 0))
+    return Settled(layout=at, memory=used, total=total, fits=fits, is_free=is_free)
+
+
+def _power_below(limit: Any) -> Any:
+    return 2.0 ** np.floor(np.log2(np.maximum(limit, 1.0)))
+
+
+def fastest(
+    w: Workload, at: Layout, device: Device, k: Constants
+) -> tuple[StepTime, NDArray[np.float64], NDArray[np.float64]]:
+    """Time of a step in each cell, its sum, and seconds of a whole run per step."""
+    time = step_time(w, at, device, k)
+    total = np.asarray(time.total)
+    hfu = time.hardware_flops / (total * device.half_flops_per_second)
+    return time, total, np.asarray(total * whole_run_factor(hfu, at, k))
+
+
+def choose(of: Problem, k: Constants) -> Choice:
+    """For each row the fastest division that fits, else the smallest one."""
+    exists = of.is_possible
+    if not exists.any():
+        # nothing can be chosen; one cell keeps the arithmetic whole and is marked impossible later
+        exists = np.zeros_like(exists)
+        exists[0, 0] = True
+    row, position = np.nonzero(exists)
+    layout = Layout(**{f.name: np.asarray(getattr(of.layout, f.name))[row, position] for f in fields(Layout)})
+    cells = Cells(
+        workload=_flat(of.workload, row),
+        layout=layout,
+        gpu_memory_gib=of.gpu_memory_gib[row, 0],
+        micro_batch_size=of.micro_batch_size[row, 0],
+        chooses_recomputation=of.chooses_recomputation[row, 0],
+    )
+    found = settled(cells, k)
+    kept = np.flatnonzero(is_timed(found, row, len(exists)))
+    row = row[kept]
+    at = picked(found.layout, kept)
+    time, total, whole = fastest(picked(cells.workload, kept), at, _flat(of.device, row), k)
+    best, best_whole = (np.zeros(len(exists), np.intp) for _ in range(2))
+    for position, values in ((best, total), (best_whole, whole)):
+        least = first_least(values, row)
+        position[row[least]] = least
+    is_real = np.asarray(of.is_possible.any(axis=1), bool)
+    return Choice(
+        layout=picked(at, best),
+        memory=picked(found.memory, kept[best]),
+        time=picked(time, best),
+        whole_seconds=whole[best_whole],
+        fits=found.fits[kept][best] & is_real,
+        is_possible=is_real,
+    )
+
+
+def is_timed(found: Settled, row: NDArray[np.intp], rows: int) -> NDArray[np.bool_]:
+    """Cells whose time counts: those that fit, and the smallest of a row in which none does."""
+    has_fit = np.zeros(rows, bool)
+    has_fit[row[found.fits]] = True
+    out = found.fits.copy()
+    smallest = first_least(found.total, row)
+    out[smallest[~has_fit[row[smallest]]]] = True
+    return out
+
+
+def first_least(values: NDArray[np.float64], row: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The position of the least value of each run of equal rows, the first where several are."""
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    least = np.repeat(np.minimum.reduceat(values, starts), np.diff(np.append(starts, len(row))))
+    hits = np.flatnonzero(values == least)
+    return hits[np.flatnonzero(np.diff(row[hits], prepend=-1))]
+
+
+def whole_run_factor(hfu: Any, at: Layout, k: Constants) -> Any:
+    """Hours of a typical whole run over those of the tuned steady state; `hfu` on the 16-bit peak.
+
+    Restarts, evaluation and checkpoint writes make a run longer, the more nodes the more; on one node nothing
+    of that is counted. Computed rates are also regressed toward the typical one: a plan that computes to a very
+    high rate leaves out what slowed the run, and one that computes to a very low rate what its authors mended.
+    """
+    nodes = np.maximum(at.gpus / at.gpus_per_node, 1.0)
+    return k.whole_run_overhead * hfu**k.whole_run_blend * (1.0 + k.scale_overhead * (1.0 - 1.0 / nodes))
+
+
+def picked(columns: Columns, index: NDArray[np.intp]) -> Columns:
+    """Those cells; what is one number for all stays one."""
+    values = {f.name: getattr(columns, f.name) for f in fields(columns)}
+    taken = {name: value[index] if np.ndim(value) else value for name, value in values.items()}
+    return type(columns)(**taken)

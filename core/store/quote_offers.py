@@ -1,0 +1,77 @@
+"""A snapshot as the market of a quote. Reads shapes first and offers in chunks, so that a quote over 60,000
+offers builds records for a few hundred of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from gpuledger.core.store import sql
+from gpuledger.core.store.offers import LatestOffer
+from gpuledger.core.store.on_sale import set_on_sale
+
+CHUNK, GROWTH = 32, 4
+"""Offers read first, and how many times as many each time after: the ten best are nearly always among the
+first."""
+
+
+class Quotable:
+    """The offers of one snapshot at one time under one filter, as plain rows.
+
+    Args:
+        filters: the variables of sql/queries/quote_offer.sql by their names without `quote_`.
+        kept: what other quotes of this snapshot have read of `surrounding`, and where this one leaves it.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        filters: Mapping[str, Sequence[str]],
+        *,
+        as_of: datetime | None,
+        at: datetime,
+        allow_stale: bool,
+        kept: dict[str, list[dict[str, Any]]] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._as_of = as_of
+        self._kept = kept if kept is not None and as_of is None else {}
+        for name, values in filters.items():
+            connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
+        connection.execute("set variable quote_at = $value::timestamptz", {"value": at})
+        connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})
+        set_on_sale(connection, as_of)
+        connection.execute(sql.text("queries/quote_offer"))
+
+    def shapes(self) -> list[dict[str, Any]]:
+        """Rows of sql/queries/quote_shape.sql."""
+        return sql.rows(self._connection, "queries/quote_shape")
+
+    def candidates(self, bounds: str) -> Iterator[tuple[int, bool, float, LatestOffer]]:
+        """State class, whether the deadline is missed, lower bound and offer, best first.
+
+        Args:
+            bounds: as sql/queries/quote_candidate.sql wants them.
+        """
+        skipped, chunk = 0, CHUNK
+        while True:
+            rows = sql.rows(
+                self._connection,
+                "queries/quote_candidate",
+                {"bounds": bounds, "max_rows": chunk, "skip_rows": skipped},
+            )
+            for row in rows:
+                head = (row.pop("state_class"), bool(row.pop("misses")), row.pop("floor_usd"))
+                yield (*head, LatestOffer(**row))
+            if len(rows) < chunk:
+                return
+            skipped, chunk = skipped + chunk, chunk * GROWTH
+
+    def surrounding(self, query: str) -> list[dict[str, Any]]:
+        """Rows of one of the queries beside the offers, in force at the same time."""
+        if query not in self._kept:
+            self._kept[query] = sql.rows(self._connection, f"queries/{query}", {"as_of": self._as_of})
+        return self._kept[query]

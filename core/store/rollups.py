@@ -1,0 +1,89 @@
+"""What is kept beside the logs so that questions stay quick however long they grow: checkpoints of the
+state, and one row per GPU and day. All of it follows from the logs; publishing brings it up to date, a late
+import sends it back to the oldest time that changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store import sql
+from gpuledger.core.store.database import transaction
+
+ROWS_APART = 1_000_000
+"""Log rows between two checkpoints: what one question about the past reads at most, about 20 ms."""
+
+
+def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
+    """Bring checkpoints and daily prices up to the logs; days count once they are over."""
+    with transaction(connection):
+        reference = _reference(connection)
+        run_no, until_date, known_reference = _derived(connection)
+        oldest = _one(connection, "derive/oldest_new", {"run_no": run_no})
+        if oldest is not None:
+            connection.execute(
+                "delete from price_checkpoint where checkpoint_at > $oldest", {"oldest": oldest}
+            )
+        due = connection.execute(
+            sql.text("derive/checkpoint_due"), {"now": now, "rows_apart": ROWS_APART}
+        ).fetchall()
+        for (checkpoint_at,) in due:
+            connection.execute(sql.text("derive/checkpoint"), {"checkpoint_at": checkpoint_at})
+        first = _one(connection, "derive/first_day", {})
+        start = min(until_date or date.max, oldest.astimezone(UTC).date() if oldest else date.max)
+        if known_reference != reference or until_date is None:
+            start = first or date.max
+        today = now.astimezone(UTC).date()
+        _days(connection, start, today)
+        last_run = _one(connection, "derive/last_run", {})
+        connection.execute("delete from derived")
+        connection.execute("insert into derived values ($1, $2, $3)", [last_run, today, reference])
+
+
+def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> None:
+    if start >= today:
+        return
+    connection.execute("delete from gpu_price_day where price_date >= $start", {"start": start})
+    # Half a year at a time bounds the memory of a rebuild.
+    while start < today:
+        stop = min(start + timedelta(days=182), today)
+        connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
+        start = stop
+
+
+CHECKED_WHOLE = 5_000_000
+"""Log rows up to which every publishing checks all of them; beyond, the runs since the last one."""
+
+
+def check(connection: duckdb.DuckDBPyConnection, *, everything: bool = False) -> None:
+    """Run the checks of `sql/checks` over the runs since the last publishing, or over all where that is
+    quick.
+
+    Raises:
+        StoreError: a check found rows; names it and shows one.
+    """
+    row = connection.execute("select count(*) from price_change").fetchone()
+    is_small = row is not None and row[0] <= CHECKED_WHOLE
+    run_no = 0 if everything or is_small else _derived(connection)[0]
+    connection.execute("set variable checked_run_no = $run_no", {"run_no": run_no})
+    for name in sql.files("checks"):
+        found = connection.execute(sql.text(name)).fetchmany(3)
+        if found:
+            raise StoreError(f"not published: sql/{name}.sql found {found[0]!r} and maybe more")
+
+
+def _derived(connection: duckdb.DuckDBPyConnection) -> tuple[int, date | None, str]:
+    row = connection.execute("select run_no, until_date, reference from derived").fetchone()
+    return row or (0, None, "")
+
+
+def _reference(connection: duckdb.DuckDBPyConnection) -> str:
+    row = connection.execute("select value from ledger_setting where name = 'reference'").fetchone()
+    return row[0] if row else ""
+
+
+def _one(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, object]) -> datetime | None:
+    row = connection.execute(sql.text(name), parameters).fetchone()
+    return row[0] if row else None

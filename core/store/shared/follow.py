@@ -1,0 +1,187 @@
+# pyarrow ships no types of its own.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
+"""A ledger that follows a lake (docs/decisions/0012).
+
+Each machine keeps `ledger.duckdb` and its snapshots as ever. Whoever records a run holds the turn of its source,
+catches up with the lake, records the run in the own database and, before that commits, appends the run's rows to
+the lake. Numbers of runs, documents and offers are each machine's own; the lake names them by run, place and terms,
+and `sql/lake/catch_up` numbers them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from gpuledger.core.alias import Aliases
+from gpuledger.core.config import LakeAddress
+from gpuledger.core.errors import StoreError
+from gpuledger.core.store import sql
+from gpuledger.core.store.catalogue import EVERYTHING, Turn, turn_at
+from gpuledger.core.store.database import Home, transaction
+from gpuledger.core.store.migrate import resolve_labels, setting, write_setting
+from gpuledger.core.store.shared import lake
+
+Share = Callable[[int], None]
+"""Appends the run of that number to the lake; called inside the transaction that records it."""
+
+COMMITS_BETWEEN_NOTES = 50
+"""A ledger that finds only runs of its own notes how far it looked no more often than this: to write costs a
+checkpoint, to look at some commits again next to nothing."""
+
+_DERIVED = ("offer_current", "price_checkpoint", "gpu_price_day", "derived")
+_BY_RUN_ALONE = ("skipped_row", "storage_price", "transfer_price", "interruption_band", "market_sample")
+
+
+@contextmanager
+def recording(
+    home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases, source: str
+) -> Generator[Share | None]:
+    """The turn to record runs of one source, caught up with the lake; `None` where the ledger is this home's own.
+
+    Raises:
+        StoreBusyError: another machine kept the turn.
+        StoreError: the catalogue does not answer.
+    """
+    address = home.follows
+    if address is None:
+        yield None
+        return
+    whose = f"another recorder of {source}"
+    with turn_at(address, f"record/{source}", wait_seconds=60, whose=whose, shared=EVERYTHING) as held:
+        catch_up(home, connection, aliases)
+        connection.execute(
+            "create or replace temp table offer_before as from form_offer where source = $source",
+            {"source": source},
+        )
+        yield lambda run_no: _append(address, connection, held, source, run_no)
+
+
+def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> int:
+    """Take what was appended to the lake since the last time; returns the number of runs.
+
+    Raises:
+        StoreError: the home holds a ledger of its own, or the catalogue does not answer.
+        MigrationError: the lake is of a newer release.
+    """
+    known = setting(connection, "lake")
+    if home.follows is None:
+        if known is not None and home.is_ledger:
+            raise StoreError(
+                f"{home.path} follows a shared store: set GPULEDGER_STORE to it, or use another home"
+            )
+        return 0
+    if known is None and _count(connection, "scrape_run"):
+        raise StoreError(
+            f"{home.path} holds a ledger of its own: `gpuledger migrate-store` moves it into a shared store, and"
+            " a machine that follows one needs a home of its own"
+        )
+    connection.execute(sql.text("lake/form"))
+    since = int(setting(connection, "lake_commit") or 0)
+    with lake.opened(home.follows, connection) as there, transaction(there):
+        newest, generation = lake.commit_no(there), lake.generation(there)
+        if (known, since) == (generation, newest):
+            return 0
+        if known != generation:
+            _forget(connection)
+            since = 0
+        runs = _stage(there, connection, since)
+    if not runs and known == generation and newest - since < COMMITS_BETWEEN_NOTES:
+        return 0
+    with transaction(connection):
+        if runs:
+            _take(connection, aliases)
+        write_setting(connection, "lake", generation)
+        write_setting(connection, "lake_commit", str(newest))
+    return runs
+
+
+def follow(connection: duckdb.DuckDBPyConnection, written: tuple[str, int]) -> None:
+    """From now on this database follows the lake that it was written into.
+
+    Args:
+        written: generation and commit, as `shared.move.fill` gives them: later commits are not known yet.
+    """
+    generation, commit = written
+    with transaction(connection):
+        write_setting(connection, "lake", generation)
+        write_setting(connection, "lake_commit", str(commit))
+
+
+def leave(connection: duckdb.DuckDBPyConnection) -> None:
+    """From now on this database is a ledger of its own."""
+    connection.execute("delete from ledger_setting where name in ('lake', 'lake_commit')")
+
+
+def _forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """The lake was written anew, by a replay: what follows it starts again."""
+    with transaction(connection):
+        for table in (*lake.TABLES, *_DERIVED):
+            connection.execute(f"delete from {table}")
+
+
+def _stage(there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, since: int) -> int:
+    """Bring what is new into temporary tables, already by the numbers of runs here; returns how many runs."""
+    with _arriving(connection, lake.since(there, "scrape_run", since).read_all()):
+        connection.execute(sql.text("lake/new_run"))
+    runs = _count(connection, "new_run")
+    for table in lake.TABLES if runs else ():
+        with _arriving(connection, lake.since(there, table, since)):
+            connection.execute(
+                f"create or replace temp table shared_{table} as"
+                " select new_run.run_no, arriving.* exclude (run_id, commit_no)"
+                " from arriving inner join new_run using (run_id, commit_no)"
+            )
+    return runs
+
+
+def _take(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
+    """What was staged into the ledger; only inside a transaction."""
+    for name in sql.files("lake/catch_up"):
+        connection.execute(sql.text(name))
+    for table in _BY_RUN_ALONE:
+        connection.execute(
+            f"insert into {table} by name select * exclude (place) from shared_{table} order by place"
+        )
+    if _count(connection, "new_shape"):
+        resolve_labels(connection, aliases)
+    connection.execute(sql.text("lake/current"))
+
+
+@contextmanager
+def _arriving(connection: duckdb.DuckDBPyConnection, rows: Any) -> Generator[None]:
+    connection.register("arriving", rows)
+    try:
+        yield
+    finally:
+        connection.unregister("arriving")
+
+
+def _append(
+    address: LakeAddress, connection: duckdb.DuckDBPyConnection, held: Turn, source: str, run_no: int
+) -> None:
+    """Where this fails, or the turn was lost, the recording transaction fails with it. Where the machine dies between
+    the two commits, it finds the run in the lake when it next catches up."""
+    row = connection.execute("select run_id from scrape_run where run_no = $1", [run_no]).fetchone()
+    assert row is not None
+    rows = {
+        table: connection.execute(f"from form_{table} where run_id = $1", [row[0]]).to_arrow_table()
+        for table in lake.TABLES
+        if table != "offer"
+    }
+    rows["offer"] = connection.execute(
+        "select $run_id::varchar as run_id, *"
+        " from (from form_offer where source = $source except from offer_before)",
+        {"run_id": row[0], "source": source},
+    ).to_arrow_table()
+    with lake.opened(address, connection) as there:
+        lake.append(there, rows, held.check)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    return row[0] if row else 0

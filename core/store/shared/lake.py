@@ -1,0 +1,288 @@
+# pyarrow ships no types of its own.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false, reportUnknownArgumentType=false
+"""The lake: the log that several machines share, as tables of DuckLake. Their catalogue is in PostgreSQL, their rows
+are Parquet on shared storage.
+
+Rows are only ever appended, in one transaction per run, so writers of different sources do not conflict. Who reads
+the lake into a ledger is `gpuledger.core.store.shared.follow`.
+
+A lake is opened in a DuckDB of its own, in memory, once per process: a catalogue that went away leaves a
+transaction behind that keeps its DuckDB from ever closing, and the ledger's file must not wait for that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from gpuledger.core.config import LakeAddress
+from gpuledger.core.errors import MigrationError
+from gpuledger.core.store import sql
+from gpuledger.core.store.catalogue import (
+    EVERYTHING,
+    SERVER_RETURNS_WITHIN_SECONDS,
+    WITH_EXTENSIONS,
+    libpq,
+    load,
+    quoted,
+    turn_at,
+    unusable,
+)
+from gpuledger.core.store.database import prepare, transaction
+
+TABLES = (
+    "scrape_run",
+    "document",
+    "offer",
+    "price_change",
+    "stock_change",
+    "skipped_row",
+    "storage_price",
+    "transfer_price",
+    "exchange_rate",
+    "interruption_band",
+    "market_sample",
+)
+"""What is shared. The rest follows from it, or is reference data of the release."""
+
+INLINED_ROWS = 100
+"""Up to so many rows an append goes into the catalogue and not into a Parquet file of its own; `maintain` moves
+them. A refresh in a steady hour writes no file at all."""
+
+
+@contextmanager
+def opened(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> Generator[duckdb.DuckDBPyConnection]:
+    """The lake, attached as `lake`; the first machine makes its tables.
+
+    Args:
+        ledger: of this release; asked for its columns when tables of the lake have to be made or changed.
+
+    Raises:
+        StoreError: an extension is missing, or the catalogue does not answer, for whatever is done inside too.
+        MigrationError: the lake is of a newer release.
+    """
+    connection = _connected(address, ledger)
+    try:
+        yield connection
+    except duckdb.Error as error:
+        _hang_up(address)
+        raise unusable(address, error) from error
+    finally:
+        connection.close()
+
+
+def commit_no(connection: duckdb.DuckDBPyConnection) -> int:
+    """Number of the lake's newest commit."""
+    row = connection.execute("select id from lake.current_snapshot()").fetchone()
+    return row[0] if row else 0
+
+
+def generation(connection: duckdb.DuckDBPyConnection) -> str:
+    """Changes when the whole log is written anew."""
+    return _setting(connection, "generation") or ""
+
+
+def since(connection: duckdb.DuckDBPyConnection, table: str, commit: int) -> Any:
+    """Rows of a table that came after that commit, with the commit of each and its place in the table; a stream of
+    Arrow batches."""
+    return connection.execute(
+        f"select snapshot_id as commit_no, rowid as place, * from lake.{table} where snapshot_id > $1",
+        [commit],
+    ).to_arrow_reader(100_000)
+
+
+def append(
+    connection: duckdb.DuckDBPyConnection, rows: Mapping[str, Any], still_allowed: Callable[[], None]
+) -> None:
+    """One commit.
+
+    Args:
+        still_allowed: asked last; raises where the turn to write was lost meanwhile.
+    """
+    with transaction(connection):
+        for table in TABLES:
+            if rows[table].num_rows:
+                insert(connection, table, rows[table])
+        still_allowed()
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Any) -> None:
+    """Append rows, an Arrow table or a stream of Arrow batches; only inside a transaction."""
+    connection.register("appended", rows)
+    try:
+        connection.execute(f"insert into lake.{table} by name from appended")
+    finally:
+        connection.unregister("appended")
+
+
+def begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say that the log is another one now; only inside a turn of everything and a transaction."""
+    _write_setting(connection, "generation", uuid.uuid4().hex)
+
+
+def maintain(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> int:
+    """Gather what many small commits left: rows in the catalogue go into Parquet, small files into larger ones.
+    Returns the number of files that took their place.
+
+    Raises:
+        StoreError: the catalogue does not answer.
+    """
+    with (
+        opened(address, ledger) as connection,
+        turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake"),
+    ):
+        connection.execute("call ducklake_flush_inlined_data('lake')")
+        merged = connection.execute("call ducklake_merge_adjacent_files('lake')").fetchall()
+        # Machines read the newest commit alone; a day is for readers that began before.
+        for clear in ("expire_snapshots", "cleanup_old_files", "delete_orphaned_files"):
+            connection.execute(f"call ducklake_{clear}('lake', older_than => now() - interval 1 day)")
+    return len(merged)
+
+
+_open: dict[LakeAddress, duckdb.DuckDBPyConnection] = {}
+_guard = threading.Lock()
+
+
+def _hang_up(address: LakeAddress) -> None:
+    with _guard:
+        _open.pop(address, None)
+
+
+def close(address: LakeAddress) -> None:
+    """End this process's sessions with the lake."""
+    with _guard:
+        connection = _open.pop(address, None)
+    if connection is not None:
+        connection.close()
+
+
+def _connected(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection that answered a moment ago; a server that restarts is waited for."""
+    gone_at = time.monotonic() + SERVER_RETURNS_WITHIN_SECONDS
+    while True:
+        try:
+            with _guard:
+                if address not in _open:
+                    _open[address] = _attached(address, ledger)
+                connection = _open[address].cursor()
+            connection.execute("set timezone = 'UTC'")
+            # also whether the server answers, and whether another machine brought a newer release meanwhile
+            _bring_to_release(address, connection, ledger)
+            return connection
+        except duckdb.Error as error:
+            _hang_up(address)
+            if time.monotonic() > gone_at:
+                raise unusable(address, error) from error
+            time.sleep(0.3)
+
+
+def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config=WITH_EXTENSIONS)
+    prepare(connection)
+    load(connection, "ducklake", "postgres_scanner")
+    if address.data.startswith("s3:"):
+        _reach_s3(address, connection)
+    # Two commits at once are one conflict on the number of the next snapshot, which DuckLake tries again: here for
+    # up to a minute, at first after 20 ms.
+    for name, value in (("max_retry_count", 100), ("retry_wait_ms", 20), ("retry_backoff", 1.05)):
+        connection.execute(f"set global ducklake_{name} = {value}")
+    if not _attach(address, connection):
+        with turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever makes the lake"):
+            _attach(address, connection, creating=True)
+            _make_tables(connection, _shapes(ledger))
+    return connection
+
+
+def _reach_s3(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> None:
+    """Keys and region are what the extension finds in `AWS_...` for itself."""
+    load(connection, "httpfs")
+    if address.endpoint is not None:
+        scheme, _, host = address.endpoint.partition("://")
+        connection.execute(f"set global s3_endpoint = {quoted(host.rstrip('/'))}")
+        connection.execute(f"set global s3_use_ssl = {str(scheme == 'https').lower()}")
+        connection.execute("set global s3_url_style = 'path'")
+
+
+def _attach(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, creating: bool = False) -> bool:
+    options = (
+        f"metadata_schema {quoted(address.schema)}, data_path {quoted(address.parquet)},"
+        f" create_if_not_exists {str(creating).lower()}, data_inlining_row_limit {INLINED_ROWS}"
+    )
+    try:
+        connection.execute(f"attach {quoted('ducklake:postgres:' + libpq(address))} as lake ({options})")
+        if creating or _setting(connection, "generation") is not None:
+            return True
+    except duckdb.Error:
+        if creating:
+            raise
+    connection.execute("detach database if exists lake")
+    return False
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection, shapes: Mapping[str, Any]) -> None:
+    """Only inside the turn of everything; another machine may have made them a moment ago."""
+    with transaction(connection):
+        for table in TABLES:
+            connection.register("shape", shapes[table])
+            connection.execute(f"create table if not exists lake.{table} as from shape")
+            connection.unregister("shape")
+        connection.execute("create table if not exists lake.ledger_setting (name varchar, value varchar)")
+        connection.execute(sql.text("lake/offer_current"))
+        if _setting(connection, "generation") is None:
+            begin_anew(connection)
+            _write_setting(connection, "release", sql.files("migrations")[-1])
+
+
+def _bring_to_release(
+    address: LakeAddress, connection: duckdb.DuckDBPyConnection, ledger: duckdb.DuckDBPyConnection
+) -> None:
+    """Columns that a newer release added to the ledger are added to the lake as well."""
+    release, ours = _setting(connection, "release"), sql.files("migrations")[-1]
+    if release == ours:
+        return
+    if release is None or release > ours:
+        raise MigrationError(
+            f"the shared store has {release}, which this release does not know; upgrade gpuledger"
+        )
+    with (
+        turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever upgrades the lake"),
+        transaction(connection),
+    ):
+        for table, shape in _shapes(ledger).items():
+            there = {name for name, *_ in connection.execute(f"describe lake.{table}").fetchall()}
+            connection.register("shape", shape)
+            for name, kind, *_ in connection.execute("describe shape").fetchall():
+                if name not in there:
+                    connection.execute(f"alter table lake.{table} add column {name} {kind}")
+            connection.unregister("shape")
+        _write_setting(connection, "release", ours)
+
+
+def _shapes(ledger: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Each shared table's columns, as an Arrow table without rows."""
+    ledger.execute(sql.text("lake/form"))
+    return {
+        table: ledger.execute(
+            "select ''::varchar as run_id, * from form_offer limit 0"
+            if table == "offer"
+            else f"from form_{table} limit 0"
+        ).to_arrow_table()
+        for table in TABLES
+    }
+
+
+def _setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    row = connection.execute("select value from lake.ledger_setting where name = $1", [name]).fetchone()
+    return row[0] if row else None
+
+
+def _write_setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    connection.execute("delete from lake.ledger_setting where name = $1", [name])
+    connection.execute("insert into lake.ledger_setting values ($1, $2)", [name, value])

@@ -1,0 +1,213 @@
+"""Snapshots for a process that answers many readers at once.
+
+One connection per snapshot number, opened when the pointer moves and closed when its last reader is done, so
+that an answer never mixes two snapshots. Every reader has a cursor of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from gpuledger.core.errors import CorruptError, EmptyLedgerError, StoreError, UsageError
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.publish import POINTER, check_release, current
+
+KEPT = 3
+"""Snapshots that stay open for readers who page through an older one."""
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_ABOUT = """
+select
+    (select number from snapshot), (select published_at from snapshot),
+    count(*), max(last_seen_at), coalesce(list(distinct fresh_until order by fresh_until), [])
+from offer_latest
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What is known of a snapshot once it is open."""
+
+    number: int
+    published_at: datetime
+    offers: int
+    last_observed_at: datetime | None
+    fresh_limits: tuple[datetime, ...]
+    """The times at which prices of this snapshot stop being fresh, ascending."""
+
+    def version(self, at: datetime) -> str:
+        """Changes whenever an answer from this snapshot may: with its number, and when a price stops being
+        fresh."""
+        return f"{self.number:06d}.{bisect_left(self.fresh_limits, at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A snapshot as one reader sees it; the connection is that reader's alone."""
+
+    edition: Edition
+    connection: duckdb.DuckDBPyConnection
+    kept: dict[str, list[dict[str, Any]]]
+    """Answers that hold for as long as the snapshot does, by query; all its readers share them."""
+
+
+class _Open:
+    """An open snapshot and how many read it."""
+
+    def __init__(self, home: Home, name: str) -> None:
+        self.path = home.snapshots / name
+        self.readers = 0
+        self.is_retired = False
+        self.kept: dict[str, list[dict[str, Any]]] = {}
+        try:
+            self.connection = duckdb.connect(str(self.path), read_only=True, config=_CONFIG)
+            check_release(self.connection, self.path)
+            # Global, because every cursor is a session of its own.
+            self.connection.execute("set global timezone = 'UTC'")
+            row = self.connection.cursor().execute(_ABOUT).fetchone()
+        except duckdb.Error as error:
+            raise CorruptError(f"cannot open the snapshot {self.path}: {error}") from error
+        if row is None or row[0] is None:
+            raise CorruptError(f"the snapshot {self.path} does not say which it is")
+        seen_at = None if row[3] is None else row[3].astimezone(UTC)
+        self.edition = Edition(row[0], row[1].astimezone(UTC), row[2], seen_at, tuple(row[4]))
+
+
+class SnapshotPool:
+    """The snapshots of one home, shared by all threads of a process."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.problem: str | None = None
+        """Why the newest snapshot could not be opened; the last good one is served meanwhile."""
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._open: dict[int, _Open] = {}
+        self._newest: _Open | None = None
+        self._pointer: tuple[int, int] | None = None
+
+    def has_moved(self) -> bool:
+        """Whether the pointer names another snapshot than the newest one open; one `stat`, no lock."""
+        return self._newest is None or self._stamp() != self._pointer
+
+    def newest(self) -> Edition:
+        """The snapshot that the pointer names now, opened if need be.
+
+        Raises:
+            EmptyLedgerError: nothing was published yet.
+            CorruptError: it cannot be read, and no earlier one is open.
+        """
+        if self.has_moved():
+            with self._opening:
+                if self.has_moved():
+                    self._advance()
+        assert self._newest is not None
+        return self._newest.edition
+
+    @contextmanager
+    def reading(self, number: int | None = None) -> Generator[Served]:
+        """A snapshot for one reader: the newest, or an earlier one by its number.
+
+        Raises:
+            EmptyLedgerError: nothing was published yet.
+            CorruptError: it cannot be read.
+            UsageError: no snapshot of that number is kept any more.
+        """
+        found = self._lease(number)
+        try:
+            cursor = found.connection.cursor()
+            try:
+                yield Served(found.edition, cursor, found.kept)
+            finally:
+                cursor.close()
+        finally:
+            self._release(found)
+
+    def close(self) -> None:
+        """Close every snapshot that nobody reads."""
+        with self._lock:
+            for found in list(self._all()):
+                found.is_retired = True
+                self._close_if_done(found)
+            self._newest, self._pointer = None, None
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = (self.home.snapshots / POINTER).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def _advance(self) -> None:
+        stamp = self._stamp()
+        try:
+            opened = self._newest_open()
+        except StoreError as error:
+            # A snapshot that was good a moment ago beats no answer; /healthz tells.
+            if self._newest is None or isinstance(error, EmptyLedgerError):
+                raise
+            self.problem, self._pointer = str(error), stamp
+            return
+        with self._lock:
+            number = opened.edition.number
+            self._open[number] = opened
+            self._newest, self._pointer, self.problem = opened, stamp, None
+            for old in sorted(self._open)[:-KEPT]:
+                self._open[old].is_retired = True
+                self._close_if_done(self._open[old])
+
+    def _newest_open(self) -> _Open:
+        for attempt in range(3):
+            path = current(self.home)
+            with self._lock:
+                known = next((found for found in self._all() if found.path == path), None)
+            if known is not None:
+                return known
+            try:
+                return _Open(self.home, path.name)
+            except CorruptError:
+                # Between pointer and open the snapshot may have been pruned; then the pointer has moved on.
+                if path.exists() or attempt == 2:
+                    raise
+        raise CorruptError(f"the snapshots in {self.home.snapshots} keep vanishing")
+
+    def _lease(self, number: int | None) -> _Open:
+        wanted = self.newest().number if number is None else number
+        with self._lock:
+            found = self._open.get(wanted) if number is not None else self._newest
+            if found is not None:
+                found.readers += 1
+                return found
+        with self._opening:
+            path = self.home.snapshots / f"prices-{wanted:06d}.duckdb"
+            if not path.exists():
+                raise UsageError(f"snapshot {wanted} is not kept any more; start again without a cursor")
+            found = self._open.get(wanted) or _Open(self.home, path.name)
+            with self._lock:
+                self._open[wanted] = found
+                found.readers += 1
+                return found
+
+    def _release(self, found: _Open) -> None:
+        with self._lock:
+            found.readers -= 1
+            self._close_if_done(found)
+
+    def _close_if_done(self, found: _Open) -> None:
+        if found.is_retired and not found.readers:
+            found.connection.close()
+            self._open.pop(found.edition.number, None)
+
+    def _all(self) -> Iterator[_Open]:
+        yield from self._open.values()

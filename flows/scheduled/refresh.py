@@ -1,0 +1,171 @@
+"""The pipeline under Prefect: one flow run per source, retries on transient fetch errors only.
+
+Tasks pass run ids, never bytes: a retry resumes from the archive, and replay is the same code. Read, judge
+and record are deterministic; retrying them would hide a bug.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
+
+from gpuledger.core.config import Settings, load_settings
+from gpuledger.core.errors import GPULedgerError, MissingCredentialError, SourceError, TransientFetchError
+from gpuledger.core.store.database import home_of
+from gpuledger.flows import traces
+from gpuledger.flows.notify import notify
+from gpuledger.flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs
+from gpuledger.scrapers.archives.registry import EVERY_SOURCE
+from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
+from gpuledger.scrapers.http.signed import signed_sources
+from gpuledger.scrapers.registry import SOURCES, get
+
+
+class RunFailedError(SourceError):
+    """A run ended without prices; the flow run is marked as failed so that somebody sees it."""
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _settings() -> Settings:
+    return load_settings(os.environ)
+
+
+def _ledger(settings: Settings) -> Ledger:
+    return Ledger(home=home_of(settings), sources=EVERY_SOURCE, clock=_clock)
+
+
+def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Whether another attempt may end otherwise."""
+    result = state.result(raise_on_failure=False)
+    return isinstance(result, TransientFetchError)
+
+
+@task(
+    name="fetch",
+    retries=2,
+    retry_delay_seconds=exponential_backoff(backoff_factor=10),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=_is_transient,
+)
+def fetch(source_name: str) -> str:
+    """Fetch one source into the archive; returns the run's id.
+
+    Raises:
+        TransientFetchError: worth another attempt of this task. The failed run is in the archive too.
+    """
+    settings = _settings()
+    ledger = _ledger(settings)
+    fetcher = Fetcher(
+        client=httpx.Client(),
+        settings=settings.fetch,
+        environ=os.environ,
+        urls={get(name).name: url for name, url in settings.source_urls.items()},
+        clock=ledger.clock,
+        secrets=secret_variables(SOURCES),
+        signed=signed_sources(os.environ, ledger.clock),
+    )
+    manifest, notes = fetch_source(ledger, get(source_name), fetcher)
+    for note in notes:
+        get_run_logger().info("%s: %s", source_name, note)
+    failure = manifest.failure
+    if failure is not None and failure.kind == TransientFetchError.__name__:
+        raise TransientFetchError(source_name, failure.url, failure.message)
+    return manifest.run_id
+
+
+@task(name="record")
+def record(run_id: str) -> RunReport:
+    """Read, judge, record and publish one run, and any that an earlier process left behind."""
+    ledger = _ledger(_settings())
+    parsed = read_run(ledger, ledger.archive.manifest(run_id))
+    cycle = record_runs(ledger, [parsed] if parsed else [])
+    notify(_settings().notify.webhook, cycle.runs, at=_clock())
+    mine = [report for report in cycle.runs if report.run_id == run_id]
+    return mine[0] if mine else RunReport(source=run_id.partition("Z-")[2], run_id=run_id, outcome="accepted")
+
+
+@task(name="record failures")
+def record_failures(source_name: str) -> None:
+    """Put runs that were fetched in vain into the ledger, where `status` shows them, and tell the webhook."""
+    settings = _settings()
+    cycle = record_runs(_ledger(settings), [], sources=[source_name])
+    notify(settings.notify.webhook, cycle.runs, at=_clock())
+    get_run_logger().warning("%s: no answer; every earlier price stays", source_name)
+
+
+@flow(name="refresh", flow_run_name="refresh-{source_name}", log_prints=False)
+def refresh(source_name: str) -> dict[str, Any]:
+    """Refresh one source: fetch, archive, record, publish, and an artifact that says what moved.
+
+    Raises:
+        SourceError: no believable answer; earlier prices stay in place.
+    """
+    traces.start(os.environ)
+    with traces.span("refresh", sources=[source_name]) as note:
+        done = _refreshed(source_name)
+        note(outcome=done["outcome"])
+    return done
+
+
+def _refreshed(source_name: str) -> dict[str, Any]:
+    try:
+        run_id = fetch(source_name)
+    except MissingCredentialError as error:
+        get_run_logger().warning("%s", error)
+        return {"source": source_name, "outcome": "skipped", "error": str(error)}
+    except GPULedgerError:
+        record_failures(source_name)
+        raise
+    report = record(run_id)
+    create_table_artifact(
+        key=f"refresh-{source_name.replace('_', '-')}",
+        table=artifact_rows(report),
+        description=f"{source_name}: {report.outcome}",
+    )
+    if report.outcome in {"failed", "quarantined"}:
+        raise RunFailedError(source_name, report.url or "", f"{report.outcome}: {report.error}")
+    return {
+        "source": source_name,
+        "outcome": report.outcome,
+        "offers": report.offers,
+        "changes": report.changes,
+        "withdrawn": report.withdrawn,
+    }
+
+
+def artifact_rows(report: RunReport) -> list[dict[str, Any]]:
+    """The run as a table: counts first, then skips by reason, then the largest price moves."""
+    counts = {
+        "offers": report.offers,
+        "new offers": report.new_offers,
+        "changes": report.changes,
+        "withdrawn": report.withdrawn,
+    }
+    rows: list[dict[str, Any]] = [
+        {"kind": "count", "what": name, "value": str(value)} for name, value in counts.items()
+    ]
+    if report.error:
+        rows.append({"kind": "error", "what": report.outcome, "value": report.error})
+    rows += [
+        {"kind": "skipped", "what": reason, "value": str(count)} for reason, count in report.skipped.items()
+    ]
+    rows += [
+        {
+            "kind": "price move",
+            "what": f"{move['provider']} {move['instance_type']} {move['region']} {move['purchase_option']}",
+            "value": f"{move['amount_before']} to {move['amount']} {move['currency']} per {move['unit']}"
+            f" ({move['change']:+.1%})",
+        }
+        for move in report.moves
+    ]
+    return rows

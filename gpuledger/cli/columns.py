@@ -1,0 +1,166 @@
+"""What people see of each result in a terminal: titles, how a value is written, and what leaves first where
+the terminal is narrow. Programs get every field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from gpuledger.cli import table
+from gpuledger.cli.table import Column
+
+
+def _price(value: Decimal | None) -> str:
+    return "" if value is None else table.dollars(value)
+
+
+def _named(values: Sequence[str]) -> str:
+    return ", ".join(values)
+
+
+def _day(value: datetime | None) -> str:
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def _mid(value: Mapping[str, Any]) -> str:
+    return f"{value['mid']:,.1f}"
+
+
+def _total(value: Mapping[str, Any]) -> str:
+    return f"{value['total']:,.1f}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+OFFER_COLUMNS = (
+    Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
+    Column("QTY", "gpu_count", table.number, is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=1),
+    Column("GPU MEM", "gpu_memory_gib", table.number, is_number=True, shed=6),
+    Column("vCPU", "vcpus", table.number, is_number=True, shed=7),
+    Column("$/GPU/H", "usd_per_gpu_hour", table.dollars, is_number=True),
+    Column("$/H", "usd_per_hour", table.dollars, is_number=True, shed=4),
+    Column("OPTION", "option"),
+    Column("TIER", "tier", shed=3),
+    Column("REGION", "region", shed=2),
+    Column("STOCK", "availability", shed=5),
+    Column("AGE", "age", table.age, is_number=True),
+    Column("STATE", "price_state"),
+)
+GPU_COLUMNS = (
+    Column("GPU", "gpu_id"),
+    Column("NAME", "name", shed=2),
+    Column("VENDOR", "vendor", shed=4),
+    Column("FORM", "form_factor", shed=3),
+    Column("MEM GIB", "memory_gib", table.number, is_number=True),
+    Column("BF16 TFLOP/S", "bf16_tflops", table.number, is_number=True, shed=1),
+    Column("OFFERS", "offers", is_number=True),
+    Column("PROVIDERS", "providers", is_number=True),
+    Column("ON-DEMAND $/GPU/H", "usd_per_gpu_hour_on_demand", _price, is_number=True),
+    Column("SPOT $/GPU/H", "usd_per_gpu_hour_spot", _price, is_number=True),
+)
+PROVIDER_COLUMNS = (
+    Column("PROVIDER", "provider"),
+    Column("OFFERS", "offers", is_number=True),
+    Column("GPUS", "gpus", is_number=True),
+    Column("REGIONS", "regions", is_number=True),
+    Column("OPTIONS", "purchase_options", _named, shed=1),
+    Column("SOURCES", "sources", _named),
+    Column("LAST SEEN", "last_seen_at", _day),
+)
+HISTORY_COLUMNS = (
+    Column("SINCE", "valid_from", _day),
+    Column("UNTIL", "valid_to", _day),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=1),
+    Column("GPU", "gpu_id", shed=4),
+    Column("QTY", "gpu_count", table.number, is_number=True),
+    Column("OPTION", "purchase_option"),
+    Column("TERM MO", "term_months", table.number, is_number=True, shed=2),
+    Column("TIER", "tier", shed=3),
+    Column("REGION", "region", shed=5),
+    Column("$/GPU/H", "usd_per_gpu_hour", table.dollars, is_number=True),
+    Column("SOURCE", "source", shed=6),
+)
+QUOTE_COLUMNS = (
+    Column("#", "rank", is_number=True),
+    Column("USD", "usd_mid", is_number=True),
+    Column("LOW..HIGH", "usd_range", is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=6),
+    Column("N", "nodes", is_number=True, shed=7),
+    Column("GPU", "gpus_of"),
+    Column("OPTION", "option"),
+    Column("TIER", "tier", shed=3),
+    Column("REGION", "region", shed=4),
+    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True, shed=5),
+    Column("HOURS", "hours", is_number=True),
+    Column("STATE", "price_state"),
+    Column("AGE", "age", is_number=True, shed=1),
+    Column("QUOTE", "quote_id", shed=2),
+)
+FRONTIER_COLUMNS = (
+    Column("USD", "usd_total", is_number=True),
+    Column("HOURS", "wall_hours", is_number=True),
+    Column("LOSSES", "expected_interruptions", is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=1),
+    Column("N", "nodes", is_number=True),
+    Column("GPU", "gpus_of"),
+    Column("OPTION", "purchase_option"),
+    Column("TIER", "tier", shed=2),
+    Column("REGION", "region", shed=3),
+    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True, shed=4),
+)
+MANY_COLUMNS = (
+    Column("PLAN", "plan"),
+    Column("USD", "usd_mid", is_number=True),
+    Column("LOW..HIGH", "usd_range", is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=2),
+    Column("GPU", "gpus_of"),
+    Column("OPTION", "option"),
+    Column("HOURS", "hours", is_number=True),
+    Column("QUOTE", "quote_id", shed=1),
+    Column("ERROR", "error"),
+)
+CHAIN_COLUMNS = (Column("LINK", "link"), Column("WHAT", "what"), Column("STATE", "state"))
+ESTIMATE_COLUMNS = (
+    Column("PLAN", "plan", shed=3),
+    Column("GPU", "gpu_id"),
+    Column("GPUS", "gpus", is_number=True),
+    Column("NODES", "nodes", is_number=True, shed=2),
+    Column("HOURS", "wall_hours", _mid, is_number=True),
+    Column("GPU-HOURS", "gpu_hours", _mid, is_number=True),
+    Column("TOKENS/S", "tokens_per_second", _whole, is_number=True, shed=1),
+    Column("MFU", "mfu", _percent, is_number=True),
+    Column("GIB PER GPU", "memory_gib", _total, is_number=True),
+    Column("FITS", "fits", lambda value: "yes" if value else "no"),
+)
+LIMIT_COLUMNS = (
+    Column("MOST SEQUENCES", "largest_micro_batch", is_number=True),
+    Column("LONGEST", "longest_sequence", is_number=True),
+)
+SOURCE_COLUMNS = (
+    Column("SOURCE", "source"),
+    Column("PROVIDER", "provider", shed=2),
+    Column("EVERY H", "every_hours", table.number, is_number=True),
+    Column("FRESH H", "fresh_for_hours", table.number, is_number=True),
+    Column("KEYS", "keys", _named, shed=1),
+    Column("WHAT", "covers"),
+)
+CLAIM_COLUMNS = (
+    Column("CLAIM", "claim", is_number=True),
+    Column("SOURCE", "source", shed=1),
+    Column("VERDICT", "verdict"),
+    Column("FINDING", "finding"),
+)

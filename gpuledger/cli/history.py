@@ -1,0 +1,189 @@
+"""Commands about the past: import, timing, export."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gpuledger.cli import context, table
+from gpuledger.cli.table import Format
+from gpuledger.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from gpuledger.flows.imports import ImportReport
+
+FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command(name="import")(run_import)
+    app.command()(timing)
+    app.command()(export)
+
+
+def run_import(
+    archive: Annotated[
+        str,
+        typer.Argument(
+            help="gpuhunt, skypilot, cyclenerd, cloud-gpus, epoch, gpurentalprices, spot-prices or changes."
+        ),
+    ],
+    path: Annotated[str, typer.Argument(help="File, folder or https address.")],
+    observed_at: Annotated[
+        str | None, typer.Option(help="Time of files that do not date themselves, such as a commit's.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="What the file does not say: provider=aws; repeat.")
+    ] = None,
+    archive_version: Annotated[
+        str | None, typer.Option(help="Version of the archive, such as a commit; kept with every row.")
+    ] = None,
+    format: FormatOption = None,
+) -> None:
+    """Take past prices from another project's archive. Repeating it changes nothing."""
+    with context.answering():
+        from gpuledger.cli.sources import fetcher
+        from gpuledger.flows.imports import files_of, import_address, import_files
+        from gpuledger.scrapers.archives.registry import archive as find
+
+        source = find(archive)
+        said = _settings(settings)
+        if observed_at is not None:
+            at = context.instant(observed_at, "--observed-at")
+            assert at is not None
+            said["observed_at"] = at.isoformat()
+        if archive_version is not None:
+            said["archive_version"] = archive_version
+        ledger = context.ledger()
+        with _progress() as done:
+            if path.startswith("https://"):
+                report = import_address(ledger, source, path, fetcher(ledger), context=said, done=done)
+            else:
+                report = import_files(ledger, source, files_of(Path(path)), context=said, done=done)
+        _say(report, format)
+
+
+def _settings(pairs: list[str] | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"--set: {pair!r} is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[int, int], None]]:
+    """A bar on a terminal's standard error; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield lambda files, all_files: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda files, all_files: bar.update(task, completed=files, total=all_files)
+
+
+def _say(report: ImportReport, format: Format | None) -> None:
+    rows = [
+        {
+            "archive": run.source,
+            "outcome": run.outcome,
+            "rows": run.offers,
+            "new_offers": run.new_offers,
+            "changes": run.changes,
+            "skipped": run.skipped,
+            "error": run.error,
+        }
+        for run in report.cycle.runs
+    ]
+    if rows:
+        table.emit(rows, format)
+    context.say(f"{report.files} files, {report.known_files} of them known before")
+    if any(run.outcome != "accepted" for run in report.cycle.runs):
+        raise typer.Exit(context.SOURCE_FAILED)
+
+
+def timing(
+    gpu: Annotated[str, typer.Option("--gpu", "-g", help="[vendor:]NAME[:MEMORY].")],
+    gpu_hours: Annotated[float, typer.Option(min=0.0, help="GPU-hours that the work takes.")],
+    by: Annotated[
+        str | None, typer.Option(help="Date by which it must be bought; bounds the waiting.")
+    ] = None,
+    spot: Annotated[bool, typer.Option("--spot", help="Spot instead of on-demand prices.")] = False,
+    format: FormatOption = None,
+) -> None:
+    """Today's price among past days, its trend, and what waiting did in the past. No forecast."""
+    with context.answering():
+        from decimal import Decimal
+
+        from gpuledger.core.errors import NoOfferError
+        from gpuledger.core.spec import parse_spec
+        from gpuledger.core.store import sql
+        from gpuledger.core.timing import LEAST_DAYS, WAITS, WINDOWS, filled, rank, trend, wait
+
+        option = "spot" if spot else "on_demand"
+        last = context.instant(by, "--by")
+        weeks_left = None if last is None else int((last - context.now()).total_seconds() // (7 * 86_400))
+        if weeks_left is not None and weeks_left < 0:
+            raise UsageError(f"--by: {by!r} is past")
+        with context.snapshot() as connection:
+            parameters = {"gpu_ids": list(parse_spec(gpu).gpu_ids), "purchase_option": option}
+            days = sql.rows(connection, "queries/index_series", parameters)
+        if len(days) < LEAST_DAYS:
+            raise NoOfferError(
+                f"{gpu} has {len(days)} recorded days of {option} prices, {LEAST_DAYS} are needed"
+            )
+        prices = filled({row["price_date"]: row["usd_per_gpu_hour"] for row in days})
+        today = days[-1]
+        total = Decimal(str(gpu_hours)) * today["usd_per_gpu_hour"]
+        drift = trend(prices)
+        answer = {
+            "gpu": gpu,
+            "purchase_option": option,
+            "price_date": today["price_date"].isoformat(),
+            "usd_per_gpu_hour": today["usd_per_gpu_hour"],
+            "cheapest_provider": today["provider"],
+            "gpu_hours": gpu_hours,
+            "usd_total": total.quantize(Decimal("0.01")),
+            "ranks": [vars(rank(prices, window)) for window in WINDOWS],
+            "trend": None
+            if drift is None
+            else {name: round(value, 4) for name, value in vars(drift).items()},
+            "waits": [
+                {
+                    **{name: round(value, 4) for name, value in vars(found).items()},
+                    "usd_median": (total * Decimal(str(found.median))).quantize(Decimal("0.01")),
+                }
+                for weeks in WAITS
+                if (weeks_left is None or weeks <= weeks_left) and (found := wait(prices, weeks)) is not None
+            ],
+        }
+        table.emit(answer, format)
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="Folder for Parquet, or a file that ends in .duckdb.")],
+    format: FormatOption = None,
+) -> None:
+    """Write the public relations as Parquet, one file a month of history, or as a plain DuckDB file."""
+    with context.answering():
+        from gpuledger.core.store.export import export_duckdb, export_parquet
+
+        with context.snapshot() as connection:
+            rows = (
+                [{"table": name} for name in export_duckdb(connection, path)]
+                if path.suffix == ".duckdb"
+                else [{"file": str(file)} for file in export_parquet(connection, path)]
+            )
+        table.emit(rows, format)

@@ -1,0 +1,86 @@
+"""Commands that serve others: the page with its REST interface, and the MCP server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gpuledger.cli import context
+
+Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
+Host = Annotated[str, typer.Option(help="Address to listen on; loopback unless told otherwise.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(serve)
+    app.command()(mcp)
+
+
+def serve(
+    port: Port = 8765,
+    host: Host = "127.0.0.1",
+    workers: Annotated[int, typer.Option(help="Processes that answer.", min=1, max=64)] = 1,
+    rate: Annotated[
+        float, typer.Option(help="Requests a second per client and process; 0: no limit.", min=0)
+    ] = 100.0,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Host name that the server answers to beside loopback's; repeat.")
+    ] = None,
+) -> None:
+    """Serve the web page and the REST interface. GPULEDGER_TOKEN makes both ask for a token."""
+    with context.answering():
+        import os
+
+        _need("uvicorn", "jinja2", extra="web")
+        from gpuledger.web.listening import listen
+
+        with context.snapshot():
+            pass
+        hosts = ",".join(name or ()) if name or _is_loopback(host) else "*"
+        os.environ["GPULEDGER_SERVE_HOME"] = str(context.home().path)
+        os.environ["GPULEDGER_SERVE_HOSTS"] = hosts
+        os.environ["GPULEDGER_SERVE_RATE"] = str(rate)
+        if not _is_loopback(host) and not os.environ.get("GPULEDGER_TOKEN"):
+            context.say(f"anybody who reaches {host} may read; set GPULEDGER_TOKEN to ask for a token")
+        shown = f"[{host}]" if ":" in host else host
+        context.say(f"serving http://{shown}:{port}/ (stop with Ctrl-C)")
+        listen("gpuledger.web.application:from_environment", host=host, port=port, workers=workers)
+
+
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="Serve over HTTP instead of standard input.")] = False,
+    port: Port = 8766,
+    host: Host = "127.0.0.1",
+) -> None:
+    """Serve the ledger's questions as read-only tools to an MCP client."""
+    with context.answering():
+        _need("mcp", extra="mcp")
+        from gpuledger.mcp import run
+
+        with context.snapshot():
+            pass
+        run(context.home(), http=(host, port) if http else None)
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _need(*modules: str, extra: str) -> None:
+    """End with one line that names the extra if it is not installed."""
+    from importlib.util import find_spec
+
+    from gpuledger.core.errors import ConfigError
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise ConfigError(f"{missing[0]} is not installed; pip install 'gpuledger[{extra}]'")

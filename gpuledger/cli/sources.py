@@ -1,0 +1,376 @@
+"""Commands about where prices are from: refresh, replay, parse, status, sources, unmapped, deploy."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gpuledger.cli import completion, context, table
+from gpuledger.cli.columns import SOURCE_COLUMNS
+from gpuledger.cli.table import Column, Format
+from gpuledger.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpuledger.flows.pipeline import CycleReport, Ledger, RunReport
+    from gpuledger.scrapers.http.fetch import Fetcher
+    from gpuledger.scrapers.source import Source
+
+FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
+SourceNames = Annotated[
+    list[str] | None, typer.Argument(help="Sources; all without.", autocompletion=completion.sources)
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    for command in (refresh, replay, parse, status, sources, unmapped, alias, deploy):
+        app.command()(command)
+
+
+def fetcher(ledger: Ledger) -> Fetcher:
+    """The client that this invocation's settings describe."""
+    import os
+
+    import httpx
+
+    from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
+    from gpuledger.scrapers.http.signed import signed_sources
+    from gpuledger.scrapers.registry import get
+
+    settings = context.settings()
+    return Fetcher(
+        client=httpx.Client(),
+        settings=settings.fetch,
+        environ=os.environ,
+        urls={get(name).name: url for name, url in settings.source_urls.items()},
+        clock=ledger.clock,
+        secrets=secret_variables(ledger.sources),
+        signed=signed_sources(os.environ, ledger.clock),
+    )
+
+
+def _chosen(ledger: Ledger, names: list[str] | None) -> list[Source]:
+    from gpuledger.scrapers.registry import get
+
+    named = [get(name) for name in names or ()]
+    for source in named:
+        if not source.requests:
+            raise UsageError(f"{source.name} is a list from disk; it is loaded by itself and never fetched")
+    return named or [source for source in ledger.sources if source.requests]
+
+
+REPORT_COLUMNS = (
+    Column("SOURCE", "source"),
+    Column("OUTCOME", "outcome"),
+    Column("OFFERS", "offers", table.number, is_number=True),
+    Column("NEW", "new_offers", table.number, is_number=True),
+    Column("CHANGES", "changes", table.number, is_number=True),
+    Column("WITHDRAWN", "withdrawn", table.number, is_number=True),
+    Column(
+        "SKIPPED", "skipped", lambda value: "; ".join(f"{count} {reason}" for reason, count in value.items())
+    ),
+    Column("ERROR", "error"),
+)
+
+
+def refresh(
+    source: SourceNames = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Fetch and check, keep nothing.")] = False,
+    format: FormatOption = None,
+) -> None:
+    """Fetch prices, record what is believable, publish a snapshot. Exits 4 when a source failed."""
+    with context.answering():
+        import os
+
+        from gpuledger.flows import logs, traces
+        from gpuledger.flows.dry_run import check_only
+        from gpuledger.flows.lists import load_bundled
+        from gpuledger.flows.notify import notify
+        from gpuledger.flows.pipeline import refresh as run
+
+        logs.start(os.environ)
+        traces.start(os.environ)
+
+        ledger = context.ledger()
+        chosen = _chosen(ledger, source)
+        client = fetcher(ledger)
+        if dry_run:
+            cycle = check_only(ledger, chosen, client)
+        else:
+            load_bundled(ledger)
+            cycle = _with_progress(chosen, lambda done: run(ledger, chosen, client, done=done))
+        cycle = _as_asked(cycle, chosen)
+        table.emit([_report_row(report) for report in cycle.runs], format, columns=REPORT_COLUMNS)
+        if not dry_run:
+            notify(context.settings().notify.webhook, cycle.runs, at=context.now())
+        _finish(cycle)
+
+
+def _as_asked(cycle: CycleReport, chosen: list[Source]) -> CycleReport:
+    """Its runs in the order of the question, whichever ended first."""
+    from dataclasses import replace
+
+    places = {source.name: place for place, source in enumerate(chosen)}
+    return replace(cycle, runs=tuple(sorted(cycle.runs, key=lambda run: places.get(run.source, len(places)))))
+
+
+def _with_progress(
+    chosen: list[Source], work: Callable[[Callable[[str, str], None]], CycleReport]
+) -> CycleReport:
+    import sys
+
+    if not sys.stderr.isatty():
+        return work(lambda source, what: None)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("fetching", total=len(chosen))
+
+        def done(source: str, what: str) -> None:
+            progress.update(task, advance=1, description=f"{source} {what}")
+
+        return work(done)
+
+
+def _report_row(report: RunReport) -> dict[str, Any]:
+    return vars(report)
+
+
+def _finish(cycle: CycleReport) -> None:
+    """Say what went wrong and end with 4, or say which snapshot readers see now."""
+    bad = [report for report in cycle.runs if report.outcome in {"failed", "quarantined"}]
+    for report in cycle.runs:
+        for note in report.notes:
+            context.say(f"{report.source}: {note}")
+    for report in bad:
+        context.say(f"error: {report.source}: {report.outcome}: {report.error} ({report.url})")
+    if cycle.snapshot is not None:
+        context.say(f"published snapshot {cycle.snapshot}")
+    if bad:
+        raise typer.Exit(context.SOURCE_FAILED)
+
+
+def replay(
+    source: SourceNames = None,
+    since: Annotated[str | None, typer.Option(help="Compare from this date or time on.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare, keep the ledger as it is.")] = False,
+    format: FormatOption = None,
+) -> None:
+    """Read the archive again with today's adapters, and take the history that they give."""
+    with context.answering():
+        from gpuledger.flows.replay import replay as run
+        from gpuledger.scrapers.registry import get
+
+        ledger = context.ledger()
+        names = [get(name).name for name in source or ()]
+        report = run(ledger, sources=names, since=context.instant(since, "--since"), keep=not dry_run)
+        row = {
+            "runs": len(report.runs),
+            "accepted": sum(run.outcome == "accepted" for run in report.runs),
+            "intervals": report.intervals,
+            "added": report.added,
+            "removed": report.removed,
+            "snapshot": report.snapshot,
+            "unknown_sources": list(report.unknown_sources),
+            "examples": list(report.examples),
+        }
+        table.emit(row, format)
+
+
+PARSE_COLUMNS = (
+    Column("SKU", "sku"),
+    Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
+    Column("QTY", "gpu_count", table.number, is_number=True),
+    Column("REGION", "region"),
+    Column("TIER", "tier"),
+    Column("OPTION", "purchase_option"),
+    Column("TERM MO", "term_months", table.number, is_number=True),
+    Column("AMOUNT", "amount", is_number=True),
+    Column("PER", "unit"),
+    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True),
+    Column("STOCK", "availability"),
+)
+
+
+def parse(
+    source: Annotated[str, typer.Argument(help="Source whose adapter reads the file.")],
+    file: Annotated[str, typer.Argument(help="The answer as received, or - for standard input.")],
+    url: Annotated[str | None, typer.Option(help="Address it is from.")] = None,
+    observed_at: Annotated[str | None, typer.Option(help="When it was received; now without.")] = None,
+    context_: Annotated[
+        list[str] | None,
+        typer.Option("--context", help="K=V that the answer does not say, such as region=us-east-1."),
+    ] = None,
+    format: FormatOption = None,
+) -> None:
+    """Run one adapter on a file and print its offers; nothing is kept."""
+    with context.answering():
+        from gpuledger.core.alias import seed_aliases
+        from gpuledger.core.document import Document, Request
+        from gpuledger.core.offer import Offer
+        from gpuledger.core.published import published_row
+        from gpuledger.core.store.archive import Manifest, run_id
+        from gpuledger.flows.validate import read
+        from gpuledger.scrapers.registry import get
+        from tools.captures import skipped_by_reason
+
+        adapter = get(source)
+        at = context.instant(observed_at, "--observed-at") or context.now()
+        first = next(iter((*adapter.requests, *adapter.fallback)), None)
+        request = Request(
+            url=url or (first.url if first else f"file:{Path(file).name}"),
+            context={**(first.context if first and not context_ else {}), **_pairs(context_)},
+        )
+        document = Document(source=source, request=request, body=_bytes(file), fetched_at=at)
+        manifest = Manifest(
+            run_id=run_id(source, at), source=source, started_at=at, observed_at=at, documents=()
+        )
+        parsed = read(adapter, manifest, [document])
+        if parsed.error is not None:
+            raise parsed.error
+        aliases = seed_aliases()
+        offers = [entry.fact for entry in parsed.offers if isinstance(entry.fact, Offer)]
+        rows = [
+            published_row(
+                source,
+                offer,
+                gpu_id=aliases.resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib),
+                observed_at=at,
+                usd_per_unit={},
+            )
+            for offer in offers
+        ]
+        table.emit(rows, format, columns=PARSE_COLUMNS)
+        skips = "; ".join(f"{count} {reason}" for reason, count in skipped_by_reason(parsed.skipped).items())
+        others = f"; {len(parsed.side_facts)} other facts" if parsed.side_facts else ""
+        context.say(
+            f"{len(rows)} offers{others}; {len(parsed.skipped)} rows skipped{': ' if skips else ''}{skips}"
+        )
+        if not rows and not parsed.side_facts:
+            raise typer.Exit(context.NOTHING)
+
+
+def _pairs(texts: list[str] | None) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--context: {text!r} is not K=V")
+        pairs[name] = value
+    return pairs
+
+
+def _bytes(file: str) -> bytes:
+    import sys
+
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from None
+
+
+STATUS_COLUMNS = (
+    Column("SOURCE", "source"),
+    Column("STATE", "state"),
+    Column("AGE H", "age_hours", table.number, is_number=True),
+    Column("TARGET H", "target_hours", table.number, is_number=True),
+    Column("OFFERS", "offers", table.number, is_number=True),
+    Column("LAST RUN", "last_outcome"),
+    Column("LAST ERROR", "last_error"),
+)
+
+
+def status(
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 3 when a source is past its target.")
+    ] = False,
+    format: FormatOption = None,
+) -> None:
+    """Age of each source's prices against its target, and how its last run went."""
+    with context.answering():
+        from gpuledger.core.store import sql
+
+        with context.snapshot() as connection:
+            rows = sql.rows(connection, "queries/status", {"now": context.now()})
+        table.emit(rows, format, columns=STATUS_COLUMNS)
+        if exit_code and any(row["state"] == "stale" for row in rows):
+            raise typer.Exit(context.STALE)
+
+
+def sources(format: FormatOption = None) -> None:
+    """Where prices are read, how often, and which keys add to it."""
+    with context.answering():
+        from gpuledger.scrapers.registry import SOURCES
+
+        rows = [
+            {
+                "source": source.name,
+                "provider": source.provider,
+                "covers": source.covers,
+                "every_hours": source.every.total_seconds() / 3600,
+                "fresh_for_hours": source.fresh_for.total_seconds() / 3600,
+                "keys": sorted({c.variable for r in source.requests if (c := r.credential)}),
+                "needs_key": bool(source.requests) and all(r.credential for r in source.requests),
+                "homepage": source.homepage,
+                "licence": source.licence,
+            }
+            for source in SOURCES
+        ]
+        table.emit(rows, format, columns=SOURCE_COLUMNS)
+
+
+def unmapped(format: FormatOption = None) -> None:
+    """Labels that no alias explains, with their prices, which are kept."""
+    with context.answering():
+        from gpuledger.core.store import sql
+
+        with context.snapshot() as connection:
+            rows = sql.rows(connection, "queries/unmapped")
+        table.emit(rows, format)
+        if not rows:
+            context.say("every label is explained")
+
+
+def alias(
+    label: Annotated[str, typer.Argument(help="The provider's words, as `unmapped` shows them.")],
+    gpu_id: Annotated[str, typer.Argument(help="What they mean, as `gpus` shows it.")],
+    provider: Annotated[str, typer.Option(help="Only in this provider's mouth.")] = "",
+    memory_gib: Annotated[str | None, typer.Option(help="Only of a GPU with this memory.")] = None,
+    format: FormatOption = None,
+) -> None:
+    """Say what a label means; its offers of all times are mapped at once."""
+    with context.answering():
+        from gpuledger.flows.aliases import add_alias
+
+        memory = None if memory_gib is None else _gib(memory_gib)
+        report = add_alias(context.ledger(), label, gpu_id, provider=provider, memory_gib=memory)
+        table.emit(vars(report), format)
+
+
+def _gib(text: str) -> Decimal:
+    from gpuledger.core.money import decimal_from
+
+    try:
+        memory = decimal_from(text)
+    except ValueError:
+        memory = None
+    if memory is None or not 0 < memory < 10_000:
+        raise UsageError(f"--memory-gib: {text!r} is no size in GiB")
+    return memory
+
+
+def deploy() -> None:
+    """Register one scheduled Prefect deployment per source and serve them. Runs until stopped."""
+    with context.answering():
+        from gpuledger.flows.scheduled.deployments import serve
+
+        serve()

@@ -1,0 +1,115 @@
+"""Commands that keep a ledger well: audit, compact, publish and migrate-store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gpuledger.cli import context, table
+from gpuledger.cli.table import Column, Format
+
+if TYPE_CHECKING:
+    from gpuledger.flows.pipeline import Ledger
+
+FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
+
+AUDIT_COLUMNS = (
+    Column("KIND", "kind"),
+    Column("NAME", "name"),
+    Column("STATE", "state"),
+    Column("DETAIL", "detail"),
+)
+
+MOVE_COLUMNS = (
+    Column("TABLE", "table"),
+    Column("ROWS FROM", "rows_from"),
+    Column("ROWS TO", "rows_to"),
+    Column("CONTENT FROM", "digest_from"),
+    Column("CONTENT TO", "digest_to"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(audit)
+    app.command()(compact)
+    app.command()(publish)
+    app.command()(migrate_store)
+
+
+def audit(
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Read every archived byte and compare it with its hash.")
+    ] = False,
+    format: FormatOption = None,
+) -> None:
+    """Look at ages, checks and archive. Exits 3 when a source is stale, 2 when something is broken."""
+    with context.answering():
+        from gpuledger.flows.audit import audit as look
+
+        found = look(context.ledger(), whole_archive=archive)
+        table.emit([vars(finding) for finding in found.findings], format, columns=AUDIT_COLUMNS)
+        broken, stale = found.of_state("broken"), found.of_state("stale")
+        for finding in (*broken, *stale):
+            context.say(f"error: {finding.kind} {finding.name}: {finding.state}: {finding.detail}")
+        if broken:
+            raise typer.Exit(context.USAGE)
+        if stale:
+            raise typer.Exit(context.STALE)
+
+
+def compact(
+    keep_documents_days: Annotated[
+        int | None, typer.Option(help="Age from which archived bytes may go; all stay without.", min=60)
+    ] = None,
+    keep_snapshots: Annotated[
+        int | None, typer.Option(help="Published snapshots that stay.", min=1, max=1000)
+    ] = None,
+    format: FormatOption = None,
+) -> None:
+    """Let go of old snapshots, of left-overs, and of old documents where told to. No price goes."""
+    with context.answering():
+        from datetime import timedelta
+
+        from gpuledger.flows.compact import compact as let_go
+
+        keep = None if keep_documents_days is None else timedelta(days=keep_documents_days)
+        done = let_go(context.ledger(), keep_documents=keep, keep_snapshots=keep_snapshots)
+        table.emit(vars(done), format)
+
+
+def publish(format: FormatOption = None) -> None:
+    """Publish what the store holds, without fetching: in a shared store, what other machines recorded."""
+    with context.answering():
+        from gpuledger.flows.publish import publish_news
+
+        table.emit({"snapshot": publish_news(context.ledger())}, format)
+
+
+def migrate_store(
+    from_store: Annotated[str, typer.Argument(metavar="FROM", help="duckdb (this home) or ducklake:...")],
+    to_store: Annotated[str, typer.Argument(metavar="TO", help="The other kind; it has to be empty.")],
+    format: FormatOption = None,
+) -> None:
+    """Copy a ledger into or out of a shared store, and prove that both hold the same."""
+    with context.answering():
+        from dataclasses import replace
+
+        from gpuledger.core.config import lake_address
+        from gpuledger.core.errors import UsageError
+        from gpuledger.flows.move_store import move_store
+
+        def at(store: str, argument: str) -> Ledger:
+            lake = lake_address(store, name=argument)
+            if lake is None and store != "duckdb":
+                raise UsageError(f"{argument}: {store!r} is no store; duckdb or ducklake:postgres://...")
+            return replace(ledger, home=replace(ledger.home, lake=lake))
+
+        ledger = context.ledger()
+        moved = move_store(at(from_store, "FROM"), at(to_store, "TO"))
+        table.emit([vars(row) for row in moved.compared], format, columns=MOVE_COLUMNS)
+        context.say(
+            f"equal: {sum(row.rows_to for row in moved.compared):,} rows, {moved.documents:,} documents copied;"
+            f" the old store is as it was"
+        )

@@ -1,0 +1,134 @@
+"""The server: REST routes and the page over one ledger, behind the gate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from gpuledger.cli import context
+from gpuledger.core.errors import GPULedgerError
+from gpuledger.core.store.database import Home
+from gpuledger.core.store.snapshot_pool import SnapshotPool
+from gpuledger.desk import Desk
+from gpuledger.web import health, plans, prices, problems
+from gpuledger.web.gate import Gate, GateSettings
+from gpuledger.web.metrics import Meter
+
+ABOUT = """What GPU clouds charge, since when, and what a training plan costs with it. Read-only; money is
+decimal text in US dollars with its unit in the key. Every answer is from one snapshot, which `ETag` names."""
+
+
+def create_app(
+    home: Home,
+    *,
+    settings: GateSettings | None = None,
+    clock: Callable[[], datetime] = context.now,
+    environ: Mapping[str, str] | None = None,
+) -> ASGIApp:
+    """The whole server as one ASGI application.
+
+    Args:
+        environ: where `GPULEDGER_OVERRIDES` is looked up; the process's own without.
+    """
+    desk = Desk(SnapshotPool(home), clock=clock, environ=os.environ if environ is None else environ)
+    meter = Meter()
+    chosen = settings or GateSettings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        desk.pool.close()
+
+    app = FastAPI(
+        title="gpuledger",
+        version=_version(),
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.desk, app.state.meter, app.state.settings = desk, meter, chosen
+    for module in (prices, plans, health):
+        app.include_router(module.router)
+    _with_page(app)
+    app.add_exception_handler(GPULedgerError, _ours)
+    app.add_exception_handler(problems.ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+    app.openapi = lambda: _openapi(app)
+    return Gate(app, desk=desk, settings=chosen, meter=meter)
+
+
+def from_environment() -> ASGIApp:
+    """The server for a worker process: `gpuledger serve` leaves its settings in the environment."""
+    hosts = os.environ.get("GPULEDGER_SERVE_HOSTS", "")
+    settings = GateSettings(
+        token=os.environ.get("GPULEDGER_TOKEN") or None,
+        requests_per_second=float(os.environ.get("GPULEDGER_SERVE_RATE", "100")),
+        hosts=None if hosts == "*" else tuple(name for name in hosts.split(",") if name),
+    )
+    return create_app(Home(Path(os.environ["GPULEDGER_SERVE_HOME"])), settings=settings)
+
+
+def _with_page(app: FastAPI) -> None:
+    from gpuledger.web.page import views
+
+    views.add_to(app)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("gpuledger")
+    except PackageNotFoundError:
+        return "0"
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    return problems.of_error(cast("GPULedgerError", error))
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    found = cast("problems.ProblemError", error)
+    return problems.respond(found.status, found.kind, str(found), found.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    return problems.of_validation(cast("RequestValidationError", error).errors())
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    found = cast("HTTPException", error)
+    kind = {404: "not-found", 405: "method-not-allowed"}.get(found.status_code, "http")
+    detail = f"{request.method} {request.url.path[:200]}: {found.detail}"
+    return problems.respond(found.status_code, kind, detail, found.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return problems.respond(500, "internal", "the server failed; its log says why")
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        parts = made.setdefault("components", {})
+        parts.setdefault("schemas", {})["Problem"] = problems.Problem.model_json_schema()
+        parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{}, {"token": []}]
+        app.openapi_schema = made
+    return app.openapi_schema

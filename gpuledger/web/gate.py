@@ -1,0 +1,292 @@
+"""The gate before all routes: host, token, rate and size; security headers; and answers already given.
+
+An answer from a snapshot stays the same until the next one or until a price goes stale, so it is kept by
+snapshot, address and `Accept`. Requests for an answer that is being made wait for it instead of making it
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gpuledger.core.errors import GPULedgerError
+from gpuledger.desk import Desk
+from gpuledger.web.access import Rate, Token, is_known_host
+from gpuledger.web.metrics import Meter
+from gpuledger.web.problems import MEDIA_TYPE, ProblemError, document
+
+Headers = list[tuple[bytes, bytes]]
+LOG = logging.getLogger("gpuledger.server")
+
+BODY_BYTES = 1_000_000
+KEPT_SECONDS = 10.0
+"""Ages in an answer are exact to 0.01 hours, which is 36 seconds."""
+KEPT_BYTES = 32_000_000
+LARGEST_KEPT = 2_000_000
+
+SECURITY: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """What a server lets through."""
+
+    token: str | None = None
+    requests_per_second: float = 100.0
+    """Per client address and process; 0 is no limit."""
+    hosts: tuple[str, ...] | None = ()
+    """Names beside loopback's that the server answers to; `None` is any."""
+
+
+@dataclass(slots=True)
+class _Answer:
+    status: int = 500
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+    route: str = "other"
+    etag: bytes = b""
+    until: float = 0.0
+
+
+class _Kept:
+    """Answers of the newest snapshot, the least recently used ones dropped first."""
+
+    def __init__(self) -> None:
+        self._version = ""
+        self._answers: OrderedDict[tuple[bytes, ...], _Answer] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, version: str, key: tuple[bytes, ...], now: float) -> _Answer | None:
+        if version != self._version:
+            self._answers.clear()
+            self._version, self._bytes = version, 0
+            return None
+        found = self._answers.get(key)
+        if found is None or found.until < now:
+            return None
+        self._answers.move_to_end(key)
+        return found
+
+    def put(self, version: str, key: tuple[bytes, ...], answer: _Answer) -> None:
+        if version != self._version or len(answer.body) > LARGEST_KEPT:
+            return
+        before = self._answers.pop(key, None)
+        self._answers[key] = answer
+        self._bytes += len(answer.body) - (len(before.body) if before else 0)
+        while self._bytes > KEPT_BYTES:
+            self._bytes -= len(self._answers.popitem(last=False)[1].body)
+
+
+class Gate:
+    """ASGI middleware; the only one."""
+
+    def __init__(self, app: ASGIApp, *, desk: Desk, settings: GateSettings, meter: Meter) -> None:
+        self._app = app
+        self._desk = desk
+        self._settings = settings
+        self._meter = meter
+        self._token = Token(settings.token)
+        self._rate = Rate(settings.requests_per_second)
+        self._kept = _Kept()
+        self._making: dict[tuple[bytes, ...], asyncio.Future[_Answer]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        answer = self._refusal(scope, headers)
+        if answer is None and scope["method"] in ("GET", "HEAD") and _is_kept(scope["path"]):
+            answer = await self._kept_answer(scope, headers, receive)
+        if answer is not None:
+            await self._send(scope, headers, answer, send)
+            route, status = answer.route, answer.status
+        else:
+            route, status = await self._pass(scope, headers, receive, send)
+        self._meter.count(scope["method"], route, status, time.perf_counter() - started)
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> _Answer | None:
+        allowed = self._settings.hosts
+        host = headers.get(b"host", b"").decode("latin-1")
+        if allowed is not None and not is_known_host(host, allowed):
+            return _problem(403, "unknown-host", f"host: {host[:80]!r} is none of this server's names")
+        client = scope["client"][0] if scope.get("client") else "unknown"
+        wait = self._rate.wait(client, time.monotonic())
+        if wait:
+            extra = [(b"retry-after", str(max(1, round(wait))).encode())]
+            return _problem(
+                429,
+                "rate-limit",
+                f"more than {self._settings.requests_per_second:g} requests a second",
+                extra,
+            )
+        if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in ("GET", "HEAD"):
+            return _problem(403, "cross-site", "a page of another site may not ask this")
+        path: str = scope["path"]
+        if path == "/healthz" or path.startswith("/static/") or path == "/login" or not self._token.is_set:
+            return None
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        if self._token.admits(authorization, headers.get(b"cookie", b"").decode("latin-1")):
+            return None
+        if b"text/html" in headers.get(b"accept", b"") and scope["method"] == "GET":
+            return _Answer(303, [(b"location", b"/login"), (b"content-length", b"0")], route="login")
+        extra = [(b"www-authenticate", b'Bearer realm="gpuledger"')]
+        return _problem(401, "unauthorised", "send the server's token: Authorization: Bearer ...", extra)
+
+    async def _kept_answer(
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive
+    ) -> _Answer | None:
+        pool = self._desk.pool
+        try:
+            edition = await run_in_threadpool(pool.newest) if pool.has_moved() else pool.newest()
+        except GPULedgerError:
+            return None
+        version = edition.version(self._desk.clock())
+        key = (
+            version.encode(),
+            scope["path"].encode(),
+            scope["query_string"],
+            headers.get(b"accept", b""),
+        )
+        now = time.monotonic()
+        found = self._kept.get(version, key, now)
+        if found is not None:
+            return found
+        making = self._making.get(key)
+        if making is not None:
+            return await asyncio.shield(making)
+        promised: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        self._making[key] = promised
+        try:
+            answer = await self._made(scope, receive)
+            if answer.status == HTTPStatus.OK and answer.etag == b'W/"' + key[0] + b'"':
+                answer.until = now + KEPT_SECONDS
+                self._kept.put(version, key, answer)
+            promised.set_result(answer)
+            return answer
+        except BaseException as error:
+            promised.set_exception(error if isinstance(error, Exception) else RuntimeError("request ended"))
+            # Nobody may be waiting for it.
+            promised.exception()
+            raise
+        finally:
+            del self._making[key]
+
+    async def _made(self, scope: Scope, receive: Receive) -> _Answer:
+        answer, parts = _Answer(), list[bytes]()
+
+        async def collect(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                answer.headers = [*message["headers"], *SECURITY]
+                answer.etag = next((value for name, value in message["headers"] if name == b"etag"), b"")
+            elif message["type"] == "http.response.body":
+                parts.append(message.get("body", b""))
+
+        inner: Scope = {**scope, "method": "GET"}
+        try:
+            await self._app(inner, receive, collect)
+        except Exception:
+            # The outermost handler has answered with a problem document; the trace is for the log alone.
+            LOG.exception("failed: %s", scope["path"])
+            if not parts:
+                return _problem(500, "internal", "the server failed; its log says why")
+        answer.body = b"".join(parts)
+        answer.route = _route(inner)
+        return answer
+
+    async def _send(self, scope: Scope, headers: dict[bytes, bytes], answer: _Answer, send: Send) -> None:
+        if answer.etag and _matches(headers.get(b"if-none-match", b""), answer.etag):
+            kept = [(n, v) for n, v in answer.headers if n not in (b"content-length", b"content-type")]
+            await send({"type": "http.response.start", "status": 304, "headers": kept})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body})
+
+    async def _pass(
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> tuple[str, int]:
+        """Through to the routes, without keeping the answer; the body is bounded."""
+        seen = {"bytes": 0, "status": 500}
+        given = headers.get(b"content-length", b"0")
+        if not given.isdigit() or int(given) > BODY_BYTES:
+            await self._send(scope, headers, _too_large(), send)
+            return "other", 413
+
+        async def bounded() -> Message:
+            message = await receive()
+            seen["bytes"] += len(message.get("body", b""))
+            if seen["bytes"] > BODY_BYTES:
+                raise ProblemError(413, "too-large", f"body: more than {BODY_BYTES} bytes")
+            return message
+
+        is_head = scope["method"] == "HEAD"
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                message = {**message, "headers": [*message["headers"], *SECURITY]}
+            elif is_head:
+                message = {**message, "body": b""}
+            await send(message)
+
+        inner: Scope = {**scope, "method": "GET"} if is_head else scope
+        try:
+            await self._app(inner, bounded, dressed)
+        except Exception:
+            LOG.exception("failed: %s", scope["path"])
+        return _route(inner), seen["status"]
+
+
+def _is_kept(path: str) -> bool:
+    return (path.startswith("/v1/") and not path.startswith("/v1/quotes")) or path in PAGES
+
+
+PAGES = frozenset({"/", "/history", "/sources"})
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "other")
+
+
+def _matches(given: bytes, etag: bytes) -> bool:
+    wanted = etag.removeprefix(b"W/")
+    return any(part.strip().removeprefix(b"W/") in (wanted, b"*") for part in given.split(b","))
+
+
+def _problem(status: int, kind: str, detail: str, extra: Sequence[tuple[bytes, bytes]] = ()) -> _Answer:
+    body = document(status, kind, detail)
+    headers: Headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *extra,
+        *SECURITY,
+    ]
+    return _Answer(status, headers, body, route="refused")
+
+
+def _too_large() -> _Answer:
+    return _problem(413, "too-large", f"body: more than {BODY_BYTES} bytes")

@@ -1,0 +1,75 @@
+"""Whether the server can answer, and what it has answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from gpuledger.core.errors import GPULedgerError
+from gpuledger.web.formats import json_bytes
+from gpuledger.web.metrics import Meter, ledger_lines
+from gpuledger.web.responses import desk_of
+
+router = APIRouter(tags=["operation"])
+
+_HEALTHY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Answers can be given.",
+        "content": {"application/json": {"example": {"status": "ok", "snapshot": 123, "offers": 6120}}},
+    },
+    503: {
+        "description": "No snapshot can be read.",
+        "content": {"application/json": {"example": {"status": "down", "problem": "nothing published"}}},
+    },
+}
+
+
+@router.get("/healthz", summary="Whether the server can answer", responses=_HEALTHY)
+def healthz(request: Request) -> Response:
+    """200 while there is a snapshot to answer from; says what is wrong if there is none."""
+    desk = desk_of(request)
+    try:
+        with desk.reading() as served:
+            edition = served.edition
+            served.connection.execute("select 1").fetchone()
+            stale = sum(row["state"] == "stale" for row in desk.status(served))
+    except GPULedgerError as error:
+        return Response(
+            json_bytes({"status": "down", "problem": str(error)}), 503, media_type="application/json"
+        )
+    content = {
+        "status": "ok" if desk.pool.problem is None else "degraded",
+        "snapshot": edition.number,
+        "published_at": edition.published_at,
+        "last_observed_at": edition.last_observed_at,
+        "offers": edition.offers,
+        "stale_sources": stale,
+        "problem": desk.pool.problem,
+    }
+    return Response(json_bytes(content), media_type="application/json")
+
+
+@router.get(
+    "/metrics",
+    summary="Counters for Prometheus",
+    responses={200: {"description": "Text format 0.0.4.", "content": {"text/plain": {}}}},
+    response_class=Response,
+)
+def metrics(request: Request) -> Response:
+    """Requests and their durations, the snapshot served, and the age of every source."""
+    desk = desk_of(request)
+    meter: Meter = request.app.state.meter
+    lines = list(meter.lines())
+    try:
+        with desk.reading() as served:
+            lines += ledger_lines(served.edition, desk.status(served))
+        lines += [
+            "# HELP gpuledger_up 1: a snapshot can be read.",
+            "# TYPE gpuledger_up gauge",
+            "gpuledger_up 1",
+        ]
+    except GPULedgerError:
+        lines += ["# TYPE gpuledger_up gauge", "gpuledger_up 0"]
+    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8")

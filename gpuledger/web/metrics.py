@@ -1,0 +1,84 @@
+"""Counts and durations of requests, in Prometheus' text format; no client library needed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from gpuledger.core.store.snapshot_pool import Edition
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Meter:
+    """What this process has answered."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._buckets: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
+        self._seconds: Counter[str] = Counter()
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One answered request."""
+        with self._lock:
+            self._requests[method, route, status] += 1
+            self._buckets[route][bisect_left(BUCKETS, seconds)] += 1
+            self._seconds[route] += seconds  # pyright: ignore[reportArgumentType]
+
+    def lines(self) -> Iterator[str]:
+        """Counters and histograms; each process counts for itself, so its id is a label."""
+        worker = os.getpid()
+        with self._lock:
+            requests = sorted(self._requests.items())
+            buckets = {route: list(counts) for route, counts in sorted(self._buckets.items())}
+            seconds = dict(self._seconds)
+        yield "# HELP gpuledger_requests_total Requests answered."
+        yield "# TYPE gpuledger_requests_total counter"
+        for (method, route, status), count in requests:
+            labels = f'method="{method}",route="{route}",status="{status}",worker="{worker}"'
+            yield f"gpuledger_requests_total{{{labels}}} {count}"
+        yield "# HELP gpuledger_request_seconds Time from request to the end of its answer."
+        yield "# TYPE gpuledger_request_seconds histogram"
+        for route, counts in buckets.items():
+            labels, running = f'route="{route}",worker="{worker}"', 0
+            for bound, count in zip((*BUCKETS, "+Inf"), counts, strict=True):
+                running += count
+                yield f'gpuledger_request_seconds_bucket{{{labels},le="{bound}"}} {running}'
+            yield f"gpuledger_request_seconds_sum{{{labels}}} {seconds[route]:.6f}"
+            yield f"gpuledger_request_seconds_count{{{labels}}} {running}"
+
+
+def ledger_lines(edition: Edition, status: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Gauges of the ledger: which snapshot, how new, how many offers, and the age of each source."""
+
+    def gauge(name: str, said: str) -> Iterator[str]:
+        yield f"# HELP {name} {said}"
+        yield f"# TYPE {name} gauge"
+
+    yield from gauge("gpuledger_snapshot", "Number of the snapshot served.")
+    yield f"gpuledger_snapshot {edition.number}"
+    yield from gauge("gpuledger_snapshot_published_seconds", "When it was published, Unix time.")
+    yield f"gpuledger_snapshot_published_seconds {edition.published_at.timestamp():.3f}"
+    yield from gauge("gpuledger_offers", "Offers on sale.")
+    yield f"gpuledger_offers {edition.offers}"
+    yield from gauge("gpuledger_last_observation_seconds", "Newest observation, Unix time.")
+    yield f"gpuledger_last_observation_seconds {_unix(edition.last_observed_at)}"
+    rows = list(status)
+    yield from gauge("gpuledger_source_age_seconds", "Age of the last accepted run of a source.")
+    for row in rows:
+        if row["age_hours"] is not None:
+            seconds = float(row["age_hours"]) * 3600
+            yield f'gpuledger_source_age_seconds{{source="{row["source"]}"}} {seconds:.0f}'
+    yield from gauge("gpuledger_source_is_stale", "1: past its freshness target.")
+    for row in rows:
+        yield f'gpuledger_source_is_stale{{source="{row["source"]}"}} {int(row["state"] == "stale")}'
+
+
+def _unix(at: datetime | None) -> str:
+    return "NaN" if at is None else f"{at.timestamp():.3f}"

@@ -1,0 +1,113 @@
+"""Templates and assets. Every string is escaped, and no control character reaches a page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from gpuledger.cli import table
+
+FOLDER = Path(__file__).resolve().parent
+STATIC = FOLDER / "static"
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+LONGEST = 300
+"""Characters of one string of a stranger's that a page shows."""
+
+
+def _finalize(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    if value.isprintable():
+        return value
+    # Line breaks stay: pasted plans and queries have them.
+    lines = value.split("\n")
+    return "\n".join(table.clean(line, limit=None) for line in lines)
+
+
+def _short(value: object, limit: int = 60) -> str:
+    return table.clean(str(value), limit=min(limit, LONGEST))
+
+
+def _age_of_hours(hours: float | Decimal | None) -> str:
+    return "" if hours is None else table.age(timedelta(hours=float(hours)))
+
+
+def _when(value: datetime | None) -> str:
+    return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _dollars(value: Decimal | str | float | None) -> str:
+    return table.dollars(None if value is None else Decimal(str(value)))
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def _usd(text: str | Decimal | None) -> str:
+    """A total as people write it: thousands parted, cents only below ten thousand."""
+    if text is None:
+        return "not given"
+    value = Decimal(text)
+    return f"{value:,.2f}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The templates, escaped by default; an unknown name is an error."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        dollars=_dollars,
+        number=table.number,
+        age=_age_of_hours,
+        short=_short,
+        when=_when,
+        day=_day,
+        usd=_usd,
+        plain=table.plain,
+    )
+    made.globals["asset"] = asset
+    return made
+
+
+@lru_cache(maxsize=32)
+def asset(name: str) -> str:
+    """Address of an asset; its content is in it, so that browsers may keep it for good."""
+    digest = hashlib.blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
+    return f"/static/{name}?v={digest}"
+
+
+@lru_cache(maxsize=32)
+def asset_bytes(name: str) -> tuple[bytes, str] | None:
+    """Content and type of an asset; `None` for any other name."""
+    path = STATIC / name
+    if path.parent != STATIC or path.suffix not in TYPES or not path.is_file():
+        return None
+    return path.read_bytes(), TYPES[path.suffix]
+
+
+def page(
+    name: str, content: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A rendered template."""
+    return HTMLResponse(
+        environment().get_template(name).render(**content), status, headers=dict(headers or {})
+    )

@@ -1,0 +1,351 @@
+"""The five views and the login: addresses in, rendered templates out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import FastAPI, Query, Request
+from markupsafe import Markup
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from gpuledger.cli import table
+from gpuledger.core.errors import EmptyLedgerError, GPULedgerError, StoreBusyError, UsageError
+from gpuledger.core.plan import model_rows
+from gpuledger.desk import Desk
+from gpuledger.web.access import COOKIE, Token
+from gpuledger.web.cursor import Cursor, fingerprint, read_cursor
+from gpuledger.web.formats import csv_bytes, json_bytes
+from gpuledger.web.page import svg
+from gpuledger.web.page.chart import OPTIONS, SPANS, chart, read_chart_form
+from gpuledger.web.page.facets import Facets
+from gpuledger.web.page.plan_form import METHODS, is_asked, read_form
+from gpuledger.web.page.questions import saved
+from gpuledger.web.page.rendering import asset_bytes, page
+from gpuledger.web.page.sources import source_rows
+from gpuledger.web.parameters import OfferParameters, instant
+from gpuledger.web.problems import kind_of
+from gpuledger.web.responses import desk_of, headers_of
+
+PAGE_ROWS = 50
+TREND = timedelta(days=30)
+SHOWN_ROWS = 500
+"""Of a query on the page; the CSV holds all."""
+SORTS = {
+    "gpu_id": "asc",
+    "gpu_count": "desc",
+    "provider": "asc",
+    "usd_per_gpu_hour": "asc",
+    "usd_per_hour": "asc",
+    "region": "asc",
+    "availability": "asc",
+    "last_seen_at": "desc",
+}
+FILTERS = ("gpu", "provider", "region", "tier", "purchase_option", "price_state", "max_usd_per_gpu_hour")
+
+
+def add_to(app: FastAPI) -> None:
+    """Add the page's routes; they are no part of the OpenAPI document."""
+    app.state.facets = Facets()
+    for path, view in (("/", prices), ("/history", history), ("/quote", quote), ("/sources", sources)):
+        app.add_api_route(path, view, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/quote/frontier", quote_frontier, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/history/data", history_data, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/sql", sql_form, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/sql", sql_run, methods=["POST"], include_in_schema=False)
+    app.add_api_route("/static/{name}", static, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/login", login_form, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/login", login, methods=["POST"], include_in_schema=False)
+
+
+def prices(request: Request) -> Response:
+    """The table of live offers, 50 at a time."""
+    return _answered(request, "prices.html", "prices", _prices)
+
+
+def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+    desk = desk_of(request)
+    state = given.get("price_state") or ("any" if given.get("as_of") else _state_to_begin_with(desk))
+    given = {**given, "price_state": state}
+    asked = _offer_parameters({**given, "price_state": "" if state == "any" else state})
+    question = fingerprint(asked.question())
+    after = None if asked.cursor is None else read_cursor(asked.cursor, question)
+    query = asked.query(skip_rows=0 if after is None else after.skip_rows)
+    as_of = instant(asked.as_of, "as_of")
+    with desk.reading(None if after is None else after.snapshot) as served:
+        found = desk.offers(served, query, as_of=as_of)
+        at = as_of or desk.clock()
+        trends = desk.sparklines(served, found.rows, at - TREND)
+        facets = request.app.state.facets.of(desk, served)
+    first, last = (at - TREND).timestamp(), at.timestamp()
+    for row in found.rows:
+        points = [(when.timestamp(), float(amount)) for when, amount in trends.get(row["price_id"], [])]
+        # no change in that time: the price held all along
+        held = [(first, float(row["amount"]))] if row["valid_from"].timestamp() <= first else []
+        row["trend"] = svg.spark_path(points or held, first, last)
+    end = query.skip_rows + len(found.rows)
+    following = Cursor(served.edition.number, end, question).text() if end < found.total else None
+    return {
+        "edition": served.edition,
+        "rows": found.rows,
+        "total": found.total,
+        "first": query.skip_rows + 1 if found.rows else 0,
+        "last": end,
+        "facets": facets,
+        "state": state,
+        "any_state_address": _address("/", given, price_state="any"),
+        "sorts": SORTS,
+        "order_by": asked.order_by,
+        "order_dir": asked.order_dir,
+        "next_address": None if following is None else _address("/", given, cursor=following),
+        "csv_address": _address(
+            "/v1/offers",
+            {**given, "price_state": "" if state == "any" else state},
+            format="csv",
+            limit="1000",
+        ),
+        "sort_address": _sorter(given, asked),
+    }
+
+
+def _state_to_begin_with(desk: Desk) -> str:
+    """Fresh prices: a page that begins with the cheapest would begin with those of years ago. All of them where
+    none is fresh, as before the first refresh."""
+    limits = desk.pool.newest().fresh_limits
+    return "fresh" if limits and limits[-1] >= desk.clock() else "any"
+
+
+def _offer_parameters(given: Mapping[str, str]) -> OfferParameters:
+    known = {name: given[name] for name in FILTERS if given.get(name)}
+    more = {name: given[name] for name in ("order_by", "order_dir", "as_of", "cursor") if given.get(name)}
+    lists: dict[str, Any] = {
+        name: [known.pop(name)]
+        for name in ("provider", "region", "tier", "purchase_option", "price_state")
+        if name in known
+    }
+    try:
+        return OfferParameters.model_validate({**known, **lists, **more, "limit": PAGE_ROWS})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "filter"
+        raise UsageError(f"{name}: {first['msg']}, got {str(first['input'])[:60]!r}") from None
+
+
+def _sorter(given: Mapping[str, str], asked: OfferParameters) -> Callable[[str], str]:
+    def address(column: str) -> str:
+        direction = SORTS[column]
+        if asked.order_by == column:
+            direction = "desc" if asked.order_dir == "asc" else "asc"
+        return _address("/", given, order_by=column, order_dir=direction)
+
+    return address
+
+
+def _address(path: str, given: Mapping[str, str], **more: str) -> str:
+    kept = {name: value for name, value in given.items() if value and name not in ("cursor", "fragment")}
+    return f"{path}?{urlencode(kept | more)}"
+
+
+def history(request: Request) -> Response:
+    """Prices of one accelerator over time; the script draws what `/history/data` holds."""
+    return _answered(request, "history.html", "history", _history)
+
+
+def _history(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+    desk = desk_of(request)
+    form = read_chart_form(given, desk.clock())
+    with desk.reading() as served:
+        facets = request.app.state.facets.of(desk, served)
+        drawn = chart(desk, served, form)
+    return {
+        "edition": served.edition,
+        "form": form,
+        "facets": facets,
+        "options": OPTIONS,
+        "spans": SPANS,
+        "drawn": drawn,
+        # Inside a script element only a tag could do harm.
+        "data": Markup(json_bytes(drawn).decode().replace("<", "\\u003c")),
+    }
+
+
+def history_data(request: Request) -> Response:
+    """The chart's numbers."""
+    desk = desk_of(request)
+    form = read_chart_form(request.query_params, desk.clock())
+    with desk.reading() as served:
+        drawn = chart(desk, served, form)
+        headers = headers_of(served.edition, desk.clock())
+    return Response(json_bytes(drawn), media_type="application/json", headers=headers)
+
+
+def quote(request: Request) -> Response:
+    """The form, and the ranking once something is asked."""
+    return _answered(request, "quote.html", "quote", _quote)
+
+
+def _quote(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+    desk = desk_of(request)
+    content: dict[str, Any] = {
+        "found": None,
+        "fields": given,
+        "methods": METHODS,
+        "models": sorted(model_rows()),
+    }
+    with desk.reading() as served:
+        content |= {"edition": served.edition, "facets": request.app.state.facets.of(desk, served)}
+        if not is_asked(given):
+            return content
+        try:
+            form = read_form(given, desk)
+            found = desk.quote(served, form.plan, form.options, as_of=form.as_of).to_dict()
+        except GPULedgerError as error:
+            # below the form, so that nobody has to fill it in again
+            return content | {"wrong": str(error), "status": kind_of(error)[0]}
+    names, bars = svg.stacked(found["quotes"])
+    return content | {
+        "found": found,
+        "plan_text": json.dumps(form.plan_keys, indent=2),
+        "line_names": names,
+        "bars": bars,
+        "frontier_address": _address("/quote/frontier", given),
+    }
+
+
+def quote_frontier(request: Request) -> Response:
+    """The frontier alone; it looks at many more offers than the ranking, so the page asks for it
+    afterwards."""
+    return _answered(request, "frontier.html", "quote", _frontier)
+
+
+def _frontier(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+    desk = desk_of(request)
+    form = read_form(given, desk)
+    with desk.reading() as served:
+        found = desk.frontier(served, form.plan, form.options, as_of=form.as_of)
+    points = [point.to_dict() for point in found]
+    return {
+        "edition": served.edition,
+        "points": points,
+        "scatter": svg.scatter(points),
+        "plot": svg.PLOT,
+        "option_styles": svg.OPTION_STYLES,
+    }
+
+
+def sources(request: Request) -> Response:
+    """Freshness and coverage of every source."""
+    return _answered(request, "sources.html", "sources", _sources)
+
+
+def _sources(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+    desk = desk_of(request)
+    with desk.reading() as served:
+        rows = source_rows(desk.status(served))
+        providers = desk.listing(served, "providers")
+        unmapped = desk.listing(served, "unmapped")
+    return {"edition": served.edition, "rows": rows, "providers": providers, "unmapped": unmapped[:50]}
+
+
+def sql_form(request: Request, q: Annotated[str, Query(max_length=20_000)] = "") -> Response:
+    """The editor with the saved questions."""
+    return _answered(request, "sql.html", "sql", lambda _, given: _editor(request, given.get("q", "")))
+
+
+async def sql_run(request: Request) -> Response:
+    """Run one query; `csv` in the form asks for a file."""
+    body = (await request.body()).decode("utf-8", "replace")
+    given = dict(parse_qsl(body, keep_blank_values=True))
+    text = given.get("q", "")
+    if "csv" not in given:
+        return await run_in_threadpool(
+            _answered, request, "sql.html", "sql", lambda _r, _g: _editor(request, text, run=True)
+        )
+    rows = await run_in_threadpool(desk_of(request).query, text)
+    headers = {"content-disposition": 'attachment; filename="gpuledger.csv"', "cache-control": "no-store"}
+    return Response(csv_bytes(rows), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _editor(request: Request, text: str, *, run: bool = False) -> dict[str, Any]:
+    desk = desk_of(request)
+    content: dict[str, Any] = {
+        "text": text,
+        "questions": saved(),
+        "columns": [],
+        "rows": None,
+        "total": 0,
+        "wrong": None,
+    }
+    with desk.reading() as served:
+        content["edition"] = served.edition
+    if run:
+        try:
+            rows = desk.query(text)
+        except (UsageError, StoreBusyError) as error:
+            return content | {"wrong": str(error)}
+        shown = [[_cell(value) for value in row.values()] for row in rows[:SHOWN_ROWS]]
+        content |= {"columns": list(rows[0]) if rows else [], "rows": shown, "total": len(rows)}
+    return content
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, dict)):
+        return json_bytes(value).decode()
+    return str(value if isinstance(value, (str, int, float)) else table.plain(value))
+
+
+def static(request: Request, name: str) -> Response:
+    """An asset of the wheel; its address changes with its content."""
+    found = asset_bytes(name)
+    if found is None:
+        return Response(status_code=404)
+    headers = {"cache-control": "public, max-age=31536000, immutable"}
+    return Response(found[0], media_type=found[1], headers=headers)
+
+
+def login_form(request: Request) -> Response:
+    """Asks for the token, once per browser."""
+    return page("login.html", {"wrong": False, "edition": None, "view": "login"})
+
+
+async def login(request: Request) -> Response:
+    """A cookie for the right token; it holds a keyed hash, not the token."""
+    given = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    token = Token(request.app.state.settings.token)
+    if not token.is_set or not token.opens(given.get("token", "")):
+        return page("login.html", {"wrong": True, "edition": None, "view": "login"}, status=401)
+    answer = RedirectResponse("/", 303)
+    answer.set_cookie(
+        COOKIE, token.cookie_value, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+    )
+    return answer
+
+
+def _answered(
+    request: Request,
+    template: str,
+    view: str,
+    content: Callable[[Request, Mapping[str, str]], dict[str, Any]],
+) -> Response:
+    """The view, or what is wrong with the question, in the same frame."""
+    given = dict(request.query_params)
+    desk = desk_of(request)
+    frame = {"view": view, "given": given, "wrong": None, "is_fragment": given.get("fragment") == "1"}
+    try:
+        made = content(request, given)
+        edition = made["edition"]
+        headers = headers_of(edition, desk.clock()) if request.method == "GET" else {}
+        return page(template, frame | made, status=made.get("status", 200), headers=headers)
+    except GPULedgerError as error:
+        edition = None if isinstance(error, EmptyLedgerError) else desk.pool.newest()
+        # A part of a page that a script asked for is shown where it belongs, whatever it says.
+        status = 200 if frame["is_fragment"] else kind_of(error)[0]
+        wrong = frame | {"wrong": str(error), "edition": edition, "view": view}
+        return page("wrong.html", wrong, status=status)

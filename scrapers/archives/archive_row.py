@@ -1,0 +1,138 @@
+"""One row of an archive as a dated offer, in the terms that the live adapters use for the same thing.
+
+An offer that an archive and a live source both saw must have one identity, or the two would stand side by
+side. So machine shapes are taken from the seeds where they know the instance type, not from the archive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from gpuledger.core.instance import lookup
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import Offer, PurchaseOption, Skipped, Withdrawn
+from gpuledger.scrapers.read_json import host_cloud, price_or_reason
+
+HYPERSCALERS = ("aws", "azure", "gcp", "oci")
+"""Providers whose accelerated instance types the seeds hold completely: an unknown type has no
+accelerator."""
+
+MOST_USD_PER_HOUR = 5000
+"""No instance of one node has cost more; a larger number is a monthly or a yearly one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """What an archive says about one price at one time, before anything is looked up."""
+
+    provider: str
+    sku: str
+    observed_at: datetime
+    amount: Any
+    """Text or number as in the archive; empty means that the row states no price."""
+    unit: Unit = Unit.HOUR
+    currency: str = "USD"
+    option: PurchaseOption = PurchaseOption.ON_DEMAND
+    region: str = "global"
+    zone: str | None = None
+    tier: str | None = None
+    via: str | None = None
+    gpu_label: str | None = None
+    gpu_count: Decimal | None = None
+    gpu_memory_gib: Decimal | None = None
+    vcpus: Decimal | None = None
+    memory_gib: Decimal | None = None
+    term_months: Decimal | None = None
+    payment: str | None = None
+    min_gpus: int | None = None
+    is_withdrawal: bool = False
+
+
+def fact(seen: Sighting, row: Any) -> Offer | Withdrawn | Skipped:
+    """The offer, its withdrawal, or why the row is left out."""
+    provider = host_cloud(seen.provider)
+    shape = lookup(provider, seen.sku)
+    if (shape is not None and shape.gpu_count == 0) or seen.gpu_count == 0:
+        return Skipped("no accelerator", row)
+    if shape is None and provider in HYPERSCALERS and (seen.gpu_label is None or seen.gpu_count is None):
+        return Skipped("an instance type without a known accelerator", row)
+    if shape is not None:
+        label = seen.sku if provider == "aws" else shape.gpu_label
+        count, memory = shape.gpu_count, shape.gpu_memory_gib
+        vcpus, host_memory = shape.vcpus, shape.memory_gib
+    elif seen.gpu_label and seen.gpu_count:
+        label, count, memory = seen.gpu_label, seen.gpu_count, seen.gpu_memory_gib
+        vcpus, host_memory = seen.vcpus, seen.memory_gib
+    else:
+        return Skipped("no accelerator is named", row)
+    key: dict[str, Any] = {
+        "provider": provider,
+        "via": seen.via,
+        "sku": seen.sku,
+        "region": seen.region or "global",
+        "zone": seen.zone,
+        "tier": seen.tier,
+        "gpu_label": label,
+        "gpu_count": count,
+        "purchase_option": seen.option,
+        "term_months": seen.term_months,
+        "payment": seen.payment,
+    }
+    try:
+        if seen.is_withdrawal:
+            return Withdrawn(**key, observed_at=seen.observed_at)
+        amount = price_or_reason(seen.amount, MOST_USD_PER_HOUR * 730)
+        if isinstance(amount, str):
+            return Skipped(amount, row)
+        return Offer(
+            **key,
+            instance_type=seen.sku,
+            gpu_memory_gib=memory,
+            vcpus=vcpus,
+            memory_gib=host_memory,
+            min_gpus=seen.min_gpus,
+            price=Price(amount=amount, currency=seen.currency, unit=seen.unit),
+            observed_at=seen.observed_at,
+        )
+    except ValidationError:
+        return Skipped("a value is out of bounds", row)
+
+
+def instant(text: Any) -> datetime | None:
+    """A date or time as archives write it; without an offset it is UTC. `None` where it is neither.
+
+    Compact forms are `20220805T040606Z` and `20220805`; a number is seconds since 1970.
+    """
+    if isinstance(text, datetime):
+        return text.replace(tzinfo=UTC) if text.tzinfo is None else text.astimezone(UTC)
+    if isinstance(text, date):
+        return datetime(text.year, text.month, text.day, tzinfo=UTC)
+    if isinstance(text, int) and not isinstance(text, bool):
+        return datetime.fromtimestamp(text, UTC) if 0 < text < 10**11 else None
+    try:
+        value = datetime.fromisoformat(str(text).strip())
+    except ValueError:
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def amount_text(text: str) -> str:
+    """`$32.77` and `1,234.50` without the sign and the commas that part thousands."""
+    return text.strip().removeprefix("$").replace(",", "")
+
+
+def decimal(text: Any) -> Decimal | None:
+    """A plain number above zero, else `None`."""
+    found = price_or_reason(str(text).strip() if text is not None else None, 10**9)
+    return None if isinstance(found, str) else found
+
+
+def cell(row: Mapping[str, Any], *names: str) -> Any:
+    """The first of the columns that is there and not empty, else `None`."""
+    return next((row[name] for name in names if row.get(name) not in (None, "")), None)

@@ -1,0 +1,89 @@
+"""A time limit over one whole answer, and an eye on whom it comes from.
+
+A timeout of the client is for each read: headers that come one byte at a time, or interim answers without
+end, never meet it. So a timer ends the connection itself. Both are told the connection by tracing
+(https://www.encode.io/httpcore/extensions/#trace, read 2026-11-21); it works for new connections only, so
+requests that are watched ask for `Connection: close`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from gpuledger.core.errors import RefusedFetchError
+
+
+class Watch:
+    """Context of one attempt; ends its connections after `seconds`."""
+
+    def __init__(self, source: str, url: str, seconds: float) -> None:
+        self._source, self._url, self.seconds = source, url, seconds
+        self._guard = threading.Lock()
+        self._connections: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self.is_over = False
+        self.must_be_public: str | None = None
+        """Host whose address must not be a private one: where an answer sent us, not what was asked."""
+        self._host = ""
+
+    def __enter__(self) -> Watch:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        """For the request's extension `trace`.
+
+        Raises:
+            RefusedFetchError: the host that must be public has a private address.
+        """
+        if name == "connection.connect_tcp.started":
+            self._host = _text(info["host"])
+        elif name in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            stream = info["return_value"]
+            self._take(stream.get_extra_info("socket"))
+            if self._host == self.must_be_public and name == "connection.connect_tcp.complete":
+                self._refuse_private(
+                    str(stream.get_extra_info("server_addr")[0]), stream.get_extra_info("socket")
+                )
+
+    def _take(self, connection: socket.socket) -> None:
+        with self._guard:
+            # A TLS connection takes the plain one's place, which is detached from then on.
+            self._connections = [kept for kept in self._connections if kept.fileno() >= 0] + [connection]
+            if self.is_over:
+                _shut(connection)
+
+    def _end(self) -> None:
+        with self._guard:
+            self.is_over = True
+            for connection in self._connections:
+                _shut(connection)
+
+    def _refuse_private(self, address: str, connection: socket.socket) -> None:
+        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+            connection.close()
+            raise RefusedFetchError(
+                self._source, self._url, f"a redirect to {self.must_be_public}, which is {address}"
+            )
+
+
+def _shut(connection: socket.socket) -> None:
+    # Not the method of a TLS socket: that one takes the session away from the thread that reads.
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def _text(host: str | bytes) -> str:
+    return host.decode("ascii") if isinstance(host, bytes) else host

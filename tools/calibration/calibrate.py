@@ -1,0 +1,341 @@
+"""Fit the constants again: `GPULEDGER_TRUTH=DIR python -m tools.calibration.calibrate [--write] [--folds]`.
+
+Robust least squares of the logarithm of predicted over published, with the prior of each constant as a
+residual of its own, so that rows can move a constant only as far as they insist. A family weighs as the square
+root of its rows, as forty sizes of one model say less than forty models. Needs scipy, a development dependency.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuledger.core.errors import GPULedgerError
+from gpuledger.core.estimate.assumptions import assumed, half_width
+from gpuledger.core.estimate.best_layout import (
+    Choice,
+    Columns,
+    Problem,
+    Row,
+    choose,
+    problem,
+    whole_run_factor,
+)
+from gpuledger.core.estimate.constants import CALIBRATION_SEED, Constants, constants
+from gpuledger.core.estimate.device import device
+from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.throughput import step_time
+from gpuledger.core.estimate.workload import demand
+from gpuledger.core.gpu import gpus
+from gpuledger.core.plan import TrainingPlan
+from tools.calibration.solver import Array, priors, solved, weighted_median
+from tools.calibration.truth import memory, tables
+from tools.calibration.truth.runs import Observation
+
+SCORED_TABLES = ("benchmark", "llm_foundry", "mlperf")
+APART_TABLES = ("bloom_sweep", "megatron_bridge")
+"""Neither fitted on nor part of the score: one machine whose links the table does not state, and releases of one
+vendor's container, of the same few jobs again and again."""
+STEADY_TABLES = (*SCORED_TABLES, *APART_TABLES)
+RUN_TABLES = ("whole_run", "finetune")
+"""Of which hours were published, not rates. The latter, all on one node, are only predicted."""
+COVERED = 0.835
+"""Of the rows by an interval of 80 percent: a little more, as rows of one family err together."""
+RESIDUAL_SCALE = 0.1
+"""Error of the logarithm that counts as much as one spread of a prior."""
+WHOLE_RUN_SCALE = 0.15
+"""The usual error of a whole run."""
+BLENDS = tuple(step / 100.0 for step in range(5, 100))
+LOSS_SCALE = 0.1
+PEAK_LOSS_SCALE = 0.2
+"""Residuals beyond it count by their size, not its square, as errors are scored."""
+PEAK_SCALE = 0.25
+FIT_SCALE = 1.0 / 6.0
+"""Errors of the logarithm that count as much as one spread of a prior: of peaks, and of what fitted or did not."""
+ROUNDS = 3
+
+
+def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | None = None) -> Row:
+    """A plan on published hardware, as the choice of divisions takes it."""
+    gpu = gpus()[gpu_id]
+    return Row(
+        need=demand(plan),
+        device=device(plan, gpu),
+        gpus=count,
+        gpus_per_node=plan.hardware.gpus_per_node or gpu.gpus_per_node,
+        gpu_memory_gib=gpu_memory_gib or gpu.memory_gib or 0.0,
+    )
+
+
+def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
+    """Those rows of a problem."""
+    parts: dict[str, Any] = {}
+    for field in fields(of):
+        value = getattr(of, field.name)
+        if isinstance(value, np.ndarray):
+            parts[field.name] = value[index]
+        else:
+            columns = {f.name: np.asarray(getattr(value, f.name))[index] for f in fields(value)}
+            parts[field.name] = type(value)(**columns)
+    return Problem(**parts)
+
+
+def flat(columns: Columns) -> Columns:
+    """Columns of one per row as plain vectors."""
+    return type(columns)(**{f.name: np.ravel(getattr(columns, f.name)) for f in fields(columns)})
+
+
+class Throughput:
+    """The published hours and rates, as one problem."""
+
+    def __init__(self, folder: Path) -> None:
+        observations, self.skipped = tables.read(folder)
+        self.rows = list[Row]()
+        self.observations = list[Observation]()
+        for seen in observations:
+            try:
+                row = row_of(seen.plan, seen.gpu_id, seen.gpus)
+            except GPULedgerError as error:
+                self.skipped[str(error)] += 1
+                continue
+            if problem([row]).is_possible.any():
+                self.rows.append(row)
+                self.observations.append(seen)
+            else:
+                self.skipped["the parallelism given does not divide the GPUs given"] += 1
+        self.problem = problem(self.rows)
+        self.tables = np.array([seen.table for seen in self.observations])
+        self.families = np.array([seen.family for seen in self.observations])
+        self.observed = np.array([seen.observed for seen in self.observations])
+        self.gpus = np.array([row.gpus for row in self.rows], float)
+        self.batch = np.array([row.need.workload.global_batch_tokens for row in self.rows])
+        self.tokens = np.array([row.need.workload.tokens for row in self.rows])
+        self.is_run = np.isin(self.tables, RUN_TABLES)
+        self.is_whole = self.tables == "whole_run"
+        self.generations = np.array([gpus()[seen.gpu_id].architecture for seen in self.observations])
+        self.is_routed = np.array([row.need.architecture.experts > 1 for row in self.rows])
+        self.is_fitted_on = np.isin(self.tables, SCORED_TABLES)
+        sizes = Counter(self.families[self.is_fitted_on])
+        self.weights = np.array([max(sizes[f], 1) ** -0.5 for f in self.families])
+
+    def predicted(self, k: Constants, index: NDArray[np.intp] | None = None) -> tuple[Array, Choice]:
+        """GPU-hours of whole runs and tokens per second of benchmarks, for those rows."""
+        rows = np.arange(len(self.rows)) if index is None else index
+        found = choose(self.problem if index is None else taken(self.problem, index), k)
+        rate: Array = self.batch[rows] / np.asarray(found.time.total)
+        hours = self.tokens[rows] / self.batch[rows] * found.whole_seconds / 3600.0 * self.gpus[rows]
+        return np.where(self.is_run[rows], hours, rate), found
+
+    def fitted(self, index: NDArray[np.intp], k: Constants) -> Constants:
+        """`k` with the throughput constants fitted on those rows, from their priors on.
+
+        Divisions that rows leave open are chosen by the constants at hand, the constants fitted to those
+        divisions, and so on.
+        """
+        names = priors("throughput")
+        weights = self.weights[index] / self.weights[index].mean() / RESIDUAL_SCALE
+        part, expected = taken(self.problem, index), np.log(self.batch[index] / self.observed[index])
+        workload, rates = flat(part.workload), flat(part.device)
+        k = replace(k, **{prior.constant: prior.value for prior in names})
+        for _ in range(ROUNDS):
+            layout = choose(part, k).layout
+
+            def residuals(values: dict[str, Any], k: Constants = k, layout: Layout = layout) -> Array:
+                seconds = step_time(workload, layout, rates, replace(k, **values)).total
+                return (expected - np.log(seconds)) * weights
+
+            k = replace(k, **solved(names, residuals, loss_scale=LOSS_SCALE, takes_columns=True))
+        return k
+
+    def with_overhead(self, k: Constants, index: NDArray[np.intp]) -> Constants:
+        """`k` with the step from the steady state to whole runs fitted on those runs.
+
+        Both constants minimise the error as it is scored, |predicted / published - 1|, beside the prior of the
+        weight of the typical rate.
+        """
+        whole = index[self.is_whole[index]]
+        if not len(whole):
+            return k
+        part = taken(self.problem, whole)
+        found = choose(part, k)
+        total = np.asarray(found.time.total)
+        hfu = found.time.hardware_flops / (total * flat(part.device).half_flops_per_second)
+        even = replace(k, whole_run_overhead=1.0, whole_run_blend=0.0)
+        hours = self.tokens[whole] / self.batch[whole] * total / 3600.0 * self.gpus[whole]
+        wanted = self.observed[whole] / (hours * whole_run_factor(hfu, found.layout, even))
+        (prior,) = priors("whole_run")
+
+        def fitted(blend: float) -> tuple[float, float]:
+            """The cost of that weight, and the overhead that goes with it."""
+            ratio = wanted / hfu**blend
+            overhead = weighted_median(ratio, 1.0 / ratio)
+            distance = math.log(blend / prior.value) / prior.log_spread
+            error = np.abs(overhead / ratio - 1.0).sum() / WHOLE_RUN_SCALE
+            return float(error) + distance**2 / 2.0, overhead
+
+        blend = min(BLENDS, key=lambda blend: fitted(blend)[0])
+        return replace(k, whole_run_blend=blend, whole_run_overhead=fitted(blend)[1])
+
+    def assumed(self, k: Constants) -> Array:
+        """How many inputs of each row had to be assumed."""
+        layout = choose(self.problem, k).layout
+        counts = [
+            len(assumed(row.need, layout.at(i), gpus()[seen.gpu_id], row.gpus, row.gpus_per_node))
+            for i, (row, seen) in enumerate(zip(self.rows, self.observations, strict=True))
+        ]
+        return np.array(counts, float)
+
+    def widths(self, k: Constants) -> Array:
+        """Half width of the interval of each row, as a logarithm: of hours of whole runs, else of the rate."""
+        count = self.assumed(k)
+        routed = k.expert_spread * self.is_routed
+        steady = np.hypot(np.hypot(k.steady_spread, routed), k.assumed_spread * np.sqrt(count))
+        whole = [half_width(row.need, int(n), k) for row, n in zip(self.rows, count, strict=True)]
+        return np.where(self.is_run, np.array(whole), steady)
+
+    def held_out(self, k: Constants, groups: NDArray[np.str_] | None = None) -> Array:
+        """Predictions of every row by constants that were fitted without its group, by default its family."""
+        groups = self.families if groups is None else groups
+        out = np.zeros(len(self.rows))
+        for group in sorted(set(groups)):
+            train = np.flatnonzero(groups != group)
+            fold = self.fitted(train[self.is_fitted_on[train]], k)
+            fold = self.with_overhead(fold, train)
+            test = np.flatnonzero(groups == group)
+            out[test], _ = self.predicted(fold, test)
+        return out
+
+
+class Peaks:
+    """The published peaks and facts about what fits, as one problem."""
+
+    def __init__(self, folder: Path) -> None:
+        self.facts, self.skipped = memory.read(folder)
+        self.problem = problem([row_of(f.plan, f.gpu_id, f.gpus, f.gpu_memory_gib) for f in self.facts])
+        self.peak = np.array([f.peak_gib or math.nan for f in self.facts])
+        self.limit = np.array([f.gpu_memory_gib for f in self.facts])
+        self.fits = np.array([f.fits for f in self.facts])
+        self.is_loose = np.array([f.is_loose for f in self.facts])
+        self.is_measured = np.isfinite(self.peak)
+        self.families = np.array([f.family for f in self.facts])
+        sizes = Counter(f.source for f in self.facts)
+        self.weights = np.array([sizes[f.source] ** -0.4 for f in self.facts])
+
+    def predicted(self, k: Constants) -> Array:
+        return np.asarray(choose(self.problem, k).memory.total)
+
+    def held_out(self, k: Constants) -> Array:
+        """Predictions of every fact by constants that were fitted without its family."""
+        out = np.zeros(len(self.facts))
+        for family in sorted(set(self.families)):
+            test = self.families == family
+            out[test] = self.predicted(self.fitted(k, ~test))[test]
+        return out
+
+    def fitted(self, k: Constants, use: NDArray[np.bool_] | None = None) -> Constants:
+        """`k` with the memory constants fitted on those facts."""
+        use = np.ones(len(self.facts), bool) if use is None else use
+        exact = use & self.is_measured & ~self.is_loose
+        bound = use & ~self.is_measured
+
+        def residuals(values: dict[str, Any]) -> Array:
+            total = self.predicted(replace(k, **values))
+            peaks = (
+                np.where(exact, np.log(total / np.where(exact, self.peak, 1.0)), 0.0)
+                * self.weights
+                / PEAK_SCALE
+            )
+            over = np.maximum(np.log(total / (0.97 * self.limit)), 0.0) * (bound & self.fits)
+            under = np.maximum(np.log(self.limit / total), 0.0) * (bound & ~self.fits)
+            return np.concatenate([peaks, over / FIT_SCALE, under / FIT_SCALE])
+
+        names = priors("memory")
+        return replace(k, **solved(names, residuals, loss_scale=PEAK_LOSS_SCALE, takes_columns=False))
+
+
+def errors(predicted: Array, observed: Array) -> str:
+    """Median and mean of the absolute relative error, in percent."""
+    size = np.abs(predicted / observed - 1.0) * 100
+    return f"{len(size):4d} rows, median {np.median(size):5.1f}, mean {size.mean():5.1f}"
+
+
+def base_width(distance: Array, beside: Array) -> float:
+    """Half width that, in quadrature with `beside`, covers that many rows whose logarithms are off by `distance`."""
+    return math.sqrt(max(float(np.quantile(distance**2 - beside**2, COVERED)), 0.0))
+
+
+def with_spreads(throughput: Throughput, held_out: Array, k: Constants) -> Constants:
+    """`k` with intervals that cover what was predicted with families left out."""
+    distance = np.abs(np.log(held_out / throughput.observed))
+    guessed = k.assumed_spread * np.sqrt(throughput.assumed(k))
+    scored = np.isin(throughput.tables, SCORED_TABLES)
+    dense, routed = scored & ~throughput.is_routed, scored & throughput.is_routed
+    steady = base_width(distance[dense], guessed[dense])
+    k = replace(
+        k,
+        steady_spread=steady,
+        expert_spread=base_width(distance[routed], np.hypot(guessed[routed], steady)),
+    )
+    whole = throughput.is_whole
+    bare = throughput.widths(replace(k, whole_run_spread=0.0))
+    return replace(k, whole_run_spread=base_width(distance[whole], bare[whole]))
+
+
+def write(k: Constants, path: Path = CALIBRATION_SEED) -> None:
+    """Put the values into the table, everything else in it unchanged."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "value": f"{getattr(k, row['constant']):.4g}"} for row in rows)
+
+
+def report(throughput: Throughput, predicted: Array) -> Iterator[str]:
+    """Lines of errors by table."""
+    scored = np.isin(throughput.tables, SCORED_TABLES)
+    for table in (*STEADY_TABLES, *RUN_TABLES):
+        rows = throughput.tables == table
+        yield f"{table:12s} {errors(predicted[rows], throughput.observed[rows])}"
+    yield f"{'throughput':12s} {errors(predicted[scored], throughput.observed[scored])}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    folder = os.environ.get("GPULEDGER_TRUTH")
+    if not folder:
+        print("GPULEDGER_TRUTH names no folder: nothing to fit on", file=sys.stderr)  # noqa: T201
+        return 2
+    peaks, throughput = Peaks(Path(folder)), Throughput(Path(folder))
+    k = peaks.fitted(constants())
+    steady = np.flatnonzero(throughput.is_fitted_on)
+    k = throughput.fitted(steady, k)
+    k = throughput.with_overhead(k, np.arange(len(throughput.rows)))
+    lines = ["fitted on all rows", *report(throughput, throughput.predicted(k)[0])]
+    if "--folds" in arguments:
+        held_out = throughput.held_out(k)
+        lines += ["leave one family out", *report(throughput, held_out)]
+        k = with_spreads(throughput, held_out, k)
+    total, exact = peaks.predicted(k), peaks.is_measured & ~peaks.is_loose
+    right = (total <= peaks.limit * k.memory_margin) == peaks.fits
+    lines.append(f"memory       {errors(total[exact], peaks.peak[exact])}")
+    lines.append(
+        f"fits or not  {int((~peaks.is_measured).sum())} facts, {right[~peaks.is_measured].mean():.3f} right"
+    )
+    if "--write" in arguments:
+        write(k)
+    print("\n".join(lines))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

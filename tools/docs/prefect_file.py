@@ -1,0 +1,65 @@
+"""Write `prefect.yaml`, for work pools: `python -m tools.docs.prefect_file > prefect.yaml`. The registry stays the
+one place where intervals are said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from gpuledger.scrapers.registry import SOURCES
+from gpuledger.scrapers.source import Source
+
+POOL = "gpuledger"
+HEAD = """# Deployments for work pools, one per source; written by `make docs`.
+# Use: prefect work-pool create gpuledger --type process; prefect deploy --all; prefect worker start --pool gpuledger
+# A worker needs the program and, for one ledger, the same GPULEDGER_HOME on a local disk (docs/operations.md).
+"""
+
+
+def content(sources: Iterable[Source] = SOURCES) -> dict[str, Any]:
+    """The file as an object."""
+    return {
+        "name": "gpuledger",
+        "pull": None,
+        "deployments": [
+            *(_refresh(source) for source in sources if source.requests),
+            _upkeep("audit", "hourly", "17 * * * *"),
+            _upkeep("compact", "nightly", "41 3 * * *"),
+        ],
+    }
+
+
+def _refresh(source: Source) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "entrypoint": "gpuledger.flows.scheduled.refresh.refresh",
+        "description": source.covers,
+        "tags": ["gpuledger", source.provider],
+        "parameters": {"source_name": source.name},
+        "schedules": [{"interval": int(source.every.total_seconds())}],
+        "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+        "work_pool": {"name": POOL},
+    }
+
+
+def _upkeep(flow: str, name: str, cron: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "entrypoint": f"gpuledger.flows.scheduled.upkeep.{flow}",
+        "tags": ["gpuledger"],
+        "schedules": [{"cron": cron, "timezone": "UTC"}],
+        "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+        "work_pool": {"name": POOL},
+    }
+
+
+def text() -> str:
+    """The file as text."""
+    return HEAD + yaml.safe_dump(content(), sort_keys=False, width=110, allow_unicode=True)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

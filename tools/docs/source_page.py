@@ -1,0 +1,60 @@
+"""`docs/sources.md`, written from the registry: `python -m tools.docs.source_page > docs/sources.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from datetime import timedelta
+
+from gpuledger.scrapers.registry import SOURCES
+from gpuledger.scrapers.source import Source
+
+HEAD = """# Sources
+
+Written from the registry by `make docs`; a test holds it to that. "Fresh for" is how long a price counts as fresh
+after it was last seen. Every source is read without a key where it can be; keys add to it.
+
+| Source | Provider | What is published | Access | Every | Fresh for | Terms |
+|---|---|---|---|---|---|---|
+"""
+
+
+def page(sources: Iterable[Source] = SOURCES) -> str:
+    """The page as Markdown, one row per source in the order of the registry."""
+    return HEAD + "".join(_row(source) for source in sources)
+
+
+def _row(source: Source) -> str:
+    name = f"[{source.name}]({source.homepage})" if source.homepage else source.name
+    cells = (
+        name,
+        source.provider,
+        source.covers,
+        _access(source),
+        _span(source.every) if source.requests else "ships with the program",
+        _span(source.fresh_for),
+        source.licence,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
+
+
+def _access(source: Source) -> str:
+    keys = sorted({c.variable for r in source.requests if (c := r.credential)})
+    keys += sorted({c.variable for c in source.credentials} - set(keys))
+    named = ", ".join(f"`{key}`" for key in keys)
+    if not source.requests:
+        return "from disk"
+    if all(request.credential for request in source.requests):
+        return f"needs {named}"
+    return f"keyless; {named} adds to it" if named else "keyless"
+
+
+def _span(span: timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    if hours < 1:
+        return f"{span.total_seconds() / 60:g} min"
+    return f"{hours:g} h" if hours <= 72 else f"{hours / 24:g} d"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
