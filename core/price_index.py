@@ -1,0 +1,212 @@
+"""The price index of one accelerator: chained from matched offers, one vote per provider (method version 2).
+
+An average over whatever was read on a day moves when a provider is read that was not read the day before. This index
+compares each offer with itself only. Of a provider, the median of its offers' changes is its vote of the day; the
+index moves by the mean of the votes. What a provider did on days without a panel is added to its next vote, so that no
+change is lost and none counts twice.
+
+The index is a Jevons index over providers, chained day by day (ILO et al., Consumer Price Index Manual, 2020, chapter
+8, geometric mean of relatives; chapter 9, chaining of matched items). The cap on a vote is a winsorised mean (Dixon
+1960, Annals of Mathematical Statistics 31(2)).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import groupby
+from statistics import median, quantiles
+
+METHOD_VERSION = 2
+LEAST_PROVIDERS = {"spot": 2}
+"""Votes without which a day is withheld; 3 for all other purchase options."""
+VOTE_CAP = math.log(2.0)
+"""A vote moves the index by at most this (natural logarithm) a day: half or double. AWS's cut of June 2025, -44 %, is
+within it; a larger true move is spread over the next days, none of it is lost."""
+MOST_DISPERSION = math.log(1.5)
+"""Distance of the votes' quartiles (natural logarithm) beyond which providers do not tell of one market."""
+LONGEST_GAP_DAYS = 180
+"""A chain that was not published for longer is ended; the next day begins another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderDay:
+    """What one provider showed on one day, of offers that were fresh or recorded at its end."""
+
+    day: date
+    provider: str
+    matched_offers: int
+    """Offers that were fresh or recorded before as well; 0: the provider has no vote yet."""
+    log_change: float
+    """Median over the matched offers of ln(price / its price when last fresh or recorded)."""
+    cheapest_usd_per_gpu_hour: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexDay:
+    """One day of the index. `state`: `published`, `withheld` (see `reason`) or `carried` (nothing was read)."""
+
+    day: date
+    state: str
+    reason: str | None
+    chain: int
+    """Number of the chain; values of different chains are not comparable."""
+    index: float | None
+    """100 on the first published day of the chain; of the last published day on days that are not."""
+    low: float | None
+    high: float | None
+    """Least and greatest index with any one provider left out from the start of the chain."""
+    providers: int
+    """Votes of the day."""
+    matched_offers: int
+    dispersion: float | None
+    """Distance of the quartiles of the votes, natural logarithm."""
+    floor_usd_per_gpu_hour: Decimal | None
+    floor_provider: str | None
+    """The cheapest on sale that day and whose; a new provider may lower it while the index stands."""
+    median_usd_per_gpu_hour: Decimal | None
+    """Median over providers of the cheapest of each."""
+    usd_per_gpu_hour: Decimal | None = None
+    """The index as a price: `median_usd_per_gpu_hour` of the chain's last published day, moved by the index."""
+
+
+def chained(days: Iterable[ProviderDay], *, purchase_option: str) -> list[IndexDay]:
+    """The index from its first to its last day, one row per day.
+
+    Args:
+        days: of one accelerator, purchase option and segment, in any order.
+    """
+    by_day = {
+        day: sorted(rows, key=lambda row: row.provider)
+        for day, rows in groupby(sorted(days, key=lambda row: row.day), key=lambda row: row.day)
+    }
+    if not by_day:
+        return []
+    chain = _Chain(LEAST_PROVIDERS.get(purchase_option, 3))
+    first, last = min(by_day), max(by_day)
+    rows = [
+        chain.step(first + timedelta(offset), by_day.get(first + timedelta(offset), []))
+        for offset in range((last - first).days + 1)
+    ]
+    return _with_prices(rows)
+
+
+class _Chain:
+    """The state of the index between two days."""
+
+    def __init__(self, least_providers: int) -> None:
+        self._least = least_providers
+        self._number = 0
+        self._start(None)
+
+    def _start(self, day: date | None) -> None:
+        self._number += 1 if day is not None else 0
+        self._published = day
+        self._log_index = 0.0
+        self._pending: dict[str, float] = {}
+        """Of each provider that was seen since the chain began: its change that no published day holds yet."""
+        self._without: dict[str, float] = {}
+        """The logarithm of the index with that provider left out."""
+
+    def step(self, day: date, shown: Sequence[ProviderDay]) -> IndexDay:
+        """Take one day; days come in order."""
+        if self._published is not None and (day - self._published).days > LONGEST_GAP_DAYS:
+            self._start(None)
+        for row in shown:
+            if row.matched_offers and row.provider in self._pending:
+                self._pending[row.provider] += row.log_change
+        votes = {row.provider: self._vote(row) for row in shown if self._can_vote(row)}
+        dispersion = _dispersion(list(votes.values()))
+        state, reason = "published", None
+        if not shown:
+            state, reason = "carried", "nothing was read"
+        elif self._published is None:
+            if len(shown) >= self._least:
+                self._start(day)
+            else:
+                state, reason = "withheld", f"{len(shown)} providers, {self._least} needed"
+        elif len(votes) < self._least:
+            state, reason = "withheld", f"{len(votes)} providers with offers to compare, {self._least} needed"
+        elif dispersion is not None and dispersion > MOST_DISPERSION:
+            state = "withheld"
+            span = math.exp(dispersion)
+            reason = f"providers disagree: the middle half of their changes spans a factor of {span:.2f}"
+        else:
+            self._publish(day, votes)
+        if self._published is not None:
+            for row in shown:
+                # one that is new to the chain changes nothing on the day it comes
+                self._pending.setdefault(row.provider, 0.0)
+        return self._row(day, state, reason, shown, votes, dispersion)
+
+    def _can_vote(self, row: ProviderDay) -> bool:
+        return row.matched_offers > 0 and row.provider in self._pending
+
+    def _vote(self, row: ProviderDay) -> float:
+        return max(-VOTE_CAP, min(VOTE_CAP, self._pending[row.provider]))
+
+    def _publish(self, day: date, votes: dict[str, float]) -> None:
+        total = sum(votes.values())
+        for provider in {*self._without, *votes}:
+            others = len(votes) - (provider in votes)
+            before = self._without.get(provider, self._log_index)
+            change = (total - votes.get(provider, 0.0)) / others if others else 0.0
+            self._without[provider] = before + change
+        self._log_index += total / len(votes)
+        self._published = day
+        for provider, vote in votes.items():
+            self._pending[provider] -= vote
+
+    def _row(
+        self,
+        day: date,
+        state: str,
+        reason: str | None,
+        shown: Sequence[ProviderDay],
+        votes: dict[str, float],
+        dispersion: float | None,
+    ) -> IndexDay:
+        begun = self._published is not None
+        around = [self._log_index, *self._without.values()]
+        cheapest = min(shown, key=lambda row: (row.cheapest_usd_per_gpu_hour, row.provider), default=None)
+        return IndexDay(
+            day=day,
+            state=state,
+            reason=reason,
+            chain=self._number,
+            index=100 * math.exp(self._log_index) if begun else None,
+            low=100 * math.exp(min(around)) if begun else None,
+            high=100 * math.exp(max(around)) if begun else None,
+            providers=len(votes) if votes or state != "published" else len(shown),
+            matched_offers=sum(row.matched_offers for row in shown if row.provider in votes),
+            dispersion=dispersion,
+            floor_usd_per_gpu_hour=None if cheapest is None else cheapest.cheapest_usd_per_gpu_hour,
+            floor_provider=None if cheapest is None else cheapest.provider,
+            median_usd_per_gpu_hour=(
+                median(row.cheapest_usd_per_gpu_hour for row in shown) if len(shown) >= self._least else None
+            ),
+        )
+
+
+def _dispersion(votes: list[float]) -> float | None:
+    if len(votes) < 2:
+        return None
+    low, _, high = quantiles(votes, n=4, method="inclusive")
+    return high - low
+
+
+def _with_prices(rows: list[IndexDay]) -> list[IndexDay]:
+    """Give every chain the price level of its last published day."""
+    levels: dict[int, float] = {}
+    for row in rows:
+        if row.state == "published" and row.index and row.median_usd_per_gpu_hour:
+            levels[row.chain] = float(row.median_usd_per_gpu_hour) / row.index
+    return [
+        replace(row, usd_per_gpu_hour=Decimal(row.index * levels[row.chain]).quantize(Decimal("0.000001")))
+        if row.index is not None and row.chain in levels
+        else row
+        for row in rows
+    ]
