@@ -6,7 +6,6 @@ alias that is added later repairs history as well.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
-SEEDS = Path(__file__).resolve().parents[1] / "sql" / "seeds"
+from gpuledger.core import seeds
 
 MEMORY_TOLERANCE = Decimal("0.08")
 """Providers mix GB and GiB (7.4 % apart) and usable with physical memory."""
@@ -73,8 +72,7 @@ def _of_memory(rows: Iterable[Alias], memory_gib: Decimal | None) -> str | None:
 
 def read_aliases(path: Path) -> list[Alias]:
     """Rows of a CSV with the columns provider, gpu_label, gpu_memory_gib, gpu_id."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [_alias(row) for row in csv.DictReader(file)]
+    return [_alias(row) for row in seeds.read_rows(path)]
 
 
 def _alias(row: Mapping[str, str]) -> Alias:
@@ -85,7 +83,7 @@ def _alias(row: Mapping[str, str]) -> Alias:
 @lru_cache(maxsize=1)
 def seed_rows() -> tuple[Alias, ...]:
     """The aliases that ship with the program, in the order of their files' names."""
-    return tuple(row for path in sorted(SEEDS.glob("gpu_alias*.csv")) for row in read_aliases(path))
+    return tuple(_alias(row) for row in seeds.rows_of_all("gpu_alias"))
 
 
 @lru_cache(maxsize=1)

@@ -6,14 +6,12 @@ the offer beside it, and wide enough for every price ever published for that cla
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
 
-SEED = Path(__file__).resolve().parents[1] / "sql" / "seeds" / "price_band.csv"
+from gpuledger.core import seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +27,11 @@ class Band:
 @lru_cache(maxsize=1)
 def seed_bands() -> Mapping[str, Band]:
     """Bands by `gpu_id`."""
-    with SEED.open(newline="", encoding="utf-8") as file:
-        return {
-            row["gpu_id"]: Band(
-                low=Decimal(row["usd_low"]),
-                low_on_demand=Decimal(row["usd_low_on_demand"]),
-                high=Decimal(row["usd_high"]),
-            )
-            for row in csv.DictReader(file)
-        }
+    return {
+        row["gpu_id"]: Band(
+            low=Decimal(row["usd_low"]),
+            low_on_demand=Decimal(row["usd_low_on_demand"]),
+            high=Decimal(row["usd_high"]),
+        )
+        for row in seeds.rows("price_band")
+    }

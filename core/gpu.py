@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
+from gpuledger.core import seeds
 from gpuledger.core.errors import UnknownGPUError
-
-SEED = Path(__file__).resolve().parents[1] / "sql" / "seeds" / "gpu.csv"
 
 # precision of a plan -> column of the seed; rates are dense, sparsity doubles them on paper only
 RATE_COLUMNS = {
@@ -41,6 +38,16 @@ class GPU:
     interconnect: str
     interconnect_bytes_per_second: float | None
     """Both directions together, to the other accelerators of the node."""
+    network_bytes_per_second: float
+    """One direction to other nodes, as clouds give it to one accelerator of that kind."""
+    fabric_gpus: int
+    """How many accelerators the interconnect joins without the network, where that is more than a node."""
+    has_peer_access: bool
+    """Whether one card may read another's memory; GeForce drivers forbid it."""
+    compute_capability: tuple[int, int] | None
+    """NVIDIA's number of the instruction set."""
+    host_cpu: str
+    """`x86` or `arm`."""
     pcie_generation: int | None
     tdp_watts: float | None
     released_year: int | None
@@ -51,6 +58,11 @@ class GPU:
 
 def _number(text: str, scale: float = 1.0) -> float | None:
     return float(text) * scale if text else None
+
+
+def _capability(text: str) -> tuple[int, int] | None:
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if text else None
 
 
 def _gpu(row: Mapping[str, str]) -> GPU:
@@ -68,6 +80,11 @@ def _gpu(row: Mapping[str, str]) -> GPU:
         measured_bf16_flops_per_second=_number(row["measured_bf16_tflops"], 1e12),
         interconnect=row["interconnect"],
         interconnect_bytes_per_second=_number(row["interconnect_gb_per_second"], 1e9),
+        network_bytes_per_second=float(row["network_gb_per_second"]) * 1e9,
+        fabric_gpus=int(row["fabric_gpus"]),
+        has_peer_access=row["has_peer_access"] == "true",
+        compute_capability=_capability(row["compute_capability"]),
+        host_cpu=row["host_cpu"],
         pcie_generation=int(row["pcie_generation"]) if row["pcie_generation"] else None,
         tdp_watts=_number(row["tdp_watts"]),
         released_year=int(row["released_year"]) if row["released_year"] else None,
@@ -80,8 +97,7 @@ def _gpu(row: Mapping[str, str]) -> GPU:
 @lru_cache(maxsize=1)
 def gpus() -> Mapping[str, GPU]:
     """All accelerators of the seed by `gpu_id`, in the seed's order."""
-    with SEED.open(newline="", encoding="utf-8") as file:
-        return {row["gpu_id"]: _gpu(row) for row in csv.DictReader(file)}
+    return {row["gpu_id"]: _gpu(row) for row in seeds.rows("gpu")}
 
 
 def gpu(gpu_id: str) -> GPU:

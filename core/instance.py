@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
 
-SEEDS = Path(__file__).resolve().parents[1] / "sql" / "seeds"
+from gpuledger.core import seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +48,9 @@ def _shape(row: Mapping[str, str]) -> InstanceShape:
 @lru_cache(maxsize=1)
 def instance_shapes() -> Mapping[tuple[str, str], InstanceShape]:
     """All shapes by provider and instance type, from every `instance_type*.csv` of the seeds."""
-    shapes: dict[tuple[str, str], InstanceShape] = {}
-    for path in sorted(SEEDS.glob("instance_type*.csv")):
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                shapes[row["provider"], row["instance_type"]] = _shape(row)
-    return shapes
+    return {
+        (row["provider"], row["instance_type"]): _shape(row) for row in seeds.rows_of_all("instance_type")
+    }
 
 
 def lookup(provider: str, instance_type: str) -> InstanceShape | None:

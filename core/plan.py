@@ -7,17 +7,16 @@ docs/plans.md lists all keys. Nothing is computed here; `gpuledger.core.estimate
 
 from __future__ import annotations
 
-import csv
 import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ValidationError, model_validator
 
+from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface import architecture_from_config, is_config
 from gpuledger.core.quantity import (
@@ -32,8 +31,6 @@ from gpuledger.core.quantity import (
     Section,
     Share,
 )
-
-MODEL_SEED = Path(__file__).resolve().parents[1] / "sql" / "seeds" / "model.csv"
 
 Method = Literal["pretrain", "full_finetune", "lora", "qlora", "dpo", "distillation", "ppo", "grpo"]
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"]
@@ -300,8 +297,7 @@ def _suggestion(seen: str, known: Mapping[str, object]) -> str:
 @lru_cache(maxsize=1)
 def model_rows() -> Mapping[str, Mapping[str, str]]:
     """Preset architectures by name, as the reviewed seed `sql/seeds/model.csv` has them."""
-    with MODEL_SEED.open(newline="", encoding="utf-8") as file:
-        return {row["model"]: row for row in csv.DictReader(file)}
+    return {row["model"]: row for row in seeds.rows("model")}
 
 
 @lru_cache(maxsize=256)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
-SEEDS = Path(__file__).resolve().parents[1] / "sql" / "seeds"
+from gpuledger.core import seeds
 
 
 def _place(location_name: str) -> str:
@@ -19,10 +17,8 @@ def _place(location_name: str) -> str:
 @lru_cache(maxsize=1)
 def _codes() -> Mapping[tuple[str, str], str]:
     codes: dict[tuple[str, str], str] = {}
-    for path in sorted(SEEDS.glob("region*.csv")):
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                codes[row["provider"], _place(row["location_name"])] = row["region"]
+    for row in seeds.rows_of_all("region"):
+        codes[row["provider"], _place(row["location_name"])] = row["region"]
     return codes
 
 

@@ -37,24 +37,6 @@ if TYPE_CHECKING:
 When = datetime | str | None
 Names = str | Sequence[str] | None
 
-# NVIDIA, "CUDA GPU Compute Capability", read 2026: by architecture, data centre chips and the others
-COMPUTE_CAPABILITY = {
-    "fermi": (2, 0),
-    "kepler": (3, 7),
-    "maxwell": (5, 2),
-    "pascal": (6, 0),
-    "volta": (7, 0),
-    "turing": (7, 5),
-    "ampere": (8, 0),
-    "ada": (8, 9),
-    "hopper": (9, 0),
-    "blackwell": (10, 0),
-    "blackwell ultra": (10, 3),
-}
-SMALL_CHIPS = {"ampere": (8, 6), "blackwell": (12, 0), "pascal": (6, 1)}
-LARGE_PREFIXES = ("a100", "a30", "b100", "b200", "gb200", "p100")
-ARM_PREFIXES = ("gh200", "gb200", "gb300")
-
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogOffer:
@@ -339,7 +321,7 @@ def _row(offer: LatestOffer, at: datetime) -> CatalogOffer:
         location=offer.region,
         price=float(offer.usd_per_hour or 0),
         cpu=None if offer.vcpus is None else int(offer.vcpus),
-        cpu_arch="arm" if (offer.gpu_id or "").startswith(ARM_PREFIXES) else "x86",
+        cpu_arch="x86" if chip is None else chip.host_cpu,
         memory=_number(offer.memory_gib),
         gpu_count=float(offer.gpu_count),
         gpu_name=offer.gpu_name or offer.gpu_label,
@@ -366,11 +348,7 @@ def _capability(gpu_id: str | None) -> tuple[int, int] | None:
     from gpuledger.core.gpu import gpus
 
     chip = gpus().get(gpu_id or "")
-    if chip is None or chip.vendor != "nvidia":
-        return None
-    if not chip.gpu_id.startswith(LARGE_PREFIXES) and chip.architecture in SMALL_CHIPS:
-        return SMALL_CHIPS[chip.architecture]
-    return COMPUTE_CAPABILITY.get(chip.architecture)
+    return None if chip is None else chip.compute_capability
 
 
 def _within(value: Any, low: Any, high: Any) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gpuledger.core.cost.assumption import constants_version
 from gpuledger.core.errors import CorruptError
 from gpuledger.core.published import instant, plain
+from gpuledger.core.seeds import constants_version
 
 Ledger = Callable[[str, str, int], Mapping[str, Any] | None]
 """(source, offer id, time of the change in microseconds) -> a row of sql/queries/explain_price.sql."""

@@ -12,7 +12,6 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gpuledger.core.cost.answer import QuoteSet
-from gpuledger.core.cost.assumption import constants_version
 from gpuledger.core.cost.market.offers import ListMarket, MarketFilter
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.side_prices import Surroundings
@@ -20,6 +19,7 @@ from gpuledger.core.cost.question import QuoteOptions
 from gpuledger.core.errors import UsageError
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.published import instant
+from gpuledger.core.seeds import constants_version
 from gpuledger.core.store.offers import LatestOffer
 
 VERSION = 1

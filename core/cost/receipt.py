@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gpuledger.core.cost.assumption import constants_version
 from gpuledger.core.cost.cost_lines import CostLine
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.published import instant, plain
+from gpuledger.core.seeds import constants_version
 from gpuledger.core.store.offers import LatestOffer
 
 

@@ -8,12 +8,10 @@ that was tuned.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from pathlib import Path
 
-CALIBRATION_SEED = Path(__file__).resolve().parents[2] / "sql" / "seeds" / "calibration.csv"
+from gpuledger.core import seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +66,17 @@ class Constants:
     assumed_spread: float
     measured_overhead: float
     measured_spread: float
+    unmeasured_ceiling: float
+    highest_ceiling: float
+    usual_lower_precision_ceiling: float
+    pcie_bytes_per_second: float
+    logit_traffic_bytes: float
+    fused_logit_traffic_bytes: float
+    practical_gain: float
 
 
 @lru_cache(maxsize=1)
 def constants() -> Constants:
     """The constants as released."""
-    return read_constants(CALIBRATION_SEED)
-
-
-def read_constants(path: Path) -> Constants:
-    """The constants in the table at `path`, whose `constant` column names exactly the fields of
-    `Constants`.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        values = {row["constant"]: float(row["value"]) for row in csv.DictReader(file)}
+    values = {row["constant"]: float(row["value"]) for row in seeds.rows("calibration")}
     return Constants(**{field.name: values[field.name] for field in fields(Constants)})

@@ -188,8 +188,7 @@ def refuse_above_ceiling(mfu: float, gpu: GPU, k: Constants) -> None:
     """
     bf16 = gpu.peak_flops_per_second.get("bf16")
     measured = gpu.measured_bf16_flops_per_second
-    # 0.97 is the highest share ever measured on any accelerator: ml-engineering, matmul table, Gaudi 2
-    ceiling = measured / bf16 if measured and bf16 else 0.97
+    ceiling = measured / bf16 if measured and bf16 else k.highest_ceiling
     if mfu > ceiling:
         raise InvalidPlanError(
             "hardware.mfu",

@@ -41,8 +41,6 @@ Floats = NDArray[np.float64]
 
 # larger counts are looked at too, so that speed per GPU never grows with their number
 MOST_GPUS = 65_536
-# a division this many times slower per GPU than on more of them is one that nobody would run
-PRACTICAL_GAIN = 1.5
 # what the C library gave back to the system it must ask for again, page by page: with glibc's first settings
 # that is two thirds of the time of a sweep. Freeing one block of this size, which is never touched, makes it
 # keep as much (mallopt(3), M_MMAP_THRESHOLD, "dynamic"); elsewhere it does nothing.
@@ -158,16 +156,16 @@ class Grid:
             fits=found.fits[cell[best]] & exists,
             is_possible=exists,
         )
-        return choice, self._hours(steady, end_to_end)
+        return choice, self._hours(steady, end_to_end, k)
 
-    def _hours(self, step: Floats, whole: Floats) -> Hours:
+    def _hours(self, step: Floats, whole: Floats, k: Constants) -> Hours:
         steady = self._inherited(step)
         end_to_end = self._inherited(whole)
         asked = slice(self.asked)
         return Hours(
             step_seconds=steady[asked],
             whole_seconds=end_to_end[asked],
-            is_practical=step[asked] <= PRACTICAL_GAIN * steady[asked],
+            is_practical=step[asked] <= k.practical_gain * steady[asked],
         )
 
     def _inherited(self, seconds: Floats) -> Floats:

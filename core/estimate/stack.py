@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, cast
 
+from gpuledger.core import seeds
 from gpuledger.core.estimate.layout import states_division
 from gpuledger.core.plan import TrainingPlan
 
@@ -25,44 +27,20 @@ class Stack:
     broadcasts_shares: bool = False
 
 
-# what a name begins with, spaces, dots and hyphens aside; the longest that fits decides
-STACKS: Mapping[str, Stack] = {
-    "axolotl": Stack("eager"),
-    "colossal": Stack("eager"),
-    "deepspeed": Stack("eager"),
-    "eager": Stack("eager"),
-    "fmsfsdp": Stack("plain"),
-    "fsdp": Stack("plain"),
-    "gptneox": Stack("plain"),
-    "internevo": Stack("plain", broadcasts_shares=True),
-    "litgpt": Stack("plain"),
-    "llamafactory": Stack("eager"),
-    "llmc": Stack("tuned"),
-    "llmfoundry": Stack("plain"),
-    "maxtext": Stack("tuned"),
-    "megascale": Stack("tuned"),
-    "megatron": Stack("tuned"),
-    "megatrondeepspeed": Stack("plain"),
-    # releases of 2019 to 2022, before Transformer Engine; NeMo was called NeMo Megatron then
-    "megatronlmv": Stack("plain"),
-    "nanotron": Stack("plain", broadcasts_shares=True),
-    "nemo": Stack("tuned"),
-    "nemomegatron": Stack("plain"),
-    "pax": Stack("tuned"),
-    "peft": Stack("eager"),
-    "torchtitan": Stack("plain"),
-    "transformerengine": Stack("tuned"),
-    "transformers": Stack("eager"),
-    "trl": Stack("eager"),
-    "unsloth": Stack("tuned"),
-}
+@lru_cache(maxsize=1)
+def stacks() -> Mapping[str, Stack]:
+    """Every known software by what its name begins with, spaces, dots and hyphens aside."""
+    return {
+        row["stack"]: Stack(cast(Kernels, row["kernels"]), row["broadcasts_shares"] == "true")
+        for row in seeds.rows("stack")
+    }
 
 
 def named_stack(name: str | None) -> Stack | None:
-    """The software of that name; `None` where no name is given or it is not known."""
+    """The software of the longest name that fits; `None` where no name is given or it is not known."""
     letters = "".join(filter(str.isalnum, (name or "").lower()))
-    fitting = [prefix for prefix in STACKS if letters.startswith(prefix)]
-    return STACKS[max(fitting, key=len)] if fitting else None
+    fitting = [prefix for prefix in stacks() if letters.startswith(prefix)]
+    return stacks()[max(fitting, key=len)] if fitting else None
 
 
 def stack_of(plan: TrainingPlan) -> Stack:

@@ -26,10 +26,6 @@ clip: Any = np.clip
 log2: Any = np.log2
 sqrt: Any = np.sqrt
 
-# passes over the logits in fp32 by softmax, loss and their gradient: read, write, read, write, 4 bytes, and
-# 16-bit reads and writes beside the matrix multiply; a fused loss leaves the latter and one pass of 16 bits
-LOGIT_BYTES = 24.0
-FUSED_LOGIT_BYTES = 12.0
 # Megatron-LM: two all-reduces forward, two backward per layer (arXiv:1909.08053, section 3)
 TENSOR_COLLECTIVES = 4.0
 # the streams of two norms and two residual sums are not split by tensor parallelism alone, but are with sequence
@@ -129,7 +125,7 @@ def elementwise_bytes_per_token(w: Workload, at: Layout, device: Device, k: Cons
     out = out + k.routing_bytes * routed + device.is_quantised * k.cast_bytes * (widths + 2.0 * routed)
     # adapters are small operations of their own; half of what they read or write is not split
     out = out + k.elementwise_bytes * w.adapted_width * (1.0 + t) / 2.0
-    logits = where(w.is_tuned > 0, FUSED_LOGIT_BYTES, LOGIT_BYTES)
+    logits = where(w.is_tuned > 0, k.fused_logit_traffic_bytes, k.logit_traffic_bytes)
     return out + logits * w.vocabulary_size / w.layers
 
 

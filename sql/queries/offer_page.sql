@@ -5,28 +5,13 @@
 --             compute_capability (double) and of price (decimal, per instance), max_usd_per_gpu_hour decimal;
 --             cpu_arch varchar, spot boolean, order_by varchar, descending boolean, at timestamptz,
 --             skip_rows and max_rows integer
--- Compute capabilities by architecture: https://developer.nvidia.com/cuda-gpus, read 2026-09-14.
-with capability (architecture, major_minor) as (
-    values ('fermi', 2.0), ('kepler', 3.7), ('maxwell', 5.2), ('pascal', 6.0), ('volta', 7.0), ('turing', 7.5),
-        ('ampere', 8.0), ('ada', 8.9), ('hopper', 9.0), ('blackwell', 10.0), ('blackwell ultra', 10.3)
-),
-
-chip as (
+with chip as (
     select
-        gpu.gpu_id as chip_id,
-        gpu.name as chip_name,
-        -- workstation and consumer chips of an architecture carry a later capability than its data centre chip
-        case
-            when gpu.architecture = 'blackwell' and gpu.gpu_id like 'rtx%' then 12.0
-            when gpu.architecture = 'ampere' and gpu.gpu_id not like 'a100%' and gpu.gpu_id not like 'a800%'
-                and gpu.gpu_id not like 'a30%' then 8.6
-            when gpu.architecture = 'pascal' and gpu.gpu_id not like 'p100%' then 6.1
-            else capability.major_minor
-        end as compute_capability,
-        -- Grace and Graviton hosts are the ARM ones
-        if(gpu.gpu_id like 'gh200%' or gpu.gpu_id like 'gb_00%' or gpu.gpu_id like 't4g%', 'arm', 'x86') as cpu_arch
+        gpu_id as chip_id,
+        name as chip_name,
+        compute_capability,
+        host_cpu
     from gpu
-    left join capability on gpu.architecture = capability.architecture
 ),
 
 matched as not materialized (
@@ -74,7 +59,7 @@ matched as not materialized (
         )
         and ($states::varchar is null or list_contains(string_split($states::varchar, ','), price_state))
         and ($spot::boolean is null or (purchase_option = 'spot') = $spot::boolean)
-        and ($cpu_arch::varchar is null or coalesce(chip.cpu_arch, 'x86') = $cpu_arch::varchar)
+        and ($cpu_arch::varchar is null or coalesce(chip.host_cpu, 'x86') = $cpu_arch::varchar)
         and ($min_cpu::double is null or vcpus >= $min_cpu::double)
         and ($max_cpu::double is null or vcpus <= $max_cpu::double)
         and ($min_memory::double is null or memory_gib >= $min_memory::double)

@@ -17,10 +17,15 @@ create or replace table gpu (
     measured_bf16_tflops double,
     interconnect varchar,
     interconnect_gb_per_second double,
+    network_gb_per_second double not null,
+    fabric_gpus integer not null,
+    has_peer_access boolean not null,
     pcie_generation integer,
     tdp_watts double,
     released_year integer,
     gpus_per_node integer not null,
+    compute_capability double,
+    host_cpu varchar not null,
     is_trainable boolean not null,
     unverified varchar,
     source varchar
@@ -43,10 +48,15 @@ comment on column gpu.int8_tops is 'Peak dense int8 rate, 10^12 operations per s
 comment on column gpu.measured_bf16_tflops is 'Best matrix product rate that was measured.';
 comment on column gpu.interconnect is 'Link to the other accelerators of the node.';
 comment on column gpu.interconnect_gb_per_second is 'Its bandwidth, both directions together.';
+comment on column gpu.network_gb_per_second is 'Usual rate of one accelerator to other nodes, one direction, 10^9 bytes per second.';
+comment on column gpu.fabric_gpus is 'Accelerators that the interconnect joins without the network, where more than a node; else 1.';
+comment on column gpu.has_peer_access is 'Whether one card may read the memory of another.';
 comment on column gpu.pcie_generation is 'PCIe generation.';
 comment on column gpu.tdp_watts is 'Rated power.';
 comment on column gpu.released_year is 'Year of release.';
 comment on column gpu.gpus_per_node is 'Accelerators in the usual node.';
+comment on column gpu.compute_capability is 'Compute capability that NVIDIA states; null for other makers.';
+comment on column gpu.host_cpu is 'x86 or arm: the processor of the usual host.';
 comment on column gpu.is_trainable is 'Whether it is meant for training.';
 comment on column gpu.unverified is 'Columns of this row that no document confirmed.';
 comment on column gpu.source is 'Data sheet.';

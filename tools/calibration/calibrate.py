@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuledger.core import seeds
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.estimate.assumptions import assumed, half_width
 from gpuledger.core.estimate.best_layout import (
@@ -31,7 +32,7 @@ from gpuledger.core.estimate.best_layout import (
     problem,
     whole_run_factor,
 )
-from gpuledger.core.estimate.constants import CALIBRATION_SEED, Constants, constants
+from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.layout import Layout
 from gpuledger.core.estimate.throughput import step_time
@@ -291,10 +292,9 @@ def with_spreads(throughput: Throughput, held_out: Array, k: Constants) -> Const
     return replace(k, whole_run_spread=base_width(distance[whole], bare[whole]))
 
 
-def write(k: Constants, path: Path = CALIBRATION_SEED) -> None:
+def write(k: Constants, path: Path = seeds.FOLDER / "calibration.csv") -> None:
     """Put the values into the table, everything else in it unchanged."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = seeds.read_rows(path)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuledger.core.estimate.constants import CALIBRATION_SEED
+from gpuledger.core import seeds
 
 Array = NDArray[np.float64]
 STEPS = 40
@@ -31,14 +30,11 @@ class Prior:
 
 def priors(group: str) -> list[Prior]:
     """The constants of one group that have a prior, as the table lists them."""
-    with CALIBRATION_SEED.open(newline="", encoding="utf-8") as file:
-        return [
-            Prior(
-                row["constant"], float(row["prior"]), float(row["log_spread"]), float(row["upper"] or "inf")
-            )
-            for row in csv.DictReader(file)
-            if row["group"] == group and row["log_spread"]
-        ]
+    return [
+        Prior(row["constant"], float(row["prior"]), float(row["log_spread"]), float(row["upper"] or "inf"))
+        for row in seeds.rows("calibration")
+        if row["group"] == group and row["log_spread"]
+    ]
 
 
 def solved(

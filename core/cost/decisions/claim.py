@@ -6,15 +6,14 @@ import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
+from gpuledger.core import seeds
 from gpuledger.core.errors import UsageError
 from gpuledger.core.gpu import gpus
 from gpuledger.core.plan import Costs, TrainingPlan
 from gpuledger.core.spec import parse_spec
 
-SEED = Path(__file__).resolve().parents[3] / "sql" / "seeds" / "claim.toml"
 HOLDS, IMPRECISE, CONTRADICTED = "holds", "imprecise", "contradicted"
 
 # a rounded figure may be half a percent off; up to an eighth it is rounding in the writer's favour
@@ -65,7 +64,7 @@ def checked_claims(text: str | None = None, origin: str = "claims") -> list[Chec
         UsageError: not TOML, an unknown check, or a key that is missing or no number.
     """
     try:
-        content = tomllib.loads(SEED.read_text(encoding="utf-8") if text is None else text)
+        content = tomllib.loads(seeds.text("claim.toml") if text is None else text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{origin}: not TOML: {error}") from error
     rows = content.get("claim")
