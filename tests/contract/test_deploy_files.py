@@ -107,3 +107,12 @@ def test_threats_were_found():
 def test_every_line_of_the_threat_model_names_its_test(row):
     (named,) = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
     assert named[1] in functions_of(named[0])
+
+
+def test_every_locked_file_has_a_hash():
+    packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    foreign = [package for package in packages if package["name"] != "gpuledger"]
+    files = [file for package in foreign for file in (*package.get("wheels", []), package.get("sdist"))]
+    assert len(foreign) > 100
+    assert all(set(package["source"]) == {"registry"} for package in foreign)
+    assert all(file["hash"].startswith("sha256:") for file in files if file)
