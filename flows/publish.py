@@ -7,6 +7,7 @@ from contextlib import suppress
 import duckdb
 
 from gpuledger.core.errors import EmptyLedgerError, OutdatedError
+from gpuledger.core.store import sql
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.publish import publish, reading
 from gpuledger.flows.pipeline import Ledger, open_ledger
@@ -33,4 +34,4 @@ def publish_news(ledger: Ledger) -> int | None:
 
 
 def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, str] | None:
-    return connection.execute(_STATE).fetchone()
+    return sql.first(connection, _STATE)

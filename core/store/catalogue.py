@@ -18,6 +18,7 @@ import duckdb
 
 from gpuledger.core.config import LakeAddress
 from gpuledger.core.errors import StoreBusyError, StoreError
+from gpuledger.core.store import sql
 
 SERVER_RETURNS_WITHIN_SECONDS = 60.0
 """A server that restarts is waited for that long."""
@@ -49,7 +50,7 @@ class Turn:
         try:
             self._session.execute("select * from postgres_query('turns', 'select 1 as held')").fetchall()
         except duckdb.Error as error:
-            raise StoreError(f"the turn of {self.name} was lost: {_first_line(error)}") from error
+            raise StoreError(f"the turn of {self.name} was lost: {sql.first_line(error)}") from error
 
 
 def load(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
@@ -137,7 +138,7 @@ def _acquire(
         try:
             session = _server(address).cursor()
             session.begin()
-            row = session.execute(f"select got from postgres_query('turns', {query})").fetchone()
+            row = sql.first(session, f"select got from postgres_query('turns', {query})")
             if row and row[0]:
                 return session
             session.rollback()
@@ -157,11 +158,7 @@ def _acquire(
 def unusable(address: LakeAddress, error: duckdb.Error) -> StoreError:
     """What to say when the catalogue does not answer, or not as it should."""
     where = f"{address.host}:{address.port}/{address.database}"
-    return StoreError(f"cannot use the shared store at postgres://{where}: {_first_line(error)}")
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).strip().splitlines()[0]
+    return StoreError(f"cannot use the shared store at postgres://{where}: {sql.first_line(error)}")
 
 
 def _key(address: LakeAddress, name: str) -> int:

@@ -16,7 +16,7 @@ import duckdb
 
 from gpuledger.core.config import LakeAddress, Settings, lake_address
 from gpuledger.core.errors import StoreError
-from gpuledger.core.store import recover
+from gpuledger.core.store import recover, sql
 from gpuledger.core.store.catalogue import turn_at
 from gpuledger.core.store.lock import held
 
@@ -142,17 +142,17 @@ def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
     missing or broken, the newest snapshot is put in its place first.
 
     Raises:
-        StoreError: the file cannot be opened, or the disk refused.
+        StoreError: the file cannot be opened, or DuckDB or the disk refused what is done inside.
     """
     connection = _connected(home)
     try:
         prepare(connection)
         yield connection
-    except (duckdb.OperationalError, duckdb.FatalException, duckdb.InternalException) as error:
+    except duckdb.Error as error:
         if recover.is_broken(error) and home.is_ledger:
             connection.close()
             recover.restore(home.database, home.snapshots)
-        raise StoreError(f"cannot write {home.database}: {error}") from error
+        raise StoreError(f"cannot write {home.database}: {sql.first_line(error)}") from error
     finally:
         connection.close()
 
@@ -164,16 +164,26 @@ def _connected(home: Home) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(home.database), config=NEW_FILE)
     except duckdb.Error as error:
         if not (home.is_ledger and recover.is_broken(error)):
-            raise StoreError(f"cannot open {home.database}: {error}") from error
+            raise StoreError(f"cannot open {home.database}: {_how_to_open(error)}") from error
         if not recover.restore(home.database, home.snapshots):
             raise StoreError(
                 f"cannot open {home.database}, nor any snapshot; delete it, and `gpuledger replay` rebuilds it from"
-                f" the archive: {error}"
+                f" the archive: {sql.first_line(error)}"
             ) from error
     try:
         return duckdb.connect(str(home.database), config=NEW_FILE)
     except duckdb.Error as error:
-        raise StoreError(f"cannot open {home.database}, restored just now: {error}") from error
+        raise StoreError(f"cannot open {home.database}, restored just now: {_how_to_open(error)}") from error
+
+
+def _how_to_open(error: duckdb.Error) -> str:
+    line = sql.first_line(error)
+    if "newer version of DuckDB" not in line:
+        return line
+    return (
+        f"this is DuckDB {duckdb.__version__}, and a newer one wrote it: install that, or move the file away and"
+        " `gpuledger replay` rebuilds it from the archive"
+    )
 
 
 @contextmanager

@@ -54,6 +54,7 @@ def migrate(
             connection.execute(sql.text(name))
         write_setting(connection, "reference", print_of_release)
         write_setting(connection, "relations", sql.relations())
+        write_setting(connection, "duckdb", duckdb.__version__)
 
 
 def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:
@@ -83,7 +84,7 @@ def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:
 
 def setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
     """A value that the ledger keeps by name."""
-    row = connection.execute("select value from ledger_setting where name = ?", [name]).fetchone()
+    row = sql.first(connection, "select value from ledger_setting where name = ?", [name])
     return row[0] if row else None
 
 

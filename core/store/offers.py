@@ -107,5 +107,5 @@ def offers(
 
 def snapshot_number(connection: duckdb.DuckDBPyConnection) -> int:
     """Number of the snapshot that this connection reads."""
-    row = connection.execute("select number from snapshot").fetchone()
+    row = sql.first(connection, "select number from snapshot")
     return row[0] if row else 0

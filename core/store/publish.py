@@ -71,7 +71,8 @@ def reading(home: Home, *, sandbox_threads: int | None = None) -> Generator[duck
     """
     connection = opened(home, sandbox_threads)
     try:
-        yield connection
+        with sql.told(f"read the snapshot in {home.snapshots}"):
+            yield connection
     finally:
         connection.close()
 
@@ -129,7 +130,7 @@ def opened(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyCon
         except duckdb.Error as error:
             # Between pointer and open the snapshot may have been pruned; then the pointer has moved on.
             if path.exists() or attempt == 2:
-                raise CorruptError(f"cannot open the snapshot {path}: {error}") from error
+                raise CorruptError(f"cannot open the snapshot {path}: {sql.first_line(error)}") from error
             continue
         check_release(connection, path)
         prepare(connection)
@@ -145,10 +146,20 @@ def check_release(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     Raises:
         OutdatedError: it has.
     """
-    made_with = "select value from ledger_setting where name = 'relations'"
-    if connection.execute(made_with).fetchone() != (sql.relations(),):
+    settings = "select name, value from ledger_setting where name in ('relations', 'duckdb')"
+    try:
+        made_with: dict[str, str] = dict(connection.execute(settings).fetchall())
+    except duckdb.Error as error:
         connection.close()
-        raise OutdatedError(f"{path} was made by another release; `gpuledger publish` makes it anew")
+        raise CorruptError(f"{path} is no snapshot of a ledger: {sql.first_line(error)}") from error
+    if made_with.get("relations") == sql.relations():
+        return
+    connection.close()
+    theirs = made_with.get("duckdb", duckdb.__version__)
+    by = "another release"
+    if sql.minor_version(theirs) != sql.minor_version(duckdb.__version__):
+        by = f"DuckDB {theirs} and this is {duckdb.__version__}"
+    raise OutdatedError(f"{path} was made by {by}; `gpuledger publish` makes it anew")
 
 
 def _path(home: Home, number: int) -> Path:

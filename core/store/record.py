@@ -66,17 +66,17 @@ class Recorded(_Appended):
 
 def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     """Whether that run is in the ledger."""
-    found = connection.execute("select 1 from scrape_run where run_id = ? limit 1", [run_id]).fetchone()
-    return found is not None
+    return sql.first(connection, "select 1 from scrape_run where run_id = ? limit 1", [run_id]) is not None
 
 
 def is_late(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> bool:
     """Whether a run of the same source that observed later is in the ledger. The log of a live source is written
     in the order of its times."""
-    found = connection.execute(
+    found = sql.first(
+        connection,
         "select 1 from scrape_run where source = $source and observed_at > $observed_at limit 1",
         {"source": manifest.source, "observed_at": manifest.observed_at},
-    ).fetchone()
+    )
     return found is not None
 
 
@@ -141,10 +141,11 @@ def append_live(
     connection.register("seen_arrow", in_parts(seen))
     try:
         _run(connection, "record/10_difference", parameters)
-        row = connection.execute(
+        row = sql.first(
+            connection,
             "select count(*) filter (is_new), count(*) filter (is_shape_change),"
-            " count(*) filter (is_absent and is_price_change) from difference"
-        ).fetchone()
+            " count(*) filter (is_absent and is_price_change) from difference",
+        )
         assert row is not None
         new_offers, other_shapes, withdrawn = row
         if new_offers:
@@ -203,13 +204,12 @@ def _run(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[s
     text = sql.text(name)
     (statement,) = connection.extract_statements(text)
     named = statement.named_parameters
-    cursor = connection.execute(statement, {key: parameters[key] for key in named})
-    row = cursor.fetchone() if cursor.description else None
+    row = sql.first(connection, statement, {key: parameters[key] for key in named})
     return row[0] if row and isinstance(row[0], int) else 0
 
 
 def _next(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:
-    row = connection.execute(f"select coalesce(max({column}), 0) + 1 from {table}").fetchone()
+    row = sql.first(connection, f"select coalesce(max({column}), 0) + 1 from {table}")
     assert row is not None
     return row[0]
 

@@ -64,26 +64,26 @@ def check(connection: duckdb.DuckDBPyConnection, *, everything: bool = False) ->
     Raises:
         StoreError: a check found rows; names it and shows one.
     """
-    row = connection.execute("select count(*) from price_change").fetchone()
+    row = sql.first(connection, "select count(*) from price_change")
     is_small = row is not None and row[0] <= CHECKED_WHOLE
     run_no = 0 if everything or is_small else _derived(connection)[0]
     connection.execute("set variable checked_run_no = $run_no", {"run_no": run_no})
     for name in sql.files("checks"):
-        found = connection.execute(sql.text(name)).fetchmany(3)
+        found = sql.some(connection, sql.text(name), most=3)
         if found:
             raise StoreError(f"not published: sql/{name}.sql found {found[0]!r} and maybe more")
 
 
 def _derived(connection: duckdb.DuckDBPyConnection) -> tuple[int, date | None, str]:
-    row = connection.execute("select run_no, until_date, reference from derived").fetchone()
-    return row or (0, None, "")
+    row = sql.first(connection, "select run_no, until_date, reference from derived")
+    return (row[0], row[1], row[2]) if row else (0, None, "")
 
 
 def _reference(connection: duckdb.DuckDBPyConnection) -> str:
-    row = connection.execute("select value from ledger_setting where name = 'reference'").fetchone()
+    row = sql.first(connection, "select value from ledger_setting where name = 'reference'")
     return row[0] if row else ""
 
 
 def _one(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, object]) -> datetime | None:
-    row = connection.execute(sql.text(name), parameters).fetchone()
+    row = sql.first(connection, sql.text(name), parameters)
     return row[0] if row else None

@@ -6,21 +6,26 @@ The kernel bounds its memory and ends it when the time is up; nothing in it outl
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
 import pickle
+import re
 import resource
 import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 
 from gpuledger.core.errors import GPULedgerError, UsageError
+from gpuledger.core.store import sql
 from gpuledger.core.store.database import Home
 from gpuledger.core.store.publish import reading
 
@@ -28,8 +33,27 @@ ADDRESS_GIB = 4
 """Of address space: 1 GB for DuckDB (`gpuledger.core.store.publish`), the rest for the rows and for what DuckDB's limit
 does not count, such as one long text."""
 
-# describe, show, summarize and the pragmas that only look are rewritten to selects by the parser
+# describe, show and summarize are rewritten to selects by the parser
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+# Pragmas that only look. DuckDB 1.5 rewrites them to selects too, 2.0 leaves them pragmas.
+_LOOKING = frozenset(
+    {
+        "collations",
+        "database_list",
+        "database_size",
+        "functions",
+        "metadata_info",
+        "platform",
+        "show_databases",
+        "show_tables",
+        "show_tables_expanded",
+        "storage_info",
+        "table_info",
+        "user_agent",
+        "version",
+    }
+)
+_PRAGMA = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*pragma\s+(\w+)\s*(?!=)", re.IGNORECASE | re.DOTALL)
 
 
 def main() -> None:
@@ -41,7 +65,7 @@ def main() -> None:
     _bound(resource.RLIMIT_AS, ADDRESS_GIB << 30)
     _bound(resource.RLIMIT_CORE, 0)
     try:
-        answer = pickle.dumps(_answered(**asked), protocol=5)
+        answer = pickled(_answered(**asked))
         if len(answer) > asked["max_mib"] << 20:
             raise UsageError(f"sql: an answer of more than {asked['max_mib']} MiB; add a limit")
     except GPULedgerError as error:
@@ -71,6 +95,16 @@ def _answered(
         return queried(connection, text, max_rows)
 
 
+def pickled(answer: dict[str, Any]) -> bytes:
+    """The answer as plain values. DuckDB 2.0 puts a `ZoneInfo` on an instant, which pickles as a call of `getattr`;
+    it is always UTC here."""
+    out = io.BytesIO()
+    pickler = pickle.Pickler(out, protocol=5)
+    pickler.dispatch_table = {ZoneInfo: lambda _: (timezone, (timedelta(0),))}
+    pickler.dump(answer)
+    return out.getvalue()
+
+
 def queried(connection: duckdb.DuckDBPyConnection, text: str, max_rows: int) -> dict[str, Any]:
     """The names and rows of one query; the connection must be one of the sandbox.
 
@@ -81,16 +115,19 @@ def queried(connection: duckdb.DuckDBPyConnection, text: str, max_rows: int) -> 
         statements = connection.extract_statements(text)
         if len(statements) != 1:
             raise UsageError(f"sql: one statement expected, {len(statements)} seen")
-        if statements[0].type not in _ALLOWED:
+        if statements[0].type not in _ALLOWED and not _only_looks(statements[0]):
             raise UsageError(f"sql: only queries are allowed here, not {statements[0].type.name.lower()}")
-        cursor = connection.execute(statements[0])
-        names = _told_apart(column[0] for column in cursor.description or ())
-        rows = cursor.fetchmany(max_rows + 1)
+        names, rows = sql.some_named(connection, statements[0], most=max_rows + 1)
     except (duckdb.Error, OverflowError, ValueError) as error:
         raise UsageError(f"sql: {str(error).partition(chr(10))[0]}") from None
     if len(rows) > max_rows:
         raise UsageError(f"sql: more than {max_rows} rows; add a limit")
-    return {"names": names, "rows": rows}
+    return {"names": _told_apart(names), "rows": rows}
+
+
+def _only_looks(statement: duckdb.Statement) -> bool:
+    found = _PRAGMA.match(statement.query) if statement.type is duckdb.StatementType.PRAGMA else None
+    return found is not None and found[1].lower() in _LOOKING
 
 
 def _told_apart(names: Iterable[str]) -> list[str]:

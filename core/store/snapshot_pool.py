@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, StoreError, UsageError
+from gpuledger.core.store import sql
 from gpuledger.core.store.database import Home
 from gpuledger.core.store.publish import POINTER, check_release, current
 
@@ -75,9 +76,9 @@ class _Open:
             check_release(self.connection, self.path)
             # Global, because every cursor is a session of its own.
             self.connection.execute("set global timezone = 'UTC'")
-            row = self.connection.cursor().execute(_ABOUT).fetchone()
+            row = sql.first(self.connection.cursor(), _ABOUT)
         except duckdb.Error as error:
-            raise CorruptError(f"cannot open the snapshot {self.path}: {error}") from error
+            raise CorruptError(f"cannot open the snapshot {self.path}: {sql.first_line(error)}") from error
         if row is None or row[0] is None:
             raise CorruptError(f"the snapshot {self.path} does not say which it is")
         seen_at = None if row[3] is None else row[3].astimezone(UTC)
@@ -128,7 +129,8 @@ class SnapshotPool:
         try:
             cursor = found.connection.cursor()
             try:
-                yield Served(found.edition, cursor, found.kept)
+                with sql.told(f"read the snapshot {found.path}"):
+                    yield Served(found.edition, cursor, found.kept)
             finally:
                 cursor.close()
         finally:

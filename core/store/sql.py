@@ -1,9 +1,16 @@
-"""Find the text of `sql/` and run it with named parameters."""
+# pyarrow ships no types of its own.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+"""Find the text of `sql/`, run it with named parameters, and read what it answers to the end.
+
+Since 2.0 DuckDB holds on to a result until its last row was read, and refuses to let go of the tables that it reads
+from meanwhile. So nothing else in this project calls `fetchone` or `fetchmany`, or asks a cursor for Arrow.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,14 +44,39 @@ def files(kind: str) -> list[str]:
 
 @cache
 def relations() -> str:
-    """A checksum of what this release's queries read from: the tables and views that it makes.
+    """A checksum of what this release's queries read from: the tables and views that it makes, and the DuckDB that
+    they are made with. A file keeps its views as that DuckDB parsed them, and 1.5 has no function `if`, which 2.0
+    writes there; so views of another minor version have to be made anew.
 
     Of `zlib`: every command computes it, and loading `hashlib` takes longer than all of it.
     """
-    checksum = 0
+    checksum = zlib.crc32(minor_version(duckdb.__version__).encode())
     for name in (*files("migrations"), *files("views"), *files("publish")):
         checksum = zlib.crc32(f"{name}\0{text(name)}\0".encode(), checksum)
     return f"{checksum:08x}"
+
+
+def minor_version(version: str) -> str:
+    """`1.5` of `1.5.5`: DuckDB files are the same within a minor version."""
+    return ".".join(version.split(".")[:2])
+
+
+def first_line(error: duckdb.Error) -> str:
+    """What an error of DuckDB says, without the picture of the statement below it."""
+    return str(error).strip().partition("\n")[0]
+
+
+@contextmanager
+def told(doing: str) -> Generator[None]:
+    """Turns what DuckDB raises inside into one line; every door to a database stands in one.
+
+    Raises:
+        StoreError: DuckDB refused.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StoreError(f"cannot {doing}: {first_line(error)}") from error
 
 
 def rows(
@@ -54,3 +86,54 @@ def rows(
     cursor = connection.execute(text(name), dict(parameters or {}))
     columns = [column[0] for column in cursor.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+Parameters = Mapping[str, Any] | Sequence[Any]
+
+
+def first(
+    connection: duckdb.DuckDBPyConnection,
+    statement: str | duckdb.Statement,
+    parameters: Parameters | None = None,
+) -> tuple[Any, ...] | None:
+    """The first row of a statement of a few rows, or None where it has none."""
+    found = connection.execute(statement, parameters).fetchall()
+    return found[0] if found else None
+
+
+def some(
+    connection: duckdb.DuckDBPyConnection,
+    statement: str | duckdb.Statement,
+    parameters: Parameters | None = None,
+    *,
+    most: int,
+) -> list[tuple[Any, ...]]:
+    """Up to so many rows of a statement that may have very many; the others are not read."""
+    return some_named(connection, statement, parameters, most=most)[1]
+
+
+def some_named(
+    connection: duckdb.DuckDBPyConnection,
+    statement: str | duckdb.Statement,
+    parameters: Parameters | None = None,
+    *,
+    most: int,
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The names of a statement's columns, and up to so many of its rows."""
+    cursor = connection.execute(statement, parameters)
+    names = [column[0] for column in cursor.description or ()]
+    found = cursor.fetchmany(most)
+    # Whatever is executed next takes the place of the unfinished result, in every version of DuckDB.
+    connection.execute("select 1").fetchall()
+    return names, found
+
+
+def arrow(connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters | None = None) -> Any:
+    """The rows of one query as an Arrow table."""
+    return connection.sql(query, params=parameters).to_arrow_table()
+
+
+def arrow_batches(connection: duckdb.DuckDBPyConnection, query: str, *, rows_each: int = 100_000) -> Any:
+    """The rows of one query as a stream of Arrow batches, so that no more than some are in memory; read it to its
+    end. Without parameters: with them DuckDB computes all rows first."""
+    return connection.sql(query).to_arrow_reader(rows_each)

@@ -78,6 +78,7 @@ def ledger() -> Ledger:
 def snapshot() -> Generator[duckdb.DuckDBPyConnection]:
     """The newest snapshot. On a first use the bundled list makes one, after an upgrade the ledger makes one
     anew, and this says so."""
+    from gpuledger.core.store import sql
     from gpuledger.core.store.publish import opened
 
     where = home()
@@ -87,7 +88,8 @@ def snapshot() -> Generator[duckdb.DuckDBPyConnection]:
         make_readable(error)
         connection = opened(where)
     try:
-        yield connection
+        with sql.told(f"read the snapshot in {where.snapshots}"):
+            yield connection
     finally:
         connection.close()
 

@@ -33,7 +33,7 @@ def healthz(request: Request) -> Response:
     try:
         with desk.reading() as served:
             edition = served.edition
-            served.connection.execute("select 1").fetchone()
+            served.connection.execute("select 1").fetchall()
             stale = sum(row["state"] == "stale" for row in desk.status(served))
     except GPULedgerError as error:
         return Response(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pyarrow as pa
 
+from gpuledger.core.store import sql
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.migrate import SourceRow
 from gpuledger.core.store.record import append_live
@@ -85,7 +86,7 @@ order by n
 def seen(connection: duckdb.DuckDBPyConnection, hour: int, offers: int = OFFERS) -> pa.Table:
     """What the source shows at that hour, as `gpuledger.core.store.staging.seen_table` would make it."""
     connection.execute(MODEL)
-    return connection.execute(SEEN, {"offers": offers, "hour": hour}).to_arrow_table()
+    return sql.arrow(connection, SEEN, {"offers": offers, "hour": hour})
 
 
 def at_hour(hour: int) -> datetime:

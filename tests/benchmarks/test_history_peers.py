@@ -20,6 +20,7 @@ import pytest
 from gpuledger.core.alias import Aliases, seed_rows
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer
+from gpuledger.core.store import sql
 from gpuledger.core.store.database import Home, transaction, writing
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.publish import publish, reading
@@ -131,7 +132,7 @@ def test_lookups_against_gpuhunt(market, ledger, tmp_path):
     lines, ratios = [], {}
     for name, query in OURS.items():
         best, _ = rounds(lambda query=query: ledger.execute(query).fetchall())
-        arrow, _ = rounds(lambda query=query: ledger.execute(query).to_arrow_table())
+        arrow, _ = rounds(lambda query=query: sql.arrow(ledger, query))
         found = ledger.execute(query).fetchall()
         assert len(found) == theirs[name]["rows"], name
         ours = sorted((row[0], row[1], row[2], round(float(row[3]), 6)) for row in found)

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from gpuledger.core.store import sql
 from gpuledger.core.store.database import Home, writing
 from gpuledger.core.store.history import price_series
 from gpuledger.core.store.migrate import migrate
@@ -104,9 +105,10 @@ def measured(folder: Path, hours: int) -> dict[str, float]:
 
         found["latest"] = asked("select count(*), sum(usd_per_gpu_hour), max(valid_from) from offer_latest")
         found["latest, all rows out"] = rounds(
-            lambda: connection.execute(
-                "select gpu_id, provider, region, purchase_option, usd_per_gpu_hour from offer_latest"
-            ).to_arrow_table()
+            lambda: sql.arrow(
+                connection,
+                "select gpu_id, provider, region, purchase_option, usd_per_gpu_hour from offer_latest",
+            )
         )[0]
         times = [year.at_hour(int(hours * share)) for share in (0.1, 0.5, 0.97)]
         found["as of"] = max(

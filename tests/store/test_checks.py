@@ -4,7 +4,6 @@ import shutil
 from copy import copy
 from dataclasses import replace
 
-import duckdb
 import pytest
 
 from gpuledger.core.errors import StoreError
@@ -79,5 +78,5 @@ def test_damage_is_found_before_readers_see_it(two_runs, check, damage):
 
 @pytest.mark.parametrize("amount", ["0", "-1"])
 def test_a_price_of_zero_cannot_be_written(two_runs, amount):
-    with pytest.raises(duckdb.ConstraintException):
+    with pytest.raises(StoreError, match="CHECK constraint failed"):
         two_runs.ask(f"update price_change set amount = {amount} where offer_no = 1")

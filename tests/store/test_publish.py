@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gpuledger.core.errors import CorruptError, EmptyLedgerError, StoreBusyError, StoreError
-from gpuledger.core.store.database import Home, turn
+from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreBusyError, StoreError
+from gpuledger.core.store.database import Home, turn, writing
 from gpuledger.core.store.publish import KEPT, POINTER, current, reading
 
 
@@ -185,3 +185,29 @@ def test_the_turn_of_a_killed_writer_is_free(home: Home):
         holder.kill()
     with turn(home, wait_seconds=1):
         assert home.lock.exists()
+
+
+def test_a_snapshot_of_another_duckdb_says_which_and_is_made_anew(books, an_offer):
+    """A file keeps its views as the DuckDB that made them parsed them, which another cannot always read."""
+    books.run(an_offer("a"))
+    with turn(books.home), writing(books.home) as connection:
+        connection.execute("update ledger_setting set value = '0.9.1' where name = 'duckdb'")
+        connection.execute("update ledger_setting set value = 'x' where name in ('relations', 'reference')")
+    books.publish()
+    with pytest.raises(
+        OutdatedError, match=rf"DuckDB 0\.9\.1 and this is {duckdb.__version__}.*gpuledger publish"
+    ):
+        books.read("select 1")
+    with books.writing():
+        pass
+    books.publish()
+    assert books.read("select count(*) from offer_latest") == [(1,)]
+
+
+def test_what_duckdb_refuses_is_one_line(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    with pytest.raises(StoreError, match=r"cannot read the snapshot .*no_such_table does not exist!$"):
+        books.read("from no_such_table")
+    with pytest.raises(StoreError, match=r"cannot write .*no_such_table does not exist!$"):
+        books.ask("from no_such_table")

@@ -166,22 +166,23 @@ def _append(
 ) -> None:
     """Where this fails, or the turn was lost, the recording transaction fails with it. Where the machine dies between
     the two commits, it finds the run in the lake when it next catches up."""
-    row = connection.execute("select run_id from scrape_run where run_no = $1", [run_no]).fetchone()
+    row = sql.first(connection, "select run_id from scrape_run where run_no = $1", [run_no])
     assert row is not None
     rows = {
-        table: connection.execute(f"from form_{table} where run_id = $1", [row[0]]).to_arrow_table()
+        table: sql.arrow(connection, f"from form_{table} where run_id = $1", [row[0]])
         for table in lake.TABLES
         if table != "offer"
     }
-    rows["offer"] = connection.execute(
+    rows["offer"] = sql.arrow(
+        connection,
         "select $run_id::varchar as run_id, *"
         " from (from form_offer where source = $source except from offer_before)",
         {"run_id": row[0], "source": source},
-    ).to_arrow_table()
+    )
     with lake.opened(address, connection) as there:
         lake.append(there, rows, held.check)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"select count(*) from {table}").fetchone()
+    row = sql.first(connection, f"select count(*) from {table}")
     return row[0] if row else 0

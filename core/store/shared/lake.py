@@ -80,7 +80,7 @@ def opened(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> Generator
 
 def commit_no(connection: duckdb.DuckDBPyConnection) -> int:
     """Number of the lake's newest commit."""
-    row = connection.execute("select id from lake.current_snapshot()").fetchone()
+    row = sql.first(connection, "select id from lake.current_snapshot()")
     return row[0] if row else 0
 
 
@@ -92,10 +92,10 @@ def generation(connection: duckdb.DuckDBPyConnection) -> str:
 def since(connection: duckdb.DuckDBPyConnection, table: str, commit: int) -> Any:
     """Rows of a table that came after that commit, with the commit of each and its place in the table; a stream of
     Arrow batches."""
-    return connection.execute(
-        f"select snapshot_id as commit_no, rowid as place, * from lake.{table} where snapshot_id > $1",
-        [commit],
-    ).to_arrow_reader(100_000)
+    return sql.arrow_batches(
+        connection,
+        f"select snapshot_id as commit_no, rowid as place, * from lake.{table} where snapshot_id > {commit:d}",
+    )
 
 
 def append(
@@ -269,17 +269,18 @@ def _shapes(ledger: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Each shared table's columns, as an Arrow table without rows."""
     ledger.execute(sql.text("lake/form"))
     return {
-        table: ledger.execute(
+        table: sql.arrow(
+            ledger,
             "select ''::varchar as run_id, * from form_offer limit 0"
             if table == "offer"
-            else f"from form_{table} limit 0"
-        ).to_arrow_table()
+            else f"from form_{table} limit 0",
+        )
         for table in TABLES
     }
 
 
 def _setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
-    row = connection.execute("select value from lake.ledger_setting where name = $1", [name]).fetchone()
+    row = sql.first(connection, "select value from lake.ledger_setting where name = $1", [name])
     return row[0] if row else None
 
 

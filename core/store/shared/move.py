@@ -42,10 +42,11 @@ def contents_of_lake(address: LakeAddress, connection: duckdb.DuckDBPyConnection
 def _content(connection: duckdb.DuckDBPyConnection, table: str, relation: str) -> Content:
     # One order of columns for both sides: a later release adds them at the end of one and within the other.
     names = ", ".join(sorted(name for name, *_ in connection.execute(f"describe {relation}").fetchall()))
-    row = connection.execute(
+    row = sql.first(
+        connection,
         "select count(*), coalesce(sum(md5_number_lower(held::varchar)::hugeint), 0)"
-        f" from (select {names} from {relation}) as held"
-    ).fetchone()
+        f" from (select {names} from {relation}) as held",
+    )
     assert row is not None
     return Content(table=table, rows=row[0], digest=f"{row[1]:032x}")
 
@@ -69,14 +70,14 @@ def fill(
         turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake") as held,
     ):
         with transaction(there):
-            row = there.execute("select count(*) from lake.scrape_run").fetchone()
+            row = sql.first(there, "select count(*) from lake.scrape_run")
             if row and row[0] and not anew:
                 raise StoreError(f"the shared store holds {row[0]} runs already; only an empty one is filled")
             for table in TABLES:
                 if anew:
                     there.execute(f"delete from lake.{table}")
-                rows = connection.execute(_WHOLE.get(table, f"from form_{table}"))
-                insert(there, table, rows.to_arrow_reader(100_000))
+                rows = sql.arrow_batches(connection, _WHOLE.get(table, f"from form_{table}"))
+                insert(there, table, rows)
             begin_anew(there)
             held.check()
         # still in turn, so that nobody's commit is between
