@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
-from gpuledger.core.huggingface import architecture_from_config, is_config
+from gpuledger.core.huggingface.reader import architecture_from_config, is_config
 from gpuledger.core.quantity import (
     USD,
     Amount,
@@ -55,6 +55,8 @@ class ArchitectureKeys(Section):
     experts: Count | None = None
     experts_per_token: Count | None = None
     shared_experts: CountOrZero | None = None
+    shared_expert_ffn_hidden_size: Count | None = None
+    """Width of one shared expert where it is not that of the others."""
     expert_ffn_hidden_size: Count | None = None
     dense_layers: CountOrZero | None = None
     """Leading layers without experts in a mixture of experts."""
@@ -74,6 +76,20 @@ class ArchitectureKeys(Section):
     """Encoder-decoder networks: decoder layers with cross attention, beside `layers` of the encoder."""
     learned_positions: CountOrZero | None = None
     bias: Literal["none", "qkv", "all"] | None = None
+    attention_layers: CountOrZero | None = None
+    """Layers with attention; all where not given."""
+    mixer_layers: CountOrZero | None = None
+    mixer_parameters: CountOrZero | None = None
+    """Of one state space, linear attention or convolution in place of attention or beside it."""
+    ffn_layers: CountOrZero | None = None
+    unique_layers: Count | None = None
+    """Layers with parameters of their own, where layers share them."""
+    attention_gate: bool | None = None
+    embedding_size: Count | None = None
+    side_parameters: CountOrZero | None = None
+    """In memory, but not passed by every text token: towers for images or sound, poolers."""
+    note: str | None = Field(default=None, max_length=500)
+    """What whoever wrote these keys left out; shown as a warning."""
     parameters: Amount | None = None
     active_parameters: Amount | None = None
 

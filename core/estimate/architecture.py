@@ -46,6 +46,8 @@ class Architecture:
     experts: int = 0
     experts_per_token: int = 0
     shared_experts: int = 0
+    shared_expert_ffn_hidden_size: int = 0
+    """0: as wide as the others."""
     expert_ffn_hidden_size: int = 0
     dense_layers: int = 0
     moe_every: int = 1
@@ -60,6 +62,21 @@ class Architecture:
     decoder_layers: int = 0
     learned_positions: int = 0
     bias: str = "none"
+    attention_layers: int | None = None
+    """Layers with attention; `None`: all."""
+    mixer_layers: int = 0
+    mixer_parameters: int = 0
+    """Of one state space, linear attention or convolution that mixes tokens."""
+    ffn_layers: int | None = None
+    """Layers with a feed-forward; `None`: all."""
+    unique_layers: int = 0
+    """Layers with parameters of their own where layers share them; 0: all."""
+    attention_gate: bool = False
+    """Queries carry a gate of their own width for the output of attention."""
+    embedding_size: int = 0
+    """Width of the embedding where it is not that of the layers."""
+    side_parameters: int = 0
+    """Towers for images or sound, poolers: in memory, not passed by every text token."""
     published_parameters: float | None = None
     published_active_parameters: float | None = None
 
@@ -69,8 +86,14 @@ class Architecture:
         return self.layers + self.decoder_layers
 
     @property
+    def attending_layers(self) -> int:
+        """Layers with attention, of encoder and decoder together."""
+        return self.decoder_layers + (self.layers if self.attention_layers is None else self.attention_layers)
+
+    @property
     def moe_layers(self) -> int:
-        return (self.layers - self.dense_layers) // self.moe_every if self.experts else 0
+        layers = self.layers if self.ffn_layers is None else self.ffn_layers
+        return (layers - self.dense_layers) // self.moe_every if self.experts else 0
 
     @property
     def query_key_size(self) -> int:
@@ -102,7 +125,8 @@ class Architecture:
         """
         d, a = self.hidden_size, self.attention_heads
         if not self.kv_lora_rank:
-            return d * self.head_size * (2 * a + 2 * self.kv_heads)
+            gate = a if self.attention_gate else 0
+            return d * self.head_size * (2 * a + gate + 2 * self.kv_heads)
         rank = self.query_lora_rank
         query = d * rank + rank * a * self.query_key_size if rank else d * a * self.query_key_size
         compressed = d * (self.kv_lora_rank + self.rope_head_size)
@@ -121,12 +145,14 @@ class Architecture:
     @property
     def embedding_parameters(self) -> int:
         """The input embedding and learned positions: looked up, not multiplied."""
-        return self.hidden_size * (self.vocabulary_size + self.learned_positions)
+        width = self.embedding_size or self.hidden_size
+        projection = width * self.hidden_size if self.embedding_size else 0
+        return width * (self.vocabulary_size + self.learned_positions) + projection
 
     @property
     def head_parameters(self) -> int:
         """The output matrix; multiplied for every token even if it shares the embedding's memory."""
-        return self.hidden_size * self.vocabulary_size
+        return (self.embedding_size or self.hidden_size) * self.vocabulary_size
 
     @property
     def routed_parameters(self) -> int:
@@ -146,12 +172,15 @@ class Architecture:
         return 2 * norms + self.all_layers * (qkv + 2 * d + self.ffn_hidden_size)
 
     def _body(self, experts_per_layer: int) -> int:
-        dense = self.layers - self.moe_layers + self.decoder_layers
+        fed = self.layers if self.ffn_layers is None else self.ffn_layers
+        dense = fed - self.moe_layers + self.decoder_layers
         cross = self.decoder_layers * self.attention_parameters
-        shared = self.shared_experts * self.expert_parameters
+        width = self.shared_expert_ffn_hidden_size or self.expert_ffn_hidden_size
+        shared = self.shared_experts * self.ffn_matrices * self.hidden_size * width
         router = self.hidden_size * self.experts
         return (
-            self.all_layers * self.attention_parameters
+            self.attending_layers * self.attention_parameters
+            + self.mixer_layers * self.mixer_parameters
             + cross
             + dense * self.dense_ffn_parameters
             + self.moe_layers * (experts_per_layer * self.expert_parameters + shared + router)
@@ -161,12 +190,15 @@ class Architecture:
     def counted_parameters(self) -> int:
         """Every parameter that the shape has."""
         head = 0 if self.tied_embeddings else self.head_parameters
-        return self._body(self.experts) + self.embedding_parameters + head + self.vector_parameters
+        layers = self._body(self.experts) + self.vector_parameters
+        if self.unique_layers:
+            layers = layers * self.unique_layers // self.all_layers
+        return layers + self.embedding_parameters + head + self.side_parameters
 
     @property
     def counted_active_parameters(self) -> int:
         idle = self.moe_layers * (self.experts - self.experts_per_token) * self.expert_parameters
-        return self.counted_parameters - idle
+        return self.counted_parameters - idle - self.side_parameters
 
     @property
     def parameters(self) -> float:
@@ -185,7 +217,10 @@ class Architecture:
     def body_matrix_parameters(self) -> float:
         """Active parameters multiplied for every token, the output matrix left out."""
         looked_up = self.embedding_parameters + (0 if self.tied_embeddings else self.head_parameters)
+        if self.unique_layers:
+            return float(self._body(self.experts_per_token))
         if self.published_active_parameters or self.published_parameters:
+            looked_up += self.side_parameters
             return max(
                 self.active_parameters - looked_up - self.vector_parameters, 0.5 * self.active_parameters
             )
@@ -199,13 +234,15 @@ def resolve(plan: TrainingPlan) -> tuple[Architecture, list[str], list[str]]:
         InvalidPlanError: a shape that cannot exist.
     """
     keys = plan.architecture.model_dump(exclude_none=True)
+    note = keys.pop("note", None)
     if plan.model is not None:
         keys = {**preset_architecture(plan.model).model_dump(exclude_none=True), **keys}
     published = keys.pop("parameters", None) or plan.parameters
     active = keys.pop("active_parameters", None)
     if plan.model is not None and not plan.architecture.parameters:
         published = published if not plan.architecture.model_fields_set else None
-    return _resolved(tuple(sorted(keys.items())), published, active)
+    shape, assumptions, warnings = _resolved(tuple(sorted(keys.items())), published, active)
+    return shape, assumptions, [*warnings, f"architecture: {note}"] if note else warnings
 
 
 @lru_cache(maxsize=4096)

@@ -42,7 +42,8 @@ def forward_flops(architecture: Architecture, sequence_length: int) -> ForwardFL
     """FLOPs per token of one forward pass at that sequence length."""
     heads = architecture.attention_heads
     per_position = 2 * heads * (architecture.query_key_size + architecture.value_size)
-    blocks = architecture.all_layers + architecture.decoder_layers
+    # a layer of the decoder attends to itself and to the encoder
+    blocks = architecture.attending_layers + architecture.decoder_layers
     # a token passes either the encoder or the decoder, not both
     share = architecture.layers / architecture.all_layers if architecture.decoder_layers else 1.0
     return ForwardFLOPs(
