@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from gpuledger.core.validity import LAPSED, REMEMBERED, state_rank
+
 if TYPE_CHECKING:
     from gpuledger.core.store.offers import LatestOffer
-
-STATES = ("fresh", "sold_out", "unlisted", "stale")
-"""Best first: what can be had, what may come back, what the last run no longer showed, what nobody has seen
-for too long."""
 
 
 @dataclass(frozen=True)
@@ -35,49 +33,86 @@ class Cheapest:
 def cheapest_by_provider(
     offers: Iterable[LatestOffer], *, at: datetime, allow_stale: bool = False
 ) -> Cheapest:
-    """Rank offers per GPU-hour.
+    """Rank offers per GPU-hour in the order of `gpuledger.core.validity.STATES`.
 
-    A stale price never goes before a fresh one unless `allow_stale`; when only stale ones exist they are
-    given, and a remark says so. Offers without a price in US dollars are left out and counted.
+    A stale price never goes before a fresh one unless `allow_stale`; a lapsed price is ranked only with
+    `allow_stale` and where there is nothing else. Where an older price would be cheaper than the first, a remark
+    says which. Offers without a price in US dollars are left out and counted.
     """
     known = list(offers)
     priced = [offer for offer in known if offer.usd_per_gpu_hour is not None]
     unpriced = Counter(offer.currency for offer in known if offer.usd_per_gpu_hour is None)
+    lapsed = [offer for offer in priced if offer.price_state(at) == LAPSED]
+    alive = [offer for offer in priced if offer.price_state(at) != LAPSED]
+    chosen = alive or (lapsed if allow_stale else [])
 
     def order(offer: LatestOffer) -> tuple[object, ...]:
         state = offer.price_state(at)
-        rank = 0 if allow_stale and state == "stale" else STATES.index(state)
+        rank = 0 if allow_stale and state == "stale" else state_rank(state)
         return rank, offer.usd_per_gpu_hour, offer.usd_per_hour, offer.provider, offer.region, offer.offer_id
 
     best: dict[str, LatestOffer] = {}
-    for offer in sorted(priced, key=order):
+    for offer in sorted(chosen, key=order):
         best.setdefault(offer.provider, offer)
     ranking = [Ranked(offer, _note(offer)) for offer in best.values()]
     remarks = [
         f"{count} offers in {currency} left out: no exchange rate" for currency, count in unpriced.items()
     ]
-    if ranking and ranking[0].offer.price_state(at) == "stale":
-        remarks.append("every price here is past its freshness target; the order is by price all the same")
-    cheaper_stale = [
-        offer
-        for offer in priced
-        if offer.price_state(at) == "stale"
-        and ranking
-        and offer.usd_per_gpu_hour is not None
-        and ranking[0].offer.usd_per_gpu_hour is not None
-        and offer.usd_per_gpu_hour < ranking[0].offer.usd_per_gpu_hour
-    ]
-    if cheaper_stale and not allow_stale:
-        remarks.append(f"{len(cheaper_stale)} cheaper but stale offers did not win; --allow-stale lets them")
-    if not ranking:
+    if ranking:
+        first = ranking[0].offer
+        remarks += [banner(first, at)] if first.price_state(at) in ("stale", LAPSED) else []
+        remarks += cheaper_but_older(first, priced, at)
+    elif lapsed:
+        remarks.append(f"only lapsed prices match ({len(lapsed)}); --allow-stale ranks them")
+    else:
         remarks.append("no offer matches")
     return Cheapest(ranking=ranking, remarks=remarks)
 
 
-def least_gpus(offer: LatestOffer) -> int:
-    """Fewest accelerators that one can order of it; an instance is not divisible."""
-    return max(int(-(-offer.gpu_count // 1)), offer.min_gpus or 1)
+def banner(first: LatestOffer, at: datetime) -> str:
+    """What to know where no price is fresh."""
+    kind = "lapsed prices" if first.price_state(at) == LAPSED else "list prices"
+    return f"no live price yet; {kind} of {first.last_seen_at:%Y-%m-%d} and around; run gpuledger refresh"
+
+
+def cheaper_but_older(first: LatestOffer, offers: Iterable[LatestOffer], at: datetime) -> list[str]:
+    """One line on the cheapest older price below the first of a ranking, if there is one."""
+    state = first.price_state(at)
+    older = [
+        offer
+        for offer in offers
+        if offer.price_state(at) in ("stale", LAPSED)
+        and state_rank(offer.price_state(at)) > state_rank(state)
+        and offer.age(at) <= REMEMBERED
+        and offer.usd_per_gpu_hour is not None
+        and first.usd_per_gpu_hour is not None
+        and offer.usd_per_gpu_hour < first.usd_per_gpu_hour
+    ]
+    if not older:
+        return []
+    least = min(older, key=lambda offer: (offer.usd_per_gpu_hour, offer.provider, offer.offer_id))
+    return [f"cheaper but older: {older_price(least, at)} was {least.usd_per_gpu_hour} USD per GPU-hour"]
+
+
+def older_price(offer: LatestOffer, at: datetime) -> str:
+    """What an older price is of, its state and its age, and the command that would check it."""
+    what = f"{offer.gpu_name or offer.gpu_label} {offer.purchase_option} at {offer.provider}"
+    return f"{what} ({offer.price_state(at)}, seen {age_text(offer, at)} ago; check: {check_command(offer)})"
+
+
+def check_command(offer: LatestOffer) -> str:
+    """The command that would see the price anew."""
+    return f"gpuledger refresh {offer.source}" if offer.source_kind == "live" else "gpuledger refresh"
+
+
+def age_text(offer: LatestOffer, at: datetime) -> str:
+    """The age of a price in the unit that a person would use."""
+    hours = offer.age(at).total_seconds() / 3600
+    for size, unit in ((24 * 30.44, "months"), (24, "days")):
+        if hours >= 2 * size:
+            return f"{hours / size:.0f} {unit}"
+    return f"{hours:.0f} hours"
 
 
 def _note(offer: LatestOffer) -> str:
-    return f"{least_gpus(offer)}-GPU minimum" if least_gpus(offer) > 1 else ""
+    return f"{offer.least_gpus}-GPU minimum" if offer.least_gpus > 1 else ""

@@ -25,8 +25,8 @@ from gpuledger.core.cost.question import QuoteOptions, market_filter
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.errors import StoreBusyError
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.store import history, offers, sql
-from gpuledger.core.store.browse import OfferQuery, page
+from gpuledger.core.store import history, sql
+from gpuledger.core.store.offers import OfferQuery, offers, page
 from gpuledger.core.store.quotes import keep_quote, kept_quote
 from gpuledger.core.store.sandbox import run_query
 from gpuledger.core.store.snapshot_pool import Served, SnapshotPool
@@ -75,11 +75,11 @@ class Desk:
         return Rows([offer_row(offer, at) for offer in found.offers], found.total)
 
     def cheapest(
-        self, served: Served, wanted: offers.OfferFilter, *, as_of: datetime | None, allow_stale: bool
+        self, served: Served, wanted: OfferQuery, *, as_of: datetime | None, allow_stale: bool
     ) -> tuple[list[dict[str, Any]], list[str]]:
         """The cheapest offer of each provider with its rank, and what one should know of the ranking."""
         at = as_of or self.clock()
-        found = offers.offers(served.connection, wanted, as_of=as_of)
+        found = offers(served.connection, wanted, at=at, as_of=as_of)
         answer = cheapest_by_provider(found, at=at, allow_stale=allow_stale)
         rows = [
             offer_row(entry.offer, at) | {"rank": rank, "note": entry.note}
@@ -90,7 +90,7 @@ class Desk:
     def intervals(
         self,
         served: Served,
-        wanted: offers.OfferFilter,
+        wanted: OfferQuery,
         *,
         since: datetime | None,
         until: datetime | None,
@@ -101,7 +101,7 @@ class Desk:
     def series(
         self,
         served: Served,
-        wanted: offers.OfferFilter,
+        wanted: OfferQuery,
         *,
         since: datetime | None,
         until: datetime | None,

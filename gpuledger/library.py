@@ -19,10 +19,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from gpuledger.core import validity
 from gpuledger.core.config import load_settings
-from gpuledger.core.errors import UsageError
+from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.store.database import Home, home_of
-from gpuledger.core.store.offers import LatestOffer, OfferFilter
+from gpuledger.core.store.offers import LatestOffer, OfferQuery
 from gpuledger.core.store.offers import offers as look_up
 from gpuledger.core.store.publish import opened, reading
 
@@ -110,44 +111,55 @@ def offers(
     allow_stale: bool = False,
     home: Path | str | None = None,
 ) -> CatalogOffers:
-    """Offers on sale, cheapest first: gpuhunt's keywords, and a past time.
+    """Offers on sale, cheapest first: gpuhunt's keywords, and a past time. The filters of `GET /v1/offers`.
 
-    Names are matched without case, one or several. Prices past their source's target are left out unless
-    `allow_stale`; a bound leaves out what is not known. `allowed_flags` is accepted and filters nothing, as
-    offers here carry no flags; `min_disk_size` and `max_disk_size` likewise, as the snapshot holds no disk
-    sizes.
+    Names are matched without case, one or several. Stale and lapsed prices are left out unless `allow_stale`; a
+    bound leaves out what is not known. `allowed_flags` is accepted and filters nothing, as offers here carry no
+    flags.
 
     Raises:
         UnknownGPUError: no accelerator of that name.
         EmptyLedgerError: nothing was published in that home yet.
     """
     at, past = _times(as_of)
-    wanted = OfferFilter(
-        gpu_ids=_gpu_ids(gpu_name),
-        providers=[name.lower() for name in _names(provider)] or None,
-        purchase_options=None if spot is None else (["spot"] if spot else ["on_demand"]),
+    states = (
+        validity.ALL_STATES
+        if allow_stale
+        else [s for s in validity.ALL_STATES if s not in ("stale", "lapsed")]
+    )
+    names, unknown = _gpu_names(gpu_name)
+    query = OfferQuery(
+        gpu_names=names,
+        providers=_names(provider),
+        vendors=_names(gpu_vendor),
+        cpu_arch=None if cpu_arch is None else cpu_arch.lower(),
+        min_cpu=min_cpu,
+        max_cpu=max_cpu,
+        min_memory=min_memory,
+        max_memory=max_memory,
+        min_gpu_count=min_gpu_count,
+        max_gpu_count=max_gpu_count,
+        min_gpu_memory=min_gpu_memory,
+        max_gpu_memory=max_gpu_memory,
+        min_total_gpu_memory=min_total_gpu_memory,
+        max_total_gpu_memory=max_total_gpu_memory,
+        min_disk_size=min_disk_size,
+        max_disk_size=max_disk_size,
+        min_price=_money(min_price),
+        max_price=_money(max_price),
+        min_compute_capability=_version(min_compute_capability),
+        max_compute_capability=_version(max_compute_capability),
+        spot=spot,
+        states=states,
     )
     with _snapshot(home) as connection:
-        found = look_up(connection, wanted, as_of=past)
+        found = look_up(connection, query, at=at, as_of=past)
+    if not found and unknown is not None:
+        raise unknown
     rows = [_row(offer, at) for offer in found if offer.usd_per_hour is not None]
-    bounds = (
-        ("cpu", min_cpu, max_cpu),
-        ("memory", min_memory, max_memory),
-        ("gpu_count", min_gpu_count, max_gpu_count),
-        ("gpu_memory", min_gpu_memory, max_gpu_memory),
-        ("price", min_price, max_price),
+    return CatalogOffers(
+        sorted(rows, key=lambda row: (validity.state_rank(row.price_state), row.price, row.provider))
     )
-    kept = [
-        row
-        for row in rows
-        if (allow_stale or row.price_state != "stale")
-        and all(_within(getattr(row, name), low, high) for name, low, high in bounds)
-        and _within(_total_memory(row), min_total_gpu_memory, max_total_gpu_memory)
-        and _within(_capability(row.offer.gpu_id), min_compute_capability, max_compute_capability)
-        and (gpu_vendor is None or row.gpu_vendor == gpu_vendor.lower())
-        and (cpu_arch is None or row.cpu_arch == cpu_arch.lower())
-    ]
-    return CatalogOffers(sorted(kept, key=lambda row: (row.price, row.provider, row.offer.price_id)))
 
 
 def cheapest(
@@ -173,17 +185,17 @@ def cheapest(
 
     at, past = _times(as_of)
     understood = parse_spec(spec)
-    wanted = OfferFilter(
-        gpu_ids=list(understood.gpu_ids),
-        min_count=understood.min_count,
-        max_count=understood.max_count,
-        providers=_names(provider) or None,
-        region=region,
-        tiers=_names(tier) or None,
-        purchase_options=list(purchase_options),
+    query = OfferQuery(
+        gpu_ids=understood.gpu_ids,
+        min_gpu_count=understood.min_count,
+        max_gpu_count=understood.max_count,
+        providers=_names(provider),
+        regions=() if region is None else (region,),
+        tiers=_names(tier),
+        purchase_options=purchase_options,
     )
     with _snapshot(home) as connection:
-        found = look_up(connection, wanted, as_of=past)
+        found = look_up(connection, query, at=at, as_of=past)
     return cheapest_by_provider(found, at=at, allow_stale=allow_stale)
 
 
@@ -207,14 +219,14 @@ def price_history(
     from gpuledger.core.spec import parse_spec
     from gpuledger.core.store.history import interval, price_intervals, price_series
 
-    wanted = OfferFilter(gpu_ids=list(parse_spec(spec).gpu_ids), providers=_names(provider) or None)
+    query = OfferQuery(gpu_ids=parse_spec(spec).gpu_ids, providers=_names(provider))
     first, last = _instant(since), _instant(until)
     with _snapshot(home) as connection:
         if every is None:
-            return price_intervals(connection, wanted, since=first, until=last)
+            return price_intervals(connection, query, since=first, until=last)
         step = interval(every)
         end = last or datetime.now(UTC)
-        return price_series(connection, wanted, since=first, until=end, every=step, stat=stat)
+        return price_series(connection, query, since=first, until=end, every=step, stat=stat)
 
 
 def estimate(
@@ -304,31 +316,45 @@ def _names(value: Names) -> list[str]:
     return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
-def _gpu_ids(names: Names) -> list[str] | None:
+def _gpu_names(names: Names) -> tuple[list[str], UnknownGPUError | None]:
+    """The names and the accelerators that they mean as a SPEC; the error of those that mean none. A provider's own
+    label is no SPEC and may match all the same."""
     from gpuledger.core.spec import parse_spec
 
-    wanted = _names(names)
-    return [gpu_id for name in wanted for gpu_id in parse_spec(name).gpu_ids] if wanted else None
+    found: list[str] = []
+    unknown: UnknownGPUError | None = None
+    for name in _names(names):
+        found.append(name)
+        try:
+            found += parse_spec(name).gpu_ids
+        except UnknownGPUError as error:
+            unknown = error
+    return found, unknown
+
+
+def _money(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+def _version(value: tuple[int, int] | None) -> float | None:
+    return None if value is None else float(f"{value[0]}.{value[1]}")
 
 
 def _row(offer: LatestOffer, at: datetime) -> CatalogOffer:
-    from gpuledger.core.gpu import gpus
-
-    chip = gpus().get(offer.gpu_id or "")
     return CatalogOffer(
         provider=offer.provider,
         instance_name=offer.instance_type,
         location=offer.region,
         price=float(offer.usd_per_hour or 0),
         cpu=None if offer.vcpus is None else int(offer.vcpus),
-        cpu_arch="x86" if chip is None else chip.host_cpu,
+        cpu_arch=offer.cpu_arch or "x86",
         memory=_number(offer.memory_gib),
         gpu_count=float(offer.gpu_count),
         gpu_name=offer.gpu_name or offer.gpu_label,
         gpu_memory=_number(offer.gpu_memory_gib),
-        gpu_vendor=None if chip is None else chip.vendor,
+        gpu_vendor=offer.gpu_vendor,
         spot=offer.purchase_option == "spot",
-        disk_size=None,
+        disk_size=_number(offer.local_storage_gb),
         flags=[],
         provider_data={},
         offer=offer,
@@ -338,22 +364,3 @@ def _row(offer: LatestOffer, at: datetime) -> CatalogOffer:
 
 def _number(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _total_memory(row: CatalogOffer) -> float | None:
-    return None if row.gpu_memory is None else row.gpu_memory * row.gpu_count
-
-
-def _capability(gpu_id: str | None) -> tuple[int, int] | None:
-    from gpuledger.core.gpu import gpus
-
-    chip = gpus().get(gpu_id or "")
-    return None if chip is None else chip.compute_capability
-
-
-def _within(value: Any, low: Any, high: Any) -> bool:
-    if low is None and high is None:
-        return True
-    if value is None:
-        return False
-    return (low is None or value >= low) and (high is None or value <= high)

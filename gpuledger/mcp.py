@@ -140,7 +140,7 @@ def create_server(
             }
         )
         with desk.reading() as served:
-            found = desk.offers(served, asked.query(), as_of=instant(as_of, "as_of"))
+            found = desk.offers(served, asked.page_query(), as_of=instant(as_of, "as_of"))
         return {
             "snapshot": served.edition.number,
             "total": found.total,
@@ -168,7 +168,7 @@ def create_server(
         with desk.reading() as served:
             rows = desk.series(
                 served,
-                asked.filter(),
+                asked.query(),
                 since=instant(since, "since"),
                 until=instant(until, "until"),
                 every=every,

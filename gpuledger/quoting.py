@@ -97,7 +97,7 @@ def batch(
     from gpuledger.core.cost.batch import Batch
     from gpuledger.core.cost.market.side_prices import SOURCES, Surroundings
     from gpuledger.core.store import sql
-    from gpuledger.core.store.offers import OfferFilter, offers, snapshot_number
+    from gpuledger.core.store.offers import OfferQuery, offers, snapshot_number
 
     with context.snapshot() as connection:
         around = {
@@ -105,7 +105,7 @@ def batch(
             for name, query in SOURCES.items()
         }
         prepared = Batch(
-            offers=offers(connection, OfferFilter(), as_of=as_of),
+            offers=offers(connection, OfferQuery(), as_of=as_of),
             now=now,
             as_of=as_of,
             options=asked,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from gpuledger.core.cost.answer import Quote, QuoteSet, Verdict
-from gpuledger.core.cost.market.offers import STATE_CLASSES, Market, state_class
+from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import QuoteOptions
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
@@ -95,7 +95,7 @@ def _quote(context: Context, of: Evaluation, rank: int, asked: QuoteOptions, at:
         purchase=of.bought,
         lines=of.lines,
         total=of.total,
-        price_state=STATE_CLASSES[state_class(offer, at, allow_stale=False)],
+        price_state=offer.price_state(at),
         price_age_hours=round(offer.age(at) / timedelta(hours=1), 2),
         misses_deadline=of.misses_deadline,
         receipt=receipt(of.bought, overrides, context.market.snapshot),

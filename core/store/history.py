@@ -10,11 +10,10 @@ import duckdb
 
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
-from gpuledger.core.store.offers import OfferFilter
+from gpuledger.core.store.offers import OfferQuery
 
 _STEP = re.compile(r"^(\d{1,4})(h|d|w|mo)$")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months"}
-_FILTERS = ("gpu_ids", "providers", "region", "tiers", "purchase_options", "min_count", "max_count")
 
 
 def interval(text: str) -> str:
@@ -29,21 +28,42 @@ def interval(text: str) -> str:
     return f"{found[1]} {_UNITS[found[2]]}"
 
 
+def history_filters(query: OfferQuery) -> dict[str, Any]:
+    """The part of a query that questions about the past take (sql/views/15_offer_wanted.sql).
+
+    Raises:
+        UsageError: several regions.
+    """
+    if len(query.regions) > 1:
+        raise UsageError(
+            f"region: {', '.join(query.regions)}: a history is of one region, country or continent"
+        )
+    return {
+        "gpu_ids": query.gpu_ids,
+        "providers": list(query.providers) or None,
+        "region": query.regions[0] if query.regions else None,
+        "tiers": list(query.tiers) or None,
+        "purchase_options": list(query.purchase_options) or None,
+        "min_count": query.min_gpu_count,
+        "max_count": query.max_gpu_count,
+    }
+
+
 def price_intervals(
     connection: duckdb.DuckDBPyConnection,
-    wanted: OfferFilter,
+    query: OfferQuery,
     *,
     since: datetime | None,
     until: datetime | None,
 ) -> list[dict[str, Any]]:
     """One row per offer and interval in which its price did not change, oldest first."""
-    parameters = {name: getattr(wanted, name) for name in (*_FILTERS, "max_rows")}
-    return sql.rows(connection, "queries/price_intervals", parameters | {"since": since, "until": until})
+    parameters = history_filters(query) | {"max_rows": query.max_rows, "since": since, "until": until}
+    return sql.rows(connection, "queries/price_intervals", parameters)
 
 
 def price_series(
     connection: duckdb.DuckDBPyConnection,
-    wanted: OfferFilter,
+    query: OfferQuery,
     *,
     since: datetime | None,
     until: datetime,
@@ -57,9 +77,8 @@ def price_series(
     """
     if stat not in {"min", "median"}:
         raise UsageError(f"--stat: {stat!r} is neither min nor median")
-    parameters = {name: getattr(wanted, name) for name in _FILTERS}
     return sql.rows(
         connection,
         "queries/price_series",
-        parameters | {"since": since, "until": until, "every": every, "stat": stat},
+        history_filters(query) | {"since": since, "until": until, "every": every, "stat": stat},
     )

@@ -4,13 +4,35 @@ has to answer before they have loaded."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 
+from gpuledger.core import validity
+from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
+from gpuledger.core.store.on_sale import set_on_sale
+
+ORDERS = (
+    "best",
+    "usd_per_gpu_hour",
+    "usd_per_hour",
+    "gpu_count",
+    "gpu_memory_gib",
+    "vcpus",
+    "memory_gib",
+    "last_seen_at",
+    "gpu_id",
+    "provider",
+    "instance_type",
+    "region",
+    "availability",
+)
+"""What offers may be ordered by. `best`: what can be relied on first (`gpuledger.core.validity.STATES`), then the
+cheapest per GPU-hour, to which ties of all other orders go."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,10 +56,14 @@ class LatestOffer:
     gpu_label: str
     gpu_id: str | None
     gpu_name: str | None
+    gpu_vendor: str | None = None
     gpu_count: Decimal
     gpu_memory_gib: Decimal | None
     vcpus: Decimal | None
     memory_gib: Decimal | None
+    local_storage_gb: Decimal | None = None
+    cpu_arch: str | None = None
+    """`x86` or `arm`: the host's."""
     network: str | None
     min_gpus: int | None
     max_gpus: int | None
@@ -49,6 +75,8 @@ class LatestOffer:
     operating_system: str | None
     availability: str
     is_unlisted: bool
+    is_recorded: bool = False
+    """About a past moment: a later observation, or a change list, confirms the price."""
     amount: Decimal
     upfront_amount: Decimal | None
     currency: str
@@ -60,49 +88,143 @@ class LatestOffer:
     valid_from: datetime
     last_seen_at: datetime
     fresh_until: datetime
+    lapses_at: datetime | None = None
+    """From when on the price is history only; `None`: never."""
     document_sha256: str | None
     source_url: str | None
     parser_version: int | None
 
-    def price_state(self, at: datetime) -> str:
-        """`fresh`, `stale` (last seen too long ago), `unlisted` (absent from the last run) or `sold_out`."""
-        if self.is_unlisted:
-            return "unlisted"
-        if self.fresh_until < at:
-            return "stale"
-        return "sold_out" if self.availability == "sold_out" else "fresh"
+    def price_state(self, instant: datetime) -> str:
+        """One of `gpuledger.core.validity.STATES`, or `recorded`."""
+        return validity.price_state(
+            instant,
+            is_recorded=self.is_recorded,
+            fresh_until=self.fresh_until,
+            lapses_at=self.lapses_at,
+            is_unlisted=self.is_unlisted,
+            availability=self.availability,
+        )
 
-    def age(self, at: datetime) -> timedelta:
-        """How long before `at` the price was last seen; never negative."""
-        return max(at - self.last_seen_at, timedelta(0))
+    def age(self, instant: datetime) -> timedelta:
+        """How long before `instant` the price was last seen; never negative."""
+        return max(instant - self.last_seen_at, timedelta(0))
+
+    @property
+    def least_gpus(self) -> int:
+        """Fewest accelerators that one can order of it; an instance is not divisible."""
+        return max(int(-(-self.gpu_count // 1)), self.min_gpus or 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfferFilter:
-    """Which offers; `None` and empty do not filter."""
+class OfferQuery:
+    """Which offers, in which order; `None` and empty do not filter. Sizes in GiB (disks in GB), `min_price`
+    and `max_price` in US dollars per hour for the whole instance."""
 
     gpu_ids: Sequence[str] | None = None
-    providers: Sequence[str] | None = None
-    region: str | None = None
-    """Region code, ISO country, or continent (`eu`)."""
-    tiers: Sequence[str] | None = None
-    purchase_options: Sequence[str] | None = None
-    sources: Sequence[str] | None = None
-    min_count: int | None = None
-    max_count: int | None = None
-    min_gpu_memory_gib: float | None = None
+    gpu_names: Sequence[str] = ()
+    """Canonical name, its first word (`h100`), or the provider's own label, in any case."""
+    vendors: Sequence[str] = ()
+    providers: Sequence[str] = ()
+    regions: Sequence[str] = ()
+    """Region codes, ISO countries, or continents (`eu`), in any case."""
+    tiers: Sequence[str] = ()
+    purchase_options: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    instance_types: Sequence[str] = ()
+    availabilities: Sequence[str] = ()
+    states: Sequence[str] = ()
+    """Of `gpuledger.core.validity.ALL_STATES`; empty means all of them, lapsed prices too."""
+    spot: bool | None = None
+    cpu_arch: str | None = None
+    min_cpu: float | None = None
+    max_cpu: float | None = None
+    min_memory: float | None = None
+    max_memory: float | None = None
+    min_gpu_count: float | None = None
+    """Accelerators of one order: an instance's, or as many as an offer that is sold per GPU sells at once."""
+    max_gpu_count: float | None = None
+    min_gpu_memory: float | None = None
+    max_gpu_memory: float | None = None
+    min_total_gpu_memory: float | None = None
+    max_total_gpu_memory: float | None = None
+    min_disk_size: float | None = None
+    max_disk_size: float | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
     max_usd_per_gpu_hour: Decimal | None = None
+    min_compute_capability: float | None = None
+    max_compute_capability: float | None = None
+    order_by: str = "best"
+    descending: bool = False
+    skip_rows: int = 0
     max_rows: int | None = None
 
 
+@dataclass(frozen=True)
+class OfferPage:
+    """Some of the offers that match, and how many match."""
+
+    offers: list[LatestOffer]
+    total: int
+
+
+_LISTS = (
+    *("gpu_ids", "gpu_names", "vendors", "providers", "regions", "tiers", "purchase_options", "sources"),
+    *("instance_types", "availabilities", "states"),
+)
+_EXACT = ("gpu_ids", "tiers", "purchase_options", "sources", "availabilities", "states")
+
+
+def page(
+    connection: duckdb.DuckDBPyConnection,
+    query: OfferQuery,
+    *,
+    at: datetime | None,
+    as_of: datetime | None = None,
+) -> OfferPage:
+    """Offers on sale now or at a past time, with how many match in all.
+
+    Args:
+        at: the time that decides the state of a price; `None` only where `query.states` is empty.
+
+    Raises:
+        UsageError: an order that is not one of `ORDERS`, or a state that does not exist.
+    """
+    if query.order_by not in ORDERS:
+        raise UsageError(f"order_by: {query.order_by!r} is none of {', '.join(ORDERS)}")
+    unknown = [state for state in query.states if state not in validity.ALL_STATES]
+    if unknown:
+        raise UsageError(f"price_state: {unknown[0]!r} is none of {', '.join(validity.ALL_STATES)}")
+    parameters: dict[str, Any] = {entry.name: getattr(query, entry.name) for entry in fields(query)}
+    for name in _LISTS:
+        parameters[name] = _joined(name, parameters[name])
+    set_on_sale(connection, at=at, as_of=as_of)
+    found = sql.rows(connection, "queries/offers", parameters)
+    total = found[0]["total"] if found else 0
+    for row in found:
+        del row["total"]
+    return OfferPage([LatestOffer(**row) for row in found], total)
+
+
 def offers(
-    connection: duckdb.DuckDBPyConnection, wanted: OfferFilter, *, as_of: datetime | None = None
+    connection: duckdb.DuckDBPyConnection,
+    query: OfferQuery,
+    *,
+    at: datetime | None = None,
+    as_of: datetime | None = None,
 ) -> list[LatestOffer]:
-    """Offers on sale now or at a past time, cheapest per GPU-hour first; those without a rate to USD last."""
-    connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
-    cursor = connection.execute(sql.text("queries/offers"), vars(wanted))
-    names = [column[0] for column in cursor.description or ()]
-    return [LatestOffer(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    """The offers of `page`."""
+    return page(connection, query, at=at, as_of=as_of).offers
+
+
+def _joined(name: str, values: Sequence[str] | None) -> str | None:
+    """One text: binding a list costs far more than splitting it (see sql/queries/quote_offer.sql)."""
+    if values is None or (not values and name != "gpu_ids"):
+        return None
+    for value in values:
+        if "," in value:
+            raise UsageError(f"{name}: {value!r} holds a comma; give several values one by one")
+    return ",".join(value if name in _EXACT else value.lower() for value in values)
 
 
 def snapshot_number(connection: duckdb.DuckDBPyConnection) -> int:

@@ -9,8 +9,12 @@ import duckdb
 from gpuledger.core.store import sql
 
 
-def set_on_sale(connection: duckdb.DuckDBPyConnection, as_of: datetime | None) -> None:
-    """Make the temporary view `on_sale` of this connection: the columns of `offer_latest`, and `row_no`."""
+def set_on_sale(
+    connection: duckdb.DuckDBPyConnection, *, at: datetime | None, as_of: datetime | None
+) -> None:
+    """Make the temporary view `on_sale` of this connection: the columns of `offer_latest`, `row_no`, and
+    `price_state` at the time `at`."""
+    connection.execute("set variable question_at = $at::timestamptz", {"at": at})
     if as_of is not None:
         connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
         connection.execute(sql.text("queries/offer_past"))

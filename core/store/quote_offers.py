@@ -41,9 +41,8 @@ class Quotable:
         self._kept = kept if kept is not None and as_of is None else {}
         for name, values in filters.items():
             connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
-        connection.execute("set variable quote_at = $value::timestamptz", {"value": at})
         connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})
-        set_on_sale(connection, as_of)
+        set_on_sale(connection, at=at, as_of=as_of)
         connection.execute(sql.text("queries/quote_offer"))
 
     def shapes(self) -> list[dict[str, Any]]:

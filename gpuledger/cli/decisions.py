@@ -168,14 +168,14 @@ def own_or_rent(
 def _rent(gpu: str | None, rent: str | None, as_of: str | None) -> tuple[Decimal, str]:
     from gpuledger.core.cheapest import cheapest_by_provider
     from gpuledger.core.spec import parse_spec
-    from gpuledger.core.store.offers import OfferFilter, offers
+    from gpuledger.core.store.offers import OfferQuery, offers
 
     if rent is not None:
         return _decimal(rent, "--rent-usd-per-gpu-hour", least=Decimal(0)), "as given"
     if gpu is None:
         raise UsageError("own-or-rent: give --rent-usd-per-gpu-hour, or --gpu for a price from the ledger")
     past = context.instant(as_of, "--as-of")
-    wanted = OfferFilter(gpu_ids=list(parse_spec(gpu).gpu_ids), purchase_options=["on_demand"])
+    wanted = OfferQuery(gpu_ids=list(parse_spec(gpu).gpu_ids), purchase_options=["on_demand"])
     with context.snapshot() as connection:
         found = offers(connection, wanted, as_of=past)
     ranking = cheapest_by_provider(found, at=past or context.now(), allow_stale=False).ranking

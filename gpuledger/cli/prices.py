@@ -18,7 +18,7 @@ from gpuledger.core.errors import EmptyLedgerError, OutdatedError, UsageError
 if TYPE_CHECKING:
     import duckdb
 
-    from gpuledger.core.store.offers import LatestOffer, OfferFilter
+    from gpuledger.core.store.offers import LatestOffer, OfferQuery
 
 FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
 Providers = Annotated[
@@ -79,26 +79,27 @@ def _emit_offers(
     table.emit(rows, format, columns=columns)
 
 
-def _filter(
+def offer_query(
     spec: str | None,
     providers: list[str] | None,
     region: str | None,
     tiers: list[str] | None,
     options: list[str] | None,
     **more: Any,
-) -> OfferFilter:
+) -> OfferQuery:
+    """The offers that the flags of a command name."""
     from gpuledger.core.spec import parse_spec
-    from gpuledger.core.store.offers import OfferFilter
+    from gpuledger.core.store.offers import OfferQuery
 
-    wanted = None if spec is None else parse_spec(spec)
-    return OfferFilter(
-        gpu_ids=list(wanted.gpu_ids) if wanted else None,
-        min_count=wanted.min_count if wanted else None,
-        max_count=wanted.max_count if wanted else None,
-        providers=providers or None,
-        region=region,
-        tiers=tiers or None,
-        purchase_options=options,
+    named = None if spec is None else parse_spec(spec)
+    return OfferQuery(
+        gpu_ids=named.gpu_ids if named else None,
+        min_gpu_count=named.min_count if named else None,
+        max_gpu_count=named.max_count if named else None,
+        providers=providers or (),
+        regions=(region,) if region else (),
+        tiers=tiers or (),
+        purchase_options=options or (),
         **more,
     )
 
@@ -118,6 +119,19 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: list[str] | Non
             nearest = difflib.get_close_matches(name.lower(), known, n=3) or known
             hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
     return hints
+
+
+def lapsed_hint(
+    connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, at: datetime, as_of: datetime | None
+) -> list[str]:
+    """A line where only lapsed prices match."""
+    from dataclasses import replace
+
+    from gpuledger.core.store.offers import page
+    from gpuledger.core.validity import LAPSED
+
+    found = page(connection, replace(query, states=(LAPSED,), max_rows=1), at=at, as_of=as_of)
+    return [f"only lapsed prices match ({found.total}); --state lapsed lists them"] if found.total else []
 
 
 def _decimal(text: str | None, flag: str) -> Decimal | None:
@@ -150,17 +164,25 @@ def offers(
     max_price: Annotated[str | None, typer.Option(help="Most US dollars per GPU-hour.")] = None,
     min_gpu_memory: Annotated[float | None, typer.Option(help="Least GiB of one GPU.")] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only from this source; repeat.")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only fresh, stale, unlisted, sold_out, lapsed or recorded prices; default all but lapsed."
+        ),
+    ] = None,
     as_of: AsOf = None,
     limit: Limit = None,
     format: FormatOption = None,
 ) -> None:
-    """List offers, cheapest per GPU-hour first, with age and stock."""
+    """List offers, the most reliable prices first, then the cheapest per GPU-hour, with age and stock."""
     with context.answering():
         from gpuledger.core.store.offers import offers as look_up
+        from gpuledger.core.validity import ALL_STATES, LAPSED
 
         past = context.instant(as_of, "--as-of")
+        at = past or context.now()
         options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
-        wanted = _filter(
+        query = offer_query(
             gpu,
             provider,
             region,
@@ -168,15 +190,17 @@ def offers(
             options,
             max_usd_per_gpu_hour=_decimal(max_price, "--max-price"),
             min_gpu_memory_gib=min_gpu_memory,
-            sources=source or None,
+            sources=source or (),
+            states=state or [name for name in ALL_STATES if name != LAPSED],
             max_rows=limit,
         )
         with context.snapshot() as connection:
-            found = look_up(connection, wanted, as_of=past)
+            found = look_up(connection, query, at=at, as_of=past)
             hints = [] if found else provider_hints(connection, provider)
-        _emit_offers(found, past or context.now(), format, [{} for _ in found])
+            lapsed = [] if found or state else lapsed_hint(connection, query, at=at, as_of=past)
+        _emit_offers(found, at, format, [{} for _ in found])
         if not found:
-            for remark in hints or ["no offer matches"]:
+            for remark in hints or lapsed or ["no offer matches"]:
                 context.say(remark)
             raise typer.Exit(context.NOTHING)
 
@@ -207,9 +231,9 @@ def cheapest(
         past = context.instant(as_of, "--as-of")
         at = past or context.now()
         options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved) or ["on_demand"]
-        wanted = _filter(spec, provider, region, tier, options)
+        query = offer_query(spec, provider, region, tier, options)
         with context.snapshot() as connection:
-            found = look_up(connection, wanted, as_of=past)
+            found = look_up(connection, query, at=at, as_of=past)
             hints = [] if found else provider_hints(connection, provider)
         answer = cheapest_by_provider(found, at=at, allow_stale=allow_stale)
         ranked = answer.ranking[:limit]
@@ -246,18 +270,18 @@ def history(
         from gpuledger.core.store.history import interval, price_intervals, price_series
 
         options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
-        wanted = _filter(spec, provider, region, tier, options, max_rows=limit)
+        query = offer_query(spec, provider, region, tier, options, max_rows=limit)
         start, stop = context.instant(since, "--from"), context.instant(until, "--to")
         every = every or ("1d" if plot is not None else None)
         if start and stop and start > stop:
             raise UsageError(f"--from: {since!r} is after --to {until!r}")
         with context.snapshot() as connection:
             if every is None:
-                rows = price_intervals(connection, wanted, since=start, until=stop)
+                rows = price_intervals(connection, query, since=start, until=stop)
             else:
                 step = interval(every)
                 rows = price_series(
-                    connection, wanted, since=start, until=stop or context.now(), every=step, stat=stat
+                    connection, query, since=start, until=stop or context.now(), every=step, stat=stat
                 )
         table.emit(rows, format, columns=HISTORY_COLUMNS if every is None else None)
         if not rows:

@@ -13,8 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from gpuledger.core.errors import UsageError
 from gpuledger.core.money import decimal_from
 from gpuledger.core.spec import Spec, parse_spec
-from gpuledger.core.store.browse import OfferQuery
-from gpuledger.core.store.offers import OfferFilter
+from gpuledger.core.store.offers import OfferQuery
+from gpuledger.core.validity import ALL_STATES, LAPSED
 
 MOST_ROWS = 1000
 MOST_VALUES = 200
@@ -79,19 +79,19 @@ class Choice(Parameters):
             ]
         return chosen or None
 
-    def filter(self, default_options: Sequence[str] | None = None, **more: Any) -> OfferFilter:
+    def query(self, default_options: Sequence[str] = (), **more: Any) -> OfferQuery:
         """As `gpuledger.core.store.offers` wants it."""
         spec = self.spec()
-        return OfferFilter(
-            gpu_ids=None if spec is None else list(spec.gpu_ids),
-            min_count=None if spec is None else spec.min_count,
-            max_count=None if spec is None else spec.max_count,
-            providers=[name.lower() for name in self.provider] or None,
-            region=self.region,
-            tiers=self.tier or None,
-            purchase_options=self.options() or default_options,
-            **more,
-        )
+        chosen: dict[str, Any] = {
+            "gpu_ids": None if spec is None else spec.gpu_ids,
+            "min_gpu_count": None if spec is None else spec.min_count,
+            "max_gpu_count": None if spec is None else spec.max_count,
+            "providers": [name.lower() for name in self.provider],
+            "regions": [] if self.region is None else [self.region],
+            "tiers": self.tier,
+            "purchase_options": self.options() or default_options,
+        }
+        return OfferQuery(**(chosen | more))
 
 
 class OfferParameters(Choice):
@@ -106,8 +106,8 @@ class OfferParameters(Choice):
         list[Literal["available", "limited", "sold_out", "unknown"]], BeforeValidator(_split)
     ] = Field([], description="Stock.")
     price_state: Annotated[
-        list[Literal["fresh", "stale", "unlisted", "sold_out"]], BeforeValidator(_split)
-    ] = Field([], description="How far the price can be relied on.")
+        list[Literal["fresh", "stale", "unlisted", "sold_out", "lapsed", "recorded"]], BeforeValidator(_split)
+    ] = Field([], description="How far the price can be relied on; unless given, all but lapsed.")
     cpu_arch: Literal["x86", "arm"] | None = Field(None, description="Of the host.")
     min_cpu: Size | None = Field(None, description="Virtual CPUs.")
     max_cpu: Size | None = None
@@ -128,6 +128,7 @@ class OfferParameters(Choice):
     max_compute_capability: Size | None = None
     allowed_flags: Texts = Field([], description="Taken and without effect: no offer here carries a flag.")
     order_by: Literal[
+        "best",
         "usd_per_gpu_hour",
         "usd_per_hour",
         "gpu_count",
@@ -140,29 +141,25 @@ class OfferParameters(Choice):
         "instance_type",
         "region",
         "availability",
-    ] = Field("usd_per_gpu_hour", description="Ties go to the cheapest per GPU-hour.")
+    ] = Field("best", description="best: by price_state, then per GPU-hour, as ties of all others.")
     order_dir: Literal["asc", "desc"] = "asc"
     cursor: Annotated[str, Field(max_length=200)] | None = Field(
         None, description="next_cursor of the page before; filters as there."
     )
 
-    def query(self, *, skip_rows: int = 0) -> OfferQuery:
-        """As `gpuledger.core.store.browse` wants it."""
+    def page_query(self, *, skip_rows: int = 0) -> OfferQuery:
+        """The same choice with gpuhunt's filters, one page of it."""
         spec = self.spec()
         counts = [value for value in (self.min_gpu_count, spec and spec.min_count) if value is not None]
         most = [value for value in (self.max_gpu_count, spec and spec.max_count) if value is not None]
-        return OfferQuery(
-            gpu_ids=None if spec is None else spec.gpu_ids,
+        return self.query(
             gpu_names=self.gpu_name,
             vendors=self.gpu_vendor,
-            providers=self.provider,
             regions=self.region,
-            tiers=self.tier,
-            purchase_options=self.options() or (),
             sources=self.source,
             instance_types=self.instance_type,
             availabilities=self.availability,
-            states=self.price_state,
+            states=self.price_state or [state for state in ALL_STATES if state != LAPSED],
             cpu_arch=self.cpu_arch,
             min_cpu=self.min_cpu,
             max_cpu=self.max_cpu,

@@ -31,7 +31,7 @@ def offers(request: Request, asked: Annotated[OfferParameters, Query()]) -> Resp
     question = fingerprint(asked.question())
     after = None if asked.cursor is None else read_cursor(asked.cursor, question)
     as_of = instant(asked.as_of, "as_of")
-    query = asked.query(skip_rows=0 if after is None else after.skip_rows)
+    query = asked.page_query(skip_rows=0 if after is None else after.skip_rows)
     try:
         with desk.reading(None if after is None else after.snapshot) as served:
             found = desk.offers(served, query, as_of=as_of)
@@ -59,7 +59,7 @@ def cheapest(request: Request, asked: Annotated[CheapestParameters, Query()]) ->
     """Ranked per GPU-hour. Stale prices do not win unless allowed, or unless there is nothing else."""
     desk = desk_of(request)
     as_of = instant(asked.as_of, "as_of")
-    wanted = asked.filter(["on_demand"])
+    wanted = asked.query(["on_demand"])
     with desk.reading() as served:
         rows, remarks = desk.cheapest(served, wanted, as_of=as_of, allow_stale=asked.allow_stale)
     answer = Listing(
@@ -78,7 +78,7 @@ def history(request: Request, asked: Annotated[HistoryParameters, Query()]) -> R
     desk = desk_of(request)
     since, until = instant(asked.since, "from"), instant(asked.until, "to")
     # one more than asked for, to know whether there are more
-    wanted = asked.filter(max_rows=asked.limit + 1)
+    wanted = asked.query(max_rows=asked.limit + 1)
     with desk.reading() as served:
         if asked.every is None:
             rows = desk.intervals(served, wanted, since=since, until=until)

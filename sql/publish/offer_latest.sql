@@ -39,6 +39,8 @@ comment on column offer_latest.payment is 'no_upfront, partial_upfront or all_up
 comment on column offer_latest.operating_system is 'Only where it changes the price.';
 comment on column offer_latest.availability is 'available, limited, sold_out or unknown.';
 comment on column offer_latest.is_unlisted is 'Absent from the last run of its source; the next one withdraws it.';
+comment on column offer_latest.is_recorded is
+    'About a past moment: a later observation, or a change list, confirms the price. False here.';
 comment on column offer_latest.amount is 'Price as published, per unit.';
 comment on column offer_latest.upfront_amount is 'Paid once at the start of a commitment, as published.';
 comment on column offer_latest.currency is 'ISO 4217 code of both amounts.';
@@ -51,6 +53,7 @@ comment on column offer_latest.effective_at is 'From when the provider says that
 comment on column offer_latest.valid_from is 'When this price was first seen.';
 comment on column offer_latest.last_seen_at is 'When it was last seen.';
 comment on column offer_latest.fresh_until is 'Until when it counts as fresh.';
+comment on column offer_latest.lapses_at is 'From when on it is history only: 30 days of market prices, 180 of list prices after last_seen_at.';
 comment on column offer_latest.run_no is 'Run that saw the change; see scrape_run.';
 comment on column offer_latest.document_sha256 is 'Content hash of the bytes that say so; their name in the archive.';
 comment on column offer_latest.source_url is 'Address of those bytes.';

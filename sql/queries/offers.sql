@@ -1,39 +1,138 @@
--- grain: one row per offer on sale, at the variable as_of (null: now) and after the filters
--- The variable, not a parameter: DuckDB folds it while planning and so leaves out the branch that is not meant.
--- parameters: gpu_ids varchar[], providers varchar[], region varchar, tiers varchar[], purchase_options varchar[],
---             sources varchar[], min_count integer, max_count integer, min_gpu_memory_gib double,
---             max_usd_per_gpu_hour decimal, max_rows integer (null lists and values: no filter)
-with candidate as (
-    select * from offer_latest where getvariable('as_of') is null
-    union all by name
-    select * from offers_as_of(getvariable('as_of')::timestamptz) where getvariable('as_of') is not null
+-- grain: one row per offer of the view on_sale (on_sale.sql), after the filters, in the order asked for
+-- The one question about offers: of the command line, REST, the page, Python and MCP.
+-- parameters: lists as text parted by commas (gpu_ids, gpu_names, vendors, providers, regions, tiers,
+--             purchase_options, sources, instance_types, availabilities, states); bounds, null for no filter:
+--             min_ and max_ of gpu_count, gpu_memory, total_gpu_memory, cpu, memory, disk_size,
+--             compute_capability (double) and of price (decimal, per instance), max_usd_per_gpu_hour decimal;
+--             cpu_arch varchar, spot boolean, order_by varchar, descending boolean, skip_rows and
+--             max_rows integer (null: all)
+with chip as (
+    select
+        gpu_id as chip_id,
+        name as chip_name,
+        compute_capability,
+        host_cpu
+    from gpu
+),
+
+matched as not materialized (
+    select on_sale.*
+    from on_sale
+    left join chip on on_sale.gpu_id = chip.chip_id
+    where
+        ($gpu_ids::varchar is null or list_contains(string_split($gpu_ids::varchar, ','), gpu_id))
+        and (
+            $gpu_names::varchar is null
+            or list_has_any(
+                string_split($gpu_names::varchar, ','),
+                [lower(gpu_id), lower(chip.chip_name), lower(gpu_label), split_part(lower(gpu_id), '-', 1)]
+            )
+        )
+        and ($vendors::varchar is null or list_contains(string_split($vendors::varchar, ','), gpu_vendor))
+        and ($providers::varchar is null or list_contains(string_split($providers::varchar, ','), provider))
+        and (
+            $regions::varchar is null
+            or is_in_place(string_split($regions::varchar, ','), region, country, continent)
+        )
+        and ($tiers::varchar is null or list_contains(string_split($tiers::varchar, ','), tier))
+        and (
+            $purchase_options::varchar is null
+            or list_contains(string_split($purchase_options::varchar, ','), purchase_option)
+        )
+        and ($sources::varchar is null or list_contains(string_split($sources::varchar, ','), source))
+        and (
+            $instance_types::varchar is null
+            or list_contains(string_split($instance_types::varchar, ','), lower(instance_type))
+        )
+        and (
+            $availabilities::varchar is null
+            or list_contains(string_split($availabilities::varchar, ','), availability)
+        )
+        and ($states::varchar is null or list_contains(string_split($states::varchar, ','), price_state))
+        and ($spot::boolean is null or (purchase_option = 'spot') = $spot::boolean)
+        and ($cpu_arch::varchar is null or coalesce(chip.host_cpu, 'x86') = $cpu_arch::varchar)
+        and ($min_cpu::double is null or vcpus >= $min_cpu::double)
+        and ($max_cpu::double is null or vcpus <= $max_cpu::double)
+        and ($min_memory::double is null or memory_gib >= $min_memory::double)
+        and ($max_memory::double is null or memory_gib <= $max_memory::double)
+        and sells_count(gpu_count, min_gpus, max_gpus, $min_gpu_count::double, $max_gpu_count::double)
+        and ($min_gpu_memory::double is null or gpu_memory_gib >= $min_gpu_memory::double)
+        and ($max_gpu_memory::double is null or gpu_memory_gib <= $max_gpu_memory::double)
+        and (
+            $min_total_gpu_memory::double is null
+            or gpu_memory_gib * gpu_count >= $min_total_gpu_memory::double
+        )
+        and (
+            $max_total_gpu_memory::double is null
+            or gpu_memory_gib * gpu_count <= $max_total_gpu_memory::double
+        )
+        and ($min_disk_size::double is null or local_storage_gb >= $min_disk_size::double)
+        and ($max_disk_size::double is null or local_storage_gb <= $max_disk_size::double)
+        and ($min_price::decimal(18, 6) is null or usd_per_hour >= $min_price::decimal(18, 6))
+        and ($max_price::decimal(18, 6) is null or usd_per_hour <= $max_price::decimal(18, 6))
+        and (
+            $max_usd_per_gpu_hour::decimal(18, 6) is null
+            or usd_per_gpu_hour <= $max_usd_per_gpu_hour::decimal(18, 6)
+        )
+        and (
+            $min_compute_capability::double is null
+            or chip.compute_capability >= $min_compute_capability::double
+        )
+        and (
+            $max_compute_capability::double is null
+            or chip.compute_capability <= $max_compute_capability::double
+        )
+),
+
+sortable as not materialized (
+    select
+        *,
+        case $order_by::varchar
+            when 'usd_per_gpu_hour' then usd_per_gpu_hour::double
+            when 'usd_per_hour' then usd_per_hour::double
+            when 'gpu_count' then gpu_count::double
+            when 'gpu_memory_gib' then gpu_memory_gib::double
+            when 'vcpus' then vcpus::double
+            when 'memory_gib' then memory_gib::double
+            when 'last_seen_at' then epoch(last_seen_at)
+        end * if($descending::boolean, -1, 1) as sort_number,
+        case $order_by::varchar
+            when 'gpu_id' then gpu_id
+            when 'provider' then provider
+            when 'instance_type' then lower(instance_type)
+            when 'region' then lower(region)
+            when 'availability' then availability
+        end as sort_text,
+        if($order_by::varchar = 'best', state_rank(price_state), 0) as sort_state
+    from matched
+),
+
+-- The sort carries places only; the other columns are read of the rows that the page shows.
+shown as (
+    -- DuckDB numbers rows as they come
+    select row_no, row_number() over () as position
+    from (
+        select *
+        from sortable
+        order by
+            sort_state,
+            sort_number nulls last,
+            case when not $descending::boolean then sort_text end nulls last,
+            case when $descending::boolean then sort_text end desc nulls last,
+            usd_per_gpu_hour nulls last, usd_per_hour, provider, region, tier, offer_id
+        limit coalesce($max_rows::integer, 9223372036854775807) offset $skip_rows::bigint
+    )
 )
 
 select
     price_id, offer_id, source, source_kind, provider, via, sku, instance_type, region, zone, country, continent,
-    tier, gpu_label, gpu_id, gpu_name, gpu_count, gpu_memory_gib, vcpus, memory_gib, network, min_gpus, max_gpus,
-    billing_increment_seconds, minimum_billing_seconds, purchase_option, term_months, payment, operating_system,
-    availability, is_unlisted, amount, upfront_amount, currency, unit, upfront_usd, usd_per_hour, usd_per_gpu_hour,
-    effective_at, valid_from, last_seen_at, fresh_until, document_sha256, source_url, parser_version
-from candidate
-where
-    ($gpu_ids::varchar[] is null or list_contains($gpu_ids::varchar[], gpu_id))
-    and ($providers::varchar[] is null or list_contains($providers::varchar[], provider))
-    and (
-        $region::varchar is null
-        or lower(region) = lower($region::varchar)
-        or country = upper($region::varchar)
-        or continent = upper($region::varchar)
-    )
-    and ($tiers::varchar[] is null or list_contains($tiers::varchar[], tier))
-    and ($purchase_options::varchar[] is null or list_contains($purchase_options::varchar[], purchase_option))
-    and ($sources::varchar[] is null or list_contains($sources::varchar[], source))
-    and ($min_count::integer is null or gpu_count >= $min_count::integer)
-    and ($max_count::integer is null or gpu_count <= $max_count::integer)
-    and ($min_gpu_memory_gib::double is null or gpu_memory_gib >= $min_gpu_memory_gib::double)
-    and (
-        $max_usd_per_gpu_hour::decimal(18, 6) is null
-        or usd_per_gpu_hour <= $max_usd_per_gpu_hour::decimal(18, 6)
-    )
-order by usd_per_gpu_hour nulls last, usd_per_hour, provider, region, tier, offer_id
-limit coalesce($max_rows::integer, 9223372036854775807);
+    tier, gpu_label, gpu_id, gpu_name, gpu_vendor, gpu_count, gpu_memory_gib, vcpus, memory_gib, local_storage_gb,
+    coalesce(chip.host_cpu, 'x86') as cpu_arch, network, min_gpus, max_gpus, billing_increment_seconds,
+    minimum_billing_seconds, purchase_option, term_months, payment, operating_system, availability, is_unlisted, is_recorded, amount, upfront_amount, currency,
+    unit, upfront_usd, usd_per_hour, usd_per_gpu_hour, effective_at, valid_from, last_seen_at, fresh_until, lapses_at,
+    document_sha256, source_url, parser_version,
+    (select count(*) from matched) as total
+from on_sale
+left join chip on on_sale.gpu_id = chip.chip_id
+inner join shown on on_sale.row_no = shown.row_no
+order by shown.position;

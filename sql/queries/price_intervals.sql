@@ -1,6 +1,6 @@
 -- grain: one row per offer and interval in which its price did not change, oldest first
 -- parameters: gpu_ids varchar[], providers varchar[], region varchar, tiers varchar[], purchase_options varchar[],
---             min_count integer, max_count integer, since timestamptz, until timestamptz, max_rows integer
+--             min_count double, max_count double, since timestamptz, until timestamptz, max_rows integer
 --             (null: no filter)
 select
     history.valid_from, history.valid_to, history.provider, history.instance_type, history.region, history.tier,
@@ -9,7 +9,7 @@ select
     history.source, history.confidence, history.offer_id
 from price_history_wanted(
     $gpu_ids::varchar[], $providers::varchar[], $region::varchar, $tiers::varchar[], $purchase_options::varchar[],
-    $min_count::integer, $max_count::integer, null::timestamptz
+    $min_count::double, $max_count::double, null::timestamptz
 ) as history
 where
     ($since::timestamptz is null or history.valid_to is null or history.valid_to > $since::timestamptz)

@@ -1,11 +1,11 @@
 -- grain: one row per time step at which at least one offer had a price
 -- parameters: gpu_ids varchar[], providers varchar[], region varchar, tiers varchar[], purchase_options varchar[],
---             min_count integer, max_count integer, since timestamptz, until timestamptz, every varchar, stat varchar
+--             min_count double, max_count double, since timestamptz, until timestamptz, every varchar, stat varchar
 with chosen as (
     select *
     from price_history_wanted(
         $gpu_ids::varchar[], $providers::varchar[], $region::varchar, $tiers::varchar[], $purchase_options::varchar[],
-        $min_count::integer, $max_count::integer, $since::timestamptz
+        $min_count::double, $max_count::double, $since::timestamptz
     )
     where usd_per_gpu_hour is not null
 ),

@@ -1,5 +1,5 @@
 -- grain: one row per offer on sale, with the reason why a quote leaves it out (null: it may be quoted)
--- A temporary view over `on_sale` (on_sale.sql), the variables quote_at, quote_allow_stale and the filters quote_gpu_ids,
+-- A temporary view over `on_sale` (on_sale.sql), the variables quote_allow_stale and the filters quote_gpu_ids,
 -- quote_by_provider (true or empty), quote_providers, quote_regions, quote_tiers, quote_purchase_options: comma-separated, empty means any. Text and not
 -- lists, because binding a list from Python takes about 60 microseconds per element.
 create or replace temporary view quote_offer as
@@ -13,10 +13,7 @@ select
             and not list_contains(string_split(getvariable('quote_providers'), ','), provider)
             then 'another provider than asked for'
         when getvariable('quote_regions') <> ''
-            and not list_has_any(
-                string_split(getvariable('quote_regions'), ','),
-                [lower(region), coalesce(lower(country), ''), coalesce(lower(continent), '')]
-            )
+            and not is_in_place(string_split(getvariable('quote_regions'), ','), region, country, continent)
             then 'another region than asked for'
         when getvariable('quote_tiers') <> ''
             and coalesce(not list_contains(string_split(getvariable('quote_tiers'), ','), tier), true)
@@ -35,11 +32,5 @@ select
         case when getvariable('quote_by_provider') = 'true' then provider else '' end, purchase_option, gpu_id, gpu_count, min_gpus, max_gpus,
         may_join
     ) as shape_key,
-    case
-        when availability = 'sold_out' then 3
-        when is_unlisted then 2
-        when fresh_until < getvariable('quote_at')::timestamptz and not getvariable('quote_allow_stale')::boolean
-            then 1
-        else 0
-    end as state_class
+    if(price_state = 'stale' and getvariable('quote_allow_stale')::boolean, 0, state_rank(price_state)) as state_class
 from on_sale;

@@ -8,16 +8,10 @@ left join region on offer.provider = region.provider and offer.region = region.r
 where
     (gpu_ids is null or list_contains(gpu_ids, offer.gpu_id))
     and (providers is null or list_contains(providers, offer.provider))
-    and (
-        place is null
-        or lower(offer.region) = lower(place)
-        or region.country = upper(place)
-        or region.continent = upper(place)
-    )
+    and (place is null or is_in_place([lower(place)], offer.region, region.country, region.continent))
     and (tiers is null or list_contains(tiers, offer.tier))
     and (purchase_options is null or list_contains(purchase_options, offer.purchase_option))
-    and (min_count is null or offer.gpu_count >= min_count)
-    and (max_count is null or offer.gpu_count <= max_count);
+    and sells_count(offer.gpu_count, offer.min_gpus, offer.max_gpus, min_count, max_count);
 
 comment on macro table offer_wanted is
-    'Rows of offer of some gpu_ids, providers, a place (region code, ISO country or continent), tiers, purchase_options and a range of gpu_count; null does not filter.';
+    'Rows of offer of some gpu_ids, providers, a place (region code, ISO country or continent), tiers, purchase_options and accelerators per order (see sells_count); null does not filter.';

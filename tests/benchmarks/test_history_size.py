@@ -15,7 +15,7 @@ from gpuledger.core.store import sql
 from gpuledger.core.store.database import Home, writing
 from gpuledger.core.store.history import price_series
 from gpuledger.core.store.migrate import migrate
-from gpuledger.core.store.offers import OfferFilter
+from gpuledger.core.store.offers import OfferQuery
 from gpuledger.core.store.publish import publish, reading
 from gpuledger.core.store.rollups import check, derive
 from gpuledger.core.store.staging import in_parts
@@ -126,7 +126,7 @@ def measured(folder: Path, hours: int) -> dict[str, float]:
         found["GPU, history"] = rounds(
             lambda: price_series(
                 connection,
-                OfferFilter(gpu_ids=[gpu_id]),
+                OfferQuery(gpu_ids=[gpu_id]),
                 since=year.START,
                 until=year.START + timedelta(hours=hours),
                 every="1 days",

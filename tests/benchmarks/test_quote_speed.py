@@ -22,7 +22,7 @@ from gpuledger.core.cost.quote import quote
 from gpuledger.core.cost.sold import Limits
 from gpuledger.core.plan import plan_from_mapping, preset_plan
 from gpuledger.core.store.database import Home
-from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from tests.benchmarks.large_market import OFFERS, fill
 from tests.benchmarks.page import machine, table, verdict, write_section
@@ -55,7 +55,7 @@ def plain_loop(connection: duckdb.DuckDBPyConnection, plan) -> float:
     """Every offer as a record, every record priced, in Python."""
     hours: dict[object, float] = {}
     best = float("inf")
-    found = offers(connection, OfferFilter())
+    found = offers(connection, OfferQuery())
     market = LedgerMarket(connection, market_filter(plan, QuoteOptions()), at=NOW)
     for kind, needed in least_hours(plan, market):
         hours[kind.gpu_id, kind.gpu_count] = needed
@@ -135,7 +135,7 @@ def test_ten_thousand_plans_take_under_30_s_on_four_cores(connection):
     workers = min(4, os.cpu_count() or 1)
     plans = [tuning(number) for number in range(PLANS)]
     start = time.perf_counter()
-    batch = Batch(offers=offers(connection, OfferFilter()), now=NOW, options=QuoteOptions(limit=1))
+    batch = Batch(offers=offers(connection, OfferQuery()), now=NOW, options=QuoteOptions(limit=1))
     loaded = time.perf_counter()
     found = list(batch.answers(plans, workers=workers))
     seconds = time.perf_counter() - start

@@ -25,7 +25,7 @@ from gpuledger.core.store.archive import Archive, Manifest, run_id
 from gpuledger.core.store.catalogue import hang_up
 from gpuledger.core.store.database import Home, turn, writing
 from gpuledger.core.store.migrate import SourceRow, migrate
-from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import publish, reading
 from gpuledger.core.store.record import Batch, record
 from gpuledger.core.store.shared.follow import catch_up, recording
@@ -112,7 +112,7 @@ class Store:
 
     def look(self) -> None:
         with reading(self.home) as connection:
-            assert len(offers(connection, OfferFilter(max_rows=20))) == 20
+            assert len(offers(connection, OfferQuery(max_rows=20))) == 20
 
 
 def batch_of(home: Home, number: int, seen: list[Offer]) -> Batch:

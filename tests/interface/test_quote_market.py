@@ -17,7 +17,7 @@ from gpuledger.core.cost.question import QuoteOptions, market_filter
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.plan import plan_from_mapping, preset_plan
 from gpuledger.core.store.database import Home
-from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
@@ -52,7 +52,7 @@ def test_both_markets_give_the_same_answer(connection, question, as_of):
     asked = QuoteOptions(limit=8, **flags)
     wanted, now = market_filter(plan, asked), datetime(2026, 11, 21, tzinfo=UTC)
     at = as_of or now
-    everything = offers(connection, OfferFilter(), as_of=as_of)
+    everything = offers(connection, OfferQuery(), as_of=as_of)
     assert len(everything) > 10
     listed = ListMarket(everything, wanted, at=at, allow_stale=asked.allow_stale, snapshot=1)
     stored = LedgerMarket(connection, wanted, as_of=as_of, at=at, allow_stale=asked.allow_stale)

@@ -15,7 +15,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, Offer, Skipped
 from gpuledger.core.store.database import Home
-from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
 from gpuledger.scrapers.http.fetch import Fetcher
@@ -80,7 +80,7 @@ class World:
 
     def prices(self, as_of=None) -> dict[str, str]:
         with reading(self.ledger.home) as connection:
-            found = offers(connection, OfferFilter(), as_of=as_of)
+            found = offers(connection, OfferQuery(), as_of=as_of)
         return {offer.sku: format(offer.usd_per_hour.normalize(), "f") for offer in found}
 
     def rows(self, query: str) -> list[tuple]:

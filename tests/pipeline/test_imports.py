@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gpuledger.core.errors import SourceError
 from gpuledger.core.store.database import Home
-from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import ImportReport, files_of, import_address, import_files
 from gpuledger.flows.pipeline import Ledger, record_runs
@@ -54,7 +54,7 @@ def history(ledger: Ledger) -> list[tuple]:
 def price(ledger: Ledger, at: str | None = None, **filters) -> dict[str, str]:
     with reading(ledger.home) as connection:
         found = offers(
-            connection, OfferFilter(**filters), as_of=datetime.fromisoformat(f"{at}+00:00") if at else None
+            connection, OfferQuery(**filters), as_of=datetime.fromisoformat(f"{at}+00:00") if at else None
         )
     return {
         f"{offer.source} {offer.sku} {offer.region}": f"{offer.usd_per_hour.normalize():f}" for offer in found

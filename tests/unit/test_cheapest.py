@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gpuledger.core.cheapest import cheapest_by_provider, least_gpus
+from gpuledger.core.cheapest import cheapest_by_provider
 from gpuledger.core.store.offers import LatestOffer
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -70,13 +70,16 @@ def test_what_can_be_had_goes_before_what_cannot():
         offer("sold", "1.2", **SOLD_OUT),
         offer("fresh", "9"),
     ]
-    assert order(offers) == ["fresh", "sold", "unlisted", "stale"]
+    assert order(offers) == ["fresh", "stale", "unlisted", "sold"]
 
 
 def test_a_cheaper_stale_offer_does_not_win_and_this_is_said():
     answer = cheapest_by_provider([offer("a", "1", **STALE), offer("b", "2")], at=NOW)
     assert answer.ranking[0].offer.provider == "b"
-    assert answer.remarks == ["1 cheaper but stale offers did not win; --allow-stale lets them"]
+    assert answer.remarks == [
+        "cheaper but older: H100 on_demand at a (stale, seen 1 hours ago; check: gpuledger refresh a)"
+        " was 1 USD per GPU-hour"
+    ]
 
 
 def test_stale_offers_win_when_they_may():
@@ -87,7 +90,9 @@ def test_stale_offers_win_when_they_may():
 def test_where_only_stale_offers_exist_they_are_given_and_this_is_said():
     answer = cheapest_by_provider([offer("a", "2", **STALE), offer("b", "1", **STALE)], at=NOW)
     assert [entry.offer.provider for entry in answer.ranking] == ["b", "a"]
-    assert "every price here is past its freshness target" in answer.remarks[0]
+    assert answer.remarks == [
+        "no live price yet; list prices of 2026-11-19 and around; run gpuledger refresh"
+    ]
 
 
 def test_a_price_is_fresh_to_the_last_instant_of_its_target():
@@ -130,5 +135,5 @@ MINIMA: dict[str, tuple[dict[str, Any], int, str]] = {
 def test_the_note_says_how_many_one_must_order(what: str):
     terms, least, note = MINIMA[what]
     one = offer("a", "2", **terms)
-    assert least_gpus(one) == least
+    assert one.least_gpus == least
     assert cheapest_by_provider([one], at=NOW).ranking[0].note == note

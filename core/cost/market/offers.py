@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.store.offers import LatestOffer
+from gpuledger.core.validity import state_rank
 
 HOURS_PER_MONTH = 730
-STATE_CLASSES = ("fresh", "stale", "unlisted", "sold_out")
-"""The order in which prices may win: what nobody can buy comes last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,12 +318,9 @@ def shape_of(offer: LatestOffer, *, by_provider: bool = False) -> Shape:
 
 
 def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
-    """Index into `STATE_CLASSES`; the same rule as in sql/queries/quote_offer.sql."""
-    if offer.availability == "sold_out":
-        return 3
-    if offer.is_unlisted:
-        return 2
-    return 1 if offer.fresh_until < at and not allow_stale else 0
+    """Place in the order in which prices may win; the same rule as in sql/queries/quote_offer.sql."""
+    state = offer.price_state(at)
+    return 0 if allow_stale and state == "stale" else state_rank(state)
 
 
 def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:

@@ -144,6 +144,7 @@ class OwnedMachines:
             "purchase_option": "on_demand",
             "availability": "available",
             "is_unlisted": False,
+            "is_recorded": False,
             "amount": hourly,
             "currency": "USD",
             "unit": "hour",

@@ -75,7 +75,7 @@ def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
     asked = _offer_parameters({**given, "price_state": "" if state == "any" else state})
     question = fingerprint(asked.question())
     after = None if asked.cursor is None else read_cursor(asked.cursor, question)
-    query = asked.query(skip_rows=0 if after is None else after.skip_rows)
+    query = asked.page_query(skip_rows=0 if after is None else after.skip_rows)
     as_of = instant(asked.as_of, "as_of")
     with desk.reading(None if after is None else after.snapshot) as served:
         found = desk.offers(served, query, as_of=as_of)

@@ -9,14 +9,14 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from gpuledger.core.store.offers import OfferFilter, offers
+from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from tests.interface.server.large_ledger import NOW
 
 
 def all_offers(home):
     with reading(home) as connection:
-        return offers(connection, OfferFilter())
+        return offers(connection, OfferQuery())
 
 
 def rows(client: httpx.Client, address: str) -> list[dict]:
