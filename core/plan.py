@@ -130,6 +130,20 @@ class Hardware(Section):
     gpu_hours: HoursRange | None = None
     wall_hours: HoursRange | None = None
 
+    @property
+    def states_division(self) -> bool:
+        """Whether any part of how the job is divided is fixed."""
+        return any(
+            degree is not None
+            for degree in (
+                self.tensor_parallel,
+                self.pipeline_parallel,
+                self.context_parallel,
+                self.expert_parallel,
+                self.sharding,
+            )
+        )
+
 
 class Constraints(Section):
     """`[constraints]`: what a choice of hardware must satisfy."""
@@ -181,6 +195,8 @@ class TrainingPlan(Section):
     """A whole plan. Sizes and tokens are counts (tokens as floats: 2.0e12), money is `Decimal`."""
 
     name: str = "plan"
+    team: Literal["tuned", "typical"] | None = None
+    """Who runs it: people who tune software and operation, or the usual ones."""
     method: Method = "pretrain"
     model: str | None = None
     parameters: Amount | None = None
@@ -200,6 +216,8 @@ class TrainingPlan(Section):
     cached_reference: bool | None = None
     """DPO with log-probabilities of the reference computed once beforehand."""
     teacher_parameters: Amount | None = None
+    critic_parameters: Amount | None = None
+    """PPO: of the critic and of the reward network, each."""
     evaluation_tokens_share: AmountOrZero | None = None
     """Tokens evaluated, forward only, per trained token."""
     rollout_tokens_share: Share | None = None

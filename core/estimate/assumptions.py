@@ -9,7 +9,7 @@ import math
 
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.device import network_bytes_per_second, precision_on
-from gpuledger.core.estimate.layout import Layout, states_division
+from gpuledger.core.estimate.layout import Layout
 from gpuledger.core.estimate.stack import named_stack, stack_of
 from gpuledger.core.estimate.workload import Demand
 from gpuledger.core.gpu import GPU
@@ -32,7 +32,7 @@ def assumed(need: Demand, at: Layout, gpu: GPU, gpus: int, gpus_per_node: int) -
         said = "not given" if hw.stack is None else f"{hw.stack} is not known"
         out.append(f"hardware.stack: {kernels} kernels ({said})")
     layout = at.describe(float(need.workload.global_batch_tokens), float(need.workload.sequence_length))
-    if not states_division(hw):
+    if not hw.states_division:
         out.append("hardware: the fastest division that fits (none given)")
     if hw.micro_batch_size is None:
         out.append(f"hardware.micro_batch_size: {layout['micro_batch_size']} (not given)")
@@ -50,5 +50,5 @@ def half_width(need: Demand, assumptions: int, k: Constants) -> float:
     What is assumed and what experts add count in quadrature; of the latter the share by which hours follow the
     computed rate.
     """
-    routed = k.expert_spread * (1.0 - k.whole_run_blend) * (need.architecture.experts > 1)
+    routed = k.expert_spread * (need.architecture.experts > 1)
     return math.hypot(k.whole_run_spread, routed, k.assumed_spread * math.sqrt(assumptions))

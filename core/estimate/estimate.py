@@ -11,14 +11,12 @@ from gpuledger.core.estimate.assumptions import assumed, half_width
 from gpuledger.core.estimate.best_layout import Choice
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device, precision_on
-from gpuledger.core.estimate.grid import Grid, Hours, Place
+from gpuledger.core.estimate.grid import Grid, Place
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
 from gpuledger.core.plan import HoursRange, TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
-# hours that are less than the tokens at the computed rate are told about from a fifth on
-TOLD_BELOW = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +88,13 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
     per_node = gpus_per_node or plan.hardware.gpus_per_node or gpu.gpus_per_node
     if plan.is_quoted:
         return quoted(plan, gpu, gpus, per_node)
+    if plan.hardware.gpus is None:
+        plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": gpus})})
     k, need = constants(), demand(plan)
-    choice, time = Grid([place(gpu, gpus, per_node)], {gpu.gpu_id: device(plan, gpu)}).run(need, k)
+    choice = Grid([place(gpu, gpus, per_node)], {gpu.gpu_id: device(plan, gpu)}).run(need, k)
     if not choice.is_possible[0]:
         raise InvalidPlanError("hardware", f"the parallelism given does not divide {gpus} GPUs")
-    return assembled(need, choice, time, 0, gpu, gpus, per_node, k)
+    return assembled(need, choice, 0, gpu, gpus, per_node, k)
 
 
 def place(gpu: GPU, gpus: int, gpus_per_node: int) -> Place:
@@ -103,7 +103,7 @@ def place(gpu: GPU, gpus: int, gpus_per_node: int) -> Place:
 
 
 def assembled(
-    need: Demand, choice: Choice, time: Hours, row: int, gpu: GPU, gpus: int, gpus_per_node: int, k: Constants
+    need: Demand, choice: Choice, row: int, gpu: GPU, gpus: int, gpus_per_node: int, k: Constants
 ) -> Estimate:
     """One row of a choice as an estimate.
 
@@ -116,30 +116,23 @@ def assembled(
     peak = gpu.peak_flops_per_second[precision]
     model_flops = w.tokens * w.model_flops_per_token
     step_flops = w.global_batch_tokens * w.model_flops_per_token
-    step_seconds = float(time.step_seconds[row])
-    whole = float(time.whole_seconds[row]) / step_seconds
+    step_seconds, overhead = float(choice.time.total[row]), float(choice.overhead[row])
     assumptions, warnings = assumed(need, at, gpu, gpus, gpus_per_node), list(need.warnings)
     spread = half_width(need, len(assumptions), k)
     if plan.hardware.mfu is not None:
         refuse_above_ceiling(plan.hardware.mfu, gpu, k)
-        step_seconds, whole = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
+        step_seconds, overhead = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
         spread = k.measured_spread
     mfu = float(step_flops / (step_seconds * gpus * peak))
-    # at the speed computed for this count alone; an inherited speed comes with less recomputation
     hfu = float(choice.time.hardware_flops[row] / (choice.time.total[row] * peak))
     if plan.hardware.mfu is not None:
         hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
-    tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
-    if whole < TOLD_BELOW:
-        warnings.append("computes to a lower rate than published runs sustain: hours follow those runs")
-    wall = _interval(tuned_hours * whole, spread)
+    wall = _interval(float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR * overhead, spread)
     total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
     total += float(used.activations[row] + used.overhead[row])
-    fits = bool(choice.fits[row] & time.is_practical[row])
-    if choice.fits[row] and not fits:
-        warnings.append("fits only in a division that is far slower per GPU than one on more GPUs")
-    elif not fits:
+    fits = bool(choice.fits[row])
+    if not fits:
         limit = (gpu.memory_gib or 0.0) * k.memory_margin
         warnings.append(
             f"does not fit: needs {total:.1f} GiB per GPU, "

@@ -30,7 +30,7 @@ from gpuledger.core.estimate.best_layout import (
     Row,
     choose,
     problem,
-    whole_run_factor,
+    whole_run_overhead,
 )
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device
@@ -44,19 +44,25 @@ from tools.calibration.truth import memory, tables
 from tools.calibration.truth.runs import Observation
 
 SCORED_TABLES = ("benchmark", "llm_foundry", "mlperf")
+FITTED_TABLES = (
+    *SCORED_TABLES,
+    "measured",
+    "whole_run",
+    "whole_run_b",
+    "finetune",
+    "finetune_b",
+    "measured_hours",
+)
 APART_TABLES = ("bloom_sweep", "megatron_bridge")
 """Neither fitted on nor part of the score: one machine whose links the table does not state, and releases of one
 vendor's container, of the same few jobs again and again."""
-STEADY_TABLES = (*SCORED_TABLES, *APART_TABLES)
-RUN_TABLES = ("whole_run", "finetune")
+STEADY_TABLES = (*SCORED_TABLES, "measured", *APART_TABLES)
+RUN_TABLES = ("whole_run", "whole_run_b", "finetune", "finetune_b", "measured_hours")
 """Of which hours were published, not rates. The latter, all on one node, are only predicted."""
 COVERED = 0.835
 """Of the rows by an interval of 80 percent: a little more, as rows of one family err together."""
 RESIDUAL_SCALE = 0.1
 """Error of the logarithm that counts as much as one spread of a prior."""
-WHOLE_RUN_SCALE = 0.15
-"""The usual error of a whole run."""
-BLENDS = tuple(step / 100.0 for step in range(5, 100))
 LOSS_SCALE = 0.1
 PEAK_LOSS_SCALE = 0.2
 """Residuals beyond it count by their size, not its square, as errors are scored."""
@@ -68,6 +74,7 @@ ROUNDS = 3
 
 def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | None = None) -> Row:
     """A plan on published hardware, as the choice of divisions takes it."""
+    plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": count})})
     gpu = gpus()[gpu_id]
     return Row(
         need=demand(plan),
@@ -121,11 +128,17 @@ class Throughput:
         self.gpus = np.array([row.gpus for row in self.rows], float)
         self.batch = np.array([row.need.workload.global_batch_tokens for row in self.rows])
         self.tokens = np.array([row.need.workload.tokens for row in self.rows])
+        self.nodes = np.array([max(row.gpus / row.gpus_per_node, 1.0) for row in self.rows])
+        self.is_tuned_team = np.array([row.need.workload.team_is_tuned > 0 for row in self.rows])
         self.is_run = np.isin(self.tables, RUN_TABLES)
-        self.is_whole = self.tables == "whole_run"
+        self.is_whole = np.isin(self.tables, ("whole_run", "whole_run_b"))
         self.generations = np.array([gpus()[seen.gpu_id].architecture for seen in self.observations])
         self.is_routed = np.array([row.need.architecture.experts > 1 for row in self.rows])
-        self.is_fitted_on = np.isin(self.tables, SCORED_TABLES)
+        self.is_fitted_on = (
+            np.isin(self.tables, FITTED_TABLES)
+            & (self.families != "GRPO (NeMo RL)")
+            & (self.families != "nanotron 1B logs speed")
+        )
         sizes = Counter(self.families[self.is_fitted_on])
         self.weights = np.array([max(sizes[f], 1) ** -0.5 for f in self.families])
 
@@ -134,58 +147,56 @@ class Throughput:
         rows = np.arange(len(self.rows)) if index is None else index
         found = choose(self.problem if index is None else taken(self.problem, index), k)
         rate: Array = self.batch[rows] / np.asarray(found.time.total)
-        hours = self.tokens[rows] / self.batch[rows] * found.whole_seconds / 3600.0 * self.gpus[rows]
+        hours = (
+            self.tokens[rows]
+            / self.batch[rows]
+            * found.time.total
+            * found.overhead
+            / 3600.0
+            * self.gpus[rows]
+        )
         return np.where(self.is_run[rows], hours, rate), found
 
     def fitted(self, index: NDArray[np.intp], k: Constants) -> Constants:
         """`k` with the throughput constants fitted on those rows, from their priors on.
 
         Divisions that rows leave open are chosen by the constants at hand, the constants fitted to those
-        divisions, and so on.
+        divisions, and so on. Hours of fine-tuning on one node count as rates at their overhead.
         """
         names = priors("throughput")
         weights = self.weights[index] / self.weights[index].mean() / RESIDUAL_SCALE
-        part, expected = taken(self.problem, index), np.log(self.batch[index] / self.observed[index])
+        part, is_run = taken(self.problem, index), self.is_run[index]
+        seconds = self.observed[index] * 3600.0 / self.gpus[index] * self.batch[index] / self.tokens[index]
+        expected = np.log(np.where(is_run, seconds, self.batch[index] / self.observed[index]))
         workload, rates = flat(part.workload), flat(part.device)
         k = replace(k, **{prior.constant: prior.value for prior in names})
         for _ in range(ROUNDS):
             layout = choose(part, k).layout
+            overhead = np.where(is_run, whole_run_overhead(workload, layout, k), 1.0)
 
-            def residuals(values: dict[str, Any], k: Constants = k, layout: Layout = layout) -> Array:
-                seconds = step_time(workload, layout, rates, replace(k, **values)).total
+            def residuals(
+                values: dict[str, Any], k: Constants = k, layout: Layout = layout, overhead: Array = overhead
+            ) -> Array:
+                seconds = step_time(workload, layout, rates, replace(k, **values)).total * overhead
                 return (expected - np.log(seconds)) * weights
 
             k = replace(k, **solved(names, residuals, loss_scale=LOSS_SCALE, takes_columns=True))
         return k
 
     def with_overhead(self, k: Constants, index: NDArray[np.intp]) -> Constants:
-        """`k` with the step from the steady state to whole runs fitted on those runs.
+        """`k` with what runs of typical teams on many nodes lose beyond their steady state, fitted to those runs.
 
-        Both constants minimise the error as it is scored, |predicted / published - 1|, beside the prior of the
-        weight of the typical rate.
+        The weighted median minimises the error as it is scored, |predicted / published - 1|.
         """
-        whole = index[self.is_whole[index]]
+        whole = index[self.is_whole[index] & (self.nodes[index] > 1) & ~self.is_tuned_team[index]]
         if not len(whole):
             return k
-        part = taken(self.problem, whole)
-        found = choose(part, k)
-        total = np.asarray(found.time.total)
-        hfu = found.time.hardware_flops / (total * flat(part.device).half_flops_per_second)
-        even = replace(k, whole_run_overhead=1.0, whole_run_blend=0.0)
-        hours = self.tokens[whole] / self.batch[whole] * total / 3600.0 * self.gpus[whole]
-        wanted = self.observed[whole] / (hours * whole_run_factor(hfu, found.layout, even))
-        (prior,) = priors("whole_run")
-
-        def fitted(blend: float) -> tuple[float, float]:
-            """The cost of that weight, and the overhead that goes with it."""
-            ratio = wanted / hfu**blend
-            overhead = weighted_median(ratio, 1.0 / ratio)
-            distance = math.log(blend / prior.value) / prior.log_spread
-            error = np.abs(overhead / ratio - 1.0).sum() / WHOLE_RUN_SCALE
-            return float(error) + distance**2 / 2.0, overhead
-
-        blend = min(BLENDS, key=lambda blend: fitted(blend)[0])
-        return replace(k, whole_run_blend=blend, whole_run_overhead=fitted(blend)[1])
+        found = choose(taken(self.problem, whole), k)
+        hours = self.tokens[whole] / self.batch[whole] * np.asarray(found.time.total) / 3600.0
+        ratio, nodes = self.observed[whole] / (hours * self.gpus[whole]), self.nodes[whole]
+        lost = k.failures_per_node_day * nodes * k.hours_per_failure / 24.0
+        wanted = (ratio / k.typical_overhead - 1.0 - lost) / (1.0 - 1.0 / nodes)
+        return replace(k, typical_scale_overhead=max(weighted_median(wanted, 1.0 / ratio), 0.0))
 
     def assumed(self, k: Constants) -> Array:
         """How many inputs of each row had to be assumed."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpuledger.core import seeds
 
 Array = NDArray[np.float64]
-STEPS = 40
+STEPS = 80
 DIFFERENCE = 1e-3
 
 
