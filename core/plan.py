@@ -40,6 +40,11 @@ Sharding = Literal["none", "zero1", "zero2", "zero3"]
 PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block"]
 
 
+# nobody waits longer for one run without having said so
+MAX_WALL_DAYS = 90.0
+HOURS_PER_DAY = 24.0
+
+
 class ArchitectureKeys(Section):
     """`[architecture]`: the network's shape. What is left out is filled from the preset or inferred."""
 
@@ -149,12 +154,21 @@ class Constraints(Section):
     """`[constraints]`: what a choice of hardware must satisfy."""
 
     deadline_hours: Amount | None = None
+    max_wall_days: Amount | None = None
+    """A search proposes nothing that takes longer; 90 unless said, or the deadline where that is later."""
     budget_usd: USD | None = None
     max_gpus: Count | None = None
     regions: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     purchase_options: tuple[PurchaseOption, ...] = ()
+
+    @property
+    def longest_wall_hours(self) -> float:
+        """Beyond which a search proposes no hardware."""
+        if self.max_wall_days is not None:
+            return self.max_wall_days * HOURS_PER_DAY
+        return max(MAX_WALL_DAYS * HOURS_PER_DAY, self.deadline_hours or 0.0)
 
 
 class Costs(Section):

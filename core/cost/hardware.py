@@ -16,7 +16,7 @@ from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.estimate.sweep import Sweep, refusal, sweep
 from gpuledger.core.gpu import gpus
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import HOURS_PER_DAY, TrainingPlan
 
 FEW_NODES = 8
 
@@ -70,6 +70,9 @@ class Options:
         self._swept: Sweep = sweep(plan, of.hardware, measurements)
         self._wall_hours = self._swept.wall_hours[of.position]
         fits = self._swept.fits[of.position]
+        self._holds = self._any(fits)
+        if plan.hardware.gpus is None and not plan.is_quoted:
+            fits &= self._wall_hours <= plan.constraints.longest_wall_hours
         if not limits.is_wide:
             is_few = of.instances <= FEW_NODES
             fits &= is_few | ~self._any(fits & is_few)[of.machine]
@@ -131,11 +134,12 @@ class Options:
             if reason is None and not is_sold[number]:
                 reason = "no count of it is sold that the plan may use"
             elif reason is None:
-                reason = (
-                    "does not fit in its memory"
-                    if is_possible[number]
-                    else "cannot be divided as the plan says"
-                )
+                reason = "cannot be divided as the plan says"
+                if self._holds[number]:
+                    days = self._plan.constraints.longest_wall_hours / HOURS_PER_DAY
+                    reason = f"takes longer than {days:g} days (constraints.max_wall_days)"
+                elif is_possible[number]:
+                    reason = "does not fit in its memory"
             out[number] = reason
         return out
 

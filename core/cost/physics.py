@@ -24,7 +24,7 @@ def estimates_of(
 ) -> list[Estimate]:
     """One estimate per accelerator that plan and arguments allow.
 
-    With a count of GPUs, of exactly that many; without, of the fewest that hold the plan.
+    With a count of GPUs, of exactly that many; without, of the fewest that hold the plan and finish in time.
 
     Args:
         gpu: a SPEC; its count, where it is one number, is the count of GPUs.
@@ -39,6 +39,8 @@ def estimates_of(
     wanted = gpus or plan.hardware.gpus or count
     if plan.is_quoted and wanted is None:
         wanted = 1
+    if wanted is not None:
+        plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": wanted})})
     made = on_each(plan, chosen, wanted)
     found = [narrowed(of, plan, measurements) for of in made if isinstance(of, Estimate)]
     errors = [of for of in made if not isinstance(of, Estimate)]

@@ -78,10 +78,6 @@ class Constants:
     typical_scale_overhead: float
     failures_per_node_day: float
     hours_per_failure: float
-    whole_run_spread: float
-    steady_spread: float
-    expert_spread: float
-    assumed_spread: float
     measured_overhead: float
     measured_spread: float
     unmeasured_ceiling: float

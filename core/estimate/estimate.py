@@ -7,25 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
-from gpuledger.core.estimate.assumptions import assumed, half_width
+from gpuledger.core.estimate.assumptions import assumed
 from gpuledger.core.estimate.best_layout import Choice
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device, precision_on
 from gpuledger.core.estimate.grid import Grid, Place
+from gpuledger.core.estimate.interval import Range, even_interval, interval
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
-from gpuledger.core.plan import HoursRange, TrainingPlan
+from gpuledger.core.plan import HOURS_PER_DAY, HoursRange, TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Range:
-    """Low, mid and high of an 80 percent interval."""
-
-    low: float
-    mid: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +53,10 @@ class Estimate:
     mfu: float | None
     hfu: float | None
     tokens_per_second: float | None
+    tokens_per_second_range: Range | None
     step_seconds: float | None
+    overhead: float | None
+    """Hours of the whole run over those of its tokens at that rate: start-up, evaluation, checkpoints, restarts."""
     wall_hours: Range
     gpu_hours: Range
     memory_gib: MemoryGiB | None
@@ -88,8 +83,6 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
     per_node = gpus_per_node or plan.hardware.gpus_per_node or gpu.gpus_per_node
     if plan.is_quoted:
         return quoted(plan, gpu, gpus, per_node)
-    if plan.hardware.gpus is None:
-        plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": gpus})})
     k, need = constants(), demand(plan)
     choice = Grid([place(gpu, gpus, per_node)], {gpu.gpu_id: device(plan, gpu)}).run(need, k)
     if not choice.is_possible[0]:
@@ -118,17 +111,22 @@ def assembled(
     step_flops = w.global_batch_tokens * w.model_flops_per_token
     step_seconds, overhead = float(choice.time.total[row]), float(choice.overhead[row])
     assumptions, warnings = assumed(need, at, gpu, gpus, gpus_per_node), list(need.warnings)
-    spread = half_width(need, len(assumptions), k)
+    if plan.hardware.gpus is None and plan.constraints.max_wall_days is None:
+        days = plan.constraints.longest_wall_hours / HOURS_PER_DAY
+        assumptions.append(f"constraints.max_wall_days: {days:g} (not given; nothing longer is proposed)")
     if plan.hardware.mfu is not None:
         refuse_above_ceiling(plan.hardware.mfu, gpu, k)
         step_seconds, overhead = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
-        spread = k.measured_spread
     mfu = float(step_flops / (step_seconds * gpus * peak))
     hfu = float(choice.time.hardware_flops[row] / (choice.time.total[row] * peak))
     if plan.hardware.mfu is not None:
         hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
-    wall = _interval(float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR * overhead, spread)
+    hours, nodes = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR * overhead, gpus / gpus_per_node
+    if plan.hardware.mfu is not None:
+        rate, wall = (even_interval(mid, k.measured_spread) for mid in (tokens_per_second, hours))
+    else:
+        rate, wall = interval(tokens_per_second, need, nodes, "rate"), interval(hours, need, nodes, "hours")
     total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
     total += float(used.activations[row] + used.overhead[row])
     fits = bool(choice.fits[row])
@@ -155,7 +153,9 @@ def assembled(
         mfu=mfu,
         hfu=max(hfu, mfu),
         tokens_per_second=tokens_per_second,
+        tokens_per_second_range=rate,
         step_seconds=step_seconds,
+        overhead=overhead,
         wall_hours=wall,
         gpu_hours=Range(low=wall.low * gpus, mid=wall.mid * gpus, high=wall.high * gpus),
         memory_gib=MemoryGiB(
@@ -187,10 +187,6 @@ def refuse_above_ceiling(mfu: float, gpu: GPU, k: Constants) -> None:
             "hardware.mfu",
             f"{mfu:.3g} is above {ceiling:.3g}, the most that matrix multiplies reach on {gpu.gpu_id}",
         )
-
-
-def _interval(mid: float, spread: float) -> Range:
-    return Range(low=mid * math.exp(-spread), mid=mid, high=mid * math.exp(spread))
 
 
 def quoted(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> Estimate:
@@ -227,7 +223,9 @@ def quoted(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> Estim
         mfu=mfu,
         hfu=None,
         tokens_per_second=tokens_per_second,
+        tokens_per_second_range=None,
         step_seconds=step_seconds,
+        overhead=None,
         wall_hours=wall,
         gpu_hours=gpu_hours,
         memory_gib=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -13,7 +14,7 @@ from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanErr
 from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
 from gpuledger.core.gpu import GPU, gpu, gpus
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import HOURS_PER_DAY, TrainingPlan
 
 Objective = Literal["fastest", "fewest_gpu_hours"]
 # 512 nodes is more than any cloud sells in one piece
@@ -47,10 +48,11 @@ def _hardware(gpu_id: str | None, count: int | None, per_node: int | None, most:
 
 
 def best(found: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_hours") -> Estimate:
-    """The estimate that serves the objective best among those that fit and meet the plan's deadline.
+    """The estimate that serves the objective best among those that fit and end in time.
 
     Raises:
-        DoesNotFitError: none fits, or none of those that fit meets the deadline; says by how much.
+        DoesNotFitError: none fits, or none of those that fit ends by the plan's deadline or within its
+            `constraints.max_wall_days`; says by how much.
     """
     wall = np.where(found.fits, found.wall_hours, np.inf)
     if not np.isfinite(wall).any():
@@ -59,23 +61,49 @@ def best(found: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_ho
         least = float((found.memory_gib[tried] / sizes).min(initial=np.inf))
         needs = f"the closest needs {least:.2f} of memory" if len(tried) else "no division is possible"
         raise DoesNotFitError(f"{plan.name}: none of {len(tried)} choices fits; {needs}")
-    deadline = plan.constraints.deadline_hours
-    in_time = wall <= (np.inf if deadline is None else deadline)
-    in_time &= np.isfinite(wall)
+    longest, deadline = plan.constraints.longest_wall_hours, plan.constraints.deadline_hours
+    if plan.hardware.gpus is not None:
+        longest = np.inf
+    in_time = (wall <= min(longest, np.inf if deadline is None else deadline)) & np.isfinite(wall)
     if not in_time.any():
-        raise DoesNotFitError(
-            f"{plan.name}: no choice meets the deadline of {deadline:g} h; "
-            f"the fastest takes {float(wall.min()):.1f} h"
-        )
+        fastest = float(wall.min())
+        if deadline is not None and deadline <= longest:
+            raise DoesNotFitError(
+                f"{plan.name}: no choice meets the deadline of {deadline:g} h; the fastest takes {fastest:.1f} h"
+            )
+        raise DoesNotFitError(f"{plan.name}: {_too_long(plan, fastest)}")
     hours = wall if objective == "fastest" else wall * found.on.gpus
     order = np.lexsort((found.on.gpus, np.where(in_time, hours, np.inf)))
-    return found.estimate(int(order[0]))
+    chosen = int(order[0])
+    frugal = int(np.lexsort((found.on.gpus, hours))[0])
+    return _beside_frugal(found, chosen, frugal) if objective != "fastest" else found.estimate(chosen)
+
+
+def _too_long(plan: TrainingPlan, fastest_hours: float) -> str:
+    return (
+        f"no choice ends within constraints.max_wall_days of {plan.constraints.longest_wall_hours / HOURS_PER_DAY:g}; "
+        f"the fastest takes {fastest_hours / HOURS_PER_DAY:.0f} days"
+    )
+
+
+def _beside_frugal(found: Sweep, chosen: int, frugal: int) -> Estimate:
+    """The chosen estimate, with a line on the one of fewer GPU-hours that takes too long, where there is one."""
+    made = found.estimate(chosen)
+    if frugal == chosen or found.gpu_hours[frugal] >= found.gpu_hours[chosen]:
+        return made
+    other, days = found.on.candidates[frugal], found.wall_hours[frugal] / HOURS_PER_DAY
+    text = (
+        f"{other.gpus} x {other.gpu.gpu_id} takes fewer GPU-hours, {found.gpu_hours[frugal]:,.0f}, "
+        f"but {days:,.0f} days: longer than the plan may"
+    )
+    return replace(made, warnings=(*made.warnings, text))
 
 
 def on_each(
     plan: TrainingPlan, chips: Iterable[GPU], count: int | None = None
 ) -> list[Estimate | EstimateError]:
-    """For each GPU the estimate with that many, or with the fewest that hold the plan, or why there is none.
+    """For each GPU the estimate with that many, or with the fewest that hold the plan and end within its
+    `constraints.max_wall_days`, or why there is none.
 
     Without a count, parts of a node are tried, then nodes in powers of two up to 512.
     """
@@ -101,8 +129,14 @@ def _first(plan: TrainingPlan, chip: GPU, found: Sweep, positions: range | None)
     possible = [position for position in positions if not np.isnan(found.wall_hours[position])]
     fitting = [position for position in possible if found.fits[position]]
     most = found.on.candidates[positions[-1]].gpus
-    if fitting or (possible and len(positions) == 1):
-        return found.estimate((fitting or possible)[0])
+    if len(positions) == 1 and possible:
+        return found.estimate(possible[0])
+    longest = plan.constraints.longest_wall_hours
+    in_time = [position for position in fitting if found.wall_hours[position] <= longest]
+    if in_time:
+        return _beside_frugal(found, in_time[0], fitting[0])
+    if fitting:
+        return DoesNotFitError(f"{plan.name}: {_too_long(plan, min(found.wall_hours[fitting]))}")
     if not possible:
         tried = f"{most} GPUs" if len(positions) == 1 else f"any count of GPUs up to {most}"
         return InvalidPlanError("hardware", f"the parallelism given does not divide {tried}")

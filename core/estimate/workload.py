@@ -16,10 +16,8 @@ from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, is_open, stack_of, team_of
 from gpuledger.core.plan import TrainingPlan
 
-# tokens per step of published pretraining runs below that many active parameters: GPT-2 in llm.c and nanoGPT half a
-# million, Pythia, TinyLlama and SmolLM 2M; above, Llama 2 (arXiv:2307.09288) and BLOOM 4M
-PRETRAIN_BATCH_TOKENS = ((1e9, 524_288.0), (4e9, 2_097_152.0))
-LARGEST_BATCH_TOKENS = 4_194_304.0
+# tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M
+PRETRAIN_BATCH_TOKENS = 4_194_304.0
 # 64 sequences: the usual batch of instruction tuning (QLoRA, arXiv:2305.14314, table 9: 16 to 64)
 FINETUNE_BATCH_SEQUENCES = 64
 # of reinforcement learning: NeMo RL and verl, default configurations
@@ -133,7 +131,7 @@ def demand(plan: TrainingPlan) -> Demand:
         assumptions.append(f"sequence_length: {sequence_length} (not given)")
     batch = plan.global_batch_tokens
     if batch is None:
-        batch = _usual_batch(plan, architecture.active_parameters, sequence_length)
+        batch = _usual_batch(plan, sequence_length)
         assumptions.append(f"global_batch_tokens: {batch:.0f} (not given)")
     tokens = plan.total_tokens
     if tokens is None:
@@ -153,14 +151,12 @@ def demand(plan: TrainingPlan) -> Demand:
     )
 
 
-def _usual_batch(plan: TrainingPlan, active_parameters: float, sequence_length: int) -> float:
-    """Tokens per step that people take: by method and size, and enough for every GPU of a stated count."""
+def _usual_batch(plan: TrainingPlan, sequence_length: int) -> float:
+    """Tokens per step that people take: by method, and enough for every GPU of a stated count."""
     if plan.method not in ("pretrain", "distillation"):
         sequences = ONLINE_BATCH_SEQUENCES if plan.method in ONLINE else FINETUNE_BATCH_SEQUENCES
         return float(sequences * sequence_length)
-    sizes = (tokens for most, tokens in PRETRAIN_BATCH_TOKENS if active_parameters < most)
-    batch = next(sizes, LARGEST_BATCH_TOKENS)
-    return max(batch, float(SEQUENCES_PER_GPU * sequence_length * (plan.hardware.gpus or 0)))
+    return max(PRETRAIN_BATCH_TOKENS, float(SEQUENCES_PER_GPU * sequence_length * (plan.hardware.gpus or 0)))
 
 
 def lora_parameters(plan: TrainingPlan, architecture: Architecture) -> float:

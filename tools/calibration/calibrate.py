@@ -12,7 +12,7 @@ import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from gpuledger.core import seeds
 from gpuledger.core.errors import GPULedgerError
-from gpuledger.core.estimate.assumptions import assumed, half_width
 from gpuledger.core.estimate.best_layout import (
     Choice,
     Columns,
@@ -34,11 +33,13 @@ from gpuledger.core.estimate.best_layout import (
 )
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device
+from gpuledger.core.estimate.interval import plan_class
 from gpuledger.core.estimate.layout import Layout
 from gpuledger.core.estimate.throughput import step_time
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import gpus
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping
+from tools.calibration import intervals
 from tools.calibration.solver import Array, priors, solved, weighted_median
 from tools.calibration.truth import memory, tables
 from tools.calibration.truth.runs import Observation
@@ -56,11 +57,11 @@ FITTED_TABLES = (
 APART_TABLES = ("bloom_sweep", "megatron_bridge")
 """Neither fitted on nor part of the score: one machine whose links the table does not state, and releases of one
 vendor's container, of the same few jobs again and again."""
+UNEXPLAINED = ("GRPO (NeMo RL)", "nanotron 1B logs speed")
+"""Families that are only predicted: generation has constants of its own, and one log is of a run that idles."""
 STEADY_TABLES = (*SCORED_TABLES, "measured", *APART_TABLES)
 RUN_TABLES = ("whole_run", "whole_run_b", "finetune", "finetune_b", "measured_hours")
 """Of which hours were published, not rates. The latter, all on one node, are only predicted."""
-COVERED = 0.835
-"""Of the rows by an interval of 80 percent: a little more, as rows of one family err together."""
 RESIDUAL_SCALE = 0.1
 """Error of the logarithm that counts as much as one spread of a prior."""
 LOSS_SCALE = 0.1
@@ -85,6 +86,25 @@ def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | 
     )
 
 
+SAID = (
+    "name",
+    "method",
+    "model",
+    "parameters",
+    "architecture",
+    "training_tokens",
+    "precision",
+    "sequence_length",
+)
+
+
+def said(plan: TrainingPlan) -> TrainingPlan:
+    """What a user says of a plan: model, tokens, GPU, count, precision, sequence length."""
+    keys = plan.model_dump(exclude_unset=True)
+    hardware = {name: keys["hardware"][name] for name in ("gpu", "gpus") if name in keys.get("hardware", {})}
+    return plan_from_mapping({name: keys[name] for name in SAID if name in keys} | {"hardware": hardware})
+
+
 def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
     """Those rows of a problem."""
     parts: dict[str, Any] = {}
@@ -106,8 +126,11 @@ def flat(columns: Columns) -> Columns:
 class Throughput:
     """The published hours and rates, as one problem."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, as_said: bool = False) -> None:
+        """Read the folder; `as_said` leaves of each plan what a user says of it."""
         observations, self.skipped = tables.read(folder)
+        if as_said:
+            observations = [replace(seen, plan=said(seen.plan)) for seen in observations]
         self.rows = list[Row]()
         self.observations = list[Observation]()
         for seen in observations:
@@ -134,11 +157,7 @@ class Throughput:
         self.is_whole = np.isin(self.tables, ("whole_run", "whole_run_b"))
         self.generations = np.array([gpus()[seen.gpu_id].architecture for seen in self.observations])
         self.is_routed = np.array([row.need.architecture.experts > 1 for row in self.rows])
-        self.is_fitted_on = (
-            np.isin(self.tables, FITTED_TABLES)
-            & (self.families != "GRPO (NeMo RL)")
-            & (self.families != "nanotron 1B logs speed")
-        )
+        self.is_fitted_on = np.isin(self.tables, FITTED_TABLES) & ~np.isin(self.families, UNEXPLAINED)
         sizes = Counter(self.families[self.is_fitted_on])
         self.weights = np.array([max(sizes[f], 1) ** -0.5 for f in self.families])
 
@@ -198,34 +217,29 @@ class Throughput:
         wanted = (ratio / k.typical_overhead - 1.0 - lost) / (1.0 - 1.0 / nodes)
         return replace(k, typical_scale_overhead=max(weighted_median(wanted, 1.0 / ratio), 0.0))
 
-    def assumed(self, k: Constants) -> Array:
-        """How many inputs of each row had to be assumed."""
-        layout = choose(self.problem, k).layout
-        counts = [
-            len(assumed(row.need, layout.at(i), gpus()[seen.gpu_id], row.gpus, row.gpus_per_node))
-            for i, (row, seen) in enumerate(zip(self.rows, self.observations, strict=True))
-        ]
-        return np.array(counts, float)
+    def folds(self, k: Constants, groups: NDArray[np.str_] | None = None) -> dict[str, Constants]:
+        """For each group, by default each family, constants that were fitted without it."""
+        groups = self.families if groups is None else groups
+        out = dict[str, Constants]()
+        for group in sorted(set(groups)):
+            train = np.flatnonzero(groups != group)
+            out[group] = self.with_overhead(self.fitted(train[self.is_fitted_on[train]], k), train)
+        return out
 
-    def widths(self, k: Constants) -> Array:
-        """Half width of the interval of each row, as a logarithm: of hours of whole runs, else of the rate."""
-        count = self.assumed(k)
-        routed = k.expert_spread * self.is_routed
-        steady = np.hypot(np.hypot(k.steady_spread, routed), k.assumed_spread * np.sqrt(count))
-        whole = [half_width(row.need, int(n), k) for row, n in zip(self.rows, count, strict=True)]
-        return np.where(self.is_run, np.array(whole), steady)
-
-    def held_out(self, k: Constants, groups: NDArray[np.str_] | None = None) -> Array:
-        """Predictions of every row by constants that were fitted without its group, by default its family."""
+    def held_out(self, folds: Mapping[str, Constants], groups: NDArray[np.str_] | None = None) -> Array:
+        """Predictions of every row by the constants of the fold that left out its group."""
         groups = self.families if groups is None else groups
         out = np.zeros(len(self.rows))
         for group in sorted(set(groups)):
-            train = np.flatnonzero(groups != group)
-            fold = self.fitted(train[self.is_fitted_on[train]], k)
-            fold = self.with_overhead(fold, train)
             test = np.flatnonzero(groups == group)
-            out[test], _ = self.predicted(fold, test)
+            out[test], _ = self.predicted(folds[group], test)
         return out
+
+    def classes(self) -> NDArray[np.str_]:
+        """The class of each row's interval."""
+        quantities = np.where(self.is_run, "hours", "rate")
+        rows = zip(self.rows, self.nodes, quantities, strict=True)
+        return np.array([plan_class(row.need, nodes, quantity) for row, nodes, quantity in rows])
 
 
 class Peaks:
@@ -281,28 +295,6 @@ def errors(predicted: Array, observed: Array) -> str:
     return f"{len(size):4d} rows, median {np.median(size):5.1f}, mean {size.mean():5.1f}"
 
 
-def base_width(distance: Array, beside: Array) -> float:
-    """Half width that, in quadrature with `beside`, covers that many rows whose logarithms are off by `distance`."""
-    return math.sqrt(max(float(np.quantile(distance**2 - beside**2, COVERED)), 0.0))
-
-
-def with_spreads(throughput: Throughput, held_out: Array, k: Constants) -> Constants:
-    """`k` with intervals that cover what was predicted with families left out."""
-    distance = np.abs(np.log(held_out / throughput.observed))
-    guessed = k.assumed_spread * np.sqrt(throughput.assumed(k))
-    scored = np.isin(throughput.tables, SCORED_TABLES)
-    dense, routed = scored & ~throughput.is_routed, scored & throughput.is_routed
-    steady = base_width(distance[dense], guessed[dense])
-    k = replace(
-        k,
-        steady_spread=steady,
-        expert_spread=base_width(distance[routed], np.hypot(guessed[routed], steady)),
-    )
-    whole = throughput.is_whole
-    bare = throughput.widths(replace(k, whole_run_spread=0.0))
-    return replace(k, whole_run_spread=base_width(distance[whole], bare[whole]))
-
-
 def write(k: Constants, path: Path = seeds.FOLDER / "calibration.csv") -> None:
     """Put the values into the table, everything else in it unchanged."""
     rows = seeds.read_rows(path)
@@ -333,9 +325,13 @@ def main(arguments: Sequence[str]) -> int:
     k = throughput.with_overhead(k, np.arange(len(throughput.rows)))
     lines = ["fitted on all rows", *report(throughput, throughput.predicted(k)[0])]
     if "--folds" in arguments:
-        held_out = throughput.held_out(k)
+        folds = throughput.folds(k)
+        held_out = throughput.held_out(folds)
         lines += ["leave one family out", *report(throughput, held_out)]
-        k = with_spreads(throughput, held_out, k)
+        user = Throughput(Path(folder), as_said=True)
+        lines += ["as a user says it, one family left out", *report(user, user.held_out(folds))]
+        if "--write" in arguments:
+            intervals.write([(throughput, held_out), (user, user.held_out(folds))])
     total, exact = peaks.predicted(k), peaks.is_measured & ~peaks.is_loose
     right = (total <= peaks.limit * k.memory_margin) == peaks.fits
     lines.append(f"memory       {errors(total[exact], peaks.peak[exact])}")
