@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from gpuledger.core.cost.amount import Amount, cents
 from gpuledger.core.cost.cost_lines import TERMS, CostLine
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.cost.receipt import Receipt
+from gpuledger.core.estimate.estimate import Evidence
 from gpuledger.core.plan import Costs
 from gpuledger.core.published import instant, plain
 
@@ -140,6 +141,8 @@ class QuoteSet:
     budget: Verdict | None
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    """The published runs nearest to the best quote."""
     costs: Costs
 
     @property
@@ -198,6 +201,7 @@ class QuoteSet:
             "not_included": not_included(self.costs),
             "assumptions": list(self.assumptions),
             "warnings": list(self.warnings),
+            "evidence": [asdict(one) for one in self.evidence],
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,9 @@ class Batch:
         try:
             wanted = market_filter(plan, self.options)
             market = self._market(wanted)
-            return quote(plan, market, as_of=self.as_of, now=self.now, options=self.options).to_dict()
+            # nobody reads what was published beside thousands of answers
+            options = replace(self.options, evidence=False)
+            return quote(plan, market, as_of=self.as_of, now=self.now, options=options).to_dict()
         except GPULedgerError as error:
             return {"plan": plan.name, "error": str(error)}
 

@@ -29,6 +29,8 @@ class QuoteOptions:
     max_gpus: int | None = None
     allow_stale: bool = False
     limit: int = 10
+    evidence: bool = True
+    """The published runs nearest to the best quote stand beside it."""
     overrides: Overrides = field(default_factory=Overrides)
     measurements: tuple[Measurement, ...] = ()
     """The user's own measured runs; estimates of plans like them rest on them."""

@@ -16,6 +16,7 @@ from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import QuoteOptions
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
+from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.plan import TrainingPlan
 
 LONG_RUN_HOURS = 90 * 24
@@ -69,6 +70,8 @@ def answer_of(
     quotes = tuple(_quote(context, of, rank, asked, at) for rank, (_, of) in enumerate(found, start=1))
     other = cheapest_per_gpu_hour
     best = quotes[0]
+    estimate = best.purchase.option.estimate
+    estimate = with_evidence(estimate, plan) if asked.evidence else estimate
     return QuoteSet(
         plan=plan.name,
         as_of=at,
@@ -78,8 +81,9 @@ def answer_of(
         cheapest_per_gpu_hour=None if other is None else _quote(context, other, 0, asked, at),
         deadline=_deadline(best, context.deadline_hours),
         budget=_budget(best, asked.budget_usd or plan.constraints.budget_usd),
-        assumptions=best.purchase.option.estimate.assumptions,
-        warnings=(*best.purchase.option.estimate.warnings, *_warnings(quotes)),
+        assumptions=estimate.assumptions,
+        warnings=(*estimate.warnings, *_warnings(quotes)),
+        evidence=estimate.evidence,
         costs=plan.costs,
     )
 

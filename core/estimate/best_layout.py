@@ -107,12 +107,13 @@ def problem(rows: Sequence[Row]) -> Problem:
     real = (np.arange(width) < np.array([[len(option.gpus)] for option in options]))[index]
     fixed = np.array([[need.plan.hardware.tensor_parallel is not None] for need in needs])[index]
     micro = np.array([[float(need.plan.hardware.micro_batch_size or 0)] for need in needs])[index]
+    across = np.array([[one.pipelines_nodes] for one in tries])[index]
     chooses = np.array([[one.is_automatic] for one in tries])[index]
     return Problem(
         workload=_column(Workload, [row.need.workload for row in rows]),
         device=_column(Device, [row.device for row in rows]),
         layout=layout,
-        is_possible=np.asarray(real & is_possible(layout, fixed)),
+        is_possible=np.asarray(real & is_possible(layout, fixed, across)),
         gpu_memory_gib=np.array([[row.gpu_memory_gib] for row in rows], float),
         chooses_recomputation=chooses,
         micro_batch_size=micro,

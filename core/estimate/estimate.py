@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.assumptions import assumed
@@ -30,6 +30,21 @@ class MemoryGiB:
     activations: float
     overhead: float
     total: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """One published outcome, and what is computed of the plan that its source states."""
+
+    run: str
+    gpu_id: str
+    gpus: int
+    measure: Literal["gpu_hours", "tokens_per_second"]
+    reached: float
+    computed: float
+    distance: float
+    """0 is the same plan; 1 differs in one thing that matters, such as the generation of the accelerator."""
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +79,14 @@ class Estimate:
     gpu_memory_gib: float | None
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+    """The nearest published runs, of `gpuledger.core.estimate.evidence`; empty until somebody asks for them."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
         out = asdict(self)
-        out["assumptions"], out["warnings"] = list(self.assumptions), list(self.warnings)
+        for name in ("assumptions", "warnings", "evidence"):
+            out[name] = list(out[name])
         return out
 
 

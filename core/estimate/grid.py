@@ -140,7 +140,7 @@ class Grid:
         wide = {f.name: np.broadcast_to(getattr(options, f.name), shape) for f in fields(Layout)}
         wide["gpus"] = np.broadcast_to(self._group_gpus[:, None], shape)
         wide["gpus_per_node"] = np.broadcast_to(self._group_node[:, None], shape)
-        exists = np.asarray(is_possible(Layout(**wide), is_fixed))
+        exists = np.asarray(is_possible(Layout(**wide), is_fixed, of.pipelines_nodes))
         is_real = bool(exists.any())
         if not is_real:
             exists = np.zeros(shape, bool)

@@ -119,6 +119,8 @@ class Tried(NamedTuple):
     """The plan leaves all of the division open."""
     is_automatic: bool
     """Recomputation is chosen."""
+    pipelines_nodes: bool
+    """Stages are tried across nodes only: inside one nobody without tuned software cuts a network into stages."""
 
 
 def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float) -> Tried:
@@ -153,6 +155,7 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
         levels=levels,
         is_open=is_open,
         is_automatic=automatic and not full,
+        pipelines_nodes=is_open and software.kernels != "tuned",
     )
 
 
@@ -198,10 +201,11 @@ def divisions(of: Tried) -> Layout:
     )
 
 
-def is_possible(at: Layout, tensor_parallel_is_fixed: Any) -> Any:
-    """Which divisions exist on that many GPUs: whole groups, and tensor parallelism inside a node unless
-    fixed.
+def is_possible(layout: Layout, tensor_parallel_is_fixed: Any, pipelines_nodes: Any) -> Any:
+    """Which divisions exist on that many GPUs: whole groups, tensor parallelism inside a node unless fixed, and
+    pipelines across nodes where only those are wanted.
     """
-    model = at.tensor_parallel * at.pipeline_parallel * at.context_parallel
-    whole = (np.mod(at.gpus, model) == 0) & (np.mod(at.gpus / at.pipeline_parallel, at.expert_parallel) == 0)
-    return whole & ((at.tensor_parallel <= at.gpus_per_node) | tensor_parallel_is_fixed)
+    model = layout.tensor_parallel * layout.pipeline_parallel * layout.context_parallel
+    whole = (np.mod(layout.gpus, model) == 0) & (np.mod(layout.gpus / layout.pipeline_parallel, layout.expert_parallel) == 0)
+    whole = whole & ((layout.pipeline_parallel <= 1) | (layout.gpus > layout.gpus_per_node) | ~np.asarray(pipelines_nodes))
+    return whole & ((layout.tensor_parallel <= layout.gpus_per_node) | tensor_parallel_is_fixed)

@@ -53,6 +53,13 @@ Gpu = Annotated[
         "--gpu", "-g", help="SPEC: [vendor:]NAME[:MEMORY][:COUNT].", autocompletion=completion.accelerators
     ),
 ]
+ShowEvidence = Annotated[
+    bool,
+    typer.Option(
+        "--evidence/--no-evidence",
+        help="Show the three published runs nearest to the plan; shown unless told.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -97,6 +104,7 @@ def quote(
         str | None, typer.Option("--over", help="Cheapest cost through time: 2024-01-01..2026-06-01.")
     ] = None,
     every: Annotated[str, typer.Option(help="With --over: one quote per 1d, 1w, 1mo.")] = "1mo",
+    evidence: ShowEvidence = True,
     format: FormatOption = None,
 ) -> None:
     """Where the plan costs least in all, with a receipt for every dollar."""
@@ -116,6 +124,7 @@ def quote(
             max_gpus=max_gpus,
             allow_stale=allow_stale,
             limit=limit or (10 if len(plans) == 1 else 1),
+            evidence=evidence,
         )
         past, now = context.instant(as_of, "--as-of"), context.now()
         if span is not None:
@@ -231,7 +240,17 @@ def _remarks(found: QuoteSet) -> list[str]:
     said.append(f"Not included: {', '.join(content['not_included'])}")
     said += [f"Assumed: {text}" for text in content["assumptions"]]
     said += [f"Warning: {text}" for text in content["warnings"]]
+    said += [f"Published: {_published(one)}" for one in content["evidence"]]
     return said
+
+
+def _published(one: dict[str, Any]) -> str:
+    """One published run and what is computed of it."""
+    unit = one["measure"].replace("_", " ")
+    return (
+        f"{one['run']} on {one['gpus']} x {one['gpu_id']} reached {one['reached']:,.4g} {unit}, "
+        f"computed {one['computed']:,.4g} ({one['computed'] / one['reached'] - 1:+.0%}), distance {one['distance']:g}."
+    )
 
 
 def _quote_many(
@@ -285,6 +304,7 @@ def estimate(
     limits: Annotated[
         bool, typer.Option("--limits", help="Also the largest micro-batch and the longest sequence that fit.")
     ] = False,
+    evidence: ShowEvidence = True,
     format: FormatOption = None,
 ) -> None:
     """Hours, memory and fit, without prices. Searches the hardware that the plan does not name."""
@@ -300,7 +320,7 @@ def estimate(
 
         def answers(one: TrainingPlan) -> list[dict[str, Any]]:
             try:
-                found = estimates_of(one, gpu=gpu, gpus=gpus, measurements=own)
+                found = estimates_of(one, gpu=gpu, gpus=gpus, measurements=own, evidence=evidence)
                 return [e.to_dict() | (limits_of(one, e) if limits else {}) for e in found]
             except EstimateError as error:
                 if len(plans) == 1:

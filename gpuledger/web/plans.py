@@ -40,6 +40,7 @@ class QuoteParameters(BaseModel):
     max_gpus: int | None = Field(None, ge=1, le=1_000_000, description="Most GPUs paid for.")
     allow_stale: bool = Field(False, description="Let prices past their target win.")
     limit: int = Field(10, ge=1, le=100, description="At most so many quotes.")
+    evidence: bool = Field(True, description="Show the published runs nearest to the plan.")
 
 
 class EstimateParameters(BaseModel):
@@ -49,6 +50,7 @@ class EstimateParameters(BaseModel):
 
     gpu: SpecText | None = Field(None, description="SPEC.")
     gpus: int | None = Field(None, ge=1, le=1_000_000, description="How many.")
+    evidence: bool = Field(True, description="Show the published runs nearest to the plan.")
 
 
 @router.post(
@@ -79,6 +81,7 @@ def _quoted(request: Request, plan: TrainingPlan, asked: QuoteParameters) -> Res
         max_gpus=asked.max_gpus,
         allow_stale=asked.allow_stale,
         limit=asked.limit,
+        evidence=asked.evidence,
         overrides=desk.overrides(),
     )
     with desk.reading() as served:
@@ -132,7 +135,9 @@ async def estimates(request: Request, asked: Annotated[EstimateParameters, Query
     plan = await _plan(request)
     from starlette.concurrency import run_in_threadpool
 
-    found = await run_in_threadpool(estimates_of, plan, gpu=asked.gpu, gpus=asked.gpus)
+    found = await run_in_threadpool(
+        estimates_of, plan, gpu=asked.gpu, gpus=asked.gpus, evidence=asked.evidence
+    )
     desk = desk_of(request)
     headers = headers_of(desk.pool.newest(), desk.clock()) | {"x-total-count": str(len(found))}
     content = {"plan": plan.name, "estimates": [estimate.to_dict() for estimate in found]}
