@@ -134,7 +134,8 @@ def _first(plan: TrainingPlan, chip: GPU, found: Sweep, positions: range | None)
     longest = plan.constraints.longest_wall_hours
     in_time = [position for position in fitting if found.wall_hours[position] <= longest]
     if in_time:
-        return _beside_frugal(found, in_time[0], fitting[0])
+        frugal = min(fitting, key=lambda position: float(found.gpu_hours[position]))
+        return _beside_frugal(found, in_time[0], frugal)
     if fitting:
         return DoesNotFitError(f"{plan.name}: {_too_long(plan, min(found.wall_hours[fitting]))}")
     if not possible:
