@@ -25,6 +25,7 @@ ANSWER_SEEDS = (
     "model",
     "published_run",
     "stack",
+    "stack_memory",
 )
 """Every table that an estimate's hours or a quote's dollars depend on."""
 

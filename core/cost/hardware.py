@@ -16,7 +16,8 @@ from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.estimate.sweep import Sweep, refusal, sweep
 from gpuledger.core.gpu import gpus
-from gpuledger.core.plan import HOURS_PER_DAY, TrainingPlan
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan_costs import HOURS_PER_DAY
 
 FEW_NODES = 8
 

@@ -17,6 +17,7 @@ from gpuledger.core.cost.amount import Amount
 from gpuledger.core.cost.checkpoint import checkpoint_gb
 from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, total
 from gpuledger.core.cost.hardware import Least, Option, Options
+from gpuledger.core.cost.host import has_host_memory, offloads
 from gpuledger.core.cost.market.offers import (
     HOURS_PER_MONTH,
     Bounds,
@@ -110,6 +111,7 @@ class Selection:
             machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
         self._options = Options(plan, machines, limits, asked.measurements)
         self._endless = 0
+        self._without_host_memory = set[str]()
         self.context = Context(
             plan=plan,
             market=market,
@@ -131,8 +133,7 @@ class Selection:
         if not (plan.model or plan.parameters or given.parameters or given.layers):
             return None
         architecture = resolve(plan)[0]
-        is_adapter = plan.method in ("lora", "qlora")
-        trained = lora_parameters(plan, architecture) if is_adapter else architecture.parameters
+        trained = lora_parameters(plan, architecture) if plan.has_adapters else architecture.parameters
         return checkpoint_gb(round(trained))
 
     def _bounds(self, shelf: Shelf, least: Least) -> Bounds:
@@ -184,7 +185,7 @@ class Selection:
         for position, candidate in enumerate(self._candidates()):
             if position >= offer_limit:
                 return
-            for option in self._options.of(machine_of(shape_of(candidate.offer))):
+            for option in self._options_on(candidate.offer):
                 evaluation = self.evaluated(candidate.offer, option)
                 if evaluation is not None:
                     yield candidate, evaluation
@@ -203,8 +204,12 @@ class Selection:
         """The number of instances that costs least; in time, if any is. `None` where none is below
         `most`."""
         best: Evaluation | None = None
+        options = self._options_on(offer)
+        if not options:
+            self._without_host_memory.add(offer.price_id)
+            return None
         is_endless = True
-        for option in sorted(self._options.of(machine_of(shape_of(offer))), key=self._hours):
+        for option in sorted(options, key=self._hours):
             floor = self._floor(offer, option)
             is_endless = is_endless and math.isinf(floor)
             if floor > most or (best is not None and not best.misses_deadline and floor > best.total.mid):
@@ -215,6 +220,13 @@ class Selection:
         if best is None and is_endless:
             self._endless += 1
         return best
+
+    def _options_on(self, offer: LatestOffer) -> list[Option]:
+        """The numbers of an offer that run the plan and whose machines have the memory that offloading takes."""
+        options = self._options.of(machine_of(shape_of(offer)))
+        if not offloads(self.context.plan):
+            return options
+        return [option for option in options if has_host_memory(offer, option)]
 
     def _hours(self, option: Option) -> float:
         return option.units * option.wall_hours * self._runs
@@ -257,6 +269,8 @@ class Selection:
             offers = np.bincount(shelf.places(machines), shelf.offers, len(machines)).tolist()
             for number, reason in self._options.refused.items():
                 counts[reason] += int(offers[number])
+        if self._without_host_memory:
+            counts["less host memory than offloading takes"] += len(self._without_host_memory)
         if self._endless:
             counts["interrupted so often that the run would not end"] += self._endless
         return counts
@@ -289,7 +303,7 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
     if not excluded:
         return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
     said = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
-    if "does not fit in its memory" in excluded:
+    if "does not fit in its memory" in excluded or "less host memory than offloading takes" in excluded:
         return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({said})")
     return NoOfferError(f"{plan.name}: no offer is left ({said})")
 

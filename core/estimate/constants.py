@@ -61,17 +61,21 @@ class Constants:
     longest_answer: float
     weight_sync_seconds: float
     kept_share: float
-    logit_bytes: float
-    adapter_logit_bytes: float
-    gathered_bytes: float
+    plain_logit_bytes: float
+    parallel_logit_bytes: float
     gradient_copy_bytes: float
     allocator_slack: float
-    state_slack: float
+    copy_bytes: float
     framework_gib: float
     communicator_gib: float
     pipeline_gib: float
+    pipeline_engine_gib: float
     pipeline_buffers: float
     memory_margin: float
+    memory_spread: float
+    adapter_memory_spread: float
+    assumed_memory_spread: float
+    assumed_adapter_memory_spread: float
     tuned_overhead: float
     typical_overhead: float
     tuned_scale_overhead: float

@@ -12,24 +12,15 @@ from gpuledger.core.estimate.best_layout import Choice
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device, precision_on
 from gpuledger.core.estimate.grid import Grid, Place
+from gpuledger.core.estimate.host_memory import host_memory_gib
 from gpuledger.core.estimate.interval import Range, even_interval, interval
+from gpuledger.core.estimate.memory_gib import MemoryGiB, memory_gib
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
-from gpuledger.core.plan import HOURS_PER_DAY, HoursRange, TrainingPlan
+from gpuledger.core.plan import HoursRange, TrainingPlan
+from gpuledger.core.plan_costs import HOURS_PER_DAY
 
 SECONDS_PER_HOUR = 3600.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemoryGiB:
-    """Memory of the fullest GPU by component."""
-
-    weights: float
-    gradients: float
-    optimizer: float
-    activations: float
-    overhead: float
-    total: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +66,8 @@ class Estimate:
     wall_hours: Range
     gpu_hours: Range
     memory_gib: MemoryGiB | None
+    host_memory_gib: float | None
+    """What offloading takes of one node's own memory; 0 without it."""
     fits: bool | None
     gpu_memory_gib: float | None
     assumptions: tuple[str, ...]
@@ -145,13 +138,12 @@ def assembled(
         rate, wall = (even_interval(mid, k.measured_spread) for mid in (tokens_per_second, hours))
     else:
         rate, wall = interval(tokens_per_second, need, nodes, "rate"), interval(hours, need, nodes, "hours")
-    total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
-    total += float(used.activations[row] + used.overhead[row])
+    limit = (gpu.memory_gib or 0.0) * k.memory_margin
+    shown = memory_gib(need, used, row, at, limit, k)
     fits = bool(choice.fits[row])
     if not fits:
-        limit = (gpu.memory_gib or 0.0) * k.memory_margin
         warnings.append(
-            f"does not fit: needs {total:.1f} GiB per GPU, "
+            f"does not fit: needs {shown.total:.1f} GiB per GPU, "
             f"{gpu.gpu_id} gives {limit:.1f} of {gpu.memory_gib:g} GiB"
         )
     layout = at.describe(w.global_batch_tokens, w.sequence_length)
@@ -176,14 +168,8 @@ def assembled(
         overhead=overhead,
         wall_hours=wall,
         gpu_hours=Range(low=wall.low * gpus, mid=wall.mid * gpus, high=wall.high * gpus),
-        memory_gib=MemoryGiB(
-            weights=float(used.weights[row]),
-            gradients=float(used.gradients[row]),
-            optimizer=float(used.optimizer[row]),
-            activations=float(used.activations[row]),
-            overhead=float(used.overhead[row]),
-            total=total,
-        ),
+        memory_gib=shown,
+        host_memory_gib=float(host_memory_gib(w, at, k)),
         fits=fits,
         gpu_memory_gib=gpu.memory_gib,
         assumptions=tuple(assumptions),
@@ -247,6 +233,7 @@ def quoted(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> Estim
         wall_hours=wall,
         gpu_hours=gpu_hours,
         memory_gib=None,
+        host_memory_gib=None,
         fits=None,
         gpu_memory_gib=gpu.memory_gib,
         assumptions=(*assumptions, *(need.assumptions if need else ())),

@@ -14,7 +14,8 @@ from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanErr
 from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
 from gpuledger.core.gpu import GPU, gpu, gpus
-from gpuledger.core.plan import HOURS_PER_DAY, TrainingPlan
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan_costs import HOURS_PER_DAY
 
 Objective = Literal["fastest", "fewest_gpu_hours"]
 # 512 nodes is more than any cloud sells in one piece

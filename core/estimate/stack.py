@@ -7,7 +7,7 @@ expert parallelism with multiplies and reduces gradients in 16 bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast
@@ -66,9 +66,14 @@ def stacks() -> Mapping[str, Stack]:
 @lru_cache(maxsize=256)
 def named_stack(name: str | None) -> Stack | None:
     """The software of the longest name that fits; `None` where no name is given or it is not known."""
+    found = longest_name(name, stacks())
+    return None if found is None else stacks()[found]
+
+
+def longest_name(name: str | None, known: Iterable[str]) -> str | None:
+    """Of the known names the longest that `name` begins with, spaces, dots and hyphens aside."""
     letters = "".join(filter(str.isalnum, (name or "").lower()))
-    fitting = [prefix for prefix in stacks() if letters.startswith(prefix)]
-    return stacks()[max(fitting, key=len)] if fitting else None
+    return max((prefix for prefix in known if letters.startswith(prefix)), key=len, default=None)
 
 
 def team_of(plan: TrainingPlan) -> Team:
@@ -101,7 +106,7 @@ def stack_of(plan: TrainingPlan) -> Stack:
     if needs_tuned_kernels(plan):
         return Stack("tuned")
     if plan.method in FINETUNING:
-        return UNNAMED_ADAPTERS if plan.method in ("lora", "qlora") else UNNAMED_FINETUNING
+        return UNNAMED_ADAPTERS if plan.has_adapters else UNNAMED_FINETUNING
     has_many = not plan.hardware.states_division and (plan.hardware.gpus or 0) >= TUNED_FROM_GPUS
     is_tuned = plan.team == "tuned" or (plan.team is None and has_many)
     return Stack("tuned" if is_tuned and plan.method not in ONLINE else "plain")

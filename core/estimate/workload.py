@@ -12,8 +12,11 @@ from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.architecture import Architecture, resolve
+from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, is_open, stack_of, team_of
+from gpuledger.core.estimate.stack_memory import memory_form, offloaded, sequence_parallel
+from gpuledger.core.estimate.state_bytes import state_bytes, unpacking_factor
 from gpuledger.core.plan import TrainingPlan
 
 # tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M
@@ -28,17 +31,11 @@ SEQUENCE_LENGTH = {"pretrain": 4096}
 FINETUNE_SEQUENCE_LENGTH = 2048
 LORA_RANK = 16
 
-# bytes per parameter of weights, gradients and optimizer state: ZeRO, arXiv:1910.02054, section 3.1, for
-# mixed precision Adam; 8-bit states, arXiv:2110.02861; the others follow from the number of states each
-# keeps
-OPTIMIZER_BYTES = {"adamw": 12.0, "adamw_8bit": 6.0, "sgd": 8.0, "adafactor": 4.0, "muon": 8.0}
 # half of a sequence is the prompt, half the answer
 USUAL_ROLLOUT_SHARE = 0.5
 # GRPO generates groups of answers for many prompts at once and trains on them in several steps: NeMo RL, performance
 # summary, 2,048 answers and batches of 512; verl, default configuration, 1,024 and 256. DeepSpeed-Chat takes one
 STEPS_PER_ROLLOUT = {"grpo": 4.0}
-# 4-bit NormalFloat with double quantisation: 4.127 bits, QLoRA, arXiv:2305.14314, section 3
-NF4_BYTES = 4.127 / 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +72,15 @@ class Workload:
     steps_per_rollout: Any
     """Optimizer steps that train on the sequences generated at once."""
     weight_bytes: Any
+    """Of one parameter on the GPU, as the next two of one trained; `lone_` is on a single GPU."""
     gradient_bytes: Any
     optimizer_bytes: Any
+    cast_bytes: Any
+    """16-bit copies of frozen 32-bit weights, while those are whole."""
+    saved_when_sharded: Any
+    """Bytes per trained parameter: no 16-bit copy stands beside sharded 32-bit weights."""
+    lone_gradient_bytes: Any
+    lone_optimizer_bytes: Any
     is_dequantised: Any
     is_adapted: Any
     adapted_width: Any
@@ -96,7 +100,36 @@ class Workload:
     """Over which one copy of a sharded state is spread at most."""
     is_quantised: Any
     keeps_copies: Any
+    """DeepSpeed's stages step on copies, and its pipeline keeps buffers."""
+    copies_whole: Any
+    """... without ZeRO as well."""
+    is_wide: Any
+    """Activations in 32 bits."""
+    sequence_parallel: Any
+    keeps_gathered: Any
+    """... and keeps what it gathered for the backward pass."""
+    extra_streams: Any
+    """Bytes per element of the width that a layer keeps beside the listed tensors."""
+    is_alternate: Any
+    """Selective recomputation keeps every second product."""
+    plain_logits: Any
+    """One of these five is 1: how logits are held."""
+    parallel_logits: Any
+    fused_logits: Any
+    chunked_logits: Any
+    cut_logits: Any
+    frees_gradients: Any
     is_offloaded: Any
+    """The optimizer lives in the host's memory."""
+    offloads_parameters: Any
+    offloads_activations: Any
+    frozen_beside: Any
+    """Parameters of networks beside the trained one, of which only the weights are kept."""
+    trained_beside: Any
+    """Parameters of the critic."""
+    engine_bytes: Any
+    """Of the rollout engine's weights."""
+    cache_bytes_per_token: Any
 
     @property
     def model_flops_per_token(self) -> Any:
@@ -187,9 +220,8 @@ def _workload(
     assumptions: list[str],
 ) -> Workload:
     forward = forward_flops(a, sequence_length)
-    adapters = plan.method in ("lora", "qlora")
-    trained = a.parameters
-    gemm_backward, weight_bytes = 2.0, 4.0 if plan.precision in ("fp32", "tf32") else 2.0
+    adapters = plan.has_adapters
+    trained, gemm_backward = a.parameters, 2.0
     if adapters:
         trained = lora_parameters(plan, a)
         if plan.lora_rank is None:
@@ -198,12 +230,9 @@ def _workload(
     elif plan.frozen_layers_share:
         trained = a.parameters * (1 - plan.frozen_layers_share)
         gemm_backward = 2.0 * (1 - plan.frozen_layers_share)
-    if plan.method == "qlora":
-        # embeddings, output matrix and norms are not quantised but cast to fp32 (PEFT,
-        # prepare_model_for_kbit_training)
-        kept = a.embedding_parameters + (0 if a.tied_embeddings else a.head_parameters)
-        weight_bytes = NF4_BYTES + (4.0 - NF4_BYTES) * min(1.0, kept / a.parameters)
-    software = stack_of(plan)
+    software, form = stack_of(plan), memory_form(plan)
+    states, others, loss = state_bytes(plan, a, form), beside(plan, a), plan.loss or form.loss
+    offload, sequences = offloaded(plan), sequence_parallel(plan)
     attention_backward = 2.0 if not plan.frozen_layers_share else 2.0 * (1 - plan.frozen_layers_share)
     return Workload(
         tokens=tokens,
@@ -233,12 +262,16 @@ def _workload(
         other_forward_flops=_other_forward(plan, forward.total),
         rollout_share=rollout_share(plan),
         steps_per_rollout=STEPS_PER_ROLLOUT.get(plan.method, 1.0),
-        weight_bytes=weight_bytes,
-        gradient_bytes=gradient_bytes(plan),
-        optimizer_bytes=OPTIMIZER_BYTES[plan.optimizer] - (4.0 if weight_bytes == 4.0 else 0.0),
+        weight_bytes=states.weights,
+        gradient_bytes=states.gradients,
+        optimizer_bytes=states.optimizer,
+        cast_bytes=states.casts,
+        saved_when_sharded=states.saved_when_sharded,
+        lone_gradient_bytes=states.lone_gradients,
+        lone_optimizer_bytes=states.lone_optimizer,
         is_adapted=float(adapters),
         adapted_width=adapted_width(plan, a) if adapters else 0.0,
-        is_dequantised=float(plan.method == "qlora"),
+        is_dequantised=unpacking_factor(plan),
         flash_attention=float(plan.flash_attention is not False),
         is_tuned=float(software.kernels == "tuned"),
         is_eager=float(software.kernels == "eager"),
@@ -250,31 +283,26 @@ def _workload(
         is_checkpointed=float(is_checkpointed(plan)),
         sharding_gpus=float(plan.hardware.sharding_gpus or math.inf),
         is_quantised=float(plan.precision in ("fp8", "fp4")),
-        keeps_copies=float(keeps_copies(plan)),
-        is_offloaded=float(plan.hardware.offload == "optimizer"),
-    )
-
-
-def gradient_bytes(plan: TrainingPlan) -> float:
-    """Bytes of one accumulated gradient.
-
-    Pretraining in bf16 or below accumulates in fp32 (Megatron-LM and BLOOM, arXiv:2211.05100, section
-    3.4.2); fp16 with loss scaling keeps 16 bits (arXiv:1910.02054, section 3.1), as fine-tuning does.
-    """
-    if plan.precision in ("fp32", "tf32"):
-        return 4.0
-    return 4.0 if plan.method in ("pretrain", "distillation") and plan.precision != "fp16" else 2.0
-
-
-def keeps_copies(plan: TrainingPlan) -> bool:
-    """Whether the optimizer's step works on copies: DeepSpeed's stages do, Megatron's distributed one does
-    not.
-
-    A plan that names its ZeRO stage, and no virtual pipeline or FP8, is taken to be the former.
-    """
-    hw = plan.hardware
-    return (
-        hw.sharding is not None and plan.precision not in ("fp8", "fp4") and (hw.virtual_pipeline or 1) == 1
+        keeps_copies=float(form.optimizer_copies != "none" and not adapters),
+        copies_whole=float(form.optimizer_copies == "always" and not adapters),
+        is_wide=float(plan.precision in ("fp32", "tf32")),
+        sequence_parallel=float(sequences != "none"),
+        keeps_gathered=float(sequences == "kept"),
+        extra_streams=form.extra_streams,
+        is_alternate=float(form.selective == "alternate"),
+        plain_logits=float(loss == "plain"),
+        parallel_logits=float(loss == "parallel"),
+        fused_logits=float(loss == "fused"),
+        chunked_logits=float(loss == "chunked"),
+        cut_logits=float(loss == "cut"),
+        frees_gradients=float(bool(plan.optimizer_in_backward)),
+        is_offloaded=float("optimizer" in offload),
+        offloads_parameters=float("parameters" in offload),
+        offloads_activations=float("activations" in offload),
+        frozen_beside=others.frozen,
+        trained_beside=others.trained,
+        engine_bytes=others.engine_bytes,
+        cache_bytes_per_token=others.cache_bytes_per_token,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from gpuledger.core.estimate.best_layout import choose, problem
 from gpuledger.core.estimate.constants import Constants, constants
+from tests.accuracy.memory_report import MemoryScore, memory_scores, memory_section, verdict_of
 from tools.calibration.calibrate import SCORED_TABLES, Peaks, Throughput, row_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,11 +29,6 @@ PEERS = {
     "calculon_err_pct": "Calculon",
     "six_nd_mfu040_err_pct": "6ND at a constant MFU of 0.40",
     "six_nd_mfu0375_err_pct": "6ND at a constant MFU of 0.375",
-}
-MEMORY_PEERS = {
-    "eleutherai_err_pct": "EleutherAI cookbook",
-    "llm_analysis_err_pct": "llm-analysis",
-    "textbook_err_pct": "textbook formula",
 }
 
 
@@ -81,25 +77,6 @@ def coverage(rows: Throughput, predicted: np.ndarray, k: Constants) -> dict[str,
     return out
 
 
-def memory_scores(peaks: Peaks, k: Constants) -> tuple[list[Score], dict[str, float]]:
-    total, held_out = peaks.predicted(k), peaks.held_out(k)
-    exact = peaks.is_measured & ~peaks.is_loose
-    scores = [
-        score("peaks with stated inputs", percent(total[exact], peaks.peak[exact])),
-        score("all measured peaks", percent(total[peaks.is_measured], peaks.peak[peaks.is_measured])),
-        score("peaks with stated inputs, family held out", percent(held_out[exact], peaks.peak[exact])),
-    ]
-    facts = ~peaks.is_measured
-    predicted = total <= peaks.limit * k.memory_margin
-    verdict = {
-        "facts": float(facts.sum()),
-        "right": float((predicted == peaks.fits)[facts].mean()),
-        "wrong but safe": float((facts & ~predicted & peaks.fits).sum()),
-        "wrong and unsafe": float((facts & predicted & ~peaks.fits).sum()),
-    }
-    return scores, verdict
-
-
 def peer_scores(folder: Path, rows: Throughput, held_out: np.ndarray) -> list[Score]:
     """Peers and ours on the runs that both have."""
     with (folder / "peer_estimator_error.csv").open(newline="", encoding="utf-8") as file:
@@ -111,17 +88,6 @@ def peer_scores(folder: Path, rows: Throughput, held_out: np.ndarray) -> list[Sc
     for column, name in PEERS.items():
         values = [float(peers[ids[i]][column]) for i in common if peers[ids[i]][column]]
         out.append(score(name, values))
-    return out
-
-
-def memory_peer_scores(folder: Path, peaks: Peaks, k: Constants) -> list[Score]:
-    with (folder / "peer_memory_error.csv").open(newline="", encoding="utf-8") as file:
-        peers = {"mem-" + row["run_id"]: row for row in csv.DictReader(file)}
-    total = peaks.predicted(k)
-    common = [i for i, fact in enumerate(peaks.facts) if fact.row_id in peers and peaks.is_measured[i]]
-    out = [score("**gpuledger, fitted on these rows too**", percent(total[common], peaks.peak[common]))]
-    for column, name in MEMORY_PEERS.items():
-        out.append(score(name, [float(peers[peaks.facts[i].row_id][column]) for i in common]))
     return out
 
 
@@ -242,19 +208,10 @@ Megatron-Bridge.
 """
 
 
-def told(verdict: dict[str, float]) -> str:
-    right, facts = verdict["right"] * 100, verdict["facts"]
-    safe, unsafe = verdict["wrong but safe"], verdict["wrong and unsafe"]
-    return (
-        f"\nOf {facts:.0f} facts about what fitted, {right:.1f} % are told right; {safe:.0f} are wrong "
-        f"on the safe side, {unsafe:.0f} are not.\n"
-    )
-
-
 def bars(
-    scores: Sequence[Score], remembered: Sequence[Score], verdict: dict[str, float], covered: dict[str, float]
+    scores: Sequence[Score], peaks: MemoryScore, verdict: dict[str, float], covered: dict[str, float]
 ) -> list[str]:
-    whole, throughput, peaks = scores[0], scores[-1], remembered[0]
+    whole, throughput = scores[0], scores[-1]
     rows = [
         (
             "whole runs, median and mean, family held out",
@@ -266,7 +223,11 @@ def bars(
             "8 / 12 %",
             f"{throughput.median:.1f} / {throughput.mean:.1f} %",
         ),
-        ("peak memory, median", "6 %", f"{peaks.median:.1f} %"),
+        (
+            "peak memory, median and mean, family held out",
+            "10 / 18 %",
+            f"{peaks.median:.1f} / {peaks.mean:.1f} %",
+        ),
         ("fits or not", "95 %", f"{verdict['right'] * 100:.1f} %"),
         *(
             (f"80 % interval, {name}", "75 to 88 %", f"{share * 100:.0f} %")
@@ -297,7 +258,7 @@ def write(folder: Path, rows: Throughput, held_out: np.ndarray, peaks: Peaks, pa
     """`docs/accuracy.md` and its plot."""
     k = constants()
     fitted, _ = rows.predicted(k)
-    remembered, verdict = memory_scores(peaks, k)
+    remembered, verdict = memory_scores(peaks, k)["all"][0], verdict_of(peaks, k)
     covered = coverage(rows, held_out, k)
     scores = throughput_scores(rows, held_out)
     error = percent(held_out, rows.observed)
@@ -328,11 +289,7 @@ def write(folder: Path, rows: Throughput, held_out: np.ndarray, peaks: Peaks, pa
         "\n## Whole runs beside other estimators\n\n" + HEAD,
         *(s.line() for s in peer_scores(folder, rows, held_out)),
         "\nErrors of the others are those of the published comparison, on the runs that both have.\n",
-        "## Memory per GPU\n\n" + HEAD,
-        *(s.line() for s in remembered),
-        "\nOn the rows of the BLOOM sweep, beside others:\n\n" + HEAD,
-        *(s.line() for s in memory_peer_scores(folder, peaks, k)),
-        told(verdict),
+        *memory_section(folder, peaks, k),
         "## By family, held out\n\n" + FAMILY_HEAD,
         *families(rows, held_out),
     ]

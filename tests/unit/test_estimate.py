@@ -18,7 +18,7 @@ FIELDS = {
     "plan", "gpu_id", "gpus", "nodes", "parallelism", "parameters", "active_parameters", "model_flops",
     "flops_per_token", "mfu", "hfu", "tokens_per_second", "tokens_per_second_range", "step_seconds", "overhead",
     "wall_hours", "gpu_hours",
-    "memory_gib", "fits", "gpu_memory_gib", "assumptions", "warnings",
+    "memory_gib", "host_memory_gib", "fits", "gpu_memory_gib", "assumptions", "warnings",
 }  # fmt: skip
 H100, A100 = "h100-sxm-80gb", "a100-sxm-80gb"
 model_names = st.sampled_from(presets())
@@ -29,7 +29,8 @@ def test_the_record_has_the_pinned_fields_and_is_ready_for_json() -> None:
     out = json.loads(json.dumps(estimate(preset_plan("llama-2-7b"), gpu(A100), 128).to_dict()))
     assert set(out) == FIELDS
     assert set(out["wall_hours"]) == {"low", "mid", "high"}
-    assert set(out["memory_gib"]) == {"weights", "gradients", "optimizer", "activations", "overhead", "total"}
+    parts = {"weights", "gradients", "optimizer", "activations", "beside", "rollout", "overhead"}
+    assert set(out["memory_gib"]) == parts | {"total", "low", "high", "least"}
     assert out["nodes"] == 16
 
 

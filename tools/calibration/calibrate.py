@@ -35,6 +35,7 @@ from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.interval import plan_class
 from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.memory_gib import memory_half_width
 from gpuledger.core.estimate.throughput import step_time
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import gpus
@@ -263,6 +264,10 @@ class Peaks:
 
     def predicted(self, k: Constants) -> Array:
         return np.asarray(choose(self.problem, k).memory.total)
+
+    def widths(self, k: Constants) -> Array:
+        """Half width of the interval of each fact, as a logarithm."""
+        return np.array([memory_half_width(demand(fact.plan), k) for fact in self.facts])
 
     def held_out(self, k: Constants) -> Array:
         """Predictions of every fact by constants that were fitted without its family."""
