@@ -7,6 +7,7 @@ import math
 from gpuledger.core.estimate.device import network_bytes_per_second, precision_on
 from gpuledger.core.estimate.layout import Layout
 from gpuledger.core.estimate.stack import is_checkpointed, named_stack, stack_of, team_of
+from gpuledger.core.estimate.stack_memory import memory_form
 from gpuledger.core.estimate.workload import Demand
 from gpuledger.core.gpu import GPU
 
@@ -27,6 +28,9 @@ def assumed(need: Demand, at: Layout, gpu: GPU, gpus: int, gpus_per_node: int) -
         kernels = stack_of(plan).kernels
         said = "not given" if hw.stack is None else f"{hw.stack} is not known"
         out.append(f"hardware.stack: {kernels} kernels ({said})")
+        form = memory_form(plan)
+        states, loss = plan.state_precision or form.states, plan.loss or form.loss
+        out.append(f"memory: {states} states, {loss} loss (hardware.stack {said})")
     if plan.team is None:
         out.append(f"team: {team_of(plan)} (not given)")
     layout = at.describe(float(need.workload.global_batch_tokens), float(need.workload.sequence_length))

@@ -103,9 +103,10 @@ def _memory(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
     if found:
         option = min(found, key=lambda o: o.estimate.gpu_hours.mid)
         memory = option.estimate.memory_gib
-        used = (
-            "" if memory is None else f"{memory.total:.1f} of {option.estimate.gpu_memory_gib:g} GiB per GPU"
-        )
+        used = ""
+        if memory is not None:
+            least = "" if memory.least > 0.99 * memory.total else f", {memory.least:.1f} would do"
+            used = f"{memory.total:.1f} of {option.estimate.gpu_memory_gib:g} GiB per GPU{least}"
         return [_finding("memory", OK, f"fits on {plan.hardware.gpus} x {option.estimate.gpu_id}: {used}")]
     reason = next(iter(options.refused.values()), "no such machine")
     return [_finding("memory", ERROR, f"{plan.hardware.gpus} x {plan.hardware.gpu}: {reason}")]
