@@ -34,14 +34,17 @@ SOURCES = {
 LONGEST_SOURCE = 110
 # how a row was read says nothing about where it is written
 ASIDE = re.compile(r"\s*\((?:confirmed in )?stored index\)|\s*\([^)]*from memory\)|,? figures from memory.*")
-COLUMNS = ["run", "family", "measure", "reached", "method", "gpu_id", "gpus", "precision", "stack", "kernels", "has_experts", "active_parameters", "sequence_length", "plan", "source"]
-IS_HOURS = ("whole_run", "whole_run_b", "finetune", "finetune_b", "measured_hours")
+COLUMNS = ("run", "family", "measure", "reached", "method", "gpu_id", "gpus", "precision", "stack", "kernels")
+COLUMNS += ("has_experts", "active_parameters", "sequence_length", "plan", "source")
 
 
 def citation(source: str) -> str:
     """The source in one line."""
     text = ASIDE.sub("", source)
-    return text if len(text) <= LONGEST_SOURCE else text[:LONGEST_SOURCE].rpartition(" ")[0].rstrip(" ,;(")
+    if len(text) <= LONGEST_SOURCE:
+        return text
+    # whole words, and an address whole however long
+    return text[:LONGEST_SOURCE].rpartition(" ")[0].rstrip(" ,;(") or text.split()[0]
 
 
 def plan_keys(seen: Observation) -> dict[str, Any]:
