@@ -36,6 +36,7 @@ LONGEST_SOURCE = 110
 ASIDE = re.compile(r"\s*\((?:confirmed in )?stored index\)|\s*\([^)]*from memory\)|,? figures from memory.*")
 COLUMNS = ("run", "family", "measure", "reached", "method", "gpu_id", "gpus", "precision", "stack", "kernels")
 COLUMNS += ("has_experts", "active_parameters", "sequence_length", "plan", "source")
+IS_HOURS = ("whole_run", "whole_run_b", "finetune", "finetune_b", "measured_hours")
 
 
 def citation(source: str) -> str:
