@@ -228,7 +228,9 @@ class Throughput:
         out = dict[str, Constants]()
         for group in sorted(set(groups)):
             train = np.flatnonzero(groups != group)
-            out[group] = self.with_overhead(self.fitted(train[self.is_fitted_on[train]], k, is_near=True), train)
+            out[group] = self.with_overhead(
+                self.fitted(train[self.is_fitted_on[train]], k, is_near=True), train
+            )
         return out
 
     def held_out(self, folds: Mapping[str, Constants], groups: NDArray[np.str_] | None = None) -> Array:

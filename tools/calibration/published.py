@@ -34,8 +34,10 @@ SOURCES = {
 LONGEST_SOURCE = 110
 # how a row was read says nothing about where it is written
 ASIDE = re.compile(r"\s*\((?:confirmed in )?stored index\)|\s*\([^)]*from memory\)|,? figures from memory.*")
-COLUMNS = ("run", "family", "measure", "reached", "method", "gpu_id", "gpus", "precision", "stack", "kernels")
-COLUMNS += ("has_experts", "active_parameters", "sequence_length", "plan", "source")
+COLUMNS = (
+    *("run", "family", "measure", "reached", "method", "gpu_id", "gpus", "precision", "stack", "kernels"),
+    *("has_experts", "active_parameters", "sequence_length", "plan", "source"),
+)
 IS_HOURS = ("whole_run", "whole_run_b", "finetune", "finetune_b", "measured_hours")
 
 
