@@ -206,6 +206,8 @@ def is_possible(layout: Layout, tensor_parallel_is_fixed: Any, pipelines_nodes: 
     pipelines across nodes where only those are wanted.
     """
     model = layout.tensor_parallel * layout.pipeline_parallel * layout.context_parallel
-    whole = (np.mod(layout.gpus, model) == 0) & (np.mod(layout.gpus / layout.pipeline_parallel, layout.expert_parallel) == 0)
-    whole = whole & ((layout.pipeline_parallel <= 1) | (layout.gpus > layout.gpus_per_node) | ~np.asarray(pipelines_nodes))
+    stage_gpus = layout.gpus / layout.pipeline_parallel
+    whole = (np.mod(layout.gpus, model) == 0) & (np.mod(stage_gpus, layout.expert_parallel) == 0)
+    one_stage = layout.pipeline_parallel <= 1
+    whole = whole & (one_stage | (layout.gpus > layout.gpus_per_node) | ~np.asarray(pipelines_nodes))
     return whole & ((layout.tensor_parallel <= layout.gpus_per_node) | tensor_parallel_is_fixed)

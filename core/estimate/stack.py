@@ -34,6 +34,8 @@ class Stack:
     """With ZeRO-1 every GPU sends its updated share in turn, not all at once."""
     overlaps_traffic: bool = True
     """Tensor-parallel traffic and gradients travel beside multiplies."""
+    hides_routing: bool = False
+    """The traffic of experts runs beside the work of another micro-batch."""
     divides: Literal["data", "all"] = "all"
     """What its recipes divide: the data alone, with or without ZeRO, or the network too."""
     interleaves: bool = True
@@ -55,6 +57,7 @@ def stacks() -> Mapping[str, Stack]:
             kernels=cast(Kernels, row["kernels"]),
             broadcasts_shares=row["broadcasts_shares"] == "true",
             overlaps_traffic=row["overlaps_traffic"] == "true",
+            hides_routing=row["hides_routing"] == "true",
             divides=cast(Literal["data", "all"], row["divides"]),
             interleaves=row["interleaves"] == "true",
             checkpoints=row["checkpoints"] == "true",
@@ -91,6 +94,11 @@ def is_open(plan: TrainingPlan) -> bool:
         and named_stack(plan.hardware.stack) is None
         and plan.team != "tuned"
     )
+
+
+def loses_by_choice(plan: TrainingPlan) -> bool:
+    """Whether people run less than the best division: where the plan is open and its software not a tuned one."""
+    return is_open(plan) and stack_of(plan).kernels != "tuned"
 
 
 def stack_of(plan: TrainingPlan) -> Stack:

@@ -271,8 +271,7 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
         * stage_layers
         * routed_bytes
         * routed_seconds(e, t, layout, device, k)
-        * k.expert_exposed
-        * exposed
+        * where(w.hides_routing > 0, 1.0 - k.overlap, k.expert_exposed * exposed)
     )
     expert = expert + where(e > 1, micro_batches * stage_layers * 4.0 * e * k.hop_seconds, 0.0)
 
@@ -334,7 +333,7 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
         data_parallel=data,
         optimizer=optimizer,
         straggler=straggler,
-        unstated=w.is_open * k.unstated_loss * (work + generation + bubble + data),
+        unstated=w.loses_by_choice * k.unstated_loss * (work + generation + bubble + data),
         fixed=k.step_seconds + 0.0 * straggler,
         hardware_flops=per_step * (gemm_flops + attention_flops),
     )

@@ -14,7 +14,7 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.architecture import Architecture, resolve
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
-from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, is_open, stack_of, team_of
+from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, loses_by_choice, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import memory_form, offloaded, sequence_parallel
 from gpuledger.core.estimate.state_bytes import state_bytes, unpacking_factor
 from gpuledger.core.plan import TrainingPlan
@@ -90,10 +90,11 @@ class Workload:
     is_eager: Any
     broadcasts_shares: Any
     overlaps_traffic: Any
+    hides_routing: Any
     is_online: Any
     team_is_tuned: Any
-    is_open: Any
-    """Neither a division nor a known stack nor a tuned team is said."""
+    loses_by_choice: Any
+    """People run less than the best division: neither that nor a stack nor a tuned team is said."""
     is_checkpointed: Any
     """Recomputes everything and takes few sequences a pass where the plan does not say, as recipes do."""
     sharding_gpus: Any
@@ -277,9 +278,10 @@ def _workload(
         is_eager=float(software.kernels == "eager"),
         broadcasts_shares=float(software.broadcasts_shares),
         overlaps_traffic=float(software.overlaps_traffic),
+        hides_routing=float(software.hides_routing),
         is_online=float(plan.method in ("ppo", "grpo")),
         team_is_tuned=float(team_of(plan) == "tuned"),
-        is_open=float(is_open(plan)),
+        loses_by_choice=float(loses_by_choice(plan)),
         is_checkpointed=float(is_checkpointed(plan)),
         sharding_gpus=float(plan.hardware.sharding_gpus or math.inf),
         is_quantised=float(plan.precision in ("fp8", "fp4")),

@@ -18,6 +18,7 @@ from gpuledger.core.estimate.interval import spreads
 from gpuledger.core.gpu import gpus
 from tests.accuracy.memory_report import MemoryScore, memory_scores, memory_section, verdict_of
 from tools.calibration.calibrate import SCORED_TABLES, Peaks, Throughput
+from tools.calibration.intervals import is_counted
 
 ROOT = Path(__file__).resolve().parents[2]
 COLOURS = ("#7a3fa0", "#1b7fbd", "#e07b00", "#2a8f5a")
@@ -99,8 +100,10 @@ def named(scores: Sequence[Score], beginning: str) -> Score:
 def coverage(levels: Sequence[tuple[Throughput, np.ndarray]]) -> dict[tuple[str, str], tuple[int, float]]:
     """Rows, and the share of them inside the 80 percent interval, by quantity and class."""
     inside: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
-    for rows, held_out in levels:
-        for i, name in enumerate(rows.classes()):
+    for level, (rows, held_out) in enumerate(levels):
+        classes = rows.classes()
+        for i in np.flatnonzero(is_counted(rows, as_said=level > 0)).tolist():
+            name = classes[i]
             key = ("hours" if rows.is_run[i] else "rate", str(name))
             low, high = spreads()[key]
             inside[key].append(bool(-low <= np.log(rows.observed[i] / held_out[i]) <= high))
