@@ -21,6 +21,9 @@ from gpuledger.core.plan import HoursRange, TrainingPlan
 from gpuledger.core.plan_costs import HOURS_PER_DAY
 
 SECONDS_PER_HOUR = 3600.0
+# a GPU so empty and so slow is first for its price alone, and that is said
+EMPTY_SHARE = 0.2
+LOW_MFU = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,11 @@ def assembled(
     per_pass = float(at.data_parallel * at.micro_batch_size * w.sequence_length)
     if per_pass > w.global_batch_tokens * 1.001:
         warnings.append("global_batch_tokens is too small for this many GPUs: some of them idle")
+    if fits and shown.total < EMPTY_SHARE * (gpu.memory_gib or 0.0) and mfu < LOW_MFU:
+        share = 100 * shown.total / (gpu.memory_gib or 1.0)
+        warnings.append(
+            f"{share:.0f} % of the memory in use at an MFU of {mfu:.2f}: a smaller GPU may cost less for the same work"
+        )
     return Estimate(
         plan=plan.name,
         gpu_id=gpu.gpu_id,

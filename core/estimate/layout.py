@@ -100,8 +100,12 @@ def _is_usual(
     """
     if expert > 1 and (sharding == 3 or tensor * expert > MOST_EXPERT_GPUS):
         return False
+    if sharding == 3 and tensor == 2:
+        return False
     if pipeline > 1:
-        return sharding < 3 and context == 1 and tensor != 2 and (level == 1 or not of.is_automatic)
+        # a dense network is first split inside the node, by tensor parallelism (arXiv:2104.04473, section 5.4.1)
+        inside = tensor >= 4 or (tensor == 1 and len(of.expert) > 1)
+        return sharding < 3 and context == 1 and inside and (level == 1 or not of.is_automatic)
     return level == 1 or not of.is_automatic or (sharding == 3 and tensor == 1)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
+from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpu, gpus
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.plan_costs import HOURS_PER_DAY
@@ -22,10 +23,23 @@ Objective = Literal["fastest", "fewest_gpu_hours"]
 NODE_COUNTS = tuple(1 << power for power in range(10))
 
 
-def node_counts(gpus_per_node: int) -> tuple[int, ...]:
+# of the largest runs: Llama 3.1 405B had 2,048 nodes (arXiv:2407.21783, section 3.3.1)
+LARGE_NODE_COUNTS = tuple(1 << power for power in range(12))
+LARGE_RUN_FLOPS = 1e24
+
+
+def node_counts(gpus_per_node: int, *, is_large: bool = False) -> tuple[int, ...]:
     """Counts of GPUs: parts of a node in powers of two, then powers of two of nodes."""
     parts = tuple(count for count in NODE_COUNTS if count < gpus_per_node)
-    return parts + tuple(gpus_per_node * nodes for nodes in NODE_COUNTS)
+    return parts + tuple(gpus_per_node * n for n in (LARGE_NODE_COUNTS if is_large else NODE_COUNTS))
+
+
+def _is_large(plan: TrainingPlan) -> bool:
+    """Whether 512 nodes may be too few to end a run in time."""
+    if plan.is_quoted or plan.hardware.gpus is not None:
+        return False
+    w = demand(plan).workload
+    return bool(w.tokens * w.model_flops_per_token >= LARGE_RUN_FLOPS)
 
 
 def hardware_for(plan: TrainingPlan) -> Hardware:
@@ -33,17 +47,19 @@ def hardware_for(plan: TrainingPlan) -> Hardware:
     multiples of a node. Plans that leave the same open share it, with all that it has prepared.
     """
     hw = plan.hardware
-    return _hardware(hw.gpu, hw.gpus, hw.gpus_per_node, plan.constraints.max_gpus)
+    return _hardware(hw.gpu, hw.gpus, hw.gpus_per_node, plan.constraints.max_gpus, _is_large(plan))
 
 
 # more than there are GPUs in the seeds, so that a search over all of them does not push itself out
 @lru_cache(maxsize=1024)
-def _hardware(gpu_id: str | None, count: int | None, per_node: int | None, most: int | None) -> Hardware:
+def _hardware(
+    gpu_id: str | None, count: int | None, per_node: int | None, most: int | None, is_large: bool
+) -> Hardware:
     known = gpus().values() if gpu_id is None else [gpu(gpu_id)]
     out: list[Candidate] = []
     for chip in known:
         node = per_node or chip.gpus_per_node
-        counts = node_counts(node) if count is None else (count,)
+        counts = node_counts(node, is_large=is_large) if count is None else (count,)
         out += [Candidate(gpu=chip, gpus=n, gpus_per_node=node) for n in counts if most is None or n <= most]
     return Hardware(out)
 
@@ -109,7 +125,8 @@ def on_each(
     Without a count, parts of a node are tried, then nodes in powers of two up to 512.
     """
     hw = plan.hardware
-    kept = {chip.gpu_id: _hardware(chip.gpu_id, count, hw.gpus_per_node, None) for chip in chips}
+    most, is_large = None if count is not None else plan.constraints.max_gpus, _is_large(plan)
+    kept = {chip.gpu_id: _hardware(chip.gpu_id, count, hw.gpus_per_node, most, is_large) for chip in chips}
     able = [on for gpu_id, on in kept.items() if refusal(plan, gpu(gpu_id)) is None]
     found = sweep(plan, _joined(tuple(able)))
     starts = np.cumsum([0, *(len(on.candidates) for on in able)]).tolist()
@@ -127,6 +144,10 @@ def _first(plan: TrainingPlan, chip: GPU, found: Sweep, positions: range | None)
         error = refusal(plan, chip)
         assert error is not None
         return error
+    if not positions:
+        return DoesNotFitError(
+            f"{plan.name}: constraints.max_gpus of {plan.constraints.max_gpus} allows no count"
+        )
     possible = [position for position in positions if not np.isnan(found.wall_hours[position])]
     fitting = [position for position in possible if found.fits[position]]
     most = found.on.candidates[positions[-1]].gpus

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Literal, cast
 
 from gpuledger.core import seeds
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import TrainingPlan, model_rows
 
 Kernels = Literal["eager", "plain", "tuned"]
 Team = Literal["tuned", "typical"]
@@ -21,6 +21,8 @@ Team = Literal["tuned", "typical"]
 # from as many GPUs on pretraining has tuned kernels, where neither plan nor stack says; a plan that leaves the count
 # open is compared over counts with the same kernels, so that no count wins by this alone
 TUNED_FROM_GPUS = 512
+# of networks so large that fewer GPUs do not train them, for plans that leave the count open
+TUNED_FROM_PARAMETERS = 1e11
 FINETUNING = ("full_finetune", "lora", "qlora", "dpo")
 ONLINE = ("ppo", "grpo")
 
@@ -115,9 +117,18 @@ def stack_of(plan: TrainingPlan) -> Stack:
         return Stack("tuned")
     if plan.method in FINETUNING:
         return UNNAMED_ADAPTERS if plan.has_adapters else UNNAMED_FINETUNING
-    has_many = not plan.hardware.states_division and (plan.hardware.gpus or 0) >= TUNED_FROM_GPUS
+    has_many = not plan.hardware.states_division and _is_large(plan)
     is_tuned = plan.team == "tuned" or (plan.team is None and has_many)
     return Stack("tuned" if is_tuned and plan.method not in ONLINE else "plain")
+
+
+def _is_large(plan: TrainingPlan) -> bool:
+    """Whether a job is so large that its kernels are tuned: by its GPUs, or where those are open by its network."""
+    if plan.hardware.gpus is not None:
+        return plan.hardware.gpus >= TUNED_FROM_GPUS
+    row, given = model_rows().get(plan.model or "", {}), plan.architecture
+    published = float(row.get("published_parameters") or 0.0)
+    return (given.parameters or plan.parameters or published) >= TUNED_FROM_PARAMETERS
 
 
 def needs_tuned_kernels(plan: TrainingPlan) -> bool:
