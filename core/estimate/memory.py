@@ -13,6 +13,7 @@ import numpy as np
 from gpuledger.core.estimate.activation import GIB, activation_gib
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.rollout import engine_gpus
 from gpuledger.core.estimate.workload import Workload
 
 # a column is a float or an array, which the stubs of numpy cannot say
@@ -22,8 +23,8 @@ minimum: Any = np.minimum
 
 # DeepSpeed: stage3_max_live_parameters and sub_group_size, both 1e9 by default (configuration reference, ZeRO)
 DEEPSPEED_LIVE_PARAMETERS = 1e9
-# a rollout engine decodes at most as many sequences at once; more of them wait for its cache
-ROLLOUT_SEQUENCES = 64.0
+# a rollout engine takes for its cache what is left, and lets sequences wait; it needs room for some at once
+ROLLOUT_SEQUENCES = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,15 +173,13 @@ def beside_gib(w: Workload, layout: Layout, share: _Share, on_gpu: Any) -> Any:
 
 
 def generation_gib(w: Workload, layout: Layout) -> Any:
-    """A rollout engine on the same GPUs: 16-bit weights, and keys and values of the sequences that it decodes.
-
-    It divides its weights as the trained network is divided, or over a node where that is sharded.
+    """A rollout engine on the same GPUs: 16-bit weights of one of its replicas, and keys and values of the sequences
+    that the replica decodes.
     """
-    model = layout.tensor_parallel * layout.pipeline_parallel
-    split = where(layout.sharding >= 3, maximum(minimum(layout.gpus, layout.gpus_per_node), 1.0), model)
-    sequences = w.global_batch_tokens / w.sequence_length * split / layout.gpus
+    engine = minimum(engine_gpus(w), layout.gpus)
+    sequences = w.steps_per_rollout * w.global_batch_tokens / w.sequence_length * engine / layout.gpus
     cached = minimum(maximum(sequences, 1.0), ROLLOUT_SEQUENCES) * w.sequence_length * w.cache_bytes_per_token
-    return (w.engine_bytes + cached) / split / GIB
+    return (w.engine_bytes + cached) / engine / GIB
 
 
 def memory(w: Workload, layout: Layout, k: Constants) -> Memory:
