@@ -79,6 +79,11 @@ def _layer(w: Workload, layout: Layout, saved: tuple[Any, Any]) -> Any:
     )
 
 
+def pass_tokens(w: Workload, layout: Layout) -> Any:
+    """Tokens of one pass on one GPU. DPO passes a pair at least, the chosen and the rejected answer together."""
+    return maximum(layout.micro_batch_size, w.least_sequences) * w.sequence_length / layout.context_parallel
+
+
 def logit_bytes_per_token(w: Workload, layout: Layout, k: Constants) -> Any:
     """Bytes of logits and their loss per token of the last stage."""
     chunked = FUSED_LOGIT_BYTES + maximum(k.plain_logit_bytes - FUSED_LOGIT_BYTES, 0.0) / CHUNKS
@@ -92,7 +97,7 @@ def logit_bytes_per_token(w: Workload, layout: Layout, k: Constants) -> Any:
 def _stored(w: Workload, layout: Layout, k: Constants) -> tuple[Any, Any]:
     """Bytes that one layer stores until its backward pass, and those of the layer that is worked on."""
     t, d = layout.tensor_parallel, w.hidden_size
-    tokens = layout.micro_batch_size * w.sequence_length / layout.context_parallel
+    tokens = pass_tokens(w, layout)
     # inputs of both column-parallel matrices, where they are not gathered again
     gathered = 4.0 * d * (t - 1.0) / t * w.keeps_gathered
     layer = tokens * (_layer(w, layout, saved_bytes(w, layout)) + gathered) * k.kept_share
@@ -112,7 +117,7 @@ def stage_layers(w: Workload, layout: Layout) -> Any:
 def activation_gib(w: Workload, layout: Layout, k: Constants) -> Any:
     """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included."""
     p = layout.pipeline_parallel
-    tokens = layout.micro_batch_size * w.sequence_length / layout.context_parallel
+    tokens = pass_tokens(w, layout)
     each, working = _stored(w, layout, k)
     layers = stage_layers(w, layout)
     away = w.offloads_activations > 0

@@ -119,6 +119,8 @@ class Workload:
     fused_logits: Any
     chunked_logits: Any
     cut_logits: Any
+    least_sequences: Any
+    """Of one pass."""
     frees_gradients: Any
     is_offloaded: Any
     """The optimizer lives in the host's memory."""
@@ -297,6 +299,7 @@ def _workload(
         fused_logits=float(loss == "fused"),
         chunked_logits=float(loss == "chunked"),
         cut_logits=float(loss == "cut"),
+        least_sequences=2.0 if plan.method == "dpo" else 1.0,
         frees_gradients=float(bool(plan.optimizer_in_backward)),
         is_offloaded=float("optimizer" in offload),
         offloads_parameters=float("parameters" in offload),

@@ -351,6 +351,11 @@ def test_preference_training_of_adapters_freezes_the_network() -> None:
     assert (dpo.weights, dpo.gradients, dpo.optimizer) == (lora.weights, lora.gradients, lora.optimizer)
 
 
+def test_preference_training_passes_a_pair_at_least() -> None:
+    one, two, four = (memory(LORA | {"method": "dpo"}, 1, micro_batch_size=n).activations for n in (1, 2, 4))
+    assert one == two == pytest.approx(four / 2)
+
+
 def test_a_rollout_engine_takes_turns_with_the_activations() -> None:
     """It needs 16-bit weights and the cache of the sequences that a replica writes at once, at least eight."""
     keys = RL | {"method": "grpo", "loss": "cut"}
