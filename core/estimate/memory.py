@@ -135,7 +135,7 @@ def gathered_bytes(w: Workload, layout: Layout, share: _Share, k: Constants) -> 
     Two layers at a time, as one is fetched ahead (ZeRO, section 7.2.2; PyTorch FSDP, arXiv:2304.11277, section 3.3.2),
     with the output matrix, whose gradient is made beside the logits; DeepSpeed keeps up to a fixed count.
     """
-    gathers = (layout.sharding >= 3) | (w.offloads_parameters > 0)
+    gathers = (layout.sharding >= 3) & (share.group > 1) | (w.offloads_parameters > 0)
     layer, head = share.held / w.layers, w.vocabulary_size * w.hidden_size / layout.tensor_parallel
     is_whole = share.trained > 0.5
     units = 2.0 * layer * minimum(w.weight_bytes, 2.0 * (1.0 + w.is_wide)) + 2.0 * head

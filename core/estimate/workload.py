@@ -15,7 +15,7 @@ from gpuledger.core.estimate.architecture import Architecture, resolve
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, loses_by_choice, stack_of, team_of
-from gpuledger.core.estimate.stack_memory import memory_form, offloaded, sequence_parallel
+from gpuledger.core.estimate.stack_memory import keeps_copies, memory_form, offloaded, sequence_parallel
 from gpuledger.core.estimate.state_bytes import state_bytes, unpacking_factor
 from gpuledger.core.plan import TrainingPlan
 
@@ -287,7 +287,7 @@ def _workload(
         is_checkpointed=float(is_checkpointed(plan)),
         sharding_gpus=float(plan.hardware.sharding_gpus or math.inf),
         is_quantised=float(plan.precision in ("fp8", "fp4")),
-        keeps_copies=float(form.optimizer_copies != "none" and not adapters),
+        keeps_copies=float(keeps_copies(plan)),
         copies_whole=float(form.optimizer_copies == "always" and not adapters),
         is_wide=float(plan.precision in ("fp32", "tf32")),
         sequence_parallel=float(sequences != "none"),
