@@ -37,7 +37,7 @@ CUT_STREAM_BYTES = 8.0
 LAYERS_ON_GPU = 2.0
 
 
-def kept_bytes(w: Workload, at: Layout) -> tuple[Any, Any]:
+def saved_bytes(w: Workload, layout: Layout) -> tuple[Any, Any]:
     """Bytes that one layer keeps per token: what only sequence parallelism divides, and what tensor parallelism does.
 
     In 16 bits: inputs and outputs of both norms make 8 d and are whole on each GPU of a tensor-parallel group;
@@ -55,7 +55,7 @@ def kept_bytes(w: Workload, at: Layout) -> tuple[Any, Any]:
     split = split + where(w.experts > 1, 4.0 * w.experts_per_token * d, 0.0)
     # the attention matrix: 5 a s bytes, gone with FlashAttention or selective recomputation
     matrix = 5.0 * w.attention_heads * w.sequence_length
-    keeps_matrix = (at.recomputation < 1) & (w.flash_attention < 1)
+    keeps_matrix = (layout.recomputation < 1) & (w.flash_attention < 1)
     wide = 1.0 + w.is_wide
     return whole * wide, (split + where(keeps_matrix, matrix, 0.0)) * wide
 
@@ -71,66 +71,77 @@ def alternate_bytes(w: Workload) -> tuple[Any, Any]:
     return whole * (1.0 + w.is_wide), split * (1.0 + w.is_wide)
 
 
-def _layer(w: Workload, at: Layout, kept: tuple[Any, Any]) -> Any:
+def _layer(w: Workload, layout: Layout, saved: tuple[Any, Any]) -> Any:
     """Bytes of one layer per token on one GPU of its tensor-parallel group."""
-    whole, split = kept
-    return split / at.tensor_parallel + whole / where(w.sequence_parallel > 0, at.tensor_parallel, 1.0)
+    whole, split = saved
+    return split / layout.tensor_parallel + whole / where(
+        w.sequence_parallel > 0, layout.tensor_parallel, 1.0
+    )
 
 
-def logit_bytes_per_token(w: Workload, at: Layout, k: Constants) -> Any:
+def pass_tokens(w: Workload, layout: Layout) -> Any:
+    """Tokens of one pass on one GPU. DPO passes a pair at least, the chosen and the rejected answer together."""
+    return maximum(layout.micro_batch_size, w.least_sequences) * w.sequence_length / layout.context_parallel
+
+
+def logit_bytes_per_token(w: Workload, layout: Layout, k: Constants) -> Any:
     """Bytes of logits and their loss per token of the last stage."""
     chunked = FUSED_LOGIT_BYTES + maximum(k.plain_logit_bytes - FUSED_LOGIT_BYTES, 0.0) / CHUNKS
     each = w.plain_logits * k.plain_logit_bytes + w.parallel_logits * k.parallel_logit_bytes
     each = each + w.fused_logits * FUSED_LOGIT_BYTES + w.chunked_logits * chunked
-    return (each * w.vocabulary_size + w.cut_logits * CUT_STREAM_BYTES * w.hidden_size) / at.tensor_parallel
+    return (
+        each * w.vocabulary_size + w.cut_logits * CUT_STREAM_BYTES * w.hidden_size
+    ) / layout.tensor_parallel
 
 
-def _stored(w: Workload, at: Layout, k: Constants) -> tuple[Any, Any]:
+def _stored(w: Workload, layout: Layout, k: Constants) -> tuple[Any, Any]:
     """Bytes that one layer stores until its backward pass, and those of the layer that is worked on."""
-    t, d = at.tensor_parallel, w.hidden_size
-    tokens = at.micro_batch_size * w.sequence_length / at.context_parallel
+    t, d = layout.tensor_parallel, w.hidden_size
+    tokens = pass_tokens(w, layout)
     # inputs of both column-parallel matrices, where they are not gathered again
     gathered = 4.0 * d * (t - 1.0) / t * w.keeps_gathered
-    layer = tokens * (_layer(w, at, kept_bytes(w, at)) + gathered) * k.kept_share
-    is_alternate = (w.is_alternate > 0) & (at.recomputation >= 1)
-    kept = where(is_alternate, tokens * _layer(w, at, alternate_bytes(w)), layer)
+    layer = tokens * (_layer(w, layout, saved_bytes(w, layout)) + gathered) * k.kept_share
+    is_alternate = (w.is_alternate > 0) & (layout.recomputation >= 1)
+    selected = where(is_alternate, tokens * _layer(w, layout, alternate_bytes(w)), layer)
     # recomputing a layer keeps its input, and one layer at a time comes back whole
-    full = maximum(at.recomputation - 1.0, 0.0)
+    full = maximum(layout.recomputation - 1.0, 0.0)
     inputs = tokens * 2.0 * d * (1.0 + w.is_wide) / where(w.sequence_parallel > 0, t, 1.0)
-    return full * inputs + (1.0 - full) * kept, where((full > 0) | is_alternate, layer, 0.0)
+    return full * inputs + (1.0 - full) * selected, where((full > 0) | is_alternate, layer, 0.0)
 
 
-def stage_layers(w: Workload, at: Layout) -> Any:
+def stage_layers(w: Workload, layout: Layout) -> Any:
     """Layers of the fullest stage, where they do not divide evenly."""
-    return np.ceil(w.layers / at.pipeline_parallel - 1e-9)
+    return np.ceil(w.layers / layout.pipeline_parallel - 1e-9)
 
 
-def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
-    """Activations of `at.micro_batch_size` sequences on the fullest stage, logits included."""
-    p = at.pipeline_parallel
-    tokens = at.micro_batch_size * w.sequence_length / at.context_parallel
-    each, working = _stored(w, at, k)
-    layers = stage_layers(w, at)
+def activation_gib(w: Workload, layout: Layout, k: Constants) -> Any:
+    """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included."""
+    p = layout.pipeline_parallel
+    tokens = pass_tokens(w, layout)
+    each, working = _stored(w, layout, k)
+    layers = stage_layers(w, layout)
     away = w.offloads_activations > 0
     stored = each * where(away, minimum(layers, LAYERS_ON_GPU), layers)
-    first = stored * where(away, 1.0, in_flight(w, at, k)) + working
-    last = stored + working + tokens * logit_bytes_per_token(w, at, k)
+    first = stored * where(away, 1.0, in_flight(w, layout, k)) + working
+    last = stored + working + tokens * logit_bytes_per_token(w, layout, k)
     return where(p > 1, maximum(first, last), last) / GIB
 
 
-def in_flight(w: Workload, at: Layout, k: Constants) -> Any:
+def in_flight(w: Workload, layout: Layout, k: Constants) -> Any:
     """Micro-batches that the first stage holds: one per stage; interleaving starts more of them (arXiv:2205.05198,
     section 4.2.3), and DeepSpeed's engine keeps buffers of some more (`pipe/engine.py`).
     """
-    p = at.pipeline_parallel
-    per_pass = at.data_parallel * at.micro_batch_size * w.sequence_length
+    p = layout.pipeline_parallel
+    per_pass = layout.data_parallel * layout.micro_batch_size * w.sequence_length
     micro_batches = maximum(w.global_batch_tokens / per_pass, 1.0)
-    more = where(at.virtual_pipeline > 1, 1.0 / at.virtual_pipeline, w.keeps_copies * k.pipeline_buffers)
+    more = where(
+        layout.virtual_pipeline > 1, 1.0 / layout.virtual_pipeline, w.keeps_copies * k.pipeline_buffers
+    )
     return minimum(p + (p - 1.0) * more, micro_batches)
 
 
-def offloaded_gib(w: Workload, at: Layout, k: Constants) -> Any:
+def offloaded_gib(w: Workload, layout: Layout, k: Constants) -> Any:
     """Stored activations of one GPU that live in the host's memory."""
-    each, _ = _stored(w, at, k)
-    moved = maximum(stage_layers(w, at) * in_flight(w, at, k) - LAYERS_ON_GPU, 0.0)
+    each, _ = _stored(w, layout, k)
+    moved = maximum(stage_layers(w, layout) * in_flight(w, layout, k) - LAYERS_ON_GPU, 0.0)
     return w.offloads_activations * each * moved / GIB

@@ -20,16 +20,16 @@ minimum: Any = np.minimum
 HOST_OPTIMIZER_BYTES = 16.0
 
 
-def host_memory_gib(w: Workload, at: Layout, k: Constants) -> Any:
+def host_memory_gib(w: Workload, layout: Layout, k: Constants) -> Any:
     """What one node's processes hold of optimizer, weights and activations; 0 where nothing is offloaded."""
-    here = minimum(at.gpus, at.gpus_per_node) / at.gpus
+    here = minimum(layout.gpus, layout.gpus_per_node) / layout.gpus
     # without sharding each data-parallel rank keeps a copy of its own
-    copies = where(at.sharding >= 1, 1.0, at.data_parallel)
-    whole = where(at.sharding >= 3, 1.0, at.data_parallel)
+    copies = where(layout.sharding >= 1, 1.0, layout.data_parallel)
+    whole = where(layout.sharding >= 3, 1.0, layout.data_parallel)
     moved = maximum(w.is_offloaded, w.offloads_parameters)
     optimizer = moved * HOST_OPTIMIZER_BYTES * w.trained_parameters * copies
     weights = w.offloads_parameters * w.weight_bytes * w.parameters * whole
     beside = w.offloads_parameters * 2.0 * (w.frozen_beside + w.trained_beside)
     beside = beside + moved * HOST_OPTIMIZER_BYTES * w.trained_beside
-    activations = offloaded_gib(w, at, k) * minimum(at.gpus, at.gpus_per_node)
+    activations = offloaded_gib(w, layout, k) * minimum(layout.gpus, layout.gpus_per_node)
     return (optimizer + weights + beside) * here / GIB + activations

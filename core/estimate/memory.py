@@ -13,6 +13,7 @@ import numpy as np
 from gpuledger.core.estimate.activation import GIB, activation_gib
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.rollout import engine_gpus
 from gpuledger.core.estimate.workload import Workload
 
 # a column is a float or an array, which the stubs of numpy cannot say
@@ -22,8 +23,8 @@ minimum: Any = np.minimum
 
 # DeepSpeed: stage3_max_live_parameters and sub_group_size, both 1e9 by default (configuration reference, ZeRO)
 DEEPSPEED_LIVE_PARAMETERS = 1e9
-# a rollout engine decodes at most as many sequences at once; more of them wait for its cache
-ROLLOUT_SEQUENCES = 64.0
+# a rollout engine takes for its cache what is left, and lets sequences wait; it needs room for some at once
+ROLLOUT_SEQUENCES = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +49,18 @@ class Memory:
         return states + self.activations + self.beside + self.rollout + self.overhead
 
 
-def parameters_per_gpu(w: Workload, at: Layout) -> tuple[Any, Any]:
+def parameters_per_gpu(w: Workload, layout: Layout) -> tuple[Any, Any]:
     """Dense and routed parameters that one GPU of the first stage would hold without data-parallel
     sharding.
     """
     dense_body = maximum(w.parameters - w.routed_parameters - w.embedding_parameters, 0.0)
     # both embeddings sit on different stages once there are two of them
-    embedding = w.embedding_parameters / where(at.pipeline_parallel > 1, 2.0, 1.0)
-    dense = (dense_body / at.pipeline_parallel + embedding) / at.tensor_parallel
+    embedding = w.embedding_parameters / where(layout.pipeline_parallel > 1, 2.0, 1.0)
+    dense = (dense_body / layout.pipeline_parallel + embedding) / layout.tensor_parallel
     # experts are split by tensor parallelism too where enough GPUs are left for it
-    experts = at.expert_parallel * at.tensor_parallel
-    experts = where(experts * at.pipeline_parallel <= at.gpus, experts, at.expert_parallel)
-    routed = w.routed_parameters / (at.pipeline_parallel * experts)
+    experts = layout.expert_parallel * layout.tensor_parallel
+    experts = where(experts * layout.pipeline_parallel <= layout.gpus, experts, layout.expert_parallel)
+    routed = w.routed_parameters / (layout.pipeline_parallel * experts)
     return dense, routed
 
 
@@ -76,10 +77,10 @@ class _Share:
     """GPUs that share one copy of a dense state."""
 
 
-def _share(w: Workload, at: Layout) -> _Share:
-    dense, routed = parameters_per_gpu(w, at)
-    group = minimum(at.data_parallel * at.context_parallel, w.sharding_gpus)
-    routed_group = maximum(at.gpus * routed / maximum(w.routed_parameters, 1.0), 1.0)
+def _share(w: Workload, layout: Layout) -> _Share:
+    dense, routed = parameters_per_gpu(w, layout)
+    group = minimum(layout.data_parallel * layout.context_parallel, w.sharding_gpus)
+    routed_group = maximum(layout.gpus * routed / maximum(w.routed_parameters, 1.0), 1.0)
     routed_group = minimum(routed_group, w.sharding_gpus)
     return _Share(
         held=dense + routed,
@@ -89,83 +90,81 @@ def _share(w: Workload, at: Layout) -> _Share:
     )
 
 
-def states(w: Workload, at: Layout, k: Constants) -> Memory:
+def states(w: Workload, layout: Layout, k: Constants) -> Memory:
     """Everything that does not depend on the micro-batch or on recomputation; activations are 0."""
-    of = _share(w, at)
-    alone = at.gpus <= 1
-    weights = where(at.sharding >= 3, of.sharded, of.held)
+    share = _share(w, layout)
+    alone = layout.gpus <= 1
+    weights = where(layout.sharding >= 3, share.sharded, share.held)
     weights = weights * w.weight_bytes * (1.0 - w.offloads_parameters)
-    casts = where(at.sharding >= 3, 0.0, of.held) * w.cast_bytes
+    casts = where(layout.sharding >= 3, 0.0, share.held) * w.cast_bytes
     gradient_bytes = where(alone, w.lone_gradient_bytes, w.gradient_bytes)
     # DeepSpeed computes gradients in 16 bits and accumulates beside that, unless they are scattered at once
-    copied = (w.gradient_bytes > 2.0) & (at.sharding < 2) & (w.keeps_copies > 0)
+    copied = (w.gradient_bytes > 2.0) & (layout.sharding < 2) & (w.keeps_copies > 0)
     gradient_bytes = gradient_bytes + where(copied, k.gradient_copy_bytes, 0.0)
-    gradients = where(at.sharding >= 2, of.sharded, of.held) * of.trained * gradient_bytes
+    gradients = where(layout.sharding >= 2, share.sharded, share.held) * share.trained * gradient_bytes
     # ... and nothing is kept that goes to the host, or into the optimizer's step, as soon as it is there
-    leave = (w.is_offloaded > 0) & ((at.sharding >= 2) | alone) | (w.offloads_parameters > 0)
+    leave = (w.is_offloaded > 0) & ((layout.sharding >= 2) | alone) | (w.offloads_parameters > 0)
     leave = leave | (w.frees_gradients > 0)
-    gradients = where(leave, minimum(gradients, 2.0 * _layer_gradients(w, of)), gradients)
+    gradients = where(leave, minimum(gradients, 2.0 * _layer_gradients(w, share)), gradients)
     # offloaded states live in the host's memory (ZeRO-Offload, arXiv:2101.06840, section 4.1)
     on_gpu = 1.0 - maximum(w.is_offloaded, w.offloads_parameters)
-    optimizer = where(at.sharding >= 1, of.sharded, of.held) * of.trained
-    each = w.optimizer_bytes - where(at.sharding >= 3, w.saved_when_sharded, 0.0)
+    optimizer = where(layout.sharding >= 1, share.sharded, share.held) * share.trained
+    each = w.optimizer_bytes - where(layout.sharding >= 3, w.saved_when_sharded, 0.0)
     optimizer = optimizer * where(alone, w.lone_optimizer_bytes, each) * on_gpu
-    overhead = (
-        buffers_gib(w, at, k) + (gathered_bytes(w, at, of, k) + copy_bytes(w, at, of, k) * on_gpu) / GIB
-    )
+    buffers = gathered_bytes(w, layout, share, k) + copy_bytes(w, layout, share, k) * on_gpu
     return Memory(
         weights=(weights + casts) / GIB,
         gradients=gradients / GIB,
         optimizer=optimizer / GIB,
         activations=0.0,
-        beside=beside_gib(w, at, of, on_gpu),
+        beside=beside_gib(w, layout, share, on_gpu),
         rollout=0.0,
-        overhead=overhead,
-        generation=generation_gib(w, at),
+        overhead=buffers_gib(w, layout, k) + buffers / GIB,
+        generation=generation_gib(w, layout),
     )
 
 
-def _layer_gradients(w: Workload, of: _Share) -> Any:
+def _layer_gradients(w: Workload, share: _Share) -> Any:
     """16-bit gradients of one layer."""
-    return 2.0 * of.held / w.layers * of.trained
+    return 2.0 * share.held / w.layers * share.trained
 
 
-def gathered_bytes(w: Workload, at: Layout, of: _Share, k: Constants) -> Any:
+def gathered_bytes(w: Workload, layout: Layout, share: _Share, k: Constants) -> Any:
     """Weights that are gathered while they are sharded or away, and gradients before they are scattered.
 
     Two layers at a time, as one is fetched ahead (ZeRO, section 7.2.2; PyTorch FSDP, arXiv:2304.11277, section 3.3.2),
     with the output matrix, whose gradient is made beside the logits; DeepSpeed keeps up to a fixed count.
     """
-    gathers = (at.sharding >= 3) | (w.offloads_parameters > 0)
-    layer, head = of.held / w.layers, w.vocabulary_size * w.hidden_size / at.tensor_parallel
-    is_whole = of.trained > 0.5
+    gathers = (layout.sharding >= 3) & (share.group > 1) | (w.offloads_parameters > 0)
+    layer, head = share.held / w.layers, w.vocabulary_size * w.hidden_size / layout.tensor_parallel
+    is_whole = share.trained > 0.5
     units = 2.0 * layer * minimum(w.weight_bytes, 2.0 * (1.0 + w.is_wide)) + 2.0 * head
     units = units + where(is_whole, 4.0 * layer + 2.0 * head, 0.0)
-    units = where(w.keeps_copies > 0, 2.0 * minimum(of.held, DEEPSPEED_LIVE_PARAMETERS), units)
+    units = where(w.keeps_copies > 0, 2.0 * minimum(share.held, DEEPSPEED_LIVE_PARAMETERS), units)
     return where(gathers, units, 0.0) * k.allocator_slack
 
 
-def copy_bytes(w: Workload, at: Layout, of: _Share, k: Constants) -> Any:
+def copy_bytes(w: Workload, layout: Layout, share: _Share, k: Constants) -> Any:
     """Copies on which DeepSpeed's optimizers step: gradients flattened in 16 and in 32 bits, with ZeRO-3 of one group
     of parameters at a time.
     """
-    stepped = where(at.sharding >= 1, of.sharded, of.held * w.copies_whole) * of.trained
-    stepped = where(at.sharding >= 3, minimum(stepped, DEEPSPEED_LIVE_PARAMETERS), stepped)
+    stepped = where(layout.sharding >= 1, share.sharded, share.held * w.copies_whole) * share.trained
+    stepped = where(layout.sharding >= 3, minimum(stepped, DEEPSPEED_LIVE_PARAMETERS), stepped)
     return where(w.keeps_copies > 0, stepped * k.copy_bytes, 0.0)
 
 
-def buffers_gib(w: Workload, at: Layout, k: Constants) -> Any:
+def buffers_gib(w: Workload, layout: Layout, k: Constants) -> Any:
     """The framework, and the channels of each kind of communicator."""
-    groups = (at.data_parallel > 1) * 1.0 + (at.tensor_parallel > 1) + (at.context_parallel > 1)
+    groups = (layout.data_parallel > 1) * 1.0 + (layout.tensor_parallel > 1) + (layout.context_parallel > 1)
     pipeline = where(w.keeps_copies > 0, k.pipeline_engine_gib, k.pipeline_gib)
-    return k.framework_gib + groups * k.communicator_gib + (at.pipeline_parallel > 1) * pipeline
+    return k.framework_gib + groups * k.communicator_gib + (layout.pipeline_parallel > 1) * pipeline
 
 
-def beside_gib(w: Workload, at: Layout, of: _Share, on_gpu: Any) -> Any:
+def beside_gib(w: Workload, layout: Layout, share: _Share, on_gpu: Any) -> Any:
     """Reference, reward, teacher and critic, divided and sharded as the trained network is."""
-    split = at.tensor_parallel * at.pipeline_parallel
+    split = layout.tensor_parallel * layout.pipeline_parallel
     weights, gradients, optimizer = (
-        1.0 / (split * where(at.sharding >= stage, of.group, 1.0)) for stage in (3, 2, 1)
+        1.0 / (split * where(layout.sharding >= stage, share.group, 1.0)) for stage in (3, 2, 1)
     )
     held = 2.0 * (1.0 + w.is_wide) * (w.frozen_beside + w.trained_beside) * weights
     held = held * (1.0 - w.offloads_parameters)
@@ -173,21 +172,19 @@ def beside_gib(w: Workload, at: Layout, of: _Share, on_gpu: Any) -> Any:
     return (held + w.trained_beside * trained) / GIB
 
 
-def generation_gib(w: Workload, at: Layout) -> Any:
-    """A rollout engine on the same GPUs: 16-bit weights, and keys and values of the sequences that it decodes.
-
-    It divides its weights as the trained network is divided, or over a node where that is sharded.
+def generation_gib(w: Workload, layout: Layout) -> Any:
+    """A rollout engine on the same GPUs: 16-bit weights of one of its replicas, and keys and values of the sequences
+    that the replica decodes.
     """
-    model = at.tensor_parallel * at.pipeline_parallel
-    split = where(at.sharding >= 3, maximum(minimum(at.gpus, at.gpus_per_node), 1.0), model)
-    sequences = w.global_batch_tokens / w.sequence_length * split / at.gpus
+    engine = minimum(engine_gpus(w), layout.gpus)
+    sequences = w.steps_per_rollout * w.global_batch_tokens / w.sequence_length * engine / layout.gpus
     cached = minimum(maximum(sequences, 1.0), ROLLOUT_SEQUENCES) * w.sequence_length * w.cache_bytes_per_token
-    return (w.engine_bytes + cached) / split / GIB
+    return (w.engine_bytes + cached) / engine / GIB
 
 
-def memory(w: Workload, at: Layout, k: Constants) -> Memory:
+def memory(w: Workload, layout: Layout, k: Constants) -> Memory:
     """Memory of the fullest GPU."""
-    return with_activations(states(w, at, k), activation_gib(w, at, k), k)
+    return with_activations(states(w, layout, k), activation_gib(w, layout, k), k)
 
 
 def with_activations(fixed: Memory, activations: Any, k: Constants) -> Memory:

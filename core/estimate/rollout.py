@@ -27,12 +27,17 @@ ENGINE_WEIGHT_BYTES = 40e9
 SIXTEEN_BITS = 2.0
 
 
+def engine_gpus(w: Workload) -> Any:
+    """GPUs of one replica of the engine: the least power of two on which its weights leave room."""
+    return 2.0 ** ceil(log2(maximum(SIXTEEN_BITS * w.parameters / ENGINE_WEIGHT_BYTES, 1.0)))
+
+
 def generation_seconds(
     w: Workload, layout: Layout, memory_bytes_per_second: Any, network_bytes_per_second: Any, k: Constants
 ) -> Any:
     """Seconds per optimizer step beside the multiplies of the generated tokens; 0 where nothing is generated."""
     weights = SIXTEEN_BITS * w.parameters
-    engine = 2.0 ** ceil(log2(maximum(weights / ENGINE_WEIGHT_BYTES, 1.0)))
+    engine = engine_gpus(w)
     replicas = maximum(layout.gpus / engine, 1.0)
     steps = w.steps_per_rollout
     together = maximum(steps * w.global_batch_tokens / w.sequence_length / replicas, 1.0)

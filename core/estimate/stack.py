@@ -75,10 +75,10 @@ def named_stack(name: str | None) -> Stack | None:
     return None if found is None else stacks()[found]
 
 
-def longest_name(name: str | None, known: Iterable[str]) -> str | None:
-    """Of the known names the longest that `name` begins with, spaces, dots and hyphens aside."""
+def longest_name(name: str | None, names: Iterable[str]) -> str | None:
+    """Of some names the longest that `name` begins with, spaces, dots and hyphens aside."""
     letters = "".join(filter(str.isalnum, (name or "").lower()))
-    return max((prefix for prefix in known if letters.startswith(prefix)), key=len, default=None)
+    return max((prefix for prefix in names if letters.startswith(prefix)), key=len, default=None)
 
 
 def team_of(plan: TrainingPlan) -> Team:

@@ -86,6 +86,12 @@ def offloaded(plan: TrainingPlan) -> tuple[str, ...]:
     return memory_form(plan).offload if stated is None else stated
 
 
+def keeps_copies(plan: TrainingPlan) -> bool:
+    """Whether DeepSpeed steps on copies: where it or a stack whose ZeRO it is is named. Adapters have small ones."""
+    copies = memory_form(plan).optimizer_copies
+    return copies != "none" and plan.hardware.stack is not None and not plan.has_adapters
+
+
 def sequence_parallel(plan: TrainingPlan) -> SequenceParallel:
     """What becomes of gathered inputs: as the plan says, else as its software does."""
     usual, stated = memory_form(plan).sequence_parallel, plan.hardware.sequence_parallel

@@ -121,8 +121,8 @@ def _frozen(plan: TrainingPlan, a: Architecture, form: StackMemory) -> StateByte
         weights, casts = 4.0, 2.0
     elif stored != "fp16":
         # embeddings, output matrix and norms are not quantised
-        kept = a.embedding_parameters + (0 if a.tied_embeddings else a.head_parameters)
-        weights += (form.unquantised_bytes - weights) * min(1.0, kept / a.parameters)
+        unquantised = a.embedding_parameters + (0 if a.tied_embeddings else a.head_parameters)
+        weights += (form.unquantised_bytes - weights) * min(1.0, unquantised / a.parameters)
     gradients = 4.0 if plan.precision in WIDE else 2.0
     optimizer = OPTIMIZER_BYTES[plan.optimizer] - (MASTER_BYTES if weights == 4.0 else 0.0)
     return StateBytes(

@@ -16,6 +16,7 @@ import numpy as np
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout
 from gpuledger.core.estimate.memory import parameters_per_gpu
+from gpuledger.core.estimate.offload import offload_seconds
 from gpuledger.core.estimate.rollout import generation_seconds
 from gpuledger.core.estimate.workload import Workload
 
@@ -316,7 +317,10 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
     share = where(layout.sharding >= 1, minimum(dp * c, w.sharding_gpus), 1.0)
     optimizer = state / share / device.memory_bytes_per_second
     # gradients go to the host, weights come back, and its memory is read and written in between
-    optimizer = optimizer + w.is_offloaded * state / share / device.host_bytes_per_second
+    away = maximum(w.is_offloaded, w.offloads_parameters)
+    optimizer = optimizer + away * state / share / device.host_bytes_per_second
+    fetched = offload_seconds(w, layout, device.host_bytes_per_second, k, held=held, hiding=hiding)
+    optimizer = optimizer + micro_batches * fetched
     nodes = maximum(layout.gpus / layout.gpus_per_node, 1.0)
     straggler = (work + generation + bubble + data) * k.straggler_share * log2(nodes)
     return StepTime(

@@ -15,7 +15,7 @@ from gpuledger.core.estimate.architecture import Architecture, resolve
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, loses_by_choice, stack_of, team_of
-from gpuledger.core.estimate.stack_memory import memory_form, offloaded, sequence_parallel
+from gpuledger.core.estimate.stack_memory import keeps_copies, memory_form, offloaded, sequence_parallel
 from gpuledger.core.estimate.state_bytes import state_bytes, unpacking_factor
 from gpuledger.core.plan import TrainingPlan
 
@@ -119,6 +119,8 @@ class Workload:
     fused_logits: Any
     chunked_logits: Any
     cut_logits: Any
+    least_sequences: Any
+    """Of one pass."""
     frees_gradients: Any
     is_offloaded: Any
     """The optimizer lives in the host's memory."""
@@ -285,7 +287,7 @@ def _workload(
         is_checkpointed=float(is_checkpointed(plan)),
         sharding_gpus=float(plan.hardware.sharding_gpus or math.inf),
         is_quantised=float(plan.precision in ("fp8", "fp4")),
-        keeps_copies=float(form.optimizer_copies != "none" and not adapters),
+        keeps_copies=float(keeps_copies(plan)),
         copies_whole=float(form.optimizer_copies == "always" and not adapters),
         is_wide=float(plan.precision in ("fp32", "tf32")),
         sequence_parallel=float(sequences != "none"),
@@ -297,6 +299,7 @@ def _workload(
         fused_logits=float(loss == "fused"),
         chunked_logits=float(loss == "chunked"),
         cut_logits=float(loss == "cut"),
+        least_sequences=2.0 if plan.method == "dpo" else 1.0,
         frees_gradients=float(bool(plan.optimizer_in_backward)),
         is_offloaded=float("optimizer" in offload),
         offloads_parameters=float("parameters" in offload),

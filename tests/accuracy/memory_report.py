@@ -102,8 +102,8 @@ def user_scores(peaks: Peaks) -> list[MemoryScore]:
     """Peaks as their users would say them: adapters and fine-tuning, whose recipes are alike, and pretraining."""
     groups: dict[str, list[tuple[float, float, bool]]] = {}
     for fact, is_loose in zip(peaks.facts, peaks.is_loose, strict=True):
-        found = None if fact.peak_gib is None or is_loose else shown(fact, is_bare=True)
-        if found is None or fact.peak_gib is None:
+        estimated = None if fact.peak_gib is None or is_loose else shown(fact, is_bare=True)
+        if estimated is None or fact.peak_gib is None:
             continue
         name = (
             "adapters"
@@ -112,7 +112,7 @@ def user_scores(peaks: Peaks) -> list[MemoryScore]:
             if fact.plan.method == "full_finetune"
             else "pretraining"
         )
-        row = (found.total, fact.peak_gib, found.low <= fact.peak_gib <= found.high)
+        row = (estimated.total, fact.peak_gib, estimated.low <= fact.peak_gib <= estimated.high)
         for key in (name, "all"):
             groups.setdefault(key, []).append(row)
     return [

@@ -36,7 +36,7 @@ MEASURED_SIZES = frozenset(
 
 
 # words of `source` that name a software, in the order in which they are looked for
-SOURCES = (
+MEMORY_SOURCES = (
     ("bigscience", "megatron-deepspeed"),
     ("DeepSpeed", "deepspeed"),
     ("ZeRO, arXiv", "deepspeed"),
@@ -147,7 +147,7 @@ def _hardware(row: Row) -> dict[str, Any]:
     hardware.setdefault("sharding", "none")
     hardware["micro_batch_size"] = int(float(row["micro_batch"]))
     hardware["stack"] = software(row)
-    hardware["offload"] = offloaded(row["offload"] + row["optimizer"]) or None
+    hardware["offload"] = offload_of(row["offload"] + row["optimizer"]) or None
     return hardware
 
 
@@ -157,10 +157,10 @@ def software(row: Row) -> str | None:
     if named:
         return "unsloth" if named.group(1) == "Unsloth" else "transformers"
     source = row["source"].lower()
-    return next((stack for words, stack in SOURCES if words.lower() in source), None)
+    return next((stack for words, stack in MEMORY_SOURCES if words.lower() in source), None)
 
 
-def offloaded(text: str) -> list[str]:
+def offload_of(text: str) -> list[str]:
     """`[hardware] offload` out of text as `cpu params + activations`; DeepSpeed's ZeRO-3 takes the optimizer along, and
     a paged optimizer lies in memory that the host lends (QLoRA, arXiv:2305.14314, section 3).
     """
