@@ -131,6 +131,15 @@ def answering() -> Generator[None]:
         fail(error)
 
 
+def require(*modules: str, extra: str) -> None:
+    """Fail with one line that names the extra to install, if one of its modules is missing."""
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise errors.ConfigError(f"{missing[0]} is not installed; pip install 'gpuledger[{extra}]'")
+
+
 def instant(text: str | None, flag: str) -> datetime | None:
     """A date or a time from a flag; without an offset it is UTC.
 

@@ -371,6 +371,7 @@ def _gib(text: str) -> Decimal:
 def deploy() -> None:
     """Register one scheduled Prefect deployment per source and serve them. Runs until stopped."""
     with context.answering():
+        context.require("prefect", extra="prefect")
         from gpuledger.flows.scheduled.deployments import serve
 
         serve()
