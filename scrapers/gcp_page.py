@@ -31,6 +31,8 @@ from gpuledger.scrapers.source import DAILY, Source
 PAGE = "https://cloud.google.com/products/compute/pricing/accelerator-optimized?hl=en"
 LIST = "https://raw.githubusercontent.com/Cyclenerd/google-cloud-pricing-cost-calculator/master/pricing.yml"
 MAX_DEPTH = 30
+LEAST_STEP = Decimal("1E-9")
+"""Of an hourly amount; Google's own SKUs are priced in billionths of a dollar."""
 
 ON_DEMAND, SPOT, RESERVED = PurchaseOption.ON_DEMAND, PurchaseOption.SPOT, PurchaseOption.RESERVED
 PAGE_COLUMNS: tuple[tuple[str, PurchaseOption, int | None], ...] = (
@@ -53,7 +55,8 @@ EGRESS_TIERS = {"0-1": 0, "1-10": 1024, "10n": 10240}
 
 _HOURLY = re.compile(r"\$([0-9,]+(?:\.[0-9]+)?) / 1 hour")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
-_PLAIN = re.compile(r"[0-9]{1,10}(\.[0-9]{1,12})?")
+_PLAIN = re.compile(r"[0-9]{1,10}(\.[0-9]{1,18})?")
+"""Hours of the list have up to 14 decimals: they are its months over 730 in binary floating point."""
 _THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?|[0-9]+(\.[0-9]+)?")
 
 
@@ -124,7 +127,9 @@ def _hourly(cell: str) -> Decimal | None:
 
 def _amount(text: Any) -> Decimal | None:
     """The number in a plain decimal text of moderate size; `None` for anything else."""
-    return Decimal(text) if isinstance(text, str) and _PLAIN.fullmatch(text) else None
+    if not isinstance(text, str) or not _PLAIN.fullmatch(text):
+        return None
+    return Decimal(text).quantize(LEAST_STEP) if len(text.partition(".")[2]) > 9 else Decimal(text)
 
 
 def _refusal(shape: InstanceShape | None, vcpus: Decimal | None) -> str:
