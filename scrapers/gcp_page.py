@@ -31,8 +31,6 @@ from gpuledger.scrapers.source import DAILY, Source
 PAGE = "https://cloud.google.com/products/compute/pricing/accelerator-optimized?hl=en"
 LIST = "https://raw.githubusercontent.com/Cyclenerd/google-cloud-pricing-cost-calculator/master/pricing.yml"
 MAX_DEPTH = 30
-LEAST_STEP = Decimal("1E-9")
-"""Of an hourly amount; Google's own SKUs are priced in billionths of a dollar."""
 
 ON_DEMAND, SPOT, RESERVED = PurchaseOption.ON_DEMAND, PurchaseOption.SPOT, PurchaseOption.RESERVED
 PAGE_COLUMNS: tuple[tuple[str, PurchaseOption, int | None], ...] = (
@@ -127,9 +125,7 @@ def _hourly(cell: str) -> Decimal | None:
 
 def _amount(text: Any) -> Decimal | None:
     """The number in a plain decimal text of moderate size; `None` for anything else."""
-    if not isinstance(text, str) or not _PLAIN.fullmatch(text):
-        return None
-    return Decimal(text).quantize(LEAST_STEP) if len(text.partition(".")[2]) > 9 else Decimal(text)
+    return Decimal(text) if isinstance(text, str) and _PLAIN.fullmatch(text) else None
 
 
 def _refusal(shape: InstanceShape | None, vcpus: Decimal | None) -> str:

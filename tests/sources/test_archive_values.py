@@ -3,11 +3,11 @@
 from decimal import Decimal
 
 import pytest
-from tests.sources.test_archives import offers, read, reasons
 
 from gpuledger.core.provider import provider_id
 from gpuledger.core.region import known_region
 from gpuledger.scrapers.archives.archive_row import amount_text
+from tests.sources.test_archives import offers, read, reasons
 
 AMOUNTS = {
     "$32.77": "32.77",
@@ -83,7 +83,8 @@ def test_a_region_has_one_code_however_it_is_spelled(provider: str, name: str):
 
 
 SKYPILOT = (
-    "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region,AvailabilityZone\n"
+    "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,Region,"
+    "AvailabilityZone\n"
 )
 
 
@@ -145,7 +146,9 @@ def test_gpurentalprices_leaves_out_what_is_no_price_of_a_machine():
     body = rental(
         row("modal", "serverless", "3.9"),
         row("gcp", "on-demand", "9.79"),
-        row("daytona", "on-demand", "3.95", more=', "instance": "H100; GPU rate only, CPU billed separately"'),
+        row(
+            "daytona", "on-demand", "3.95", more=', "instance": "H100; GPU rate only, CPU billed separately"'
+        ),
         row("latitude", "reserved", "2.9"),
         row("lium", "marketplace", "2.05"),
         row("lium", "marketplace", "2.75"),

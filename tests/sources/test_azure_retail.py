@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from gpuledger.core.alias import seed_aliases
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import ParseError
 from gpuledger.core.offer import Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
