@@ -24,7 +24,15 @@ from gpuledger.core.contract import Contract
 from gpuledger.core.document import Document
 from gpuledger.core.money import Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, cell, decimal, fact, instant
+from gpuledger.scrapers.archives.archive_row import (
+    Sighting,
+    amount_text,
+    cell,
+    decimal,
+    fact,
+    instant,
+    without_dear_spot,
+)
 from gpuledger.scrapers.archives.table import table_rows
 from gpuledger.scrapers.source import Source
 
@@ -36,6 +44,7 @@ _GPU_PRICE = ("usd_per_gpu_hour", "price_per_gpu_hour", "per_gpu_hourly_usd", "p
 ESTIMATED = {"historical_estimate", "estimate", "estimated", "static", "static_yaml", "seed", "constant"}
 """Words by which archives mark rows that nobody observed."""
 
+TIERS = {"secure", "community"}
 LINUX = {"", "linux", "linux/unix"}
 
 # metric of the archive -> (how it is bought, months committed, unit)
@@ -46,6 +55,11 @@ _METRICS: dict[str, tuple[PurchaseOption, int | None, Unit]] = {
     "spot": (PurchaseOption.SPOT, None, Unit.HOUR),
     "hour_spot": (PurchaseOption.SPOT, None, Unit.HOUR),
     "preemptible": (PurchaseOption.SPOT, None, Unit.HOUR),
+    "interruptible": (PurchaseOption.SPOT, None, Unit.HOUR),
+    "bid": (PurchaseOption.SPOT, None, Unit.HOUR),
+    "on-demand": (PurchaseOption.ON_DEMAND, None, Unit.HOUR),
+    "secure": (PurchaseOption.ON_DEMAND, None, Unit.HOUR),
+    "community": (PurchaseOption.ON_DEMAND, None, Unit.HOUR),
     "cud-1y": (PurchaseOption.RESERVED, 12, Unit.HOUR),
     "cud-3y": (PurchaseOption.RESERVED, 36, Unit.HOUR),
     "12mo": (PurchaseOption.RESERVED, 12, Unit.HOUR),
@@ -57,8 +71,7 @@ _METRICS: dict[str, tuple[PurchaseOption, int | None, Unit]] = {
 
 def parse(document: Document) -> Iterator[Fact]:
     """The rows of a change list, in the order of the file."""
-    for row in table_rows(document):
-        yield _fact(row, document.context)
+    yield from without_dear_spot(_fact(row, document.context) for row in table_rows(document))
 
 
 def _fact(row: Mapping[str, Any], context: Mapping[str, str]) -> Fact:
@@ -97,7 +110,7 @@ def _fact(row: Mapping[str, Any], context: Mapping[str, str]) -> Fact:
             option=option,
             region=str(region or "global"),
             zone=cell(merged, "zone"),
-            tier=merged["tier"] if merged.get("tier") in {"secure", "community"} else None,
+            tier=next((word for word in (merged.get("tier"), metric) if word in TIERS), None),
             gpu_label=label,
             # A list of prices per GPU is about one of them where it does not say otherwise.
             gpu_count=decimal(cell(merged, "gpu_count", "gpus")) or (None if per_gpu is None else Decimal(1)),

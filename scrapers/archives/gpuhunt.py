@@ -17,7 +17,7 @@ from typing import Any
 
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
+from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant, without_dear_spot
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows, zip_members
 from gpuledger.scrapers.read_json import fields
@@ -45,8 +45,8 @@ def parse(document: Document) -> Iterator[Fact]:
     for name, text in members:
         if name.endswith(".csv"):
             provider = document.context.get("provider") or PurePosixPath(name).stem
-            for row in csv_rows(document, text):
-                yield _fact(provider, row, observed_at)
+            rows = csv_rows(document, text)
+            yield from without_dear_spot(_fact(provider, row, observed_at) for row in rows)
 
 
 def _observed_at(document: Document, version: str) -> datetime:
