@@ -8,7 +8,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from gpuledger.core.cheapest import check_command
 from gpuledger.core.cost.accounting import accounting, not_included
 from gpuledger.core.cost.amount import Amount, cents
 from gpuledger.core.cost.cost_lines import TERMS, CostLine
@@ -16,6 +15,7 @@ from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.cost.receipt import Receipt
 from gpuledger.core.plan import Costs
 from gpuledger.core.published import instant, plain
+from gpuledger.core.store.older_price import check_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

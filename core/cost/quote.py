@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gpuledger.core.cheapest import banner, older_price
 from gpuledger.core.cost.answer import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import QuoteOptions
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
 from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.store.older_price import banner, older_price
 from gpuledger.core.validity import LAPSED, RECORDED
 
 LONG_RUN_HOURS = 90 * 24

@@ -189,7 +189,7 @@ def offers(
             tier,
             options,
             max_usd_per_gpu_hour=_decimal(max_price, "--max-price"),
-            min_gpu_memory_gib=min_gpu_memory,
+            min_gpu_memory=min_gpu_memory,
             sources=source or (),
             states=state or [name for name in ALL_STATES if name != LAPSED],
             max_rows=limit,
