@@ -96,7 +96,7 @@ class Desk:
         until: datetime | None,
     ) -> list[dict[str, Any]]:
         """Prices over time, one row per offer and interval."""
-        return history.price_intervals(served.connection, wanted, since=since, until=until)
+        return history.price_intervals(served.connection, wanted, since=since, until=until, now=self.clock())
 
     def series(
         self,
@@ -139,8 +139,17 @@ class Desk:
         return sql.rows(served.connection, f"queries/{query}")
 
     def status(self, served: Served) -> list[dict[str, Any]]:
-        """Freshness and last run of each source."""
-        return sql.rows(served.connection, "queries/status", {"now": self.clock()})
+        """Freshness and last run of each source; `is_stale` counts those that never delivered."""
+        from gpuledger.flows.source_states import source_states
+        from gpuledger.scrapers.registry import SOURCES
+
+        return source_states(served.connection, SOURCES, now=self.clock(), environ=self._environ)
+
+    def imports(self, served: Served) -> list[dict[str, Any]]:
+        """The dated lists in the ledger, with what they cover."""
+        from gpuledger.flows.source_states import imported_lists
+
+        return imported_lists(served.connection)
 
     def quote(
         self, served: Served, plan: TrainingPlan, asked: QuoteOptions, *, as_of: datetime | None

@@ -220,7 +220,7 @@ def create_server(
     def data_status() -> Answer:
         """How fresh the prices are: each source's age against its target, and its last error."""
         with desk.reading() as served:
-            rows = desk.status(served)
+            rows, imports = desk.status(served), desk.imports(served)
         edition = served.edition
         return {
             "snapshot": edition.number,
@@ -228,6 +228,7 @@ def create_server(
             "last_observed_at": edition.last_observed_at,
             "offers": edition.offers,
             "sources": rows,
+            "imports": imports,
         }
 
     for question in (find_offers, price_history, quote_plan, explain_quote, data_status):

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gpuledger.cli import context
-from gpuledger.core.errors import GPULedgerError, NoOfferError, UsageError
+from gpuledger.core.errors import GPULedgerError, UsageError
 
 if TYPE_CHECKING:
     from gpuledger.core.cost.question import QuoteOptions
     from gpuledger.core.plan import TrainingPlan
+    from gpuledger.core.store.offers import LatestOffer
 
 MOST_STEPS = 500
 """Every step is a whole quote, a tenth of a second or more."""
@@ -45,20 +46,61 @@ def steps(span: str, every: str, *, now: datetime) -> list[datetime]:
 def over(
     plan: TrainingPlan, asked: QuoteOptions, times: list[datetime], *, now: datetime
 ) -> Iterator[dict[str, Any]]:
-    """One row per time: the cheapest quote then, or why there was none."""
+    """One row per time: the cheapest quote then and why it is another than before, or why there was none."""
     from gpuledger.quoting import answer
 
+    former: tuple[datetime, LatestOffer] | None = None
     for at in times:
         row: dict[str, Any] = {"as_of": at}
         try:
-            found = answer(plan, asked, as_of=at, now=now).to_dict()["quotes"]
-            if not found:
-                raise NoOfferError("no offer")
+            found = answer(plan, asked, as_of=at, now=now)
         except GPULedgerError as error:
-            yield row | dict.fromkeys(COLUMNS) | {"reason": str(error)}
+            yield row | dict.fromkeys(COLUMNS) | {"cause": _ended(former, at), "reason": str(error)}
+            former = None
             continue
-        best = found[0]
-        yield row | {name: best[name] for name in COLUMNS} | {"reason": None}
+        best = found.quotes[0].purchase.offer
+        cause = "first step" if former is None and at == times[0] else _cause(former, (at, best))
+        shown = found.quotes[0].to_dict()
+        yield row | {name: shown[name] for name in COLUMNS} | {"cause": cause, "reason": None}
+        former = (at, best)
+
+
+def _cause(former: tuple[datetime, LatestOffer] | None, best: tuple[datetime, LatestOffer]) -> str:
+    from gpuledger.core.cost.step_cause import Standing, step_cause
+
+    if former is None:
+        return f"an offer came: {best[1].gpu_id} {best[1].purchase_option} at {best[1].provider}"
+    if best[1].source == "overrides" or former[1].source == "overrides":
+        return "own machines"
+    return step_cause(
+        former=Standing(earlier=former[1], later=_standing(former[1], best[0])),
+        best=Standing(earlier=_standing(best[1], former[0]), later=best[1]),
+        earlier_at=former[0],
+        later_at=best[0],
+    )
+
+
+def _ended(former: tuple[datetime, LatestOffer] | None, at: datetime) -> str:
+    from gpuledger.core.cost.step_cause import Standing, step_cause
+
+    if former is None:
+        return "no offer yet"
+    gone = Standing(earlier=former[1], later=_standing(former[1], at))
+    return step_cause(former=gone, best=gone, earlier_at=former[0], later_at=at)
+
+
+def _standing(offer: LatestOffer, at: datetime) -> LatestOffer | None:
+    """The offer as it stood at another time."""
+    from gpuledger.core.store.offers import OfferQuery, offers
+
+    query = OfferQuery(
+        gpu_ids=(offer.gpu_id or "",),
+        providers=(offer.provider,),
+        purchase_options=(offer.purchase_option,),
+    )
+    with context.snapshot() as connection:
+        found = offers(connection, query, at=at, as_of=at)
+    return next((one for one in found if one.offer_id == offer.offer_id), None)
 
 
 COLUMNS = (

@@ -120,6 +120,7 @@ def status(request: Request, asked: Annotated[Parameters, Query()]) -> Response:
     desk = desk_of(request)
     with desk.reading() as served:
         rows: list[dict[str, Any]] = desk.status(served)
-    stale = sum(row["state"] == "stale" for row in rows)
-    answer = Listing("sources", rows, len(rows), stale=stale)
+        imports = desk.imports(served)
+    stale = sum(row["is_stale"] for row in rows)
+    answer = Listing("sources", rows, len(rows), stale=stale, more={"imports": imports})
     return listing(request, served.edition, desk.clock(), answer, asked.format)

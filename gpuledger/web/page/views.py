@@ -247,9 +247,16 @@ def _sources(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
     desk = desk_of(request)
     with desk.reading() as served:
         rows = source_rows(desk.status(served))
+        imports = desk.imports(served)
         providers = desk.listing(served, "providers")
         unmapped = desk.listing(served, "unmapped")
-    return {"edition": served.edition, "rows": rows, "providers": providers, "unmapped": unmapped[:50]}
+    return {
+        "edition": served.edition,
+        "rows": rows,
+        "imports": imports,
+        "providers": providers,
+        "unmapped": unmapped[:50],
+    }
 
 
 def sql_form(request: Request, q: Annotated[str, Query(max_length=20_000)] = "") -> Response:
