@@ -11,6 +11,7 @@ import duckdb
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.index_days import derive_index, derive_votes
 
 ROWS_APART = 1_000_000
 """Log rows between two checkpoints: what one question about the past reads at most, about 20 ms."""
@@ -45,12 +46,15 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
 def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> None:
     if start >= today:
         return
-    connection.execute("delete from gpu_price_day where price_date >= $start", {"start": start})
+    for table in ("gpu_price_day", "gpu_vote_day"):
+        connection.execute(f"delete from {table} where price_date >= $start", {"start": start})
     # Half a year at a time bounds the memory of a rebuild.
     while start < today:
         stop = min(start + timedelta(days=182), today)
         connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
+        derive_votes(connection, start=start, stop=stop)
         start = stop
+    derive_index(connection)
 
 
 CHECKED_WHOLE = 5_000_000
