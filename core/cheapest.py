@@ -102,7 +102,8 @@ def older_price(offer: LatestOffer, at: datetime) -> str:
 
 def check_command(offer: LatestOffer) -> str:
     """The command that would see the price anew."""
-    return f"gpuledger refresh {offer.source}" if offer.source_kind == "live" else "gpuledger refresh"
+    source = offer.check_source or (offer.source if offer.source_kind == "live" else "")
+    return f"gpuledger refresh {source}".rstrip()
 
 
 def age_text(offer: LatestOffer, at: datetime) -> str:

@@ -96,7 +96,7 @@ class Desk:
         until: datetime | None,
     ) -> list[dict[str, Any]]:
         """Prices over time, one row per offer and interval."""
-        return history.price_intervals(served.connection, wanted, since=since, until=until)
+        return history.price_intervals(served.connection, wanted, since=since, until=until, now=self.clock())
 
     def series(
         self,

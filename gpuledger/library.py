@@ -223,7 +223,7 @@ def price_history(
     first, last = _instant(since), _instant(until)
     with _snapshot(home) as connection:
         if every is None:
-            return price_intervals(connection, query, since=first, until=last)
+            return price_intervals(connection, query, since=first, until=last, now=datetime.now(UTC))
         step = interval(every)
         end = last or datetime.now(UTC)
         return price_series(connection, query, since=first, until=end, every=step, stat=stat)

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from gpuledger.core.cheapest import banner, older_price
 from gpuledger.core.cost.answer import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import QuoteOptions
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
 from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.validity import LAPSED, RECORDED
 
 LONG_RUN_HOURS = 90 * 24
 
@@ -31,8 +33,9 @@ def quote(
 ) -> QuoteSet:
     """The cheapest ways to run the plan, by total cost.
 
-    Fresh prices come first, then stale, unlisted and sold-out ones; among them those that meet the
-    deadline; among them the lowest total. Of each offer the number of instances that costs least is quoted.
+    What keeps the deadline comes first; then fresh prices, stale, unlisted and sold-out ones; then the lowest
+    total. Of each offer the number of instances that costs least is quoted. Where an older price would cost less
+    than the first, the answer names it.
 
     Args:
         market: `gpuledger.core.cost.market.snapshot.LedgerMarket` or `ListMarket`, made with `market_filter(plan,
@@ -51,8 +54,9 @@ def quote(
     if not found:
         raise selection.nothing()
     by_hour = selection.cheapest_per_gpu_hour()
+    older = selection.cheaper_but_older(found[0], as_of or now)
     excluded = selection.excluded()
-    return answer_of(selection.context, found, by_hour, excluded, asked, at=as_of or now)
+    return answer_of(selection.context, found, by_hour, excluded, asked, at=as_of or now, older=older)
 
 
 def answer_of(
@@ -63,6 +67,7 @@ def answer_of(
     asked: QuoteOptions,
     *,
     at: datetime,
+    older: Evaluation | None = None,
 ) -> QuoteSet:
     """The ranking as it is given: quotes with receipts, verdicts on the limits, warnings."""
     plan = context.plan
@@ -79,7 +84,8 @@ def answer_of(
         deadline=_deadline(best, context.deadline_hours),
         budget=_budget(best, asked.budget_usd or plan.constraints.budget_usd),
         assumptions=best.purchase.option.estimate.assumptions,
-        warnings=(*best.purchase.option.estimate.warnings, *_warnings(quotes)),
+        cheaper_but_older=None if older is None else _quote(context, older, 0, asked, at),
+        warnings=(*best.purchase.option.estimate.warnings, *_warnings(quotes, older, at)),
         costs=plan.costs,
     )
 
@@ -112,17 +118,18 @@ def _budget(best: Quote, usd: Decimal | None) -> Verdict | None:
     return None if usd is None else Verdict(limit=usd, value=best.total.mid, unit="usd")
 
 
-def _warnings(quotes: Sequence[Quote]) -> Iterator[str]:
+def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -> Iterator[str]:
     best = quotes[0]
-    cheaper = [q for q in quotes if q.price_state == "stale" and q.total.mid < best.total.mid]
-    if cheaper:
-        least = min(cheaper, key=lambda q: q.total.mid)
-        yield f"a stale price would come to {least.total.mid} USD (rank {least.rank}); --allow-stale lets it"
-    if best.price_state != "fresh":
+    if best.price_state in ("stale", LAPSED):
+        yield banner(best.purchase.offer, at)
+    elif best.price_state not in ("fresh", RECORDED):
         days = best.price_age_hours / 24
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"
+    if older is not None:
+        what = older_price(older.bought.offer, at)
+        yield f"cheaper but older: {what} came to {older.total.mid} USD in all"
     if best.misses_deadline:
-        yield f"no {best.price_state} offer meets the deadline; --allow-stale asks those past their target as well"
+        yield "no offer keeps the deadline"
     wall = float(best.purchase.running_hours.mid)
     if wall > LONG_RUN_HOURS:
         yield f"the cheapest way takes {wall / 24:.0f} days; --deadline asks for faster ones"

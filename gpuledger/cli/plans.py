@@ -140,6 +140,9 @@ def quote(
                 found = answer(plans[0], asked, as_of=past, now=now)
         keep(found)
         _show(found, format)
+        if not found.keeps_limits:
+            context.say("no offer keeps the deadline and the budget")
+            raise typer.Exit(context.NOTHING)
 
 
 @contextmanager
@@ -249,7 +252,7 @@ def _quote_many(
         table.emit(shown, format, columns=MANY_COLUMNS)
     else:
         table.emit(rows, format)
-    if all("error" in row for row in rows):
+    if all("error" in row or not row["keeps_limits"] for row in rows):
         raise typer.Exit(context.NOTHING)
 
 
@@ -312,6 +315,9 @@ def estimate(
         columns = (*ESTIMATE_COLUMNS, *(LIMIT_COLUMNS if limits else ()))
         columns = None if any("error" in row for row in rows) else columns
         table.emit(rows[0] if is_one else rows, format, columns=columns)
+        if not any(row.get("fits") for row in rows):
+            context.say("nothing fits: no estimate here holds the plan in memory")
+            raise typer.Exit(context.NOTHING)
 
 
 def presets(format: FormatOption = None) -> None:

@@ -277,7 +277,7 @@ def history(
             raise UsageError(f"--from: {since!r} is after --to {until!r}")
         with context.snapshot() as connection:
             if every is None:
-                rows = price_intervals(connection, query, since=start, until=stop)
+                rows = price_intervals(connection, query, since=start, until=stop, now=context.now())
             else:
                 step = interval(every)
                 rows = price_series(

@@ -10,7 +10,8 @@ One row per offer and time. Columns, with the other names they go by; `docs/impo
                     usd_per_gpu_hour, price_per_gpu_hour, per_gpu_hourly_usd: of one GPU
     purchase_option price_tier, metric, term, availability_tier, allocation
 
-The rows of a list hold until another one says otherwise, so its prices stay believable for years.
+With events the rows of a list hold until another one says otherwise, or until the list ends; without them each row
+is an observation by itself.
 """
 
 from __future__ import annotations
@@ -132,6 +133,12 @@ def _provider(row: Mapping[str, Any]) -> str | None:
     return None if found is None else str(found)
 
 
+def list_kind(document: Document) -> str:
+    """A list with events is one of changes; without them its rows are observations, each by itself."""
+    first = next(iter(table_rows(document)), None)
+    return "changes" if first is not None and "event" in first else "rows"
+
+
 LIST_CONTRACT = Contract(
     min_offers=1, usd_per_gpu_hour=(Decimal("0.001"), Decimal(500)), spot_below_on_demand=False
 )
@@ -142,7 +149,7 @@ SOURCE = Source(
     provider="several",
     homepage="",
     every=timedelta(days=3650),
-    fresh_for=timedelta(days=3650),
+    list_kind=list_kind,
     requests=(),
     is_dated_list=True,
     confidence="reported",

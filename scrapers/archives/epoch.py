@@ -87,7 +87,6 @@ SOURCE = Source(
     provider="several",
     homepage="https://github.com/epoch-research/training-cost-trends",
     every=timedelta(days=90),
-    fresh_for=timedelta(days=120),
     requests=(),
     is_dated_list=True,
     confidence="curated",

@@ -21,7 +21,7 @@ from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, ins
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows, zip_members
 from gpuledger.scrapers.read_json import fields
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import Source, full_snapshots
 
 _VERSION = re.compile(r"(20\d{6})(?:-\d+)?(?=/|$|\.|_)")
 _ZONE = re.compile(r"^(?P<region>[a-z]+-[a-z]+\d+)-(?P<zone>[a-z])$")
@@ -97,7 +97,7 @@ SOURCE = Source(
     provider="several",
     homepage="https://github.com/dstackai/gpuhunt",
     every=timedelta(days=1),
-    fresh_for=timedelta(days=30),
+    list_kind=full_snapshots,
     requests=(),
     is_dated_list=True,
     confidence="observed",

@@ -17,7 +17,7 @@ from gpuledger.core.offer import Fact, PurchaseOption, Skipped
 from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.read_json import fields, mapping, rows
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import Source, full_snapshots
 
 # kind of the archive -> (how it is bought, tier)
 _KINDS = {
@@ -76,7 +76,7 @@ SOURCE = Source(
     provider="several",
     homepage="https://gpurentalprices.com",
     every=timedelta(days=1),
-    fresh_for=timedelta(days=14),
+    list_kind=full_snapshots,
     requests=(),
     is_dated_list=True,
     confidence="observed",

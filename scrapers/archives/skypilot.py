@@ -22,7 +22,7 @@ from gpuledger.core.offer import Fact, PurchaseOption, Skipped
 from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import Source, full_snapshots
 
 _CLOUD = re.compile(r"(?:^|/)([a-z0-9_]+)/vms\.csv|([a-z0-9]+)[-_]vms")
 _TIME = re.compile(r"(20\d{2}-?\d{2}-?\d{2}(?:T?\d{2}:?\d{2}:?\d{2}Z?)?)")
@@ -159,7 +159,7 @@ SOURCE = Source(
     provider="several",
     homepage="https://github.com/skypilot-org/skypilot-catalog",
     every=timedelta(days=1),
-    fresh_for=timedelta(days=30),
+    list_kind=full_snapshots,
     requests=(),
     is_dated_list=True,
     confidence="observed",
