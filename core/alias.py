@@ -76,8 +76,12 @@ class Aliases:
                 return found
             refusal = refusal or found.reason
         if seen.is_part:
-            return Meaning(None, "a part of a card (MIG, vGPU, a fraction) that is no accelerator of its own here")
-        return Meaning(None, refusal or _contradiction(seen, memory_gib) or "no accelerator of the seeds has this name")
+            return Meaning(
+                None, "a part of a card (MIG, vGPU, a fraction) that is no accelerator of its own here"
+            )
+        return Meaning(
+            None, refusal or _contradiction(seen, memory_gib) or "no accelerator of the seeds has this name"
+        )
 
     def named(self, words: str) -> tuple[Alias, ...]:
         """The general rows for a name, however it is parted into words."""
@@ -87,7 +91,9 @@ class Aliases:
         """The names of the general rows, as they are written."""
         return (row.label for rows in self._rows.values() for row in rows if not row.provider)
 
-    def _ways(self, provider: str, seen: Label, memory_gib: Decimal | None) -> Iterator[tuple[list[Alias], bool]]:
+    def _ways(
+        self, provider: str, seen: Label, memory_gib: Decimal | None
+    ) -> Iterator[tuple[list[Alias], bool]]:
         """Rows to try, and whether they stand under the whole label: then its name and form factor, and its name
         alone, unless it is of a part of a card or names another memory than the offer."""
         shorter = (f"{seen.name} {seen.form}".strip(), seen.name)
@@ -102,7 +108,9 @@ class Aliases:
         """The row that fits the memory, held against the data sheet."""
         chosen = _chosen(rows, memory_gib)
         if chosen is None:
-            sizes = " or ".join(_size(size) for size in sorted({row.memory_gib for row in rows if row.memory_gib}))
+            sizes = " or ".join(
+                _size(size) for size in sorted({row.memory_gib for row in rows if row.memory_gib})
+            )
             stated = "none is stated" if memory_gib is None else f"{_size(memory_gib)} GiB are stated"
             return Meaning(None, f"it is sold with {sizes} GiB, and {stated}")
         card = gpus().get(chosen.gpu_id)

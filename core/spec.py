@@ -34,7 +34,8 @@ _COUNT = re.compile(r"^(\d+)?(\.\.)?(\d+)?$")
 _FRACTION = re.compile(r"^(?:(\d+)/(\d+)|(0?\.\d+))$")
 _SIZE_TOKEN = re.compile(r"^\d+gb$")
 _TIMES = re.compile(
-    r"^(?:(?P<count>\d{1,3})\s*[x×]\s*(?P<name>.+)|(?P<name_first>.+?)\s+[x×]\s*(?P<count_last>\d{1,3}))$", re.I
+    r"^(?:(?P<count>\d{1,3})\s*[x×]\s*(?P<name>.+)|(?P<name_first>.+?)\s+[x×]\s*(?P<count_last>\d{1,3}))$",
+    re.I,
 )
 # RTX4090, RTXPRO6000, RTXA6000, GTX1080: families that people write without a space
 _RUN_TOGETHER = re.compile(r"^(rtx|gtx)-?(pro)?-?(a?\d{4})")
@@ -104,8 +105,13 @@ def _bounds(parts: Iterable[str], text: str) -> dict[bool, _Range]:
         is_memory, low, high = understood.is_memory, understood.low, understood.high
         if is_memory in bounds:
             raise UsageError(f"SPEC {text!r}: {part!r} is a second {'memory' if is_memory else 'count'}")
-        if not understood.is_part and not 0 < (1 if low is None else low) <= (MOST if high is None else high) <= MOST:
-            raise UsageError(f"SPEC {text!r}: {part!r} must go from a lower to a higher bound, in 1 to {MOST}")
+        if (
+            not understood.is_part
+            and not 0 < (1 if low is None else low) <= (MOST if high is None else high) <= MOST
+        ):
+            raise UsageError(
+                f"SPEC {text!r}: {part!r} must go from a lower to a higher bound, in 1 to {MOST}"
+            )
         bounds[is_memory] = understood
     return bounds
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
@@ -10,8 +10,11 @@ from typing import Any
 
 import duckdb
 
+from gpuledger.core.errors import UsageError
 from gpuledger.core.price_index import IndexDay, ProviderDay, chained
 from gpuledger.core.store import sql
+
+SEGMENTS = ("all", "hyperscaler", "neocloud", "marketplace")
 
 Key = tuple[str, str, str | None]
 """gpu_id, purchase_option, segment (`None`: all)."""
@@ -85,3 +88,29 @@ _COLUMNS = {
 }
 """Column of gpu_index_day -> field of `IndexDay`."""
 assert set(_COLUMNS.values()) == set(IndexDay.__dataclass_fields__)
+
+
+def price_index(
+    connection: duckdb.DuckDBPyConnection,
+    gpu_ids: Sequence[str],
+    *,
+    purchase_option: str,
+    segment: str = "all",
+    first_date: date | None = None,
+    last_date: date | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of `gpu_price_index` of some accelerators, oldest first.
+
+    Raises:
+        UsageError: no such segment.
+    """
+    if segment not in SEGMENTS:
+        raise UsageError(f"segment: {segment!r} is none of {', '.join(SEGMENTS)}")
+    parameters = {
+        "gpu_ids": ",".join(gpu_ids),
+        "purchase_option": purchase_option,
+        "segment": segment,
+        "first_date": first_date,
+        "last_date": last_date,
+    }
+    return sql.rows(connection, "queries/price_index", parameters)

@@ -32,11 +32,14 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
         ).fetchall()
         for (checkpoint_at,) in due:
             connection.execute(sql.text("derive/checkpoint"), {"checkpoint_at": checkpoint_at})
-        if known_reference != reference or until_date is None or _has_new_list(connection, run_no):
+        has_new_list = _has_new_list(connection, run_no)
+        if known_reference != reference or until_date is None or has_new_list:
             relist(connection)
         first = _one(connection, "derive/first_day", {})
-        start = min(until_date or date.max, oldest.astimezone(UTC).date() if oldest else date.max)
-        if known_reference != reference or until_date is None:
+        confirmed = _one(connection, "derive/oldest_confirmed", {"run_no": run_no})
+        changed = [at.astimezone(UTC).date() for at in (oldest, confirmed) if at is not None]
+        start = min([until_date or date.max, *changed])
+        if known_reference != reference or until_date is None or has_new_list:
             start = first or date.max
         today = now.astimezone(UTC).date()
         _days(connection, start, today)

@@ -22,11 +22,12 @@ interval_of as (
             )
         )::date as last_date,
         lag(history.usd_per_gpu_hour) over by_time as before_usd_per_gpu_hour,
-        lag(history.last_seen_at) over by_time
-        + price_horizon(history.purchase_option, history.tier, history.provider) >= history.valid_from as is_after_another
+        -- not after a withdrawal, nor after the price before had lapsed
+        lag(history.valid_to) over by_time >= history.valid_from as is_after_another
     from price_history_wanted(
         null::varchar[], null::varchar[], null::varchar, null::varchar[], null::varchar[], null::integer,
-        null::integer, $from_date::date::timestamp at time zone 'UTC'
+        -- a moment earlier: a checkpoint at midnight holds what changed at midnight, but not from what
+        null::integer, $from_date::date::timestamp at time zone 'UTC' - interval 1 microsecond
     ) as history
     left join target on history.provider = target.provider
     left join provider_segment on history.provider = provider_segment.provider

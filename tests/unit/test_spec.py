@@ -123,7 +123,10 @@ def test_a_part_of_a_card_is_meant_only_where_it_is_asked_for():
     assert not {gpu_id for gpu_id in parse_spec("nvidia:24GB..96GB").gpu_ids if "mig" in gpu_id}
 
 
-MEANS_SEVERAL = {"RTX 6000": ("rtx-6000-24gb", "rtx-6000-ada-48gb"), "6000": ("rtx-6000-24gb", "rtx-pro-6000-96gb")}
+MEANS_SEVERAL = {
+    "RTX 6000": ("rtx-6000-24gb", "rtx-6000-ada-48gb"),
+    "6000": ("rtx-6000-24gb", "rtx-pro-6000-96gb"),
+}
 
 
 @pytest.mark.parametrize("text", MEANS_SEVERAL)
