@@ -8,7 +8,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from gpuledger.core.cheapest import check_command
 from gpuledger.core.cost.accounting import accounting, not_included
 from gpuledger.core.cost.amount import Amount, cents
 from gpuledger.core.cost.cost_lines import TERMS, CostLine
