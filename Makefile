@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test scheduler packaging newest faults-sample dist sbom site lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
+.PHONY: quote refresh test scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -79,12 +79,14 @@ browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
 audit: $(STAMP)  ## known advisories against the locked versions; needs the network
 	$(UV) audit --frozen --preview-features audit-command
 
-docs: $(STAMP)  ## write the generated pages again, and what the others show; read the diff before you keep it
+generated: $(STAMP)  ## write the pages and files again that are made from the program
 	$(BIN)/python -m tools.docs.source_page > docs/sources.md
 	$(BIN)/python -m tools.docs.data_page > docs/data.md
 	$(BIN)/python -m tools.docs.command_page > docs/commands.md
 	$(BIN)/python -m tools.docs.library_page > docs/library.md
 	$(BIN)/python -m tools.docs.prefect_file > prefect.yaml
+
+docs: generated  ## the generated pages, and what the others show; read the diff before you keep it
 	GPULEDGER_WRITE_DOCS=1 $(BIN)/pytest -q tests/docs
 
 site: $(STAMP)  ## the documentation as a site in build/site; a broken link ends it
