@@ -138,6 +138,8 @@ class QuoteSet:
     cheapest_per_gpu_hour: Quote | None
     deadline: Verdict | None
     budget: Verdict | None
+    overruled: tuple[str, ...]
+    """Limits of the plan or the options that a stricter one overrules, a sentence each."""
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
     costs: Costs
@@ -194,6 +196,7 @@ class QuoteSet:
             "flipped_by": self.flipped_by,
             "deadline": None if self.deadline is None else self.deadline.to_dict(),
             "budget": None if self.budget is None else self.budget.to_dict(),
+            "overruled": list(self.overruled),
             "accounting": accounting(self.lines),
             "not_included": not_included(self.costs),
             "assumptions": list(self.assumptions),
