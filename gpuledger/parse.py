@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gpuledger.core.errors import InvalidPlanError, UsageError
 
 if TYPE_CHECKING:
+    from gpuledger.core.cost.options import QuoteOptions
     from gpuledger.core.plan import TrainingPlan
 
 When = datetime | date | str | None
@@ -87,7 +88,9 @@ def decimal(
     except ValueError:
         raise UsageError(f"{name}: {str(value)[:40]!r} is no amount, as in 2.50 or 1250") from None
     if not read.is_finite() or read < 0 or (above is not None and read <= above):
-        raise UsageError(f"{name}: {str(value)[:40]} must be {'0 or more' if above is None else f'above {above}'}")
+        raise UsageError(
+            f"{name}: {str(value)[:40]} must be {'0 or more' if above is None else f'above {above}'}"
+        )
     if most is not None and read > most:
         raise UsageError(f"{name}: {str(value)[:40]} must be {most:g} at most")
     return read
@@ -140,6 +143,45 @@ def names(value: str | Iterable[str] | None) -> tuple[str, ...]:
         return ()
     texts = [value] if isinstance(value, str) else list(value)
     return tuple(piece.strip() for text in texts for piece in text.split(",") if piece.strip())
+
+
+def options(values: Mapping[str, Any], **own: Any) -> QuoteOptions:
+    """What is asked of a quote beside the plan, under the options' names in Python or at REST. `None`, empty text and
+    empty lists are not given; zero is a value.
+
+    Args:
+        own: `overrides` and `measurements`.
+
+    Raises:
+        UsageError: no such option, or a value that is out of bounds; names it.
+    """
+    from gpuledger.core.cost.options import QuoteOptions, quote_options
+
+    known = {name: option for option in quote_options() for name in (option.field, option.name)}
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        option = known.get(name)
+        if option is None:
+            raise UsageError(f"{name}: no such option; there are {', '.join(sorted(known))}")
+        if value is None or (isinstance(value, (str, list, tuple)) and not value):
+            continue
+        if option.kind == "names":
+            value = names(value)
+        elif option.kind == "usd":
+            value = dollars(value, name)
+        elif option.kind in ("number", "count") and isinstance(value, str):
+            value = _number(value, name)
+        read[option.field] = int(value) if option.kind == "count" else value
+    return QuoteOptions(**read, **own)
+
+
+def _number(text: str, name: str) -> float:
+    from gpuledger.core.count import count_from
+
+    try:
+        return count_from(text)
+    except ValueError:
+        raise UsageError(f"{name}: {text[:40]!r} is no number, as in 12 or 2.5") from None
 
 
 def plan(given: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:

@@ -11,12 +11,12 @@ from decimal import Decimal
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from gpuledger.core.cost.answer import QuoteSet
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
+from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.errors import UsageError
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.plan import TrainingPlan

@@ -6,7 +6,6 @@ Nothing heavy is imported: the command line reads these declarations before it k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cache
@@ -136,24 +135,6 @@ def quote_options() -> tuple[QuoteOption, ...]:
         for one in fields(QuoteOptions)
         if one.metadata
     )
-
-
-def read_options(values: Mapping[str, Any], **own: Any) -> QuoteOptions:
-    """The options that a mapping holds under the names of REST, MCP and page. What is `None` or empty is not given.
-
-    Args:
-        own: `overrides` and `measurements`.
-
-    Raises:
-        UsageError: a value is out of its bounds; names it.
-    """
-    read: dict[str, Any] = {}
-    for option in quote_options():
-        value = values.get(option.name)
-        if value is None or value == [] or value == ():
-            continue
-        read[option.field] = tuple(value) if option.kind == "names" else value
-    return QuoteOptions(**read, **own)
 
 
 def _check(option: QuoteOption, value: Any) -> None:

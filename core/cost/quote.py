@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from gpuledger.core.cost.answer import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import Question
+from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
 

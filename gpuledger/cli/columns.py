@@ -133,6 +133,36 @@ MANY_COLUMNS = (
     Column("QUOTE", "quote_id", shed=1),
     Column("ERROR", "error"),
 )
+COMPARE_COLUMNS = (
+    Column("PLAN", "plan"),
+    Column("USD", "usd_mid", is_number=True),
+    Column("USD MORE", "usd_more", is_number=True),
+    Column("MOSTLY", "mostly", shed=2),
+    Column("HOURS", "hours", is_number=True),
+    Column("HOURS MORE", "hours_more", is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=3),
+    Column("GPU", "gpus_of"),
+    Column("OPTION", "purchase_option", shed=1),
+    Column("ERROR", "error"),
+)
+RESERVE_COLUMNS = (
+    Column("PROVIDER", "provider"),
+    Column("GPU", "gpu_id"),
+    Column("TERM MO", "term_months", table.number, is_number=True),
+    Column("RESERVED $/GPU/H", "usd_per_gpu_hour_reserved", table.dollars, is_number=True),
+    Column("ON-DEMAND $/GPU/H", "usd_per_gpu_hour_on_demand", table.dollars, is_number=True),
+    Column("OFF", "share_off", _percent, is_number=True),
+    Column("PAYS FROM USE OF", "break_even_utilisation", _percent, is_number=True),
+    Column("STATE", "price_state_reserved", shed=1),
+)
+SPREAD_COLUMNS = (
+    Column("GROUP", "group"),
+    Column("OFFERS", "offers", is_number=True),
+    Column("LEAST $/GPU/H", "min_usd_per_gpu_hour", table.dollars, is_number=True),
+    Column("MEDIAN $/GPU/H", "median_usd_per_gpu_hour", table.dollars, is_number=True),
+    Column("MOST $/GPU/H", "max_usd_per_gpu_hour", table.dollars, is_number=True),
+)
 CHAIN_COLUMNS = (Column("LINK", "link"), Column("WHAT", "what"), Column("STATE", "state"))
 ESTIMATE_COLUMNS = (
     Column("PLAN", "plan", shed=3),

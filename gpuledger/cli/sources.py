@@ -10,7 +10,8 @@ import typer
 
 from gpuledger.cli import completion, context, table
 from gpuledger.cli.columns import SOURCE_COLUMNS
-from gpuledger.cli.table import Column, Format
+from gpuledger.cli.options import FormatOption
+from gpuledger.cli.table import Column
 from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from gpuledger.scrapers.http.fetch import Fetcher
     from gpuledger.scrapers.source import Source
 
-FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
 SourceNames = Annotated[
     list[str] | None, typer.Argument(help="Sources; all without.", autocompletion=completion.sources)
 ]
@@ -96,7 +96,7 @@ def refresh(
         logs.start(os.environ)
         traces.start(os.environ)
 
-        ledger = context.ledger()
+        ledger = context.writer()
         chosen = _chosen(ledger, source)
         client = fetcher(ledger)
         if dry_run:
@@ -168,7 +168,7 @@ def replay(
         from gpuledger.flows.replay import replay as run
         from gpuledger.scrapers.registry import get
 
-        ledger = context.ledger()
+        ledger = context.writer()
         names = [get(name).name for name in source or ()]
         report = run(ledger, sources=names, since=context.instant(since, "--since"), keep=not dry_run)
         row = {
@@ -297,10 +297,7 @@ def status(
 ) -> None:
     """Age of each source's prices against its target, and how its last run went."""
     with context.answering():
-        from gpuledger.core.store import sql
-
-        with context.snapshot() as connection:
-            rows = sql.rows(connection, "queries/status", {"now": context.now()})
+        rows = context.ledger().status()
         table.emit(rows, format, columns=STATUS_COLUMNS)
         if exit_code and any(row["state"] == "stale" for row in rows):
             raise typer.Exit(context.STALE)
@@ -309,32 +306,13 @@ def status(
 def sources(format: FormatOption = None) -> None:
     """Where prices are read, how often, and which keys add to it."""
     with context.answering():
-        from gpuledger.scrapers.registry import SOURCES
-
-        rows = [
-            {
-                "source": source.name,
-                "provider": source.provider,
-                "covers": source.covers,
-                "every_hours": source.every.total_seconds() / 3600,
-                "fresh_for_hours": source.fresh_for.total_seconds() / 3600,
-                "keys": sorted({c.variable for r in source.requests if (c := r.credential)}),
-                "needs_key": bool(source.requests) and all(r.credential for r in source.requests),
-                "homepage": source.homepage,
-                "licence": source.licence,
-            }
-            for source in SOURCES
-        ]
-        table.emit(rows, format, columns=SOURCE_COLUMNS)
+        table.emit(context.ledger().sources(), format, columns=SOURCE_COLUMNS)
 
 
 def unmapped(format: FormatOption = None) -> None:
     """Labels that no alias explains, with their prices, which are kept."""
     with context.answering():
-        from gpuledger.core.store import sql
-
-        with context.snapshot() as connection:
-            rows = sql.rows(connection, "queries/unmapped")
+        rows = context.ledger().unmapped()
         table.emit(rows, format)
         if not rows:
             context.say("every label is explained")
@@ -352,7 +330,7 @@ def alias(
         from gpuledger.flows.aliases import add_alias
 
         memory = None if memory_gib is None else _gib(memory_gib)
-        report = add_alias(context.ledger(), label, gpu_id, provider=provider, memory_gib=memory)
+        report = add_alias(context.writer(), label, gpu_id, provider=provider, memory_gib=memory)
         table.emit(vars(report), format)
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.alias import seed_aliases
-from gpuledger.core.cost.answer import QuoteSet
+from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.cost.options import QuoteOptions
