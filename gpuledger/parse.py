@@ -7,7 +7,7 @@ Every error is one line that says what was seen, what is allowed, and under whic
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -163,25 +163,32 @@ def options(values: Mapping[str, Any], **own: Any) -> QuoteOptions:
         option = known.get(name)
         if option is None:
             raise UsageError(f"{name}: no such option; there are {', '.join(sorted(known))}")
-        if value is None or (isinstance(value, (str, list, tuple)) and not value):
-            continue
-        if option.kind == "names":
-            value = names(value)
-        elif option.kind == "usd":
-            value = dollars(value, name)
-        elif option.kind in ("number", "count") and isinstance(value, str):
-            value = _number(value, name)
-        read[option.field] = int(value) if option.kind == "count" else value
+        if not _is_empty(value):
+            read[option.field] = _READERS[option.kind](value, name)
     return QuoteOptions(**read, **own)
 
 
-def _number(text: str, name: str) -> float:
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], ())
+
+
+def _number(value: Any, name: str) -> float:
     from gpuledger.core.count import count_from
 
     try:
-        return count_from(text)
-    except ValueError:
-        raise UsageError(f"{name}: {text[:40]!r} is no number, as in 12 or 2.5") from None
+        return count_from(value) if isinstance(value, str) else float(value)
+    except (ValueError, TypeError):
+        raise UsageError(f"{name}: {str(value)[:40]!r} is no number, as in 12 or 2.5") from None
+
+
+_READERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "text": lambda value, name: str(value),
+    "names": lambda value, name: names(value),
+    "number": _number,
+    "usd": lambda value, name: dollars(value, name),
+    "count": lambda value, name: int(_number(value, name)),
+    "switch": lambda value, name: bool(value),
+}
 
 
 def plan(given: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gpuledger.core import errors
@@ -50,11 +49,16 @@ class OneReader:
         self.connection = connection
         self.cache: dict[str, list[dict[str, Any]]] = {}
 
-    @cached_property
-    def edition(self) -> Edition:
-        from gpuledger.core.store.snapshot_pool import edition_of
+        self._edition: Edition | None = None
 
-        return edition_of(self.connection)
+    @property
+    def edition(self) -> Edition:
+        """Read when it is first needed: most questions do not ask."""
+        if self._edition is None:
+            from gpuledger.core.store.snapshot_pool import edition_of
+
+            self._edition = edition_of(self.connection)
+        return self._edition
 
 
 class NewestSnapshot:

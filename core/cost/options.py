@@ -40,6 +40,10 @@ class QuoteOption:
     most: float | None = None
     choices: tuple[str, ...] = ()
     short_flag: str | None = None
+    label: str = ""
+    """On the page; empty where the page does not ask."""
+    hint: str = ""
+    """An example of a value."""
 
     @property
     def default_text(self) -> str:
@@ -60,6 +64,8 @@ def _option(
     least: float | None = None,
     most: float | None = None,
     choices: tuple[str, ...] = (),
+    label: str = "",
+    hint: str = "",
 ) -> Any:
     told: dict[str, Any] = {
         "kind": kind,
@@ -70,6 +76,8 @@ def _option(
         "least": least,
         "most": most,
         "choices": choices,
+        "label": label,
+        "hint": hint,
     }
     return field(default=default, metadata=told)
 
@@ -89,25 +97,58 @@ class QuoteOptions:
         "text",
         "SPEC of the accelerators, [vendor:]NAME[:MEMORY][:COUNT]; COUNT is GPUs per instance.",
         short="-g",
+        label="Accelerator",
+        hint="any, or H100-SXM:8",
     )
     providers: tuple[str, ...] = _option(
-        (), "names", "Provider id; only these providers.", name="provider", short="-p"
+        (), "names", "Provider id; only these providers.", name="provider", short="-p", label="Provider"
     )
     regions: tuple[str, ...] = _option(
-        (), "names", "Region code, ISO country or continent (eu).", name="region", short="-r"
+        (),
+        "names",
+        "Region code, ISO country or continent (eu).",
+        name="region",
+        short="-r",
+        label="Region",
+        hint="eu, US",
     )
-    tiers: tuple[str, ...] = _option((), "names", "secure or community.", name="tier")
+    tiers: tuple[str, ...] = _option(
+        (), "names", "secure or community.", name="tier", label="Tier", hint="secure"
+    )
     purchase_options: tuple[str, ...] = _option(
-        (), "names", "How capacity is bought.", name="purchase_option", flag=None, choices=PURCHASE_OPTIONS
+        (),
+        "names",
+        "How capacity is bought.",
+        name="purchase_option",
+        flag=None,
+        choices=PURCHASE_OPTIONS,
+        label="Bought",
     )
     deadline_hours: float | None = _option(
-        None, "number", "Wall hours that the run may take at most.", flag="--deadline", least=0, most=1e6
+        None,
+        "number",
+        "Wall hours that the run may take at most.",
+        flag="--deadline",
+        least=0,
+        most=1e6,
+        label="Deadline, hours",
+        hint="72",
     )
     budget_usd: Decimal | None = _option(  # noqa: RUF009
-        None, "usd", "US dollars that the plan may cost at most.", flag="--budget", least=0
+        None,
+        "usd",
+        "US dollars that the plan may cost at most.",
+        flag="--budget",
+        least=0,
+        label="Budget, $",
+        hint="500",
     )
-    max_gpus: int | None = _option(None, "count", "GPUs paid for at most.", least=1, most=1_000_000)
-    allow_stale: bool = _option(False, "switch", "Let prices past their freshness target win.")
+    max_gpus: int | None = _option(
+        None, "count", "GPUs paid for at most.", least=1, most=1_000_000, label="Most GPUs", hint="64"
+    )
+    allow_stale: bool = _option(
+        False, "switch", "Let prices past their freshness target win.", label="stale prices may win"
+    )
     limit: int = _option(10, "count", "Quotes in the answer at most.", short="-n", least=1, most=1000)
     overrides: Overrides = field(default_factory=_no_overrides)
     """The user's own terms."""
@@ -117,6 +158,9 @@ class QuoteOptions:
     def __post_init__(self) -> None:
         for option in quote_options():
             _check(option, getattr(self, option.field))
+
+
+_KEYS = ("kind", "help", "least", "most", "choices", "short_flag", "label", "hint")
 
 
 @cache
@@ -130,7 +174,7 @@ def quote_options() -> tuple[QuoteOption, ...]:
             if one.metadata["flag"] == ""
             else one.metadata["flag"],
             default=one.default,
-            **{key: one.metadata[key] for key in ("kind", "help", "least", "most", "choices", "short_flag")},
+            **{key: one.metadata[key] for key in _KEYS},
         )
         for one in fields(QuoteOptions)
         if one.metadata

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpuledger import formats
 from gpuledger.cli import context, decisions, table
 from gpuledger.cli.columns import (
     CHAIN_COLUMNS,
@@ -136,7 +137,7 @@ def _table_row(row: dict[str, Any]) -> dict[str, Any]:
         "gpus_of": f"{row['paid_gpus']} x {row['gpu_id']}",
         "option": f"{row['purchase_option']}{term}",
         "hours": f"{row['wall_hours']['mid']:,.1f}",
-        "age": table.age(timedelta(hours=row["price_age_hours"])),
+        "age": formats.age(timedelta(hours=row["price_age_hours"])),
     }
 
 
@@ -150,7 +151,7 @@ def _remarks(answer: QuoteSet) -> list[str]:
             keys.append(line["basis"].removeprefix(NOT_GIVEN))
             continue
         usd = "unknown" if line["usd"] is None else f"{float(line['usd']):,.2f}"
-        lines.append(f"  {line['name']:<24}{usd:>12}  {table.clean(line['basis'])}")
+        lines.append(f"  {line['name']:<24}{usd:>12}  {formats.clean(line['basis'])}")
     if keys:
         lines.append(f"Not given, so not counted: costs.{{{', '.join(dict.fromkeys(keys))}}}")
     other, flip = content["cheapest_per_gpu_hour"], content["flipped_by"]

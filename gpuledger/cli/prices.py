@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpuledger import formats
 from gpuledger.cli import context, table
 from gpuledger.cli.columns import (
     GPU_COLUMNS,
@@ -48,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _table_row(row: dict[str, Any]) -> dict[str, Any]:
-    term = f" {table.number(row['term_months'])} mo" if row["term_months"] else ""
+    term = f" {formats.number(row['term_months'])} mo" if row["term_months"] else ""
     age = timedelta(hours=row["price_age_hours"])
     return row | {"age": age, "option": f"{row['purchase_option']}{term}"}
 
@@ -79,6 +80,13 @@ def offers(
     ] = None,
     source: Annotated[
         list[str] | None, typer.Option(help="Name of a source. Repeat for several; default: all.")
+    ] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="State of the price: fresh, stale, unlisted, sold_out, lapsed or recorded. Repeat for several; "
+            "default: all but lapsed."
+        ),
     ] = None,
     as_of: AsOf = None,
     limit: Limit = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpuledger import formats
 from gpuledger.cli import completion, context, table
 from gpuledger.cli.columns import SOURCE_COLUMNS
 from gpuledger.cli.options import FormatOption
@@ -67,10 +68,10 @@ def _chosen(ledger: Ledger, names: list[str] | None) -> list[Source]:
 REPORT_COLUMNS = (
     Column("SOURCE", "source"),
     Column("OUTCOME", "outcome"),
-    Column("OFFERS", "offers", table.number, is_number=True),
-    Column("NEW", "new_offers", table.number, is_number=True),
-    Column("CHANGES", "changes", table.number, is_number=True),
-    Column("WITHDRAWN", "withdrawn", table.number, is_number=True),
+    Column("OFFERS", "offers", formats.number, is_number=True),
+    Column("NEW", "new_offers", formats.number, is_number=True),
+    Column("CHANGES", "changes", formats.number, is_number=True),
+    Column("WITHDRAWN", "withdrawn", formats.number, is_number=True),
     Column(
         "SKIPPED", "skipped", lambda value: "; ".join(f"{count} {reason}" for reason, count in value.items())
     ),
@@ -187,11 +188,11 @@ def replay(
 PARSE_COLUMNS = (
     Column("SKU", "sku"),
     Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
-    Column("QTY", "gpu_count", table.number, is_number=True),
+    Column("QTY", "gpu_count", formats.number, is_number=True),
     Column("REGION", "region"),
     Column("TIER", "tier"),
     Column("OPTION", "purchase_option"),
-    Column("TERM MO", "term_months", table.number, is_number=True),
+    Column("TERM MO", "term_months", formats.number, is_number=True),
     Column("AMOUNT", "amount", is_number=True),
     Column("PER", "unit"),
     Column("$/GPU/H", "usd_per_gpu_hour", is_number=True),
@@ -281,9 +282,9 @@ def _bytes(file: str) -> bytes:
 STATUS_COLUMNS = (
     Column("SOURCE", "source"),
     Column("STATE", "state"),
-    Column("AGE H", "age_hours", table.number, is_number=True),
-    Column("TARGET H", "target_hours", table.number, is_number=True),
-    Column("OFFERS", "offers", table.number, is_number=True),
+    Column("AGE H", "age_hours", formats.number, is_number=True),
+    Column("TARGET H", "target_hours", formats.number, is_number=True),
+    Column("OFFERS", "offers", formats.number, is_number=True),
     Column("LAST RUN", "last_outcome"),
     Column("LAST ERROR", "last_error"),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gpuledger import parse
 from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.parse import When
-from gpuledger.questions.plans import PlanQuestions
+from gpuledger.questions.plans import PlanQuestions, one_quote
 from gpuledger.questions.prices import PriceQuestions
 from gpuledger.questions.reader import Rows
 
@@ -49,7 +49,7 @@ class Decisions(PlanQuestions, PriceQuestions):
         """The cheapest quote alone, and nothing saved: a search asks many times."""
         from gpuledger.core.cost.quote import quote
 
-        question = self.question(plan, **{"limit": 1, **named})
+        question = self.question(plan, **one_quote(named))
         with self.reading() as snapshot:
             return quote(question, self._market(snapshot, question))
 
@@ -141,7 +141,7 @@ class Decisions(PlanQuestions, PriceQuestions):
         from gpuledger.core.cost.decisions.decision import HOSTING_USD_PER_YEAR, BuildOrBuy, api_usd
 
         read = parse.plan(plan)
-        best = self.quote(read, **{"limit": 1, **named})
+        best = self.quote(read, **one_quote(named))
         hosting = parse.dollars(hosting_usd_per_month, "hosting_usd_per_month")
         hosting = read.costs.hosting_usd_per_month if hosting is None else hosting
         is_assumed = hosting is None
@@ -183,7 +183,7 @@ class Decisions(PlanQuestions, PriceQuestions):
             if isinstance(paid, str)
             else {name: _number(usd, f"paid.{name}") for name, usd in paid.items()}
         )
-        best = self.quote(plan, lock=lock, **{"limit": 1, **named})
+        best = self.quote(plan, lock=lock, **one_quote(named))
         return Rows(row.to_dict() for row in differences(best.lines, spent))
 
     def reserve(self, gpu: str, *, providers: Any = None, regions: Any = None, as_of: When = None) -> Rows:

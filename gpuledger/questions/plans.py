@@ -37,6 +37,11 @@ STEP_KEYS = (
 )
 
 
+def one_quote(named: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, with one quote unless they say otherwise."""
+    return {"limit": 1, **named}
+
+
 class PlanQuestions(LedgerReader):
     """Each question once. A plan is a `TrainingPlan`, its keys, the name of a preset, or TOML or JSON text.
 
@@ -198,7 +203,7 @@ class PlanQuestions(LedgerReader):
 
         time, _ = self.past(as_of)
         chosen = options or parse.options(
-            {"limit": 1, **named}, overrides=self.overrides(), measurements=self.measurements()
+            one_quote(named), overrides=self.overrides(), measurements=self.measurements()
         )
         read = [parse.plan(plan) for plan in plans]
         with self.reading() as snapshot:
@@ -283,7 +288,7 @@ class PlanQuestions(LedgerReader):
             answers: list[tuple[str, QuoteSet | str]] = []
             for plan in map(parse.plan, plans):
                 try:
-                    answers.append((plan.name, same.quote(plan, as_of=as_of, **{"limit": 1, **named})))
+                    answers.append((plan.name, same.quote(plan, as_of=as_of, **one_quote(named))))
                 except EstimateError as error:
                     answers.append((plan.name, str(error)))
         return Rows(compared(answers))

@@ -60,7 +60,7 @@ class PriceQuestions(LedgerReader):
 
     def cheapest(
         self,
-        gpu: str,
+        gpu: str | None,
         *,
         providers: Names = None,
         regions: Names = None,
@@ -95,7 +95,7 @@ class PriceQuestions(LedgerReader):
 
     def spread(
         self,
-        gpu: str,
+        gpu: str | None,
         *,
         by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = "provider",
         providers: Names = None,

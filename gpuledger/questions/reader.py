@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from gpuledger import parse
 from gpuledger.core.config import load_settings
@@ -60,8 +60,7 @@ class Rows(list[dict[str, Any]]):
         """The rows as a `pyarrow.Table`."""
         import pyarrow
 
-        table: Any = pyarrow.Table  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return table.from_pylist(list(self))
+        return cast("Any", pyarrow).Table.from_pylist(list(self))
 
     def to_df(self) -> Any:
         """The rows as a pandas frame; pandas is not a dependency and must be there."""
