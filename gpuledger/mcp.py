@@ -49,6 +49,9 @@ Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, U
 Usd = Annotated[str, Field(description="US dollars, as in 500.")]
 Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
 Plan = Annotated[str | dict[str, Any], Field(description="A preset's name, plan keys, or TOML.")]
+Lock = Annotated[
+    str | dict[str, Any] | None, Field(description="Of lock_prices: answers at its prices and times.")
+]
 Details = Annotated[bool, Field(description="Every key of the answer; it is long.")]
 READ_ONLY = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -96,6 +99,11 @@ def _rows(name: str, rows: Sequence[Mapping[str, Any]], keys: Sequence[str] = ()
     cut = max(len(rows) - ROWS, 0)
     remarks = list(getattr(rows, "remarks", ()))
     return {name: _short(rows, keys), "rows_cut": cut or None, "remarks": remarks}
+
+
+def _text(lock: str | dict[str, Any] | None) -> str | None:
+    """A lock as its text; clients read texts that look like JSON before they send them."""
+    return json.dumps(lock) if isinstance(lock, dict) else lock
 
 
 def _at_most(quotes: int, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,11 +299,11 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         plan: PLAN,
         options: dict[str, Any],
         as_of: Past = None,
-        lock: Annotated[str | None, Field(description="Text of lock_prices: answers at its prices.")] = None,
+        lock: Lock = None,
         details: Details = False,
     ) -> Answer:
         """Where a training plan costs least in all: totals with range, hours, cost lines and source."""
-        answer = ledger.quote(plan, as_of=as_of, lock=lock, **_at_most(3, options)).to_dict()
+        answer = ledger.quote(plan, as_of=as_of, lock=_text(lock), **_at_most(3, options)).to_dict()
         return answer if details else quote_text(answer)
 
     @with_quote_options
@@ -416,12 +424,12 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def budget_difference(
         plan: Plan,
         paid: Annotated[dict[str, str], Field(description="US dollars by line, as quote_plan names them.")],
-        lock: Annotated[str | None, Field(description="Text of lock_prices.")] = None,
+        lock: Lock = None,
         as_of: Past = None,
         allow_stale: bool = False,
     ) -> Answer:
         """Lines of the plan's cheapest quote against what was paid, then the total."""
-        rows = ledger.budget_difference(plan, paid, lock=lock, as_of=as_of, allow_stale=allow_stale)
+        rows = ledger.budget_difference(plan, paid, lock=_text(lock), as_of=as_of, allow_stale=allow_stale)
         return _rows("lines", rows)
 
     def check_claims() -> Answer:

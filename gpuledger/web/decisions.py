@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gpuledger.core.errors import UsageError
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_of, text_in
-from gpuledger.web.parameters import Instant, Money, Size, SpecText, Strict
+from gpuledger.web.parameters import Instant, Money, SpecText, Strict, Tokens
 from gpuledger.web.plans import answered
 from gpuledger.web.responses import ledger_of, one
 
@@ -30,7 +30,7 @@ class SizeParameters(When):
     """A budget, and what is served later."""
 
     budget_usd: Money = Field(description="US dollars for training, and for serving if asked.")
-    inference_tokens: Size | None = Field(None, description="Tokens to be served over the model's life.")
+    inference_tokens: Tokens | None = Field(None, description="Tokens to be served over the model's life.")
 
 
 class OwnOrRentParameters(Strict):

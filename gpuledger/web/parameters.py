@@ -29,6 +29,7 @@ Texts = Annotated[
     list[Annotated[str, Field(max_length=200)]], BeforeValidator(_split), Field(max_length=MOST_VALUES)
 ]
 Size = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Tokens = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
 PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block"]
 PurchaseOptions = Annotated[list[PurchaseOption], BeforeValidator(_split)]
 Instant = Annotated[str, Field(max_length=40, examples=["2026-03-15", "2026-03-15T12:00:00Z"])]
