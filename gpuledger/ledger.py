@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gpuledger.core.errors import UsageError
 from gpuledger.questions.decisions import Decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     import duckdb
 
 
@@ -33,9 +30,9 @@ class Ledger(Decisions):
         query_limits: what SQL of others may take.
     """
 
-    @contextmanager
-    def connect(self, *, read_only: bool = True) -> Generator[duckdb.DuckDBPyConnection]:
-        """The newest snapshot as a DuckDB connection. There is no writing from here.
+    def connect(self, *, read_only: bool = True) -> duckdb.DuckDBPyConnection:
+        """The newest snapshot as a DuckDB connection, for a `with` block or to be closed when done. There is no writing
+        from here.
 
         Raises:
             UsageError: asked for writing.
@@ -44,5 +41,9 @@ class Ledger(Decisions):
             raise UsageError(
                 "connect: read_only=False: only `gpuledger refresh` and `import` write the ledger"
             )
-        with self.reading() as snapshot:
-            yield snapshot.connection
+        from gpuledger.core.store.publish import opened
+
+        # the first reader of a new home makes it readable
+        with self.reading():
+            pass
+        return opened(self.home)

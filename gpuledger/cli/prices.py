@@ -277,5 +277,9 @@ def run_sql(
     with context.answering():
         import sys
 
+        from gpuledger.questions.prices import MOST_SECONDS
+
+        if not 0 < timeout <= MOST_SECONDS:
+            raise UsageError(f"--timeout: {timeout:g} is not between 0 and {MOST_SECONDS} seconds")
         text = sys.stdin.read() if query == "-" else query
         table.emit(context.ledger().query(text, timeout_seconds=timeout), format)

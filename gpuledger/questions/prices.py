@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Names = str | Iterable[str] | None
 NO_OFFER = "no offer matches"
+MOST_SECONDS = 3600
+"""That a query may ask for."""
 
 
 class PriceQuestions(LedgerReader):
@@ -295,8 +297,8 @@ class PriceQuestions(LedgerReader):
 
         limits = self.query_limits
         seconds = limits.seconds if timeout_seconds is None else timeout_seconds
-        if not 0 < seconds <= 3600:
-            raise UsageError(f"timeout: {seconds:g} is not between 0 and 3600 seconds")
+        if not 0 < seconds <= MOST_SECONDS:
+            raise UsageError(f"timeout: {seconds:g} is not between 0 and {MOST_SECONDS} seconds")
         if self._turns is not None and not self._turns.acquire(timeout=limits.wait_seconds):
             raise StoreBusyError(f"sql: {limits.at_once} queries run already; try again in a while")
 

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.alias import seed_aliases
-from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
+from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.store.sql import FOLDER

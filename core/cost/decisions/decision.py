@@ -172,11 +172,6 @@ def price_for_work(usd_per_gpu_hour: Decimal, effective_flops_per_second: float)
     return usd_per_gpu_hour / (Decimal(repr(effective_flops_per_second)) / Decimal(10**15))
 
 
-def yearly_decline(before: Decimal, after: Decimal, years: Decimal) -> Decimal:
-    """Share by which a price falls each year, 0 to 1: 1 - (after / before) ^ (1 / years)."""
-    return 1 - (after / before) ** (1 / years)
-
-
 def after_saving(usd: Decimal, share: Decimal) -> Decimal:
     """What is left of a cost when a share of it, 0 to 1, is saved, as by starting from a pretrained base."""
     return cents(usd * (1 - share))

@@ -1,16 +1,18 @@
-"""The Python API gives what the command line gives, and takes gpuhunt's keywords."""
+"""What a Python user has: `gpuledger.Ledger`, and gpuhunt's keywords over it."""
 
 import inspect
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from gpuledger import library
+import gpuledger
+from gpuledger import InvalidPlanError, Ledger, UnknownGPUError, UsageError, gpuhunt
 from gpuledger.cli.main import app
-from gpuledger.core.errors import EmptyLedgerError, InvalidPlanError, UnknownGPUError, UsageError
 from gpuledger.core.validity import state_rank
 
 AS_OF = "2026-03-15"
@@ -36,11 +38,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_keyword_of_gpuhunt_is_taken():
-    assert set(GPUHUNT.split()) <= set(inspect.signature(library.offers).parameters)
+    assert set(GPUHUNT.split()) <= set(inspect.signature(gpuhunt.offers).parameters)
 
 
 def test_rows_have_the_names_of_gpuhunt(home):
-    row = library.offers(gpu_name="h100", as_of=AS_OF, home=home)[0]
+    row = gpuhunt.offers(gpu_name="h100", as_of=AS_OF, home=home)[0]
     assert all(hasattr(row, name) for name in ROW.split())
     assert isinstance(row.price, float) and isinstance(row.offer.usd_per_hour, Decimal)
 
@@ -61,8 +63,8 @@ def test_rows_have_the_names_of_gpuhunt(home):
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
 )
 def test_a_keyword_keeps_what_it_says(home, keywords, holds):
-    every = library.offers(as_of=AS_OF, allow_stale=True, home=home)
-    found = library.offers(**keywords, as_of=AS_OF, allow_stale=True, home=home)
+    every = gpuhunt.offers(as_of=AS_OF, allow_stale=True, home=home)
+    found = gpuhunt.offers(**keywords, as_of=AS_OF, allow_stale=True, home=home)
     assert 0 < len(found) < len(every)
     assert all(holds(row) for row in found)
     order = [(state_rank(row.price_state), row.price) for row in found]
@@ -82,7 +84,7 @@ def test_a_keyword_keeps_what_it_says(home, keywords, holds):
     ],
 )
 def test_compute_capability_keeps_the_chips_that_have_it(home, gpu_id, capability):
-    found = library.offers(
+    found = gpuhunt.offers(
         min_compute_capability=capability, max_compute_capability=capability, allow_stale=True, home=home
     )
     assert gpu_id in {row.offer.gpu_id for row in found}
@@ -90,75 +92,107 @@ def test_compute_capability_keeps_the_chips_that_have_it(home, gpu_id, capabilit
 
 
 def test_stale_prices_are_left_out_unless_asked_for(home):
-    fresh = library.offers(as_of=AS_OF, home=home)
-    every = library.offers(as_of=AS_OF, allow_stale=True, home=home)
+    fresh = gpuhunt.offers(as_of=AS_OF, home=home)
+    every = gpuhunt.offers(as_of=AS_OF, allow_stale=True, home=home)
     assert {row.price_state for row in fresh} == {"fresh"}
     assert len(every) > len(fresh) > 0
 
 
-def test_the_estimate_is_the_quote_of_the_command_line(home):
+def test_the_quote_is_that_of_the_command_line(home):
     line = CliRunner().invoke(app, ["--home", str(home), "quote", "llama-2-7b-qlora", "--as-of", AS_OF])
     printed = json.loads(line.stdout)
-    found = library.estimate("llama-2-7b-qlora", as_of=AS_OF, home=home)
-    assert found.to_dict() == printed
-    assert str(found.mid) == printed["quotes"][0]["usd_total"]["mid"]
-    assert found.low <= found.mid <= found.high
-    assert found.receipt.offer.source_url and found.lines and isinstance(found.excluded, dict)
+    answer = Ledger(home).quote("llama-2-7b-qlora", as_of=AS_OF)
+    assert answer.to_dict() == printed
+    assert str(answer.mid) == printed["quotes"][0]["usd_total"]["mid"]
+    assert answer.low <= answer.mid <= answer.high
+    assert answer.receipt.offer.source_url and answer.lines and isinstance(answer.excluded, dict)
 
 
 def test_own_terms_and_options_are_taken(home):
     plan = {"name": "p", "hardware": {"gpu": "H100-SXM", "gpu_hours": 10}}
-    full = library.estimate(plan, as_of=AS_OF, home=home, providers=("runpod",))
-    half = library.estimate(
-        plan, as_of=AS_OF, home=home, providers=("runpod",), overrides="[[discount]]\npercent = 50\n"
-    )
+    full = Ledger(home).quote(plan, as_of=AS_OF, providers=("runpod",))
+    half = Ledger(home).quote(plan, as_of=AS_OF, providers="runpod", overrides="[[discount]]\npercent = 50\n")
     assert (full.mid, half.mid) == (Decimal("26.90"), Decimal("13.45"))
 
 
+def test_options_may_be_one_object(home):
+    options = gpuledger.QuoteOptions(providers=("runpod",), limit=1)
+    answer = Ledger(home).quote("llama-2-7b-qlora", options, as_of=AS_OF)
+    assert [quote.purchase.offer.provider for quote in answer.quotes] == ["runpod"]
+    with pytest.raises(UsageError, match="not both"):
+        Ledger(home).quote("llama-2-7b-qlora", options, limit=2)
+
+
 def test_cheapest_and_history_agree_with_the_offers(home):
-    best = library.cheapest("H100-SXM", as_of=AS_OF, home=home).ranking
-    assert [(entry.offer.provider, str(entry.offer.usd_per_gpu_hour.normalize())) for entry in best[:3]] == [
+    rows = Ledger(home).cheapest("H100-SXM", as_of=AS_OF)
+    assert [(row["provider"], str(row["usd_per_gpu_hour"].normalize())) for row in rows[:3]] == [
         ("runpod", "2.69"),
         ("lambda", "3.78"),
         ("coreweave", "6.155"),
     ]
-    rows = library.price_history("H100-SXM", provider="runpod", home=home)
-    assert Decimal("2.69") in {row["usd_per_gpu_hour"] for row in rows}
+    prices = Ledger(home).history("H100-SXM", providers="runpod")
+    assert Decimal("2.69") in {row["usd_per_gpu_hour"] for row in prices}
 
 
 def test_the_rows_turn_into_a_table(home):
-    table = library.offers(gpu_name="H100", as_of=AS_OF, home=home).to_arrow()
+    table = gpuhunt.offers(gpu_name="H100", as_of=AS_OF, home=home).to_arrow()
     assert table.num_rows > 0 and set(ROW.split()) <= set(table.column_names)
+    assert Ledger(home).offers("H100", as_of=AS_OF).to_arrow().num_rows >= table.num_rows
+
+
+def test_questions_of_one_block_are_asked_of_one_snapshot(home):
+    with Ledger(home).pinned() as ledger:
+        assert ledger.edition.number == 1
+        assert ledger.offers("H100", as_of=AS_OF).total == len(ledger.offers("H100", as_of=AS_OF))
 
 
 def test_the_other_calls_answer_while_a_connection_is_open(home):
-    with library.connect(home=home):
-        assert library.offers(home=home, as_of=AS_OF)
-        assert library.estimate("llama-2-7b-qlora", home=home, as_of=AS_OF).quotes
+    ledger = Ledger(home)
+    with ledger.connect():
+        assert ledger.offers(as_of=AS_OF)
+        assert ledger.quote("llama-2-7b-qlora", as_of=AS_OF).quotes
 
 
 def test_a_connection_reads_and_does_not_write(home):
     import duckdb
 
-    connection = library.connect(home=home)
-    try:
-        assert connection.execute("select count(*) from offer_latest").fetchone()[0] > 0
+    with Ledger(home).connect() as connection:
+        assert connection.execute("select count(*) from offer_latest").fetchall()[0][0] > 0
         with pytest.raises(duckdb.InvalidInputException):
             connection.execute("delete from offer")
-    finally:
-        connection.close()
     with pytest.raises(UsageError, match="read_only=False"):
-        library.connect(read_only=False, home=home)
+        Ledger(home).connect(read_only=False)
 
 
-def test_errors_are_ours(home, tmp_path):
+def test_the_first_question_starts_a_ledger_from_the_bundled_list(tmp_path):
+    remarks: list[str] = []
+    rows = Ledger(tmp_path / "home", say=remarks.append).cheapest("H100")
+    assert rows and rows[0]["usd_per_gpu_hour"] > 0
+    assert ["bundled price list" in text for text in remarks] == [True]
+
+
+def test_errors_are_ours(home):
     with pytest.raises(UnknownGPUError):
-        library.offers(gpu_name="H1000", home=home)
+        gpuhunt.offers(gpu_name="H1000", home=home)
     with pytest.raises(InvalidPlanError):
-        library.estimate("no-such-plan", home=home)
-    with pytest.raises(UsageError, match="unexpected keyword argument 'deadline'"):
-        library.estimate("llama-2-7b", home=home, deadline=3)
+        Ledger(home).quote("no-such-plan")
+    with pytest.raises(UsageError, match="deadline: no such option"):
+        Ledger(home).quote("llama-2-7b", deadline=3)
     with pytest.raises(UsageError, match="'yesterday'"):
-        library.offers(as_of="yesterday", home=home)
-    with pytest.raises(EmptyLedgerError):
-        library.offers(home=tmp_path)
+        Ledger(home).offers(as_of="yesterday")
+    with pytest.raises(UsageError, match="max_gpus: 0 is not from 1"):
+        Ledger(home).quote("llama-2-7b", max_gpus=0)
+    with pytest.raises(UsageError, match="regoins: no such filter; did you mean regions"):
+        Ledger(home).offers(regoins="eu")
+
+
+@pytest.mark.parametrize("name", ["Ledger", "TrainingPlan", "QuoteOptions", "UsageError", "__version__"])
+def test_the_package_gives_its_names(name):
+    assert getattr(gpuledger, name)
+    assert name in dir(gpuledger)
+
+
+def test_importing_the_package_loads_nothing_of_weight():
+    code = "import sys, gpuledger; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"duckdb", "numpy", "pydantic", "typer", "pyarrow"} & set(done.stdout.split())
