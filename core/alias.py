@@ -1,35 +1,27 @@
 """From a provider's words for an accelerator to our `gpu_id`, by the tables `sql/seeds/gpu_alias*.csv`.
 
 Labels are stored verbatim with each offer and resolved when the ledger is written or its seeds change, so an
-alias that is added later repairs history as well.
+alias that is added later repairs history as well. The memory that an offer states is what a buyer gets: an
+accelerator with another memory is another accelerator, and where none is known the offer stays unmapped.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
 from gpuledger.core import seeds
+from gpuledger.core.gpu import GPU, gpus
+from gpuledger.core.label import Label, joined, normalised, read_label
 
 MEMORY_TOLERANCE = Decimal("0.08")
 """Providers mix GB and GiB (7.4 % apart) and usable with physical memory."""
 
-_NOISE = frozenset({"nvidia", "amd", "google", "aws", "geforce", "tesla", "instinct", "gpu", "accelerator"})
-_JOINED_UNIT = re.compile(r"(\d)\s+(gb|gib)\b")
-_SEPARATOR = re.compile(r"[^a-z0-9.+]+")
-
-
-def normalised(label: str) -> str:
-    """Lower case, one space between words, vendor and family words left out: `NVIDIA H100 (80 GB SXM5)`
-    becomes `h100 80gb sxm5`."""
-    words = _SEPARATOR.sub(" ", label.casefold()).strip()
-    words = _JOINED_UNIT.sub(r"\1gb", words)
-    kept = [word for word in words.split() if word not in _NOISE]
-    return " ".join(kept) if kept else words
+STATED_TOLERANCE = Decimal("0.02")
+"""Of a memory that a row of the table names though the data sheet says otherwise: what of it drivers show."""
 
 
 @dataclass(frozen=True)
@@ -42,32 +34,157 @@ class Alias:
     gpu_id: str
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What a label means: the accelerator, or why none."""
+
+    gpu_id: str | None
+    reason: str = ""
+
+
 class Aliases:
     """The table, ready for lookups."""
 
     def __init__(self, rows: Iterable[Alias]) -> None:
         self._rows: dict[tuple[str, str], list[Alias]] = {}
+        self._shown: dict[str, set[Decimal]] = {}
         for row in rows:
-            self._rows.setdefault((row.provider, normalised(row.label)), []).append(row)
+            self._rows.setdefault((row.provider, joined(normalised(row.label))), []).append(row)
+            if row.memory_gib:
+                self._shown.setdefault(row.gpu_id, set()).add(row.memory_gib)
 
     def resolve(self, provider: str, label: str, memory_gib: Decimal | None) -> str | None:
-        """The `gpu_id`, or `None` when nobody has said what this label is.
+        """The `gpu_id`, or `None` when nobody has said what this label is; `meaning` has the reason."""
+        return self.meaning(provider, label, memory_gib).gpu_id
 
-        The provider's own rows go before general ones, and among either, those that name a memory.
+    def meaning(self, provider: str, label: str, memory_gib: Decimal | None) -> Meaning:
+        """The accelerator of a label, or why there is none.
+
+        The whole label is looked up before its name without memory and form factor, the provider's own rows
+        before general ones, and among either, those that name a memory. An accelerator whose memory is over
+        8 % off the stated one gives way to one of the same name with that memory, or to none.
+
+        Args:
+            memory_gib: of one accelerator, as the offer states it.
         """
-        key = normalised(label)
-        for rows in (self._rows.get((provider, key), ()), self._rows.get(("", key), ())):
-            gpu_id = _of_memory(rows, memory_gib)
-            if gpu_id is not None:
-                return gpu_id
-        return None
+        seen = read_label(label)
+        refusal = ""
+        for rows, is_whole in self._ways(provider, seen, memory_gib):
+            memory = memory_gib if is_whole else memory_gib or seen.memory_gib
+            found = self._of_memory(rows, memory, seen)
+            if found.gpu_id is not None:
+                return found
+            refusal = refusal or found.reason
+        if seen.is_part:
+            return Meaning(
+                None, "a part of a card (MIG, vGPU, a fraction) that is no accelerator of its own here"
+            )
+        return Meaning(
+            None, refusal or _contradiction(seen, memory_gib) or "no accelerator of the seeds has this name"
+        )
+
+    def named(self, words: str) -> tuple[Alias, ...]:
+        """The general rows for a name, however it is parted into words."""
+        return tuple(self._rows.get(("", joined(words)), ()))
+
+    def names(self) -> Iterator[str]:
+        """The names of the general rows, as they are written."""
+        return (row.label for rows in self._rows.values() for row in rows if not row.provider)
+
+    def _ways(
+        self, provider: str, seen: Label, memory_gib: Decimal | None
+    ) -> Iterator[tuple[list[Alias], bool]]:
+        """Rows to try, and whether they stand under the whole label: then its name and form factor, and its name
+        alone, unless it is of a part of a card or names another memory than the offer."""
+        shorter = (f"{seen.name} {seen.form}".strip(), seen.name)
+        can_be_shorter = not seen.is_part and not _contradiction(seen, memory_gib)
+        for words in (seen.words, *(shorter if can_be_shorter else ())):
+            for owner in (provider, "") if provider else ("",):
+                rows = self._rows.get((owner, joined(words)))
+                if rows:
+                    yield rows, words == seen.words
+
+    def _of_memory(self, rows: Iterable[Alias], memory_gib: Decimal | None, seen: Label) -> Meaning:
+        """The row that fits the memory, held against the data sheet."""
+        chosen = _chosen(rows, memory_gib)
+        if chosen is None:
+            sizes = " or ".join(
+                _size(size) for size in sorted({row.memory_gib for row in rows if row.memory_gib})
+            )
+            stated = "none is stated" if memory_gib is None else f"{_size(memory_gib)} GiB are stated"
+            return Meaning(None, f"it is sold with {sizes} GiB, and {stated}")
+        card = gpus().get(chosen.gpu_id)
+        if card is None:
+            return Meaning(chosen.gpu_id)
+        if seen.form and not read_label(chosen.label).form and card.form_factor not in (seen.form, "unknown"):
+            return Meaning(None, f"{card.name} is not sold as {seen.form}")
+        if memory_gib is None or card.memory_gib is None or self._is_shown(memory_gib, card):
+            return Meaning(chosen.gpu_id)
+        other = _sibling(card, memory_gib, seen)
+        if other is not None:
+            return Meaning(other.gpu_id)
+        return Meaning(
+            None,
+            f"{_size(memory_gib)} GiB are stated, and {card.name} has {card.memory_gib:g}: "
+            "another card, or a part of one",
+        )
+
+    def _is_shown(self, memory_gib: Decimal, card: GPU) -> bool:
+        return agrees(memory_gib, Decimal(str(card.memory_gib))) or self.is_shown(memory_gib, card.gpu_id)
+
+    def is_shown(self, memory_gib: Decimal, gpu_id: str) -> bool:
+        """Whether a row of the table says that this accelerator is also sold as one of that memory."""
+        shown = self._shown.get(gpu_id, ())
+        return any(abs(memory_gib / size - 1) <= STATED_TOLERANCE for size in shown)
 
 
-def _of_memory(rows: Iterable[Alias], memory_gib: Decimal | None) -> str | None:
+def _chosen(rows: Iterable[Alias], memory_gib: Decimal | None) -> Alias | None:
     for row in rows:
-        if row.memory_gib and memory_gib and abs(memory_gib / row.memory_gib - 1) <= MEMORY_TOLERANCE:
-            return row.gpu_id
-    return next((row.gpu_id for row in rows if row.memory_gib is None), None)
+        if row.memory_gib and memory_gib and agrees(memory_gib, row.memory_gib):
+            return row
+    return next((row for row in rows if row.memory_gib is None), None)
+
+
+def _contradiction(seen: Label, memory_gib: Decimal | None) -> str:
+    if not seen.memory_gib or not memory_gib or agrees(memory_gib, seen.memory_gib):
+        return ""
+    return f"the label says {_size(seen.memory_gib)} GB, and {_size(memory_gib)} GiB are stated"
+
+
+def _size(memory_gib: Decimal) -> str:
+    return f"{memory_gib.normalize():f}"
+
+
+def agrees(memory_gib: Decimal, nominal_gib: Decimal) -> bool:
+    """Whether two sizes can be one memory, said in GB and in GiB, or with and without what a driver keeps."""
+    return abs(memory_gib / nominal_gib - 1) <= MEMORY_TOLERANCE
+
+
+def _sibling(card: GPU, memory_gib: Decimal, seen: Label) -> GPU | None:
+    """The accelerator of the same name with that memory, if there is one; another form factor only where the
+    label leaves it open and one alone is sold."""
+    if _contradiction(seen, memory_gib):
+        return None
+    same = [
+        other
+        for other in gpus().values()
+        if other.memory_gib
+        and _model(other.gpu_id) == _model(card.gpu_id)
+        and agrees(memory_gib, Decimal(str(other.memory_gib)))
+    ]
+    alike = [other for other in same if other.form_factor == card.form_factor]
+    if len(alike) == 1:
+        return alike[0]
+    return same[0] if len(same) == 1 and not seen.form else None
+
+
+_FORM_WORDS = frozenset({"sxm", "pcie", "nvl", "oam"})
+
+
+def _model(gpu_id: str) -> str:
+    """An id without form factor and memory: `a100` of `a100-sxm-80gb`."""
+    words = [word for word in gpu_id.split("-") if not (word.endswith("gb") and word[:-2].isdigit())]
+    return "-".join(word for word in words if word not in _FORM_WORDS)
 
 
 def read_aliases(path: Path) -> list[Alias]:

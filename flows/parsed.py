@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gpuledger.core.errors import SourceError
 from gpuledger.core.offer import Skipped
 from gpuledger.core.store.archive import Manifest
+from gpuledger.core.store.record import PriceList
 from gpuledger.core.store.staging import Located, SideFact
 from gpuledger.scrapers.source import Source
 
@@ -20,5 +21,7 @@ class Parsed:
     source: Source
     offers: Sequence[Located] = ()
     side_facts: Sequence[SideFact] = ()
+    lists: Sequence[PriceList] = ()
+    """Of a dated list, what each document is."""
     skipped: Sequence[Skipped] = ()
     error: SourceError | None = None

@@ -346,7 +346,7 @@ def record_one(
         changes=done.changes,
         new_offers=done.new_offers,
         withdrawn=done.withdrawn,
-        skipped=dict(Counter(row.reason for row in run.skipped).most_common()),
+        skipped=dict(Counter(row.reason for row in batch.skipped or run.skipped).most_common()),
         error=batch.error.message if batch.error else None,
         url=batch.error.url if batch.error else None,
         moves=done.moves,

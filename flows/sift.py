@@ -6,13 +6,16 @@ years, sources and slips of many hands: what cannot be is left out with its reas
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.band import Band
+from gpuledger.core.errors import ParseError
 from gpuledger.core.offer import Offer, Skipped
 from gpuledger.core.published import usd_per_hour
+from gpuledger.core.store.archive import FetchFailure
 from gpuledger.core.store.record import Batch
 from gpuledger.core.store.staging import Located
 from gpuledger.flows.parsed import Parsed
@@ -29,13 +32,28 @@ def sift(
     """
     source = parsed.source
     refused = dict(_refused(parsed, aliases, usd_per_unit, bands))
+    offers = [entry for number, entry in enumerate(parsed.offers) if number not in refused]
+    skipped = [*parsed.skipped, *refused.values()]
+    is_usable = bool(offers or parsed.side_facts)
     return Batch(
         manifest=parsed.manifest,
         kind="archive",
         parser_version=source.parser_version,
-        offers=[entry for number, entry in enumerate(parsed.offers) if number not in refused],
+        offers=offers,
         side_facts=parsed.side_facts,
-        skipped=[*parsed.skipped, *refused.values()],
+        lists=parsed.lists,
+        skipped=skipped,
+        outcome="accepted" if is_usable else "failed",
+        error=None if is_usable else _nothing_usable(parsed, skipped),
+    )
+
+
+def _nothing_usable(parsed: Parsed, skipped: Sequence[Skipped]) -> FetchFailure:
+    counts = Counter(row.reason for row in skipped).most_common()
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in counts) or "the file holds no row"
+    urls = [entry["url"] for entry in parsed.manifest.documents]
+    return FetchFailure(
+        kind=ParseError.__name__, message=f"no usable row ({reasons})", url=urls[0] if urls else ""
     )
 
 

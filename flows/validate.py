@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -16,8 +18,9 @@ from gpuledger.core.errors import ContractError, ParseError, SourceError
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, Withdrawn
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store.archive import FetchFailure, Manifest
-from gpuledger.core.store.record import Batch
+from gpuledger.core.store.record import Batch, PriceList
 from gpuledger.core.store.staging import Located
+from gpuledger.core.validity import implausible_time
 from gpuledger.flows.parsed import Parsed
 from gpuledger.flows.sift import sift
 from gpuledger.scrapers.source import Source
@@ -28,7 +31,10 @@ LOG = logging.getLogger("gpuledger")
 def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> Parsed:
     """Parse all documents of a run. An adapter that cannot read one ends the run, with the document named."""
     try:
-        found = list(_facts(source, documents))
+        found = [
+            (number, _plausible(fact, manifest.observed_at)) for number, fact in _facts(source, documents)
+        ]
+        lists = [price_list(source, document) for document in documents] if source.is_dated_list else []
     except SourceError as error:
         return Parsed(manifest=manifest, source=source, error=error)
     except ValidationError as error:
@@ -50,8 +56,50 @@ def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> P
     located, doubled = _merged(source, documents, found)
     side = [fact for _, fact in found if not isinstance(fact, (Offer, Withdrawn, Skipped))]
     return Parsed(
-        manifest=manifest, source=source, offers=located, side_facts=side, skipped=[*skipped, *doubled]
+        manifest=manifest,
+        source=source,
+        offers=located,
+        side_facts=side,
+        lists=lists,
+        skipped=[*skipped, *doubled],
     )
+
+
+def _plausible(fact: Fact, now: datetime) -> Fact:
+    """The fact, or why nobody can have seen it when it says: a date with day and month exchanged would win until
+    that day, one of the year 1 would make every publishing walk through two thousand years."""
+    if not isinstance(fact, (Offer, Withdrawn)) or fact.observed_at is None:
+        return fact
+    reason = implausible_time(fact.observed_at, now)
+    return fact if reason is None else Skipped(reason, fact.model_dump(mode="json", exclude_none=True))
+
+
+def price_list(source: Source, document: Document) -> PriceList:
+    """What a document of a dated list is, and what it covers by the word of whoever imported it.
+
+    Raises:
+        ParseError: the span cannot be read.
+    """
+    said = document.context
+    kind = said.get("list") or source.list_kind(document)
+    if "covers" not in said:
+        return PriceList(kind=_kind(document, kind))
+    first, _, last = said["covers"].partition("..")
+    try:
+        start, stop = datetime.fromisoformat(first), datetime.fromisoformat(last)
+    except ValueError:
+        raise document.error(f"covers {said['covers']!r}, which is no span FROM..UNTIL") from None
+    return PriceList(
+        kind="changes" if kind == "rows" else _kind(document, kind),
+        covers_from=start if start.tzinfo else start.replace(tzinfo=UTC),
+        covers_until=stop if stop.tzinfo else stop.replace(tzinfo=UTC),
+    )
+
+
+def _kind(document: Document, kind: str) -> Literal["snapshots", "changes", "rows"]:
+    if kind == "snapshots" or kind == "changes" or kind == "rows":
+        return kind
+    raise document.error(f"is said to be a list of {kind!r}, which is none of snapshots, changes, rows")
 
 
 def _facts(source: Source, documents: Sequence[Document]) -> Iterable[tuple[int, Fact]]:
@@ -138,6 +186,7 @@ def judge(
         parser_version=source.parser_version,
         offers=[entry for entry in parsed.offers if entry.fact.offer_id not in report.left_out],
         side_facts=parsed.side_facts,
+        lists=parsed.lists,
         skipped=[*parsed.skipped, *_left_out(parsed, report)],
     )
 

@@ -272,13 +272,14 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def data_status() -> Answer:
         """How fresh the prices are: each source's age against its target, and its last error."""
         with ledger.pinned() as same:
-            rows, edition = same.status(), same.edition
+            rows, imports, edition = same.status(), same.imports(), same.edition
         return {
             "snapshot": edition.number,
             "published_at": edition.published_at,
             "last_observed_at": edition.last_observed_at,
             "offers": edition.offers,
             **_rows("sources", rows),
+            "imports": imports,
         }
 
     def query_sql(

@@ -49,21 +49,20 @@ class Point:
 def frontier(question: Question, market: Market) -> list[Point]:
     """The Pareto set, cheapest first: every other way is beaten in cost, time and risk by one of these.
 
-    Only prices that may win take part: fresh ones, if there are any.
+    Only prices that may win take part: of those that keep the deadline, if any does, the fresh ones, if any is.
 
     Raises:
         DoesNotFitError: on sale, but the plan fits on none of it.
         NoOfferError: nothing is left.
     """
     selection = Selection(question, market, is_wide=True)
-    states: dict[int, list[Point]] = {}
+    found: list[tuple[tuple[bool, int], Point]] = []
     for candidate, evaluation in selection.every(OFFERS):
-        states.setdefault(candidate.state_class, []).append(_point(evaluation))
-    if not states:
+        found.append(((evaluation.misses_deadline, candidate.state_class), _point(evaluation)))
+    if not found:
         raise selection.nothing()
-    found = states[min(states)]
-    in_time = [point for point in found if not point.evaluation.misses_deadline]
-    return pareto(in_time or found)
+    first = min(rank for rank, _ in found)
+    return pareto(point for rank, point in found if rank == first)
 
 
 def _point(evaluation: Evaluation) -> Point:

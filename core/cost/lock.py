@@ -71,6 +71,8 @@ def lock_of(question: Question, answer: QuoteSet, surroundings: Surroundings) ->
     quotes = list(answer.quotes)
     if answer.cheapest_per_gpu_hour is not None:
         quotes.append(answer.cheapest_per_gpu_hour)
+    if answer.cheaper_but_older is not None:
+        quotes.append(answer.cheaper_but_older)
     offers = {
         q.purchase.offer.price_id: q.purchase.offer for q in quotes if q.receipt.offer.source != "overrides"
     }

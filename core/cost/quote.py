@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from gpuledger.core.cost.market.offers import Market
@@ -16,6 +16,8 @@ from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
+from gpuledger.core.store.older_price import banner, older_price
+from gpuledger.core.validity import LAPSED, RECORDED
 
 LONG_RUN_HOURS = 90 * 24
 
@@ -23,8 +25,9 @@ LONG_RUN_HOURS = 90 * 24
 def quote(question: Question, market: Market) -> QuoteSet:
     """The cheapest ways to run the plan, by total cost.
 
-    Fresh prices come first, then stale, unlisted and sold-out ones; among them those that meet the
-    deadline; among them the lowest total. Of each offer the number of instances that costs least is quoted.
+    What keeps the deadline comes first; then fresh prices, stale, unlisted and sold-out ones; then the lowest
+    total. Of each offer the number of instances that costs least is quoted. Where an older price would cost less
+    than the first, the answer names it.
 
     Args:
         market: a `LedgerMarket` or `ListMarket` of `question.offers`.
@@ -39,7 +42,8 @@ def quote(question: Question, market: Market) -> QuoteSet:
     if not ranking:
         raise selection.nothing()
     by_hour = selection.cheapest_per_gpu_hour()
-    return ranked(selection.context, ranking, by_hour, selection.excluded())
+    older = selection.cheaper_but_older(ranking[0], question.moment)
+    return ranked(selection.context, ranking, by_hour, selection.excluded(), older)
 
 
 def ranked(
@@ -47,6 +51,7 @@ def ranked(
     ranking: Sequence[Entry],
     cheapest_per_gpu_hour: Evaluation | None,
     excluded: Mapping[str, int],
+    older: Evaluation | None = None,
 ) -> QuoteSet:
     """The ranking as it is given: quotes with receipts, verdicts on the limits, warnings."""
     question = context.question
@@ -64,7 +69,8 @@ def ranked(
         budget=_budget(best, question.budget_usd),
         overruled=question.overruled,
         assumptions=best.purchase.option.estimate.assumptions,
-        warnings=(*best.purchase.option.estimate.warnings, *_warnings(quotes)),
+        cheaper_but_older=None if older is None else _quote(context, older, 0),
+        warnings=(*best.purchase.option.estimate.warnings, *_warnings(quotes, older, question.moment)),
         costs=question.plan.costs,
     )
 
@@ -98,17 +104,18 @@ def _budget(best: Quote, usd: Decimal | None) -> Verdict | None:
     return None if usd is None else Verdict(limit=usd, value=best.total.mid, unit="usd")
 
 
-def _warnings(quotes: Sequence[Quote]) -> Iterator[str]:
+def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -> Iterator[str]:
     best = quotes[0]
-    cheaper = [q for q in quotes if q.price_state == "stale" and q.total.mid < best.total.mid]
-    if cheaper:
-        least = min(cheaper, key=lambda q: q.total.mid)
-        yield f"a stale price would come to {least.total.mid} USD (rank {least.rank}); --allow-stale lets it"
-    if best.price_state != "fresh":
+    if best.price_state in ("stale", LAPSED):
+        yield banner(best.purchase.offer, at)
+    elif best.price_state not in ("fresh", RECORDED):
         days = best.price_age_hours / 24
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"
+    if older is not None:
+        what = older_price(older.bought.offer, at)
+        yield f"cheaper but older: {what} came to {older.total.mid} USD in all"
     if best.misses_deadline:
-        yield f"no {best.price_state} offer meets the deadline; --allow-stale asks those past their target as well"
+        yield "no offer keeps the deadline"
     wall = float(best.purchase.running_hours.mid)
     if wall > LONG_RUN_HOURS:
         yield f"the cheapest way takes {wall / 24:.0f} days; --deadline asks for faster ones"

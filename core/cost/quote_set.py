@@ -15,6 +15,7 @@ from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.cost.receipt import Receipt
 from gpuledger.core.plan import Costs
 from gpuledger.core.published import instant, plain
+from gpuledger.core.store.older_price import check_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,16 @@ class QuoteSet:
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
     costs: Costs
+    cheaper_but_older: Quote | None = None
+    """The cheapest purchase at a stale or lapsed price, where it would cost less than the first."""
+
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether one of the quotes keeps both deadline and budget, where there are any."""
+        return any(
+            not quote.misses_deadline and (self.budget is None or quote.total.mid <= self.budget.limit)
+            for quote in self.quotes
+        )
 
     @property
     def low(self) -> Decimal:
@@ -194,9 +205,11 @@ class QuoteSet:
             "excluded": [{"reason": reason, "count": count} for reason, count in self.excluded.items()],
             "cheapest_per_gpu_hour": None if other is None else _short(other),
             "flipped_by": self.flipped_by,
+            "cheaper_but_older": None if self.cheaper_but_older is None else _older(self.cheaper_but_older),
             "deadline": None if self.deadline is None else self.deadline.to_dict(),
             "budget": None if self.budget is None else self.budget.to_dict(),
             "overruled": list(self.overruled),
+            "keeps_limits": self.keeps_limits,
             "accounting": accounting(self.lines),
             "not_included": not_included(self.costs),
             "assumptions": list(self.assumptions),
@@ -227,4 +240,13 @@ def _short(quote: Quote) -> dict[str, Any]:
         "usd_per_gpu_hour": plain(offer.usd_per_gpu_hour),
         "usd_total": quote.total.to_dict(),
         "price_state": quote.price_state,
+    }
+
+
+def _older(quote: Quote) -> dict[str, Any]:
+    offer = quote.purchase.offer
+    return _short(quote) | {
+        "price_age_hours": quote.price_age_hours,
+        "observed_at": instant(offer.last_seen_at),
+        "check": check_command(offer),
     }

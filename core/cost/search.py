@@ -6,7 +6,8 @@ import heapq
 import math
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ from gpuledger.core.cost.amount import Amount
 from gpuledger.core.cost.configurations import Configuration, Configurations, LeastNeed, Limits
 from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, total
 from gpuledger.core.cost.market.offers import (
+    ALIVE,
     HOURS_PER_MONTH,
+    OLDER,
     Bounds,
     Candidate,
     ListMarket,
@@ -32,9 +35,13 @@ from gpuledger.core.cost.spot import expectation
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
+from gpuledger.core.validity import LAPSED_RANK, REMEMBERED
 
 # half a cent: each line of a total may be rounded down by so much
 ROUNDING_USD = 0.005
+PRICE_LAPSED = "price lapsed, seen too long ago"
+OLDER_TRIED = 60
+"""Older offers of one state that are looked at, the least possible total first."""
 ROUNDED_COSTS = ("utilisation", "failed_run_factor", "trials", "experiments")
 
 
@@ -71,8 +78,8 @@ class Evaluation(NamedTuple):
     misses_deadline: bool
 
 
-Key = tuple[int, bool, Decimal, Decimal, str, str, str]
-"""State class, misses the deadline, total; then price per GPU-hour, provider, region and price for a
+Key = tuple[bool, int, Decimal, Decimal, str, str, str]
+"""Misses the deadline, state class, total; then price per GPU-hour, provider, region and price for a
 stable order."""
 Entry = tuple[Key, Evaluation]
 
@@ -103,6 +110,8 @@ class Selection:
         )
         self._options = Configurations(plan, machines, limits, question.options.measurements)
         self._endless = 0
+        self._may_lapse = question.options.allow_stale
+        self._ranks_lapsed = False
         self.context = Context(question=question, market=market)
         self._runs = runs_of(plan)
         least = self._options.least(deadline, _early_stop(plan))
@@ -131,23 +140,31 @@ class Selection:
             contracted=contracted,
         )
 
-    def _candidates(self) -> Iterator[Candidate]:
-        found = [side.market.candidates(side.bounds) for side in self._sides]
+    def _candidates(self, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
+        found = [side.market.candidates(side.bounds, states) for side in self._sides]
         if len(found) == 1:
             return found[0]
         return heapq.merge(*found, key=lambda candidate: (*candidate[:3], candidate.offer.price_id))
 
     def best(self, limit: int) -> list[Entry]:
-        """The `limit` best purchases, one of each offer."""
+        """The `limit` best purchases, one of each offer. Lapsed prices only where stale ones are allowed and there
+        is nothing else."""
+        found = self._best(limit, self._candidates())
+        if not found and self._may_lapse:
+            found = self._best(limit, self._candidates((LAPSED_RANK,)))
+            self._ranks_lapsed = bool(found)
+        return found
+
+    def _best(self, limit: int, candidates: Iterator[Candidate]) -> list[Entry]:
         found: list[Entry] = []
-        for candidate in self._candidates():
+        for candidate in candidates:
             worst = found[-1][0] if len(found) >= limit else None
             floor = candidate.floor_usd * (1 - 1e-9) - self._slack
-            if worst is not None and (candidate.state_class, candidate.misses_deadline, floor) > _loose(
+            if worst is not None and (candidate.misses_deadline, candidate.state_class, floor) > _loose(
                 worst
             ):
                 break
-            is_same_class = worst is not None and candidate.state_class == worst[0] and not worst[1]
+            is_same_class = worst is not None and candidate.state_class == worst[1] and not worst[0]
             most = float(worst[2]) if worst is not None and is_same_class else math.inf
             evaluation = self._evaluate(candidate.offer, most)
             if evaluation is not None:
@@ -155,6 +172,27 @@ class Selection:
                 insort(found, entry, key=lambda entry: entry[0])
                 del found[limit:]
         return found
+
+    def cheaper_but_older(self, first: Entry, at: datetime) -> Evaluation | None:
+        """The cheapest purchase at an older price, stale or lapsed not long ago, that would cost less than the
+        first and keep the deadline."""
+        best: Evaluation | None = None
+        usd = first[1].total.mid
+        for state in OLDER:
+            if state <= first[0][1]:
+                continue
+            tried = 0
+            for candidate in self._candidates((state,)):
+                floor = candidate.floor_usd * (1 - 1e-9) - self._slack
+                if candidate.misses_deadline or floor >= usd or tried >= OLDER_TRIED:
+                    break
+                if candidate.offer.age(at) > REMEMBERED:
+                    continue
+                tried += 1
+                evaluation = self._evaluate(candidate.offer, float(usd))
+                if evaluation is not None and not evaluation.misses_deadline and evaluation.total.mid < usd:
+                    best, usd = evaluation, evaluation.total.mid
+        return best
 
     def every(self, offer_limit: int) -> Iterator[tuple[Candidate, Evaluation]]:
         """Every number of instances of the first offers, for a frontier."""
@@ -234,6 +272,9 @@ class Selection:
             offers = np.bincount(shelf.places(machines), shelf.offers, len(machines)).tolist()
             for number, reason in self._options.refused.items():
                 counts[reason] += int(offers[number])
+        lapsed = sum(side.market.shelf.lapsed for side in self._sides)
+        if lapsed and not self._ranks_lapsed:
+            counts[PRICE_LAPSED] += lapsed
         if self._endless:
             counts["interrupted so often that the run would not end"] += self._endless
         return counts
@@ -266,6 +307,8 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
     if not excluded:
         return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
     said = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
+    if set(excluded) == {PRICE_LAPSED}:
+        return NoOfferError(f"{plan.name}: only lapsed prices are left ({said}); --allow-stale ranks them")
     if "does not fit in its memory" in excluded:
         return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({said})")
     return NoOfferError(f"{plan.name}: no offer is left ({said})")
@@ -274,10 +317,10 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
 def _key(state: int, of: Evaluation) -> Key:
     offer = of.bought.offer
     price = offer.usd_per_gpu_hour or Decimal(0)
-    return state, of.misses_deadline, of.total.mid, price, offer.provider, offer.region, offer.price_id
+    return of.misses_deadline, state, of.total.mid, price, offer.provider, offer.region, offer.price_id
 
 
-def _loose(key: Key) -> tuple[int, bool, float]:
+def _loose(key: Key) -> tuple[bool, int, float]:
     return key[0], key[1], float(key[2])
 
 

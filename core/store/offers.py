@@ -90,6 +90,8 @@ class LatestOffer:
     fresh_until: datetime
     lapses_at: datetime | None = None
     """From when on the price is history only; `None`: never."""
+    check_source: str | None = None
+    """The live source that would see the price anew."""
     document_sha256: str | None
     source_url: str | None
     parser_version: int | None

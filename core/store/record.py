@@ -9,6 +9,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import duckdb
@@ -32,6 +33,19 @@ EXAMPLE_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
+class PriceList:
+    """What one document of an archive is: how far its silence and its rows may be trusted (docs/validity.md)."""
+
+    kind: Literal["snapshots", "changes", "rows"]
+    """`snapshots`: all that was on sale at a time; `changes`: a price holds until the next row; `rows`: dated
+    observations, each by itself."""
+    covers_from: datetime | None = None
+    """`None`: from the first row."""
+    covers_until: datetime | None = None
+    """`None`: to the last row."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """What one run ended with: a believable batch, or why there is none."""
 
@@ -41,6 +55,8 @@ class Batch:
     offers: Sequence[Located] = ()
     """`document_no` counts the manifest's documents from 0."""
     side_facts: Sequence[SideFact] = ()
+    lists: Sequence[PriceList] = ()
+    """Of an archive, one per document of the manifest."""
     skipped: Sequence[Skipped] = ()
     offer_count: int = 0
     outcome: Literal["accepted", "quarantined", "failed"] = "accepted"
@@ -115,7 +131,7 @@ def record(
 
 
 def _append(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases, parameters: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases, parameters: dict[str, Any]
 ) -> _Appended:
     first_document = parameters["first_document"]
     numbered = [
@@ -125,8 +141,18 @@ def _append(
     return (
         append_live(connection, table, parameters)
         if batch.kind == "live"
-        else _append_archive(connection, table, parameters)
+        else _append_archive(connection, table, parameters | _lists(batch))
     )
+
+
+def _lists(batch: Batch) -> dict[str, Any]:
+    lists = batch.lists or [PriceList(kind="rows") for _ in batch.manifest.documents]
+    return {
+        "places": list(range(len(lists))),
+        "kinds": [each.kind for each in lists],
+        "covers_from": [each.covers_from for each in lists],
+        "covers_until": [each.covers_until for each in lists],
+    }
 
 
 def append_live(
@@ -172,6 +198,7 @@ def _append_archive(
         _run(connection, "record/archive_observation", parameters)
     finally:
         connection.unregister("seen_arrow")
+    _run(connection, "record/archive_price_list", parameters)
     changes = _run(connection, "record/archive_price_change", parameters)
     _run(connection, "record/archive_current", parameters)
     return _Appended(changes=changes, withdrawn=0, new_offers=new_offers, moves=[])

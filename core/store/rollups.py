@@ -31,6 +31,8 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
         ).fetchall()
         for (checkpoint_at,) in due:
             connection.execute(sql.text("derive/checkpoint"), {"checkpoint_at": checkpoint_at})
+        if known_reference != reference or until_date is None or _has_new_list(connection, run_no):
+            relist(connection)
         first = _one(connection, "derive/first_day", {})
         start = min(until_date or date.max, oldest.astimezone(UTC).date() if oldest else date.max)
         if known_reference != reference or until_date is None:
@@ -40,6 +42,17 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
         last_run = _one(connection, "derive/last_run", {})
         connection.execute("delete from derived")
         connection.execute("insert into derived values ($1, $2, $3)", [last_run, today, reference])
+
+
+def relist(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say of all prices of dated lists anew how long they held."""
+    connection.execute("delete from dated_price")
+    connection.execute(sql.text("derive/dated_price"))
+
+
+def _has_new_list(connection: duckdb.DuckDBPyConnection, run_no: int) -> bool:
+    row = sql.first(connection, sql.text("derive/new_list"), {"run_no": run_no})
+    return bool(row and row[0])
 
 
 def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> None:

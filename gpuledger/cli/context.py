@@ -113,6 +113,15 @@ def as_of(text: str | None) -> datetime | None:
     return parse.past(text, "--as-of", now())
 
 
+def require(*modules: str, extra: str) -> None:
+    """Fail with one line that names the extra to install, if one of its modules is missing."""
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise errors.ConfigError(f"{missing[0]} is not installed; pip install 'gpuledger[{extra}]'")
+
+
 def instant(text: str | None, flag: str) -> datetime | None:
     """A date or a time from another flag.
 

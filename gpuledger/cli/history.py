@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +42,12 @@ def run_import(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="What the file does not say: provider=aws; repeat.")
     ] = None,
+    covers: Annotated[
+        str | None,
+        typer.Option(
+            help="Span FROM..UNTIL that a change list covers; default its first to its last row. Its prices hold in it."
+        ),
+    ] = None,
     archive_version: Annotated[
         str | None, typer.Option(help="Version of the archive, such as a commit; kept with every row.")
     ] = None,
@@ -58,6 +65,8 @@ def run_import(
             at = context.instant(observed_at, "--observed-at")
             assert at is not None
             said["observed_at"] = at.isoformat()
+        if covers is not None:
+            said["covers"] = _span(covers)
         if archive_version is not None:
             said["archive_version"] = archive_version
         ledger = context.writer()
@@ -67,6 +76,17 @@ def run_import(
             else:
                 report = import_files(ledger, source, files_of(Path(path)), context=said, done=done)
         _say(report, format)
+
+
+def _span(text: str) -> str:
+    first, dots, last = text.partition("..")
+    if not (first and dots and last):
+        raise UsageError(f"--covers: {text!r} is no span, as in 2022-06-23..2025-07-01")
+    start, stop = context.instant(first, "--covers"), context.instant(last, "--covers")
+    assert start is not None and stop is not None
+    if start > stop:
+        raise UsageError(f"--covers: {first} is after {last}")
+    return f"{start.isoformat()}..{stop.isoformat()}"
 
 
 def _settings(pairs: list[str] | None) -> dict[str, str]:
@@ -108,6 +128,11 @@ def _say(report: ImportReport, format: Format | None) -> None:
     ]
     if rows:
         table.emit(rows, format)
+    refused: Counter[str] = Counter()
+    for run in report.cycle.runs:
+        refused.update(run.skipped)
+    for reason, count in refused.most_common():
+        context.say(f"refused: {count} rows: {reason}")
     context.say(f"{report.files} files, {report.known_files} of them known before")
     if any(run.outcome != "accepted" for run in report.cycle.runs):
         raise typer.Exit(context.SOURCE_FAILED)

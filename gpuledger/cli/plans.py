@@ -83,7 +83,11 @@ def quote(
         if len(plans) != 1:
             _quote_many(plans, asked, format, past)
             return
-        _show(_quoted(plans[0], asked, lock, past), format)
+        answer = _quoted(plans[0], asked, lock, past)
+        _show(answer, format)
+        if not answer.keeps_limits:
+            context.say("no offer keeps the deadline and the budget")
+            raise typer.Exit(context.NOTHING)
 
 
 def _one_alone(plans: list[TrainingPlan], flag: str) -> None:
@@ -187,7 +191,7 @@ def _quote_many(plans: list[TrainingPlan], asked: dict[str, Any], format: Format
         table.emit(shown, format, columns=MANY_COLUMNS)
     else:
         table.emit(rows, format)
-    if all("error" in row for row in rows):
+    if all("error" in row or not row["keeps_limits"] for row in rows):
         raise typer.Exit(context.NOTHING)
 
 
@@ -270,6 +274,9 @@ def estimate(
         columns = (*ESTIMATE_COLUMNS, *(LIMIT_COLUMNS if limits else ()))
         columns = None if any("error" in row for row in rows) else columns
         table.emit(rows[0] if len(rows) == 1 and is_one else rows, format, columns=columns)
+        if not any(row.get("fits") for row in rows):
+            context.say("nothing fits: no estimate here holds the plan in memory")
+            raise typer.Exit(context.NOTHING)
 
 
 def presets(format: FormatOption = None) -> None:

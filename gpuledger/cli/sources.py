@@ -287,21 +287,35 @@ STATUS_COLUMNS = (
     Column("OFFERS", "offers", formats.number, is_number=True),
     Column("LAST RUN", "last_outcome"),
     Column("LAST ERROR", "last_error"),
+    Column("COVERS", "covers"),
 )
 
 
 def status(
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit 3 when a source is past its target.")
+        bool, typer.Option("--exit-code", help="Exit 3 when a source is past its target or never delivered.")
     ] = False,
     format: FormatOption = None,
 ) -> None:
-    """Age of each source's prices against its target, and how its last run went."""
+    """Age of each source's prices against its target, how its last run went, and what was imported."""
     with context.answering():
-        rows = context.ledger().status()
-        table.emit(rows, format, columns=STATUS_COLUMNS)
-        if exit_code and any(row["state"] == "stale" for row in rows):
+        ledger = context.ledger()
+        rows, lists = ledger.status(), ledger.imports()
+        shown = [*rows, *(row | {"covers": _span_text(row)} for row in lists)]
+        blank = dict.fromkeys(key for row in shown for key in row)
+        table.emit([blank | row for row in shown], format, columns=STATUS_COLUMNS)
+        stale = [row["source"] for row in rows if row["is_stale"]]
+        if exit_code and stale:
+            context.say(f"{len(stale)} sources are stale or never delivered: {', '.join(stale)}")
             raise typer.Exit(context.STALE)
+
+
+def _span_text(row: dict[str, Any]) -> str:
+    files = "file" if row["files"] == 1 else "files"
+    return (
+        f"{row['provider']}: {row['covers_from']:%Y-%m-%d}..{row['covers_until']:%Y-%m-%d},"
+        f" {row['rows']} rows, {row['files']} {files} ({row['kind']})"
+    )
 
 
 def sources(format: FormatOption = None) -> None:
@@ -350,6 +364,7 @@ def _gib(text: str) -> Decimal:
 def deploy() -> None:
     """Register one scheduled Prefect deployment per source and serve them. Runs until stopped."""
     with context.answering():
+        context.require("prefect", extra="prefect")
         from gpuledger.flows.scheduled.deployments import serve
 
         serve()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gpuledger import parse
 from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.parse import When
-from gpuledger.questions.plans import PlanQuestions, one_quote
+from gpuledger.questions.over_time import PlansOverTime
+from gpuledger.questions.plans import one_quote
 from gpuledger.questions.prices import PriceQuestions
 from gpuledger.questions.reader import Rows
 
@@ -23,7 +24,7 @@ Number = Decimal | int | float | str
 ZERO = Decimal(0)
 
 
-class Decisions(PlanQuestions, PriceQuestions):
+class Decisions(PlansOverTime, PriceQuestions):
     """Each decision once. Money and counts are numbers or text; US dollars throughout."""
 
     def size(self, budget_usd: Number, *, inference_tokens: float | str = 0, **named: Any) -> dict[str, Any]:
@@ -51,7 +52,7 @@ class Decisions(PlanQuestions, PriceQuestions):
 
         question = self.question(plan, **one_quote(named))
         with self.reading() as snapshot:
-            return quote(question, self._market(snapshot, question))
+            return quote(question, self.market(snapshot, question))
 
     def own_or_rent(
         self,

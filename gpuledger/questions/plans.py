@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +27,6 @@ if TYPE_CHECKING:
     from gpuledger.snapshots import Snapshot
 
     PlanLike = TrainingPlan | Mapping[str, Any] | str
-
-MOST_STEPS = 500
-"""Every step of time is a whole quote, a tenth of a second or more."""
-STEP_KEYS = (
-    *("usd_total", "provider", "instance_type", "region", "purchase_option", "gpu_id", "gpus"),
-    *("wall_hours", "usd_per_gpu_hour", "price_state"),
-)
 
 
 def one_quote(named: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +172,7 @@ class PlanQuestions(LedgerReader):
         else:
             with self.reading() as snapshot:
                 try:
-                    answer = quote(question, self._market(snapshot, question))
+                    answer = quote(question, self.market(snapshot, question))
                 except NoOfferError as error:
                     hints = provider_hints(snapshot.connection, question.options.providers)
                     raise NoOfferError("; ".join([str(error), *hints])) from None
@@ -222,48 +214,6 @@ class PlanQuestions(LedgerReader):
         # the snapshot is closed before processes are forked: DuckDB's threads do not survive that
         yield from prepared.answers(read, workers=os.cpu_count() or 1)
 
-    def quote_over(self, plan: PlanLike, *, span: str, every: str = "1mo", **named: Any) -> Rows:
-        """The plan's cheapest cost through time: one row per step, with the reason where there was no quote.
-
-        Args:
-            span: `2024-01-01..2026-06-01`; an open end is now.
-            every: a step such as `1d`, `1w` or `1mo`.
-        """
-        one = parse.plan(plan)
-        with self.pinned() as same:
-            return Rows(same._quoted_at(one, time, named) for time in same._steps(span, every))
-
-    def _quoted_at(self, plan: TrainingPlan, time: datetime, named: Mapping[str, Any]) -> dict[str, Any]:
-        from gpuledger.core.cost.quote import quote
-
-        row: dict[str, Any] = {"as_of": time}
-        try:
-            question = self.question(plan, as_of=time, **named)
-            with self.reading() as snapshot:
-                best = quote(question, self._market(snapshot, question)).quotes[0].to_dict()
-        except GPULedgerError as error:
-            return row | dict.fromkeys(STEP_KEYS) | {"reason": str(error)}
-        return row | {name: best[name] for name in STEP_KEYS} | {"reason": None}
-
-    def _steps(self, span: str, every: str) -> list[datetime]:
-        from gpuledger.core.store.history import interval
-
-        first, dots, last = span.partition("..")
-        if not dots or not first:
-            raise UsageError(f"over: {span!r} is no span, as in 2024-01-01..2026-06-01")
-        now = self.clock()
-        start, stop = parse.past(first, "over", now), parse.past(last or None, "over", now) or now
-        if start is None or start > stop:
-            raise UsageError(f"over: {first} is after {last or 'now'}")
-        with self.reading() as snapshot:
-            rows = snapshot.connection.execute(
-                "select unnest(generate_series($start::timestamptz, $stop::timestamptz, cast($every as interval)))",
-                {"start": start, "stop": stop, "every": interval(every)},
-            ).fetchall()
-        if len(rows) > MOST_STEPS:
-            raise UsageError(f"over: {len(rows)} steps, at most {MOST_STEPS}; take a longer step")
-        return [row[0] for row in rows]
-
     def frontier(
         self,
         plan: PlanLike,
@@ -277,7 +227,7 @@ class PlanQuestions(LedgerReader):
 
         question = self.question(plan, options, as_of=as_of, **named)
         with self.reading() as snapshot:
-            return frontier(question, self._market(snapshot, question))
+            return frontier(question, self.market(snapshot, question))
 
     def compare(self, plans: Sequence[PlanLike], *, as_of: When = None, **named: Any) -> Rows:
         """Plans side by side at the same prices: one row per plan with its best quote, and what it costs more and takes
@@ -307,7 +257,7 @@ class PlanQuestions(LedgerReader):
 
         question = self.question(plan, options, as_of=as_of, **named)
         with self.reading() as snapshot:
-            market = self._market(snapshot, question)
+            market = self.market(snapshot, question)
             return written(lock_of(question, quote(question, market), market.surroundings))
 
     def _from_lock(self, question: Question, text: str) -> QuoteSet:
@@ -320,7 +270,8 @@ class PlanQuestions(LedgerReader):
         same = lock.question(question.plan, question.options)
         return quote(same, lock.market(same))
 
-    def _market(self, snapshot: Snapshot, question: Question) -> Market:
+    def market(self, snapshot: Snapshot, question: Question) -> Market:
+        """The offers of a snapshot that a question chooses from."""
         from gpuledger.core.cost.market.snapshot import LedgerMarket
 
         return LedgerMarket(

@@ -160,7 +160,7 @@ class PriceQuestions(LedgerReader):
         step = None if every is None else interval(every)
         with self.reading() as snapshot:
             if step is None:
-                rows = price_intervals(snapshot.connection, chosen, since=first, until=last)
+                rows = price_intervals(snapshot.connection, chosen, since=first, until=last, now=self.clock())
             else:
                 # beyond now a series would carry the last price on
                 end = min(last or self.clock(), self.clock())
@@ -246,9 +246,20 @@ class PriceQuestions(LedgerReader):
             return Rows(sql.rows(snapshot.connection, f"queries/{query}"))
 
     def status(self) -> Rows:
-        """Age of each source's prices against its target, and how its last run went."""
+        """Age of each source's prices against its target, and how its last run went; `is_stale` counts those that never
+        delivered."""
+        from gpuledger.flows.source_states import source_states
+        from gpuledger.scrapers.registry import SOURCES
+
         with self.reading() as snapshot:
-            return Rows(sql.rows(snapshot.connection, "queries/status", {"now": self.clock()}))
+            return Rows(source_states(snapshot.connection, SOURCES, now=self.clock(), environ=self.environ))
+
+    def imports(self) -> Rows:
+        """The dated lists in the ledger, with what they cover."""
+        from gpuledger.flows.source_states import imported_lists
+
+        with self.reading() as snapshot:
+            return Rows(imported_lists(snapshot.connection))
 
     def sources(self) -> Rows:
         """Where prices are read, how often, and which keys add to it."""

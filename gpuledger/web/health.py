@@ -29,18 +29,18 @@ _HEALTHY: dict[int | str, dict[str, Any]] = {
 
 @router.get("/healthz", summary="Whether the server can answer", responses=_HEALTHY)
 def healthz(request: Request) -> Response:
-    """200 while there is a snapshot to answer from; says what is wrong if there is none."""
+    """200 while there is a snapshot to answer from; `degraded` while a source is stale or never delivered."""
     pool: SnapshotPool = request.app.state.pool
     try:
         with ledger_of(request).pinned() as ledger:
             edition = ledger.edition
-            stale = sum(row["state"] == "stale" for row in ledger.status())
+            stale = sum(row["is_stale"] for row in ledger.status())
     except GPULedgerError as error:
         return Response(
             json_bytes({"status": "down", "problem": str(error)}), 503, media_type="application/json"
         )
     content = {
-        "status": "ok" if pool.problem is None else "degraded",
+        "status": "ok" if pool.problem is None and not stale else "degraded",
         "snapshot": edition.number,
         "published_at": edition.published_at,
         "last_observed_at": edition.last_observed_at,

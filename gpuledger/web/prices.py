@@ -169,7 +169,6 @@ def status(request: Request, asked: Annotated[Parameters, Query()]) -> Response:
     """Age against the target, and how the last run went."""
     with ledger_of(request).pinned() as ledger:
         rows = ledger.status()
-        stale = sum(row["state"] == "stale" for row in rows)
-        return listing(
-            request, ledger.edition, Listing("sources", rows, len(rows), stale=stale), asked.format
-        )
+        stale = sum(row["is_stale"] for row in rows)
+        answer = Listing("sources", rows, len(rows), stale=stale, more={"imports": ledger.imports()})
+        return listing(request, ledger.edition, answer, asked.format)

@@ -35,7 +35,7 @@ comment on column gpu.gpu_id is 'Slug of name, form factor and memory; an unknow
 comment on column gpu.name is 'Name for people.';
 comment on column gpu.vendor is 'Maker of the chip.';
 comment on column gpu.architecture is 'Generation.';
-comment on column gpu.form_factor is 'sxm, pcie, nvl, oam, superchip, board, mig or unknown.';
+comment on column gpu.form_factor is 'sxm, pcie, nvl, oam, superchip, board, mig or gcd (parts of a card), or unknown.';
 comment on column gpu.memory_gib is 'Memory of one accelerator; null where the id leaves it open.';
 comment on column gpu.memory_bandwidth_gb_per_second is 'Memory bandwidth, 10^9 bytes per second.';
 comment on column gpu.fp32_tflops is 'Peak fp32 rate, 10^12 FLOP/s.';

@@ -49,10 +49,16 @@ CASES: dict[str, tuple[str, str, str | None, str | None]] = {
     "more than 8 % is not": ("lambda", "A100", "86.5", "a100"),
     "the provider's own row goes before the general one": ("gcp", "NVIDIA A100", None, "a100-sxm-40gb"),
     "its row with the memory goes before its row without": ("gcp", "A100", "80", "a100-sxm-80gb"),
-    "an own row goes before a general one with the memory": ("runpod", "A100", "40", "a100-pcie-80gb"),
+    "an own row goes before a general one with the memory": ("runpod", "A100", "79", "a100-pcie-80gb"),
+    "the stated memory goes before the row": ("runpod", "A100", "40", "a100-pcie-40gb"),
+    "no card has the stated memory": ("runpod", "A100", "60", "a100"),
     "a row with a memory says nothing about an unknown memory": ("vast", "only", None, None),
     "an unknown label": ("lambda", "B300", None, None),
-    "part of a label is no label": ("lambda", "A100 80GB", None, None),
+    "a memory in the label counts as stated": ("lambda", "A100 80GB", None, "a100-80gb"),
+    "memory and words in any order": ("lambda", "NVIDIA 80GB A100", None, "a100-80gb"),
+    "a label that contradicts the offer": ("lambda", "A100 80GB", "40", None),
+    "part of a card": ("lambda", "A100 MIG 1g.10gb", "10", None),
+    "part of a label is no label": ("lambda", "A100 Turbo", None, None),
 }
 
 

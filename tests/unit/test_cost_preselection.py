@@ -131,7 +131,7 @@ def by_looking_at_all(
         possible = [evaluation for evaluation in priced if evaluation is not None]
         if possible:
             best = min(possible, key=lambda of: (of.misses_deadline, of.total.mid))
-            place = (state_class(one, NOW, allow_stale=False), best.misses_deadline, best.total.mid)
+            place = (best.misses_deadline, state_class(one, NOW, allow_stale=False), best.total.mid)
             ties = (one.usd_per_gpu_hour, one.provider, one.region, one.price_id)
             ranked.append(((*place, *ties), best))
     ranked.sort(key=lambda row: row[0])

@@ -49,6 +49,7 @@ TABLES = (
     "exchange_rate",
     "interruption_band",
     "market_sample",
+    "price_list",
 )
 """What is shared. The rest follows from it, or is reference data of the release."""
 

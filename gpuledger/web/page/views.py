@@ -244,6 +244,7 @@ def _sources(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
         return {
             "edition": ledger.edition,
             "rows": source_rows(ledger.status()),
+            "imports": ledger.imports(),
             "providers": ledger.providers(),
             "unmapped": ledger.unmapped()[:50],
         }

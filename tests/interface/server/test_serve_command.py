@@ -59,7 +59,13 @@ def test_beyond_loopback_without_a_token_is_pointed_out(process, tmp_path, list_
 
 @pytest.mark.parametrize(
     ("command", "module", "extra"),
-    [("serve", "jinja2", "web"), ("mcp", "mcp", "mcp"), ("serve", "uvicorn", "web")],
+    [
+        ("serve", "fastapi", "web"),
+        ("serve", "jinja2", "web"),
+        ("mcp", "mcp", "mcp"),
+        ("mcp", "uvicorn", "mcp"),
+        ("deploy", "prefect", "prefect"),
+    ],
 )
 def test_a_missing_extra_is_named_in_one_line(list_home, command, module, extra):
     hide = (
