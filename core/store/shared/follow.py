@@ -33,7 +33,15 @@ COMMITS_BETWEEN_NOTES = 50
 """A ledger that finds only runs of its own notes how far it looked no more often than this: to write costs a
 checkpoint, to look at some commits again next to nothing."""
 
-_DERIVED = ("offer_current", "price_checkpoint", "gpu_price_day", "dated_price", "derived")
+_DERIVED = (
+    "offer_current",
+    "price_checkpoint",
+    "gpu_price_day",
+    "gpu_vote_day",
+    "gpu_index_day",
+    "dated_price",
+    "derived",
+)
 _BY_RUN_ALONE = (
     "skipped_row",
     "storage_price",
