@@ -6,13 +6,11 @@ import html
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from gpuledger.core.cost.market.offers import Market
-from gpuledger.core.cost.question import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.search import Evaluation, Selection
-from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.published import plain
 
 OFFERS = 400
@@ -48,7 +46,7 @@ class Point:
         }
 
 
-def frontier(plan: TrainingPlan, market: Market, *, now: datetime, options: QuoteOptions) -> list[Point]:
+def frontier(question: Question, market: Market) -> list[Point]:
     """The Pareto set, cheapest first: every other way is beaten in cost, time and risk by one of these.
 
     Only prices that may win take part: of those that keep the deadline, if any does, the fresh ones, if any is.
@@ -57,7 +55,7 @@ def frontier(plan: TrainingPlan, market: Market, *, now: datetime, options: Quot
         DoesNotFitError: on sale, but the plan fits on none of it.
         NoOfferError: nothing is left.
     """
-    selection = Selection(plan, market, options, now=now, is_wide=True)
+    selection = Selection(question, market, is_wide=True)
     found: list[tuple[tuple[bool, int], Point]] = []
     for candidate, evaluation in selection.every(OFFERS):
         found.append(((evaluation.misses_deadline, candidate.state_class), _point(evaluation)))

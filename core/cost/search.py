@@ -14,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gpuledger.core.cost.amount import Amount
-from gpuledger.core.cost.checkpoint import checkpoint_gb
+from gpuledger.core.cost.configurations import Configuration, Configurations, LeastNeed, Limits
 from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, total
-from gpuledger.core.cost.hardware import Least, Option, Options
 from gpuledger.core.cost.market.offers import (
     ALIVE,
     HOURS_PER_MONTH,
@@ -31,12 +30,9 @@ from gpuledger.core.cost.market.offers import (
 )
 from gpuledger.core.cost.market.own_terms import Overrides
 from gpuledger.core.cost.purchase import Purchase, purchase, spot_terms
-from gpuledger.core.cost.question import QuoteOptions, market_filter, spec_of
-from gpuledger.core.cost.sold import Limits
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.spot import expectation
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
-from gpuledger.core.estimate.architecture import resolve
-from gpuledger.core.estimate.workload import lora_parameters
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.validity import LAPSED_RANK, REMEMBERED
@@ -52,11 +48,24 @@ ROUNDED_COSTS = ("utilisation", "failed_run_factor", "trials", "experiments")
 class Context(NamedTuple):
     """What every evaluation of one question shares."""
 
-    plan: TrainingPlan
+    question: Question
     market: Market
-    overrides: Overrides
-    checkpoint_gb: Decimal | None
-    deadline_hours: float | None
+
+    @property
+    def plan(self) -> TrainingPlan:
+        return self.question.plan
+
+    @property
+    def overrides(self) -> Overrides:
+        return self.question.options.overrides
+
+    @property
+    def checkpoint_gb(self) -> Decimal | None:
+        return self.question.checkpoint_gb
+
+    @property
+    def deadline_hours(self) -> float | None:
+        return self.question.deadline_hours
 
 
 class Evaluation(NamedTuple):
@@ -89,61 +98,30 @@ class Selection:
     ends once no further offer can be among the best. The answer is the same as from looking at all.
     """
 
-    def __init__(
-        self,
-        plan: TrainingPlan,
-        market: Market,
-        asked: QuoteOptions,
-        *,
-        now: datetime,
-        is_wide: bool = False,
-    ) -> None:
-        spec = spec_of(plan, asked)
-        deadline = min(
-            (d for d in (asked.deadline_hours, plan.constraints.deadline_hours) if d is not None),
-            default=None,
-        )
-        limits = Limits(
-            max_gpus=asked.max_gpus,
-            min_instance_gpus=None if spec is None else spec.min_count,
-            max_instance_gpus=None if spec is None else spec.max_count,
-            is_wide=is_wide or deadline is not None,
-        )
+    def __init__(self, question: Question, market: Market, *, is_wide: bool = False) -> None:
+        plan, own, deadline = question.plan, question.options.overrides, question.deadline_hours
         markets, machines = [market], market.shelf.machines
-        if asked.overrides.owned:
-            owned = [machines.offer(now) for machines in asked.overrides.owned]
-            markets.append(ListMarket(owned, market_filter(plan, asked), at=now))
+        if own.owned:
+            owned = [machines.offer(question.now) for machines in own.owned]
+            markets.append(ListMarket(owned, question.offers, at=question.now))
             machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
-        self._options = Options(plan, machines, limits, asked.measurements)
-        self._endless = 0
-        self._may_lapse = asked.allow_stale
-        self._ranks_lapsed = False
-        self.context = Context(
-            plan=plan,
-            market=market,
-            overrides=asked.overrides,
-            checkpoint_gb=self._checkpoint_gb(plan),
-            deadline_hours=deadline,
+        limits = Limits.of(
+            plan, spec=question.spec, max_gpus=question.max_gpus, is_wide=is_wide or deadline is not None
         )
+        self._options = Configurations(plan, machines, limits, question.options.measurements)
+        self._endless = 0
+        self._may_lapse = question.options.allow_stale
+        self._ranks_lapsed = False
+        self.context = Context(question=question, market=market)
         self._runs = runs_of(plan)
         least = self._options.least(deadline, _early_stop(plan))
         self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
-        credit = sum((credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0))
+        credit = sum((credit.usd for credit in own.credits), plan.costs.credit_usd or Decimal(0))
         rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
         self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
         """By how much a total may lie under the price of its hours."""
 
-    def _checkpoint_gb(self, plan: TrainingPlan) -> Decimal | None:
-        """Size of one checkpoint; of adapters, where only they are trained."""
-        given = plan.architecture
-        if not (plan.model or plan.parameters or given.parameters or given.layers):
-            return None
-        architecture = resolve(plan)[0]
-        is_adapter = plan.method in ("lora", "qlora")
-        trained = lora_parameters(plan, architecture) if is_adapter else architecture.parameters
-        return checkpoint_gb(round(trained))
-
-    def _bounds(self, shelf: Shelf, least: Least) -> Bounds:
+    def _bounds(self, shelf: Shelf, least: LeastNeed) -> Bounds:
         places = shelf.places(self._options.machines)
         factor, contracted = np.ones(len(places)), dict[int, Decimal]()
         if self.context.overrides.rules:
@@ -221,7 +199,7 @@ class Selection:
         for position, candidate in enumerate(self._candidates()):
             if position >= offer_limit:
                 return
-            for option in self._options.of(machine_of(shape_of(candidate.offer))):
+            for option in self._options.of_machine(machine_of(shape_of(candidate.offer))):
                 evaluation = self.evaluated(candidate.offer, option)
                 if evaluation is not None:
                     yield candidate, evaluation
@@ -241,7 +219,7 @@ class Selection:
         `most`."""
         best: Evaluation | None = None
         is_endless = True
-        for option in sorted(self._options.of(machine_of(shape_of(offer))), key=self._hours):
+        for option in sorted(self._options.of_machine(machine_of(shape_of(offer))), key=self._hours):
             floor = self._floor(offer, option)
             is_endless = is_endless and math.isinf(floor)
             if floor > most or (best is not None and not best.misses_deadline and floor > best.total.mid):
@@ -253,10 +231,10 @@ class Selection:
             self._endless += 1
         return best
 
-    def _hours(self, option: Option) -> float:
+    def _hours(self, option: Configuration) -> float:
         return option.units * option.wall_hours * self._runs
 
-    def _floor(self, offer: LatestOffer, option: Option) -> float:
+    def _floor(self, offer: LatestOffer, option: Configuration) -> float:
         """Lower bound of the total with expected interruptions: the machines alone, in floats and so
         quickly."""
         of = self.context
@@ -272,7 +250,7 @@ class Selection:
         term = float(offer.term_months or 0) * HOURS_PER_MONTH * option.units
         return price * max(hours, term) * (1 - 1e-9) - self._slack
 
-    def evaluated(self, offer: LatestOffer, option: Option) -> Evaluation | None:
+    def evaluated(self, offer: LatestOffer, option: Configuration) -> Evaluation | None:
         of = self.context
         surroundings = of.market.surroundings
         bought = purchase(of.plan, offer, option, surroundings, checkpoint_gb=of.checkpoint_gb)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gpuledger.cli import context, table
+from gpuledger.cli.options import FormatOption
 from gpuledger.cli.table import Format
 from gpuledger.core.errors import UsageError
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from gpuledger.flows.imports import ImportReport
-
-FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +69,7 @@ def run_import(
             said["covers"] = _span(covers)
         if archive_version is not None:
             said["archive_version"] = archive_version
-        ledger = context.ledger()
+        ledger = context.writer()
         with _progress() as done:
             if path.startswith("https://"):
                 report = import_address(ledger, source, path, fetcher(ledger), context=said, done=done)
@@ -140,60 +139,28 @@ def _say(report: ImportReport, format: Format | None) -> None:
 
 
 def timing(
-    gpu: Annotated[str, typer.Option("--gpu", "-g", help="[vendor:]NAME[:MEMORY].")],
-    gpu_hours: Annotated[float, typer.Option(min=0.0, help="GPU-hours that the work takes.")],
+    gpu: Annotated[
+        str, typer.Option("--gpu", "-g", help="SPEC of the accelerators, [vendor:]NAME[:MEMORY]; needed.")
+    ],
+    gpu_hours: Annotated[float, typer.Option(min=0.0, help="GPU-hours that the work takes; needed.")],
     by: Annotated[
-        str | None, typer.Option(help="Date by which it must be bought; bounds the waiting.")
+        str | None,
+        typer.Option(
+            help="Date by which it must be bought, ISO 8601; bounds the waiting; default: any time."
+        ),
     ] = None,
-    spot: Annotated[bool, typer.Option("--spot", help="Spot instead of on-demand prices.")] = False,
+    spot: Annotated[
+        bool, typer.Option("--spot", help="Spot instead of on-demand prices; default: no.")
+    ] = False,
     format: FormatOption = None,
 ) -> None:
     """Today's price among past days, its trend, and what waiting did in the past. No forecast."""
     with context.answering():
-        from decimal import Decimal
-
-        from gpuledger.core.errors import NoOfferError
-        from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store import sql
-        from gpuledger.core.timing import LEAST_DAYS, WAITS, WINDOWS, filled, rank, trend, wait
-
         option = "spot" if spot else "on_demand"
         last = context.instant(by, "--by")
-        weeks_left = None if last is None else int((last - context.now()).total_seconds() // (7 * 86_400))
-        if weeks_left is not None and weeks_left < 0:
+        if last is not None and last < context.now():
             raise UsageError(f"--by: {by!r} is past")
-        with context.snapshot() as connection:
-            parameters = {"gpu_ids": list(parse_spec(gpu).gpu_ids), "purchase_option": option}
-            days = sql.rows(connection, "queries/index_series", parameters)
-        if len(days) < LEAST_DAYS:
-            raise NoOfferError(
-                f"{gpu} has {len(days)} recorded days of {option} prices, {LEAST_DAYS} are needed"
-            )
-        prices = filled({row["price_date"]: row["usd_per_gpu_hour"] for row in days})
-        today = days[-1]
-        total = Decimal(str(gpu_hours)) * today["usd_per_gpu_hour"]
-        drift = trend(prices)
-        answer = {
-            "gpu": gpu,
-            "purchase_option": option,
-            "price_date": today["price_date"].isoformat(),
-            "usd_per_gpu_hour": today["usd_per_gpu_hour"],
-            "cheapest_provider": today["provider"],
-            "gpu_hours": gpu_hours,
-            "usd_total": total.quantize(Decimal("0.01")),
-            "ranks": [vars(rank(prices, window)) for window in WINDOWS],
-            "trend": None
-            if drift is None
-            else {name: round(value, 4) for name, value in vars(drift).items()},
-            "waits": [
-                {
-                    **{name: round(value, 4) for name, value in vars(found).items()},
-                    "usd_median": (total * Decimal(str(found.median))).quantize(Decimal("0.01")),
-                }
-                for weeks in WAITS
-                if (weeks_left is None or weeks <= weeks_left) and (found := wait(prices, weeks)) is not None
-            ],
-        }
+        answer = context.ledger().timing(gpu, gpu_hours=gpu_hours, by=last, purchase_option=option)
         table.emit(answer, format)
 
 
@@ -205,7 +172,7 @@ def export(
     with context.answering():
         from gpuledger.core.store.export import export_duckdb, export_parquet
 
-        with context.snapshot() as connection:
+        with context.ledger().connect() as connection:
             rows = (
                 [{"table": name} for name in export_duckdb(connection, path)]
                 if path.suffix == ".duckdb"

@@ -36,7 +36,7 @@ def serve(
         context.require("fastapi", "uvicorn", "jinja2", extra="web")
         from gpuledger.web.listening import listen
 
-        with context.snapshot():
+        with context.ledger().reading():
             pass
         hosts = ",".join(name or ()) if name or _is_loopback(host) else "*"
         os.environ["GPULEDGER_SERVE_HOME"] = str(context.home().path)
@@ -59,7 +59,7 @@ def mcp(
         context.require("mcp", "uvicorn", extra="mcp")
         from gpuledger.mcp import run
 
-        with context.snapshot():
+        with context.ledger().reading():
             pass
         run(context.home(), http=(host, port) if http else None)
 

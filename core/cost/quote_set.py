@@ -139,6 +139,8 @@ class QuoteSet:
     cheapest_per_gpu_hour: Quote | None
     deadline: Verdict | None
     budget: Verdict | None
+    overruled: tuple[str, ...]
+    """Limits of the plan or the options that a stricter one overrules, a sentence each."""
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
     costs: Costs
@@ -206,6 +208,7 @@ class QuoteSet:
             "cheaper_but_older": None if self.cheaper_but_older is None else _older(self.cheaper_but_older),
             "deadline": None if self.deadline is None else self.deadline.to_dict(),
             "budget": None if self.budget is None else self.budget.to_dict(),
+            "overruled": list(self.overruled),
             "keeps_limits": self.keeps_limits,
             "accounting": accounting(self.lines),
             "not_included": not_included(self.costs),
