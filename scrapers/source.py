@@ -68,6 +68,9 @@ class Source:
     credentials: tuple[Credential, ...] = ()
     """Keys the source can use; unless stated, those of its `requests`. Where all of these carry one, the source
     is skipped without it."""
+    currencies: tuple[str, ...] = ("USD",)
+    """Currencies that this source publishes prices in; an answer in another one is refused. Empty: any, for
+    archives of many hands."""
     covers: str = ""
     """What is published there, in one line, for `docs/sources.md`."""
     licence: str = ""

@@ -226,7 +226,6 @@ SOURCE = Source(
         min_offers=20,
         must_have=("h100",),
         usd_per_gpu_hour=between("0.01", "16"),
-        max_median_change=1.0,
         larger_costs_more=False,
         outlier_share=0.03,
     ),

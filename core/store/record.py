@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ from gpuledger.core.offer import (
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.decision import Decision, settle
+from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
 
 EXAMPLE_CHARACTERS = 2000
@@ -60,6 +62,10 @@ class Batch:
     skipped: Sequence[Skipped] = ()
     offer_count: int = 0
     outcome: Literal["accepted", "quarantined", "failed"] = "accepted"
+    weighing: Weighing | None = None
+    """How its claims are weighed against what the ledger knows; without it every row of a believable batch counts."""
+    decision: Decision | None = None
+    """What an operator decided, in the place of offers."""
     error: FetchFailure | None = None
 
 
@@ -71,6 +77,7 @@ class _Appended:
     new_offers: int = 0
     moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The largest price moves of known offers, for the run's report."""
+    weighed: Weighed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +131,7 @@ def record(
             }
             appended = _append(connection, batch, aliases, parameters)
             _side_facts(connection, batch, parameters)
-        _run_row(connection, batch, run_no, appended.changes)
+        _run_row(connection, batch, run_no, appended)
         if share is not None:
             share(run_no)
     return Recorded(run_no=run_no, **vars(appended))
@@ -133,13 +140,16 @@ def record(
 def _append(
     connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases, parameters: dict[str, Any]
 ) -> _Appended:
+    if batch.decision is not None:
+        decided = settle(connection, batch.decision, parameters)
+        return _append_ruled(connection, decided, {**parameters, "source": batch.decision.source})
     first_document = parameters["first_document"]
     numbered = [
         Located(fact=entry.fact, document_no=first_document + entry.document_no) for entry in batch.offers
     ]
     table = seen_table(numbered, aliases)
     return (
-        append_live(connection, table, parameters)
+        append_live(connection, table, parameters, batch.weighing)
         if batch.kind == "live"
         else _append_archive(connection, table, parameters | _lists(batch))
     )
@@ -156,15 +166,36 @@ def _lists(batch: Batch) -> dict[str, Any]:
 
 
 def append_live(
-    connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    seen: pa.Table,
+    parameters: Mapping[str, Any],
+    weighing: Weighing | None = None,
 ) -> _Appended:
-    """Write what a batch changes in the logs and the current state; only inside a transaction.
+    """Write what a batch changes in the logs and the current state, but for what is disputed; only inside a
+    transaction.
 
     Args:
         seen: as `gpuledger.core.store.staging.seen_table` makes it.
         parameters: run_no, source, observed_at and is_complete.
     """
-    connection.register("seen_arrow", in_parts(seen))
+    seen = in_parts(seen)
+    weighed = None
+    if weighing is None:
+        rule_nothing(connection)
+    else:
+        connection.register("seen_arrow", seen)
+        try:
+            weighed = weigh_run(connection, weighing, parameters)
+        finally:
+            connection.unregister("seen_arrow")
+    return replace(_append_ruled(connection, seen, parameters), weighed=weighed)
+
+
+def _append_ruled(
+    connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
+) -> _Appended:
+    """Write what the batch changes, as `ruling` allows."""
+    connection.register("seen_arrow", seen)
     try:
         _run(connection, "record/10_difference", parameters)
         row = sql.first(
@@ -221,6 +252,9 @@ def _side_facts(connection: duckdb.DuckDBPyConnection, batch: Batch, parameters:
     for kind, facts in by_kind.items():
         connection.register("fact", fact_table(kind, facts))
         try:
+            if kind is ExchangeRate:
+                _run(connection, "record/exchange_rate_claim", parameters)
+                _run(connection, "record/disputed_rate", parameters)
             _run(connection, f"record/{_SIDE_TABLES[kind]}", parameters)
         finally:
             connection.unregister("fact")
@@ -280,14 +314,14 @@ def _skips(connection: duckdb.DuckDBPyConnection, skipped: Sequence[Skipped], ru
     )
 
 
-def _run_row(connection: duckdb.DuckDBPyConnection, batch: Batch, run_no: int, changes: int) -> None:
+def _run_row(connection: duckdb.DuckDBPyConnection, batch: Batch, run_no: int, appended: _Appended) -> None:
     manifest, error = batch.manifest, batch.error
     connection.execute(
         "insert into scrape_run by name select $run_no as run_no, $run_id as run_id, $source as source,"
         " $started_at as started_at, $observed_at as observed_at, $outcome as outcome,"
         " $is_complete as is_complete, $error_kind as error_kind, $error_message as error_message,"
         " $error_url as error_url, $offer_count as offer_count, $change_count as change_count,"
-        " $skipped_count as skipped_count, $parser_version as parser_version",
+        " $skipped_count as skipped_count, $parser_version as parser_version, $disputed_count as disputed_count",
         {
             "run_no": run_no,
             "run_id": manifest.run_id,
@@ -300,8 +334,9 @@ def _run_row(connection: duckdb.DuckDBPyConnection, batch: Batch, run_no: int, c
             "error_message": error.message if error else None,
             "error_url": error.url if error else None,
             "offer_count": batch.offer_count or len(batch.offers),
-            "change_count": changes,
+            "change_count": appended.changes,
             "skipped_count": len(batch.skipped),
             "parser_version": batch.parser_version,
+            "disputed_count": appended.weighed.disputed if appended.weighed else None,
         },
     )

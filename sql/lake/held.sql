@@ -57,10 +57,7 @@ inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held
 create or replace temp view held_exchange_rate as
 select kept.*
 from lake.exchange_rate as kept
-inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no
-qualify row_number() over (
-    partition by kept.currency, kept.rate_date order by kept.snapshot_id, kept.rowid
-) = 1;
+inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;
 
 create or replace temp view held_interruption_band as
 select kept.*
@@ -75,4 +72,14 @@ inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held
 create or replace temp view held_price_list as
 select kept.*
 from lake.price_list as kept
+inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;
+
+create or replace temp view held_disputed_price as
+select kept.*
+from lake.disputed_price as kept
+inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;
+
+create or replace temp view held_disputed_rate as
+select kept.*
+from lake.disputed_rate as kept
 inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;

@@ -111,7 +111,7 @@ rated as (
     select bounded.*, rate.usd_per_unit
     from bounded
     asof left join (
-        select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+        select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate_day
     ) as rate
         on bounded.currency = rate.currency and bounded.observed_at >= rate.rate_at
     where bounded.currency <> 'USD'

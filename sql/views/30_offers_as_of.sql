@@ -149,9 +149,13 @@ seen as (
             when source.kind = 'archive' and state.amount is not null
                 then greatest(state.changed_at, least(dated.said.seen_until, coalesce(as_of, 'infinity'::timestamptz)))
             when source.kind = 'archive' or state.amount is null then state.changed_at
+            when disputed.believed_seen_at is not null then greatest(state.changed_at, disputed.believed_seen_at)
             when state.availability = 'unlisted' then greatest(state.changed_at, before_absence.run_at)
             else greatest(state.changed_at, last_run.run_at)
-        end as last_seen_at
+        end as last_seen_at,
+        disputed.offer_id is not null as is_disputed,
+        disputed.usd_per_gpu_hour as disputed_usd_per_gpu_hour,
+        disputed.evidence as dispute
     from state
     inner join offer on state.offer_no = offer.offer_no
     inner join source on offer.source = source.source
@@ -159,6 +163,8 @@ seen as (
     left join last_run on offer.source = last_run.source
     left join next_run on offer.source = next_run.source
     left join before_absence on state.offer_no = before_absence.offer_no
+    left join disputed_as_of(as_of) as disputed
+        on offer.source = disputed.source and offer.offer_id = disputed.offer_id
 ),
 
 -- Most offers have one source; only the others are ranked.
@@ -186,6 +192,9 @@ priced as (
         seen.is_recorded,
         if(seen.source_kind = 'archive', live_source_of(offer.provider), offer.source) as check_source,
         seen.last_seen_at,
+        seen.is_disputed,
+        seen.disputed_usd_per_gpu_hour,
+        seen.dispute,
         coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
         gpu.name as gpu_name,
         gpu.vendor as gpu_vendor,
@@ -255,6 +264,9 @@ select
     priced.last_seen_at + to_seconds(priced.fresh_for_seconds) as fresh_until,
     priced.check_source,
     priced.last_seen_at + price_horizon(priced.purchase_option, priced.tier, priced.provider) as lapses_at,
+    priced.is_disputed,
+    priced.disputed_usd_per_gpu_hour,
+    priced.dispute,
     priced.run_no,
     document.sha256 as document_sha256,
     document.url as source_url,

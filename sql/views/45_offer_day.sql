@@ -48,7 +48,7 @@ bounded as (
 ),
 
 usd as (
-    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate_day
     union all
     select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
 ),
