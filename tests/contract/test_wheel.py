@@ -80,7 +80,9 @@ def elsewhere(built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
         (place / name).mkdir()
         (place / name / "__init__.py").write_text(f"raise ImportError('this is the other {name}')\n")
     uv("venv", "--quiet", place / "venv")
-    locked = uv("export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--format", "requirements-txt")
+    locked = uv(
+        "export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--format", "requirements-txt"
+    )
     (place / "locked.txt").write_text(locked)
     python = place / "venv" / "bin" / "python"
     uv("pip", "install", "--quiet", "--python", python, "-r", place / "locked.txt", built["sdist"], cwd=place)
