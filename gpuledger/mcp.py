@@ -242,11 +242,12 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def price_index(
         gpu: Gpu,
         purchase_option: Option = "on_demand",
+        segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
         since: Annotated[str | None, Field(description="First date.")] = None,
         until: Annotated[str | None, Field(description="Last date.")] = None,
     ) -> Answer:
-        """The price index of accelerators, one row per recorded day; the newest 400."""
-        rows = ledger.index(gpu, purchase_option=purchase_option, since=since, until=until)
+        """The panel index of accelerators from matched offers, one row per accelerator and day; the newest 400."""
+        rows = ledger.index(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
         return {"index": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
     def price_timing(

@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 import typer
 
 from gpuledger.cli import context, table
+from gpuledger.cli.options import FormatOption
 from gpuledger.cli.table import Column, Format
 
-FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
 Target = Annotated[
     str, typer.Argument(metavar="OFFER_OR_SOURCE", help="An offer's id, six digits of it, or a source.")
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for whoever reads the ledger later.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Why, for whoever reads the ledger later; needed.")
+]
 
 COLUMNS = (
     Column("SOURCE", "source"),
@@ -32,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def disputes(
     target: Annotated[
-        str | None, typer.Argument(metavar="OFFER_OR_SOURCE", help="An offer's id or a source; all without.")
+        str | None, typer.Argument(metavar="OFFER_OR_SOURCE", help="An offer's id or a source; default: all.")
     ] = None,
     format: FormatOption = None,
 ) -> None:
@@ -40,10 +42,10 @@ def disputes(
     with context.answering():
         from gpuledger.core.store.decision import disputes as find
 
-        with context.snapshot() as connection:
-            found = find(connection, target)
-        table.emit([vars(dispute) for dispute in found], format, columns=COLUMNS)
-        if not found:
+        with context.ledger().connect() as connection:
+            disputed = find(connection, target)
+        table.emit([vars(dispute) for dispute in disputed], format, columns=COLUMNS)
+        if not disputed:
             raise typer.Exit(context.NOTHING)
 
 
@@ -63,7 +65,7 @@ def _decide(verdict: Literal["accept", "reject"], target: str, reason: str, form
 
         from gpuledger.flows.decide import decide
 
-        report = decide(context.ledger(), verdict, target, reason=reason, decided_by=getpass.getuser())
+        report = decide(context.writer(), verdict, target, reason=reason, decided_by=getpass.getuser())
         table.emit([vars(dispute) for dispute in report.disputes], format, columns=COLUMNS)
         changes = sum(run.changes for run in report.cycle.runs)
         context.say(f"{verdict}ed {len(report.disputes)}: {changes} price changes recorded")

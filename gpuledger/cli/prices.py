@@ -225,6 +225,9 @@ def index(
     purchase_option: Annotated[
         str, typer.Option(help="on_demand, spot, reserved or capacity_block; default: on_demand.")
     ] = "on_demand",
+    segment: Annotated[
+        str, typer.Option(help="all, hyperscaler, neocloud or marketplace; default: all.")
+    ] = "all",
     since: Annotated[
         str | None, typer.Option("--from", help="First date, ISO 8601; default: the first recorded.")
     ] = None,
@@ -233,11 +236,12 @@ def index(
     ] = None,
     format: FormatOption = None,
 ) -> None:
-    """The price index of accelerators, one row per recorded day."""
+    """The panel index of accelerators from matched offers, one row per accelerator and day."""
     with context.answering():
         rows = context.ledger().index(
             spec,
             purchase_option=purchase_option,
+            segment=segment,
             since=context.instant(since, "--from"),
             until=context.instant(until, "--to"),
         )

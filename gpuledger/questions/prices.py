@@ -174,24 +174,31 @@ class PriceQuestions(LedgerReader):
         gpu: str,
         *,
         purchase_option: str = "on_demand",
+        segment: str = "all",
         since: When = None,
         until: When = None,
     ) -> Rows:
-        """The price index of accelerators, one row per recorded day.
+        """The panel index of accelerators, one row per accelerator and day; docs/methodology.md tells how it is made.
+
+        Args:
+            segment: `all`, `hyperscaler`, `neocloud` or `marketplace`.
 
         Raises:
             UnknownGPUError: no such accelerator.
-            UsageError: the SPEC or a time cannot be understood.
+            UsageError: the SPEC, the segment or a time cannot be understood.
         """
+        from gpuledger.core.store.index_days import price_index
+
         first, last = self._span(since, until)
         with self.reading() as snapshot:
-            days = _index_days(snapshot.connection, gpu, purchase_option)
-        rows = [
-            day
-            for day in days
-            if (first is None or day["price_date"] >= first.date())
-            and (last is None or day["price_date"] <= last.date())
-        ]
+            rows = price_index(
+                snapshot.connection,
+                parse_spec(gpu).gpu_ids,
+                purchase_option=_purchase_option(purchase_option),
+                segment=segment,
+                first_date=None if first is None else first.date(),
+                last_date=None if last is None else last.date(),
+            )
         return Rows(rows, remarks=[] if rows else ["no price in that time"])
 
     def timing(
@@ -214,7 +221,14 @@ class PriceQuestions(LedgerReader):
         if weeks_left is not None and weeks_left < 0:
             raise UsageError(f"by: {by!r} is past")
         with self.reading() as snapshot:
-            days = _index_days(snapshot.connection, gpu, purchase_option)
+            days = sql.rows(
+                snapshot.connection,
+                "queries/index_floor",
+                {
+                    "gpu_ids": list(parse_spec(gpu).gpu_ids),
+                    "purchase_option": _purchase_option(purchase_option),
+                },
+            )
         return {"gpu": gpu, "purchase_option": purchase_option} | timing(
             days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}"
         )
@@ -354,10 +368,9 @@ class PriceQuestions(LedgerReader):
         return prices
 
 
-def _index_days(connection: Any, gpu: str, purchase_option: str) -> list[dict[str, Any]]:
+def _purchase_option(name: str) -> str:
     from gpuledger.core.cost.options import PURCHASE_OPTIONS
 
-    if purchase_option not in PURCHASE_OPTIONS:
-        raise UsageError(f"purchase_option: {purchase_option!r} is none of {', '.join(PURCHASE_OPTIONS)}")
-    named = {"gpu_ids": list(parse_spec(gpu).gpu_ids), "purchase_option": purchase_option}
-    return sql.rows(connection, "queries/index_series", named)
+    if name not in PURCHASE_OPTIONS:
+        raise UsageError(f"purchase_option: {name!r} is none of {', '.join(PURCHASE_OPTIONS)}")
+    return name

@@ -123,7 +123,12 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "unmapped": {"gpu_label": "NVIDIA X", "offers": 3},
     "spread": {"group": "global", "offers": 13, "min_usd_per_gpu_hour": "1.99"},
     "reserve": {"provider": "lambda", "gpu_id": "h100-sxm-80gb", "break_even_utilisation": "0.61"},
-    "index": {"price_date": "2026-11-20", "usd_per_gpu_hour": "2.19", "provider": "vast"},
+    "index": {
+        "price_date": "2026-11-20",
+        "gpu_id": "h100-sxm-80gb",
+        "price_index": 97.4,
+        "usd_per_gpu_hour": "2.19",
+    },
 }
 
 

@@ -205,6 +205,7 @@ class IndexParameters(Span):
 
     gpu: SpecText = Field(description="SPEC.")
     purchase_option: PurchaseOption = "on_demand"
+    segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all"
 
 
 class TimingParameters(Strict):

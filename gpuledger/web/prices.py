@@ -104,10 +104,14 @@ def history(request: Request, asked: Annotated[HistoryParameters, Query()]) -> R
 
 @router.get("/index", summary="The price index of accelerators", responses=openapi.rows("index"))
 def index(request: Request, asked: Annotated[IndexParameters, Query()]) -> Response:
-    """One row per recorded day."""
+    """The panel index from matched offers: one row per accelerator and day."""
     with ledger_of(request).pinned() as ledger:
         rows = ledger.index(
-            asked.gpu, purchase_option=asked.purchase_option, since=asked.since, until=asked.until
+            asked.gpu,
+            purchase_option=asked.purchase_option,
+            segment=asked.segment,
+            since=asked.since,
+            until=asked.until,
         )
         return listing(request, ledger.edition, Listing("index", rows, len(rows)), asked.format)
 

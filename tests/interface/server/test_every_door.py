@@ -187,7 +187,7 @@ QUESTIONS = {
         "index H100-SXM --from 2026-10-01 --to 2026-10-05",
         get("/v1/index", gpu="H100-SXM", **{"from": "2026-10-01", "to": "2026-10-05"}),
         ("price_index", {"gpu": "H100-SXM", "since": "2026-10-01", "until": "2026-10-05"}),
-        ("price_date", "usd_per_gpu_hour", "provider"),
+        ("price_date", "gpu_id", "price_index", "usd_per_gpu_hour", "state"),
         "index",
         "index",
         least=4,
