@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
-DEFAULT := not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser
+DEFAULT := not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser
 PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test test-all lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
+.PHONY: quote refresh test scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -31,6 +31,15 @@ test: $(STAMP)  ## the default suite
 shared-store: $(STAMP)  ## the store's tests on DuckLake with a real PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "shared_store and not faults and not benchmark_suite"
 
+scheduler: $(STAMP)  ## a real Prefect server, and scheduled runs on it
+	$(BIN)/pytest -q -m "scheduler and not faults" tests/pipeline
+
+packaging: $(STAMP)  ## wheels of the checkout and of the sdist, one of them in an empty environment
+	$(BIN)/pytest -q -m packaging tests/contract
+
+newest: $(STAMP)  ## the tests of core, store and adapters on the newest versions that the ranges allow; needs the network
+	.ci/newest-versions
+
 documentation: $(STAMP)  ## every command that a page shows, and the notebook
 	$(BIN)/pytest -n $(WORKERS) -m documentation tests/docs
 
@@ -44,7 +53,7 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-check: lint types contracts test shared-store documentation
+check: lint types contracts test scheduler packaging shared-store documentation
 
 accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
 	$(BIN)/pytest -m accuracy tests/accuracy
@@ -59,18 +68,25 @@ faults: $(STAMP)  ## fault injection, some 25 minutes; writes docs/reliability.m
 	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/faults
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults --ignore tests/faults
 
+# all of them but the longest: kills by the hundred, simulated days, thousands of mutations, cuts at every byte
+LONGEST := test_kills or test_day or minute or any_byte or any_leaf or many_lists or many_mutations
+faults-sample: $(STAMP)
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults -k "not ($(LONGEST))" tests
+
 browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
 	$(BIN)/pytest -m browser tests/interface/server -s
 
 audit: $(STAMP)  ## known advisories against the locked versions; needs the network
 	$(UV) audit --frozen --preview-features audit-command
 
-docs: $(STAMP)  ## write the generated pages again, and what the others show; read the diff before you keep it
+generated: $(STAMP)  ## write the pages and files again that are made from the program
 	$(BIN)/python -m tools.docs.source_page > docs/sources.md
 	$(BIN)/python -m tools.docs.data_page > docs/data.md
 	$(BIN)/python -m tools.docs.command_page > docs/commands.md
 	$(BIN)/python -m tools.docs.library_page > docs/library.md
 	$(BIN)/python -m tools.docs.prefect_file > prefect.yaml
+
+docs: generated  ## the generated pages, and what the others show; read the diff before you keep it
 	GPULEDGER_WRITE_DOCS=1 $(BIN)/pytest -q tests/docs
 
 site: $(STAMP)  ## the documentation as a site in build/site; a broken link ends it
@@ -82,6 +98,15 @@ golden: $(STAMP)  ## write the golden files again; read the diff before you keep
 wheel: $(STAMP)
 	rm -rf dist
 	$(UV) build --wheel -q
+
+dist: $(STAMP)  ## sdist and wheel, as they are published
+	rm -rf dist
+	$(UV) build -q
+
+sbom: $(STAMP)  ## the locked packages of an installation with all extras, in CycloneDX
+	mkdir -p build
+	$(UV) export --quiet --frozen --no-dev --all-extras --format cyclonedx1.5 --preview-features sbom-export \
+		> build/gpuledger.cdx.json
 
 $(STAMP): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

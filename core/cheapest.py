@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from gpuledger.core.store.older_price import banner, older_price
 from gpuledger.core.validity import LAPSED, REMEMBERED, state_rank
 
 if TYPE_CHECKING:
@@ -69,12 +70,6 @@ def cheapest_by_provider(
     return Cheapest(ranking=ranking, remarks=remarks)
 
 
-def banner(first: LatestOffer, at: datetime) -> str:
-    """What to know where no price is fresh."""
-    kind = "lapsed prices" if first.price_state(at) == LAPSED else "list prices"
-    return f"no live price yet; {kind} of {first.last_seen_at:%Y-%m-%d} and around; run gpuledger refresh"
-
-
 def cheaper_but_older(first: LatestOffer, offers: Iterable[LatestOffer], at: datetime) -> list[str]:
     """One line on the cheapest older price below the first of a ranking, if there is one."""
     state = first.price_state(at)
@@ -92,26 +87,6 @@ def cheaper_but_older(first: LatestOffer, offers: Iterable[LatestOffer], at: dat
         return []
     least = min(older, key=lambda offer: (offer.usd_per_gpu_hour, offer.provider, offer.offer_id))
     return [f"cheaper but older: {older_price(least, at)} was {least.usd_per_gpu_hour} USD per GPU-hour"]
-
-
-def older_price(offer: LatestOffer, at: datetime) -> str:
-    """What an older price is of, its state and its age, and the command that would check it."""
-    what = f"{offer.gpu_name or offer.gpu_label} {offer.purchase_option} at {offer.provider}"
-    return f"{what} ({offer.price_state(at)}, seen {age_text(offer, at)} ago; check: {check_command(offer)})"
-
-
-def check_command(offer: LatestOffer) -> str:
-    """The command that would see the price anew."""
-    return f"gpuledger refresh {offer.source}" if offer.source_kind == "live" else "gpuledger refresh"
-
-
-def age_text(offer: LatestOffer, at: datetime) -> str:
-    """The age of a price in the unit that a person would use."""
-    hours = offer.age(at).total_seconds() / 3600
-    for size, unit in ((24 * 30.44, "months"), (24, "days")):
-        if hours >= 2 * size:
-            return f"{hours / size:.0f} {unit}"
-    return f"{hours:.0f} hours"
 
 
 def _note(offer: LatestOffer) -> str:

@@ -1,4 +1,8 @@
-"""What a batch must satisfy before it may be recorded. A breach quarantines the whole batch."""
+"""What a batch must be like before it may be recorded, and which of its rows are odd by themselves.
+
+A breach quarantines the whole batch: it is not the list that this source publishes. An odd row is a doubt: it counts
+once the evidence of the ledger bears it out (`gpuledger.core.evidence`).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,6 @@ from decimal import Decimal
 from itertools import combinations, pairwise
 
 from gpuledger.core.band import Band
-
-MOST_JUMPS = Decimal("0.25")
-"""Share of the offers in both batches that may be left out for one run because they moved too far."""
 
 MOST_ODD = Decimal("0.05")
 """Share of GPUs and places where the sizes of a GPU may be priced oddly. Lists of AWS, Azure and Google from
@@ -24,7 +25,6 @@ SAME = Decimal("1.002")
 """Prices of cents per hour are rounded by up to this factor."""
 
 OUTSIDE = "price outside the band of its GPU"
-JUMPED = "price moved too far since the last run; counts when seen again"
 
 
 def between(low: str, high: str) -> tuple[Decimal, Decimal]:
@@ -41,26 +41,20 @@ class Contract:
     must_have: tuple[str, ...] = ()
     """Prefixes of `gpu_id` of which at least one offer each must be there, e.g. `h100`."""
     usd_per_gpu_hour: tuple[Decimal, Decimal] = between("0.01", "60")
-    """Outer bounds for any mapped or unmapped offer; the per-GPU band is narrower."""
+    """Outer bounds for any mapped or unmapped offer; the per-GPU band is narrower. What lies outside is doubted."""
     outlier_share: float = 0.0
     """Marketplaces: up to this share of offers may lie outside the bounds and is left out, since single hosts
-    ask absurd prices. Of a provider's own list even one such price means that a column was misread."""
-    min_share_of_last: float = 0.5
-    """Offers in this batch over offers in the last accepted one."""
-    max_median_change: float = 0.5
-    """Median of |new / old - 1| over the offers in both batches."""
-    max_change: float = 3.0
-    """Of one offer since the last accepted batch, as a factor up or down. In the lists of AWS and Azure from
-    2018 to 2026 one price more than halved and stood (Poland, 2025); other such changes were errors and gone
-    within days. A price that moved further is left out once, so that it must be seen in two runs; many of
-    them refuse the batch."""
-    max_spot_change: float = 5.0
-    """The same for spot, where Google's prices moved by 3.9 between two of 7,000 changes (2022 to 2026)."""
+    ask absurd prices."""
     larger_costs_more: bool = True
     """No two sizes of one GPU, bought alike in one place, may cost the same: a price per GPU was taken for
     the instance's. Single hosts of a marketplace may ask what they like."""
     spot_below_on_demand: bool = True
     """No spot offer may cost more than the same sku's on-demand offer in the same region."""
+
+    @property
+    def is_marketplace(self) -> bool:
+        """Whether single hosts ask what they like."""
+        return self.outlier_share > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,48 +86,29 @@ class BatchReport:
     breaches: tuple[str, ...] = field(default=())
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     """By `offer_id`, why an offer of an otherwise believable batch is not believed."""
+    doubts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By `offer_id`, what is odd about an offer, with figures."""
 
 
-def check(
-    offers: Sequence[CheckedOffer],
-    contract: Contract,
-    *,
-    bands: Mapping[str, Band],
-    previous: Mapping[str, Decimal],
-) -> BatchReport:
+def check(offers: Sequence[CheckedOffer], contract: Contract, *, bands: Mapping[str, Band]) -> BatchReport:
     """Hold a batch against its contract.
 
     Args:
         offers: the batch.
         bands: by `gpu_id`; an offer of a GPU without a band is held to the contract's outer bounds only.
-        previous: US dollars per GPU-hour by `offer_id` in the last accepted batch; empty for the first.
     """
     outside = _outside(offers, contract, bands)
     is_tolerable = 0 < len(outside) <= contract.outlier_share * len(offers)
     left_out = dict.fromkeys(outside, OUTSIDE) if is_tolerable else {}
     inside = [offer for offer in offers if offer.offer_id not in left_out]
-    jumped = _jumped(inside, contract, previous)
-    both = sum(offer.offer_id in previous for offer in inside)
-    are_few = len(jumped) <= MOST_JUMPS * both
-    left_out |= dict.fromkeys(jumped, JUMPED) if are_few else {}
-    held = [offer for offer in inside if offer.offer_id not in left_out]
-    breaches = [
-        *_count(held, contract, previous),
-        *_must_have(held, contract),
-        *(() if is_tolerable else outside.values()),
-        *(() if are_few else jumped.values()),
-        *_spot(held, contract),
-        *_sizes(inside, contract),
-        *_change(inside, contract, previous),
-    ]
-    return BatchReport(offers=len(held), breaches=tuple(breaches), left_out=left_out)
+    breaches = [*_count(inside, contract), *_must_have(offers, contract)]
+    doubts = {**_sizes(inside, contract), **_spot(inside, contract), **({} if is_tolerable else outside)}
+    return BatchReport(offers=len(inside), breaches=tuple(breaches), left_out=left_out, doubts=doubts)
 
 
-def _count(offers: Sequence[CheckedOffer], contract: Contract, previous: Mapping[str, Decimal]) -> list[str]:
+def _count(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
     if len(offers) < contract.min_offers:
         return [f"{len(offers)} offers, at least {contract.min_offers} expected"]
-    if len(offers) < contract.min_share_of_last * len(previous):
-        return [f"{len(offers)} offers where the last accepted run had {len(previous)}"]
     return []
 
 
@@ -164,42 +139,53 @@ def _outside(offers: Sequence[CheckedOffer], contract: Contract, bands: Mapping[
     return found
 
 
-def _spot(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
+def _spot(offers: Sequence[CheckedOffer], contract: Contract) -> dict[str, str]:
+    """Both offers of a pair: nobody knows yet which of them was misread."""
     if not contract.spot_below_on_demand:
-        return []
-    on_demand = {offer.sibling: offer.usd_per_gpu_hour for offer in offers if offer.is_on_demand}
-    return [
-        f"{offer.label}: spot {offer.usd_per_gpu_hour.normalize():f} above on-demand "
-        f"{on_demand[offer.sibling].normalize():f}"
-        for offer in offers
-        if offer.is_spot and offer.sibling in on_demand and offer.usd_per_gpu_hour > on_demand[offer.sibling]
-    ]
+        return {}
+    on_demand = {offer.sibling: offer for offer in offers if offer.is_on_demand}
+    doubts: dict[str, str] = {}
+    for offer in offers:
+        other = on_demand.get(offer.sibling) if offer.is_spot else None
+        if other and offer.usd_per_gpu_hour > other.usd_per_gpu_hour:
+            doubts[offer.offer_id] = doubts[other.offer_id] = (
+                f"spot {offer.usd_per_gpu_hour.normalize():f} above on-demand {other.usd_per_gpu_hour.normalize():f}"
+            )
+    return doubts
 
 
-def _sizes(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
+def _sizes(offers: Sequence[CheckedOffer], contract: Contract) -> dict[str, str]:
     """Sizes of one GPU whose prices show that one unit was taken for the other, more than a few by chance."""
     markets: dict[tuple[object, ...], list[CheckedOffer]] = {}
     for offer in offers:
-        markets.setdefault(offer.market, []).append(offer)
-    several = [same for key, same in markets.items() if key and len({o.gpu_count for o in same}) > 1]
-    flat = [seen for same in several if contract.larger_costs_more and (seen := _flat(same))]
-    steep = [seen for same in several if (seen := _steep(same))]
-    return [breach for found in (flat, steep) if len(found) > MOST_ODD * len(several) for breach in found]
+        if offer.market:
+            markets.setdefault(offer.market, []).append(offer)
+    several = [same for same in markets.values() if len({o.gpu_count for o in same}) > 1]
+    flat = [odd for same in several if contract.larger_costs_more and (odd := _flat(same))]
+    steep = [odd for same in several if (odd := _steep(same))]
+    return {
+        offer_id: doubt
+        for odd in (flat, steep)
+        if len(odd) > MOST_ODD * len(several)
+        for ids, doubt in odd
+        for offer_id in ids
+    }
 
 
-def _flat(offers: Sequence[CheckedOffer]) -> str | None:
+def _flat(offers: Sequence[CheckedOffer]) -> tuple[tuple[str, str], str] | None:
     """A price per GPU as that of the instance: all sizes cost the same."""
     for one, other in pairwise(sorted(offers, key=lambda offer: (offer.usd_per_hour, offer.gpu_count))):
         if one.gpu_count != other.gpu_count and other.usd_per_hour <= one.usd_per_hour * SAME:
             small, large = sorted((one, other), key=lambda offer: offer.gpu_count)
-            return (
+            doubt = (
                 f"{large.label}: {large.gpu_count.normalize():f} GPUs cost no more than "
                 f"{small.gpu_count.normalize():f} as {small.label}"
             )
+            return (small.offer_id, large.offer_id), doubt
     return None
 
 
-def _steep(offers: Sequence[CheckedOffer]) -> str | None:
+def _steep(offers: Sequence[CheckedOffer]) -> tuple[tuple[str, str], str] | None:
     """A price of the instance as that per GPU: eight GPUs cost eight times as much each."""
     cheapest: dict[Decimal, CheckedOffer] = {}
     for offer in sorted(offers, key=lambda offer: -offer.usd_per_gpu_hour):
@@ -207,37 +193,9 @@ def _steep(offers: Sequence[CheckedOffer]) -> str | None:
     for small, large in combinations((cheapest[count] for count in sorted(cheapest)), 2):
         times = large.gpu_count / small.gpu_count
         if times >= 4 and large.usd_per_gpu_hour >= small.usd_per_gpu_hour * times * STEEP:
-            return (
+            doubt = (
                 f"{large.label}: each of {large.gpu_count.normalize():f} GPUs costs "
                 f"{large.usd_per_gpu_hour / small.usd_per_gpu_hour:.1f} times the one of {small.label}"
             )
+            return (small.offer_id, large.offer_id), doubt
     return None
-
-
-def _jumped(
-    offers: Sequence[CheckedOffer], contract: Contract, previous: Mapping[str, Decimal]
-) -> dict[str, str]:
-    """By `offer_id`, what is wrong with each offer that moved too far since the last accepted batch."""
-    found: dict[str, str] = {}
-    for offer in offers:
-        before, now = previous.get(offer.offer_id), offer.usd_per_gpu_hour
-        most = Decimal(str(contract.max_spot_change if offer.is_spot else contract.max_change))
-        if before and not before <= now * most <= before * most * most:
-            found[offer.offer_id] = (
-                f"{offer.label}: {before.normalize():f} became {now.normalize():f} USD per GPU-hour"
-            )
-    return found
-
-
-def _change(offers: Sequence[CheckedOffer], contract: Contract, previous: Mapping[str, Decimal]) -> list[str]:
-    changes = sorted(
-        abs(offer.usd_per_gpu_hour / previous[offer.offer_id] - 1)
-        for offer in offers
-        if offer.offer_id in previous
-    )
-    if not changes:
-        return []
-    median = changes[len(changes) // 2]
-    if median > Decimal(str(contract.max_median_change)):
-        return [f"the median price moved by {median:.0%} since the last accepted run"]
-    return []

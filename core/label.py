@@ -14,45 +14,24 @@ from functools import lru_cache
 
 _MAKERS = frozenset({"nvidia", "amd", "google", "aws", "geforce", "tesla", "instinct", "gpu", "accelerator"})
 _DECORATION = frozenset(
-    [
-        "intel",
-        "gpus",
-        "card",
-        "cards",
-        "generation",
-        "gen",
-        "series",
-        "edition",
-        "server",
-        "graphics",
-        "mode",
-        "tensor",
-        "core",
-        "enterprise",
-        "hbm",
-        "hbm2",
-        "hbm2e",
-        "hbm3",
-        "hbm3e",
-        "hbm4",
-        "gddr5",
-        "gddr6",
-        "gddr6x",
-        "gddr7",
-        "ampere",
-        "hopper",
-        "blackwell",
-        "lovelace",
-        "volta",
-        "turing",
-        "pascal",
-        "oam",
-        "ac",
-        "ts",
-        "superchip",
-        "vram",
-        "memory",
-    ]
+    {
+        *(
+            "intel",
+            "gpus",
+            "card",
+            "cards",
+            "generation",
+            "gen",
+            "series",
+            "edition",
+            "server",
+            "graphics",
+            "mode",
+        ),
+        *("tensor", "core", "enterprise", "oam", "ac", "ts", "superchip", "vram", "memory"),
+        *("hbm", "hbm2", "hbm2e", "hbm3", "hbm3e", "hbm4", "gddr5", "gddr6", "gddr6x", "gddr7"),
+        *("pascal", "volta", "turing", "ampere", "hopper", "lovelace", "blackwell"),
+    }
 )
 """Words that add nothing to a name: kinds of memory, generations, editions that are the usual one."""
 _FORMS = {

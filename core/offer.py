@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -62,8 +65,8 @@ class OfferKey(_Fact):
 
     @property
     def offer_id(self) -> str:
-        """16 hex digits of BLAKE2b over the terms, each with its length, so that no two keys run together."""
-        terms = (
+        """16 hex digits of BLAKE2b over the normalised terms, see `identity`."""
+        return identity(
             self.provider,
             self.via,
             self.sku,
@@ -71,14 +74,74 @@ class OfferKey(_Fact):
             self.zone,
             self.tier,
             self.gpu_label,
-            format(self.gpu_count.normalize(), "f"),
+            self.gpu_count,
             self.purchase_option.value,
-            None if self.term_months is None else format(self.term_months.normalize(), "f"),
+            self.term_months,
             self.payment,
             self.operating_system,
         )
-        text = "".join("-" if term is None else f"{len(term)}:{term}" for term in terms)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+TERMS = (
+    "provider",
+    "via",
+    "sku",
+    "region",
+    "zone",
+    "tier",
+    "gpu_label",
+    "gpu_count",
+    "purchase_option",
+    "term_months",
+    "payment",
+    "operating_system",
+)
+"""What an offer is identified by, in the order of `identity`."""
+
+_INVISIBLE = frozenset(map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0)))
+"""Characters that show nothing and are no format characters (Default_Ignorable_Code_Point, Unicode 16)."""
+
+_VARIATIONS = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0000, 0xE1000))
+
+
+@lru_cache(maxsize=65_536)
+def normalised(term: str) -> str:
+    """An identifier as it is compared: NFKC, without characters that show nothing, one space between words, case
+    folded. `NVIDIA\u00a0H100` and `nvidia h100` are one."""
+    if not term.isascii():
+        # Once more after folding: it may bring composed forms back (Unicode 16, section 3.13).
+        term = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", term).casefold())
+        term = "".join(character for character in term if not _shows_nothing(character))
+    return " ".join(term.casefold().split())
+
+
+def _shows_nothing(character: str) -> bool:
+    return (
+        unicodedata.category(character) == "Cf"
+        or character in _INVISIBLE
+        or any(ord(character) in span for span in _VARIATIONS)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _number(value: Decimal, resolution: str) -> str:
+    return format(value.quantize(Decimal(resolution)).normalize(), "f")
+
+
+def identity(*terms: str | Decimal | None) -> str:
+    """16 hex digits of BLAKE2b over `TERMS`, each with its length, so that no two keys run together. Words are
+    normalised and numbers rounded as the store rounds them, so that the store's own rows give the same id."""
+    texts: Sequence[str | None] = [
+        _number(term, "0.0001" if place == _COUNT else "0.000001")
+        if isinstance(term, Decimal)
+        else term and normalised(term)
+        for place, term in enumerate(terms)
+    ]
+    text = "".join("-" if term is None else f"{len(term)}:{term}" for term in texts)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+_COUNT = TERMS.index("gpu_count")
 
 
 class Offer(OfferKey):

@@ -186,7 +186,9 @@ class _Chain:
             floor_usd_per_gpu_hour=None if cheapest is None else cheapest.cheapest_usd_per_gpu_hour,
             floor_provider=None if cheapest is None else cheapest.provider,
             median_usd_per_gpu_hour=(
-                median(row.cheapest_usd_per_gpu_hour for row in shown) if len(shown) >= self._least else None
+                _money(median(row.cheapest_usd_per_gpu_hour for row in shown))
+                if len(shown) >= self._least
+                else None
             ),
         )
 
@@ -205,8 +207,12 @@ def _with_prices(rows: list[IndexDay]) -> list[IndexDay]:
         if row.state == "published" and row.index and row.median_usd_per_gpu_hour:
             levels[row.chain] = float(row.median_usd_per_gpu_hour) / row.index
     return [
-        replace(row, usd_per_gpu_hour=Decimal(row.index * levels[row.chain]).quantize(Decimal("0.000001")))
+        replace(row, usd_per_gpu_hour=_money(Decimal(row.index * levels[row.chain])))
         if row.index is not None and row.chain in levels
         else row
         for row in rows
     ]
+
+
+def _money(usd: Decimal) -> Decimal:
+    return usd.quantize(Decimal("0.000001"))

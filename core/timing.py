@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
+
+from gpuledger.core.errors import NoOfferError
 
 WINDOWS = (30, 90, 365)
 """Days over which today's price is ranked."""
@@ -65,13 +68,13 @@ def filled(prices: Mapping[date, Decimal]) -> list[float]:
     days = sorted(prices)
     if not days:
         return []
-    found: list[float] = []
+    daily: list[float] = []
     day, last = days[0], 0.0
     while day <= days[-1]:
         last = float(prices[day]) if day in prices else last
-        found.append(last)
+        daily.append(last)
         day += timedelta(days=1)
-    return found
+    return daily
 
 
 def rank(prices: Sequence[float], days: int) -> Rank:
@@ -122,3 +125,56 @@ def wait(prices: Sequence[float], weeks: int) -> Wait | None:
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[round(share * (len(ordered) - 1))]
+
+
+def timing(
+    days: Sequence[Mapping[str, Any]], *, gpu_hours: float, weeks_left: int | None, what: str
+) -> dict[str, Any]:
+    """All of it for so many GPU-hours; money as decimals.
+
+    Args:
+        days: rows of the index, `price_date`, `usd_per_gpu_hour` and `provider`, oldest first.
+        weeks_left: bounds the waits that are looked at.
+        what: the prices' name, for messages.
+
+    Raises:
+        NoOfferError: too few recorded days.
+    """
+    if len(days) < LEAST_DAYS:
+        raise NoOfferError(f"{what}: {len(days)} recorded days of prices, {LEAST_DAYS} are needed")
+    prices = filled({row["price_date"]: row["usd_per_gpu_hour"] for row in days})
+    first, today = days[0], days[-1]
+    total = Decimal(str(gpu_hours)) * today["usd_per_gpu_hour"]
+    drift = trend(prices)
+    waits = [
+        found
+        for weeks in WAITS
+        if weeks_left is None or weeks <= weeks_left
+        if (found := wait(prices, weeks)) is not None
+    ]
+    years = Decimal((today["price_date"] - first["price_date"]).days) / Decimal("365.25")
+    decline = None
+    if years >= 1:
+        decline = yearly_decline(first["usd_per_gpu_hour"], today["usd_per_gpu_hour"], years)
+    return {
+        "price_date": today["price_date"].isoformat(),
+        "usd_per_gpu_hour": today["usd_per_gpu_hour"],
+        "cheapest_provider": today["provider"],
+        "gpu_hours": gpu_hours,
+        "usd_total": total.quantize(Decimal("0.01")),
+        "ranks": [vars(rank(prices, window)) for window in WINDOWS],
+        "trend": None if drift is None else {name: round(value, 4) for name, value in vars(drift).items()},
+        "yearly_decline": None if decline is None else round(float(decline), 4),
+        "waits": [
+            {
+                **{name: round(value, 4) for name, value in vars(one).items()},
+                "usd_median": (total * Decimal(str(one.median))).quantize(Decimal("0.01")),
+            }
+            for one in waits
+        ],
+    }
+
+
+def yearly_decline(before: Decimal, after: Decimal, years: Decimal) -> Decimal:
+    """Share by which a price falls each year, 0 to 1: 1 - (after / before) ^ (1 / years)."""
+    return 1 - (after / before) ** (1 / years)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 from gpuledger.core.errors import CorruptError, StoreError
-from gpuledger.core.store import sql
 from gpuledger.core.store.publish import reading
 from gpuledger.core.store.rollups import check
 from gpuledger.flows.pipeline import RECOVERY, Ledger
+from gpuledger.flows.source_states import source_states
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Finding:
     """source, check, run or archive."""
     name: str
     state: str
-    """ok, stale, never (no accepted run yet; no fault, since a source may need a key), or broken."""
+    """ok, stale (past its target, or never accepted), not configured (it needs a key that is not there), or broken."""
     detail: str = ""
 
 
@@ -46,7 +47,7 @@ def audit(ledger: Ledger, *, whole_archive: bool = False) -> Audit:
     """
     findings: list[Finding] = []
     with reading(ledger.home) as connection:
-        for row in sql.rows(connection, "queries/status", {"now": ledger.clock()}):
+        for row in source_states(connection, ledger.sources, now=ledger.clock(), environ=os.environ):
             findings.append(_of_source(row))
         try:
             check(connection, everything=True)
@@ -65,7 +66,7 @@ def _of_source(row: dict[str, Any]) -> Finding:
     detail = f"{age}, target {row['target_hours']:g} h"
     if row["last_error"]:
         detail += f"; last run {row['last_outcome']}: {row['last_error']}"
-    state = "ok" if row["state"] == "fresh" else row["state"]
+    state = "ok" if row["state"] == "fresh" else "stale" if row["is_stale"] else row["state"]
     return Finding(kind="source", name=row["source"], state=state, detail=detail)
 
 

@@ -23,7 +23,7 @@ def check_only(ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher) -> C
         elsewhere = replace(ledger, home=Home(Path(folder)))
         parsed, _, skipped = fetch_all(elsewhere, sources, fetcher, lambda source, what: None)
         aliases = Aliases(ledger.alias_rows())
-        runs = [_dry_report(judge(run, aliases=aliases, previous={}, usd_per_unit={}), run) for run in parsed]
+        runs = [_dry_report(judge(run, aliases=aliases, usd_per_unit={}), run) for run in parsed]
     return CycleReport(runs=(*runs, *skipped), snapshot=None)
 
 

@@ -32,10 +32,12 @@ from gpuledger.core.errors import (
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
 from gpuledger.core.store.database import Home, turn, turn_of_source, writing
+from gpuledger.core.store.evidence import Weighed
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.record import is_late, is_recorded, record
 from gpuledger.core.store.shared.follow import Share, catch_up, recording
+from gpuledger.flows import operator
 from gpuledger.flows.traces import span
 from gpuledger.flows.validate import Parsed, judge, read
 from gpuledger.scrapers.http.fetch import Fetched, Fetcher, Known
@@ -69,6 +71,16 @@ class RunReport:
     url: str | None = None
     notes: tuple[str, ...] = ()
     moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    disputed: int = 0
+    """Prices and absences that the ledger contradicts: kept, and not believed yet."""
+    confirmed: int = 0
+    evidence: tuple[str, ...] = ()
+    """Some of what is disputed, one line each."""
+
+    @property
+    def state(self) -> str:
+        """`outcome`, and whether an accepted run has disputed rows."""
+        return "accepted with disputed rows" if self.outcome == "accepted" and self.disputed else self.outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +104,8 @@ class Ledger:
         return Archive(self.home.archive)
 
     def source(self, name: str) -> Source | None:
-        return next((source for source in self.sources if source.name == name), None)
+        known = (*self.sources, operator.SOURCE)
+        return next((source for source in known if source.name == name), None)
 
     def alias_rows(self) -> tuple[Alias, ...]:
         """The operator's own aliases go before the shipped ones."""
@@ -269,7 +282,7 @@ def record_runs(
             aliases = open_ledger(ledger, connection)
             left_over, broken = _left_over(ledger, connection, parsed, sources)
             for run in sorted([*parsed, *left_over], key=_order):
-                with recording(ledger.home, connection, aliases, run.source.name) as share:
+                with recording(ledger.home, connection, aliases, run.writes_to) as share:
                     if is_recorded(connection, run.manifest.run_id):
                         continue
                     if not run.source.is_dated_list and is_late(connection, run.manifest):
@@ -324,20 +337,17 @@ def _broken(run: str, error: str) -> RunReport:
 def record_one(
     connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Aliases, share: Share | None = None
 ) -> RunReport:
-    previous: dict[str, Decimal] = {
-        row["offer_id"]: row["usd_per_gpu_hour"]
-        for row in sql.rows(connection, "queries/previous_batch", {"source": run.source.name})
-    }
     rates: dict[str, Decimal] = {
         row["currency"]: row["usd_per_unit"] for row in sql.rows(connection, "queries/exchange_rate_latest")
     }
     ids = {"source": run.source.name, "run_id": run.manifest.run_id}
     with span("check", **ids) as note:
-        batch = judge(run, aliases=aliases, previous=previous, usd_per_unit=rates)
+        batch = judge(run, aliases=aliases, usd_per_unit=rates)
         note(outcome=batch.outcome, error=batch.error.message if batch.error else None)
     with span("record", **ids) as note:
         done = record(connection, batch, aliases, share=share)
-        note(outcome=batch.outcome, changes=done.changes)
+        weighed = done.weighed or Weighed()
+        note(outcome=batch.outcome, changes=done.changes, disputed=weighed.disputed)
     report = RunReport(
         source=run.source.name,
         run_id=run.manifest.run_id,
@@ -346,10 +356,14 @@ def record_one(
         changes=done.changes,
         new_offers=done.new_offers,
         withdrawn=done.withdrawn,
-        skipped=dict(Counter(row.reason for row in run.skipped).most_common()),
+        skipped=dict(Counter(row.reason for row in batch.skipped or run.skipped).most_common()),
         error=batch.error.message if batch.error else None,
         url=batch.error.url if batch.error else None,
         moves=done.moves,
+        notes=weighed.renames,
+        disputed=weighed.disputed,
+        confirmed=weighed.confirmed,
+        evidence=weighed.evidence,
     )
     LOG.info("recorded", extra=vars(report))
     return report
@@ -371,7 +385,7 @@ def refresh(
         parsed, notes, skipped = fetch_all(ledger, sources, fetcher, done)
         cycle = record_runs(ledger, parsed)
         note(snapshot=cycle.snapshot)
-    runs = (replace(report, notes=notes.get(report.run_id, ())) for report in cycle.runs)
+    runs = (replace(report, notes=(*notes.get(report.run_id, ()), *report.notes)) for report in cycle.runs)
     return CycleReport(runs=(*runs, *skipped), snapshot=cycle.snapshot)
 
 

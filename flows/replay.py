@@ -11,6 +11,7 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import Home, turn, writing
 from gpuledger.core.store.publish import publish
+from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared.follow import follow
 from gpuledger.core.store.shared.move import fill
 from gpuledger.flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
@@ -106,6 +107,7 @@ def _rebuild(ledger: Ledger) -> tuple[list[RunReport], tuple[str, ...]]:
 def _history(ledger: Ledger, sources: Sequence[str], since: datetime | None) -> list[Interval]:
     with writing(ledger.home) as connection:
         open_ledger(ledger, connection)
+        relist(connection)
         parameters = {"sources": list(sources) or None, "since": since}
         return connection.execute(sql.text("queries/history_export"), parameters).fetchall()
 

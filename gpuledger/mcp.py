@@ -1,14 +1,16 @@
 """The ledger's questions as read-only tools of the Model Context Protocol, over standard input or HTTP.
 
-The tools answer what the command line answers, from the same functions. A quote is kept under its id like any
-other, so that `explain_quote` can tell later where its dollars are from.
+Every question of the command line is a tool, and every answer is one compact text of JSON: a model pays by length, so
+keys that are empty are left out, and a quote has its details only when they are asked for. A quote is saved under its
+id like any other, so that `explain_quote` can tell later where its dollars are from.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import Annotated, Any, Literal, ParamSpec, cast
@@ -18,231 +20,430 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field, ValidationError
 
-from gpuledger.cli import context, table
-from gpuledger.core.cost.question import QuoteOptions
+from gpuledger import formats
 from gpuledger.core.errors import GPULedgerError
-from gpuledger.core.plan import TrainingPlan, preset_plan, read_plan
 from gpuledger.core.store.database import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.desk import Desk, is_stale, plan_of
-from gpuledger.web.formats import json_bytes
-from gpuledger.web.parameters import HistoryParameters, OfferParameters, dollars, instant
-from gpuledger.web.responses import sized
+from gpuledger.ledger import Ledger
+from gpuledger.mcp_schema import OFFER_KEYS, PLAN, QUOTE_KEYS, with_quote_options
+from gpuledger.questions.reader import QueryLimits
 
 INSTRUCTIONS = """Prices of GPU clouds with their history, and what a training plan costs with them. Money is
 decimal text in US dollars; `price_state` says whether a price is fresh. Accelerators are named
-[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8 or nvidia:24GB..80GB. Say the age and the source of a price when you
-pass it on."""
+[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8 or nvidia:24GB..80GB. A plan is a preset's name (list_known presets),
+an object of plan keys (the schema is in quote_plan), or TOML. Say the age and source of a price when you pass it on."""
 
 LONGEST = 500
 """Characters of one text; addresses of real sources have up to 300."""
-OFFER_KEYS = (
-    "provider",
-    "via",
-    "instance_type",
-    "region",
-    "country",
-    "tier",
-    "gpu_id",
-    "gpu_label",
-    "gpu_count",
-    "gpu_memory_gib",
-    "purchase_option",
-    "term_months",
-    "availability",
-    "usd_per_gpu_hour",
-    "usd_per_hour",
-    "price_state",
-    "price_age_hours",
-    "last_seen_at",
-    "price_id",
-    "source",
-    "source_url",
-)
-"""What of an offer is worth a reader's attention."""
+ROWS = 400
+"""Rows of one answer at most; a text says how many were cut off."""
+SQL_LIMITS = QueryLimits(seconds=20.0, rows=10_000, mib=64, threads=2, at_once=2)
 
 P = ParamSpec("P")
-Answer = dict[str, Any]
-Gpu = Annotated[
-    str | None, Field(description="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8; all without.")
-]
+Answer = Mapping[str, Any]
+Gpu = Annotated[str, Field(description="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")]
+AnyGpu = Annotated[str | None, Field(description="[vendor:]NAME[:MEMORY][:COUNT]; all without.")]
 Names = Annotated[list[str], Field(description="Provider ids, such as runpod, aws, lambda.")]
+Regions = Annotated[list[str], Field(description="Region codes, ISO countries or continents (eu).")]
 Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, UTC; now without.")]
+Usd = Annotated[str, Field(description="US dollars, as in 500.")]
 Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
+Plan = Annotated[str | dict[str, Any], Field(description="A preset's name, plan keys, or TOML.")]
+Lock = Annotated[
+    str | dict[str, Any] | None, Field(description="Of lock_prices: answers at its prices and times.")
+]
+Details = Annotated[bool, Field(description="Every key of the answer; it is long.")]
 READ_ONLY = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 
 
-def _told(question: Callable[P, Answer]) -> Callable[P, Answer]:
-    """Our errors as tool errors with their one clear line, and answers as plain JSON without strangers' control
+def _told(question: Callable[P, Answer]) -> Callable[P, str]:
+    """Our errors as tool errors with their one clear line, and answers as one compact text without strangers' control
     characters."""
 
     @wraps(question)
-    def asked(*args: P.args, **kwargs: P.kwargs) -> Answer:
+    def answer(*args: P.args, **kwargs: P.kwargs) -> str:
         try:
-            return _calmed(json.loads(json_bytes(question(*args, **kwargs))))
+            plain = json.loads(formats.json_text(dict(question(*args, **kwargs))))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise ToolError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         except GPULedgerError as error:
-            raise ToolError(table.clean(str(error), LONGEST)) from None
+            raise ToolError(formats.clean(str(error), LONGEST)) from None
+        return json.dumps(_calmed(plain), ensure_ascii=False, separators=(",", ":"))
 
-    return asked
+    answer.__annotations__ = {**question.__annotations__, "return": str}
+    return answer
 
 
-def _calmed(value: Any) -> Any:
-    """The answer with every text printable and short: who reads it may do what a text says, and pays by length."""
+def _calmed(value: Any, key: str = "") -> Any:
+    """The answer with every text printable and short, because who reads it may do what a text says, and without what is
+    empty. A lock is whole: it is read back."""
     if isinstance(value, str):
-        return table.clean(value, LONGEST)
+        return value if key == "lock" else formats.clean(value, LONGEST)
     if isinstance(value, dict):
-        return {name: _calmed(one) for name, one in cast("dict[str, Any]", value).items()}
+        pairs = cast("dict[str, Any]", value).items()
+        return {name: _calmed(one, name) for name, one in pairs if one not in (None, [], {}, "")}
     if isinstance(value, list):
         return [_calmed(one) for one in cast("list[Any]", value)]
     return value
 
 
+def _short(rows: Sequence[Mapping[str, Any]], keys: Sequence[str] = ()) -> list[dict[str, Any]]:
+    return [{key: row[key] for key in keys or row if row.get(key) is not None} for row in rows[:ROWS]]
+
+
+def _rows(name: str, rows: Sequence[Mapping[str, Any]], keys: Sequence[str] = ()) -> dict[str, Any]:
+    """Rows under a name, with what is said of them."""
+    cut = max(len(rows) - ROWS, 0)
+    remarks = list(getattr(rows, "remarks", ()))
+    return {name: _short(rows, keys), "rows_cut": cut or None, "remarks": remarks}
+
+
+def _text(lock: str | dict[str, Any] | None) -> str | None:
+    """A lock as its text; clients read texts that look like JSON before they send them."""
+    return json.dumps(lock) if isinstance(lock, dict) else lock
+
+
+def _at_most(quotes: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    """So many quotes unless the options say otherwise."""
+    return {"limit": quotes, **options}
+
+
+def quote_text(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A ranking in few characters: each quote in one object, lines of the best alone."""
+    best = answer["quotes"][0]
+    lines = {line["name"]: line["usd"] for line in best["lines"] if line["usd"] not in (None, "0.00")}
+    quotes = [
+        {key: quote[key] for key in QUOTE_KEYS}
+        | {
+            "usd": quote["usd_total"]["mid"],
+            "usd_range": f"{quote['usd_total']['low']}..{quote['usd_total']['high']}",
+            "hours": round(quote["wall_hours"]["mid"], 2),
+            "gpus": f"{quote['paid_gpus']} x {quote['gpu_id']}",
+        }
+        for quote in answer["quotes"]
+    ]
+    verdicts = {name: answer[name] for name in ("deadline", "budget")}
+    return {
+        "plan": answer["plan"],
+        "as_of": answer["as_of"],
+        "quotes": quotes,
+        "best_lines_usd": lines,
+        "best_source": best["receipt"]["source_url"],
+        **verdicts,
+        "overruled": answer["overruled"],
+        "warnings": [formats.clean(text, 120) for text in answer["warnings"][:2]],
+        "excluded": sum(row["count"] for row in answer["excluded"]) or None,
+    }
+
+
 def create_server(
     home: Home,
     *,
-    clock: Callable[[], datetime] = context.now,
+    clock: Callable[[], datetime] | None = None,
     environ: Mapping[str, str] | None = None,
-) -> tuple[MCPServer[Any], Desk]:
-    """The server with its five tools, and the desk behind it."""
-    desk = Desk(SnapshotPool(home), clock=clock, environ=os.environ if environ is None else environ)
+) -> tuple[MCPServer[Any], Ledger, SnapshotPool]:
+    """The server with its tools, and the ledger and the snapshots behind it."""
+    pool = SnapshotPool(home)
+    ledger = Ledger(home, clock=clock, environ=environ, snapshots=pool, query_limits=SQL_LIMITS)
     server: MCPServer[Any] = MCPServer("gpuledger", instructions=INSTRUCTIONS, log_level="WARNING")
+    for tools in (_price_tools(ledger), _plan_tools(ledger), _decision_tools(ledger)):
+        for question in tools:
+            server.tool(annotations=READ_ONLY, structured_output=False)(_told(question))
+    return server, ledger, pool
 
-    def tool(question: Callable[..., Answer]) -> None:
-        server.tool(annotations=READ_ONLY)(_told(question))
 
+def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def find_offers(
-        gpu: Gpu = None,
+        gpu: AnyGpu = None,
         provider: Names = [],  # noqa: B006
-        region: Annotated[
-            str | None, Field(description="Region code, ISO country or continent (eu).")
-        ] = None,
+        region: Regions = [],  # noqa: B006
         purchase_option: Option | None = None,
         max_usd_per_gpu_hour: Annotated[str | None, Field(description="As in 2.50.")] = None,
         min_gpu_memory: Annotated[float | None, Field(description="GiB of one accelerator.")] = None,
         as_of: Past = None,
         limit: Annotated[int, Field(ge=1, le=100)] = 10,
     ) -> Answer:
-        """Offers on sale, cheapest per GPU-hour first, with age, stock and source."""
-        asked = OfferParameters.model_validate(
-            {
-                "gpu": gpu,
-                "provider": provider,
-                "region": [] if region is None else [region],
-                "purchase_option": [] if purchase_option is None else [purchase_option],
-                "max_usd_per_gpu_hour": max_usd_per_gpu_hour,
-                "min_gpu_memory": min_gpu_memory,
-                "limit": limit,
-            }
+        """Offers on sale, the most reliable and then the cheapest first, with age, stock and source."""
+        with ledger.pinned() as same:
+            rows = same.offers(
+                gpu,
+                providers=provider,
+                regions=region,
+                purchase_options=purchase_option,
+                max_usd_per_gpu_hour=max_usd_per_gpu_hour,
+                min_gpu_memory=min_gpu_memory,
+                as_of=as_of,
+                limit=limit,
+            )
+            number = same.edition.number
+        return {"snapshot": number, "total": rows.total, **_rows("offers", rows, OFFER_KEYS)}
+
+    def cheapest_offers(
+        gpu: Gpu,
+        provider: Names = [],  # noqa: B006
+        region: Regions = [],  # noqa: B006
+        purchase_option: Option = "on_demand",
+        as_of: Past = None,
+        allow_stale: bool = False,
+        limit: Annotated[int, Field(ge=1, le=100)] = 10,
+    ) -> Answer:
+        """The cheapest offer of each provider per GPU-hour, ranked."""
+        rows = ledger.cheapest(
+            gpu,
+            providers=provider,
+            regions=region,
+            purchase_options=purchase_option,
+            as_of=as_of,
+            allow_stale=allow_stale,
+            limit=limit,
         )
-        with desk.reading() as served:
-            found = desk.offers(served, asked.page_query(), as_of=instant(as_of, "as_of"))
-        return {
-            "snapshot": served.edition.number,
-            "total": found.total,
-            "stale": is_stale(found.rows),
-            "offers": [{key: row[key] for key in OFFER_KEYS} for row in map(sized, found.rows)],
-        }
+        return _rows("offers", rows, ("rank", *OFFER_KEYS, "note"))
+
+    def price_spread(
+        gpu: Gpu,
+        by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = "provider",
+        purchase_option: Option = "on_demand",
+        as_of: Past = None,
+    ) -> Answer:
+        """Least, median and greatest price per GPU-hour of each region, provider or other group."""
+        return _rows("spread", ledger.spread(gpu, by=by, purchase_options=purchase_option, as_of=as_of))
+
+    def reserve_or_not(gpu: Gpu, provider: Names = [], as_of: Past = None) -> Answer:  # noqa: B006
+        """Reserved against on-demand prices, and the share of hours from which reserving costs less."""
+        return _rows("commitments", ledger.reserve(gpu, providers=provider, as_of=as_of))
 
     def price_history(
-        gpu: Annotated[str, Field(description="[vendor:]NAME[:MEMORY][:COUNT].")],
+        gpu: Gpu,
         provider: Names = [],  # noqa: B006
+        region: Regions = [],  # noqa: B006
         purchase_option: Option | None = None,
         since: Annotated[str | None, Field(description="First date.")] = None,
         until: Annotated[str | None, Field(description="Last date.")] = None,
-        every: Annotated[str, Field(description="Step: 1h, 1d, 1w, 1mo.")] = "1mo",
+        every: Annotated[str | None, Field(description="Step: 1h, 1d, 1w, 1mo.")] = "1mo",
         stat: Literal["min", "median"] = "min",
     ) -> Answer:
         """Price per GPU-hour over time, one row per step, with the cheapest provider and how many offers."""
-        asked = HistoryParameters.model_validate(
-            {
-                "gpu": gpu,
-                "provider": provider,
-                "purchase_option": [] if purchase_option is None else [purchase_option],
-            }
+        rows = ledger.history(
+            gpu,
+            providers=provider,
+            regions=region,
+            purchase_options=purchase_option,
+            since=since,
+            until=until,
+            every=every,
+            stat=stat,
         )
-        with desk.reading() as served:
-            rows = desk.series(
-                served,
-                asked.query(),
-                since=instant(since, "since"),
-                until=instant(until, "until"),
-                every=every,
-                stat=stat,
-            )
-        return {"snapshot": served.edition.number, "history": rows[-400:], "is_cut": len(rows) > 400}
+        # the newest are worth most
+        return {"history": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
-    def quote_plan(
-        plan: Annotated[
-            str | dict[str, Any],
-            Field(
-                description="A preset's name (llama-2-7b-qlora), plan keys as an object, or a plan in TOML."
-            ),
-        ],
-        gpu: Gpu = None,
-        provider: Names = [],  # noqa: B006
-        region: Annotated[list[str], Field(description="Region codes, countries or continents.")] = [],  # noqa: B006
-        purchase_option: list[Option] = [],  # noqa: B006
-        deadline_hours: Annotated[float | None, Field(gt=0)] = None,
-        budget_usd: Annotated[str | None, Field(description="As in 500.")] = None,
-        max_gpus: Annotated[int | None, Field(ge=1)] = None,
-        as_of: Past = None,
-        allow_stale: bool = False,
-        limit: Annotated[int, Field(ge=1, le=20)] = 3,
+    def price_index(
+        gpu: Gpu,
+        purchase_option: Option = "on_demand",
+        segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
+        since: Annotated[str | None, Field(description="First date.")] = None,
+        until: Annotated[str | None, Field(description="Last date.")] = None,
     ) -> Answer:
-        """Where a training plan costs least in all: totals with range, cost lines, and a receipt for each."""
-        options = QuoteOptions(
-            gpu=gpu,
-            providers=tuple(provider),
-            regions=tuple(region),
-            purchase_options=tuple(purchase_option),
-            deadline_hours=deadline_hours,
-            budget_usd=dollars(budget_usd, "budget_usd"),
-            max_gpus=max_gpus,
-            allow_stale=allow_stale,
-            limit=limit,
-            overrides=desk.overrides(),
-        )
-        with desk.reading() as served:
-            return desk.quote(served, _plan(plan), options, as_of=instant(as_of, "as_of")).to_dict()
+        """The panel index of accelerators from matched offers, one row per accelerator and day; the newest 400."""
+        rows = ledger.index(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
+        return {"index": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
-    def explain_quote(
-        quote_id: Annotated[str, Field(description="16 hex digits, as quote_plan gave it.")],
+    def price_timing(
+        gpu: Gpu,
+        gpu_hours: Annotated[float, Field(ge=0, description="That the work takes.")],
+        by: Annotated[str | None, Field(description="Date by which it must be bought.")] = None,
+        purchase_option: Option = "on_demand",
     ) -> Answer:
-        """Which observation every dollar of a quote is from, down to the archived bytes."""
-        with desk.reading() as served:
-            return desk.explained(served, quote_id)
+        """Today's price among past days, its trend, and what waiting did in the past. No forecast."""
+        return ledger.timing(gpu, gpu_hours=gpu_hours, by=by, purchase_option=purchase_option)
+
+    def list_known(
+        what: Literal["gpus", "providers", "regions", "sources", "presets", "unmapped"],
+    ) -> Answer:
+        """What there is to choose from: accelerators, providers, regions, sources, presets of plans, unknown labels."""
+        rows = getattr(ledger, what)()
+        if what == "presets":
+            return {"presets": [row["name"] for row in rows]}
+        if what == "gpus":
+            rows = [row for row in rows if row["offers"]]
+        return _rows(what, rows)
 
     def data_status() -> Answer:
         """How fresh the prices are: each source's age against its target, and its last error."""
-        with desk.reading() as served:
-            rows = desk.status(served)
-        edition = served.edition
+        with ledger.pinned() as same:
+            rows, imports, edition = same.status(), same.imports(), same.edition
         return {
             "snapshot": edition.number,
             "published_at": edition.published_at,
             "last_observed_at": edition.last_observed_at,
             "offers": edition.offers,
-            "sources": rows,
+            **_rows("sources", rows),
+            "imports": imports,
         }
 
-    for question in (find_offers, price_history, quote_plan, explain_quote, data_status):
-        tool(question)
-    return server, desk
+    def query_sql(
+        query: Annotated[str, Field(max_length=20_000, description="One read-only DuckDB query.")],
+    ) -> Answer:
+        """Rows of SQL on the newest snapshot; relations: offer_latest, price_history, price_daily, gpu_price_index."""
+        return _rows("rows", ledger.query(query))
+
+    return [
+        *(find_offers, cheapest_offers, price_spread, reserve_or_not, price_history, price_index),
+        *(price_timing, list_known, data_status, query_sql),
+    ]
 
 
-def _plan(given: str | dict[str, Any]) -> TrainingPlan:
-    if isinstance(given, dict):
-        return plan_of(given)
-    if "=" in given:
-        return read_plan(given, syntax="toml")
-    if given.lstrip().startswith("{"):
-        return read_plan(given, syntax="json")
-    return preset_plan(given)
+def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
+    @with_quote_options
+    def quote_plan(
+        plan: PLAN,
+        options: dict[str, Any],
+        as_of: Past = None,
+        lock: Lock = None,
+        details: Details = False,
+    ) -> Answer:
+        """Where a training plan costs least in all: totals with range, hours, cost lines and source."""
+        answer = ledger.quote(plan, as_of=as_of, lock=_text(lock), **_at_most(3, options)).to_dict()
+        return answer if details else quote_text(answer)
+
+    @with_quote_options
+    def quote_plans(plans: list[Plan], options: dict[str, Any], as_of: Past = None) -> Answer:
+        """The cheapest quote of each of many plans, or why there is none."""
+        answers = ledger.quotes(plans, as_of=as_of, **_at_most(1, options))
+        return {"answers": [one if "error" in one else quote_text(one) for one in answers]}
+
+    def quote_over_time(
+        plan: Plan,
+        span: Annotated[str, Field(description="2024-01-01..2026-06-01; an open end is now.")],
+        every: Annotated[str, Field(description="Step: 1d, 1w, 1mo.")] = "1mo",
+    ) -> Answer:
+        """The plan's cheapest cost at each step of a span of time."""
+        return _rows("steps", ledger.quote_over(plan, span=span, every=every))
+
+    @with_quote_options
+    def cost_frontier(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
+        """Ways to run a plan that no other beats in cost, time and risk at once."""
+        points = ledger.frontier(plan, as_of=as_of, **options)
+        return _rows("points", [point.to_dict() for point in points])
+
+    @with_quote_options
+    def compare_plans(plans: list[Plan], options: dict[str, Any], as_of: Past = None) -> Answer:
+        """Plans side by side: what each costs more, and takes longer, than the first."""
+        return _rows("plans", ledger.compare(plans, as_of=as_of, **options))
+
+    @with_quote_options
+    def lock_prices(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
+        """The prices of an answer, written down: quote_plan with this lock has the same answer later."""
+        return {"lock": ledger.lock(plan, as_of=as_of, **_at_most(3, options))}
+
+    def explain_quote(
+        quote_id: Annotated[str, Field(description="16 hex digits, as quote_plan gave it.")],
+    ) -> Answer:
+        """Which observation every dollar of a quote is from, down to the archived bytes."""
+        return ledger.explain(quote_id)
+
+    def estimate_plan(
+        plan: Plan,
+        gpu: AnyGpu = None,
+        gpus: Annotated[int | None, Field(ge=1, description="How many.")] = None,
+        limits: Annotated[bool, Field(description="Also the largest batch and sequence that fit.")] = False,
+        no_evidence: Annotated[bool, Field(description="Leave out the nearest published runs.")] = False,
+        limit: Annotated[int, Field(ge=1, le=100)] = 3,
+    ) -> Answer:
+        """Hours, memory and fit, without prices; one row per accelerator, fewest GPU-hours first."""
+        rows = ledger.estimate(plan, gpu=gpu, gpus=gpus, limits=limits, no_evidence=no_evidence)
+        return {"total": len(rows), "estimates": rows[:limit]}
+
+    return [
+        *(quote_plan, quote_plans, quote_over_time, cost_frontier, compare_plans, lock_prices),
+        *(explain_quote, estimate_plan),
+    ]
+
+
+def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
+    def size_for_budget(
+        budget_usd: Usd,
+        inference_tokens: Annotated[str, Field(description="Tokens served over its life, as in 2T.")] = "0",
+        as_of: Past = None,
+        allow_stale: bool = False,
+    ) -> Answer:
+        """The model and token count that a budget trains best at the cheapest offers."""
+        return ledger.size(
+            budget_usd, inference_tokens=inference_tokens, as_of=as_of, allow_stale=allow_stale
+        )
+
+    def own_or_rent(
+        gpus: Annotated[int, Field(ge=1, description="GPUs bought.")],
+        capex_usd: Usd,
+        gpu: Annotated[str | None, Field(description="SPEC to rent instead, at its cheapest.")] = None,
+        rent_usd_per_gpu_hour: Annotated[str | None, Field(description="Instead of gpu.")] = None,
+        utilisation: Annotated[float, Field(gt=0, le=1, description="Share of hours in use.")] = 1.0,
+        running_usd_per_month: Usd = "0",
+        watts_per_gpu: Annotated[str, Field(description="With its share of the host.")] = "0",
+        usd_per_kwh: Annotated[str | None, Field(description="Electricity; assumed without.")] = None,
+        as_of: Past = None,
+    ) -> Answer:
+        """Buy machines or rent them: the month from which owning has cost less."""
+        return ledger.own_or_rent(
+            gpus=gpus,
+            capex_usd=capex_usd,
+            gpu=gpu,
+            rent_usd_per_gpu_hour=rent_usd_per_gpu_hour,
+            utilisation=utilisation,
+            running_usd_per_month=running_usd_per_month,
+            watts_per_gpu=watts_per_gpu,
+            usd_per_kwh=usd_per_kwh,
+            as_of=as_of,
+        )
+
+    def build_or_buy(
+        plan: Plan,
+        api_usd_per_1k: Annotated[str, Field(description="US dollars per 1,000 tokens at the API.")],
+        calls_per_month: str,
+        tokens_per_call: str = "1000",
+        months: str = "12",
+        own_usd_per_1k: Annotated[str, Field(description="Own inference per 1,000 tokens.")] = "0",
+        api_training_usd_per_1k: str | None = None,
+        hosting_usd_per_month: str | None = None,
+        as_of: Past = None,
+        allow_stale: bool = False,
+    ) -> Answer:
+        """Train and host, or buy from an API: totals, and the calls a month at which they meet."""
+        return ledger.build_or_buy(
+            plan,
+            api_usd_per_1k=api_usd_per_1k,
+            calls_per_month=calls_per_month,
+            tokens_per_call=tokens_per_call,
+            months=months,
+            own_usd_per_1k=own_usd_per_1k,
+            api_training_usd_per_1k=api_training_usd_per_1k,
+            hosting_usd_per_month=hosting_usd_per_month,
+            as_of=as_of,
+            allow_stale=allow_stale,
+        )
+
+    def budget_difference(
+        plan: Plan,
+        paid: Annotated[dict[str, str], Field(description="US dollars by line, as quote_plan names them.")],
+        lock: Lock = None,
+        as_of: Past = None,
+        allow_stale: bool = False,
+    ) -> Answer:
+        """Lines of the plan's cheapest quote against what was paid, then the total."""
+        rows = ledger.budget_difference(plan, paid, lock=_text(lock), as_of=as_of, allow_stale=allow_stale)
+        return _rows("lines", rows)
+
+    def check_claims() -> Answer:
+        """Numbers of articles about training costs: what was stated against what it implies."""
+        return _rows("claims", ledger.claims(), ("claim", "verdict", "finding"))
+
+    def lint_plan(plan: Plan) -> Answer:
+        """Can a plan be true? Checks it against memory, arithmetic and physics."""
+        return _rows("findings", ledger.lint(plan))
+
+    return [size_for_budget, own_or_rent, build_or_buy, budget_difference, check_claims, lint_plan]
 
 
 def run(home: Home, *, http: tuple[str, int] | None = None) -> None:
@@ -251,7 +452,7 @@ def run(home: Home, *, http: tuple[str, int] | None = None) -> None:
     Args:
         http: host and port, or `None` for standard input.
     """
-    server, desk = create_server(home)
+    server, ledger, pool = create_server(home)
     if http is None:
         server.run("stdio")
         return
@@ -263,6 +464,6 @@ def run(home: Home, *, http: tuple[str, int] | None = None) -> None:
     host, port = http
     app = server.streamable_http_app(host=host)
     settings = GateSettings(token=os.environ.get("GPULEDGER_TOKEN") or None, hosts=())
-    gate = Gate(app, desk=desk, settings=settings, meter=Meter())
-    context.say(f"serving http://{host}:{port}/mcp (stop with Ctrl-C)")
+    gate = Gate(app, pool=pool, clock=ledger.clock, settings=settings, meter=Meter())
+    sys.stderr.write(f"serving http://{host}:{port}/mcp (stop with Ctrl-C)\n")
     uvicorn.run(gate, host=host, port=port, log_level="warning", access_log=False, proxy_headers=False)

@@ -1,56 +1,225 @@
-"""Plans from where people keep them: a TOML or JSON file, many plans line by line, a preset, standard
-input."""
+"""What people write, understood once for every door: times, money, counts, steps of time and plans. Each function
+takes a value that is typed already as well, so that Python callers pass what they have.
+
+Every error is one line that says what was seen, what is allowed, and under which name the door knows the value.
+"""
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.errors import InvalidPlanError, UsageError
 
 if TYPE_CHECKING:
+    from gpuledger.core.cost.options import QuoteOptions
     from gpuledger.core.plan import TrainingPlan
 
+When = datetime | date | str | None
+"""A time: aware, or taken for UTC; a date is its first moment; text is ISO 8601."""
+FIRST_YEAR, LAST_YEAR = 1970, 2262
+"""DuckDB and PostgreSQL know dates that Python does not, but no market is that old or that far away."""
+MOST_USD = Decimal(10**11)
+"""The ledger's columns hold less."""
 
-def read_plans(argument: str) -> list[TrainingPlan]:
-    """The plans that PLAN means; more than one only from JSON lines.
+
+def instant(value: When, name: str) -> datetime | None:
+    """A time in UTC.
+
+    Raises:
+        UsageError: not ISO 8601, or outside the years 1970 to 2262.
+    """
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            read = datetime.fromisoformat(value.strip())
+        else:
+            read = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)  # noqa: DTZ001
+        read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{name}: {str(value)[:40]!r} is no date or time, as in 2026-03-15 or 2026-03-15T12:00Z"
+        ) from None
+    if not FIRST_YEAR <= read.year <= LAST_YEAR:
+        raise UsageError(f"{name}: {str(value)[:40]!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+    return read
+
+
+def past(value: When, name: str, now: datetime) -> datetime | None:
+    """A time that prices are asked of: now or earlier. Nobody has observed the prices of a later one.
+
+    Raises:
+        UsageError: no time, or one in the future.
+    """
+    read = instant(value, name)
+    if read is not None and read > now:
+        raise UsageError(
+            f"{name}: {read:%Y-%m-%dT%H:%MZ} is in the future, now is {now:%Y-%m-%dT%H:%MZ}; prices are known until now"
+        )
+    return read
+
+
+def decimal(
+    value: Decimal | int | float | str | None,
+    name: str,
+    *,
+    above: Decimal | None = None,
+    most: Decimal | None = None,
+) -> Decimal | None:
+    """A decimal number that is not negative, such as an amount of money; thousands commas only in threes.
+
+    Args:
+        above: a bound that the number must exceed; 0 is allowed without.
+        most: the largest number allowed.
+
+    Raises:
+        UsageError: no number, or one out of bounds.
+    """
+    from gpuledger.core.money import decimal_from
+
+    if value is None:
+        return None
+    try:
+        read = value if isinstance(value, Decimal) else decimal_from(str(value))
+    except ValueError:
+        raise UsageError(f"{name}: {str(value)[:40]!r} is no amount, as in 2.50 or 1250") from None
+    if not read.is_finite() or read < 0 or (above is not None and read <= above):
+        raise UsageError(
+            f"{name}: {str(value)[:40]} must be {'0 or more' if above is None else f'above {above}'}"
+        )
+    if most is not None and read > most:
+        raise UsageError(f"{name}: {str(value)[:40]} must be {most:g} at most")
+    return read
+
+
+def dollars(
+    value: Decimal | int | float | str | None, name: str, *, above: Decimal | None = None
+) -> Decimal | None:
+    """An amount of US dollars, at most what the ledger can hold.
+
+    Raises:
+        UsageError: no amount, or one out of bounds.
+    """
+    return decimal(value, name, above=above, most=MOST_USD - Decimal("0.01"))
+
+
+def required(value: Decimal | None, name: str) -> Decimal:
+    """A number that must be given.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if value is None:
+        raise UsageError(f"{name}: is needed")
+    return value
+
+
+def count(value: float | str | None, name: str, *, most: float = 1e18) -> float | None:
+    """A count above zero: `20M`, `1.4T`, `2e12` or a number.
+
+    Raises:
+        UsageError: no count, zero or too large.
+    """
+    from gpuledger.core.count import count_from
+
+    if value is None:
+        return None
+    try:
+        read = count_from(value) if isinstance(value, str) else float(value)
+    except ValueError:
+        raise UsageError(f"{name}: {str(value)[:40]!r} is no number, as in 4096, 2e9 or 1.4T") from None
+    if not 0 < read < most:
+        raise UsageError(f"{name}: {str(value)[:40]} must be more than 0 and less than {most:g}")
+    return read
+
+
+def names(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """One name, several, or several parted by commas; empty ones are left out."""
+    if value is None:
+        return ()
+    texts = [value] if isinstance(value, str) else list(value)
+    return tuple(piece.strip() for text in texts for piece in text.split(",") if piece.strip())
+
+
+def options(values: Mapping[str, Any], **own: Any) -> QuoteOptions:
+    """What is asked of a quote beside the plan, under the options' names in Python or at REST. `None`, empty text and
+    empty lists are not given; zero is a value.
+
+    Args:
+        own: `overrides` and `measurements`.
+
+    Raises:
+        UsageError: no such option, or a value that is out of bounds; names it.
+    """
+    from gpuledger.core.cost.options import QuoteOptions, quote_options
+
+    known = {name: option for option in quote_options() for name in (option.field, option.name)}
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        option = known.get(name)
+        if option is None:
+            raise UsageError(f"{name}: no such option; there are {', '.join(sorted(known))}")
+        if not _is_empty(value):
+            read[option.field] = _READERS[option.kind](value, name)
+    return QuoteOptions(**read, **own)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], ())
+
+
+def _number(value: Any, name: str) -> float:
+    from gpuledger.core.count import count_from
+
+    try:
+        return count_from(value) if isinstance(value, str) else float(value)
+    except (ValueError, TypeError):
+        raise UsageError(f"{name}: {str(value)[:40]!r} is no number, as in 12 or 2.5") from None
+
+
+_READERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "text": lambda value, name: str(value),
+    "names": lambda value, name: names(value),
+    "number": _number,
+    "usd": lambda value, name: dollars(value, name),
+    "count": lambda value, name: int(_number(value, name)),
+    "switch": lambda value, name: bool(value),
+}
+
+
+def plan(given: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:
+    """The plan that is meant: a plan, its keys, `{"preset": NAME}`, a preset's name, or TOML or JSON text.
+
+    Raises:
+        InvalidPlanError: a key is unknown, missing or out of bounds, or no preset has that name.
+    """
+    from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan, read_plan
+
+    if isinstance(given, TrainingPlan):
+        return given
+    if isinstance(given, str):
+        if given.lstrip().startswith("{"):
+            return read_plan(given, syntax="json")
+        return read_plan(given, syntax="toml") if "=" in given or "\n" in given else preset_plan(given)
+    if set(given) == {"preset"}:
+        return preset_plan(str(given["preset"]))
+    return plan_from_mapping(given)
+
+
+def plans(text: str, origin: str) -> list[TrainingPlan]:
+    """The plans that a text holds; more than one only from JSON lines.
+
+    Args:
+        origin: where the text is from, for messages.
 
     Raises:
         InvalidPlanError: a plan is wrong; names the line where there are several.
-        UsageError: the file cannot be read.
+        UsageError: there is none.
     """
-    from gpuledger.core.plan import preset_plan, presets
-
-    if argument == "-":
-        return _from_text(sys.stdin.read(), "standard input")
-    path = Path(argument)
-    if path.suffix in (".toml", ".json", ".jsonl") or path.is_file():
-        try:
-            return _from_text(path.read_text(encoding="utf-8"), argument)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise UsageError(f"PLAN: cannot read {argument}: {reason}") from error
-    if "/" in argument and argument not in presets():
-        raise UsageError(f"PLAN: no file and no preset {argument!r}")
-    return [preset_plan(argument)]
-
-
-def one_plan(argument: str) -> TrainingPlan:
-    """The plan that PLAN means.
-
-    Raises:
-        InvalidPlanError: the plan is wrong.
-        UsageError: the file cannot be read, or holds several plans.
-    """
-    plans = read_plans(argument)
-    if len(plans) != 1:
-        raise UsageError(f"PLAN: {argument} holds {len(plans)} plans, this command takes one")
-    return plans[0]
-
-
-def _from_text(text: str, origin: str) -> list[TrainingPlan]:
     from gpuledger.core.plan import plan_from_mapping, read_plan
 
     stripped = text.lstrip("\ufeff \t\r\n")
@@ -63,12 +232,23 @@ def _from_text(text: str, origin: str) -> list[TrainingPlan]:
     except json.JSONDecodeError:
         if len(stripped.splitlines()) == 1:
             return [read_plan(stripped, syntax="json")]
-    plans: list[TrainingPlan] = []
+    read: list[TrainingPlan] = []
     for number, line in enumerate(stripped.splitlines(), start=1):
         if line.strip():
             try:
-                plans.append(read_plan(line, syntax="json"))
+                read.append(read_plan(line, syntax="json"))
             except InvalidPlanError as error:
-                said = str(error).removeprefix(f"plan: {error.field}: ")
-                raise InvalidPlanError(f"{origin} line {number}: {error.field}", said) from error
-    return plans
+                message = str(error).removeprefix(f"plan: {error.field}: ")
+                raise InvalidPlanError(f"{origin} line {number}: {error.field}", message) from error
+    return read
+
+
+def one(several: Sequence[TrainingPlan], origin: str) -> TrainingPlan:
+    """The plan that a text holds alone.
+
+    Raises:
+        UsageError: it holds several.
+    """
+    if len(several) != 1:
+        raise UsageError(f"PLAN: {origin} holds {len(several)} plans, this command takes one")
+    return several[0]

@@ -3,7 +3,9 @@
 Consumption and spot rows are per VM-hour. A reservation's amount is the total of its term although its
 `unitOfMeasure` says "1 Hour"; savings-plan rates hang on consumption rows and are per VM-hour again. Rows are
 dated by `effectiveStartDate`, which may lie in the future. The API names no hardware: GPU counts come from
-the seed. Disks are sold by size in GiB; a GB-month is the disk's price over its size.
+the seed. A size that the seed does not know keeps its price under its own name, as one accelerator that `unmapped`
+shows: what is in it is not guessed, and no quote takes it. Disks are sold by size in GiB; a GB-month is the disk's
+price over its size.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ FILTERS = (
 """One condition per request: `or` fails in some versions of the API, `startswith` in all."""
 
 _REGION = re.compile(r"[a-z]{4,}[0-9]?")
+_SIZE = re.compile(r"Standard_N[A-Z]{1,2}(\d{1,4})[A-Za-z]*(?:_[A-Za-z0-9]+)*")
 _PRODUCT = re.compile(r"Virtual Machines|Series|Srs")
 
 
@@ -161,10 +164,11 @@ def _facts(item: dict[str, Any], document: Document) -> Iterator[Fact]:
 def _machine_facts(
     item: dict[str, Any], text: dict[str, str], amount: Decimal, region: str, starts_at: datetime
 ) -> Iterator[Fact]:
-    shape = lookup("azure", text.get("armSkuName", ""))
+    size = text.get("armSkuName", "")
+    shape = lookup("azure", size) or _unknown_shape(size)
     reason = _refusal(item, text, amount)
     if reason or shape is None or shape.gpu_count == 0:
-        yield Skipped(reason or ("a size of unknown shape" if shape is None else "no GPU"), item)
+        yield Skipped(reason or ("no size of an N series" if shape is None else "no GPU"), item)
     elif text["type"] == "Reservation":
         months = TERMS[text["reservationTerm"]]
         yield _offer(shape, region, PurchaseOption.RESERVED, amount, Unit.TERM, starts_at, months)
@@ -178,6 +182,23 @@ def _machine_facts(
             else:
                 kind = PurchaseOption.RESERVED
                 yield _offer(shape, region, kind, rate, Unit.HOUR, starts_at, months, "savings_plan")
+
+
+def _unknown_shape(size: str) -> InstanceShape | None:
+    """A size of an N series that is not in the seed: its name says its vCPUs, and nothing its GPUs."""
+    found = _SIZE.fullmatch(size)
+    if found is None:
+        return None
+    return InstanceShape(
+        provider="azure",
+        instance_type=size,
+        gpu_label=size,
+        gpu_count=Decimal(1),
+        gpu_memory_gib=None,
+        vcpus=Decimal(found[1]),
+        memory_gib=None,
+        source="the size's name",
+    )
 
 
 def _refusal(item: dict[str, Any], text: dict[str, str], amount: Decimal) -> str:
@@ -299,7 +320,7 @@ SOURCE = Source(
     parse=parse,
     parse_batch=parse_batch,
     follow=follow,
-    contract=Contract(min_offers=300, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.02", "60")),
+    contract=Contract(min_offers=300, must_have=("h100", "a100"), usd_per_gpu_hour=between("0.02", "400")),
     covers="on-demand, spot, reservations and savings plans of all N-series sizes; egress, a disk, blobs",
     licence="public API without a key, made for estimates; list prices before taxes",
 )

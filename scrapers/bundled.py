@@ -101,7 +101,6 @@ SOURCE = Source(
     provider="several",
     homepage="",
     every=timedelta(days=365),
-    fresh_for=timedelta(days=30),
     requests=(),
     is_dated_list=True,
     parse=parse,

@@ -53,7 +53,8 @@ EGRESS_TIERS = {"0-1": 0, "1-10": 1024, "10n": 10240}
 
 _HOURLY = re.compile(r"\$([0-9,]+(?:\.[0-9]+)?) / 1 hour")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
-_PLAIN = re.compile(r"[0-9]{1,10}(\.[0-9]{1,12})?")
+_PLAIN = re.compile(r"[0-9]{1,10}(\.[0-9]{1,18})?")
+"""Hours of the list have up to 14 decimals: they are its months over 730 in binary floating point."""
 _THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?|[0-9]+(\.[0-9]+)?")
 
 

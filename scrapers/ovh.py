@@ -144,6 +144,7 @@ SOURCE = Source(
     ),
     parse=parse,
     contract=Contract(min_offers=6, must_have=("h100",), usd_per_gpu_hour=between("0.1", "20")),
+    currencies=("EUR", "USD"),
     covers="GPU instances by hour and month, AI Training by the minute; block volumes; euros, in the US dollars",
     licence="public API, keyless for catalogues; no licence for the data is stated",
 )

@@ -18,10 +18,10 @@ from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
+from gpuledger.core.provider import provider_id
 from gpuledger.scrapers.read_json import (
     array,
     each_once,
-    host_cloud,
     leaf,
     mapping,
     priced,
@@ -89,7 +89,7 @@ def _offer(row: Mapping[str, Any]) -> Fact:
     socket = text(row.get("socket"))
     return priced(
         shown,
-        provider=host_cloud(cloud),
+        provider=provider_id(cloud),
         via="prime_intellect",
         sku=sku,
         region=text(row.get("region")) or text(row.get("country")) or "unknown",

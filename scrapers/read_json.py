@@ -142,22 +142,6 @@ def each_once(facts: Iterable[Fact], document: Document) -> Iterator[Fact]:
 
 _GB_PER_GIB = Decimal(2**30) / 10**9
 
-_HOST_CLOUDS = {
-    "amazon": "aws",
-    "amazon_web_services": "aws",
-    "datacrunch": "verda",
-    "digital_ocean": "digitalocean",
-    "google": "gcp",
-    "google_cloud": "gcp",
-    "lambdalabs": "lambda",
-    "lambda_labs": "lambda",
-    "nebius_ai": "nebius",
-    "oracle": "oci",
-    "vastai": "vast",
-    "vast_ai": "vast",
-}
-"""Aggregators' words for clouds that we know by another name (answers and catalogues of 2025 and 2026)."""
-
 
 def slug(words: str, joint: str = "-") -> str:
     """Words in lower case, all but letters and digits replaced: `NVIDIA L40S` becomes `nvidia-l40s`."""
@@ -210,12 +194,6 @@ def priced_by_place(
         stock = Availability.AVAILABLE if is_sold and place else Availability.SOLD_OUT
         known = stock if isinstance(places, list) else Availability.UNKNOWN
         yield priced(row, region=place or "global", availability=known, **terms)
-
-
-def host_cloud(name: str) -> str:
-    """The provider id of a cloud that an aggregator names: `Massed Compute` becomes `massed_compute`."""
-    known = slug(name, "_")
-    return _HOST_CLOUDS.get(known, known)
 
 
 def merged(

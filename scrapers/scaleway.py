@@ -117,6 +117,7 @@ SOURCE = Source(
     follow=follow,
     parse=parse,
     contract=Contract(min_offers=4, must_have=("l4",), usd_per_gpu_hour=between("0.2", "20")),
+    currencies=("EUR",),
     covers="GPU instances per zone, on demand, in euros per instance-hour",
     licence="public API, keyless for server types; no licence for the data is stated",
 )

@@ -112,6 +112,7 @@ SOURCE = Source(
     follow=follow,
     parse=parse,
     contract=Contract(min_offers=0),
+    currencies=("EUR",),
     covers="block and object storage per region and zone, and egress, in euros",
     licence="public API, keyless; no licence for the data is stated",
 )

@@ -17,9 +17,9 @@ from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
+from gpuledger.core.provider import provider_id
 from gpuledger.scrapers.read_json import (
     each_once,
-    host_cloud,
     leaf,
     mapping,
     number,
@@ -71,7 +71,7 @@ def _offers(row: Mapping[str, Any], document: Document) -> Iterator[Fact]:
     for place in places:
         yield priced(
             shown,
-            provider=host_cloud(cloud),
+            provider=provider_id(cloud),
             via="shadeform",
             sku=_sku(row, sku),
             region=text(place.get("region")) or "",

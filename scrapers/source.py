@@ -9,6 +9,7 @@ from datetime import timedelta
 from gpuledger.core.contract import Contract
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.offer import Fact
+from gpuledger.core.validity import DEFAULT_TARGET
 from gpuledger.scrapers.line_filter import LineFilter
 
 HOURLY = timedelta(hours=1)
@@ -25,6 +26,15 @@ def _follow_nothing(document: Document) -> Iterator[Request]:
 
 def _keep_all(request: Request) -> LineFilter | None:
     return None
+
+
+def _rows(document: Document) -> str:
+    return "rows"
+
+
+def full_snapshots(document: Document) -> str:
+    """`list_kind` of an archive whose files each hold all that was on sale."""
+    return "snapshots"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +68,9 @@ class Source:
     credentials: tuple[Credential, ...] = ()
     """Keys the source can use; unless stated, those of its `requests`. Where all of these carry one, the source
     is skipped without it."""
+    currencies: tuple[str, ...] = ("USD",)
+    """Currencies that this source publishes prices in; an answer in another one is refused. Empty: any, for
+    archives of many hands."""
     covers: str = ""
     """What is published there, in one line, for `docs/sources.md`."""
     licence: str = ""
@@ -68,6 +81,9 @@ class Source:
     is_dated_list: bool = False
     """A list whose rows carry their own dates (the bundled list, an imported archive). Every observation is
     kept, absence says nothing, and a live source that saw the same offer as late goes before it."""
+    list_kind: Callable[[Document], str] = _rows
+    """What a file of a dated list is: `snapshots` (all that was on sale, so absence withdraws), `changes` (a price
+    holds until the next row) or `rows` (dated observations, each by itself); see docs/validity.md."""
     parser_version: int = 1
     """Raise it when `parse` reads the same bytes differently."""
     seconds_between_requests: float = 1.0
@@ -79,6 +95,9 @@ class Source:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "provider", self.provider or self.name)
+        if self.is_dated_list:
+            # its prices age as those of the provider's live source do
+            object.__setattr__(self, "fresh_for", DEFAULT_TARGET)
         if self.fresh_for == FOUND_FROM_INTERVAL:
             slack = min(max(self.every / 6, timedelta(hours=1)), timedelta(hours=2))
             object.__setattr__(self, "fresh_for", 2 * self.every + slack)

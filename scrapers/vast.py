@@ -5,45 +5,32 @@ includes the disk that the request allocates, and interruptible from `min_bid`. 
 distribution of those offers per GPU, count and country, and over all countries (`global`): a few absurdly
 cheap machines say little.
 
-An anonymous answer holds at most 64 offers whatever its limit (reference list of 2026-08), so one request
-asks for one GPU and count, cheapest first; of a larger market the distribution describes the cheapest 64.
+An anonymous answer holds at most 64 offers whatever its limit (reference list of 2026-08), so the market is read
+in pages, cheapest first: each page begins at the price that the last one ended at. No list of GPU names is needed,
+and the distribution is that of the whole market. With a key (`VAST_API_KEY`) one more request asks for all of it.
 `id` changes when a host lists a machine again, `machine_id` does not: it is the sku.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from statistics import quantiles
 from typing import Any
 
 from gpuledger.core.contract import Contract, between
-from gpuledger.core.document import Document, Request
+from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, MarketSample, Offer, PurchaseOption, Skipped
 from gpuledger.core.published import MICRO
-from gpuledger.scrapers.read_json import listed, picked, priced, text, within
+from gpuledger.scrapers.read_json import fields, leaf, listed, picked, priced, text, within
 from gpuledger.scrapers.source import HOURLY, Source
 
-GPUS = (
-    "B200",
-    "H200",
-    "H200 NVL",
-    "H100 SXM",
-    "H100 NVL",
-    "H100 PCIE",
-    "A100 SXM4",
-    "A100 PCIE",
-    "L40S",
-    "RTX 6000Ada",
-    "RTX A6000",
-    "RTX 5090",
-    "RTX 4090",
-    "RTX 3090",
-)
-COUNTS = (1, 2, 4, 8)
 LIMIT = 64
+MOST_PAGES = 200
+KEYED_LIMIT = 5000
 DISK_GB = 100
 """Disk that `dph_total` includes at the host's `storage_cost`."""
 
@@ -62,19 +49,50 @@ def parse(document: Document) -> Iterator[Fact]:
     Raises:
         ParseError: no list of offers.
     """
-    cheapest: dict[str, Offer] = {}
-    for row in listed(document, "offers"):
-        for fact in _offers(row):
-            if not isinstance(fact, Offer):
-                yield fact
+    return (fact for _, fact in parse_batch([document]))
+
+
+def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
+    """The same of all pages of one run, whose distribution is one.
+
+    Raises:
+        ParseError: no list of offers.
+    """
+    cheapest: dict[str, tuple[Document, Offer]] = {}
+    asks: set[object] = set()
+    for document in documents:
+        for row in listed(document, "offers"):
+            ask = (row.get("id"), row.get("machine_id"), row.get("dph_total"))
+            if ask in asks:
+                yield document, Skipped("also on another page", picked(row, *SHOWN))
                 continue
-            known = cheapest.setdefault(fact.offer_id, fact)
-            if known is not fact:
-                kept, dearer = sorted((known, fact), key=lambda offer: offer.price.amount)
-                cheapest[fact.offer_id] = kept
-                yield Skipped("not the cheapest ask of its machine", {"id": dearer.instance_type})
+            asks.add(ask)
+            for fact in _offers(row):
+                if not isinstance(fact, Offer):
+                    yield document, fact
+                    continue
+                known = cheapest.setdefault(fact.offer_id, (document, fact))
+                if known[1] is not fact:
+                    kept, dearer = sorted((known, (document, fact)), key=lambda seen: seen[1].price.amount)
+                    cheapest[fact.offer_id] = kept
+                    shown = {"id": dearer[1].instance_type}
+                    yield document, Skipped("not the cheapest ask of its machine", shown)
     yield from cheapest.values()
-    yield from _samples(cheapest.values())
+    if documents:
+        yield from ((documents[-1], sample) for sample in _samples(offer for _, offer in cheapest.values()))
+
+
+def follow(document: Document) -> Iterator[Request]:
+    """The next page of the market, from the price on that this one ends at; a short page is the last."""
+    request, page = document.request, int(document.context.get("page", "1"))
+    totals = [total for row in listed(document, "offers") if (total := within(row.get("dph_total"), 10_000))]
+    if request.credential is not None or len(totals) < LIMIT or page >= MOST_PAGES:
+        return
+    begun, ends = leaf(request.payload, "dph_total"), max(totals)
+    # A page of one price would ask for itself again and again.
+    operator = "gt" if min(totals) == ends or str(ends) in map(str, fields(begun).values()) else "gte"
+    payload = {**(request.payload or {}), "dph_total": {operator: float(ends)}}
+    yield replace(request, payload=payload, context={"page": str(page + 1)})
 
 
 def _offers(row: Mapping[str, Any]) -> Iterator[Fact]:
@@ -178,13 +196,12 @@ def _rounded(amount: Decimal) -> Decimal:
     return max(amount.quantize(MICRO), MICRO)
 
 
-def _request(gpu: str, count: int) -> Request:
+def _request(limit: int, credential: Credential | None = None) -> Request:
     return Request(
         url="https://console.vast.ai/api/v0/bundles/",
         method="POST",
+        credential=credential,
         payload={
-            "gpu_name": {"in": [gpu]},
-            "num_gpus": {"eq": count},
             "verified": {"eq": True},
             "external": {"eq": False},
             "rentable": {"eq": True},
@@ -192,7 +209,7 @@ def _request(gpu: str, count: int) -> Request:
             "type": "on-demand",
             "allocated_storage": DISK_GB,
             "order": [["dph_total", "asc"]],
-            "limit": LIMIT,
+            "limit": limit,
         },
     )
 
@@ -201,16 +218,17 @@ SOURCE = Source(
     name="vast",
     homepage="https://vast.ai/pricing",
     every=HOURLY,
-    requests=tuple(_request(gpu, count) for gpu in GPUS for count in COUNTS),
+    requests=(_request(LIMIT), _request(KEYED_LIMIT, Credential(variable="VAST_API_KEY"))),
     parse=parse,
+    parse_batch=parse_batch,
+    follow=follow,
     contract=Contract(
         min_offers=20,
         must_have=("h100",),
         usd_per_gpu_hour=between("0.01", "16"),
-        max_median_change=1.0,
         larger_costs_more=False,
         outlier_share=0.03,
     ),
     covers="machines of verified hosts, on demand and interruptible, with the market's distribution",
-    licence="public search interface, keyless; no licence for the data is stated",
+    licence="public search interface, keyless, more with a key; no licence for the data is stated",
 )

@@ -121,7 +121,7 @@ def _terms(row: Mapping[str, Any], sku: str, label: str, count: Decimal) -> dict
         "sku": sku,
         "gpu_label": label,
         "gpu_count": count,
-        "gpu_memory_gib": divided(row.get("gpu_vram_gb"), 100_000, max(count, 1)),
+        "gpu_memory_gib": divided(row.get("gpu_vram_gb"), 100_000, count),
         "vcpus": within(row.get("vcpu_count") or row.get("cpu_threads"), 10_000),
         "memory_gib": divided(row.get("ram"), 1_000_000_000, 1024),
         "local_storage_gb": disk and disk * (within(row.get("disk_count"), 1000) or 1),

@@ -10,7 +10,8 @@ from typing import Any
 
 from gpuledger.core.cost.market.offers import ListMarket, MarketFilter
 from gpuledger.core.cost.market.side_prices import Surroundings
-from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.parallel import in_processes
@@ -33,11 +34,10 @@ class Batch:
     def answer(self, plan: TrainingPlan) -> dict[str, Any]:
         """The ranking of one plan as `QuoteSet.to_dict` gives it, or its error under `error`."""
         try:
-            wanted = market_filter(plan, self.options)
-            market = self._market(wanted)
             # nobody reads what was published beside thousands of answers
-            options = replace(self.options, evidence=False)
-            return quote(plan, market, as_of=self.as_of, now=self.now, options=options).to_dict()
+            options = replace(self.options, no_evidence=True)
+            question = Question.of(plan, options, as_of=self.as_of, now=self.now)
+            return quote(question, self._market(question)).to_dict()
         except GPULedgerError as error:
             return {"plan": plan.name, "error": str(error)}
 
@@ -54,14 +54,14 @@ class Batch:
         finally:
             gc.unfreeze()
 
-    def _market(self, wanted: MarketFilter) -> ListMarket:
-        if wanted not in self._markets:
-            self._markets[wanted] = ListMarket(
+    def _market(self, question: Question) -> ListMarket:
+        if question.offers not in self._markets:
+            self._markets[question.offers] = ListMarket(
                 self.offers,
-                wanted,
-                at=self.as_of or self.now,
+                question.offers,
+                at=question.moment,
                 allow_stale=self.options.allow_stale,
                 surroundings=self.surroundings,
                 snapshot=self.snapshot,
             )
-        return self._markets[wanted]
+        return self._markets[question.offers]

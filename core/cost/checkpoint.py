@@ -6,6 +6,9 @@ from decimal import Decimal
 
 from gpuledger.core.cost.assumption import assumed
 from gpuledger.core.errors import UsageError
+from gpuledger.core.estimate.architecture import resolve
+from gpuledger.core.estimate.workload import lora_parameters
+from gpuledger.core.plan import TrainingPlan
 
 # bytes of one weight; FP4 and INT4 without the scales of their blocks
 WEIGHT_BYTES = {
@@ -35,3 +38,15 @@ def weights_gb(parameters: Decimal | int, precision: str) -> Decimal:
 def checkpoint_gb(trained_parameters: Decimal | int) -> Decimal:
     """A checkpoint to resume from, in GB: weights, master weights and Adam moments of what is trained."""
     return trained_parameters * assumed("checkpoint_bytes_per_parameter") / GB
+
+
+def plan_checkpoint_gb(plan: TrainingPlan) -> Decimal | None:
+    """Size of one checkpoint of a plan in GB; of the adapters, where only they are trained. `None` where the plan
+    names no network."""
+    given = plan.architecture
+    if not (plan.model or plan.parameters or given.parameters or given.layers):
+        return None
+    architecture = resolve(plan)[0]
+    is_adapter = plan.method in ("lora", "qlora")
+    trained = lora_parameters(plan, architecture) if is_adapter else architecture.parameters
+    return checkpoint_gb(round(trained))

@@ -6,13 +6,11 @@ import html
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from gpuledger.core.cost.market.offers import Market
-from gpuledger.core.cost.question import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.search import Evaluation, Selection
-from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.published import plain
 
 OFFERS = 400
@@ -48,24 +46,23 @@ class Point:
         }
 
 
-def frontier(plan: TrainingPlan, market: Market, *, now: datetime, options: QuoteOptions) -> list[Point]:
+def frontier(question: Question, market: Market) -> list[Point]:
     """The Pareto set, cheapest first: every other way is beaten in cost, time and risk by one of these.
 
-    Only prices that may win take part: fresh ones, if there are any.
+    Only prices that may win take part: of those that keep the deadline, if any does, the fresh ones, if any is.
 
     Raises:
         DoesNotFitError: on sale, but the plan fits on none of it.
         NoOfferError: nothing is left.
     """
-    selection = Selection(plan, market, options, now=now, is_wide=True)
-    states: dict[int, list[Point]] = {}
+    selection = Selection(question, market, is_wide=True)
+    found: list[tuple[tuple[bool, int], Point]] = []
     for candidate, evaluation in selection.every(OFFERS):
-        states.setdefault(candidate.state_class, []).append(_point(evaluation))
-    if not states:
+        found.append(((evaluation.misses_deadline, candidate.state_class), _point(evaluation)))
+    if not found:
         raise selection.nothing()
-    found = states[min(states)]
-    in_time = [point for point in found if not point.evaluation.misses_deadline]
-    return pareto(in_time or found)
+    first = min(rank for rank, _ in found)
+    return pareto(point for rank, point in found if rank == first)
 
 
 def _point(evaluation: Evaluation) -> Point:

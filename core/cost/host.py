@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuledger.core.cost.hardware import Option
+from gpuledger.core.cost.configurations import Configuration
 from gpuledger.core.estimate.stack_memory import offloaded
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
@@ -13,7 +13,7 @@ def offloads(plan: TrainingPlan) -> bool:
     return not plan.is_quoted and bool(offloaded(plan))
 
 
-def has_host_memory(offer: LatestOffer, option: Option) -> bool:
+def has_host_memory(offer: LatestOffer, option: Configuration) -> bool:
     """Whether one machine's memory is at least what offloading takes; an offer that does not state it is not judged."""
     need = option.estimate.host_memory_gib
     if need is None or offer.memory_gib is None or not offer.gpu_count:

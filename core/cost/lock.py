@@ -11,13 +11,15 @@ from decimal import Decimal
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from gpuledger.core.cost.answer import QuoteSet
-from gpuledger.core.cost.market.offers import ListMarket, MarketFilter
+from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.side_prices import Surroundings
-from gpuledger.core.cost.question import QuoteOptions
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
+from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.errors import UsageError
 from gpuledger.core.estimate.measurements import Measurement
+from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.published import instant
 from gpuledger.core.seeds import constants_version
 from gpuledger.core.store.offers import LatestOffer
@@ -41,18 +43,19 @@ class Lock:
     """Text of the user's own terms, which are prices too."""
     measurements: tuple[Measurement, ...]
 
-    def asked(self, options: QuoteOptions) -> QuoteOptions:
-        """The same question under the terms and measurements of the lock."""
+    def question(self, plan: TrainingPlan, options: QuoteOptions) -> Question:
+        """The question at the times, and under the terms and measurements, of the lock."""
         own = read_overrides(self.overrides, "overrides of the lock")
-        return replace(options, overrides=own, measurements=self.measurements)
+        same = replace(options, overrides=own, measurements=self.measurements)
+        return Question.of(plan, same, as_of=self.as_of, now=self.now)
 
-    def market(self, wanted: MarketFilter, *, allow_stale: bool) -> ListMarket:
+    def market(self, question: Question) -> ListMarket:
         """The market that holds these prices and no other."""
         return ListMarket(
             self.offers,
-            wanted,
-            at=self.as_of or self.now,
-            allow_stale=allow_stale,
+            question.offers,
+            at=question.moment,
+            allow_stale=question.options.allow_stale,
             surroundings=Surroundings(**self.surroundings),
             snapshot=self.snapshot,
             excluded=self.excluded,
@@ -63,32 +66,27 @@ class Lock:
         return self.constants_version != constants_version()
 
 
-def lock_of(
-    answer: QuoteSet,
-    surroundings: Surroundings,
-    options: QuoteOptions,
-    *,
-    as_of: datetime | None,
-    now: datetime,
-) -> Lock:
+def lock_of(question: Question, answer: QuoteSet, surroundings: Surroundings) -> Lock:
     """The lock of an answer: its offers, what was left out and why, and the prices around them."""
     quotes = list(answer.quotes)
     if answer.cheapest_per_gpu_hour is not None:
         quotes.append(answer.cheapest_per_gpu_hour)
+    if answer.cheaper_but_older is not None:
+        quotes.append(answer.cheaper_but_older)
     offers = {
         q.purchase.offer.price_id: q.purchase.offer for q in quotes if q.receipt.offer.source != "overrides"
     }
     places = {(o.provider, o.region, o.instance_type) for o in offers.values()}
     return Lock(
-        as_of=as_of,
-        now=now,
+        as_of=question.as_of,
+        now=question.now,
         snapshot=answer.snapshot,
         constants_version=constants_version(),
         offers=tuple(offers[price_id] for price_id in sorted(offers)),
         surroundings=surroundings.rows_for(places),
         excluded=answer.excluded,
-        overrides=options.overrides.text,
-        measurements=options.measurements,
+        overrides=question.options.overrides.text,
+        measurements=question.options.measurements,
     )
 
 

@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from gpuledger.core.cost.amount import LEVELS, Amount, decimal_from_physics
 from gpuledger.core.cost.assumption import assumed
-from gpuledger.core.cost.hardware import Option
+from gpuledger.core.cost.configurations import Configuration
 from gpuledger.core.cost.market.side_prices import SpotRate, Surroundings
 from gpuledger.core.cost.spot import Interruptions, break_even_rate, expectation, job_rate, p90_hours
 from gpuledger.core.plan import TrainingPlan
@@ -46,7 +46,7 @@ class Purchase:
     """So many price units of an offer for so many hours."""
 
     offer: LatestOffer
-    option: Option
+    option: Configuration
     useful_hours: Amount
     """Wall hours of one run if nothing goes wrong."""
     running_hours: Amount
@@ -75,7 +75,7 @@ class Purchase:
 def purchase(
     plan: TrainingPlan,
     offer: LatestOffer,
-    option: Option,
+    option: Configuration,
     surroundings: Surroundings,
     *,
     checkpoint_gb: Decimal | None,
@@ -111,7 +111,7 @@ def _amount(hours: dict[str, float]) -> Amount:
 def spot_terms(
     plan: TrainingPlan,
     offer: LatestOffer,
-    option: Option,
+    option: Configuration,
     surroundings: Surroundings,
     *,
     checkpoint_gb: Decimal | None,

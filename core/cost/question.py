@@ -1,84 +1,128 @@
-"""What is asked of a quote beside the plan, and the offers that both allow."""
+"""A question in full: plan, options and times resolved once, by one rule. Where plan and option limit the same, the
+stricter of both holds, zero is a value, and what was overruled is said in the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from gpuledger.core.cost.checkpoint import plan_checkpoint_gb
 from gpuledger.core.cost.market.offers import MarketFilter
-from gpuledger.core.cost.market.own_terms import Overrides
+from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.errors import NoOfferError
-from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.spec import Spec, parse_spec
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuoteOptions:
-    """What the asker wants beside the plan's own constraints; both hold."""
+class Question:
+    """A plan to be priced, and all that decides how. Make it with `Question.of`."""
 
-    gpu: str | None = None
-    """A SPEC; its count is the GPUs of one instance."""
-    providers: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    tiers: tuple[str, ...] = ()
-    purchase_options: tuple[str, ...] = ()
-    deadline_hours: float | None = None
-    budget_usd: Decimal | None = None
-    max_gpus: int | None = None
-    allow_stale: bool = False
-    limit: int = 10
-    evidence: bool = True
-    """The published runs nearest to the best quote stand beside it."""
-    overrides: Overrides = field(default_factory=Overrides)
-    measurements: tuple[Measurement, ...] = ()
-    """The user's own measured runs; estimates of plans like them rest on them."""
+    plan: TrainingPlan
+    options: QuoteOptions
+    as_of: datetime | None
+    """The past time that prices are asked of; `None` is now."""
+    now: datetime
+    spec: Spec | None
+    """Accelerators that plan and options both allow; `None` is any."""
+    offers: MarketFilter
+    """Offers that plan and options both allow."""
+    deadline_hours: float | None
+    budget_usd: Decimal | None
+    max_gpus: int | None
+    checkpoint_gb: Decimal | None
+    """Size of one checkpoint; `None` where the plan names no network."""
+    overruled: tuple[str, ...]
+    """Limits of plan or options that a stricter one overrules, one sentence each."""
+
+    @property
+    def moment(self) -> datetime:
+        """The time at which prices are judged."""
+        return self.as_of or self.now
+
+    @classmethod
+    def of(
+        cls,
+        plan: TrainingPlan,
+        options: QuoteOptions | None = None,
+        *,
+        as_of: datetime | None = None,
+        now: datetime,
+    ) -> Question:
+        """The question that plan and options ask together.
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            UsageError: the SPEC cannot be understood.
+            NoOfferError: plan and options allow nothing in common.
+        """
+        chosen = options or QuoteOptions()
+        within, overruled = plan.constraints, list[str]()
+        spec = joint_spec(plan, chosen.gpu)
+        return cls(
+            plan=plan,
+            options=chosen,
+            as_of=as_of,
+            now=now,
+            spec=spec,
+            offers=MarketFilter(
+                gpu_ids=() if spec is None else spec.gpu_ids,
+                providers=_common("provider", chosen.providers, within.providers),
+                regions=_common("region", chosen.regions, within.regions),
+                tiers=_common("tier", chosen.tiers, within.tiers),
+                by_provider=bool(chosen.overrides.rules),
+                purchase_options=_common("purchase option", chosen.purchase_options, within.purchase_options),
+            ),
+            deadline_hours=_stricter(
+                "deadline_hours", chosen.deadline_hours, within.deadline_hours, "h", overruled
+            ),
+            budget_usd=_stricter("budget_usd", chosen.budget_usd, within.budget_usd, "USD", overruled),
+            max_gpus=_stricter("max_gpus", chosen.max_gpus, within.max_gpus, "GPUs", overruled),
+            checkpoint_gb=plan_checkpoint_gb(plan),
+            overruled=tuple(overruled),
+        )
 
 
-def spec_of(plan: TrainingPlan, asked: QuoteOptions) -> Spec | None:
-    """The accelerators that plan and asker allow.
+def joint_spec(plan: TrainingPlan, text: str | None) -> Spec | None:
+    """The accelerators that both the plan and a SPEC allow; `None` where neither names one.
 
     Raises:
         UnknownGPUError: no such accelerator.
-        UsageError: the SPEC cannot be understood.
-        NoOfferError: plan and asker name different ones.
+        UsageError: a SPEC cannot be understood.
+        NoOfferError: they name different ones.
     """
-    if plan.hardware.gpu is None or asked.gpu is None:
-        text = asked.gpu or plan.hardware.gpu
-        return None if text is None else parse_spec(text)
-    wanted, allowed = parse_spec(asked.gpu), parse_spec(plan.hardware.gpu)
-    both = tuple(gpu_id for gpu_id in wanted.gpu_ids if gpu_id in allowed.gpu_ids)
-    if not both:
-        raise NoOfferError(f"the plan runs on {plan.hardware.gpu}, but {asked.gpu} was asked for")
-    return Spec(text=asked.gpu, gpu_ids=both, min_count=wanted.min_count, max_count=wanted.max_count)
+    named = [parse_spec(one) for one in (text, plan.hardware.gpu) if one is not None]
+    if len(named) < 2:
+        return named[0] if named else None
+    ours, theirs = named
+    both = tuple(gpu_id for gpu_id in ours.gpu_ids if gpu_id in theirs.gpu_ids)
+    least = max((c for c in (ours.min_count, theirs.min_count) if c is not None), default=None)
+    most = min((c for c in (ours.max_count, theirs.max_count) if c is not None), default=None)
+    if not both or (least is not None and most is not None and least > most):
+        raise NoOfferError(f"the plan runs on {plan.hardware.gpu}, but {text} was asked for")
+    return Spec(text=ours.text, gpu_ids=both, min_count=least, max_count=most)
 
 
-def market_filter(plan: TrainingPlan, asked: QuoteOptions) -> MarketFilter:
-    """The offers to choose from, by what plan and asker allow.
-
-    Raises:
-        UnknownGPUError: no such accelerator.
-        UsageError: the SPEC cannot be understood.
-        NoOfferError: plan and asker allow nothing in common.
-    """
-    spec, within = spec_of(plan, asked), plan.constraints
-    return MarketFilter(
-        gpu_ids=() if spec is None else spec.gpu_ids,
-        providers=_both("provider", asked.providers, within.providers),
-        regions=_both("region", asked.regions, within.regions),
-        tiers=_both("tier", asked.tiers, within.tiers),
-        by_provider=bool(asked.overrides.rules),
-        purchase_options=_both("purchase option", asked.purchase_options, within.purchase_options),
-    )
-
-
-def _both(what: str, asked: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
-    if not asked or not allowed:
-        return tuple(asked or allowed)
-    common = tuple(value for value in asked if value in allowed)
+def _common(what: str, option: Sequence[str], plan: Sequence[str]) -> tuple[str, ...]:
+    if not option or not plan:
+        return tuple(option or plan)
+    common = tuple(value for value in option if value in plan)
     if not common:
         raise NoOfferError(
-            f"{what}: the plan allows {', '.join(allowed)}, but {', '.join(asked)} was asked for"
+            f"{what}: the plan allows {', '.join(plan)}, but {', '.join(option)} was asked for"
         )
     return common
+
+
+def _stricter(what: str, option: Any, plan: Any, unit: str, overruled: list[str]) -> Any:
+    if option is None or plan is None:
+        return plan if option is None else option
+    if option != plan:
+        loser, larger = ("plan", plan) if option < plan else ("option", option)
+        overruled.append(
+            f"{what}: the {loser} says {larger} {unit}, the stricter {min(option, plan)} {unit} holds"
+        )
+    return min(option, plan)

@@ -11,98 +11,91 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gpuledger.core.cost.answer import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.market.offers import Market
-from gpuledger.core.cost.question import QuoteOptions
+from gpuledger.core.cost.question import Question
+from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
 from gpuledger.core.estimate.evidence import with_evidence
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.store.older_price import banner, older_price
+from gpuledger.core.validity import LAPSED, RECORDED
 
 LONG_RUN_HOURS = 90 * 24
 
 
-def quote(
-    plan: TrainingPlan,
-    market: Market,
-    *,
-    as_of: datetime | None,
-    now: datetime,
-    options: QuoteOptions | None = None,
-) -> QuoteSet:
+def quote(question: Question, market: Market) -> QuoteSet:
     """The cheapest ways to run the plan, by total cost.
 
-    Fresh prices come first, then stale, unlisted and sold-out ones; among them those that meet the
-    deadline; among them the lowest total. Of each offer the number of instances that costs least is quoted.
+    What keeps the deadline comes first; then fresh prices, stale, unlisted and sold-out ones; then the lowest
+    total. Of each offer the number of instances that costs least is quoted. Where an older price would cost less
+    than the first, the answer names it.
 
     Args:
-        market: `gpuledger.core.cost.market.snapshot.LedgerMarket` or `ListMarket`, made with `market_filter(plan,
-            options)`.
-        as_of: the past time that the market shows, if any.
-        now: the clock.
+        market: a `LedgerMarket` or `ListMarket` of `question.offers`.
 
     Raises:
         InvalidPlanError: the plan does not say enough to be estimated.
         DoesNotFitError: on sale, but the plan fits on none of it.
         NoOfferError: nothing is left; says what removed how many.
     """
-    asked = options or QuoteOptions()
-    selection = Selection(plan, market, asked, now=now)
-    found = selection.best(asked.limit)
-    if not found:
+    selection = Selection(question, market)
+    ranking = selection.best(question.options.limit)
+    if not ranking:
         raise selection.nothing()
     by_hour = selection.cheapest_per_gpu_hour()
-    excluded = selection.excluded()
-    return answer_of(selection.context, found, by_hour, excluded, asked, at=as_of or now)
+    older = selection.cheaper_but_older(ranking[0], question.moment)
+    return ranked(selection.context, ranking, by_hour, selection.excluded(), older)
 
 
-def answer_of(
+def ranked(
     context: Context,
-    found: Sequence[Entry],
+    ranking: Sequence[Entry],
     cheapest_per_gpu_hour: Evaluation | None,
     excluded: Mapping[str, int],
-    asked: QuoteOptions,
-    *,
-    at: datetime,
+    older: Evaluation | None = None,
 ) -> QuoteSet:
     """The ranking as it is given: quotes with receipts, verdicts on the limits, warnings."""
-    plan = context.plan
-    quotes = tuple(_quote(context, of, rank, asked, at) for rank, (_, of) in enumerate(found, start=1))
+    question = context.question
+    quotes = tuple(_quote(context, entry, rank) for rank, (_, entry) in enumerate(ranking, start=1))
     other = cheapest_per_gpu_hour
     best = quotes[0]
     estimate = best.purchase.option.estimate
-    estimate = with_evidence(estimate, plan) if asked.evidence else estimate
+    if not question.options.no_evidence:
+        estimate = with_evidence(estimate, question.plan)
     return QuoteSet(
-        plan=plan.name,
-        as_of=at,
+        plan=question.plan.name,
+        as_of=question.moment,
         snapshot=context.market.snapshot,
         quotes=quotes,
         excluded=excluded,
-        cheapest_per_gpu_hour=None if other is None else _quote(context, other, 0, asked, at),
-        deadline=_deadline(best, context.deadline_hours),
-        budget=_budget(best, asked.budget_usd or plan.constraints.budget_usd),
+        cheapest_per_gpu_hour=None if other is None else _quote(context, other, 0),
+        deadline=_deadline(best, question.deadline_hours),
+        budget=_budget(best, question.budget_usd),
+        overruled=question.overruled,
         assumptions=estimate.assumptions,
-        warnings=(*estimate.warnings, *_warnings(quotes)),
+        cheaper_but_older=None if older is None else _quote(context, older, 0),
+        warnings=(*estimate.warnings, *_warnings(quotes, older, question.moment)),
         evidence=estimate.evidence,
-        costs=plan.costs,
+        costs=question.plan.costs,
     )
 
 
-def _quote(context: Context, of: Evaluation, rank: int, asked: QuoteOptions, at: datetime) -> Quote:
-    offer = of.bought.offer
-    overrides = [] if of.terms.rule is None else [of.terms.rule.line]
-    overrides += [credit.line for credit in of.terms.credits]
-    overrides += [own.line for own in asked.overrides.owned if offer.price_id == f"override:owned:{own.name}"]
+def _quote(context: Context, evaluation: Evaluation, rank: int) -> Quote:
+    question, offer = context.question, evaluation.bought.offer
+    owned = question.options.overrides.owned
+    overrides = [] if evaluation.terms.rule is None else [evaluation.terms.rule.line]
+    overrides += [credit.line for credit in evaluation.terms.credits]
+    overrides += [own.line for own in owned if offer.price_id == f"override:owned:{own.name}"]
     return Quote(
         rank=rank,
-        quote_id=quote_id(plan_fingerprint(context.plan), of.bought, of.lines, overrides),
-        purchase=of.bought,
-        lines=of.lines,
-        total=of.total,
-        price_state=offer.price_state(at),
-        price_age_hours=round(offer.age(at) / timedelta(hours=1), 2),
-        misses_deadline=of.misses_deadline,
-        receipt=receipt(of.bought, overrides, context.market.snapshot),
+        quote_id=quote_id(plan_fingerprint(question.plan), evaluation.bought, evaluation.lines, overrides),
+        purchase=evaluation.bought,
+        lines=evaluation.lines,
+        total=evaluation.total,
+        price_state=offer.price_state(question.moment),
+        price_age_hours=round(offer.age(question.moment) / timedelta(hours=1), 2),
+        misses_deadline=evaluation.misses_deadline,
+        receipt=receipt(evaluation.bought, overrides, context.market.snapshot),
     )
 
 
@@ -116,17 +109,18 @@ def _budget(best: Quote, usd: Decimal | None) -> Verdict | None:
     return None if usd is None else Verdict(limit=usd, value=best.total.mid, unit="usd")
 
 
-def _warnings(quotes: Sequence[Quote]) -> Iterator[str]:
+def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -> Iterator[str]:
     best = quotes[0]
-    cheaper = [q for q in quotes if q.price_state == "stale" and q.total.mid < best.total.mid]
-    if cheaper:
-        least = min(cheaper, key=lambda q: q.total.mid)
-        yield f"a stale price would come to {least.total.mid} USD (rank {least.rank}); --allow-stale lets it"
-    if best.price_state != "fresh":
+    if best.price_state in ("stale", LAPSED):
+        yield banner(best.purchase.offer, at)
+    elif best.price_state not in ("fresh", RECORDED):
         days = best.price_age_hours / 24
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"
+    if older is not None:
+        what = older_price(older.bought.offer, at)
+        yield f"cheaper but older: {what} came to {older.total.mid} USD in all"
     if best.misses_deadline:
-        yield f"no {best.price_state} offer meets the deadline; --allow-stale asks those past their target as well"
+        yield "no offer keeps the deadline"
     wall = float(best.purchase.running_hours.mid)
     if wall > LONG_RUN_HOURS:
         yield f"the cheapest way takes {wall / 24:.0f} days; --deadline asks for faster ones"

@@ -6,7 +6,7 @@ import heapq
 import math
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gpuledger.core.cost.amount import Amount
-from gpuledger.core.cost.checkpoint import checkpoint_gb
+from gpuledger.core.cost.configurations import Configuration, Configurations, LeastNeed, Limits
 from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, total
-from gpuledger.core.cost.hardware import Least, Option, Options
 from gpuledger.core.cost.host import has_host_memory, offloads
 from gpuledger.core.cost.market.offers import (
+    ALIVE,
     HOURS_PER_MONTH,
+    OLDER,
     Bounds,
     Candidate,
     ListMarket,
@@ -30,28 +31,42 @@ from gpuledger.core.cost.market.offers import (
 )
 from gpuledger.core.cost.market.own_terms import Overrides
 from gpuledger.core.cost.purchase import Purchase, purchase, spot_terms
-from gpuledger.core.cost.question import QuoteOptions, market_filter, spec_of
-from gpuledger.core.cost.sold import Limits
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.spot import expectation
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
-from gpuledger.core.estimate.architecture import resolve
-from gpuledger.core.estimate.workload import lora_parameters
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
+from gpuledger.core.validity import LAPSED_RANK, REMEMBERED
 
 # half a cent: each line of a total may be rounded down by so much
 ROUNDING_USD = 0.005
+PRICE_LAPSED = "price lapsed, seen too long ago"
+OLDER_TRIED = 60
+"""Older offers of one state that are looked at, the least possible total first."""
 ROUNDED_COSTS = ("utilisation", "failed_run_factor", "trials", "experiments")
 
 
 class Context(NamedTuple):
     """What every evaluation of one question shares."""
 
-    plan: TrainingPlan
+    question: Question
     market: Market
-    overrides: Overrides
-    checkpoint_gb: Decimal | None
-    deadline_hours: float | None
+
+    @property
+    def plan(self) -> TrainingPlan:
+        return self.question.plan
+
+    @property
+    def overrides(self) -> Overrides:
+        return self.question.options.overrides
+
+    @property
+    def checkpoint_gb(self) -> Decimal | None:
+        return self.question.checkpoint_gb
+
+    @property
+    def deadline_hours(self) -> float | None:
+        return self.question.deadline_hours
 
 
 class Evaluation(NamedTuple):
@@ -64,8 +79,8 @@ class Evaluation(NamedTuple):
     misses_deadline: bool
 
 
-Key = tuple[int, bool, Decimal, Decimal, str, str, str]
-"""State class, misses the deadline, total; then price per GPU-hour, provider, region and price for a
+Key = tuple[bool, int, Decimal, Decimal, str, str, str]
+"""Misses the deadline, state class, total; then price per GPU-hour, provider, region and price for a
 stable order."""
 Entry = tuple[Key, Evaluation]
 
@@ -84,59 +99,31 @@ class Selection:
     ends once no further offer can be among the best. The answer is the same as from looking at all.
     """
 
-    def __init__(
-        self,
-        plan: TrainingPlan,
-        market: Market,
-        asked: QuoteOptions,
-        *,
-        now: datetime,
-        is_wide: bool = False,
-    ) -> None:
-        spec = spec_of(plan, asked)
-        deadline = min(
-            (d for d in (asked.deadline_hours, plan.constraints.deadline_hours) if d is not None),
-            default=None,
-        )
-        limits = Limits(
-            max_gpus=asked.max_gpus,
-            min_instance_gpus=None if spec is None else spec.min_count,
-            max_instance_gpus=None if spec is None else spec.max_count,
-            is_wide=is_wide or deadline is not None,
-        )
+    def __init__(self, question: Question, market: Market, *, is_wide: bool = False) -> None:
+        plan, own, deadline = question.plan, question.options.overrides, question.deadline_hours
         markets, machines = [market], market.shelf.machines
-        if asked.overrides.owned:
-            owned = [machines.offer(now) for machines in asked.overrides.owned]
-            markets.append(ListMarket(owned, market_filter(plan, asked), at=now))
+        if own.owned:
+            owned = [machines.offer(question.now) for machines in own.owned]
+            markets.append(ListMarket(owned, question.offers, at=question.now))
             machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
-        self._options = Options(plan, machines, limits, asked.measurements)
+        limits = Limits.of(
+            plan, spec=question.spec, max_gpus=question.max_gpus, is_wide=is_wide or deadline is not None
+        )
+        self._options = Configurations(plan, machines, limits, question.options.measurements)
         self._endless = 0
         self._without_host_memory = set[str]()
-        self.context = Context(
-            plan=plan,
-            market=market,
-            overrides=asked.overrides,
-            checkpoint_gb=self._checkpoint_gb(plan),
-            deadline_hours=deadline,
-        )
+        self._may_lapse = question.options.allow_stale
+        self._ranks_lapsed = False
+        self.context = Context(question=question, market=market)
         self._runs = runs_of(plan)
         least = self._options.least(deadline, _early_stop(plan))
         self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
-        credit = sum((credit.usd for credit in asked.overrides.credits), plan.costs.credit_usd or Decimal(0))
+        credit = sum((credit.usd for credit in own.credits), plan.costs.credit_usd or Decimal(0))
         rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
         self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
         """By how much a total may lie under the price of its hours."""
 
-    def _checkpoint_gb(self, plan: TrainingPlan) -> Decimal | None:
-        """Size of one checkpoint; of adapters, where only they are trained."""
-        given = plan.architecture
-        if not (plan.model or plan.parameters or given.parameters or given.layers):
-            return None
-        architecture = resolve(plan)[0]
-        trained = lora_parameters(plan, architecture) if plan.has_adapters else architecture.parameters
-        return checkpoint_gb(round(trained))
-
-    def _bounds(self, shelf: Shelf, least: Least) -> Bounds:
+    def _bounds(self, shelf: Shelf, least: LeastNeed) -> Bounds:
         places = shelf.places(self._options.machines)
         factor, contracted = np.ones(len(places)), dict[int, Decimal]()
         if self.context.overrides.rules:
@@ -155,23 +142,31 @@ class Selection:
             contracted=contracted,
         )
 
-    def _candidates(self) -> Iterator[Candidate]:
-        found = [side.market.candidates(side.bounds) for side in self._sides]
+    def _candidates(self, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
+        found = [side.market.candidates(side.bounds, states) for side in self._sides]
         if len(found) == 1:
             return found[0]
         return heapq.merge(*found, key=lambda candidate: (*candidate[:3], candidate.offer.price_id))
 
     def best(self, limit: int) -> list[Entry]:
-        """The `limit` best purchases, one of each offer."""
+        """The `limit` best purchases, one of each offer. Lapsed prices only where stale ones are allowed and there
+        is nothing else."""
+        found = self._best(limit, self._candidates())
+        if not found and self._may_lapse:
+            found = self._best(limit, self._candidates((LAPSED_RANK,)))
+            self._ranks_lapsed = bool(found)
+        return found
+
+    def _best(self, limit: int, candidates: Iterator[Candidate]) -> list[Entry]:
         found: list[Entry] = []
-        for candidate in self._candidates():
+        for candidate in candidates:
             worst = found[-1][0] if len(found) >= limit else None
             floor = candidate.floor_usd * (1 - 1e-9) - self._slack
-            if worst is not None and (candidate.state_class, candidate.misses_deadline, floor) > _loose(
+            if worst is not None and (candidate.misses_deadline, candidate.state_class, floor) > _loose(
                 worst
             ):
                 break
-            is_same_class = worst is not None and candidate.state_class == worst[0] and not worst[1]
+            is_same_class = worst is not None and candidate.state_class == worst[1] and not worst[0]
             most = float(worst[2]) if worst is not None and is_same_class else math.inf
             evaluation = self._evaluate(candidate.offer, most)
             if evaluation is not None:
@@ -179,6 +174,27 @@ class Selection:
                 insort(found, entry, key=lambda entry: entry[0])
                 del found[limit:]
         return found
+
+    def cheaper_but_older(self, first: Entry, at: datetime) -> Evaluation | None:
+        """The cheapest purchase at an older price, stale or lapsed not long ago, that would cost less than the
+        first and keep the deadline."""
+        best: Evaluation | None = None
+        usd = first[1].total.mid
+        for state in OLDER:
+            if state <= first[0][1]:
+                continue
+            tried = 0
+            for candidate in self._candidates((state,)):
+                floor = candidate.floor_usd * (1 - 1e-9) - self._slack
+                if candidate.misses_deadline or floor >= usd or tried >= OLDER_TRIED:
+                    break
+                if candidate.offer.age(at) > REMEMBERED:
+                    continue
+                tried += 1
+                evaluation = self._evaluate(candidate.offer, float(usd))
+                if evaluation is not None and not evaluation.misses_deadline and evaluation.total.mid < usd:
+                    best, usd = evaluation, evaluation.total.mid
+        return best
 
     def every(self, offer_limit: int) -> Iterator[tuple[Candidate, Evaluation]]:
         """Every number of instances of the first offers, for a frontier."""
@@ -221,17 +237,17 @@ class Selection:
             self._endless += 1
         return best
 
-    def _options_on(self, offer: LatestOffer) -> list[Option]:
+    def _options_on(self, offer: LatestOffer) -> list[Configuration]:
         """The numbers of an offer that run the plan and whose machines have the memory that offloading takes."""
-        options = self._options.of(machine_of(shape_of(offer)))
-        if not offloads(self.context.plan):
+        options = self._options.of_machine(machine_of(shape_of(offer)))
+        if not offloads(self.context.question.plan):
             return options
         return [option for option in options if has_host_memory(offer, option)]
 
-    def _hours(self, option: Option) -> float:
+    def _hours(self, option: Configuration) -> float:
         return option.units * option.wall_hours * self._runs
 
-    def _floor(self, offer: LatestOffer, option: Option) -> float:
+    def _floor(self, offer: LatestOffer, option: Configuration) -> float:
         """Lower bound of the total with expected interruptions: the machines alone, in floats and so
         quickly."""
         of = self.context
@@ -247,7 +263,7 @@ class Selection:
         term = float(offer.term_months or 0) * HOURS_PER_MONTH * option.units
         return price * max(hours, term) * (1 - 1e-9) - self._slack
 
-    def evaluated(self, offer: LatestOffer, option: Option) -> Evaluation | None:
+    def evaluated(self, offer: LatestOffer, option: Configuration) -> Evaluation | None:
         of = self.context
         surroundings = of.market.surroundings
         bought = purchase(of.plan, offer, option, surroundings, checkpoint_gb=of.checkpoint_gb)
@@ -269,6 +285,9 @@ class Selection:
             offers = np.bincount(shelf.places(machines), shelf.offers, len(machines)).tolist()
             for number, reason in self._options.refused.items():
                 counts[reason] += int(offers[number])
+        lapsed = sum(side.market.shelf.lapsed for side in self._sides)
+        if lapsed and not self._ranks_lapsed:
+            counts[PRICE_LAPSED] += lapsed
         if self._without_host_memory:
             counts["less host memory than offloading takes"] += len(self._without_host_memory)
         if self._endless:
@@ -303,7 +322,9 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
     if not excluded:
         return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
     said = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
-    if "does not fit in its memory" in excluded or "less host memory than offloading takes" in excluded:
+    if set(excluded) == {PRICE_LAPSED}:
+        return NoOfferError(f"{plan.name}: only lapsed prices are left ({said}); --allow-stale ranks them")
+    if "does not fit in its memory" in excluded:
         return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({said})")
     return NoOfferError(f"{plan.name}: no offer is left ({said})")
 
@@ -311,10 +332,10 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
 def _key(state: int, of: Evaluation) -> Key:
     offer = of.bought.offer
     price = offer.usd_per_gpu_hour or Decimal(0)
-    return state, of.misses_deadline, of.total.mid, price, offer.provider, offer.region, offer.price_id
+    return of.misses_deadline, state, of.total.mid, price, offer.provider, offer.region, offer.price_id
 
 
-def _loose(key: Key) -> tuple[int, bool, float]:
+def _loose(key: Key) -> tuple[bool, int, float]:
     return key[0], key[1], float(key[2])
 
 

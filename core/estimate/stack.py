@@ -99,8 +99,8 @@ def is_open(plan: TrainingPlan) -> bool:
 
 
 def loses_by_choice(plan: TrainingPlan) -> bool:
-    """Whether people run less than the best division: where the plan is open and its software not a tuned one."""
-    return is_open(plan) and stack_of(plan).kernels != "tuned"
+    """Whether people run less than the best division: where a plan is open and its job not so large that it is tuned."""
+    return is_open(plan) and (needs_tuned_kernels(plan) or stack_of(plan).kernels != "tuned")
 
 
 def stack_of(plan: TrainingPlan) -> Stack:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ from typing import Any
 import zstandard
 
 from gpuledger.core.document import Document, Request
-from gpuledger.core.errors import CorruptError, StoreError
+from gpuledger.core.errors import CorruptError
+from gpuledger.core.files import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Archive:
         """Keep the bytes, anew where they broke; returns the document's entry for a manifest."""
         path = self.path(document.sha256)
         if not self.holds(document.sha256):
-            _write(path, zstandard.ZstdCompressor(level=9, write_checksum=True).compress(document.body))
+            write_whole(path, zstandard.ZstdCompressor(level=9, write_checksum=True).compress(document.body))
         return {
             "url": document.request.url,
             "method": document.request.method,
@@ -122,7 +122,7 @@ class Archive:
             "superseded": [dict(entry) for entry in manifest.superseded],
             "failure": vars(manifest.failure) if manifest.failure else None,
         }
-        _write(self._manifest_path(manifest.run_id), json.dumps(content, indent=1).encode())
+        write_whole(self._manifest_path(manifest.run_id), json.dumps(content, indent=1).encode())
 
     def run_ids(self, since: datetime | None) -> list[str]:
         """Names of the runs whose month is not before `since`'s, or all, in order; reads no manifest."""
@@ -212,19 +212,3 @@ def _read_manifest(path: Path) -> Manifest:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptError(f"{path} is not a manifest: {error}") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing: a temporary file in the same folder, flushed, then renamed."""
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True) if temporary else None
-        raise StoreError(f"cannot write {path}: {error.strerror}") from error

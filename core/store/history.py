@@ -55,9 +55,16 @@ def price_intervals(
     *,
     since: datetime | None,
     until: datetime | None,
+    now: datetime,
 ) -> list[dict[str, Any]]:
-    """One row per offer and interval in which its price did not change, oldest first."""
-    parameters = history_filters(query) | {"max_rows": query.max_rows, "since": since, "until": until}
+    """One row per offer and interval in which its price did not change, oldest first. What has lapsed by `now` has
+    an end."""
+    parameters = history_filters(query) | {
+        "max_rows": query.max_rows,
+        "since": since,
+        "until": until,
+        "now": now,
+    }
     return sql.rows(connection, "queries/price_intervals", parameters)
 
 
@@ -70,7 +77,8 @@ def price_series(
     every: str,
     stat: str,
 ) -> list[dict[str, Any]]:
-    """One row per step: a statistic over the offers whose price held at that time, and how many there were.
+    """One row per step and purchase option: a statistic over the offers whose price held at that time, how many
+    there were, and the state of the price.
 
     Raises:
         UsageError: an unknown statistic.

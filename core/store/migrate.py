@@ -15,6 +15,10 @@ from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.errors import MigrationError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.identity import renew_ids
+
+IDENTITY = "2"
+"""Version of the rule that gives offers their ids, `gpuledger.core.offer.identity`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,10 @@ def migrate(
     alias_rows = tuple(aliases)
     source_rows = tuple(sources)
     _apply_migrations(connection)
+    if setting(connection, "identity") != IDENTITY:
+        with transaction(connection):
+            renew_ids(connection)
+            write_setting(connection, "identity", IDENTITY)
     print_of_release = _fingerprint(alias_rows, source_rows)
     if setting(connection, "reference") == print_of_release:
         return
@@ -179,17 +187,19 @@ def resolve_labels(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> N
     labels: list[tuple[str, str, Decimal | None]] = connection.execute(
         "select distinct provider, gpu_label, gpu_memory_gib from offer"
     ).fetchall()
-    connection.execute(
-        "update offer set gpu_id = resolved.gpu_id from ("
-        " select unnest($provider::varchar[]) as provider, unnest($label::varchar[]) as gpu_label,"
-        " unnest($memory::varchar[])::decimal(12, 4) as gpu_memory_gib, unnest($gpu_id::varchar[]) as gpu_id"
-        ") as resolved where offer.provider = resolved.provider and offer.gpu_label = resolved.gpu_label"
-        " and offer.gpu_memory_gib is not distinct from resolved.gpu_memory_gib"
-        " and offer.gpu_id is distinct from resolved.gpu_id",
-        {
-            "provider": [provider for provider, _, _ in labels],
-            "label": [label for _, label, _ in labels],
-            "memory": [None if memory is None else str(memory) for _, _, memory in labels],
-            "gpu_id": [aliases.resolve(provider, label, memory) for provider, label, memory in labels],
-        },
-    )
+    meant = {
+        "provider": [provider for provider, _, _ in labels],
+        "label": [label for _, label, _ in labels],
+        "memory": [None if memory is None else str(memory) for _, _, memory in labels],
+        "gpu_id": [aliases.resolve(provider, label, memory) for provider, label, memory in labels],
+    }
+    for table in ("offer", "disputed_price"):
+        connection.execute(
+            f"update {table} set gpu_id = resolved.gpu_id from ("
+            " select unnest($provider::varchar[]) as provider, unnest($label::varchar[]) as gpu_label,"
+            " unnest($memory::varchar[])::decimal(12, 4) as gpu_memory_gib, unnest($gpu_id::varchar[]) as gpu_id"
+            f") as resolved where {table}.provider = resolved.provider and {table}.gpu_label = resolved.gpu_label"
+            f" and {table}.gpu_memory_gib is not distinct from resolved.gpu_memory_gib"
+            f" and {table}.gpu_id is distinct from resolved.gpu_id",
+            meant,
+        )

@@ -90,6 +90,13 @@ class LatestOffer:
     fresh_until: datetime
     lapses_at: datetime | None = None
     """From when on the price is history only; `None`: never."""
+    check_source: str | None = None
+    """The live source that would see the price anew."""
+    is_disputed: bool = False
+    """Whether the source claims something else now, which the ledger contradicts."""
+    disputed_usd_per_gpu_hour: Decimal | None = None
+    dispute: str | None = None
+    """What contradicts the claim, in one line."""
     document_sha256: str | None
     source_url: str | None
     parser_version: int | None

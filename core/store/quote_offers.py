@@ -3,7 +3,7 @@ offers builds records for a few hundred of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,21 +49,25 @@ class Quotable:
         """Rows of sql/queries/quote_shape.sql."""
         return sql.rows(self._connection, "queries/quote_shape")
 
-    def candidates(self, bounds: str) -> Iterator[tuple[int, bool, float, LatestOffer]]:
-        """State class, whether the deadline is missed, lower bound and offer, best first.
+    def candidates(
+        self, bounds: str, states: Iterable[int]
+    ) -> Iterator[tuple[bool, int, float, LatestOffer]]:
+        """Whether the deadline is missed, state class, lower bound and offer, best first.
 
         Args:
             bounds: as sql/queries/quote_candidate.sql wants them.
+            states: state classes of the offers.
         """
+        classes = ",".join(map(str, states))
         skipped, chunk = 0, CHUNK
         while True:
             rows = sql.rows(
                 self._connection,
                 "queries/quote_candidate",
-                {"bounds": bounds, "max_rows": chunk, "skip_rows": skipped},
+                {"bounds": bounds, "states": classes, "max_rows": chunk, "skip_rows": skipped},
             )
             for row in rows:
-                head = (row.pop("state_class"), bool(row.pop("misses")), row.pop("floor_usd"))
+                head = (bool(row.pop("misses")), row.pop("state_class"), row.pop("floor_usd"))
                 yield (*head, LatestOffer(**row))
             if len(rows) < chunk:
                 return

@@ -1,58 +1,37 @@
-"""Small files of the home that people come back to: quotes by their id."""
+"""Quotes by their id, so that each can be explained later."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gpuledger.core.errors import CorruptError, NoOfferError, StoreError, UsageError
+from gpuledger.core.errors import CorruptError, NoOfferError, UsageError
+from gpuledger.core.files import write_whole
 from gpuledger.core.store.database import Home
 
 _ID = re.compile(r"^[0-9a-f]{16}$")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """All of it or nothing: a temporary file in the same folder, then renamed.
-
-    Raises:
-        StoreError: the disk refused.
-    """
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {error.strerror}") from error
-
-
-def keep_quote(home: Home, quote_id: str, content: Mapping[str, Any]) -> None:
-    """Keep a quote, so that it can be explained later. The same id holds the same dollars, so the first
-    stays.
+def save_quote(home: Home, quote_id: str, content: Mapping[str, Any]) -> None:
+    """Save a quote. The same id holds the same dollars, so the first stays.
 
     Raises:
         StoreError: the disk refused.
     """
     path = _path(home, quote_id)
     if not path.exists():
-        write_whole(path, json.dumps(content, indent=1).encode())
+        write_whole(path, json.dumps(content, indent=1).encode(), is_durable=False)
 
 
-def kept_quote(home: Home, quote_id: str) -> dict[str, Any]:
-    """A quote kept earlier.
+def saved_quote(home: Home, quote_id: str) -> dict[str, Any]:
+    """A quote saved earlier.
 
     Raises:
         UsageError: not the form of an id.
-        NoOfferError: no such quote was kept here.
+        NoOfferError: no such quote was saved here.
         CorruptError: the file cannot be read.
     """
     if not _ID.match(quote_id):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal
 
 import duckdb
@@ -26,9 +27,24 @@ from gpuledger.core.offer import (
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.decision import Decision, settle
+from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
 
 EXAMPLE_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceList:
+    """What one document of an archive is: how far its silence and its rows may be trusted (docs/validity.md)."""
+
+    kind: Literal["snapshots", "changes", "rows"]
+    """`snapshots`: all that was on sale at a time; `changes`: a price holds until the next row; `rows`: dated
+    observations, each by itself."""
+    covers_from: datetime | None = None
+    """`None`: from the first row."""
+    covers_until: datetime | None = None
+    """`None`: to the last row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +57,15 @@ class Batch:
     offers: Sequence[Located] = ()
     """`document_no` counts the manifest's documents from 0."""
     side_facts: Sequence[SideFact] = ()
+    lists: Sequence[PriceList] = ()
+    """Of an archive, one per document of the manifest."""
     skipped: Sequence[Skipped] = ()
     offer_count: int = 0
     outcome: Literal["accepted", "quarantined", "failed"] = "accepted"
+    weighing: Weighing | None = None
+    """How its claims are weighed against what the ledger knows; without it every row of a believable batch counts."""
+    decision: Decision | None = None
+    """What an operator decided, in the place of offers."""
     error: FetchFailure | None = None
 
 
@@ -55,6 +77,7 @@ class _Appended:
     new_offers: int = 0
     moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The largest price moves of known offers, for the run's report."""
+    weighed: Weighed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,37 +131,71 @@ def record(
             }
             appended = _append(connection, batch, aliases, parameters)
             _side_facts(connection, batch, parameters)
-        _run_row(connection, batch, run_no, appended.changes)
+        _run_row(connection, batch, run_no, appended)
         if share is not None:
             share(run_no)
     return Recorded(run_no=run_no, **vars(appended))
 
 
 def _append(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases, parameters: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, batch: Batch, aliases: Aliases, parameters: dict[str, Any]
 ) -> _Appended:
+    if batch.decision is not None:
+        decided = settle(connection, batch.decision, parameters)
+        return _append_ruled(connection, decided, {**parameters, "source": batch.decision.source})
     first_document = parameters["first_document"]
     numbered = [
         Located(fact=entry.fact, document_no=first_document + entry.document_no) for entry in batch.offers
     ]
     table = seen_table(numbered, aliases)
     return (
-        append_live(connection, table, parameters)
+        append_live(connection, table, parameters, batch.weighing)
         if batch.kind == "live"
-        else _append_archive(connection, table, parameters)
+        else _append_archive(connection, table, parameters | _lists(batch))
     )
 
 
+def _lists(batch: Batch) -> dict[str, Any]:
+    lists = batch.lists or [PriceList(kind="rows") for _ in batch.manifest.documents]
+    return {
+        "places": list(range(len(lists))),
+        "kinds": [each.kind for each in lists],
+        "covers_from": [each.covers_from for each in lists],
+        "covers_until": [each.covers_until for each in lists],
+    }
+
+
 def append_live(
-    connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    seen: pa.Table,
+    parameters: Mapping[str, Any],
+    weighing: Weighing | None = None,
 ) -> _Appended:
-    """Write what a batch changes in the logs and the current state; only inside a transaction.
+    """Write what a batch changes in the logs and the current state, but for what is disputed; only inside a
+    transaction.
 
     Args:
         seen: as `gpuledger.core.store.staging.seen_table` makes it.
         parameters: run_no, source, observed_at and is_complete.
     """
-    connection.register("seen_arrow", in_parts(seen))
+    seen = in_parts(seen)
+    weighed = None
+    if weighing is None:
+        rule_nothing(connection)
+    else:
+        connection.register("seen_arrow", seen)
+        try:
+            weighed = weigh_run(connection, weighing, parameters)
+        finally:
+            connection.unregister("seen_arrow")
+    return replace(_append_ruled(connection, seen, parameters), weighed=weighed)
+
+
+def _append_ruled(
+    connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
+) -> _Appended:
+    """Write what the batch changes, as `ruling` allows."""
+    connection.register("seen_arrow", seen)
     try:
         _run(connection, "record/10_difference", parameters)
         row = sql.first(
@@ -172,6 +229,7 @@ def _append_archive(
         _run(connection, "record/archive_observation", parameters)
     finally:
         connection.unregister("seen_arrow")
+    _run(connection, "record/archive_price_list", parameters)
     changes = _run(connection, "record/archive_price_change", parameters)
     _run(connection, "record/archive_current", parameters)
     return _Appended(changes=changes, withdrawn=0, new_offers=new_offers, moves=[])
@@ -194,6 +252,9 @@ def _side_facts(connection: duckdb.DuckDBPyConnection, batch: Batch, parameters:
     for kind, facts in by_kind.items():
         connection.register("fact", fact_table(kind, facts))
         try:
+            if kind is ExchangeRate:
+                _run(connection, "record/exchange_rate_claim", parameters)
+                _run(connection, "record/disputed_rate", parameters)
             _run(connection, f"record/{_SIDE_TABLES[kind]}", parameters)
         finally:
             connection.unregister("fact")
@@ -253,14 +314,14 @@ def _skips(connection: duckdb.DuckDBPyConnection, skipped: Sequence[Skipped], ru
     )
 
 
-def _run_row(connection: duckdb.DuckDBPyConnection, batch: Batch, run_no: int, changes: int) -> None:
+def _run_row(connection: duckdb.DuckDBPyConnection, batch: Batch, run_no: int, appended: _Appended) -> None:
     manifest, error = batch.manifest, batch.error
     connection.execute(
         "insert into scrape_run by name select $run_no as run_no, $run_id as run_id, $source as source,"
         " $started_at as started_at, $observed_at as observed_at, $outcome as outcome,"
         " $is_complete as is_complete, $error_kind as error_kind, $error_message as error_message,"
         " $error_url as error_url, $offer_count as offer_count, $change_count as change_count,"
-        " $skipped_count as skipped_count, $parser_version as parser_version",
+        " $skipped_count as skipped_count, $parser_version as parser_version, $disputed_count as disputed_count",
         {
             "run_no": run_no,
             "run_id": manifest.run_id,
@@ -273,8 +334,9 @@ def _run_row(connection: duckdb.DuckDBPyConnection, batch: Batch, run_no: int, c
             "error_message": error.message if error else None,
             "error_url": error.url if error else None,
             "offer_count": batch.offer_count or len(batch.offers),
-            "change_count": changes,
+            "change_count": appended.changes,
             "skipped_count": len(batch.skipped),
             "parser_version": batch.parser_version,
+            "disputed_count": appended.weighed.disputed if appended.weighed else None,
         },
     )

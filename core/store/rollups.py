@@ -11,6 +11,7 @@ import duckdb
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.index_days import derive_index, derive_votes
 
 ROWS_APART = 1_000_000
 """Log rows between two checkpoints: what one question about the past reads at most, about 20 ms."""
@@ -31,9 +32,14 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
         ).fetchall()
         for (checkpoint_at,) in due:
             connection.execute(sql.text("derive/checkpoint"), {"checkpoint_at": checkpoint_at})
+        has_new_list = _has_new_list(connection, run_no)
+        if known_reference != reference or until_date is None or has_new_list:
+            relist(connection)
         first = _one(connection, "derive/first_day", {})
-        start = min(until_date or date.max, oldest.astimezone(UTC).date() if oldest else date.max)
-        if known_reference != reference or until_date is None:
+        confirmed = _one(connection, "derive/oldest_confirmed", {"run_no": run_no})
+        changed = [at.astimezone(UTC).date() for at in (oldest, confirmed) if at is not None]
+        start = min([until_date or date.max, *changed])
+        if known_reference != reference or until_date is None or has_new_list:
             start = first or date.max
         today = now.astimezone(UTC).date()
         _days(connection, start, today)
@@ -42,15 +48,29 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
         connection.execute("insert into derived values ($1, $2, $3)", [last_run, today, reference])
 
 
+def relist(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say of all prices of dated lists anew how long they held."""
+    connection.execute("delete from dated_price")
+    connection.execute(sql.text("derive/dated_price"))
+
+
+def _has_new_list(connection: duckdb.DuckDBPyConnection, run_no: int) -> bool:
+    row = sql.first(connection, sql.text("derive/new_list"), {"run_no": run_no})
+    return bool(row and row[0])
+
+
 def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> None:
     if start >= today:
         return
-    connection.execute("delete from gpu_price_day where price_date >= $start", {"start": start})
+    for table in ("gpu_price_day", "gpu_vote_day"):
+        connection.execute(f"delete from {table} where price_date >= $start", {"start": start})
     # Half a year at a time bounds the memory of a rebuild.
     while start < today:
         stop = min(start + timedelta(days=182), today)
         connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
+        derive_votes(connection, start=start, stop=stop)
         start = stop
+    derive_index(connection)
 
 
 CHECKED_WHOLE = 5_000_000

@@ -53,13 +53,26 @@ class Edition:
         return f"{self.number:06d}.{bisect_left(self.fresh_limits, at)}"
 
 
+def edition_of(connection: duckdb.DuckDBPyConnection) -> Edition:
+    """What is known of the snapshot that a connection reads.
+
+    Raises:
+        CorruptError: it does not say which it is.
+    """
+    row = sql.first(connection, _ABOUT)
+    if row is None or row[0] is None:
+        raise CorruptError("the snapshot does not say which it is")
+    seen_at = None if row[3] is None else row[3].astimezone(UTC)
+    return Edition(row[0], row[1].astimezone(UTC), row[2], seen_at, tuple(row[4]))
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A snapshot as one reader sees it; the connection is that reader's alone."""
 
     edition: Edition
     connection: duckdb.DuckDBPyConnection
-    kept: dict[str, list[dict[str, Any]]]
+    cache: dict[str, list[dict[str, Any]]]
     """Answers that hold for as long as the snapshot does, by query; all its readers share them."""
 
 
@@ -70,19 +83,15 @@ class _Open:
         self.path = home.snapshots / name
         self.readers = 0
         self.is_retired = False
-        self.kept: dict[str, list[dict[str, Any]]] = {}
+        self.cache: dict[str, list[dict[str, Any]]] = {}
         try:
             self.connection = duckdb.connect(str(self.path), read_only=True, config=_CONFIG)
             check_release(self.connection, self.path)
             # Global, because every cursor is a session of its own.
             self.connection.execute("set global timezone = 'UTC'")
-            row = sql.first(self.connection.cursor(), _ABOUT)
+            self.edition = edition_of(self.connection.cursor())
         except duckdb.Error as error:
             raise CorruptError(f"cannot open the snapshot {self.path}: {sql.first_line(error)}") from error
-        if row is None or row[0] is None:
-            raise CorruptError(f"the snapshot {self.path} does not say which it is")
-        seen_at = None if row[3] is None else row[3].astimezone(UTC)
-        self.edition = Edition(row[0], row[1].astimezone(UTC), row[2], seen_at, tuple(row[4]))
 
 
 class SnapshotPool:
@@ -130,7 +139,7 @@ class SnapshotPool:
             cursor = found.connection.cursor()
             try:
                 with sql.told(f"read the snapshot {found.path}"):
-                    yield Served(found.edition, cursor, found.kept)
+                    yield Served(found.edition, cursor, found.cache)
             finally:
                 cursor.close()
         finally:

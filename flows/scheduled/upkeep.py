@@ -41,7 +41,7 @@ def audit(whole_archive: bool = False) -> dict[str, int]:
         first, others = stale[0], [finding.name for finding in stale[1:]]
         more = f"; stale too: {', '.join(others)}" if others else ""
         raise SourceError(first.name, "", f"stale: {first.detail}{more}")
-    return {"looked_at": len(table), "never": len(found.of_state("never"))}
+    return {"looked_at": len(table), "not_configured": len(found.of_state("not configured"))}
 
 
 @flow(name="compact", flow_run_name="compact", log_prints=False)

@@ -8,12 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from gpuledger.cli import table
+from gpuledger import formats
 from gpuledger.cli.table import Column
 
 
 def _price(value: Decimal | None) -> str:
-    return "" if value is None else table.dollars(value)
+    return "" if value is None else formats.dollars(value)
 
 
 def _named(values: Sequence[str]) -> str:
@@ -47,18 +47,18 @@ def _percent(value: float) -> str:
 
 OFFER_COLUMNS = (
     Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
-    Column("QTY", "gpu_count", table.number, is_number=True),
+    Column("QTY", "gpu_count", formats.number, is_number=True),
     Column("PROVIDER", "provider"),
     Column("INSTANCE TYPE", "instance_type", shed=1),
-    Column("GPU MEM", "gpu_memory_gib", table.number, is_number=True, shed=6),
-    Column("vCPU", "vcpus", table.number, is_number=True, shed=7),
-    Column("$/GPU/H", "usd_per_gpu_hour", table.dollars, is_number=True),
-    Column("$/H", "usd_per_hour", table.dollars, is_number=True, shed=4),
+    Column("GPU MEM", "gpu_memory_gib", formats.number, is_number=True, shed=6),
+    Column("vCPU", "vcpus", formats.number, is_number=True, shed=7),
+    Column("$/GPU/H", "usd_per_gpu_hour", formats.dollars, is_number=True),
+    Column("$/H", "usd_per_hour", formats.dollars, is_number=True, shed=4),
     Column("OPTION", "option"),
     Column("TIER", "tier", shed=3),
     Column("REGION", "region", shed=2),
     Column("STOCK", "availability", shed=5),
-    Column("AGE", "age", table.age, is_number=True),
+    Column("AGE", "age", formats.age, is_number=True),
     Column("STATE", "price_state"),
 )
 GPU_COLUMNS = (
@@ -66,8 +66,8 @@ GPU_COLUMNS = (
     Column("NAME", "name", shed=2),
     Column("VENDOR", "vendor", shed=4),
     Column("FORM", "form_factor", shed=3),
-    Column("MEM GIB", "memory_gib", table.number, is_number=True),
-    Column("BF16 TFLOP/S", "bf16_tflops", table.number, is_number=True, shed=1),
+    Column("MEM GIB", "memory_gib", formats.number, is_number=True),
+    Column("BF16 TFLOP/S", "bf16_tflops", formats.number, is_number=True, shed=1),
     Column("OFFERS", "offers", is_number=True),
     Column("PROVIDERS", "providers", is_number=True),
     Column("ON-DEMAND $/GPU/H", "usd_per_gpu_hour_on_demand", _price, is_number=True),
@@ -88,12 +88,12 @@ HISTORY_COLUMNS = (
     Column("PROVIDER", "provider"),
     Column("INSTANCE TYPE", "instance_type", shed=1),
     Column("GPU", "gpu_id", shed=4),
-    Column("QTY", "gpu_count", table.number, is_number=True),
+    Column("QTY", "gpu_count", formats.number, is_number=True),
     Column("OPTION", "purchase_option"),
-    Column("TERM MO", "term_months", table.number, is_number=True, shed=2),
+    Column("TERM MO", "term_months", formats.number, is_number=True, shed=2),
     Column("TIER", "tier", shed=3),
     Column("REGION", "region", shed=5),
-    Column("$/GPU/H", "usd_per_gpu_hour", table.dollars, is_number=True),
+    Column("$/GPU/H", "usd_per_gpu_hour", formats.dollars, is_number=True),
     Column("SOURCE", "source", shed=6),
 )
 QUOTE_COLUMNS = (
@@ -138,6 +138,36 @@ MANY_COLUMNS = (
     Column("QUOTE", "quote_id", shed=1),
     Column("ERROR", "error"),
 )
+COMPARE_COLUMNS = (
+    Column("PLAN", "plan"),
+    Column("USD", "usd_mid", is_number=True),
+    Column("USD MORE", "usd_more", is_number=True),
+    Column("MOSTLY", "mostly", shed=2),
+    Column("HOURS", "hours", is_number=True),
+    Column("HOURS MORE", "hours_more", is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=3),
+    Column("GPU", "gpus_of"),
+    Column("OPTION", "purchase_option", shed=1),
+    Column("ERROR", "error"),
+)
+RESERVE_COLUMNS = (
+    Column("PROVIDER", "provider"),
+    Column("GPU", "gpu_id"),
+    Column("TERM MO", "term_months", formats.number, is_number=True),
+    Column("RESERVED $/GPU/H", "usd_per_gpu_hour_reserved", formats.dollars, is_number=True),
+    Column("ON-DEMAND $/GPU/H", "usd_per_gpu_hour_on_demand", formats.dollars, is_number=True),
+    Column("OFF", "share_off", _percent, is_number=True),
+    Column("PAYS FROM USE OF", "break_even_utilisation", _percent, is_number=True),
+    Column("STATE", "price_state_reserved", shed=1),
+)
+SPREAD_COLUMNS = (
+    Column("GROUP", "group"),
+    Column("OFFERS", "offers", is_number=True),
+    Column("LEAST $/GPU/H", "min_usd_per_gpu_hour", formats.dollars, is_number=True),
+    Column("MEDIAN $/GPU/H", "median_usd_per_gpu_hour", formats.dollars, is_number=True),
+    Column("MOST $/GPU/H", "max_usd_per_gpu_hour", formats.dollars, is_number=True),
+)
 CHAIN_COLUMNS = (Column("LINK", "link"), Column("WHAT", "what"), Column("STATE", "state"))
 ESTIMATE_COLUMNS = (
     Column("PLAN", "plan", shed=3),
@@ -159,8 +189,8 @@ LIMIT_COLUMNS = (
 SOURCE_COLUMNS = (
     Column("SOURCE", "source"),
     Column("PROVIDER", "provider", shed=2),
-    Column("EVERY H", "every_hours", table.number, is_number=True),
-    Column("FRESH H", "fresh_for_hours", table.number, is_number=True),
+    Column("EVERY H", "every_hours", formats.number, is_number=True),
+    Column("FRESH H", "fresh_for_hours", formats.number, is_number=True),
     Column("KEYS", "keys", _named, shed=1),
     Column("WHAT", "covers"),
 )

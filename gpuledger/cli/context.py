@@ -18,11 +18,12 @@ import typer
 from gpuledger.core import errors
 
 if TYPE_CHECKING:
-    import duckdb
-
+    from gpuledger.cli.table import Format
     from gpuledger.core.config import Settings
+    from gpuledger.core.plan import TrainingPlan
     from gpuledger.core.store.database import Home
-    from gpuledger.flows.pipeline import Ledger
+    from gpuledger.flows.pipeline import Ledger as Writer
+    from gpuledger.ledger import Ledger
 
 OK, NOTHING, USAGE, STALE, SOURCE_FAILED = 0, 1, 2, 3, 4
 """Exit codes; other programs rely on them."""
@@ -67,48 +68,18 @@ def now() -> datetime:
 
 
 def ledger() -> Ledger:
+    """The ledger that answers every question."""
+    from gpuledger.ledger import Ledger
+
+    return Ledger(home(), clock=now, environ=os.environ, say=say)
+
+
+def writer() -> Writer:
     """The ledger with all sources, for commands that write. Loads the adapters."""
-    from gpuledger.flows.pipeline import Ledger
+    from gpuledger.flows.pipeline import Ledger as Writer
     from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
-    return Ledger(home=home(), sources=EVERY_SOURCE, clock=now)
-
-
-@contextmanager
-def snapshot() -> Generator[duckdb.DuckDBPyConnection]:
-    """The newest snapshot. On a first use the bundled list makes one, after an upgrade the ledger makes one
-    anew, and this says so."""
-    from gpuledger.core.store import sql
-    from gpuledger.core.store.publish import opened
-
-    where = home()
-    try:
-        connection = opened(where)
-    except (errors.EmptyLedgerError, errors.OutdatedError) as error:
-        make_readable(error)
-        connection = opened(where)
-    try:
-        with sql.told(f"read the snapshot in {where.snapshots}"):
-            yield connection
-    finally:
-        connection.close()
-
-
-def make_readable(why: errors.EmptyLedgerError | errors.OutdatedError) -> None:
-    """Publish what readers lack: the bundled list in a new ledger, the old rows after an upgrade."""
-    if isinstance(why, errors.OutdatedError):
-        from gpuledger.flows.publish import publish_news
-
-        publish_news(ledger())
-        say("the ledger was written by another release: brought it to this one")
-        return
-    from gpuledger.flows.lists import load_bundled
-
-    made = ledger()
-    load_bundled(made)
-    if made.home.follows is not None:
-        return
-    say("no ledger yet: started one from the bundled price list; `gpuledger refresh` fetches live prices")
+    return Writer(home=home(), sources=EVERY_SOURCE, clock=now)
 
 
 def say(text: str) -> None:
@@ -131,18 +102,82 @@ def answering() -> Generator[None]:
         fail(error)
 
 
+def as_of(text: str | None) -> datetime | None:
+    """The past time of the flag `--as-of`.
+
+    Raises:
+        UsageError: not ISO 8601, or in the future.
+    """
+    from gpuledger import parse
+
+    return parse.past(text, "--as-of", now())
+
+
+def require(*modules: str, extra: str) -> None:
+    """Fail with one line that names the extra to install, if one of its modules is missing."""
+    from importlib.util import find_spec
+
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise errors.ConfigError(f"{missing[0]} is not installed; pip install 'gpuledger[{extra}]'")
+
+
 def instant(text: str | None, flag: str) -> datetime | None:
-    """A date or a time from a flag; without an offset it is UTC.
+    """A date or a time from another flag.
 
     Raises:
         UsageError: not ISO 8601.
     """
-    if text is None:
-        return None
+    from gpuledger import parse
+
+    return parse.instant(text, flag)
+
+
+def is_for_people(format: Format | None) -> bool:
+    """Whether a person reads the answer, and not a program."""
+    return format in ("table", "md") or (format is None and sys.stdout.isatty())
+
+
+def text_of(path: Path, what: str) -> str:
+    """The text of a file that an argument or flag names.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     try:
-        value = datetime.fromisoformat(text)
-    except ValueError:
-        raise errors.UsageError(
-            f"{flag}: {text!r} is no date or time, as in 2026-03-15 or 2026-03-15T12:00Z"
-        ) from None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise errors.UsageError(f"{what}: cannot read {path}: {reason}") from error
+
+
+def plans(argument: str) -> list[TrainingPlan]:
+    """The plans that PLAN means: a file, a preset or standard input; more than one only from JSON lines.
+
+    Raises:
+        InvalidPlanError: a plan is wrong; names the line where there are several.
+        UsageError: the file cannot be read.
+    """
+    from gpuledger import parse
+    from gpuledger.core.plan import preset_plan, presets
+
+    if argument == "-":
+        return parse.plans(sys.stdin.read(), "standard input")
+    path = Path(argument)
+    if path.suffix in (".toml", ".json", ".jsonl") or path.is_file():
+        return parse.plans(text_of(path, "PLAN"), argument)
+    if "/" in argument and argument not in presets():
+        raise errors.UsageError(f"PLAN: no file and no preset {argument!r}")
+    return [preset_plan(argument)]
+
+
+def one_plan(argument: str) -> TrainingPlan:
+    """The plan that PLAN means.
+
+    Raises:
+        InvalidPlanError: the plan is wrong.
+        UsageError: the file cannot be read, or holds several plans.
+    """
+    from gpuledger import parse
+
+    return parse.one(plans(argument), argument)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gpuledger.cli import context, table
+from gpuledger.cli.options import FormatOption
 from gpuledger.cli.table import Format
 from gpuledger.core.errors import UsageError
 
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from gpuledger.flows.imports import ImportReport
-
-FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +42,12 @@ def run_import(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="What the file does not say: provider=aws; repeat.")
     ] = None,
+    covers: Annotated[
+        str | None,
+        typer.Option(
+            help="Span FROM..UNTIL that a change list covers; default its first to its last row. Its prices hold in it."
+        ),
+    ] = None,
     archive_version: Annotated[
         str | None, typer.Option(help="Version of the archive, such as a commit; kept with every row.")
     ] = None,
@@ -59,15 +65,28 @@ def run_import(
             at = context.instant(observed_at, "--observed-at")
             assert at is not None
             said["observed_at"] = at.isoformat()
+        if covers is not None:
+            said["covers"] = _span(covers)
         if archive_version is not None:
             said["archive_version"] = archive_version
-        ledger = context.ledger()
+        ledger = context.writer()
         with _progress() as done:
             if path.startswith("https://"):
                 report = import_address(ledger, source, path, fetcher(ledger), context=said, done=done)
             else:
                 report = import_files(ledger, source, files_of(Path(path)), context=said, done=done)
         _say(report, format)
+
+
+def _span(text: str) -> str:
+    first, dots, last = text.partition("..")
+    if not (first and dots and last):
+        raise UsageError(f"--covers: {text!r} is no span, as in 2022-06-23..2025-07-01")
+    start, stop = context.instant(first, "--covers"), context.instant(last, "--covers")
+    assert start is not None and stop is not None
+    if start > stop:
+        raise UsageError(f"--covers: {first} is after {last}")
+    return f"{start.isoformat()}..{stop.isoformat()}"
 
 
 def _settings(pairs: list[str] | None) -> dict[str, str]:
@@ -109,66 +128,39 @@ def _say(report: ImportReport, format: Format | None) -> None:
     ]
     if rows:
         table.emit(rows, format)
+    refused: Counter[str] = Counter()
+    for run in report.cycle.runs:
+        refused.update(run.skipped)
+    for reason, count in refused.most_common():
+        context.say(f"refused: {count} rows: {reason}")
     context.say(f"{report.files} files, {report.known_files} of them known before")
     if any(run.outcome != "accepted" for run in report.cycle.runs):
         raise typer.Exit(context.SOURCE_FAILED)
 
 
 def timing(
-    gpu: Annotated[str, typer.Option("--gpu", "-g", help="[vendor:]NAME[:MEMORY].")],
-    gpu_hours: Annotated[float, typer.Option(min=0.0, help="GPU-hours that the work takes.")],
+    gpu: Annotated[
+        str, typer.Option("--gpu", "-g", help="SPEC of the accelerators, [vendor:]NAME[:MEMORY]; needed.")
+    ],
+    gpu_hours: Annotated[float, typer.Option(min=0.0, help="GPU-hours that the work takes; needed.")],
     by: Annotated[
-        str | None, typer.Option(help="Date by which it must be bought; bounds the waiting.")
+        str | None,
+        typer.Option(
+            help="Date by which it must be bought, ISO 8601; bounds the waiting; default: any time."
+        ),
     ] = None,
-    spot: Annotated[bool, typer.Option("--spot", help="Spot instead of on-demand prices.")] = False,
+    spot: Annotated[
+        bool, typer.Option("--spot", help="Spot instead of on-demand prices; default: no.")
+    ] = False,
     format: FormatOption = None,
 ) -> None:
     """Today's price among past days, its trend, and what waiting did in the past. No forecast."""
     with context.answering():
-        from decimal import Decimal
-
-        from gpuledger.core.errors import NoOfferError
-        from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store import sql
-        from gpuledger.core.timing import LEAST_DAYS, WAITS, WINDOWS, filled, rank, trend, wait
-
         option = "spot" if spot else "on_demand"
         last = context.instant(by, "--by")
-        weeks_left = None if last is None else int((last - context.now()).total_seconds() // (7 * 86_400))
-        if weeks_left is not None and weeks_left < 0:
+        if last is not None and last < context.now():
             raise UsageError(f"--by: {by!r} is past")
-        with context.snapshot() as connection:
-            parameters = {"gpu_ids": list(parse_spec(gpu).gpu_ids), "purchase_option": option}
-            days = sql.rows(connection, "queries/index_series", parameters)
-        if len(days) < LEAST_DAYS:
-            raise NoOfferError(
-                f"{gpu} has {len(days)} recorded days of {option} prices, {LEAST_DAYS} are needed"
-            )
-        prices = filled({row["price_date"]: row["usd_per_gpu_hour"] for row in days})
-        today = days[-1]
-        total = Decimal(str(gpu_hours)) * today["usd_per_gpu_hour"]
-        drift = trend(prices)
-        answer = {
-            "gpu": gpu,
-            "purchase_option": option,
-            "price_date": today["price_date"].isoformat(),
-            "usd_per_gpu_hour": today["usd_per_gpu_hour"],
-            "cheapest_provider": today["provider"],
-            "gpu_hours": gpu_hours,
-            "usd_total": total.quantize(Decimal("0.01")),
-            "ranks": [vars(rank(prices, window)) for window in WINDOWS],
-            "trend": None
-            if drift is None
-            else {name: round(value, 4) for name, value in vars(drift).items()},
-            "waits": [
-                {
-                    **{name: round(value, 4) for name, value in vars(found).items()},
-                    "usd_median": (total * Decimal(str(found.median))).quantize(Decimal("0.01")),
-                }
-                for weeks in WAITS
-                if (weeks_left is None or weeks <= weeks_left) and (found := wait(prices, weeks)) is not None
-            ],
-        }
+        answer = context.ledger().timing(gpu, gpu_hours=gpu_hours, by=last, purchase_option=option)
         table.emit(answer, format)
 
 
@@ -180,7 +172,7 @@ def export(
     with context.answering():
         from gpuledger.core.store.export import export_duckdb, export_parquet
 
-        with context.snapshot() as connection:
+        with context.ledger().connect() as connection:
             rows = (
                 [{"table": name} for name in export_duckdb(connection, path)]
                 if path.suffix == ".duckdb"

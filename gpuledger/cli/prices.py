@@ -1,173 +1,91 @@
-"""Commands that read prices: offers, cheapest, history, gpus, providers, regions, sql."""
+"""Commands that ask for prices: offers, cheapest, history, index, gpus, providers, regions, sql."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpuledger.cli import completion, context, table
-from gpuledger.cli.columns import GPU_COLUMNS, HISTORY_COLUMNS, OFFER_COLUMNS, PROVIDER_COLUMNS
+from gpuledger import formats
+from gpuledger.cli import context, table
+from gpuledger.cli.columns import (
+    GPU_COLUMNS,
+    HISTORY_COLUMNS,
+    OFFER_COLUMNS,
+    PROVIDER_COLUMNS,
+    SPREAD_COLUMNS,
+)
+from gpuledger.cli.options import (
+    AllowStale,
+    AsOf,
+    FormatOption,
+    Gpu,
+    Limit,
+    OnDemand,
+    Providers,
+    Region,
+    Reserved,
+    SpecArgument,
+    Spot,
+    Tiers,
+    purchase_options,
+)
 from gpuledger.cli.table import Column, Format
-from gpuledger.core.errors import EmptyLedgerError, OutdatedError, UsageError
+from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
-    import duckdb
+    from collections.abc import Sequence
 
-    from gpuledger.core.store.offers import LatestOffer, OfferQuery
-
-FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
-Providers = Annotated[
-    list[str] | None,
-    typer.Option("--provider", "-p", help="Only this provider; repeat.", autocompletion=completion.providers),
-]
-Region = Annotated[str | None, typer.Option("--region", "-r", help="Region code, country or continent (eu).")]
-Tiers = Annotated[list[str] | None, typer.Option("--tier", help="secure or community; repeat.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="A past date or time, UTC.")]
-AllowStale = Annotated[bool, typer.Option("--allow-stale", help="Let prices past their target win.")]
-Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many rows.")]
-Spot = Annotated[bool, typer.Option("--spot", help="Only spot.")]
-OnDemand = Annotated[bool, typer.Option("--on-demand", help="Only on-demand.")]
-Reserved = Annotated[bool, typer.Option("--reserved", help="Only reserved.")]
+    from gpuledger.questions.reader import Rows
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (offers, cheapest, history, gpus, providers, regions):
+    for command in (offers, cheapest, history, index, gpus, providers, regions):
         app.command()(command)
     app.command(name="sql")(run_sql)
 
 
-def purchase_options(*, spot: bool, on_demand: bool, reserved: bool) -> list[str] | None:
-    """The purchase options that the flags name; `None` when none is given."""
-    named = [("spot", spot), ("on_demand", on_demand), ("reserved", reserved)]
-    chosen = [name for name, is_given in named if is_given]
-    if reserved:
-        chosen.append("capacity_block")
-    return chosen or None
+def _table_row(row: dict[str, Any]) -> dict[str, Any]:
+    term = f" {formats.number(row['term_months'])} mo" if row["term_months"] else ""
+    age = timedelta(hours=row["price_age_hours"])
+    return row | {"age": age, "option": f"{row['purchase_option']}{term}"}
 
 
-def offer_row(offer: LatestOffer, at: datetime) -> dict[str, Any]:
-    """One offer for output: every field, and how fresh its price is at that time."""
-    row = {name: getattr(offer, name) for name in offer.__slots__}
-    row["price_state"] = offer.price_state(at)
-    row["price_age_hours"] = round(offer.age(at).total_seconds() / 3600, 2)
-    return row
-
-
-def _table_row(row: dict[str, Any], offer: LatestOffer, at: datetime) -> dict[str, Any]:
-    term = f" {table.number(offer.term_months)} mo" if offer.term_months else ""
-    return row | {"age": offer.age(at), "option": f"{offer.purchase_option}{term}"}
-
-
-def _emit_offers(
-    found: list[LatestOffer], at: datetime, format: Format | None, extra: list[dict[str, Any]]
-) -> None:
-    import sys
-
-    rows = [offer_row(offer, at) | more for offer, more in zip(found, extra, strict=True)]
-    is_table = format is Format.TABLE or format is Format.MD or (format is None and sys.stdout.isatty())
-    if is_table:
-        rows = [_table_row(row, offer, at) for row, offer in zip(rows, found, strict=True)]
-    columns = OFFER_COLUMNS + (
-        (Column("NOTE", "note", shed=1),) if any("note" in more for more in extra) else ()
+def _emit_offers(rows: Rows, format: Format | None) -> None:
+    has_notes = any("note" in row for row in rows)
+    columns = OFFER_COLUMNS + ((Column("NOTE", "note", shed=1),) if has_notes else ())
+    table.emit(
+        list(map(_table_row, rows)) if context.is_for_people(format) else rows, format, columns=columns
     )
-    table.emit(rows, format, columns=columns)
-
-
-def offer_query(
-    spec: str | None,
-    providers: list[str] | None,
-    region: str | None,
-    tiers: list[str] | None,
-    options: list[str] | None,
-    **more: Any,
-) -> OfferQuery:
-    """The offers that the flags of a command name."""
-    from gpuledger.core.spec import parse_spec
-    from gpuledger.core.store.offers import OfferQuery
-
-    named = None if spec is None else parse_spec(spec)
-    return OfferQuery(
-        gpu_ids=named.gpu_ids if named else None,
-        min_gpu_count=named.min_count if named else None,
-        max_gpu_count=named.max_count if named else None,
-        providers=providers or (),
-        regions=(region,) if region else (),
-        tiers=tiers or (),
-        purchase_options=options or (),
-        **more,
-    )
-
-
-def provider_hints(connection: duckdb.DuckDBPyConnection, named: list[str] | None) -> list[str]:
-    """A line for each provider that the ledger does not know, with the nearest that it does."""
-    import difflib
-
-    from gpuledger.core.store import sql
-
-    if not named:
-        return []
-    known: list[str] = [row["provider"] for row in sql.rows(connection, "queries/providers")]
-    hints: list[str] = []
-    for name in named:
-        if name not in known:
-            nearest = difflib.get_close_matches(name.lower(), known, n=3) or known
-            hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
-    return hints
-
-
-def lapsed_hint(
-    connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, at: datetime, as_of: datetime | None
-) -> list[str]:
-    """A line where only lapsed prices match."""
-    from dataclasses import replace
-
-    from gpuledger.core.store.offers import page
-    from gpuledger.core.validity import LAPSED
-
-    found = page(connection, replace(query, states=(LAPSED,), max_rows=1), at=at, as_of=as_of)
-    return [f"only lapsed prices match ({found.total}); --state lapsed lists them"] if found.total else []
-
-
-def _decimal(text: str | None, flag: str) -> Decimal | None:
-    if text is None:
-        return None
-    from gpuledger.core.money import decimal_from
-
-    try:
-        return decimal_from(text)
-    except ValueError:
-        raise UsageError(f"{flag}: {text!r} is no amount, as in 2.50") from None
+    for remark in rows.remarks:
+        context.say(remark)
 
 
 def offers(
-    gpu: Annotated[
-        str | None,
-        typer.Option(
-            "--gpu",
-            "-g",
-            help="SPEC: [vendor:]NAME[:MEMORY][:COUNT].",
-            autocompletion=completion.accelerators,
-        ),
-    ] = None,
+    gpu: Gpu = None,
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
     spot: Spot = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
-    max_price: Annotated[str | None, typer.Option(help="Most US dollars per GPU-hour.")] = None,
-    min_gpu_memory: Annotated[float | None, typer.Option(help="Least GiB of one GPU.")] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Only from this source; repeat.")] = None,
+    max_price: Annotated[
+        str | None, typer.Option(help="US dollars per GPU-hour at most; default: no limit.")
+    ] = None,
+    min_gpu_memory: Annotated[
+        float | None, typer.Option(help="GiB of one GPU at least; default: no limit.")
+    ] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Name of a source. Repeat for several; default: all.")
+    ] = None,
     state: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only fresh, stale, unlisted, sold_out, lapsed or recorded prices; default all but lapsed."
+            help="State of the price: fresh, stale, unlisted, sold_out, lapsed or recorded. Repeat for several; "
+            "default: all but lapsed."
         ),
     ] = None,
     as_of: AsOf = None,
@@ -176,48 +94,42 @@ def offers(
 ) -> None:
     """List offers, the most reliable prices first, then the cheapest per GPU-hour, with age and stock."""
     with context.answering():
-        from gpuledger.core.store.offers import offers as look_up
-        from gpuledger.core.validity import ALL_STATES, LAPSED
+        from gpuledger import parse
 
-        past = context.instant(as_of, "--as-of")
-        at = past or context.now()
-        options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
-        query = offer_query(
+        rows = context.ledger().offers(
             gpu,
-            provider,
-            region,
-            tier,
-            options,
-            max_usd_per_gpu_hour=_decimal(max_price, "--max-price"),
-            min_gpu_memory_gib=min_gpu_memory,
-            sources=source or (),
-            states=state or [name for name in ALL_STATES if name != LAPSED],
-            max_rows=limit,
+            providers=provider,
+            regions=region,
+            tiers=tier,
+            purchase_options=purchase_options(spot=spot, on_demand=on_demand, reserved=reserved),
+            max_usd_per_gpu_hour=parse.dollars(max_price, "--max-price"),
+            min_gpu_memory=min_gpu_memory,
+            sources=source,
+            states=state,
+            as_of=context.as_of(as_of),
+            limit=limit,
         )
-        with context.snapshot() as connection:
-            found = look_up(connection, query, at=at, as_of=past)
-            hints = [] if found else provider_hints(connection, provider)
-            lapsed = [] if found or state else lapsed_hint(connection, query, at=at, as_of=past)
-        _emit_offers(found, at, format, [{} for _ in found])
-        if not found:
-            for remark in hints or lapsed or ["no offer matches"]:
-                context.say(remark)
+        _emit_offers(rows, format)
+        if not rows:
             raise typer.Exit(context.NOTHING)
 
 
 def cheapest(
-    spec: Annotated[
-        str,
-        typer.Argument(
-            help="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.", autocompletion=completion.accelerators
-        ),
-    ],
+    spec: SpecArgument,
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
     spot: Spot = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
+    spread: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GROUP",
+            help="Least, median and greatest price per region, provider, tier, purchase_option, country or gpu_id; "
+            "default: a ranking of providers.",
+        ),
+    ] = None,
     as_of: AsOf = None,
     allow_stale: AllowStale = False,
     limit: Limit = None,
@@ -225,67 +137,73 @@ def cheapest(
 ) -> None:
     """The cheapest offer of each provider per GPU-hour, on-demand unless asked otherwise."""
     with context.answering():
-        from gpuledger.core.cheapest import cheapest_by_provider
-        from gpuledger.core.store.offers import offers as look_up
-
-        past = context.instant(as_of, "--as-of")
-        at = past or context.now()
-        options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved) or ["on_demand"]
-        query = offer_query(spec, provider, region, tier, options)
-        with context.snapshot() as connection:
-            found = look_up(connection, query, at=at, as_of=past)
-            hints = [] if found else provider_hints(connection, provider)
-        answer = cheapest_by_provider(found, at=at, allow_stale=allow_stale)
-        ranked = answer.ranking[:limit]
-        extra: list[dict[str, Any]] = [
-            {"rank": rank, "note": entry.note} for rank, entry in enumerate(ranked, start=1)
-        ]
-        _emit_offers([entry.offer for entry in ranked], at, format, extra)
-        for remark in hints or answer.remarks:
-            context.say(remark)
-        if not ranked:
+        chosen: dict[str, Any] = {
+            "providers": provider,
+            "regions": region,
+            "tiers": tier,
+            "purchase_options": purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
+            or ("on_demand",),
+            "as_of": context.as_of(as_of),
+        }
+        if spread is not None:
+            rows = context.ledger().spread(spec, by=spread, **chosen)  # pyright: ignore[reportArgumentType]
+            table.emit(rows[:limit], format, columns=SPREAD_COLUMNS)
+            for remark in rows.remarks:
+                context.say(remark)
+        else:
+            rows = context.ledger().cheapest(spec, **chosen, allow_stale=allow_stale, limit=limit)
+            _emit_offers(rows, format)
+        if not rows:
             raise typer.Exit(context.NOTHING)
 
 
 def history(
-    spec: Annotated[
-        str, typer.Argument(help="[vendor:]NAME[:MEMORY][:COUNT].", autocompletion=completion.accelerators)
-    ],
+    spec: SpecArgument,
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
     spot: Spot = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
-    since: Annotated[str | None, typer.Option("--from", help="First date or time.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Last date or time.")] = None,
-    every: Annotated[str | None, typer.Option(help="Sample so often: 1h, 1d, 1w, 1mo.")] = None,
-    stat: Annotated[str, typer.Option(help="min or median, with --every.")] = "min",
-    plot: Annotated[Path | None, typer.Option(help="Draw the samples: .svg, .png, .html or .json.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="First date or time, ISO 8601; default: the first recorded.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Last date or time, ISO 8601; default: now.")
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option(help="Length of a step: 1h, 1d, 1w, 1mo; default: intervals as recorded.")
+    ] = None,
+    stat: Annotated[str, typer.Option(help="With --every: min or median over offers; default: min.")] = "min",
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="File for a drawing of the samples: .svg, .png, .html or .json; default: none."),
+    ] = None,
     limit: Limit = None,
     format: FormatOption = None,
 ) -> None:
     """Prices over time: one row per offer and interval, or one per sample with --every."""
     with context.answering():
-        from gpuledger.core.store.history import interval, price_intervals, price_series
-
-        options = purchase_options(spot=spot, on_demand=on_demand, reserved=reserved)
-        query = offer_query(spec, provider, region, tier, options, max_rows=limit)
-        start, stop = context.instant(since, "--from"), context.instant(until, "--to")
         every = every or ("1d" if plot is not None else None)
+        start, stop = context.instant(since, "--from"), context.instant(until, "--to")
         if start and stop and start > stop:
             raise UsageError(f"--from: {since!r} is after --to {until!r}")
-        with context.snapshot() as connection:
-            if every is None:
-                rows = price_intervals(connection, query, since=start, until=stop)
-            else:
-                step = interval(every)
-                rows = price_series(
-                    connection, query, since=start, until=stop or context.now(), every=step, stat=stat
-                )
+        rows = context.ledger().history(
+            spec,
+            providers=provider,
+            regions=region,
+            tiers=tier,
+            purchase_options=purchase_options(spot=spot, on_demand=on_demand, reserved=reserved),
+            since=start,
+            until=stop,
+            every=every,
+            stat=stat,
+            limit=limit,
+        )
         table.emit(rows, format, columns=HISTORY_COLUMNS if every is None else None)
+        for remark in rows.remarks:
+            context.say(remark)
         if not rows:
-            context.say("no price in that time")
             raise typer.Exit(context.NOTHING)
         if every is not None:
             _draw(rows, plot, f"{spec}, {stat} over offers")
@@ -302,47 +220,70 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
         write_plot(rows, plot, title=title)
 
 
-def _listing(query: str, format: Format | None, columns: Sequence[Column] | None = None) -> None:
+def index(
+    spec: SpecArgument,
+    purchase_option: Annotated[
+        str, typer.Option(help="on_demand, spot, reserved or capacity_block; default: on_demand.")
+    ] = "on_demand",
+    segment: Annotated[
+        str, typer.Option(help="all, hyperscaler, neocloud or marketplace; default: all.")
+    ] = "all",
+    since: Annotated[
+        str | None, typer.Option("--from", help="First date, ISO 8601; default: the first recorded.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Last date, ISO 8601; default: the last recorded.")
+    ] = None,
+    format: FormatOption = None,
+) -> None:
+    """The panel index of accelerators from matched offers, one row per accelerator and day."""
     with context.answering():
-        from gpuledger.core.store import sql
+        rows = context.ledger().index(
+            spec,
+            purchase_option=purchase_option,
+            segment=segment,
+            since=context.instant(since, "--from"),
+            until=context.instant(until, "--to"),
+        )
+        table.emit(rows, format)
+        for remark in rows.remarks:
+            context.say(remark)
+        if not rows:
+            raise typer.Exit(context.NOTHING)
 
-        with context.snapshot() as connection:
-            table.emit(sql.rows(connection, query), format, columns=columns)
+
+def _listing(name: str, format: Format | None, columns: Sequence[Column] | None = None) -> None:
+    with context.answering():
+        table.emit(getattr(context.ledger(), name)(), format, columns=columns)
 
 
 def gpus(format: FormatOption = None) -> None:
     """Accelerators with offers, their memory and cheapest price."""
-    _listing("queries/gpus", format, GPU_COLUMNS)
+    _listing("gpus", format, GPU_COLUMNS)
 
 
 def providers(format: FormatOption = None) -> None:
     """Providers with the number of their offers and the age of their prices."""
-    _listing("queries/providers", format, PROVIDER_COLUMNS)
+    _listing("providers", format, PROVIDER_COLUMNS)
 
 
 def regions(format: FormatOption = None) -> None:
     """Regions with offers, their country and continent."""
-    _listing("queries/regions", format)
+    _listing("regions", format)
 
 
 def run_sql(
     query: Annotated[str, typer.Argument(help="One read-only query, or - for standard input.")],
     format: FormatOption = None,
-    timeout: Annotated[float, typer.Option(help="Seconds until the query is stopped.")] = 60.0,
+    timeout: Annotated[float, typer.Option(help="Seconds until the query is stopped; default: 60.")] = 60.0,
 ) -> None:
     """Run read-only SQL on the newest snapshot: no files, no extensions, no settings."""
     with context.answering():
         import sys
 
-        from gpuledger.core.store.sandbox import run_query
+        from gpuledger.questions.prices import MOST_SECONDS
 
-        if not 0 < timeout <= 3600:
-            raise UsageError(f"--timeout: {timeout:g} is not between 0 and 3600 seconds")
+        if not 0 < timeout <= MOST_SECONDS:
+            raise UsageError(f"--timeout: {timeout:g} is not between 0 and {MOST_SECONDS} seconds")
         text = sys.stdin.read() if query == "-" else query
-        home = context.settings().home
-        try:
-            rows = run_query(home, text, timeout_seconds=timeout)
-        except (EmptyLedgerError, OutdatedError) as error:
-            context.make_readable(error)
-            rows = run_query(home, text, timeout_seconds=timeout)
-        table.emit(rows, format)
+        table.emit(context.ledger().query(text, timeout_seconds=timeout), format)

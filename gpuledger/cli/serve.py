@@ -33,10 +33,10 @@ def serve(
     with context.answering():
         import os
 
-        _need("uvicorn", "jinja2", extra="web")
+        context.require("fastapi", "uvicorn", "jinja2", extra="web")
         from gpuledger.web.listening import listen
 
-        with context.snapshot():
+        with context.ledger().reading():
             pass
         hosts = ",".join(name or ()) if name or _is_loopback(host) else "*"
         os.environ["GPULEDGER_SERVE_HOME"] = str(context.home().path)
@@ -56,10 +56,10 @@ def mcp(
 ) -> None:
     """Serve the ledger's questions as read-only tools to an MCP client."""
     with context.answering():
-        _need("mcp", extra="mcp")
+        context.require("mcp", "uvicorn", extra="mcp")
         from gpuledger.mcp import run
 
-        with context.snapshot():
+        with context.ledger().reading():
             pass
         run(context.home(), http=(host, port) if http else None)
 
@@ -73,14 +73,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _need(*modules: str, extra: str) -> None:
-    """End with one line that names the extra if it is not installed."""
-    from importlib.util import find_spec
-
-    from gpuledger.core.errors import ConfigError
-
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        raise ConfigError(f"{missing[0]} is not installed; pip install 'gpuledger[{extra}]'")

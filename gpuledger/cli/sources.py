@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpuledger import formats
 from gpuledger.cli import completion, context, table
 from gpuledger.cli.columns import SOURCE_COLUMNS
-from gpuledger.cli.table import Column, Format
+from gpuledger.cli.options import FormatOption
+from gpuledger.cli.table import Column
 from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from gpuledger.scrapers.http.fetch import Fetcher
     from gpuledger.scrapers.source import Source
 
-FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
 SourceNames = Annotated[
     list[str] | None, typer.Argument(help="Sources; all without.", autocompletion=completion.sources)
 ]
@@ -67,10 +68,10 @@ def _chosen(ledger: Ledger, names: list[str] | None) -> list[Source]:
 REPORT_COLUMNS = (
     Column("SOURCE", "source"),
     Column("OUTCOME", "outcome"),
-    Column("OFFERS", "offers", table.number, is_number=True),
-    Column("NEW", "new_offers", table.number, is_number=True),
-    Column("CHANGES", "changes", table.number, is_number=True),
-    Column("WITHDRAWN", "withdrawn", table.number, is_number=True),
+    Column("OFFERS", "offers", formats.number, is_number=True),
+    Column("NEW", "new_offers", formats.number, is_number=True),
+    Column("CHANGES", "changes", formats.number, is_number=True),
+    Column("WITHDRAWN", "withdrawn", formats.number, is_number=True),
     Column(
         "SKIPPED", "skipped", lambda value: "; ".join(f"{count} {reason}" for reason, count in value.items())
     ),
@@ -96,7 +97,7 @@ def refresh(
         logs.start(os.environ)
         traces.start(os.environ)
 
-        ledger = context.ledger()
+        ledger = context.writer()
         chosen = _chosen(ledger, source)
         client = fetcher(ledger)
         if dry_run:
@@ -168,7 +169,7 @@ def replay(
         from gpuledger.flows.replay import replay as run
         from gpuledger.scrapers.registry import get
 
-        ledger = context.ledger()
+        ledger = context.writer()
         names = [get(name).name for name in source or ()]
         report = run(ledger, sources=names, since=context.instant(since, "--since"), keep=not dry_run)
         row = {
@@ -187,11 +188,11 @@ def replay(
 PARSE_COLUMNS = (
     Column("SKU", "sku"),
     Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
-    Column("QTY", "gpu_count", table.number, is_number=True),
+    Column("QTY", "gpu_count", formats.number, is_number=True),
     Column("REGION", "region"),
     Column("TIER", "tier"),
     Column("OPTION", "purchase_option"),
-    Column("TERM MO", "term_months", table.number, is_number=True),
+    Column("TERM MO", "term_months", formats.number, is_number=True),
     Column("AMOUNT", "amount", is_number=True),
     Column("PER", "unit"),
     Column("$/GPU/H", "usd_per_gpu_hour", is_number=True),
@@ -281,60 +282,52 @@ def _bytes(file: str) -> bytes:
 STATUS_COLUMNS = (
     Column("SOURCE", "source"),
     Column("STATE", "state"),
-    Column("AGE H", "age_hours", table.number, is_number=True),
-    Column("TARGET H", "target_hours", table.number, is_number=True),
-    Column("OFFERS", "offers", table.number, is_number=True),
+    Column("AGE H", "age_hours", formats.number, is_number=True),
+    Column("TARGET H", "target_hours", formats.number, is_number=True),
+    Column("OFFERS", "offers", formats.number, is_number=True),
     Column("LAST RUN", "last_outcome"),
     Column("LAST ERROR", "last_error"),
+    Column("COVERS", "covers"),
 )
 
 
 def status(
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit 3 when a source is past its target.")
+        bool, typer.Option("--exit-code", help="Exit 3 when a source is past its target or never delivered.")
     ] = False,
     format: FormatOption = None,
 ) -> None:
-    """Age of each source's prices against its target, and how its last run went."""
+    """Age of each source's prices against its target, how its last run went, and what was imported."""
     with context.answering():
-        from gpuledger.core.store import sql
-
-        with context.snapshot() as connection:
-            rows = sql.rows(connection, "queries/status", {"now": context.now()})
-        table.emit(rows, format, columns=STATUS_COLUMNS)
-        if exit_code and any(row["state"] == "stale" for row in rows):
+        ledger = context.ledger()
+        rows, lists = ledger.status(), ledger.imports()
+        shown = [*rows, *(row | {"covers": _span_text(row)} for row in lists)]
+        blank = dict.fromkeys(key for row in shown for key in row)
+        table.emit([blank | row for row in shown], format, columns=STATUS_COLUMNS)
+        stale = [row["source"] for row in rows if row["is_stale"]]
+        if exit_code and stale:
+            context.say(f"{len(stale)} sources are stale or never delivered: {', '.join(stale)}")
             raise typer.Exit(context.STALE)
+
+
+def _span_text(row: dict[str, Any]) -> str:
+    files = "file" if row["files"] == 1 else "files"
+    return (
+        f"{row['provider']}: {row['covers_from']:%Y-%m-%d}..{row['covers_until']:%Y-%m-%d},"
+        f" {row['rows']} rows, {row['files']} {files} ({row['kind']})"
+    )
 
 
 def sources(format: FormatOption = None) -> None:
     """Where prices are read, how often, and which keys add to it."""
     with context.answering():
-        from gpuledger.scrapers.registry import SOURCES
-
-        rows = [
-            {
-                "source": source.name,
-                "provider": source.provider,
-                "covers": source.covers,
-                "every_hours": source.every.total_seconds() / 3600,
-                "fresh_for_hours": source.fresh_for.total_seconds() / 3600,
-                "keys": sorted({c.variable for r in source.requests if (c := r.credential)}),
-                "needs_key": bool(source.requests) and all(r.credential for r in source.requests),
-                "homepage": source.homepage,
-                "licence": source.licence,
-            }
-            for source in SOURCES
-        ]
-        table.emit(rows, format, columns=SOURCE_COLUMNS)
+        table.emit(context.ledger().sources(), format, columns=SOURCE_COLUMNS)
 
 
 def unmapped(format: FormatOption = None) -> None:
     """Labels that no alias explains, with their prices, which are kept."""
     with context.answering():
-        from gpuledger.core.store import sql
-
-        with context.snapshot() as connection:
-            rows = sql.rows(connection, "queries/unmapped")
+        rows = context.ledger().unmapped()
         table.emit(rows, format)
         if not rows:
             context.say("every label is explained")
@@ -352,7 +345,7 @@ def alias(
         from gpuledger.flows.aliases import add_alias
 
         memory = None if memory_gib is None else _gib(memory_gib)
-        report = add_alias(context.ledger(), label, gpu_id, provider=provider, memory_gib=memory)
+        report = add_alias(context.writer(), label, gpu_id, provider=provider, memory_gib=memory)
         table.emit(vars(report), format)
 
 
@@ -371,6 +364,7 @@ def _gib(text: str) -> Decimal:
 def deploy() -> None:
     """Register one scheduled Prefect deployment per source and serve them. Runs until stopped."""
     with context.answering():
+        context.require("prefect", extra="prefect")
         from gpuledger.flows.scheduled.deployments import serve
 
         serve()

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gpuledger.cli import context, table
-from gpuledger.cli.table import Column, Format
+from gpuledger.cli.options import FormatOption
+from gpuledger.cli.table import Column
 
 if TYPE_CHECKING:
     from gpuledger.flows.pipeline import Ledger
-
-FormatOption = Annotated[Format | None, typer.Option("--format", "-f", help="Output format.")]
 
 AUDIT_COLUMNS = (
     Column("KIND", "kind"),
@@ -48,7 +47,7 @@ def audit(
     with context.answering():
         from gpuledger.flows.audit import audit as look
 
-        found = look(context.ledger(), whole_archive=archive)
+        found = look(context.writer(), whole_archive=archive)
         table.emit([vars(finding) for finding in found.findings], format, columns=AUDIT_COLUMNS)
         broken, stale = found.of_state("broken"), found.of_state("stale")
         for finding in (*broken, *stale):
@@ -75,7 +74,7 @@ def compact(
         from gpuledger.flows.compact import compact as let_go
 
         keep = None if keep_documents_days is None else timedelta(days=keep_documents_days)
-        done = let_go(context.ledger(), keep_documents=keep, keep_snapshots=keep_snapshots)
+        done = let_go(context.writer(), keep_documents=keep, keep_snapshots=keep_snapshots)
         table.emit(vars(done), format)
 
 
@@ -84,7 +83,7 @@ def publish(format: FormatOption = None) -> None:
     with context.answering():
         from gpuledger.flows.publish import publish_news
 
-        table.emit({"snapshot": publish_news(context.ledger())}, format)
+        table.emit({"snapshot": publish_news(context.writer())}, format)
 
 
 def migrate_store(
@@ -106,7 +105,7 @@ def migrate_store(
                 raise UsageError(f"{argument}: {store!r} is no store; duckdb or ducklake:postgres://...")
             return replace(ledger, home=replace(ledger.home, lake=lake))
 
-        ledger = context.ledger()
+        ledger = context.writer()
         moved = move_store(at(from_store, "FROM"), at(to_store, "TO"))
         table.emit([vars(row) for row in moved.compared], format, columns=MOVE_COLUMNS)
         context.say(

@@ -16,12 +16,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from gpuledger.cli import context
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.database import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.desk import Desk
-from gpuledger.web import health, plans, prices, problems
+from gpuledger.ledger import Ledger
+from gpuledger.questions.reader import QueryLimits
+from gpuledger.web import decisions, health, plans, prices, problems
 from gpuledger.web.gate import Gate, GateSettings
 from gpuledger.web.metrics import Meter
 
@@ -29,26 +29,32 @@ ABOUT = """What GPU clouds charge, since when, and what a training plan costs wi
 decimal text in US dollars with its unit in the key. Every answer is from one snapshot, which `ETag` names."""
 
 
+SQL_LIMITS = QueryLimits(seconds=20.0, rows=10_000, mib=64, threads=2, at_once=2)
+"""Of strangers' queries, per process that serves; each may take a gigabyte."""
+
+
 def create_app(
     home: Home,
     *,
     settings: GateSettings | None = None,
-    clock: Callable[[], datetime] = context.now,
+    clock: Callable[[], datetime] | None = None,
     environ: Mapping[str, str] | None = None,
+    query_limits: QueryLimits = SQL_LIMITS,
 ) -> ASGIApp:
     """The whole server as one ASGI application.
 
     Args:
         environ: where `GPULEDGER_OVERRIDES` is looked up; the process's own without.
     """
-    desk = Desk(SnapshotPool(home), clock=clock, environ=os.environ if environ is None else environ)
+    pool = SnapshotPool(home)
+    ledger = Ledger(home, clock=clock, environ=environ, snapshots=pool, query_limits=query_limits)
     meter = Meter()
     chosen = settings or GateSettings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
-        desk.pool.close()
+        pool.close()
 
     app = FastAPI(
         title="gpuledger",
@@ -58,8 +64,9 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.desk, app.state.meter, app.state.settings = desk, meter, chosen
-    for module in (prices, plans, health):
+    app.state.ledger, app.state.pool = ledger, pool
+    app.state.meter, app.state.settings = meter, chosen
+    for module in (prices, plans, decisions, health):
         app.include_router(module.router)
     _with_page(app)
     app.add_exception_handler(GPULedgerError, _ours)
@@ -68,7 +75,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
     app.openapi = lambda: _openapi(app)
-    return Gate(app, desk=desk, settings=chosen, meter=meter)
+    return Gate(app, pool=pool, clock=ledger.clock, settings=chosen, meter=meter)
 
 
 def from_environment() -> ASGIApp:

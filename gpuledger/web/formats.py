@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from gpuledger.cli import table
+from gpuledger import formats
 from gpuledger.web.problems import ProblemError
 
 FormatName = Literal["json", "csv", "parquet"]
@@ -60,12 +60,12 @@ def _quality(text: str) -> float:
 
 def json_bytes(value: Any) -> bytes:
     """JSON with money as decimal strings and instants in UTC."""
-    return table.json_text(value).encode()
+    return formats.json_text(value).encode()
 
 
 def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """CSV in which no cell is a formula."""
-    return table.csv_text(rows).encode()
+    return formats.csv_text(rows).encode()
 
 
 def parquet_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -87,4 +87,4 @@ def _array(values: Sequence[Any]) -> Any:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         # rows of SQL may hold what a column cannot: mixed types become their text
-        return pa.array([None if value is None else str(table.plain(value)) for value in values])
+        return pa.array([None if value is None else str(formats.plain(value)) for value in values])

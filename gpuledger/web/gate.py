@@ -11,15 +11,16 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpuledger.core.errors import GPULedgerError
-from gpuledger.desk import Desk
+from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.web.access import Rate, Token, is_known_host
 from gpuledger.web.metrics import Meter
 from gpuledger.web.problems import MEDIA_TYPE, ProblemError, document
@@ -100,9 +101,17 @@ class _Kept:
 class Gate:
     """ASGI middleware; the only one."""
 
-    def __init__(self, app: ASGIApp, *, desk: Desk, settings: GateSettings, meter: Meter) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        pool: SnapshotPool,
+        clock: Callable[[], datetime],
+        settings: GateSettings,
+        meter: Meter,
+    ) -> None:
         self._app = app
-        self._desk = desk
+        self._pool, self._clock = pool, clock
         self._settings = settings
         self._meter = meter
         self._token = Token(settings.token)
@@ -157,12 +166,12 @@ class Gate:
     async def _kept_answer(
         self, scope: Scope, headers: dict[bytes, bytes], receive: Receive
     ) -> _Answer | None:
-        pool = self._desk.pool
+        pool = self._pool
         try:
             edition = await run_in_threadpool(pool.newest) if pool.has_moved() else pool.newest()
         except GPULedgerError:
             return None
-        version = edition.version(self._desk.clock())
+        version = edition.version(self._clock())
         key = (
             version.encode(),
             scope["path"].encode(),

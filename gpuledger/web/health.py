@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from gpuledger.core.errors import GPULedgerError
+from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.web.formats import json_bytes
 from gpuledger.web.metrics import Meter, ledger_lines
-from gpuledger.web.responses import desk_of
+from gpuledger.web.responses import ledger_of
 
 router = APIRouter(tags=["operation"])
 
@@ -28,25 +29,24 @@ _HEALTHY: dict[int | str, dict[str, Any]] = {
 
 @router.get("/healthz", summary="Whether the server can answer", responses=_HEALTHY)
 def healthz(request: Request) -> Response:
-    """200 while there is a snapshot to answer from; says what is wrong if there is none."""
-    desk = desk_of(request)
+    """200 while there is a snapshot to answer from; `degraded` while a source is stale or never delivered."""
+    pool: SnapshotPool = request.app.state.pool
     try:
-        with desk.reading() as served:
-            edition = served.edition
-            served.connection.execute("select 1").fetchall()
-            stale = sum(row["state"] == "stale" for row in desk.status(served))
+        with ledger_of(request).pinned() as ledger:
+            edition = ledger.edition
+            stale = sum(row["is_stale"] for row in ledger.status())
     except GPULedgerError as error:
         return Response(
             json_bytes({"status": "down", "problem": str(error)}), 503, media_type="application/json"
         )
     content = {
-        "status": "ok" if desk.pool.problem is None else "degraded",
+        "status": "ok" if pool.problem is None and not stale else "degraded",
         "snapshot": edition.number,
         "published_at": edition.published_at,
         "last_observed_at": edition.last_observed_at,
         "offers": edition.offers,
         "stale_sources": stale,
-        "problem": desk.pool.problem,
+        "problem": pool.problem,
     }
     return Response(json_bytes(content), media_type="application/json")
 
@@ -59,12 +59,11 @@ def healthz(request: Request) -> Response:
 )
 def metrics(request: Request) -> Response:
     """Requests and their durations, the snapshot served, and the age of every source."""
-    desk = desk_of(request)
     meter: Meter = request.app.state.meter
     lines = list(meter.lines())
     try:
-        with desk.reading() as served:
-            lines += ledger_lines(served.edition, desk.status(served))
+        with ledger_of(request).pinned() as ledger:
+            lines += ledger_lines(ledger.edition, ledger.status())
         lines += [
             "# HELP gpuledger_up 1: a snapshot can be read.",
             "# TYPE gpuledger_up gauge",

@@ -75,9 +75,9 @@ def ledger_lines(edition: Edition, status: Iterable[Mapping[str, Any]]) -> Itera
         if row["age_hours"] is not None:
             seconds = float(row["age_hours"]) * 3600
             yield f'gpuledger_source_age_seconds{{source="{row["source"]}"}} {seconds:.0f}'
-    yield from gauge("gpuledger_source_is_stale", "1: past its freshness target.")
+    yield from gauge("gpuledger_source_is_stale", "1: past its freshness target, or never accepted.")
     for row in rows:
-        yield f'gpuledger_source_is_stale{{source="{row["source"]}"}} {int(row["state"] == "stale")}'
+        yield f'gpuledger_source_is_stale{{source="{row["source"]}"}} {int(row["is_stale"])}'
 
 
 def _unix(at: datetime | None) -> str:

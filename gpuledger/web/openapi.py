@@ -119,6 +119,16 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "providers": {"provider": "runpod", "offers": 61, "gpus": 34},
     "regions": {"provider": "aws", "region": "us-east-1", "country": "US", "offers": 88},
     "sources": {"source": "runpod", "state": "fresh", "age_hours": 0.4, "target_hours": 3.0},
+    "presets": {"name": "llama-2-7b-qlora", "method": "qlora", "model": "llama-2-7b"},
+    "unmapped": {"gpu_label": "NVIDIA X", "offers": 3},
+    "spread": {"group": "global", "offers": 13, "min_usd_per_gpu_hour": "1.99"},
+    "reserve": {"provider": "lambda", "gpu_id": "h100-sxm-80gb", "break_even_utilisation": "0.61"},
+    "index": {
+        "price_date": "2026-11-20",
+        "gpu_id": "h100-sxm-80gb",
+        "price_index": 97.4,
+        "usd_per_gpu_hour": "2.19",
+    },
 }
 
 
@@ -176,7 +186,7 @@ quotes: Responses = _object(
     },
     201,
 ) | _errors(401, 413, 415, 422, 429, 503)
-kept: Responses = _object(_QUOTE, _QUOTE_EXAMPLE) | _errors(401, 404, 422, 429, 503)
+saved: Responses = _object(_QUOTE, _QUOTE_EXAMPLE) | _errors(401, 404, 422, 429, 503)
 receipt: Responses = _object(
     {"type": "object", "required": ["quote_id", "chain", "receipt"]},
     {
@@ -214,3 +224,44 @@ plan_body: dict[str, Any] = {
         },
     }
 }
+
+
+PLANS: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"type": ["object", "string"]}}
+_DATA_ERRORS = _errors(401, 413, 415, 422, 429, 503)
+
+
+def many(name: str) -> Responses:
+    """Of an object that holds one list."""
+    schema = {"type": "object", "required": [name], "properties": {name: {"type": "array"}}}
+    return _object(schema, {name: []}) | _DATA_ERRORS
+
+
+def body(**keys: dict[str, Any]) -> dict[str, Any]:
+    """A body that is an object of some keys; all but `lock` are needed where there is a plan beside it."""
+    optional = {"lock"} if "paid" in keys else set[str]()
+    shape = {
+        "type": "object",
+        "properties": {
+            name: schema
+            or {"type": ["object", "string"], "description": "Plan keys, a preset's name, or TOML."}
+            for name, schema in keys.items()
+        },
+        "required": [name for name in keys if name not in optional],
+        "additionalProperties": False,
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": shape}}}}
+
+
+lock: Responses = (
+    _object({"type": "object", "required": ["lock"]}, {"lock": '{"version": 1, ...}'}) | _DATA_ERRORS
+)
+decision: Responses = (
+    _object({"type": "object"}, {"decision": "rent", "break_even_months": "14.20"}) | _DATA_ERRORS
+)
+timing: Responses = (
+    _object(
+        {"type": "object", "required": ["gpu", "usd_per_gpu_hour"]},
+        {"gpu": "H100", "usd_per_gpu_hour": "2.19"},
+    )
+    | _DATA_ERRORS
+)

@@ -4,17 +4,13 @@ refused."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Optional, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from gpuledger.core.errors import UsageError
-from gpuledger.core.money import decimal_from
-from gpuledger.core.spec import Spec, parse_spec
+from gpuledger.core.cost.options import QuoteOption, quote_options
 from gpuledger.core.store.offers import OfferQuery
-from gpuledger.core.validity import ALL_STATES, LAPSED
+from gpuledger.questions.choice import LISTED_STATES, offer_query
 
 MOST_ROWS = 1000
 MOST_VALUES = 200
@@ -33,17 +29,22 @@ Texts = Annotated[
     list[Annotated[str, Field(max_length=200)]], BeforeValidator(_split), Field(max_length=MOST_VALUES)
 ]
 Size = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
-Options = Annotated[list[Option], BeforeValidator(_split)]
+Tokens = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
+PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block"]
+PurchaseOptions = Annotated[list[PurchaseOption], BeforeValidator(_split)]
 Instant = Annotated[str, Field(max_length=40, examples=["2026-03-15", "2026-03-15T12:00:00Z"])]
 Money = Annotated[str, Field(max_length=20, examples=["2.50"])]
 SpecText = Annotated[str, Field(max_length=200, examples=["H100-SXM:8"])]
 
 
-class Parameters(BaseModel):
-    """What every list takes."""
+class Strict(BaseModel):
+    """Parameters of one route; others are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Parameters(Strict):
+    """What every list takes."""
 
     format: Literal["json", "csv", "parquet"] | None = Field(
         None, description="Wins over Accept; for links that people click."
@@ -53,23 +54,17 @@ class Parameters(BaseModel):
 class Choice(Parameters):
     """Which offers, as the command line chooses them."""
 
-    gpu: SpecText | None = Field(None, description="SPEC: [vendor:]NAME[:MEMORY][:COUNT].")
+    gpu: SpecText | None = Field(None, description="SPEC: [vendor:]NAME[:MEMORY][:COUNT]; all without.")
     provider: Texts = Field([], description="Provider ids; repeat or part by commas.")
-    region: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="Region code, ISO country or continent (eu)."
-    )
+    region: Texts = Field([], description="Region codes, ISO countries or continents (eu).")
     tier: Texts = Field([], description="secure or community.")
-    purchase_option: Options = Field([], description="How capacity is bought.")
+    purchase_option: PurchaseOptions = Field([], description="How capacity is bought.")
     spot: bool | None = Field(None, description="true: only spot; false: no spot.")
     as_of: Instant | None = Field(None, description="A past date or time; UTC without an offset.")
     limit: int = Field(100, ge=1, le=MOST_ROWS, description="At most so many rows.")
 
-    def spec(self) -> Spec | None:
-        """The accelerators asked for."""
-        return None if self.gpu is None else parse_spec(self.gpu)
-
-    def options(self) -> list[str] | None:
-        """The purchase options asked for; `None` is all."""
+    def options(self) -> list[str]:
+        """The purchase options that are meant; empty is all."""
         if self.spot is True:
             return ["spot"]
         chosen: list[str] = list(self.purchase_option)
@@ -77,27 +72,21 @@ class Choice(Parameters):
             chosen = [
                 option for option in chosen or ["on_demand", "reserved", "capacity_block"] if option != "spot"
             ]
-        return chosen or None
+        return chosen
 
-    def query(self, default_options: Sequence[str] = (), **more: Any) -> OfferQuery:
-        """As `gpuledger.core.store.offers` wants it."""
-        spec = self.spec()
-        chosen: dict[str, Any] = {
-            "gpu_ids": None if spec is None else spec.gpu_ids,
-            "min_gpu_count": None if spec is None else spec.min_count,
-            "max_gpu_count": None if spec is None else spec.max_count,
-            "providers": [name.lower() for name in self.provider],
-            "regions": [] if self.region is None else [self.region],
+    def filters(self, default_options: Sequence[str] = ()) -> dict[str, Any]:
+        """The filters that every question about offers takes, by the ledger's names."""
+        return {
+            "providers": self.provider,
+            "regions": self.region,
             "tiers": self.tier,
             "purchase_options": self.options() or default_options,
         }
-        return OfferQuery(**(chosen | more))
 
 
 class OfferParameters(Choice):
     """`/v1/offers`: the same choice, and gpuhunt's filters."""
 
-    region: Texts = Field([], description="Region codes, ISO countries or continents (eu).")  # pyright: ignore[reportIncompatibleVariableOverride]
     gpu_name: Texts = Field([], description="Canonical name, its first word or the provider's label.")
     gpu_vendor: Texts = Field([], description="nvidia, amd, google, aws or intel.")
     source: Texts = Field([], description="Only from this source.")
@@ -148,40 +137,22 @@ class OfferParameters(Choice):
     )
 
     def page_query(self, *, skip_rows: int = 0) -> OfferQuery:
-        """The same choice with gpuhunt's filters, one page of it."""
-        spec = self.spec()
-        counts = [value for value in (self.min_gpu_count, spec and spec.min_count) if value is not None]
-        most = [value for value in (self.max_gpu_count, spec and spec.max_count) if value is not None]
-        return self.query(
+        """The offers that are meant, one page of them."""
+        same = ("availability", "instance_type", "source", "gpu_name", "gpu_vendor", "price_state")
+        own = {*Choice.model_fields, *same, "allowed_flags", "order_dir", "cursor"}
+        return offer_query(
+            self.gpu,
+            **self.filters(),
             gpu_names=self.gpu_name,
             vendors=self.gpu_vendor,
-            regions=self.region,
             sources=self.source,
             instance_types=self.instance_type,
             availabilities=self.availability,
-            states=self.price_state or [state for state in ALL_STATES if state != LAPSED],
-            cpu_arch=self.cpu_arch,
-            min_cpu=self.min_cpu,
-            max_cpu=self.max_cpu,
-            min_memory=self.min_memory,
-            max_memory=self.max_memory,
-            min_gpu_count=max(counts, default=None),
-            max_gpu_count=min(most, default=None),
-            min_gpu_memory=self.min_gpu_memory,
-            max_gpu_memory=self.max_gpu_memory,
-            min_total_gpu_memory=self.min_total_gpu_memory,
-            max_total_gpu_memory=self.max_total_gpu_memory,
-            min_disk_size=self.min_disk_size,
-            max_disk_size=self.max_disk_size,
-            min_price=dollars(self.min_price, "min_price"),
-            max_price=dollars(self.max_price, "max_price"),
-            max_usd_per_gpu_hour=dollars(self.max_usd_per_gpu_hour, "max_usd_per_gpu_hour"),
-            min_compute_capability=self.min_compute_capability,
-            max_compute_capability=self.max_compute_capability,
-            order_by=self.order_by,
+            states=self.price_state or LISTED_STATES,
             descending=self.order_dir == "desc",
             skip_rows=skip_rows,
-            max_rows=self.limit,
+            limit=self.limit,
+            **{name: getattr(self, name) for name in OfferParameters.model_fields if name not in own},
         )
 
     def question(self) -> dict[str, Any]:
@@ -195,11 +166,33 @@ class CheapestParameters(Choice):
     allow_stale: bool = Field(False, description="Let prices past their target win.")
 
 
-class HistoryParameters(Choice):
-    """`/v1/history`: intervals, or samples with `every`."""
+class SpreadParameters(Choice):
+    """`/v1/offers/spread`: one row per group, on-demand unless asked otherwise."""
+
+    by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = Field(
+        "provider", description="What makes a group."
+    )
+
+
+class ReserveParameters(Parameters):
+    """`/v1/offers/reserve`."""
+
+    gpu: SpecText = Field(description="SPEC.")
+    provider: Texts = Field([], description="Only these providers.")
+    region: Texts = Field([], description="Region codes, ISO countries or continents (eu).")
+    as_of: Instant | None = Field(None, description="A past date or time; UTC without an offset.")
+
+
+class Span(Parameters):
+    """From when to when."""
 
     since: Instant | None = Field(None, alias="from", description="First date or time.")
     until: Instant | None = Field(None, alias="to", description="Last date or time.")
+
+
+class HistoryParameters(Choice, Span):
+    """`/v1/history`: intervals, or samples with `every`."""
+
     every: Annotated[str, Field(max_length=10, examples=["1d"])] | None = Field(
         None, description="Sample so often: 1h, 1d, 1w, 1mo."
     )
@@ -207,39 +200,60 @@ class HistoryParameters(Choice):
     limit: int = Field(MOST_ROWS, ge=1, le=100_000, description="At most so many rows.")
 
 
-def instant(text: str | None, name: str) -> datetime | None:
-    """A date or time from a parameter; UTC without an offset.
+class IndexParameters(Span):
+    """`/v1/index`: one row per recorded day."""
 
-    Raises:
-        UsageError: not ISO 8601, or so far away that no calendar has it.
-    """
-    if text is None:
-        return None
-    try:
-        value = datetime.fromisoformat(text)
-        value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{name}: {text!r} is no date or time, as in 2026-03-15 or 2026-03-15T12:00Z"
-        ) from None
-    # DuckDB and PostgreSQL know dates that Python does not, but no market is that old
-    if not 1970 <= value.year <= 2262:
-        raise UsageError(f"{name}: {text!r} lies outside the years 1970 to 2262")
-    return value
+    gpu: SpecText = Field(description="SPEC.")
+    purchase_option: PurchaseOption = "on_demand"
+    segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all"
 
 
-def dollars(text: str | None, name: str) -> Decimal | None:
-    """An amount from a parameter.
+class TimingParameters(Strict):
+    """`/v1/timing`."""
 
-    Raises:
-        UsageError: not a plain decimal number, negative, or more than the ledger can hold.
-    """
-    if text is None:
-        return None
-    try:
-        value = decimal_from(text)
-    except ValueError:
-        raise UsageError(f"{name}: {text!r} is no amount, as in 2.50") from None
-    if not 0 <= value < 10**11:
-        raise UsageError(f"{name}: {text} is no price")
-    return value
+    gpu: SpecText = Field(description="SPEC.")
+    gpu_hours: Size = Field(description="GPU-hours that the work takes.")
+    by: Instant | None = Field(None, description="When it must be bought; bounds the waiting.")
+    purchase_option: PurchaseOption = "on_demand"
+
+
+def _field(option: QuoteOption) -> tuple[Any, Any]:
+    """Type and declaration of an option of a quote as a parameter."""
+    kinds: dict[str, Any] = {
+        "text": Optional[SpecText],  # noqa: UP045
+        "names": PurchaseOptions if option.choices else Texts,
+        "number": float | None,
+        "usd": Optional[Money],  # noqa: UP045
+        "count": int | None if option.default is None else int,
+        "switch": bool,
+    }
+    default: Any = [] if option.kind == "names" else option.default
+    bounds: dict[str, Any] = {}
+    if option.kind in ("number", "count"):
+        bounds = {"ge": option.least, "le": option.most}
+    return kinds[option.kind], Field(default, description=option.help, **bounds)
+
+
+class AsOf(Strict):
+    """Prices of when."""
+
+    as_of: Instant | None = Field(None, description="Prices of a past time; UTC without an offset.")
+
+
+_fields: dict[str, Any] = {option.name: _field(option) for option in quote_options()}
+QuoteParameters: type[AsOf] = cast("Any", create_model)("QuoteParameters", __base__=AsOf, **_fields)
+"""What one may ask beside the plan: a parameter for each option of a quote."""
+
+
+def asked(parameters: AsOf) -> dict[str, Any]:
+    """The options that were given, and `as_of`, for the ledger."""
+    return parameters.model_dump(exclude_none=True)
+
+
+class EstimateParameters(Strict):
+    """The hardware, if not the plan names it."""
+
+    gpu: SpecText | None = Field(None, description="SPEC.")
+    gpus: int | None = Field(None, ge=1, le=1_000_000, description="How many.")
+    limits: bool = Field(False, description="Also the largest micro-batch and the longest sequence that fit.")
+    no_evidence: bool = Field(False, description="Leave out the published runs nearest to the plan.")

@@ -1,56 +1,50 @@
-"""Routes that price training plans: quotes, their receipts, and estimates without prices."""
+"""Routes that price training plans: quotes, their receipts, comparisons, and estimates without prices."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from gpuledger.core.cost.physics import estimates_of
-from gpuledger.core.cost.question import QuoteOptions
-from gpuledger.core.errors import InvalidPlanError, NoOfferError
-from gpuledger.core.plan import TrainingPlan, read_plan
-from gpuledger.desk import plan_of
+from gpuledger.core.errors import NoOfferError
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.ledger import Ledger
 from gpuledger.web import openapi
+from gpuledger.web.bodies import object_of, plan_in, plan_of, plans_in, text_in
 from gpuledger.web.formats import json_bytes
-from gpuledger.web.parameters import Instant, Money, Options, SpecText, Texts, dollars, instant
+from gpuledger.web.parameters import AsOf, EstimateParameters, QuoteParameters, asked
 from gpuledger.web.problems import ProblemError
-from gpuledger.web.responses import desk_of, headers_of, one
+from gpuledger.web.responses import STALE, headers_of, ledger_of, one
 
 router = APIRouter(prefix="/v1", tags=["plans"])
 QuoteId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["7a4e9db9fb1d84fd"])]
+Asked = Annotated[QuoteParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
 
 
-class QuoteParameters(BaseModel):
-    """What one may ask beside the plan; the command line's flags."""
+class OverParameters(AsOf):
+    """A span of time, and its steps."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    gpu: SpecText | None = Field(None, description="SPEC; its count is the GPUs of one instance.")
-    provider: Texts = Field([], description="Only these providers.")
-    region: Texts = Field([], description="Region codes, ISO countries or continents.")
-    tier: Texts = Field([], description="secure or community.")
-    purchase_option: Options = Field([], description="Default: all.")
-    as_of: Instant | None = Field(None, description="Prices of a past time.")
-    deadline_hours: float | None = Field(None, gt=0, le=1e6, description="Most wall hours.")
-    budget_usd: Money | None = Field(None, description="Most US dollars; the answer says pass or fail.")
-    max_gpus: int | None = Field(None, ge=1, le=1_000_000, description="Most GPUs paid for.")
-    allow_stale: bool = Field(False, description="Let prices past their target win.")
-    limit: int = Field(10, ge=1, le=100, description="At most so many quotes.")
-    evidence: bool = Field(True, description="Show the published runs nearest to the plan.")
+    span: Annotated[str, Field(max_length=80, examples=["2024-01-01..2026-06-01"])] = Field(
+        description="First and last date or time; an open end is now."
+    )
+    every: Annotated[str, Field(max_length=10, examples=["1mo"])] = Field(
+        "1mo", description="One quote per 1d, 1w, 1mo."
+    )
 
 
-class EstimateParameters(BaseModel):
-    """The hardware, if not the plan names it."""
+async def answered(request: Request, question: Callable[[Ledger], dict[str, Any]]) -> Response:
+    """One object, made in a thread from one snapshot."""
 
-    model_config = ConfigDict(extra="forbid")
+    def answer() -> Response:
+        with ledger_of(request).pinned() as ledger:
+            content = question(ledger)
+            return one(ledger.edition, ledger.clock(), content)
 
-    gpu: SpecText | None = Field(None, description="SPEC.")
-    gpus: int | None = Field(None, ge=1, le=1_000_000, description="How many.")
-    evidence: bool = Field(True, description="Show the published runs nearest to the plan.")
+    return await run_in_threadpool(answer)
 
 
 @router.post(
@@ -60,47 +54,107 @@ class EstimateParameters(BaseModel):
     openapi_extra=openapi.plan_body,
     status_code=201,
 )
-async def make_quotes(request: Request, asked: Annotated[QuoteParameters, Query()]) -> Response:
-    """The body is a plan, as JSON or TOML, or `{"preset": NAME}`. Each quote is kept under its id."""
-    plan = await _plan(request)
-    from starlette.concurrency import run_in_threadpool
-
-    return await run_in_threadpool(_quoted, request, plan, asked)
+async def make_quotes(request: Request, parameters: Asked) -> Response:
+    """The body is a plan, as JSON or TOML, or `{"preset": NAME}`. Each quote is saved under its id."""
+    plan = await plan_of(request)
+    return await run_in_threadpool(_quoted, request, plan, parameters)
 
 
-def _quoted(request: Request, plan: TrainingPlan, asked: QuoteParameters) -> Response:
-    desk = desk_of(request)
-    options = QuoteOptions(
-        gpu=asked.gpu,
-        providers=tuple(asked.provider),
-        regions=tuple(asked.region),
-        tiers=tuple(asked.tier),
-        purchase_options=tuple(asked.purchase_option),
-        deadline_hours=asked.deadline_hours,
-        budget_usd=dollars(asked.budget_usd, "budget_usd"),
-        max_gpus=asked.max_gpus,
-        allow_stale=asked.allow_stale,
-        limit=asked.limit,
-        evidence=asked.evidence,
-        overrides=desk.overrides(),
+@router.post(
+    "/quotes/locked",
+    summary="What a plan costs at the prices of a lock",
+    responses=openapi.quotes,
+    openapi_extra=openapi.body(plan={}, lock={"type": "string"}),
+    status_code=201,
+)
+async def make_locked_quotes(request: Request, parameters: Asked) -> Response:
+    """The body is `{"plan": ..., "lock": TEXT}`; the same plan and lock have the same answer anywhere, later."""
+    content = await object_of(request, "plan", "lock", needed=("plan", "lock"))
+    return await run_in_threadpool(_quoted, request, plan_in(content), parameters, text_in(content, "lock"))
+
+
+def _quoted(request: Request, plan: TrainingPlan, parameters: AsOf, lock: str | None = None) -> Response:
+    with ledger_of(request).pinned() as ledger:
+        answer = ledger.quote(plan, lock=lock, **asked(parameters))
+        response = one(
+            ledger.edition,
+            ledger.clock(),
+            answer.to_dict(),
+            stale=sum(quote.price_state in STALE for quote in answer.quotes),
+            status=201,
+        )
+    response.headers["location"] = f"/v1/quotes/{answer.quotes[0].quote_id}"
+    return response
+
+
+@router.post(
+    "/quotes/batch",
+    summary="What each of many plans costs",
+    responses=openapi.many("answers"),
+    openapi_extra=openapi.body(plans=openapi.PLANS),
+)
+async def quote_many(request: Request, parameters: Asked) -> Response:
+    """The body is `{"plans": [...]}`; each has its ranking, or its error. One quote each unless `limit` says more."""
+    plans = plans_in(await object_of(request, "plans", needed=("plans",)))
+    options: dict[str, Any] = {"limit": 1} | parameters.model_dump(exclude_unset=True, exclude_none=True)
+    return await answered(request, lambda ledger: {"answers": list(ledger.quotes(plans, **options))})
+
+
+@router.post(
+    "/quotes/over",
+    summary="What a plan cost at its cheapest, through time",
+    responses=openapi.many("steps"),
+    openapi_extra=openapi.plan_body,
+)
+async def quote_over(request: Request, parameters: Annotated[OverParameters, Query()]) -> Response:
+    """One row per step: the cheapest quote then, or why there was none."""
+    plan, span, every = await plan_of(request), parameters.span, parameters.every
+    return await answered(request, lambda ledger: {"steps": ledger.quote_over(plan, span=span, every=every)})
+
+
+@router.post(
+    "/frontier",
+    summary="All ways that are best in cost, time or risk",
+    responses=openapi.many("points"),
+    openapi_extra=openapi.plan_body,
+)
+async def frontier(request: Request, parameters: Asked) -> Response:
+    """No other way beats one of these in cost, time and risk at once."""
+    plan, options = await plan_of(request), asked(parameters)
+    return await answered(
+        request, lambda ledger: {"points": [point.to_dict() for point in ledger.frontier(plan, **options)]}
     )
-    with desk.reading() as served:
-        found = desk.quote(served, plan, options, as_of=instant(asked.as_of, "as_of"))
-    answer = one(
-        served.edition,
-        desk.clock(),
-        found.to_dict(),
-        stale=sum(quote.price_state in ("stale", "unlisted") for quote in found.quotes),
-        status=201,
-    )
-    answer.headers["location"] = f"/v1/quotes/{found.quotes[0].quote_id}"
-    return answer
 
 
-@router.get("/quotes/{quote_id}", summary="A quote given earlier", responses=openapi.kept)
-def kept_quote(request: Request, quote_id: QuoteId) -> Response:
+@router.post(
+    "/compare",
+    summary="Plans side by side",
+    responses=openapi.many("plans"),
+    openapi_extra=openapi.body(plans=openapi.PLANS),
+)
+async def compare(request: Request, parameters: Asked) -> Response:
+    """The body is `{"plans": [...]}`: what each costs more, and takes longer, than the first."""
+    plans = plans_in(await object_of(request, "plans", needed=("plans",)))
+    options = parameters.model_dump(exclude_unset=True, exclude_none=True)
+    return await answered(request, lambda ledger: {"plans": ledger.compare(plans, **options)})
+
+
+@router.post(
+    "/locks",
+    summary="The prices of an answer, written down",
+    responses=openapi.lock,
+    openapi_extra=openapi.plan_body,
+)
+async def lock(request: Request, parameters: Asked) -> Response:
+    """Text for a file; `POST /v1/quotes/locked` and `quote --lock` read it."""
+    plan, options = await plan_of(request), asked(parameters)
+    return await answered(request, lambda ledger: {"lock": ledger.lock(plan, **options)})
+
+
+@router.get("/quotes/{quote_id}", summary="A quote given earlier", responses=openapi.saved)
+def saved_quote(request: Request, quote_id: QuoteId) -> Response:
     """The same bytes as when it was given; prices that changed since do not change it."""
-    return Response(json_bytes(_kept(request, quote_id)), media_type="application/json")
+    return Response(json_bytes(_saved(request, quote_id)), media_type="application/json")
 
 
 @router.get(
@@ -110,16 +164,14 @@ def kept_quote(request: Request, quote_id: QuoteId) -> Response:
 )
 def receipt(request: Request, quote_id: QuoteId) -> Response:
     """The chain dollars, price, observation, document, and whether the ledger still says the same."""
-    desk = desk_of(request)
-    _kept(request, quote_id)
-    with desk.reading() as served:
-        found = desk.explained(served, quote_id)
-    return one(served.edition, desk.clock(), found)
+    _saved(request, quote_id)
+    with ledger_of(request).pinned() as ledger:
+        return one(ledger.edition, ledger.clock(), ledger.explain(quote_id))
 
 
-def _kept(request: Request, quote_id: str) -> dict[str, Any]:
+def _saved(request: Request, quote_id: str) -> dict[str, Any]:
     try:
-        return desk_of(request).kept(quote_id)
+        return ledger_of(request).saved_quote(quote_id)
     except NoOfferError as error:
         raise ProblemError(404, "no-such-quote", str(error)) from error
 
@@ -130,39 +182,15 @@ def _kept(request: Request, quote_id: str) -> dict[str, Any]:
     responses=openapi.estimates,
     openapi_extra=openapi.plan_body,
 )
-async def estimates(request: Request, asked: Annotated[EstimateParameters, Query()]) -> Response:
+async def estimates(request: Request, parameters: Annotated[EstimateParameters, Query()]) -> Response:
     """One estimate per accelerator that the plan allows, fewest GPU-hours first."""
-    plan = await _plan(request)
-    from starlette.concurrency import run_in_threadpool
+    plan = await plan_of(request)
 
-    found = await run_in_threadpool(
-        estimates_of, plan, gpu=asked.gpu, gpus=asked.gpus, evidence=asked.evidence
-    )
-    desk = desk_of(request)
-    headers = headers_of(desk.pool.newest(), desk.clock()) | {"x-total-count": str(len(found))}
-    content = {"plan": plan.name, "estimates": [estimate.to_dict() for estimate in found]}
-    return Response(json_bytes(content), headers=headers, media_type="application/json")
+    def answer() -> Response:
+        with ledger_of(request).pinned() as ledger:
+            rows = ledger.estimate(plan, **parameters.model_dump())
+            headers = headers_of(ledger.edition, ledger.clock()) | {"x-total-count": str(len(rows))}
+        content = {"plan": plan.name, "estimates": rows}
+        return Response(json_bytes(content), headers=headers, media_type="application/json")
 
-
-async def _plan(request: Request) -> TrainingPlan:
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    body = await request.body()
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidPlanError("body", f"not UTF-8 text: {error}") from error
-    if kind == "application/toml":
-        return read_plan(text, syntax="toml")
-    if kind != "application/json":
-        raise ProblemError(
-            415,
-            "unsupported-media-type",
-            f"content-type: {kind[:80]!r}; send application/json or application/toml",
-        )
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidPlanError("body", f"not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise InvalidPlanError("body", f"must be an object of plan keys, got {type(content).__name__}")
-    return plan_of(content)  # pyright: ignore[reportUnknownArgumentType]
+    return await run_in_threadpool(answer)

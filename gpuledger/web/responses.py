@@ -13,16 +13,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gpuledger.core.store.snapshot_pool import Edition
-from gpuledger.desk import Desk
+from gpuledger.ledger import Ledger
 from gpuledger.web.formats import TYPE_OF, FormatName, csv_bytes, json_bytes, negotiated, parquet_bytes
 
 SIZES = ("gpu_count", "gpu_memory_gib", "vcpus", "memory_gib", "term_months")
 """Decimals that are sizes and not money: numbers in JSON."""
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk that answers the request."""
-    return request.app.state.desk
+STALE = ("stale", "unlisted", "lapsed")
+"""States of a price that nobody should take for today's without looking."""
+
+
+def ledger_of(request: Request) -> Ledger:
+    """The ledger that answers the request."""
+    return request.app.state.ledger
+
+
+def is_stale(rows: Sequence[Mapping[str, Any]]) -> int:
+    """How many rows rest on a price that is past its freshness target or no longer listed."""
+    return sum(row.get("price_state") in STALE for row in rows)
 
 
 def headers_of(edition: Edition, at: datetime, stale: int = 0) -> dict[str, str]:
@@ -52,28 +61,28 @@ class Listing:
     more: Mapping[str, Any] | None = None
 
 
-def listing(
-    request: Request, edition: Edition, at: datetime, of: Listing, asked: FormatName | None
-) -> Response:
+def listing(request: Request, edition: Edition, answer: Listing, format: FormatName | None) -> Response:
     """Rows as the request wants them; JSON comes with the snapshot, the total and the next page's cursor."""
-    kind = negotiated(request.headers.get("accept"), asked)
-    headers = headers_of(edition, at, of.stale) | {"x-total-count": str(of.total)}
-    if of.next_cursor is not None:
-        following = request.url.include_query_params(cursor=of.next_cursor)
+    kind = negotiated(request.headers.get("accept"), format)
+    headers = headers_of(edition, ledger_of(request).clock(), answer.stale) | {
+        "x-total-count": str(answer.total)
+    }
+    if answer.next_cursor is not None:
+        following = request.url.include_query_params(cursor=answer.next_cursor)
         headers["link"] = f'<{following.path}?{following.query}>; rel="next"'
     if kind == "json":
         content = json_bytes(
             {
                 "snapshot": edition.number,
-                "total": of.total,
-                **(of.more or {}),
-                of.name: [sized(row) for row in of.rows],
-                "next_cursor": of.next_cursor,
+                "total": answer.total,
+                **(answer.more or {}),
+                answer.name: [sized(row) for row in answer.rows],
+                "next_cursor": answer.next_cursor,
             }
         )
     else:
-        content = csv_bytes(of.rows) if kind == "csv" else parquet_bytes(of.rows)
-        headers["content-disposition"] = f'attachment; filename="{of.name}-{edition.number:06d}.{kind}"'
+        content = csv_bytes(answer.rows) if kind == "csv" else parquet_bytes(answer.rows)
+        headers["content-disposition"] = f'attachment; filename="{answer.name}-{edition.number:06d}.{kind}"'
     return Response(content, headers=headers, media_type=TYPE_OF[kind])
 
 

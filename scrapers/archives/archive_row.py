@@ -6,7 +6,8 @@ side. So machine shapes are taken from the seeds where they know the instance ty
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,8 +17,10 @@ from pydantic import ValidationError
 
 from gpuledger.core.instance import lookup
 from gpuledger.core.money import Price, Unit
-from gpuledger.core.offer import Offer, PurchaseOption, Skipped, Withdrawn
-from gpuledger.scrapers.read_json import host_cloud, price_or_reason
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, Withdrawn
+from gpuledger.core.provider import provider_id
+from gpuledger.core.region import known_region
+from gpuledger.scrapers.read_json import price_or_reason
 
 HYPERSCALERS = ("aws", "azure", "gcp", "oci")
 """Providers whose accelerated instance types the seeds hold completely: an unknown type has no
@@ -56,7 +59,9 @@ class Sighting:
 
 def fact(seen: Sighting, row: Any) -> Offer | Withdrawn | Skipped:
     """The offer, its withdrawal, or why the row is left out."""
-    provider = host_cloud(seen.provider)
+    provider = provider_id(seen.provider)
+    if not provider:
+        return Skipped("no provider or no product is named", row)
     shape = lookup(provider, seen.sku)
     if (shape is not None and shape.gpu_count == 0) or seen.gpu_count == 0:
         return Skipped("no accelerator", row)
@@ -75,7 +80,7 @@ def fact(seen: Sighting, row: Any) -> Offer | Withdrawn | Skipped:
         "provider": provider,
         "via": seen.via,
         "sku": seen.sku,
-        "region": seen.region or "global",
+        "region": known_region(provider, seen.region or "global"),
         "zone": seen.zone,
         "tier": seen.tier,
         "gpu_label": label,
@@ -104,6 +109,41 @@ def fact(seen: Sighting, row: Any) -> Offer | Withdrawn | Skipped:
         return Skipped("a value is out of bounds", row)
 
 
+def without_dear_spot(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """The facts of one list; spot that costs more than the same thing on demand at that time cannot be."""
+    listed = list(facts)
+    full: dict[tuple[object, ...], Decimal] = {}
+    for found in listed:
+        if isinstance(found, Offer) and found.purchase_option is PurchaseOption.ON_DEMAND:
+            # one price for the region, or one for each zone: spot of a zone is held to either
+            full[_sibling(found, found.zone)] = found.price.amount
+    for found in listed:
+        if isinstance(found, Offer) and found.purchase_option is PurchaseOption.SPOT:
+            price = full.get(_sibling(found, found.zone)) or full.get(_sibling(found, None))
+            if price is not None and found.price.amount > price:
+                yield Skipped(
+                    "a spot price over the on-demand price", found.model_dump(mode="json", exclude_none=True)
+                )
+                continue
+        yield found
+
+
+def _sibling(offer: Offer, zone: str | None) -> tuple[object, ...]:
+    return (
+        *(
+            offer.provider,
+            offer.via,
+            offer.sku,
+            offer.region,
+            zone,
+            offer.tier,
+            offer.gpu_label,
+            offer.gpu_count,
+        ),
+        *(offer.price.unit, offer.price.currency, offer.observed_at),
+    )
+
+
 def instant(text: Any) -> datetime | None:
     """A date or time as archives write it; without an offset it is UTC. `None` where it is neither.
 
@@ -122,9 +162,26 @@ def instant(text: Any) -> datetime | None:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+_SIGNS = "$€£ \u00a0\u202f"
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+_POINTED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+,\d+")
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
+
+
 def amount_text(text: str) -> str:
-    """`$32.77` and `1,234.50` without the sign and the commas that part thousands."""
-    return text.strip().removeprefix("$").replace(",", "")
+    """The number in `$32.77`, `1,234.50`, `0,12` and `1.234,50` with a decimal point and nothing else.
+
+    A comma parts thousands where three digits follow each and no zero leads; another single comma is a decimal
+    one. Whatever fits neither is given back as it is, and no plain number then.
+    """
+    plain = text.strip(_SIGNS)
+    if _THOUSANDS.fullmatch(plain):
+        return plain.replace(",", "")
+    if _POINTED.fullmatch(plain):
+        return plain.replace(".", "").replace(",", ".")
+    if _DECIMAL_COMMA.fullmatch(plain):
+        return plain.replace(",", ".")
+    return plain
 
 
 def decimal(text: Any) -> Decimal | None:

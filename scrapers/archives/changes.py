@@ -10,7 +10,8 @@ One row per offer and time. Columns, with the other names they go by; `docs/impo
                     usd_per_gpu_hour, price_per_gpu_hour, per_gpu_hourly_usd: of one GPU
     purchase_option price_tier, metric, term, availability_tier, allocation
 
-The rows of a list hold until another one says otherwise, so its prices stay believable for years.
+With events the rows of a list hold until another one says otherwise, or until the list ends; without them each row
+is an observation by itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from gpuledger.core.contract import Contract
 from gpuledger.core.document import Document
 from gpuledger.core.money import Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, cell, decimal, fact, instant
+from gpuledger.scrapers.archives.archive_row import (
+    Sighting,
+    amount_text,
+    cell,
+    decimal,
+    fact,
+    instant,
+    without_dear_spot,
+)
 from gpuledger.scrapers.archives.table import table_rows
 from gpuledger.scrapers.source import Source
 
@@ -36,6 +45,7 @@ _GPU_PRICE = ("usd_per_gpu_hour", "price_per_gpu_hour", "per_gpu_hourly_usd", "p
 ESTIMATED = {"historical_estimate", "estimate", "estimated", "static", "static_yaml", "seed", "constant"}
 """Words by which archives mark rows that nobody observed."""
 
+TIERS = {"secure", "community"}
 LINUX = {"", "linux", "linux/unix"}
 
 # metric of the archive -> (how it is bought, months committed, unit)
@@ -46,6 +56,11 @@ _METRICS: dict[str, tuple[PurchaseOption, int | None, Unit]] = {
     "spot": (PurchaseOption.SPOT, None, Unit.HOUR),
     "hour_spot": (PurchaseOption.SPOT, None, Unit.HOUR),
     "preemptible": (PurchaseOption.SPOT, None, Unit.HOUR),
+    "interruptible": (PurchaseOption.SPOT, None, Unit.HOUR),
+    "bid": (PurchaseOption.SPOT, None, Unit.HOUR),
+    "on-demand": (PurchaseOption.ON_DEMAND, None, Unit.HOUR),
+    "secure": (PurchaseOption.ON_DEMAND, None, Unit.HOUR),
+    "community": (PurchaseOption.ON_DEMAND, None, Unit.HOUR),
     "cud-1y": (PurchaseOption.RESERVED, 12, Unit.HOUR),
     "cud-3y": (PurchaseOption.RESERVED, 36, Unit.HOUR),
     "12mo": (PurchaseOption.RESERVED, 12, Unit.HOUR),
@@ -57,8 +72,7 @@ _METRICS: dict[str, tuple[PurchaseOption, int | None, Unit]] = {
 
 def parse(document: Document) -> Iterator[Fact]:
     """The rows of a change list, in the order of the file."""
-    for row in table_rows(document):
-        yield _fact(row, document.context)
+    yield from without_dear_spot(_fact(row, document.context) for row in table_rows(document))
 
 
 def _fact(row: Mapping[str, Any], context: Mapping[str, str]) -> Fact:
@@ -97,7 +111,7 @@ def _fact(row: Mapping[str, Any], context: Mapping[str, str]) -> Fact:
             option=option,
             region=str(region or "global"),
             zone=cell(merged, "zone"),
-            tier=merged["tier"] if merged.get("tier") in {"secure", "community"} else None,
+            tier=next((word for word in (merged.get("tier"), metric) if word in TIERS), None),
             gpu_label=label,
             # A list of prices per GPU is about one of them where it does not say otherwise.
             gpu_count=decimal(cell(merged, "gpu_count", "gpus")) or (None if per_gpu is None else Decimal(1)),
@@ -132,6 +146,12 @@ def _provider(row: Mapping[str, Any]) -> str | None:
     return None if found is None else str(found)
 
 
+def list_kind(document: Document) -> str:
+    """A list with events is one of changes; without them its rows are observations, each by itself."""
+    first = next(iter(table_rows(document)), None)
+    return "changes" if first is not None and "event" in first else "rows"
+
+
 LIST_CONTRACT = Contract(
     min_offers=1, usd_per_gpu_hour=(Decimal("0.001"), Decimal(500)), spot_below_on_demand=False
 )
@@ -142,7 +162,7 @@ SOURCE = Source(
     provider="several",
     homepage="",
     every=timedelta(days=3650),
-    fresh_for=timedelta(days=3650),
+    list_kind=list_kind,
     requests=(),
     is_dated_list=True,
     confidence="reported",

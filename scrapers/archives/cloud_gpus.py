@@ -17,7 +17,7 @@ from gpuledger.core.offer import Fact, PurchaseOption, Skipped
 from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import Source, full_snapshots
 
 COLUMNS = ("Cloud", "GPU Type", "GPUs", "GPU RAM", "vCPUs", "RAM", "On-demand", "Spot", "Name")
 
@@ -81,7 +81,7 @@ SOURCE = Source(
     provider="several",
     homepage="https://github.com/the-full-stack/website",
     every=timedelta(days=30),
-    fresh_for=timedelta(days=120),
+    list_kind=full_snapshots,
     requests=(),
     is_dated_list=True,
     confidence="curated",

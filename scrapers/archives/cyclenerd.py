@@ -86,12 +86,17 @@ def _as_google(document: Document) -> Document:
     return replace(document, request=replace(document.request, context=context))
 
 
+def _list_kind(document: Document) -> str:
+    is_csv = document.request.url.lower().endswith(".csv")
+    return changes.list_kind(document) if is_csv else "snapshots"
+
+
 SOURCE = Source(
     name="cyclenerd",
     provider="gcp",
     homepage="https://github.com/Cyclenerd/google-cloud-pricing-cost-calculator",
     every=timedelta(days=7),
-    fresh_for=timedelta(days=3650),
+    list_kind=_list_kind,
     requests=(),
     is_dated_list=True,
     confidence="derived",

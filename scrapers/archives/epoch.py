@@ -13,10 +13,10 @@ from typing import Any
 from gpuledger.core.document import Document
 from gpuledger.core.money import Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.core.provider import provider_id
 from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows
-from gpuledger.scrapers.read_json import host_cloud
 from gpuledger.scrapers.source import Source
 
 _PRICES = (
@@ -32,12 +32,6 @@ _REQUIRED = (
     "Number of GPUs",
     *(name for name, _, _ in _PRICES),
 )
-_NAMES = {
-    "microsoft_azure": "azure",
-    "google_cloud": "gcp",
-    "amazon_web_services": "aws",
-    "lambda_labs": "lambda",
-}
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -58,8 +52,7 @@ def _row(row: Mapping[str, str]) -> Iterator[Fact]:
     if observed_at is None or not priced:
         yield Skipped("no date" if observed_at is None else "a purchase, not a rental", dict(row))
         return
-    slug = host_cloud(row["Vendor"])
-    provider = _NAMES.get(slug, slug)
+    provider = provider_id(row["Vendor"])
     count = decimal(row["Number of GPUs"]) or Decimal(1)
     for text, option, months in priced:
         sighting: dict[str, Any] = {"term_months": None if months is None else Decimal(months)}
@@ -87,7 +80,6 @@ SOURCE = Source(
     provider="several",
     homepage="https://github.com/epoch-research/training-cost-trends",
     every=timedelta(days=90),
-    fresh_for=timedelta(days=120),
     requests=(),
     is_dated_list=True,
     confidence="curated",

@@ -17,11 +17,11 @@ from typing import Any
 
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
+from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant, without_dear_spot
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows, zip_members
 from gpuledger.scrapers.read_json import fields
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import Source, full_snapshots
 
 _VERSION = re.compile(r"(20\d{6})(?:-\d+)?(?=/|$|\.|_)")
 _ZONE = re.compile(r"^(?P<region>[a-z]+-[a-z]+\d+)-(?P<zone>[a-z])$")
@@ -45,8 +45,8 @@ def parse(document: Document) -> Iterator[Fact]:
     for name, text in members:
         if name.endswith(".csv"):
             provider = document.context.get("provider") or PurePosixPath(name).stem
-            for row in csv_rows(document, text):
-                yield _fact(provider, row, observed_at)
+            rows = csv_rows(document, text)
+            yield from without_dear_spot(_fact(provider, row, observed_at) for row in rows)
 
 
 def _observed_at(document: Document, version: str) -> datetime:
@@ -97,7 +97,7 @@ SOURCE = Source(
     provider="several",
     homepage="https://github.com/dstackai/gpuhunt",
     every=timedelta(days=1),
-    fresh_for=timedelta(days=30),
+    list_kind=full_snapshots,
     requests=(),
     is_dated_list=True,
     confidence="observed",

@@ -13,19 +13,25 @@ from typing import Any
 
 from gpuledger.core.document import Document
 from gpuledger.core.money import Unit
-from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
+from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped
+from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant, without_dear_spot
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.read_json import fields, mapping, rows
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import Source, full_snapshots
 
 # kind of the archive -> (how it is bought, tier)
 _KINDS = {
     "on-demand": (PurchaseOption.ON_DEMAND, None),
     "secure": (PurchaseOption.ON_DEMAND, "secure"),
     "community": (PurchaseOption.ON_DEMAND, "community"),
+    "marketplace": (PurchaseOption.ON_DEMAND, "community"),
     "spot": (PurchaseOption.SPOT, None),
+    "interruptible": (PurchaseOption.SPOT, None),
+    "bid": (PurchaseOption.SPOT, None),
+    "reserved": (PurchaseOption.RESERVED, None),
 }
+_NOT_MACHINES = {"serverless", "per-second", "inference"}
+_WITHOUT_MACHINE = ("gpu rate only", "billed separately")
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -36,8 +42,30 @@ def parse(document: Document) -> Iterator[Fact]:
     """
     content = mapping(document.json(), document, "the body")
     providers = fields(content.get("providers"))
-    for row in rows(content.get("offers"), document, "offers"):
-        yield _fact(row, providers, content.get("generated_at"))
+    found = (
+        _fact(row, providers, content.get("generated_at"))
+        for row in rows(content.get("offers"), document, "offers")
+    )
+    yield from without_dear_spot(_lowest(found))
+
+
+def _lowest(facts: Iterator[Fact]) -> Iterator[Fact]:
+    """One price per offer: of several machines of one host or market the cheapest stands."""
+    lowest: dict[str, Offer] = {}
+    for found in facts:
+        if not isinstance(found, Offer):
+            yield found
+            continue
+        other = lowest.get(found.offer_id)
+        low, high = (
+            (found, other) if other is None or found.price.amount < other.price.amount else (other, found)
+        )
+        lowest[found.offer_id] = low
+        if high is not None:
+            yield Skipped(
+                "not the cheapest of its kind that day", high.model_dump(mode="json", exclude_none=True)
+            )
+    yield from lowest.values()
 
 
 def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: Any) -> Fact:
@@ -45,8 +73,18 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
     if fields(providers.get(provider)).get("stale"):
         return Skipped("carried forward from another day", dict(row))
     kind = str(row.get("kind"))
-    if kind not in _KINDS:
+    if kind in _NOT_MACHINES:
         return Skipped("priced by the run of a function, not by the machine", dict(row))
+    if kind not in _KINDS:
+        return Skipped("a kind of price that is not known", dict(row))
+    if provider == "gcp" or any(
+        words in str(row.get("instance") or "").lower() for words in _WITHOUT_MACHINE
+    ):
+        # Google's rows are those of the GPU alone: 0.35 for a T4 beside a machine of several times that
+        return Skipped("the GPU alone, without the machine around it", dict(row))
+    months = decimal(fields(row.get("commitment")).get("months"))
+    if (kind == "reserved") != (months is not None):
+        return Skipped("a commitment that is not described fully", dict(row))
     observed_at = instant(row.get("fetched_at") or generated_at)
     label, memory = row.get("gpu"), decimal(row.get("vram_gb"))
     if observed_at is None or not isinstance(label, str) or not provider:
@@ -62,6 +100,7 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
             unit=Unit.GPU_HOUR,
             option=option,
             tier=tier,
+            term_months=months,
             gpu_label=label,
             gpu_count=Decimal(1),
             gpu_memory_gib=memory,
@@ -76,7 +115,7 @@ SOURCE = Source(
     provider="several",
     homepage="https://gpurentalprices.com",
     every=timedelta(days=1),
-    fresh_for=timedelta(days=14),
+    list_kind=full_snapshots,
     requests=(),
     is_dated_list=True,
     confidence="observed",

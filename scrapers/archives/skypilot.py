@@ -19,15 +19,15 @@ from decimal import Decimal
 from gpuledger.core.document import Document
 from gpuledger.core.instance import lookup
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant
+from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant, without_dear_spot
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import Source, full_snapshots
 
 _CLOUD = re.compile(r"(?:^|/)([a-z0-9_]+)/vms\.csv|([a-z0-9]+)[-_]vms")
 _TIME = re.compile(r"(20\d{2}-?\d{2}-?\d{2}(?:T?\d{2}:?\d{2}:?\d{2}Z?)?)")
+_TOTAL = re.compile(r"TotalGpuMemoryInMiB\W+(\d{1,9})")
 _PRICES = (("Price", PurchaseOption.ON_DEMAND), ("SpotPrice", PurchaseOption.SPOT))
-_AWS_ZONE_ID = re.compile(r"^[a-z]{3,5}\d-az\d$")
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -40,9 +40,12 @@ def parse(document: Document) -> Iterator[Fact]:
     rows = list(csv_rows(document, document.text()))
     if rows and not {"InstanceType", "AcceleratorName", "Price", "Region"} <= set(rows[0]):
         raise document.error(f"the columns are {list(rows[0])}")
-    if cloud == "gcp":
-        yield from _gcp(rows, observed_at)
-        return
+    yield from without_dear_spot(
+        _gcp(rows, observed_at) if cloud == "gcp" else _machines(cloud, rows, observed_at)
+    )
+
+
+def _machines(cloud: str, rows: Sequence[dict[str, str]], observed_at: datetime) -> Iterator[Fact]:
     for row in rows:
         if not row["AcceleratorName"]:
             yield Skipped("no accelerator", row)
@@ -63,13 +66,26 @@ def _sighting(
         amount=amount,
         option=option,
         region=row["Region"],
-        # AWS on-demand prices are the region's, and its zone ids differ from the names other sources use.
-        zone=None if zone and (_AWS_ZONE_ID.match(zone) or option is PurchaseOption.ON_DEMAND) else zone,
+        # On-demand prices are the region's; those of spot differ by zone, which AWS names by its id.
+        zone=None if option is PurchaseOption.ON_DEMAND else zone,
         gpu_label=row["AcceleratorName"],
         gpu_count=decimal(row.get("AcceleratorCount")),
+        gpu_memory_gib=_memory(row),
         vcpus=decimal(row.get("vCPUs")),
         memory_gib=decimal(row.get("MemoryGiB")),
     )
+
+
+def _memory(row: Mapping[str, str]) -> Decimal | None:
+    """GiB of one accelerator. RunPod's rows hold it as if it were MiB; the total is of all of them."""
+    found = _TOTAL.search(row.get("GpuInfo") or "")
+    count = decimal(row.get("AcceleratorCount"))
+    if found is None or count is None or count < 1:
+        return None
+    each = Decimal(found[1]) / count
+    if not 1 <= each <= 1_000_000:
+        return None
+    return each if each < 1024 else (each / 1024).quantize(Decimal("0.01"))
 
 
 def _gcp(rows: Sequence[Mapping[str, str]], observed_at: datetime) -> Iterator[Fact]:
@@ -159,7 +175,7 @@ SOURCE = Source(
     provider="several",
     homepage="https://github.com/skypilot-org/skypilot-catalog",
     every=timedelta(days=1),
-    fresh_for=timedelta(days=30),
+    list_kind=full_snapshots,
     requests=(),
     is_dated_list=True,
     confidence="observed",

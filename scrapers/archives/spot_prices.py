@@ -47,12 +47,17 @@ def parse(document: Document) -> Iterator[Fact]:
         )
 
 
+def _list_kind(document: Document) -> str:
+    """A row is written when a price changed."""
+    return "changes"
+
+
 SOURCE = Source(
     name="spot-prices",
     provider="aws",
     homepage="https://github.com/orf/spot-prices",
     every=timedelta(days=1),
-    fresh_for=timedelta(days=90),
+    list_kind=_list_kind,
     requests=(),
     is_dated_list=True,
     confidence="reported",

@@ -67,3 +67,19 @@ create or replace temp view form_market_sample as
 select scrape_run.run_id, market_sample.* exclude (run_no)
 from market_sample
 inner join scrape_run on market_sample.run_no = scrape_run.run_no;
+
+create or replace temp view form_price_list as
+select scrape_run.run_id, price_list.* exclude (run_no)
+from price_list
+inner join scrape_run on price_list.run_no = scrape_run.run_no;
+
+-- gpu_id follows from the aliases
+create or replace temp view form_disputed_price as
+select scrape_run.run_id, disputed_price.* exclude (run_no, gpu_id)
+from disputed_price
+inner join scrape_run on disputed_price.run_no = scrape_run.run_no;
+
+create or replace temp view form_disputed_rate as
+select scrape_run.run_id, disputed_rate.* exclude (run_no)
+from disputed_rate
+inner join scrape_run on disputed_rate.run_no = scrape_run.run_no;

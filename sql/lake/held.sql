@@ -23,9 +23,15 @@ create or replace temp view held_price_change as
 select kept.*
 from lake.price_change as kept
 inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no
+left join (
+    select run_id, document_place, max(covers_until) as end_at
+    from lake.price_list
+    where kind = 'changes'
+    group by all
+) as list on kept.run_id = list.run_id and kept.document_place = list.document_place
 qualify row_number() over (
     partition by kept.source, kept.offer_id, kept.observed_at
-    order by kept.amount nulls last, kept.snapshot_id, kept.rowid
+    order by kept.amount nulls last, list.end_at desc nulls last, kept.snapshot_id, kept.rowid
 ) = 1;
 
 create or replace temp view held_stock_change as
@@ -51,10 +57,7 @@ inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held
 create or replace temp view held_exchange_rate as
 select kept.*
 from lake.exchange_rate as kept
-inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no
-qualify row_number() over (
-    partition by kept.currency, kept.rate_date order by kept.snapshot_id, kept.rowid
-) = 1;
+inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;
 
 create or replace temp view held_interruption_band as
 select kept.*
@@ -64,4 +67,19 @@ inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held
 create or replace temp view held_market_sample as
 select kept.*
 from lake.market_sample as kept
+inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;
+
+create or replace temp view held_price_list as
+select kept.*
+from lake.price_list as kept
+inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;
+
+create or replace temp view held_disputed_price as
+select kept.*
+from lake.disputed_price as kept
+inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;
+
+create or replace temp view held_disputed_rate as
+select kept.*
+from lake.disputed_rate as kept
 inner join held_run on kept.run_id = held_run.run_id and kept.snapshot_id = held_run.commit_no;

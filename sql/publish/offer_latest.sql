@@ -54,6 +54,11 @@ comment on column offer_latest.valid_from is 'When this price was first seen.';
 comment on column offer_latest.last_seen_at is 'When it was last seen.';
 comment on column offer_latest.fresh_until is 'Until when it counts as fresh.';
 comment on column offer_latest.lapses_at is 'From when on it is history only: 30 days of market prices, 180 of list prices after last_seen_at.';
+comment on column offer_latest.check_source is 'The live source that would see the price anew; null: none.';
+comment on column offer_latest.is_disputed is
+    'Whether its source claims something else that the ledger contradicts; see disputed_latest.';
+comment on column offer_latest.disputed_usd_per_gpu_hour is 'The price claimed; null: that it is gone.';
+comment on column offer_latest.dispute is 'What contradicts the claim, in one line.';
 comment on column offer_latest.run_no is 'Run that saw the change; see scrape_run.';
 comment on column offer_latest.document_sha256 is 'Content hash of the bytes that say so; their name in the archive.';
 comment on column offer_latest.source_url is 'Address of those bytes.';

@@ -130,7 +130,7 @@ select
     coalesce(chip.host_cpu, 'x86') as cpu_arch, network, min_gpus, max_gpus, billing_increment_seconds,
     minimum_billing_seconds, purchase_option, term_months, payment, operating_system, availability, is_unlisted, is_recorded, amount, upfront_amount, currency,
     unit, upfront_usd, usd_per_hour, usd_per_gpu_hour, effective_at, valid_from, last_seen_at, fresh_until, lapses_at,
-    document_sha256, source_url, parser_version,
+    check_source, is_disputed, disputed_usd_per_gpu_hour, dispute, document_sha256, source_url, parser_version,
     (select count(*) from matched) as total
 from on_sale
 left join chip on on_sale.gpu_id = chip.chip_id

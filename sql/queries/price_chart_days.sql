@@ -3,7 +3,7 @@
 -- parameters: gpu_ids and purchase_options (one each), providers (one or null), tiers as text parted by commas, region varchar, min_count and
 --             max_count integer (null: no filter); first_day, last_day date; step_days integer
 with
--- the day of publishing as it is so far; a dated list counts for as long as its source is believed
+-- the day of publishing as it is so far, without what has lapsed
 open_day as (
     select snapshot.published_at::date as price_date, offer.provider, offer.usd_per_gpu_hour
     from offer_latest as offer
@@ -19,7 +19,7 @@ open_day as (
         )
         and offer.gpu_id is not null
         and offer.usd_per_gpu_hour is not null
-        and (offer.source_kind <> 'archive' or offer.fresh_until >= snapshot.published_at)
+        and offer.lapses_at >= snapshot.published_at
 ),
 
 day as (

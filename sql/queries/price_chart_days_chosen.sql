@@ -4,7 +4,7 @@
 --             max_count integer (null: no filter); first_day, last_day, end_day date (the day after last_day,
 --             or that of publishing if earlier: a subquery here would take six times as long); step_days integer
 with
--- the day of publishing as it is so far; a dated list counts for as long as its source is believed
+-- the day of publishing as it is so far, without what has lapsed
 open_day as (
     select snapshot.published_at::date as price_date, offer.provider, offer.usd_per_gpu_hour
     from offer_latest as offer
@@ -20,7 +20,7 @@ open_day as (
         )
         and offer.gpu_id is not null
         and offer.usd_per_gpu_hour is not null
-        and (offer.source_kind <> 'archive' or offer.fresh_until >= snapshot.published_at)
+        and offer.lapses_at >= snapshot.published_at
 ),
 
 chosen as (

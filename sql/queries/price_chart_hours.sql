@@ -5,7 +5,9 @@ with held as (
     select
         history.provider,
         history.valid_from,
-        coalesce(history.valid_to, $until::timestamptz + interval 1 second) as valid_to,
+        least(
+            coalesce(history.valid_to, history.lapses_at), $until::timestamptz + interval 1 second
+        ) as valid_to,
         history.usd_per_gpu_hour::double as price
     from price_history_wanted(
         string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,

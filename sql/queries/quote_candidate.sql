@@ -1,6 +1,7 @@
 -- grain: one row per offer that may be quoted, best lower bound of its total first
 -- parameters: bounds varchar, lines of fields parted by commas: shape_key, misses the deadline (0 or 1), least paid hours
--- of one price unit, least units, factor on the list price, contracted USD per GPU-hour (empty: none); max_rows, skip_rows
+-- of one price unit, least units, factor on the list price, contracted USD per GPU-hour (empty: none); states varchar (classes parted by
+-- commas); max_rows, skip_rows
 with line as (
     select string_split(unnest(string_split($bounds, chr(10))), ',') as field
 ),
@@ -22,8 +23,10 @@ ranked as (
         * greatest(bound.hours, coalesce(offer.term_months, 0)::double * 730 * bound.units) as floor_usd
     from quote_offer as offer
     inner join bound on offer.shape_key = bound.shape_key
-    where offer.excluded_because is null
-    order by state_class, misses, floor_usd, price_id
+    where
+        offer.excluded_because is null
+        and list_contains(string_split($states::varchar, ','), offer.state_class::varchar)
+    order by misses, state_class, floor_usd, price_id
     limit $max_rows offset $skip_rows
 )
 
@@ -34,8 +37,9 @@ select
     offer.network, offer.min_gpus, offer.max_gpus, offer.billing_increment_seconds, offer.minimum_billing_seconds, offer.purchase_option, offer.term_months,
     offer.payment, offer.operating_system, offer.availability, offer.is_unlisted, offer.is_recorded, offer.amount, offer.upfront_amount, offer.currency, offer.unit,
     offer.upfront_usd, offer.usd_per_hour, offer.usd_per_gpu_hour, offer.effective_at, offer.valid_from, offer.last_seen_at, offer.fresh_until, offer.lapses_at,
+    offer.check_source,
     document_sha256, offer.source_url, offer.parser_version
 -- by its place, so that only the blocks of the chosen rows are read
 from on_sale as offer
 inner join ranked on offer.row_no = ranked.row_no
-order by ranked.state_class, ranked.misses, ranked.floor_usd, ranked.price_id;
+order by ranked.misses, ranked.state_class, ranked.floor_usd, ranked.price_id;

@@ -4,7 +4,8 @@ select
     shape_key, excluded_because,
     case when getvariable('quote_by_provider') = 'true' then provider else '' end as provider,
     purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join,
-    count(*) as offers,
+    count(*) filter (state_class < 4) as offers,
+    count(*) filter (state_class = 4) as lapsed,
     -- where the cheapest of them per GPU-hour stands, states first
     min(state_class::double * 1e9 + usd_per_gpu_hour::double) as least
 from quote_offer

@@ -4,7 +4,7 @@ merge into offer_current as current
 using difference as new
 on current.offer_no = new.offer_no
 when matched then update set
-    changed_at = if(new.is_price_change, new.observed_at, current.changed_at),
+    changed_at = if(new.is_price_change, new.price_observed_at, current.changed_at),
     amount = if(new.is_price_change, new.amount, current.amount),
     upfront_amount = if(new.is_price_change, new.upfront_amount, current.upfront_amount),
     currency = if(new.is_price_change, new.currency, current.currency),
@@ -16,6 +16,6 @@ when matched then update set
     stock_changed_at = if(new.is_stock_change, new.observed_at, current.stock_changed_at),
     shape_hash = if(new.is_absent, current.shape_hash, new.shape_hash)
 when not matched then insert values (
-    new.offer_no, $source::varchar, new.offer_id, new.observed_at, new.amount, new.upfront_amount, new.currency,
+    new.offer_no, $source::varchar, new.offer_id, new.price_observed_at, new.amount, new.upfront_amount, new.currency,
     new.unit, new.effective_at, $run_no::integer, new.document_no, new.availability, new.observed_at, new.shape_hash
 );

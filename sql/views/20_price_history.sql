@@ -1,4 +1,5 @@
 -- grain: one row per source, offer and interval in which its price did not change, of the offers wanted (see offer_wanted)
+-- An interval ends with another price, with a withdrawal, or when it lapses: see docs/validity.md.
 -- since_at, null or a time: intervals that ended before it may be missing, and one of a dated list that began before it
 -- may begin late. Reading then starts at the last state that was written down before that time.
 create or replace macro price_history_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, since_at) as table
@@ -13,8 +14,8 @@ base as (
         ) as base_at
 ),
 
--- Dated lists repeat a price that did not change; the log of a live source never does.
-stepped as (
+-- What a live source logged: one row per change.
+logged as (
     select offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
     from price_change
     where
@@ -27,32 +28,78 @@ stepped as (
     where
         checkpoint_at = (select base_at from base)
         and offer_no in (select offer_no from wanted where kind <> 'archive')
-    union all
-    select *
+),
+
+last_run as (
+    select source, max(observed_at) as run_at from scrape_run where outcome = 'accepted' group by source
+),
+
+-- Looks that came later than the target after the one before: what they changed may have changed long before.
+late_run as (
+    select scrape_run.source, scrape_run.observed_at as run_at, scrape_run.before_at
     from (
-        select offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
-        from price_change
-        where since_at is null or observed_at > (select base_at from base)
-        union all
-        select offer_no, changed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
-        from price_checkpoint
-        where checkpoint_at = (select base_at from base)
+        select source, observed_at, lag(observed_at) over (partition by source order by observed_at) as before_at
+        from scrape_run
+        where outcome = 'accepted'
+    ) as scrape_run
+    inner join source on scrape_run.source = source.source
+    where source.kind = 'live' and scrape_run.observed_at > scrape_run.before_at + to_seconds(source.fresh_for_seconds)
+),
+
+live as (
+    select
+        changed.*,
+        case
+            when changed.next_at is null then greatest(changed.observed_at, last_run.run_at)
+            else greatest(changed.observed_at, coalesce(late_run.before_at, changed.next_at))
+        end as last_seen_at
+    from (
+        select logged.*, lead(observed_at) over (partition by offer_no order by observed_at) as next_at
+        from logged
+    ) as changed
+    inner join wanted on changed.offer_no = wanted.offer_no
+    left join last_run on wanted.source = last_run.source
+    left join late_run on wanted.source = late_run.source and changed.next_at = late_run.run_at
+),
+
+-- Dated lists repeat a price that did not change; an interval goes from its first row to the next other one.
+listed as (
+    select
+        *,
+        sum(is_first::integer) over (partition by offer_no order by observed_at rows unbounded preceding) as step_no
+    from (
+        select
+            *,
+            lag(same_until) over by_time is null or lag(gone_at) over by_time is not null as is_first
+        from dated_price
+        where offer_no in (select offer_no from wanted where kind = 'archive')
+        window by_time as (partition by offer_no order by observed_at)
     )
-    where offer_no in (select offer_no from wanted where kind = 'archive')
-    window by_time as (partition by offer_no order by observed_at)
-    qualify
-        lag(offer_no) over by_time is null
-        or amount is distinct from lag(amount) over by_time
-        or upfront_amount is distinct from lag(upfront_amount) over by_time
-        or currency is distinct from lag(currency) over by_time
-        or unit is distinct from lag(unit) over by_time
+),
+
+dated as (
+    select
+        offer_no, min(observed_at) as observed_at, arg_min(amount, observed_at) as amount,
+        arg_min(upfront_amount, observed_at) as upfront_amount, arg_min(currency, observed_at) as currency,
+        arg_min(unit, observed_at) as unit, arg_min(effective_at, observed_at) as effective_at,
+        arg_min(run_no, observed_at) as run_no, arg_min(document_no, observed_at) as document_no,
+        min(if(same_until is null, next_at, null)) as next_at,
+        max(seen_until) as last_seen_at,
+        max(gone_at) as gone_at
+    from listed
+    group by offer_no, step_no
 ),
 
 bounded as (
     select
-        *,
-        lead(observed_at) over (partition by offer_no order by observed_at) as valid_to
-    from stepped
+        offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no, next_at,
+        last_seen_at
+    from live
+    union all
+    select
+        offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no,
+        least(next_at, gone_at), least(last_seen_at, coalesce(next_at, 'infinity'))
+    from dated
 ),
 
 -- Finding the day's rate means sorting; prices in dollars, nearly all, go past it.
@@ -64,7 +111,7 @@ rated as (
     select bounded.*, rate.usd_per_unit
     from bounded
     asof left join (
-        select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+        select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate_day
     ) as rate
         on bounded.currency = rate.currency and bounded.observed_at >= rate.rate_at
     where bounded.currency <> 'USD'
@@ -88,7 +135,21 @@ select
     offer.payment,
     offer.confidence,
     rated.observed_at as valid_from,
-    rated.valid_to,
+    -- what nobody confirmed ends when it lapses; open is what had not lapsed at the last run of any source
+    case
+        when rated.next_at <= rated.last_seen_at + price_horizon(offer.purchase_option, offer.tier, offer.provider)
+            then rated.next_at
+        when rated.next_at is null
+            and rated.last_seen_at + price_horizon(offer.purchase_option, offer.tier, offer.provider)
+            >= (select max(observed_at) from scrape_run)
+            then null
+        else rated.last_seen_at + price_horizon(offer.purchase_option, offer.tier, offer.provider)
+    end as valid_to,
+    rated.last_seen_at,
+    rated.last_seen_at + price_horizon(offer.purchase_option, offer.tier, offer.provider) as lapses_at,
+    rated.last_seen_at + to_seconds(
+        if(offer.kind = 'archive', provider_target(offer.provider, offer.via), offer.fresh_for_seconds)
+    ) as fresh_until,
     rated.amount,
     rated.upfront_amount,
     rated.currency,
@@ -145,7 +206,10 @@ comment on column price_history.confidence is
     'direct, observed, reported, curated or derived: who saw the price, see source.confidence.';
 comment on column price_history.valid_from is 'When the price was first seen.';
 comment on column price_history.valid_to is
-    'When another price or a withdrawal was seen; null: still so when last seen.';
+    'When another price or a withdrawal was seen, or the price lapsed; null: none of it until the last run.';
+comment on column price_history.last_seen_at is 'When it was last seen, or until when its list has it in force.';
+comment on column price_history.lapses_at is 'Until when it may hold without being seen again.';
+comment on column price_history.fresh_until is 'Until when it counts as fresh after it was last seen.';
 comment on column price_history.amount is 'Price as published, per unit.';
 comment on column price_history.upfront_amount is 'Paid once at the start of a commitment, as published.';
 comment on column price_history.currency is 'ISO 4217 code of both amounts.';

@@ -42,12 +42,31 @@ kept as (
     select * from price_checkpoint where checkpoint_at = (select base_at from base)
 ),
 
+-- What dated lists said at that time: of the rows before it the one that its list has in force the longest, else the
+-- last. A full snapshot that lacks an offer withdraws it.
+dated as (
+    select
+        offer_no,
+        arg_max(dated_price, (least(seen_until, coalesce(as_of, 'infinity'::timestamptz)), observed_at)) as said
+    from dated_price
+    where as_of is null or observed_at <= as_of
+    group by offer_no
+),
+
 state as (
     select
         offer_no, changed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no,
         availability, stock_changed_at
     from offer_current
-    where as_of is null
+    where as_of is null and offer_no not in (select offer_no from dated)
+    union all
+    select
+        offer_no,
+        if(said.gone_at <= coalesce(as_of, 'infinity'::timestamptz), said.gone_at, said.observed_at),
+        if(said.gone_at <= coalesce(as_of, 'infinity'::timestamptz), null, said.amount),
+        said.upfront_amount, said.currency, said.unit, said.effective_at, said.run_no, said.document_no, 'unknown',
+        said.observed_at
+    from dated
     union all
     select
         offer_no,
@@ -64,7 +83,7 @@ state as (
     from changed
     full join kept using (offer_no)
     left join stock_at using (offer_no)
-    where as_of is not null
+    where as_of is not null and offer_no not in (select offer_no from dated)
 ),
 
 accepted_run as (
@@ -75,6 +94,22 @@ accepted_run as (
 
 last_run as (
     select source, max(run_at) as run_at from accepted_run group by source
+),
+
+-- The first look after that time confirms what it still shows, at the same price.
+next_run as (
+    select source, min(observed_at) as run_at, arg_min(run_no, observed_at) as run_no
+    from scrape_run
+    where outcome = 'accepted' and observed_at > as_of
+    group by source
+),
+
+otherwise_then as (
+    select offer_no from price_change
+    where observed_at > as_of and run_no in (select run_no from next_run)
+    union
+    select offer_no from stock_change
+    where observed_at > as_of and availability = 'unlisted' and run_no in (select run_no from next_run)
 ),
 
 -- One run without the offer: it was last seen by the run before that one.
@@ -95,17 +130,41 @@ seen as (
         offer.offer_id,
         offer.source,
         source.kind as source_kind,
-        source.fresh_for_seconds,
+        if(
+            source.kind = 'archive',
+            provider_target(offer.provider, offer.via),
+            source.fresh_for_seconds
+        ) as fresh_for_seconds,
+        coalesce(
+            if(
+                source.kind = 'archive',
+                -- a list in force, or a later look at the same price
+                as_of > dated.said.observed_at
+                and (dated.said.seen_until >= as_of or dated.said.same_until >= as_of),
+                next_run.run_at is not null and state.offer_no not in (select offer_no from otherwise_then)
+            ),
+            false
+        ) as is_recorded,
         case
+            when source.kind = 'archive' and state.amount is not null
+                then greatest(state.changed_at, least(dated.said.seen_until, coalesce(as_of, 'infinity'::timestamptz)))
             when source.kind = 'archive' or state.amount is null then state.changed_at
+            when disputed.believed_seen_at is not null then greatest(state.changed_at, disputed.believed_seen_at)
             when state.availability = 'unlisted' then greatest(state.changed_at, before_absence.run_at)
             else greatest(state.changed_at, last_run.run_at)
-        end as last_seen_at
+        end as last_seen_at,
+        disputed.offer_id is not null as is_disputed,
+        disputed.usd_per_gpu_hour as disputed_usd_per_gpu_hour,
+        disputed.evidence as dispute
     from state
     inner join offer on state.offer_no = offer.offer_no
     inner join source on offer.source = source.source
+    left join dated on state.offer_no = dated.offer_no
     left join last_run on offer.source = last_run.source
+    left join next_run on offer.source = next_run.source
     left join before_absence on state.offer_no = before_absence.offer_no
+    left join disputed_as_of(as_of) as disputed
+        on offer.source = disputed.source and offer.offer_id = disputed.offer_id
 ),
 
 -- Most offers have one source; only the others are ranked.
@@ -130,7 +189,12 @@ priced as (
         offer.* exclude (offer_no, gpu_memory_gib),
         seen.source_kind,
         seen.fresh_for_seconds,
+        seen.is_recorded,
+        if(seen.source_kind = 'archive', live_source_of(offer.provider), offer.source) as check_source,
         seen.last_seen_at,
+        seen.is_disputed,
+        seen.disputed_usd_per_gpu_hour,
+        seen.dispute,
         coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
         gpu.name as gpu_name,
         gpu.vendor as gpu_vendor,
@@ -185,7 +249,7 @@ select
     priced.operating_system,
     case priced.availability when 'unlisted' then 'unknown' else priced.availability end as availability,
     priced.availability = 'unlisted' as is_unlisted,
-    false as is_recorded,
+    priced.is_recorded,
     priced.amount,
     priced.upfront_amount,
     priced.currency,
@@ -198,7 +262,11 @@ select
     priced.changed_at as valid_from,
     priced.last_seen_at,
     priced.last_seen_at + to_seconds(priced.fresh_for_seconds) as fresh_until,
+    priced.check_source,
     priced.last_seen_at + price_horizon(priced.purchase_option, priced.tier, priced.provider) as lapses_at,
+    priced.is_disputed,
+    priced.disputed_usd_per_gpu_hour,
+    priced.dispute,
     priced.run_no,
     document.sha256 as document_sha256,
     document.url as source_url,

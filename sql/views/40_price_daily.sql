@@ -1,5 +1,5 @@
 -- grain: one row per source, offer and UTC day at whose end its price was in force
--- The last interval of a dated list reaches as far as its source is believed, that of a live source to its last run.
+-- An open interval reaches to the last run of its source.
 create or replace macro price_daily_of(gpu_ids) as table
 with last_run as (
     select source, max(observed_at) as run_at
@@ -10,21 +10,10 @@ with last_run as (
 
 held as (
     select
-        history.* exclude (valid_from, valid_to, run_no, document_no, effective_at),
+        history.* exclude (valid_from, valid_to, last_seen_at, lapses_at, fresh_until, run_no, document_no, effective_at),
         history.valid_from::date as from_date,
-        coalesce(
-            history.valid_to::date,
-            least(
-                if(
-                    source.kind = 'archive',
-                    (history.valid_from + to_seconds(source.fresh_for_seconds))::date,
-                    last_run.run_at::date
-                ),
-                last_run.run_at::date
-            )
-        ) as to_date
+        coalesce(history.valid_to, least(history.lapses_at, last_run.run_at))::date as to_date
     from price_history_of(gpu_ids) as history
-    inner join source on history.source = source.source
     left join last_run on history.source = last_run.source
 )
 

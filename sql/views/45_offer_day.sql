@@ -1,6 +1,6 @@
 -- grain: one row per offer wanted (see offer_wanted) and UTC day from one date to before another, at whose end it was on sale
--- A price counts for a day when it was in force at the day's end. An observation of a dated list is believed for
--- its source's fresh_for_seconds. Of several sources of one offer, the one that saw it last speaks, live ones first.
+-- A price counts for a day when it was in force at the day's end. An observation of a dated list is believed until it
+-- lapses. Of several sources of one offer, the one that saw it last speaks, live ones first.
 create or replace macro offer_day_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, first_date, end_date) as table
 with wanted as (
     select * from offer_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count) where gpu_id is not null
@@ -48,7 +48,7 @@ bounded as (
 ),
 
 usd as (
-    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate
+    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate_day
     union all
     select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
 ),
@@ -60,7 +60,10 @@ priced as (
         greatest(bounded.change_date, first_date) as from_date,
         if(
             offer.kind = 'archive',
-            least(bounded.next_date, (bounded.observed_at + to_seconds(offer.fresh_for_seconds))::date + 1),
+            least(
+                bounded.next_date,
+                (bounded.observed_at + price_horizon(offer.purchase_option, offer.tier, offer.provider))::date + 1
+            ),
             bounded.next_date
         ) as to_date,
         usd_per_hour_of(

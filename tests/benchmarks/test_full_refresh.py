@@ -36,7 +36,7 @@ MOST_TIMES_THE_SLOWEST = 1.5
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"
 
 KEYLESS = [
-    replace(source, contract=replace(source.contract, min_offers=0, must_have=(), min_share_of_last=0))
+    replace(source, contract=replace(source.contract, min_offers=0, must_have=()))
     for source in SOURCES
     if source.requests and any(request.credential is None for request in source.requests)
 ]

@@ -134,9 +134,7 @@ def measured(folder: Path, hours: int) -> dict[str, float]:
             ),
             3,
         )[0]
-        found["index"] = asked(
-            "select gpu_id, avg(median_usd_per_gpu_hour) from gpu_price_index group by gpu_id"
-        )
+        found["index"] = asked("select gpu_id, avg(price_index) from gpu_price_index group by gpu_id")
         found["one offer"] = asked("select * from price_change where offer_no = 777")
         count = connection.execute("select count(*) from price_change").fetchone()
         found["changes"] = count[0]

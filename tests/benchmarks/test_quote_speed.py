@@ -14,12 +14,12 @@ import duckdb
 import pytest
 
 from gpuledger.core.cost.batch import Batch
-from gpuledger.core.cost.hardware import Options
+from gpuledger.core.cost.configurations import Configurations, Limits
 from gpuledger.core.cost.market.offers import Machine
 from gpuledger.core.cost.market.snapshot import LedgerMarket
-from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
-from gpuledger.core.cost.sold import Limits
 from gpuledger.core.plan import plan_from_mapping, preset_plan
 from gpuledger.core.store.database import Home
 from gpuledger.core.store.offers import OfferQuery, offers
@@ -46,7 +46,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
 
 def least_hours(plan, market: LedgerMarket) -> Iterator[tuple[Machine, float]]:
     """The least paid hours of each machine that runs the plan."""
-    found = Options(plan, market.shelf.machines, Limits())
+    found = Configurations(plan, market.shelf.machines, Limits.of(plan))
     least = found.least(None, 1.0).hours.tolist()
     return ((machine, hours) for machine, hours in zip(found.machines, least, strict=True) if isfinite(hours))
 
@@ -56,7 +56,7 @@ def plain_loop(connection: duckdb.DuckDBPyConnection, plan) -> float:
     hours: dict[object, float] = {}
     best = float("inf")
     found = offers(connection, OfferQuery())
-    market = LedgerMarket(connection, market_filter(plan, QuoteOptions()), at=NOW)
+    market = LedgerMarket(connection, Question.of(plan, now=NOW).offers, at=NOW)
     for kind, needed in least_hours(plan, market):
         hours[kind.gpu_id, kind.gpu_count] = needed
     for offer in found:
@@ -68,7 +68,7 @@ def plain_loop(connection: duckdb.DuckDBPyConnection, plan) -> float:
 
 def plain_duckdb(connection: duckdb.DuckDBPyConnection, plan) -> float:
     """The same in one statement, with the hours as a table; prices of hours alone, no lines."""
-    market = LedgerMarket(connection, market_filter(plan, QuoteOptions()), at=NOW)
+    market = LedgerMarket(connection, Question.of(plan, now=NOW).offers, at=NOW)
     rows = [(m.gpu_id, m.gpu_count, needed) for m, needed in least_hours(plan, market)]
     values = ", ".join(f"('{gpu_id}', {count}, {hours})" for gpu_id, count, hours in rows)
     found = connection.execute(
@@ -86,8 +86,8 @@ def test_a_quote_over_sixty_thousand_offers_takes_under_150_ms(connection):
 
         def whole(plans=plans):
             plan = next(plans)
-            market = LedgerMarket(connection, market_filter(plan, asked), at=NOW)
-            return quote(plan, market, as_of=None, now=NOW, options=asked)
+            question = Question.of(plan, asked, now=NOW)
+            return quote(question, LedgerMarket(connection, question.offers, at=NOW))
 
         whole()
         times = [all_of(whole, 1) for _ in range(7)]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from gpuledger import library
+from gpuledger import Ledger
 from gpuledger.cli.main import app
+from gpuledger.core.cost.options import quote_options
 from tools.docs import command_page, library_page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -28,17 +29,15 @@ def test_every_command_has_its_section():
     assert f"\n## {command_page.OTHERS}\n" not in page, "name the module in GROUPS"
 
 
-def test_every_function_of_the_library_has_its_section():
+def test_every_question_of_the_ledger_has_its_section():
     public = {
-        function
-        for name, function in vars(library).items()
-        if inspect.isfunction(function)
-        and function.__module__ == library.__name__
-        and not name.startswith("_")
+        name for name in dir(Ledger) if not name.startswith("_") and inspect.isfunction(getattr(Ledger, name))
     }
-    assert public == set(library_page.FUNCTIONS)
+    page = library_page.page()
+    assert {name for name in public if f"\n### {name}\n" not in page} == set()
 
 
-def test_every_argument_of_the_library_is_explained_and_no_other():
-    named = {name for function in library_page.FUNCTIONS for name in inspect.signature(function).parameters}
-    assert named == set(library_page.MEANS)
+def test_every_option_of_a_quote_says_what_it_does():
+    for option in quote_options():
+        assert option.help.endswith("."), option.name
+        assert option.default_text.startswith("default: ")

@@ -12,7 +12,7 @@ import pytest
 
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.store.database import Home
-from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
+from gpuledger.flows.pipeline import CycleReport, Ledger, refresh, source_row
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.conftest import Clock
 from tests.faults.hostile import HostileProvider, plain
@@ -26,6 +26,7 @@ from tests.faults.soundness import (
     committed,
 )
 from tests.faults.tally import PAGE, Tally
+from tests.template import start_migrated
 
 
 @dataclass
@@ -112,7 +113,9 @@ def trial_in(folder: Path, **patience: float) -> Iterator[Trial]:
             urls={"runpod": server.url},
             clock=clock,
         )
-        yield Trial(Ledger(home=Home(folder), sources=(source(),), clock=clock), fetcher, server, clock)
+        ledger = Ledger(home=Home(folder), sources=(source(),), clock=clock)
+        start_migrated(ledger.home, [source_row(source())], ledger.alias_rows())
+        yield Trial(ledger, fetcher, server, clock)
     server.close()
 
 

@@ -18,9 +18,8 @@ from gpuledger.core.money import Price
 from gpuledger.core.offer import Offer
 from gpuledger.core.store.database import Home
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.parsed import Parsed
 from gpuledger.flows.pipeline import Ledger, refresh
-from gpuledger.flows.validate import read
+from gpuledger.flows.validate import Parsed, read
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source

@@ -106,7 +106,7 @@ def as_nobody(work: Callable[[], None]) -> str:
     return in_a_child(done_by_nobody if os.geteuid() == 0 else work)
 
 
-@pytest.mark.parametrize("part", [".", "archive", "snapshots"])
+@pytest.mark.parametrize("part", first_quick([".", "archive", "snapshots"]))
 def test_a_home_that_may_not_be_written_is_named_and_stays_readable(trial, part):
     trial.good()
     before = committed(trial.ledger)
@@ -192,7 +192,7 @@ def test_a_broken_manifest_of_the_last_run_does_not_stop_the_next(trial, damage)
     assert_nothing_lost(before, committed(trial.ledger))
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("damage", first_quick(["cut", "gone"]))
 def test_a_run_that_broke_before_it_was_recorded_is_named_and_the_others_go_on(trial, damage):
     from gpuledger.flows.pipeline import fetch_source
 

@@ -126,7 +126,7 @@ def test_an_audit_names_a_run_that_can_never_be_recorded(trial):
 def test_the_last_error_is_gone_from_the_audit_once_a_run_was_accepted(trial):
     trial.provider.always(plain(b"", status="403 No"))
     trial.refresh()
-    assert states(trial)["source runpod"] == "never"
+    assert states(trial)["source runpod"] == "stale"
     trial.good()
     trial.clock.forward(hours=1)
     assert audit(trial.ledger).findings[0].detail == "last accepted 1 h ago, target 3 h"

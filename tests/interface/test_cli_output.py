@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gpuledger.core.validity import STATES
 from gpuledger.scrapers.registry import SOURCES
 from tools.captures import captures
 
@@ -65,11 +66,15 @@ def test_money_is_a_decimal_string_with_its_unit_in_the_key(gpuledger):
         assert Decimal(row["usd_per_hour"]) > 0
 
 
-def test_offers_come_cheapest_first(gpuledger):
+def test_offers_come_by_reliability_and_then_the_cheapest_first(gpuledger):
     rows = [json.loads(line) for line in gpuledger("offers", "--gpu", "H100").out.splitlines()]
-    prices = [Decimal(row["usd_per_gpu_hour"]) for row in rows if row["usd_per_gpu_hour"]]
-    assert len(prices) > 3
-    assert prices == sorted(prices)
+    order = [
+        (STATES.index(row["price_state"]), Decimal(row["usd_per_gpu_hour"]))
+        for row in rows
+        if row["usd_per_gpu_hour"]
+    ]
+    assert len(order) > 3
+    assert order == sorted(order)
 
 
 def test_the_three_providers_of_march_2026_are_in_their_order(gpuledger):

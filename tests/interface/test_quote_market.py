@@ -13,7 +13,8 @@ from gpuledger.cli.main import app
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.snapshot import LedgerMarket
-from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.plan import plan_from_mapping, preset_plan
 from gpuledger.core.store.database import Home
@@ -49,17 +50,18 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
 @pytest.mark.parametrize("question", range(len(QUESTIONS)))
 def test_both_markets_give_the_same_answer(connection, question, as_of):
     plan, flags = QUESTIONS[question]
-    asked = QuoteOptions(limit=8, **flags)
-    wanted, now = market_filter(plan, asked), datetime(2026, 11, 21, tzinfo=UTC)
-    at = as_of or now
+    question = Question.of(
+        plan, QuoteOptions(limit=8, **flags), as_of=as_of, now=datetime(2026, 11, 21, tzinfo=UTC)
+    )
+    rules = {"at": question.moment, "allow_stale": question.options.allow_stale}
     everything = offers(connection, OfferQuery(), as_of=as_of)
     assert len(everything) > 10
-    listed = ListMarket(everything, wanted, at=at, allow_stale=asked.allow_stale, snapshot=1)
-    stored = LedgerMarket(connection, wanted, as_of=as_of, at=at, allow_stale=asked.allow_stale)
+    listed = ListMarket(everything, question.offers, **rules, snapshot=1)
+    stored = LedgerMarket(connection, question.offers, as_of=as_of, **rules)
     assert stored.excluded() == listed.excluded()
     assert {s: k.offers for s, k in stored.shelf.stocks.items()} == {
         s: k.offers for s, k in listed.shelf.stocks.items()
     }
-    from_list = quote(plan, listed, as_of=as_of, now=now, options=asked).to_dict()
-    from_ledger = quote(plan, stored, as_of=as_of, now=now, options=asked).to_dict()
+    from_list = quote(question, listed).to_dict()
+    from_ledger = quote(question, stored).to_dict()
     assert from_ledger == from_list | {"snapshot": from_ledger["snapshot"]}

@@ -17,9 +17,10 @@ from gpuledger.core.offer import Availability, Fact, Offer, Skipped
 from gpuledger.core.store.database import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
+from gpuledger.flows.pipeline import CycleReport, Ledger, refresh, source_row
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.source import Source
+from tests.template import start_migrated
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -91,6 +92,7 @@ class World:
 @pytest.fixture
 def world(home: Home, clock, provider) -> Iterator[World]:
     ledger = Ledger(home=home, sources=(SOURCE,), clock=clock)
+    start_migrated(home, [source_row(SOURCE)], ledger.alias_rows())
     with httpx.Client() as client:
         fetcher = Fetcher(
             client=client,

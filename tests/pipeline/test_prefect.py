@@ -13,7 +13,7 @@ from tests.pipeline.prefect_server import ROOT, SERVE, Prefect, until
 
 CAPTURE = ROOT / "tests" / "captures" / "runpod" / "prices.json"
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.scheduler,
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to clean up"),
 ]
 

@@ -102,7 +102,7 @@ def read_while_writing(
     return ran, wrong, highest
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_ten_readers_and_two_writers_never_meet_a_lock(tmp_path: Path, provider: Any):
     ran, wrong, highest = read_while_writing(tmp_path, provider, seconds=4)
     assert wrong == []

@@ -88,6 +88,7 @@ ANSWERS = (
         unwrapped=a_page_of_skus,
     ),
     Recorded(source="gcp_catalog", path="gcp/billing_skus_list_opencost.json", rows=7),
+    Recorded(source="gcp_page", path="gcp/pricing_2026-07-30.yml", rows=2634),
     Recorded(source="hyperstack", path="hyperstack/gpu_pricing_2026-10.html", rows=30),
     Recorded(
         source="lambda_cloud",

@@ -145,7 +145,7 @@ def test_skypilot_prices_are_per_instance_and_an_empty_one_is_not_offered():
         ("p5.48xlarge", "spot", Decimal("19.2")),
         ("p4d.24xlarge", "on_demand", Decimal("21.9576")),
     ]
-    assert {offer.zone for offer in offers(facts)} == {None}
+    assert [offer.zone for offer in offers(facts)] == [None, "use1-az6", None]
     assert reasons(facts) == {"no accelerator": 1}
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from gpuledger.core.alias import seed_aliases
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import ParseError
 from gpuledger.core.offer import Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
@@ -100,7 +101,7 @@ def test_a_savings_plan_dearer_than_the_full_price_is_left_out():
         ({"retailPrice": None}, "no price, or two that differ"),
         ({"retailPrice": "98.32"}, "no price, or two that differ"),
         ({"unitPrice": 9.832}, "no price, or two that differ"),
-        ({"armSkuName": "Standard_ND512_X9_v9"}, "a size of unknown shape"),
+        ({"armSkuName": "Standard_D8s_v5"}, "no size of an N series"),
         ({"armSkuName": "Standard_NP10s"}, "no GPU"),
         ({"armRegionName": ""}, "no region"),
         ({"armRegionName": "usgovvirginia"}, "government region"),
@@ -185,3 +186,26 @@ def test_all_requests_go_to_one_host_without_a_key():
         "https://prices.azure.com/api/retail/prices"
     }
     assert all(request.credential is None for request in SOURCE.requests)
+
+
+def test_a_size_of_unknown_shape_keeps_its_price_and_is_shown_as_unmapped():
+    (offer,) = facts(row(armSkuName="Standard_ND512isr_X9_v9"))
+    assert isinstance(offer, Offer)
+    assert (offer.gpu_label, offer.gpu_count, offer.vcpus) == ("Standard_ND512isr_X9_v9", 1, 512)
+    assert seed_aliases().resolve("azure", offer.gpu_label, offer.gpu_memory_gib) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "gpu_id", "count"),
+    [
+        ("Standard_NC144ds_xl_RTXPRO6000BSE_v6", "rtx-pro-6000-96gb", 1),
+        ("Standard_NC36lds_xl_RTXPRO6000BSE_v6", "rtx-pro-6000-96gb", Decimal("0.25")),
+        ("Standard_ND128isr_GB200_v6", "gb200-186gb", 4),
+        ("Standard_ND128isr_GB300_v6", "gb300-288gb", 4),
+        ("Standard_NC32ads_A10_v4", "a10-24gb", 2),
+    ],
+)
+def test_the_new_series_have_shapes(size: str, gpu_id: str, count):
+    (offer,) = facts(row(armSkuName=size, retailPrice=5.5 * float(count), unitPrice=5.5 * float(count)))
+    assert offer.gpu_count == count
+    assert seed_aliases().resolve("azure", offer.gpu_label, offer.gpu_memory_gib) == gpu_id

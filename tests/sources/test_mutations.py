@@ -26,8 +26,8 @@ from tests.sources.sheet import Sheet, sheet
 
 FILES = {f"{source.name}/{name}": subject for source in SOURCES for name, subject in captured(source).items()}
 
-EXAMPLES = int(os.environ.get("GPULEDGER_MUTATIONS", "120"))
-MANY = 10
+EXAMPLES = int(os.environ.get("GPULEDGER_MUTATIONS", "30"))
+MANY = 40
 
 each_capture = pytest.mark.parametrize("name", FILES)
 each_recorded = pytest.mark.parametrize("recorded", ANSWERS, ids=lambda recorded: recorded.path)

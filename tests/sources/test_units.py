@@ -25,6 +25,7 @@ TOO_LITTLE_TO_TELL = {
     "aws_on_demand/linux-od-2014.json": "one instance of two GPUs",
     "vultr/plans.json": "one instance of two GPUs",
     "verda/instance_types_excerpt.json": "one instance of two GPUs",
+    "seeweb/plans.json": "one plan of two GPUs",
 }
 """Answers whose only prices in question change by less than prices may."""
 

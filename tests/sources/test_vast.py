@@ -127,11 +127,46 @@ def test_the_distribution_interpolates_per_gpu_and_over_all_countries():
     assert sample.median_usd_per_gpu_hour == Decimal("2.3")
 
 
-def test_one_request_asks_for_one_gpu_and_count_since_answers_are_cut_at_64():
-    asked = {
-        (r.payload["gpu_name"]["in"][0], r.payload["num_gpus"]["eq"])
-        for r in vast.SOURCE.requests
-        if r.payload
-    }
-    assert len(asked) == len(vast.SOURCE.requests) == len(vast.GPUS) * len(vast.COUNTS)
-    assert all(r.payload and r.payload["verified"] == {"eq": True} for r in vast.SOURCE.requests)
+def page(totals: list[float], **asked: Any) -> Document:
+    rows = [machine(id=number, machine_id=number, dph_total=total) for number, total in enumerate(totals, 1)]
+    request = Request(url="https://a.example/", method="POST", payload={"limit": 64, **asked})
+    return Document(source="vast", request=request, body=json.dumps({"offers": rows}).encode(), fetched_at=AT)
+
+
+def next_page(totals: list[float], **asked: Any) -> Any:
+    found = list(vast.follow(page(totals, **asked)))
+    assert len(found) <= 1
+    return found[0].payload["dph_total"] if found else None
+
+
+def test_a_full_page_is_followed_from_the_price_that_it_ends_at():
+    assert next_page([1.0 + number / 100 for number in range(64)]) == {"gte": 1.63}
+
+
+def test_a_short_page_is_the_last():
+    assert next_page([1.0 + number / 100 for number in range(63)]) is None
+
+
+def test_a_page_of_one_price_does_not_ask_for_itself():
+    assert next_page([2.0] * 64, dph_total={"gte": 2.0}) == {"gt": 2.0}
+
+
+def test_pages_are_one_market_and_an_ask_on_two_of_them_counts_once():
+    first, second = page([20.0, 21.0, 22.0]), page([20.0])
+    facts = [fact for _, fact in vast.parse_batch([first, second])]
+    asked = [
+        fact for fact in facts if isinstance(fact, Offer) and fact.purchase_option is PurchaseOption.ON_DEMAND
+    ]
+    assert len(asked) == 3
+    assert skipped_by_reason(facts) == {"also on another page": 1}
+    assert {sample.offers for sample in facts if isinstance(sample, MarketSample)} == {3}
+
+
+def test_the_whole_market_is_asked_for_and_a_key_adds_to_the_keyless_pages():
+    keyless, keyed = vast.SOURCE.requests
+    assert keyless.credential is None
+    assert keyed.credential is not None and keyed.credential.variable == "VAST_API_KEY"
+    for request in (keyless, keyed):
+        assert request.payload is not None
+        assert "gpu_name" not in request.payload
+        assert request.payload["verified"] == {"eq": True}

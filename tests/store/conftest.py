@@ -23,6 +23,7 @@ from gpuledger.core.store.shared.follow import catch_up, recording
 from gpuledger.core.store.staging import Located, SideFact
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.postgres import Server
+from tests.template import start_migrated
 
 T0 = datetime(2026, 10, 1, tzinfo=UTC)
 ALIASES = (
@@ -123,6 +124,8 @@ class Books:
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The writer's database at this release."""
+        if not self.home.database.exists():
+            start_migrated(self.home, self.sources, self.aliases)
         with turn(self.home), writing(self.home) as connection:
             self.bring(connection, self.home)
             yield connection

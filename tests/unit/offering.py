@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.alias import seed_aliases
-from gpuledger.core.cost.answer import QuoteSet
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.side_prices import Surroundings
-from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
+from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.store.sql import FOLDER
@@ -78,16 +79,16 @@ def ask(
     plan: TrainingPlan, offers: Sequence[LatestOffer], *, around: Surroundings | None = None, **options: Any
 ) -> QuoteSet:
     """The ranking of those offers, at `NOW`."""
-    asked = QuoteOptions(**options)
+    question = Question.of(plan, QuoteOptions(**options), now=NOW)
     market = ListMarket(
         offers,
-        market_filter(plan, asked),
+        question.offers,
         at=NOW,
-        allow_stale=asked.allow_stale,
+        allow_stale=question.options.allow_stale,
         surroundings=around,
         snapshot=7,
     )
-    return quote(plan, market, as_of=None, now=NOW, options=asked)
+    return quote(question, market)
 
 
 def usd_lines(answer: QuoteSet) -> dict[str, str | None]:

@@ -4,7 +4,8 @@ import pytest
 
 from gpuledger.core.cost.batch import Batch
 from gpuledger.core.cost.market.offers import ListMarket
-from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.parallel import WORTH_A_PROCESS
 from gpuledger.core.plan import plan_from_mapping
@@ -34,9 +35,8 @@ PLANS = [tuning(number) for number in range(WORTH_A_PROCESS)] + [quoted_plan("b2
 
 def alone(plan):
     # nobody reads what was published beside thousands of answers, so a batch leaves that out
-    asked = QuoteOptions(limit=2, evidence=False)
-    market = ListMarket(OFFERS, market_filter(plan, asked), at=NOW)
-    return quote(plan, market, as_of=None, now=NOW, options=asked).to_dict()
+    question = Question.of(plan, QuoteOptions(limit=2, no_evidence=True), now=NOW)
+    return quote(question, ListMarket(OFFERS, question.offers, at=NOW)).to_dict()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

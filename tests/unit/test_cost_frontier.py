@@ -4,7 +4,8 @@ import xml.etree.ElementTree as ElementTree
 
 from gpuledger.core.cost.frontier import Point, frontier, pareto, plot
 from gpuledger.core.cost.market.offers import ListMarket
-from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.plan import plan_from_mapping
 from tests.unit.offering import NOW, offer, stale
 
@@ -27,8 +28,8 @@ OFFERS = [
 
 
 def found(**options) -> list[Point]:
-    asked = QuoteOptions(**options)
-    return frontier(PLAN, ListMarket(OFFERS, market_filter(PLAN, asked), at=NOW), now=NOW, options=asked)
+    question = Question.of(PLAN, QuoteOptions(**options), now=NOW)
+    return frontier(question, ListMarket(OFFERS, question.offers, at=NOW))
 
 
 def test_the_points_are_cheapest_first_and_each_is_best_in_something():

@@ -11,7 +11,8 @@ from gpuledger.core.cost.lock import lock_of, read_lock, written
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.side_prices import Surroundings
-from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.errors import CorruptError, UsageError
 from tests.unit.offering import NOW, ask, offer, quoted_plan, stale
@@ -53,17 +54,15 @@ OWN = read_overrides('[[discount]]\nprovider = "runpod"\npercent = 10\n', "test"
 
 
 def locked(options=None) -> str:
-    asked = options or QuoteOptions(overrides=OWN)
-    market = ListMarket(OFFERS, market_filter(PLAN, asked), at=NOW, surroundings=AROUND, snapshot=7)
-    found = quote(PLAN, market, as_of=None, now=NOW, options=asked)
-    return written(lock_of(found, AROUND, asked, as_of=None, now=NOW))
+    question = Question.of(PLAN, options or QuoteOptions(overrides=OWN), now=NOW)
+    market = ListMarket(OFFERS, question.offers, at=NOW, surroundings=AROUND, snapshot=7)
+    return written(lock_of(question, quote(question, market), AROUND))
 
 
 def answer_from(text: str) -> dict:
     lock = read_lock(text, "test.lock")
-    asked = lock.asked(QuoteOptions())
-    market = lock.market(market_filter(PLAN, asked), allow_stale=False)
-    return quote(PLAN, market, as_of=lock.as_of, now=lock.now, options=asked).to_dict()
+    question = lock.question(PLAN, QuoteOptions())
+    return quote(question, lock.market(question)).to_dict()
 
 
 def test_the_same_plan_and_lock_give_the_same_answer():

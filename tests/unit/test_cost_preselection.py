@@ -6,13 +6,13 @@ from functools import partial
 
 import pytest
 
-from gpuledger.core.cost.hardware import FEW_NODES, Option
+from gpuledger.core.cost.configurations import FEW_NODES, Configuration, Limits, configurations, price_units
 from gpuledger.core.cost.market.offers import ListMarket, Machine, machine_of, shape_of, state_class
 from gpuledger.core.cost.market.own_terms import Overrides, read_overrides
-from gpuledger.core.cost.question import QuoteOptions, market_filter
+from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.cost.search import Selection
-from gpuledger.core.cost.sold import Limits, sold, units, wanted
 from gpuledger.core.errors import DoesNotFitError, InvalidPlanError, NoOfferError
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
@@ -88,23 +88,23 @@ def made_plan(chance: random.Random):
     return plan_from_mapping(keys | {"training_tokens": 1e9, "global_batch_tokens": 131_072})
 
 
-def ways(plan: TrainingPlan, machine: Machine) -> list[Option]:
+def ways(plan: TrainingPlan, machine: Machine) -> list[Configuration]:
     """The numbers of a machine that hold the plan, each with an estimate of its own."""
     is_wide = plan.constraints.deadline_hours is not None
-    of = sold((machine,), wanted(plan, Limits(is_wide=is_wide)))
+    table = configurations((machine,), Limits.of(plan, max_gpus=plan.constraints.max_gpus))
     found = []
-    for count, position in zip(of.counts, of.position.tolist(), strict=True):
-        at = of.hardware.candidates[position]
+    for count, position in zip(table.counts, table.position.tolist(), strict=True):
+        candidate = table.hardware.candidates[position]
         try:
-            alone = estimate(plan, at.gpu, at.gpus, gpus_per_node=at.gpus_per_node)
+            alone = estimate(plan, candidate.gpu, candidate.gpus, gpus_per_node=candidate.gpus_per_node)
         except InvalidPlanError:
             continue
         if alone.fits:
             found.append(
-                Option(
+                Configuration(
                     instance_gpus=count.instance_gpus,
                     instances=count.instances,
-                    units=units(machine, count),
+                    units=price_units(machine, count),
                     wall_hours=alone.wall_hours.mid,
                     make=partial(identity, alone),
                 )
@@ -121,7 +121,8 @@ def by_looking_at_all(
     plan: TrainingPlan, offers: list[LatestOffer], asked: QuoteOptions
 ) -> list[tuple[str, int, Decimal]]:
     """Price, instances and total of the best number of each offer, the best offer first."""
-    pricing = Selection(plan, ListMarket(offers, market_filter(plan, asked), at=NOW), asked, now=NOW)
+    question = Question.of(plan, asked, now=NOW)
+    pricing = Selection(question, ListMarket(offers, question.offers, at=NOW))
     machines = {machine_of(shape_of(one)) for one in offers}
     options = {machine: ways(plan, machine) for machine in machines}
     ranked = []
@@ -130,7 +131,7 @@ def by_looking_at_all(
         possible = [evaluation for evaluation in priced if evaluation is not None]
         if possible:
             best = min(possible, key=lambda of: (of.misses_deadline, of.total.mid))
-            place = (state_class(one, NOW, allow_stale=False), best.misses_deadline, best.total.mid)
+            place = (best.misses_deadline, state_class(one, NOW, allow_stale=False), best.total.mid)
             ties = (one.usd_per_gpu_hour, one.provider, one.region, one.price_id)
             ranked.append(((*place, *ties), best))
     ranked.sort(key=lambda row: row[0])
@@ -145,10 +146,10 @@ def test_the_answer_is_that_of_looking_at_every_number_of_every_offer(seed):
     own = read_overrides(OWN, "a test") if chance.random() < 0.4 else Overrides()
     ranking = by_looking_at_all(plan, offers, QuoteOptions(overrides=own))
     for limit in (1, 7, 100):
-        asked = QuoteOptions(limit=limit, overrides=own)
-        market = ListMarket(offers, market_filter(plan, asked), at=NOW)
+        question = Question.of(plan, QuoteOptions(limit=limit, overrides=own), now=NOW)
+        market = ListMarket(offers, question.offers, at=NOW)
         try:
-            answer = quote(plan, market, as_of=None, now=NOW, options=asked)
+            answer = quote(question, market)
         except (NoOfferError, DoesNotFitError):
             assert ranking == []
             continue

@@ -11,7 +11,6 @@ from gpuledger.core.cost.decisions.decision import (
     OwnOrRent,
     lifetime_flops,
     scaled_hours,
-    yearly_decline,
 )
 from gpuledger.core.cost.decisions.scaling_law import REFIT, optimal, same_loss
 from gpuledger.core.cost.market.own_terms import read_overrides
@@ -20,6 +19,7 @@ from gpuledger.core.errors import NoOfferError
 from gpuledger.core.estimate.estimate import estimate
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
+from gpuledger.core.timing import yearly_decline
 from tests.unit.offering import ask, offer, quoted_plan, stale, total, usd_lines
 
 D = Decimal

@@ -33,13 +33,13 @@ A SPEC names accelerators: `[vendor:]NAME[:MEMORY][:COUNT]`, with ranges, as in 
 """
 
 GROUPS = {
-    "price_commands": "Prices",
-    "history_commands": "Past prices",
-    "plan_commands": "Plans",
-    "decision_commands": "Decisions",
-    "source_commands": "Sources",
-    "operation_commands": "Upkeep",
-    "serve_commands": "Servers",
+    "prices": "Prices",
+    "history": "Past prices",
+    "plans": "Plans",
+    "decisions": "Decisions",
+    "sources": "Sources",
+    "upkeep": "Upkeep",
+    "serve": "Servers",
 }
 """Headings, by the module that a command is written in; modules that are not named come last."""
 OTHERS = "Others"

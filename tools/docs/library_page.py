@@ -1,133 +1,105 @@
-"""`docs/library.md`, written from `gpuledger.library`: `python -m tools.docs.library_page > docs/library.md`."""
+"""`docs/library.md`, written from `gpuledger.Ledger`: `python -m tools.docs.library_page > docs/library.md`."""
 
 from __future__ import annotations
 
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
-from gpuledger import library
-from gpuledger.core.cost.question import QuoteOptions
+from gpuledger import Ledger, gpuhunt
+from gpuledger.core.cost.options import QuoteOption, QuoteOptions, quote_options
+from gpuledger.core.store.offers import OfferQuery
+from gpuledger.questions.decisions import Decisions
+from gpuledger.questions.plans import PlanQuestions
+from gpuledger.questions.prices import PriceQuestions
+from gpuledger.questions.reader import LedgerReader, Rows
 
 HEAD = """# Python API
 
-Written from `gpuledger.library` by `make docs`; a test holds it to that. [Python](python.md) shows it at work.
+Written from `gpuledger.Ledger` by `make docs`; a test holds it to that. [Python](python.md) shows it at work.
 
-Every call reads the newest snapshot of a home, `GPULEDGER_HOME` unless `home` is given, and never the network. Where
-there is no ledger yet, `gpuledger providers` or any other lookup of the command line makes one.
+Every method reads the newest snapshot of a home, `GPULEDGER_HOME` unless `Ledger(home)` names another, and never the
+network. Where there is no ledger yet, the first question starts one from the bundled price list. Times are datetimes or
+ISO 8601 text, UTC without an offset; names are one or several. A plan is a `TrainingPlan`, its keys, the name of a
+preset, or TOML or JSON text.
 """
-
-FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    library.offers,
-    library.cheapest,
-    library.price_history,
-    library.estimate,
-    library.connect,
-)
-CLASSES: tuple[type, ...] = (library.CatalogOffer, library.CatalogOffers)
-
-MEANS = {
-    "provider": "provider ids, one or several",
-    "cpu_arch": "`x86` or `arm`",
-    "min_cpu": "least virtual CPUs of the instance",
-    "max_cpu": "most virtual CPUs",
-    "min_memory": "least GiB of host memory",
-    "max_memory": "most GiB of host memory",
-    "min_gpu_count": "least accelerators of the instance",
-    "max_gpu_count": "most accelerators",
-    "gpu_vendor": "maker of the chip, such as `nvidia`",
-    "gpu_name": "one or several SPECs, such as `H100` or `A100:80GB`",
-    "min_gpu_memory": "least GiB of one accelerator",
-    "max_gpu_memory": "most GiB of one accelerator",
-    "min_total_gpu_memory": "least GiB of all accelerators of the instance",
-    "max_total_gpu_memory": "most GiB of all accelerators",
-    "min_disk_size": "taken, filters nothing",
-    "max_disk_size": "taken, filters nothing",
-    "min_price": "least US dollars per hour for the whole instance",
-    "max_price": "most US dollars per hour for the whole instance",
-    "min_compute_capability": "least CUDA compute capability, such as `(8, 0)`",
-    "max_compute_capability": "most CUDA compute capability",
-    "spot": "`True`: spot alone; `False`: on-demand alone; `None`: all",
-    "allowed_flags": "taken, filters nothing",
-    "as_of": "a past time: `datetime` or ISO 8601; UTC without an offset",
-    "allow_stale": "let prices past their source's target in",
-    "home": "the ledger's folder",
-    "spec": "which accelerators, such as `H100-SXM:8`",
-    "region": "region code, country or continent",
-    "tier": "`secure` or `community`",
-    "purchase_options": "`on_demand`, `spot`, `reserved`, `capacity_block`",
-    "since": "first time, as `as_of`",
-    "until": "last time, as `as_of`",
-    "every": "one row per step: `1h`, `1d`, `1w`, `1mo`",
-    "stat": "`min` or `median`, with `every`",
-    "plan": "a plan, its keys as a mapping, or the name of a preset",
-    "overrides": "own terms: the text of an `overrides.toml`, or what was read from one",
-    "options": "fields of `gpuledger.core.cost.question.QuoteOptions`, listed below",
-    "read_only": "there is nothing but `True`",
+GROUPS: dict[str, type] = {
+    "Prices": PriceQuestions,
+    "Plans": PlanQuestions,
+    "Decisions": Decisions,
+    "The ledger itself": LedgerReader,
 }
-"""What each argument means; a test holds that none is missing and none too many."""
 
 
 def page() -> str:
-    """The page as Markdown: functions with their arguments, then the rows that they return."""
-    parts = [HEAD]
-    parts += [_function(function) for function in FUNCTIONS]
-    parts.append(_options())
-    parts += [_class(one) for one in CLASSES]
+    """The page as Markdown: the class, its questions by group, then options, filters and gpuhunt's keywords."""
+    parts = [HEAD, f"\n## Ledger\n\n{_told(Ledger)}\n"]
+    for heading, owner in GROUPS.items():
+        parts.append(f"\n## {heading}\n")
+        parts += [_question(name, method) for name, method in questions(owner).items()]
+    parts.append(_question("connect", Ledger.connect))
+    parts += [_options(), _filters(), _rows(), _gpuhunt()]
     return "".join(parts)
 
 
-def _function(function: Callable[..., Any]) -> str:
-    signature = inspect.signature(function)
-    rows = "".join(_row(parameter) for parameter in signature.parameters.values())
-    head = "| Argument | Type | If left out | Means |\n| --- | --- | --- | --- |\n"
-    returned = _code(signature.return_annotation)
-    return f"\n## {function.__name__}\n\n{_said(function)}\n\nReturns {returned}.\n\n{head}{rows}"
+def questions(owner: type) -> dict[str, Callable[..., Any]]:
+    """The public methods that a class adds."""
+    return {
+        name: one for name, one in vars(owner).items() if inspect.isfunction(one) and not name.startswith("_")
+    }
 
 
-def _row(parameter: inspect.Parameter) -> str:
-    starred = parameter.kind is inspect.Parameter.VAR_KEYWORD
-    if starred:
-        default = ""
-    elif parameter.default is inspect.Parameter.empty:
-        default = "required"
-    else:
-        default = f"`{parameter.default!r}`"
-    name = f"**{parameter.name}" if starred else parameter.name
-    return f"| `{name}` | {_code(parameter.annotation)} | {default} | {MEANS[parameter.name]} |\n"
+def _question(name: str, method: Callable[..., Any]) -> str:
+    signature = inspect.signature(method)
+    shown = [one for one in signature.parameters.values() if one.name != "self"]
+    text = str(signature.replace(parameters=shown)).replace("'", "")
+    return f"\n### {name}\n\n```\n{name}{text}\n```\n\n{_told(method)}\n"
 
 
 def _options() -> str:
-    rows = "".join(f"| `{field.name}` | {_code(field.type)} |\n" for field in fields(QuoteOptions))
-    return f"\n### QuoteOptions\n\n{_said(QuoteOptions)}\n\n| Field | Type |\n| --- | --- |\n{rows}"
+    rows = "".join(_option_row(option) for option in quote_options())
+    head = "| Field | At REST, MCP and the page | On the command line | Says | If left out |\n|---|---|---|---|---|\n"
+    return f"\n## QuoteOptions\n\n{_told(QuoteOptions)}\n\n{head}{rows}"
 
 
-def _class(one: type) -> str:
-    members = vars(one)
-    rows = ""
-    if is_dataclass(one):
-        rows = "\n\n| Field | Type |\n| --- | --- |\n"
-        rows += "".join(f"| `{field.name}` | {_code(field.type)} |\n" for field in fields(one)).rstrip("\n")
-    methods = [
-        f"- `{name}()`: {_said(member)}"
-        for name, member in members.items()
-        if inspect.isfunction(member) and not name.startswith("_")
-    ]
-    return f"\n## {one.__name__}\n\n{_said(one)}{rows}\n\n" + "\n".join(methods) + "\n"
+def _option_row(option: QuoteOption) -> str:
+    flag = f"`{option.flag}`" if option.flag else "`--spot` `--on-demand` `--reserved`"
+    left_out = option.default_text.removeprefix("default: ")
+    return f"| `{option.field}` | `{option.name}` | {flag} | {option.help} | {left_out} |\n"
 
 
-def _said(what: Any) -> str:
-    """The docstring as paragraphs; what it raises as a list, its arguments left to the table."""
+def _filters() -> str:
+    rows = "".join(f"| `{one.name}` | {_code(one.type)} |\n" for one in fields(OfferQuery))
+    return f"\n## OfferQuery\n\n{_told(OfferQuery)}\n\n| Field | Type |\n|---|---|\n{rows}"
+
+
+def _rows() -> str:
+    methods = [f"- `{name}()`: {_told(member)}" for name, member in questions(Rows).items()]
+    return f"\n## Rows\n\n{_told(Rows)}\n\n" + "\n".join(methods) + "\n"
+
+
+def _gpuhunt() -> str:
+    text = str(inspect.signature(gpuhunt.offers)).replace("'", "")
+    rows = "".join(f"| `{one.name}` | {_code(one.type)} |\n" for one in fields(gpuhunt.CatalogOffer))
+    return (
+        f"\n## gpuhunt's keywords\n\n```\ngpuledger.gpuhunt.offers{text}\n```\n\n{_told(gpuhunt.offers)}\n"
+        f"\n### CatalogOffer\n\n{_told(gpuhunt.CatalogOffer)}\n\n| Field | Type |\n|---|---|\n{rows}"
+    )
+
+
+def _told(what: Any) -> str:
+    """The docstring as paragraphs; arguments and errors as lists."""
     paragraphs: list[str] = []
     for paragraph in (inspect.getdoc(what) or "").split("\n\n"):
         head, _, rest = paragraph.partition("\n")
-        if head == "Args:":
-            continue
-        if head == "Raises:":
-            lines = [f"- `{name}`: {why}" for name, _, why in (_entry(line) for line in _entries(rest))]
-            paragraphs.append("Raises:\n\n" + "\n".join(lines))
+        if head in ("Args:", "Raises:"):
+            entries = [line.partition(": ") for line in _entries(rest)]
+            lines = [f"- `{name}`: {why}" for name, _, why in entries]
+            paragraphs.append(("Raises:" if head == "Raises:" else "Arguments:") + "\n\n" + "\n".join(lines))
+        elif head.startswith("    "):
+            paragraphs.append("```\n" + inspect.cleandoc(paragraph) + "\n```")
         else:
             paragraphs.append(" ".join(paragraph.split()))
     return "\n\n".join(paragraphs)
@@ -135,21 +107,17 @@ def _said(what: Any) -> str:
 
 def _entries(text: str) -> list[str]:
     """The entries of a section, each with its wrapped lines joined."""
-    found: list[str] = []
+    entries: list[str] = []
     for line in text.splitlines():
         if line.startswith("    ") and not line.startswith("     "):
-            found.append(line.strip())
+            entries.append(line.strip())
         else:
-            found[-1] += f" {line.strip()}"
-    return found
-
-
-def _entry(line: str) -> tuple[str, str, str]:
-    return line.partition(": ")
+            entries[-1] += f" {line.strip()}"
+    return entries
 
 
 def _code(annotation: Any) -> str:
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    text = annotation if isinstance(annotation, str) else str(getattr(annotation, "__name__", annotation))
     return f"`{text}`".replace("|", "\\|")
 
 

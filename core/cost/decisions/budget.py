@@ -16,6 +16,8 @@ from gpuledger.core.money import decimal_from
 
 TOLERANCE = Decimal("0.10")
 COLUMNS = ("name", "usd")
+FLAGGED = ("over", "not planned")
+"""States of a line that somebody must look at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Difference:
 
     @property
     def is_flagged(self) -> bool:
-        return self.state in ("over", "not planned")
+        return self.state in FLAGGED
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; money as decimal strings, percent of the plan with one decimal."""

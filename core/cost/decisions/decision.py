@@ -5,15 +5,16 @@ Money is `Decimal`; shares and factors given by people are `Decimal` too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from gpuledger.core.cost.amount import ZERO, cents
+from gpuledger.core.cost.assumption import assumed
 from gpuledger.core.errors import UsageError
+from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.published import plain
-
-HOURS_PER_MONTH = Decimal(730)
 
 # S2 of the founding articles: under 10 million calls a month buying is cheaper, and parity within 20
 # percent
@@ -114,6 +115,14 @@ class OwnOrRent:
         }
 
 
+def power_usd_per_month(
+    gpus: int, *, watts_per_gpu: Decimal, usd_per_kwh: Decimal, utilisation: Decimal
+) -> Decimal:
+    """Electricity of a month of 730 hours: watts x power usage effectiveness x price of a kWh, while it works."""
+    hourly = watts_per_gpu / 1000 * assumed("power_usage_effectiveness") * usd_per_kwh
+    return hourly * gpus * HOURS_PER_MONTH * utilisation
+
+
 def break_even_utilisation(reserved_usd_per_hour: Decimal, on_demand_usd_per_hour: Decimal) -> Decimal:
     """Share of the hours of a commitment that must be used before it costs less than on-demand.
 
@@ -125,15 +134,42 @@ def break_even_utilisation(reserved_usd_per_hour: Decimal, on_demand_usd_per_hou
     return reserved_usd_per_hour / on_demand_usd_per_hour
 
 
+def commitments(offers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of each provider, accelerator, place and term the cheapest reserved price against the cheapest on-demand one, the
+    lowest break-even utilisation first.
+
+    Args:
+        offers: rows with `provider`, `gpu_id`, `region`, `tier`, `purchase_option`, `term_months`, `usd_per_gpu_hour`
+            and `price_state`.
+    """
+    cheapest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for row in sorted((r for r in offers if r["usd_per_gpu_hour"]), key=lambda r: r["usd_per_gpu_hour"]):
+        key = (row["provider"], row["gpu_id"], row["region"], row["tier"], row["term_months"])
+        cheapest.setdefault((row["purchase_option"], *key), row)
+    rows: list[dict[str, Any]] = []
+    for (option, *key), reserved in cheapest.items():
+        hourly = cheapest.get(("on_demand", *key[:-1], None))
+        if option != "reserved" or hourly is None:
+            continue
+        prices = reserved["usd_per_gpu_hour"], hourly["usd_per_gpu_hour"]
+        rows.append(
+            {
+                **{name: reserved[name] for name in ("provider", "gpu_id", "region", "tier", "term_months")},
+                "usd_per_gpu_hour_reserved": prices[0],
+                "usd_per_gpu_hour_on_demand": prices[1],
+                "share_off": round(share_off(prices[1], prices[0]), 4),
+                "break_even_utilisation": round(break_even_utilisation(*prices), 4),
+                "price_state_reserved": reserved["price_state"],
+                "price_state_on_demand": hourly["price_state"],
+            }
+        )
+    return sorted(rows, key=lambda row: (row["break_even_utilisation"], row["provider"], row["region"]))
+
+
 def price_for_work(usd_per_gpu_hour: Decimal, effective_flops_per_second: float) -> Decimal:
     """US dollars for a petaFLOP/s sustained through an hour: price by what the hardware does, not by the
     hour."""
     return usd_per_gpu_hour / (Decimal(repr(effective_flops_per_second)) / Decimal(10**15))
-
-
-def yearly_decline(before: Decimal, after: Decimal, years: Decimal) -> Decimal:
-    """Share by which a price falls each year, 0 to 1: 1 - (after / before) ^ (1 / years)."""
-    return 1 - (after / before) ** (1 / years)
 
 
 def after_saving(usd: Decimal, share: Decimal) -> Decimal:

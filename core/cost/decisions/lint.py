@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from gpuledger.core.cost.hardware import Options
+from gpuledger.core.cost.configurations import Configurations, Limits
 from gpuledger.core.cost.market.offers import Machine
-from gpuledger.core.cost.sold import Limits
 from gpuledger.core.errors import EstimateError, UsageError
 from gpuledger.core.estimate.sweep import refusal
 from gpuledger.core.estimate.workload import demand
@@ -57,15 +56,17 @@ def lint_plan(plan: TrainingPlan) -> list[Finding]:
         UnknownGPUError: no such accelerator.
     """
     chips = [] if plan.hardware.gpu is None else [gpus()[i] for i in parse_spec(plan.hardware.gpu).gpu_ids]
-    found: list[Finding] = []
-    found += _precision(plan, chips)
-    found += _memory(plan, chips)
-    found += _tokens_per_parameter(plan)
-    found += _implied_mfu(plan, chips)
-    found += _hours(plan)
-    found += _node_multiple(plan, chips)
-    found += _multiplier(plan)
-    return found or [_finding("plan", WARNING, "says too little to check: name its hardware, or its hours")]
+    findings: list[Finding] = []
+    findings += _precision(plan, chips)
+    findings += _memory(plan, chips)
+    findings += _tokens_per_parameter(plan)
+    findings += _implied_mfu(plan, chips)
+    findings += _hours(plan)
+    findings += _node_multiple(plan, chips)
+    findings += _multiplier(plan)
+    return findings or [
+        _finding("plan", WARNING, "says too little to check: name its hardware, or its hours")
+    ]
 
 
 def _precision(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
@@ -96,19 +97,19 @@ def _memory(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
         for chip in chips
     ]
     try:
-        options = Options(open_plan, machines, Limits())
-        found = [option for machine in machines for option in options.of(machine)]
+        possible = Configurations(open_plan, machines, Limits.of(open_plan))
+        fitting = [one for machine in machines for one in possible.of_machine(machine)]
     except EstimateError as error:
         return [_finding("memory", WARNING, f"not checked: {error}")]
-    if found:
-        option = min(found, key=lambda o: o.estimate.gpu_hours.mid)
-        memory = option.estimate.memory_gib
+    if fitting:
+        estimate = min((one.estimate for one in fitting), key=lambda one: one.gpu_hours.mid)
+        memory = estimate.memory_gib
         used = ""
         if memory is not None:
             least = "" if memory.least > 0.99 * memory.total else f", {memory.least:.1f} would do"
-            used = f"{memory.total:.1f} of {option.estimate.gpu_memory_gib:g} GiB per GPU{least}"
-        return [_finding("memory", OK, f"fits on {plan.hardware.gpus} x {option.estimate.gpu_id}: {used}")]
-    reason = next(iter(options.refused.values()), "no such machine")
+            used = f"{memory.total:.1f} of {estimate.gpu_memory_gib:g} GiB per GPU{least}"
+        return [_finding("memory", OK, f"fits on {plan.hardware.gpus} x {estimate.gpu_id}: {used}")]
+    reason = next(iter(possible.refused.values()), "no such machine")
     return [_finding("memory", ERROR, f"{plan.hardware.gpus} x {plan.hardware.gpu}: {reason}")]
 
 
@@ -135,8 +136,8 @@ def _implied_mfu(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
         return []
     if not (plan.model or plan.parameters or plan.architecture.layers or plan.architecture.parameters):
         return []
-    of = demand(plan).workload
-    flops = float(of.tokens * of.model_flops_per_token)
+    workload = demand(plan).workload
+    flops = float(workload.tokens * workload.model_flops_per_token)
     chip = chips[0]
     peak = chip.peak_flops_per_second.get(plan.precision) or chip.peak_flops_per_second.get("fp16")
     return [] if not peak else [implied_mfu(flops, gpu_hours, peak, chip.gpu_id)]

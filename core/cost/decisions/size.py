@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.cost.amount import cents
-from gpuledger.core.cost.answer import QuoteSet
 from gpuledger.core.cost.decisions.scaling_law import Size, lifetime_optimal, optimal
+from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 from gpuledger.core.published import plain

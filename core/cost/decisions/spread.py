@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
-from typing import Literal
+from typing import Literal, get_args
 
 from gpuledger.core.store.offers import LatestOffer
 
 By = Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"]
+GROUPINGS: tuple[str, ...] = get_args(By)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ def spread(offers: Iterable[LatestOffer], by: By) -> list[Spread]:
     for offer in offers:
         if offer.usd_per_gpu_hour is not None:
             groups.setdefault(str(getattr(offer, by) or ""), []).append(offer.usd_per_gpu_hour)
-    found = [
+    rows = [
         Spread(
             group=group,
             offers=len(prices),
@@ -41,4 +42,4 @@ def spread(offers: Iterable[LatestOffer], by: By) -> list[Spread]:
         )
         for group, prices in groups.items()
     ]
-    return sorted(found, key=lambda row: (row.min_usd_per_gpu_hour, row.group))
+    return sorted(rows, key=lambda row: (row.min_usd_per_gpu_hour, row.group))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -22,9 +22,13 @@ from numpy.typing import NDArray
 
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.store.offers import LatestOffer
-from gpuledger.core.validity import state_rank
+from gpuledger.core.validity import LAPSED_RANK, STATES, state_rank
 
 HOURS_PER_MONTH = 730
+ALIVE = tuple(range(LAPSED_RANK))
+"""State classes that are ranked; lapsed prices are history."""
+OLDER = (STATES.index("stale"), LAPSED_RANK)
+"""State classes of prices that may be named as cheaper but older."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +72,13 @@ class Stock(NamedTuple):
     """The offers of a shape."""
 
     offers: int
+    """Those that are not lapsed."""
     least: float
     """Where the cheapest per GPU-hour stands among all: 1e9 x state class + US dollars."""
     machine: Machine
     key: int = 0
     """Of the shape in a snapshot."""
+    lapsed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +117,7 @@ class Shelf:
         self.shapes = tuple(stocks)
         self.least = np.array([stock.least for stock in stocks.values()], float)
         self.offers = np.array([stock.offers for stock in stocks.values()], np.intp)
+        self.lapsed = sum(stock.lapsed for stock in stocks.values())
         self.machines = tuple(sorted({stock.machine for stock in stocks.values()}, key=_machine_order))
         self._own = self._places(self.machines)
 
@@ -131,8 +138,8 @@ def _machine_order(machine: Machine) -> tuple[str, int, int, int, bool]:
 class Candidate(NamedTuple):
     """An offer, and a lower bound of what it can come to."""
 
-    state_class: int
     misses_deadline: bool
+    state_class: int
     floor_usd: float
     offer: LatestOffer
 
@@ -155,8 +162,8 @@ class Market(Protocol):
         """Offers left out, counted by reason."""
         ...
 
-    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
-        """Offers of the open shapes by state, deadline and lower bound, the best first."""
+    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
+        """Offers of the open shapes in some states by deadline, state and lower bound, the best first."""
         ...
 
 
@@ -212,7 +219,9 @@ class ListMarket:
                 for entries in by_term.values()
                 for entry in entries[:1]
             )
-            found[shape] = Stock(sum(map(len, by_term.values())), least, machine_of(shape))
+            states = [entry.state for entries in by_term.values() for entry in entries]
+            lapsed = states.count(LAPSED_RANK)
+            found[shape] = Stock(len(states) - lapsed, least, machine_of(shape), lapsed=lapsed)
         return Shelf(found)
 
     @cached_property
@@ -222,7 +231,7 @@ class ListMarket:
     def excluded(self) -> Mapping[str, int]:
         return dict(self._excluded)
 
-    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
+    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
         # within a row the bound is the price times a constant, so each row is in order already; a row joins
         # the heap when its first offer is due
         rows = self._rows
@@ -233,8 +242,9 @@ class ListMarket:
             while following is not None and (not heap or following[:3] <= heap[0][:3]):
                 heapq.heappush(heap, following)
                 following = next(waiting, None)
-            state, misses_deadline, floor, _, row, position = heap[0]
-            yield Candidate(state, misses_deadline, floor, rows.entries[row][position].offer)
+            misses_deadline, state, floor, _, row, position = heap[0]
+            if state in states:
+                yield Candidate(misses_deadline, state, floor, rows.entries[row][position].offer)
             if position + 1 < len(rows.entries[row]):
                 heapq.heapreplace(heap, rows.head(row, position + 1, bounds))
             else:
@@ -257,8 +267,8 @@ class _Entry(NamedTuple):
         return _Entry(state, float(offer.usd_per_hour), offer.price_id, term_hours, offer)
 
 
-_Head = tuple[int, bool, float, str, int, int]
-"""State class, misses the deadline, lower bound, price id; then row and position. Price ids are unique, so
+_Head = tuple[bool, int, float, str, int, int]
+"""Misses the deadline, state class, lower bound, price id; then row and position. Price ids are unique, so
 nothing after them is ever compared."""
 
 
@@ -283,7 +293,7 @@ class _Rows:
             rows: list[int] = at[same].tolist()
             price[same] = [float(contracted * self.entries[row][0].offer.gpu_count) for row in rows]
         floor = price * np.maximum(bounds.hours[shape], self._term_hours[at] * bounds.units[shape])
-        for row in at[np.lexsort((floor, bounds.misses_deadline[shape], self._state[at]))].tolist():
+        for row in at[np.lexsort((floor, self._state[at], bounds.misses_deadline[shape]))].tolist():
             yield self.head(row, 0, bounds)
 
     def head(self, row: int, position: int, bounds: Bounds) -> _Head:
@@ -296,7 +306,7 @@ class _Rows:
         if contracted is not None:
             usd = float(contracted * offer.gpu_count)
         floor = usd * max(float(bounds.hours[shape]), term_hours * float(bounds.units[shape]))
-        return state, bool(bounds.misses_deadline[shape]), floor, price_id, row, position
+        return bool(bounds.misses_deadline[shape]), state, floor, price_id, row, position
 
 
 def machine_of(shape: Shape) -> Machine:

@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from gpuledger.core.cost.market.offers import Bounds, Candidate, MarketFilter, Shape, Shelf, Stock, machine_of
+from gpuledger.core.cost.market.offers import (
+    ALIVE,
+    Bounds,
+    Candidate,
+    MarketFilter,
+    Shape,
+    Shelf,
+    Stock,
+    machine_of,
+)
 from gpuledger.core.cost.market.side_prices import SOURCES, SpotRate, Surroundings, UnitPrice
 from gpuledger.core.store.offers import snapshot_number
 from gpuledger.core.store.quote_offers import Quotable
@@ -119,25 +128,27 @@ class LedgerMarket:
                     max_gpus=row["max_gpus"],
                     may_join=row["may_join"],
                 )
-                found[shape] = Stock(row["offers"], row["least"], machine_of(shape), row["shape_key"])
+                found[shape] = Stock(
+                    row["offers"], row["least"], machine_of(shape), row["shape_key"], row["lapsed"]
+                )
         return Shelf(found)
 
     def excluded(self) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
         for row in self._rows:
             if row["excluded_because"] is not None:
-                counts[row["excluded_because"]] += row["offers"]
+                counts[row["excluded_because"]] += row["offers"] + row["lapsed"]
         return dict(counts)
 
-    def candidates(self, bounds: Bounds) -> Iterator[Candidate]:
+    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
         stocks = list(self.shelf.stocks.values())
         text = "\n".join(
             _line(stocks[place].key, bounds, place) for place in np.flatnonzero(bounds.is_open).tolist()
         )
         if not text:
             return
-        for state, misses, floor, offer in self._quotable.candidates(text):
-            yield Candidate(state, misses, floor, offer)
+        for misses, state, floor, offer in self._quotable.candidates(text, states):
+            yield Candidate(misses, state, floor, offer)
 
 
 def _line(key: int, bounds: Bounds, place: int) -> str:

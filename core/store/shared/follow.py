@@ -23,6 +23,7 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import EVERYTHING, Turn, turn_at
 from gpuledger.core.store.database import Home, transaction
+from gpuledger.core.store.identity import renew_arriving
 from gpuledger.core.store.migrate import resolve_labels, setting, write_setting
 from gpuledger.core.store.shared import lake
 
@@ -33,8 +34,25 @@ COMMITS_BETWEEN_NOTES = 50
 """A ledger that finds only runs of its own notes how far it looked no more often than this: to write costs a
 checkpoint, to look at some commits again next to nothing."""
 
-_DERIVED = ("offer_current", "price_checkpoint", "gpu_price_day", "derived")
-_BY_RUN_ALONE = ("skipped_row", "storage_price", "transfer_price", "interruption_band", "market_sample")
+_DERIVED = (
+    "offer_current",
+    "price_checkpoint",
+    "gpu_price_day",
+    "gpu_vote_day",
+    "gpu_index_day",
+    "dated_price",
+    "derived",
+)
+_BY_RUN_ALONE = (
+    "skipped_row",
+    "storage_price",
+    "transfer_price",
+    "interruption_band",
+    "market_sample",
+    "price_list",
+    "disputed_price",
+    "disputed_rate",
+)
 
 
 @contextmanager
@@ -141,13 +159,14 @@ def _stage(there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnecti
 
 def _take(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
     """What was staged into the ledger; only inside a transaction."""
+    renew_arriving(connection)
     for name in sql.files("lake/catch_up"):
         connection.execute(sql.text(name))
     for table in _BY_RUN_ALONE:
         connection.execute(
             f"insert into {table} by name select * exclude (place) from shared_{table} order by place"
         )
-    if _count(connection, "new_shape"):
+    if _count(connection, "new_shape") or _count(connection, "shared_disputed_price"):
         resolve_labels(connection, aliases)
     connection.execute(sql.text("lake/current"))
 

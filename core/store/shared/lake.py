@@ -49,6 +49,9 @@ TABLES = (
     "exchange_rate",
     "interruption_band",
     "market_sample",
+    "price_list",
+    "disputed_price",
+    "disputed_rate",
 )
 """What is shared. The rest follows from it, or is reference data of the release."""
 
@@ -256,6 +259,9 @@ def _bring_to_release(
         transaction(connection),
     ):
         for table, shape in _shapes(ledger).items():
+            connection.register("shape", shape)
+            connection.execute(f"create table if not exists lake.{table} as from shape")
+            connection.unregister("shape")
             there = {name for name, *_ in connection.execute(f"describe lake.{table}").fetchall()}
             connection.register("shape", shape)
             for name, kind, *_ in connection.execute("describe shape").fetchall():

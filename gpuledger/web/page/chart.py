@@ -9,9 +9,8 @@ from typing import Any
 
 from gpuledger.core.errors import UsageError
 from gpuledger.core.spec import parse_spec
-from gpuledger.core.store.snapshot_pool import Served
-from gpuledger.desk import Desk
-from gpuledger.web.parameters import instant
+from gpuledger.ledger import Ledger
+from gpuledger.parse import instant
 
 DEFAULT_GPU = "H100-SXM"
 OPTIONS = ("on_demand", "spot", "reserved", "any")
@@ -85,14 +84,14 @@ def read_chart_form(given: Mapping[str, str], now: datetime) -> ChartForm:
     )
 
 
-def chart(desk: Desk, served: Served, form: ChartForm) -> dict[str, Any]:
+def chart(ledger: Ledger, form: ChartForm) -> dict[str, Any]:
     """One series over all offers (cheapest and percentiles) and one per provider (its cheapest).
 
     Steps of hours sample the prices in force then. A step of days holds the price at the end of a UTC day, that
     of the last day the price when the snapshot was published.
     """
     spec = parse_spec(form.gpu)
-    wanted: dict[str, Any] = {
+    chosen: dict[str, Any] = {
         "gpu_ids": ",".join(spec.gpu_ids),
         "providers": form.provider.lower() or None,
         "purchase_options": None if form.option == "any" else form.option,
@@ -104,7 +103,7 @@ def chart(desk: Desk, served: Served, form: ChartForm) -> dict[str, Any]:
     if form.step < DAY:
         begins = form.since
         query = "price_chart_hours"
-        wanted |= {"since": form.since, "until": form.until, "step": form.step}
+        chosen |= {"since": form.since, "until": form.until, "step": form.step}
     else:
         last_day = form.until.date()
         first_day = last_day - (last_day - form.since.date()) // form.step * form.step
@@ -112,17 +111,17 @@ def chart(desk: Desk, served: Served, form: ChartForm) -> dict[str, Any]:
         is_kept = len(spec.gpu_ids) == 1 and form.option != "any" and not form.region
         is_kept = is_kept and spec.min_count is None and spec.max_count is None
         query = "price_chart_days" if is_kept else "price_chart_days_chosen"
-        wanted |= {"first_day": first_day, "last_day": last_day, "step_days": form.step.days}
+        chosen |= {"first_day": first_day, "last_day": last_day, "step_days": form.step.days}
         if not is_kept:
-            wanted["end_day"] = min(last_day + DAY, served.edition.published_at.date())
+            chosen["end_day"] = min(last_day + DAY, ledger.edition.published_at.date())
     by_provider: dict[str | None, list[Mapping[str, Any]]] = {}
-    for row in desk.chart(served, query, wanted):
+    for row in ledger.chart(query, chosen):
         by_provider.setdefault(row["provider"], []).append(row)
     overall = by_provider.pop(None, [])
     first = overall[0]["step_no"] if overall else 0
     step_seconds = int(form.step.total_seconds())
     return {
-        "snapshot": served.edition.number,
+        "snapshot": ledger.edition.number,
         "gpu": form.gpu,
         "gpu_ids": list(spec.gpu_ids),
         "option": form.option,

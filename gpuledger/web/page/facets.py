@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from gpuledger.core.store.snapshot_pool import Served
-from gpuledger.desk import Desk
+from gpuledger.ledger import Ledger
 
 
 class Facets:
@@ -15,22 +14,22 @@ class Facets:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._number = -1
-        self._found: dict[str, Any] = {}
+        self._choices: dict[str, Any] = {}
 
-    def of(self, desk: Desk, served: Served) -> dict[str, Any]:
+    def of_snapshot(self, ledger: Ledger) -> dict[str, Any]:
         """Names to choose from in this snapshot."""
-        number = served.edition.number
+        number = ledger.edition.number
         with self._lock:
             if self._number == number:
-                return self._found
-        gpus = [row for row in desk.listing(served, "gpus") if row["offers"]]
-        regions = desk.listing(served, "regions")
-        found = {
+                return self._choices
+        gpus = [row for row in ledger.gpus() if row["offers"]]
+        regions = ledger.regions()
+        choices = {
             "gpus": gpus,
-            "providers": [row["provider"] for row in desk.listing(served, "providers")],
+            "providers": [row["provider"] for row in ledger.providers()],
             "continents": sorted({row["continent"] for row in regions if row["continent"]}),
             "countries": sorted({row["country"] for row in regions if row["country"]}),
         }
         with self._lock:
-            self._number, self._found = number, found
-        return found
+            self._number, self._choices = number, choices
+        return choices

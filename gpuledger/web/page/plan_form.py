@@ -5,44 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from gpuledger.core.cost.question import QuoteOptions
+from gpuledger import parse
+from gpuledger.core.cost.options import quote_options
 from gpuledger.core.errors import UsageError
 from gpuledger.core.plan import FINETUNE_METHODS, TrainingPlan, model_rows, preset_plan, read_plan
-from gpuledger.desk import Desk, plan_of
-from gpuledger.web.parameters import dollars, instant
 
 METHODS = ("pretrain", *FINETUNE_METHODS)
+OPTION_FIELDS = tuple(option for option in quote_options() if option.label)
+"""The options of a quote that the page asks for."""
 FIELDS = (
-    "model",
-    "method",
-    "tokens",
-    "epochs",
-    "sequence_length",
-    "gpu",
-    "provider",
-    "region",
-    "purchase_option",
-    "deadline_hours",
-    "budget_usd",
-    "max_gpus",
-    "as_of",
-    "allow_stale",
-    "plan",
+    *("model", "method", "tokens", "epochs", "sequence_length"),
+    *(option.name for option in OPTION_FIELDS),
+    *("as_of", "plan"),
 )
 LONGEST_PLAN = 20_000
 
 
 @dataclass(frozen=True)
 class PlanForm:
-    """What was asked, as text, and what it means."""
+    """What was filled in, as text, and what it means."""
 
     fields: Mapping[str, str]
     plan: TrainingPlan
-    options: QuoteOptions
-    as_of: datetime | None
+    options: Mapping[str, Any]
+    """For `Ledger.quote`."""
 
     @property
     def plan_keys(self) -> dict[str, Any]:
@@ -55,7 +43,7 @@ def is_asked(given: Mapping[str, str]) -> bool:
     return bool(given.get("model") or given.get("plan"))
 
 
-def read_form(given: Mapping[str, str], desk: Desk) -> PlanForm:
+def read_form(given: Mapping[str, str]) -> PlanForm:
     """The question in an address.
 
     Raises:
@@ -64,20 +52,11 @@ def read_form(given: Mapping[str, str], desk: Desk) -> PlanForm:
     """
     fields = {name: given.get(name, "").strip() for name in FIELDS}
     plan = _pasted(fields["plan"]) if fields["plan"] else _chosen(fields)
-    max_gpus = _number(fields["max_gpus"], "max_gpus")
-    options = QuoteOptions(
-        gpu=fields["gpu"] or None,
-        providers=_words(fields["provider"]),
-        regions=_words(fields["region"]),
-        purchase_options=_words(fields["purchase_option"]),
-        deadline_hours=_number(fields["deadline_hours"], "deadline_hours"),
-        budget_usd=dollars(fields["budget_usd"] or None, "budget_usd"),
-        max_gpus=None if max_gpus is None else int(max_gpus),
-        allow_stale=fields["allow_stale"] == "true",
-        limit=10,
-        overrides=desk.overrides(),
-    )
-    return PlanForm(fields, plan, options, instant(fields["as_of"] or None, "as_of"))
+    options: dict[str, Any] = {option.name: fields[option.name] for option in OPTION_FIELDS}
+    for option in OPTION_FIELDS:
+        if option.kind == "switch":
+            options[option.name] = fields[option.name] == "true"
+    return PlanForm(fields, plan, options | {"as_of": fields["as_of"] or None})
 
 
 def _pasted(text: str) -> TrainingPlan:
@@ -96,8 +75,8 @@ def _chosen(fields: Mapping[str, str]) -> TrainingPlan:
     is_whole_name = model not in model_rows()
     preset = preset_plan(model if is_whole_name or method == "pretrain" else f"{model}-{method}")
     keys = preset.model_dump(mode="json", exclude_defaults=True) | {"name": preset.name}
-    tokens = _number(fields["tokens"], "tokens")
-    epochs = _number(fields["epochs"], "epochs")
+    tokens = parse.count(fields["tokens"] or None, "tokens")
+    epochs = parse.count(fields["epochs"] or None, "epochs")
     if tokens is not None or epochs is not None:
         if preset.method == "pretrain":
             if tokens is not None:
@@ -105,23 +84,7 @@ def _chosen(fields: Mapping[str, str]) -> TrainingPlan:
         else:
             keys["dataset_tokens"] = tokens or preset.dataset_tokens
             keys["epochs"] = epochs or preset.epochs
-    length = _number(fields["sequence_length"], "sequence_length")
+    length = parse.count(fields["sequence_length"] or None, "sequence_length")
     if length is not None:
         keys["sequence_length"] = int(length)
-    return plan_of(keys)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _number(text: str, name: str) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text.replace("_", ""))
-    except ValueError:
-        raise UsageError(f"{name}: {text!r} is no number, as in 2e9 or 4096") from None
-    if not 0 < value < 1e18:
-        raise UsageError(f"{name}: {text} must be more than 0")
-    return value
+    return parse.plan(keys)

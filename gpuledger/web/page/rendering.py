@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from gpuledger.cli import table
+from gpuledger import formats
 
 FOLDER = Path(__file__).resolve().parent
 STATIC = FOLDER / "static"
@@ -32,15 +32,15 @@ def _finalize(value: Any) -> Any:
         return value
     # Line breaks stay: pasted plans and queries have them.
     lines = value.split("\n")
-    return "\n".join(table.clean(line, limit=None) for line in lines)
+    return "\n".join(formats.clean(line, limit=None) for line in lines)
 
 
 def _short(value: object, limit: int = 60) -> str:
-    return table.clean(str(value), limit=min(limit, LONGEST))
+    return formats.clean(str(value), limit=min(limit, LONGEST))
 
 
 def _age_of_hours(hours: float | Decimal | None) -> str:
-    return "" if hours is None else table.age(timedelta(hours=float(hours)))
+    return "" if hours is None else formats.age(timedelta(hours=float(hours)))
 
 
 def _when(value: datetime | None) -> str:
@@ -48,7 +48,7 @@ def _when(value: datetime | None) -> str:
 
 
 def _dollars(value: Decimal | str | float | None) -> str:
-    return table.dollars(None if value is None else Decimal(str(value)))
+    return formats.dollars(None if value is None else Decimal(str(value)))
 
 
 def _day(seconds: int) -> str:
@@ -76,13 +76,13 @@ def environment() -> Environment:
     )
     made.filters.update(
         dollars=_dollars,
-        number=table.number,
+        number=formats.number,
         age=_age_of_hours,
         short=_short,
         when=_when,
         day=_day,
         usd=_usd,
-        plain=table.plain,
+        plain=formats.plain,
     )
     made.globals["asset"] = asset
     return made

@@ -24,11 +24,11 @@ def source_rows(status: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _calm(row: Mapping[str, Any]) -> int:
     """What is out of date comes first, then what failed, then what works, last what nobody asked."""
-    if row["state"] == "stale":
+    if row["is_stale"]:
         return 0
     if row["last_outcome"] not in (None, "accepted"):
         return 1
-    return 3 if row["state"] == "never" else 2
+    return 3 if row["state"] == "not configured" else 2
 
 
 def _declared(name: str) -> dict[str, Any]:

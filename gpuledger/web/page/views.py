@@ -14,23 +14,22 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from gpuledger.cli import table
+from gpuledger import formats
 from gpuledger.core.errors import EmptyLedgerError, GPULedgerError, StoreBusyError, UsageError
 from gpuledger.core.plan import model_rows
-from gpuledger.desk import Desk
 from gpuledger.web.access import COOKIE, Token
 from gpuledger.web.cursor import Cursor, fingerprint, read_cursor
 from gpuledger.web.formats import csv_bytes, json_bytes
 from gpuledger.web.page import svg
 from gpuledger.web.page.chart import OPTIONS, SPANS, chart, read_chart_form
 from gpuledger.web.page.facets import Facets
-from gpuledger.web.page.plan_form import METHODS, is_asked, read_form
+from gpuledger.web.page.plan_form import METHODS, OPTION_FIELDS, is_asked, read_form
 from gpuledger.web.page.questions import saved
 from gpuledger.web.page.rendering import asset_bytes, page
 from gpuledger.web.page.sources import source_rows
-from gpuledger.web.parameters import OfferParameters, instant
+from gpuledger.web.parameters import OfferParameters
 from gpuledger.web.problems import kind_of
-from gpuledger.web.responses import desk_of, headers_of
+from gpuledger.web.responses import headers_of, ledger_of
 
 PAGE_ROWS = 50
 TREND = timedelta(days=30)
@@ -69,32 +68,31 @@ def prices(request: Request) -> Response:
 
 
 def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
-    desk = desk_of(request)
-    state = given.get("price_state") or ("any" if given.get("as_of") else _state_to_begin_with(desk))
+    state = given.get("price_state") or ("any" if given.get("as_of") else _state_to_begin_with(request))
     given = {**given, "price_state": state}
     asked = _offer_parameters({**given, "price_state": "" if state == "any" else state})
     question = fingerprint(asked.question())
     after = None if asked.cursor is None else read_cursor(asked.cursor, question)
     query = asked.page_query(skip_rows=0 if after is None else after.skip_rows)
-    as_of = instant(asked.as_of, "as_of")
-    with desk.reading(None if after is None else after.snapshot) as served:
-        found = desk.offers(served, query, as_of=as_of)
-        at = as_of or desk.clock()
-        trends = desk.sparklines(served, found.rows, at - TREND)
-        facets = request.app.state.facets.of(desk, served)
-    first, last = (at - TREND).timestamp(), at.timestamp()
-    for row in found.rows:
+    with ledger_of(request).pinned(None if after is None else after.snapshot) as ledger:
+        rows = ledger.offer_page(query, as_of=asked.as_of)
+        moment = rows.as_of or ledger.clock()
+        trends = ledger.sparklines(rows, moment - TREND)
+        facets = request.app.state.facets.of_snapshot(ledger)
+        edition = ledger.edition
+    first, last = (moment - TREND).timestamp(), moment.timestamp()
+    for row in rows:
         points = [(when.timestamp(), float(amount)) for when, amount in trends.get(row["price_id"], [])]
         # no change in that time: the price held all along
-        held = [(first, float(row["amount"]))] if row["valid_from"].timestamp() <= first else []
-        row["trend"] = svg.spark_path(points or held, first, last)
-    end = query.skip_rows + len(found.rows)
-    following = Cursor(served.edition.number, end, question).text() if end < found.total else None
+        constant = [(first, float(row["amount"]))] if row["valid_from"].timestamp() <= first else []
+        row["trend"] = svg.spark_path(points or constant, first, last)
+    end = query.skip_rows + len(rows)
+    following = Cursor(edition.number, end, question).text() if end < rows.total else None
     return {
-        "edition": served.edition,
-        "rows": found.rows,
-        "total": found.total,
-        "first": query.skip_rows + 1 if found.rows else 0,
+        "edition": edition,
+        "rows": rows,
+        "total": rows.total,
+        "first": query.skip_rows + 1 if rows else 0,
         "last": end,
         "facets": facets,
         "state": state,
@@ -113,11 +111,11 @@ def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _state_to_begin_with(desk: Desk) -> str:
+def _state_to_begin_with(request: Request) -> str:
     """Fresh prices: a page that begins with the cheapest would begin with those of years ago. All of them where
     none is fresh, as before the first refresh."""
-    limits = desk.pool.newest().fresh_limits
-    return "fresh" if limits and limits[-1] >= desk.clock() else "any"
+    limits = request.app.state.pool.newest().fresh_limits
+    return "fresh" if limits and limits[-1] >= ledger_of(request).clock() else "any"
 
 
 def _offer_parameters(given: Mapping[str, str]) -> OfferParameters:
@@ -157,13 +155,13 @@ def history(request: Request) -> Response:
 
 
 def _history(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
-    desk = desk_of(request)
-    form = read_chart_form(given, desk.clock())
-    with desk.reading() as served:
-        facets = request.app.state.facets.of(desk, served)
-        drawn = chart(desk, served, form)
+    with ledger_of(request).pinned() as ledger:
+        form = read_chart_form(given, ledger.clock())
+        facets = request.app.state.facets.of_snapshot(ledger)
+        drawn = chart(ledger, form)
+        edition = ledger.edition
     return {
-        "edition": served.edition,
+        "edition": edition,
         "form": form,
         "facets": facets,
         "options": OPTIONS,
@@ -176,11 +174,10 @@ def _history(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
 
 def history_data(request: Request) -> Response:
     """The chart's numbers."""
-    desk = desk_of(request)
-    form = read_chart_form(request.query_params, desk.clock())
-    with desk.reading() as served:
-        drawn = chart(desk, served, form)
-        headers = headers_of(served.edition, desk.clock())
+    with ledger_of(request).pinned() as ledger:
+        form = read_chart_form(request.query_params, ledger.clock())
+        drawn = chart(ledger, form)
+        headers = headers_of(ledger.edition, ledger.clock())
     return Response(json_bytes(drawn), media_type="application/json", headers=headers)
 
 
@@ -190,26 +187,26 @@ def quote(request: Request) -> Response:
 
 
 def _quote(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
-    desk = desk_of(request)
     content: dict[str, Any] = {
         "found": None,
         "fields": given,
         "methods": METHODS,
         "models": sorted(model_rows()),
+        "options": OPTION_FIELDS,
     }
-    with desk.reading() as served:
-        content |= {"edition": served.edition, "facets": request.app.state.facets.of(desk, served)}
+    with ledger_of(request).pinned() as ledger:
+        content |= {"edition": ledger.edition, "facets": request.app.state.facets.of_snapshot(ledger)}
         if not is_asked(given):
             return content
         try:
-            form = read_form(given, desk)
-            found = desk.quote(served, form.plan, form.options, as_of=form.as_of).to_dict()
+            form = read_form(given)
+            answer = ledger.quote(form.plan, **form.options).to_dict()
         except GPULedgerError as error:
             # below the form, so that nobody has to fill it in again
             return content | {"wrong": str(error), "status": kind_of(error)[0]}
-    names, bars = svg.stacked(found["quotes"])
+    names, bars = svg.stacked(answer["quotes"])
     return content | {
-        "found": found,
+        "found": answer,
         "plan_text": json.dumps(form.plan_keys, indent=2),
         "line_names": names,
         "bars": bars,
@@ -224,13 +221,12 @@ def quote_frontier(request: Request) -> Response:
 
 
 def _frontier(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
-    desk = desk_of(request)
-    form = read_form(given, desk)
-    with desk.reading() as served:
-        found = desk.frontier(served, form.plan, form.options, as_of=form.as_of)
-    points = [point.to_dict() for point in found]
+    form = read_form(given)
+    with ledger_of(request).pinned() as ledger:
+        points = [point.to_dict() for point in ledger.frontier(form.plan, **form.options)]
+        edition = ledger.edition
     return {
-        "edition": served.edition,
+        "edition": edition,
         "points": points,
         "scatter": svg.scatter(points),
         "plot": svg.PLOT,
@@ -244,12 +240,14 @@ def sources(request: Request) -> Response:
 
 
 def _sources(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
-    desk = desk_of(request)
-    with desk.reading() as served:
-        rows = source_rows(desk.status(served))
-        providers = desk.listing(served, "providers")
-        unmapped = desk.listing(served, "unmapped")
-    return {"edition": served.edition, "rows": rows, "providers": providers, "unmapped": unmapped[:50]}
+    with ledger_of(request).pinned() as ledger:
+        return {
+            "edition": ledger.edition,
+            "rows": source_rows(ledger.status()),
+            "imports": ledger.imports(),
+            "providers": ledger.providers(),
+            "unmapped": ledger.unmapped()[:50],
+        }
 
 
 def sql_form(request: Request, q: Annotated[str, Query(max_length=20_000)] = "") -> Response:
@@ -266,13 +264,13 @@ async def sql_run(request: Request) -> Response:
         return await run_in_threadpool(
             _answered, request, "sql.html", "sql", lambda _r, _g: _editor(request, text, run=True)
         )
-    rows = await run_in_threadpool(desk_of(request).query, text)
+    rows = await run_in_threadpool(ledger_of(request).query, text)
     headers = {"content-disposition": 'attachment; filename="gpuledger.csv"', "cache-control": "no-store"}
     return Response(csv_bytes(rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _editor(request: Request, text: str, *, run: bool = False) -> dict[str, Any]:
-    desk = desk_of(request)
+    ledger = ledger_of(request)
     content: dict[str, Any] = {
         "text": text,
         "questions": saved(),
@@ -281,11 +279,10 @@ def _editor(request: Request, text: str, *, run: bool = False) -> dict[str, Any]
         "total": 0,
         "wrong": None,
     }
-    with desk.reading() as served:
-        content["edition"] = served.edition
+    content["edition"] = ledger.edition
     if run:
         try:
-            rows = desk.query(text)
+            rows = ledger.query(text)
         except (UsageError, StoreBusyError) as error:
             return content | {"wrong": str(error)}
         shown = [[_cell(value) for value in row.values()] for row in rows[:SHOWN_ROWS]]
@@ -298,7 +295,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, (list, dict)):
         return json_bytes(value).decode()
-    return str(value if isinstance(value, (str, int, float)) else table.plain(value))
+    return str(value if isinstance(value, (str, int, float)) else formats.plain(value))
 
 
 def static(request: Request, name: str) -> Response:
@@ -336,15 +333,14 @@ def _answered(
 ) -> Response:
     """The view, or what is wrong with the question, in the same frame."""
     given = dict(request.query_params)
-    desk = desk_of(request)
     frame = {"view": view, "given": given, "wrong": None, "is_fragment": given.get("fragment") == "1"}
     try:
         made = content(request, given)
         edition = made["edition"]
-        headers = headers_of(edition, desk.clock()) if request.method == "GET" else {}
+        headers = headers_of(edition, ledger_of(request).clock()) if request.method == "GET" else {}
         return page(template, frame | made, status=made.get("status", 200), headers=headers)
     except GPULedgerError as error:
-        edition = None if isinstance(error, EmptyLedgerError) else desk.pool.newest()
+        edition = None if isinstance(error, EmptyLedgerError) else request.app.state.pool.newest()
         # A part of a page that a script asked for is shown where it belongs, whatever it says.
         status = 200 if frame["is_fragment"] else kind_of(error)[0]
         wrong = frame | {"wrong": str(error), "edition": edition, "view": view}

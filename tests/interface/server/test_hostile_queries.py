@@ -2,36 +2,45 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gpuledger import desk
+from gpuledger.questions.reader import QueryLimits
+from gpuledger.web.application import create_app
+from gpuledger.web.gate import GateSettings
+from tests.interface.server.conftest import Served, serving
+from tests.interface.server.large_ledger import NOW
 
+AT_ONCE = 2
 LONG = "select length(repeat('x', 2000000000))"
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "SQL_SECONDS", 0.5)
-    monkeypatch.setattr(desk, "SQL_WAIT_SECONDS", 0.1)
+@pytest.fixture(scope="module")
+def impatient(market_home) -> Iterator[Served]:
+    limits = QueryLimits(seconds=0.5, wait_seconds=0.1, at_once=AT_ONCE, threads=2)
+    settings = GateSettings(requests_per_second=0)
+    app = create_app(market_home, settings=settings, clock=lambda: NOW, environ={}, query_limits=limits)
+    with serving(app) as url:
+        yield Served(url, market_home, lambda: NOW)
 
 
-def test_a_query_that_cannot_be_interrupted_ends_and_others_are_answered_meanwhile(market, impatient):
-    with market.client() as client, ThreadPoolExecutor() as pool:
+def test_a_query_that_cannot_be_interrupted_ends_and_others_are_answered_meanwhile(impatient):
+    with impatient.client() as client, ThreadPoolExecutor() as pool:
         asked = pool.submit(client.post, "/sql", data={"q": LONG, "run": "1"})
         while not asked.done():
-            assert market.client().get("/v1/offers?limit=1").status_code == 200
+            assert impatient.client().get("/v1/offers?limit=1").status_code == 200
         assert "sql: stopped after 0.5 s" in asked.result().text
         assert client.get("/healthz").status_code == 200
 
 
-def test_no_more_queries_than_a_machine_bears_run_at_once(market, impatient):
+def test_no_more_queries_than_a_machine_bears_run_at_once(impatient):
     """The others are told to come again; none waits for longer than a query may take."""
     begun = threading.Barrier(6)
 
     def ask(_: int) -> str:
-        with market.client() as client:
+        with impatient.client() as client:
             begun.wait()
             return client.post("/sql", data={"q": LONG, "run": "1"}).text
 
@@ -41,6 +50,6 @@ def test_no_more_queries_than_a_machine_bears_run_at_once(market, impatient):
     assert time.monotonic() - began < 20
     stopped = sum("sql: stopped after 0.5 s" in text for text in texts)
     refused = sum("sql: 2 queries run already" in text for text in texts)
-    assert stopped >= desk.SQL_AT_ONCE
+    assert stopped >= AT_ONCE
     assert refused >= 1
     assert stopped + refused == len(texts)

@@ -176,7 +176,7 @@ def test_the_csv_of_the_command_line_holds_no_formula(hostile_home, tmp_path):
 
 def test_a_model_is_given_them_as_escaped_json_and_no_megabyte(hostile_home):
     """What a tool answers is read by a program that obeys text: it gets data, short, and no control characters."""
-    server, _ = create_server(hostile_home, clock=lambda: NOW, environ={})
+    server, _, _ = create_server(hostile_home, clock=lambda: NOW, environ={})
 
     async def ask(tool: str, **given: object):
         async with Client(server) as client:

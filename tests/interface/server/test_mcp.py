@@ -1,6 +1,7 @@
 """The MCP server with a real client: over standard input, over HTTP, and in one process."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -13,7 +14,20 @@ from mcp import Client, StdioServerParameters
 from gpuledger.mcp import create_server
 from tests.interface.server.large_ledger import NOW
 
-TOOLS = ["find_offers", "price_history", "quote_plan", "explain_quote", "data_status"]
+TOOLS = [
+    *("find_offers", "cheapest_offers", "price_spread", "reserve_or_not", "price_history", "price_index"),
+    *(
+        "price_timing",
+        "list_known",
+        "data_status",
+        "query_sql",
+        "quote_plan",
+        "quote_plans",
+        "quote_over_time",
+    ),
+    *("cost_frontier", "compare_plans", "lock_prices", "explain_quote", "estimate_plan", "size_for_budget"),
+    *("own_or_rent", "build_or_buy", "budget_difference", "check_claims", "lint_plan"),
+]
 PROGRAM = "from gpuledger.cli.main import main; main()"
 
 
@@ -33,11 +47,18 @@ def run(target, *calls):
 
 
 def one(home, name, arguments):
-    server, _ = create_server(home, clock=lambda: NOW, environ={})
+    server, _, _ = create_server(home, clock=lambda: NOW, environ={})
     return run(server, (name, arguments))[1][0]
 
 
-def test_the_five_tools_answer_over_standard_input(list_home):
+def content_of(answer) -> dict:
+    """The one text of an answer, which is JSON."""
+    (text,) = answer.content
+    assert answer.structured_content is None
+    return json.loads(text.text)
+
+
+def test_the_tools_answer_over_standard_input(list_home):
     program = StdioServerParameters(
         command=sys.executable, args=["-c", PROGRAM, "mcp"], env=environ_of(list_home)
     )
@@ -50,12 +71,12 @@ def test_the_five_tools_answer_over_standard_input(list_home):
     )
     assert [tool.name for tool in tools] == TOOLS
     assert not any(answer.is_error for answer in answers)
-    quote_id = answers[3].structured_content["quotes"][0]["quote_id"]
+    quote_id = content_of(answers[3])["quotes"][0]["quote_id"]
     _, (explained,) = run(program, ("explain_quote", {"quote_id": quote_id}))
-    assert explained.structured_content["quote_id"] == quote_id
+    assert content_of(explained)["quote_id"] == quote_id
 
 
-def test_the_five_tools_answer_over_http(list_home):
+def test_the_tools_answer_over_http(list_home):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,8 +93,8 @@ def test_the_five_tools_answer_over_http(list_home):
             server.terminate()
             server.communicate()
     assert [tool.name for tool in tools] == TOOLS
-    assert answers[0].structured_content["snapshot"] == 1
-    assert answers[1].structured_content["offers"][0]["gpu_id"].startswith("a100")
+    assert content_of(answers[0])["snapshot"] == 1
+    assert content_of(answers[1])["offers"][0]["gpu_id"].startswith("a100")
 
 
 def _wait_for(port: int) -> None:
@@ -89,9 +110,9 @@ def _wait_for(port: int) -> None:
 
 
 def test_every_tool_says_that_it_only_reads(market_home):
-    server, _ = create_server(market_home, clock=lambda: NOW, environ={})
+    server, _, _ = create_server(market_home, clock=lambda: NOW, environ={})
     tools, _ = run(server)
-    assert len(tools) == 5
+    assert [tool.name for tool in tools] == TOOLS
     for tool in tools:
         assert tool.annotations.read_only_hint is True
         assert tool.description
@@ -99,7 +120,7 @@ def test_every_tool_says_that_it_only_reads(market_home):
 
 
 def test_offers_come_with_age_state_and_source(market_home):
-    content = one(market_home, "find_offers", {"gpu": "H100-SXM:8", "limit": 3}).structured_content
+    content = content_of(one(market_home, "find_offers", {"gpu": "H100-SXM:8", "limit": 3}))
     prices = [float(row["usd_per_gpu_hour"]) for row in content["offers"]]
     assert prices == sorted(prices)
     first = content["offers"][0]
@@ -107,11 +128,8 @@ def test_offers_come_with_age_state_and_source(market_home):
 
 
 def test_history_has_a_row_per_step(market_home):
-    content = one(
-        market_home,
-        "price_history",
-        {"gpu": "H100-SXM", "since": "2026-10-01", "until": "2026-10-05", "every": "1d"},
-    ).structured_content
+    asked = {"gpu": "H100-SXM", "since": "2026-10-01", "until": "2026-10-05", "every": "1d"}
+    content = content_of(one(market_home, "price_history", asked))
     assert [row["step_at"][:10] for row in content["history"]] == [f"2026-10-0{day}" for day in range(1, 6)]
 
 
@@ -133,8 +151,8 @@ def test_history_has_a_row_per_step(market_home):
     ids=["preset", "preset object", "object", "toml", "json text"],
 )
 def test_a_plan_may_be_a_name_an_object_or_text(market_home, plan):
-    content = one(market_home, "quote_plan", {"plan": plan, "limit": 1}).structured_content
-    assert float(content["quotes"][0]["usd_total"]["mid"]) > 0
+    content = content_of(one(market_home, "quote_plan", {"plan": plan, "limit": 1}))
+    assert float(content["quotes"][0]["usd"]) > 0
 
 
 @pytest.mark.parametrize(
@@ -156,3 +174,20 @@ def test_a_wrong_question_is_a_tool_error_with_one_clear_line(market_home, name,
     text = answer.content[0].text
     assert said in text
     assert "\n" not in text
+
+
+def test_a_quote_is_short_and_its_details_are_there_when_asked_for(market_home):
+    (short,) = one(market_home, "quote_plan", {"plan": "llama-2-7b-qlora", "deadline_hours": 40}).content
+    assert len(short.text) <= 1500
+    assert len(json.loads(short.text)["quotes"]) == 3
+    long = content_of(one(market_home, "quote_plan", {"plan": "llama-2-7b-qlora", "details": True}))
+    assert long["quotes"][0]["receipt"]["document_sha256"] or long["quotes"][0]["receipt"]["price_id"]
+
+
+def test_the_keys_of_a_plan_are_in_the_schema(market_home):
+    server, _, _ = create_server(market_home, clock=lambda: NOW, environ={})
+    schema = {tool.name: tool.input_schema for tool in run(server)[0]}["quote_plan"]["properties"]["plan"]
+    keys = next(one for one in schema["anyOf"] if one["type"] == "object")["properties"]
+    assert {"method", "model", "training_tokens", "hardware", "constraints"} <= set(keys)
+    assert "deadline_hours" in keys["constraints"]["properties"]
+    assert "$ref" not in json.dumps(schema)

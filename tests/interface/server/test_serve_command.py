@@ -1,19 +1,15 @@
 """`gpuledger serve` as a person starts it."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-import zipfile
-from pathlib import Path
 
 import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = "from gpuledger.cli.main import main; main()"
 
 
@@ -59,7 +55,13 @@ def test_beyond_loopback_without_a_token_is_pointed_out(process, tmp_path, list_
 
 @pytest.mark.parametrize(
     ("command", "module", "extra"),
-    [("serve", "jinja2", "web"), ("mcp", "mcp", "mcp"), ("serve", "uvicorn", "web")],
+    [
+        ("serve", "fastapi", "web"),
+        ("serve", "jinja2", "web"),
+        ("mcp", "mcp", "mcp"),
+        ("mcp", "uvicorn", "mcp"),
+        ("deploy", "prefect", "prefect"),
+    ],
 )
 def test_a_missing_extra_is_named_in_one_line(list_home, command, module, extra):
     hide = (
@@ -76,17 +78,3 @@ def test_a_missing_extra_is_named_in_one_line(list_home, command, module, extra)
     )
     assert done.returncode == 2
     assert done.stderr == f"error: {module} is not installed; pip install 'gpuledger[{extra}]'\n"
-
-
-@pytest.mark.slow
-def test_the_wheel_holds_templates_and_assets(tmp_path):
-    uv = ROOT / ".venv" / "bin" / "uv"
-    if not uv.exists():
-        pytest.skip("no uv in .venv")
-    subprocess.run([uv, "build", "--wheel", "-q", "-o", tmp_path], cwd=ROOT, check=True, timeout=300)
-    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
-    for folder in ("gpuledger/web/page/templates", "gpuledger/web/page/static"):
-        here = {path.name for path in (ROOT / folder).iterdir()}
-        packed = {re.sub(".*/", "", name) for name in names if name.startswith(f"{folder}/")}
-        assert here
-        assert packed == here

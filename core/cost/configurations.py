@@ -1,0 +1,330 @@
+"""Which numbers of which machines can run a plan: whole instances, pods, and what several of them may form, with the
+hours that each takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuledger.core.cost.market.offers import Machine
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.estimate import Estimate
+from gpuledger.core.estimate.measurements import Measurement
+from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
+from gpuledger.core.gpu import GPU, gpus
+from gpuledger.core.plan import HOURS_PER_DAY, TrainingPlan
+from gpuledger.core.spec import Spec
+
+NODE_COUNTS = tuple(1 << power for power in range(10))
+POD_SIZES = (1, 2, 4, 8)
+FEW_NODES = 8
+ANY = 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a choice of hardware must satisfy; equal for plans with the same choice."""
+
+    gpus: int | None
+    """That the plan asks for; `None` leaves the number open."""
+    max_gpus: int = ANY
+    min_instance_gpus: int = 0
+    max_instance_gpus: int = ANY
+    is_quoted: bool = False
+    """Hours are given, so several pods without a network between them are as good as one."""
+    is_wide: bool = False
+    """Try large numbers even where small ones hold the plan: they save time and no money."""
+
+    @classmethod
+    def of(
+        cls,
+        plan: TrainingPlan,
+        *,
+        spec: Spec | None = None,
+        max_gpus: int | None = None,
+        is_wide: bool = False,
+    ) -> Limits:
+        """The limits of a plan with what a question adds to it."""
+        return cls(
+            gpus=plan.hardware.gpus or (1 if plan.is_quoted else None),
+            max_gpus=ANY if max_gpus is None else max_gpus,
+            min_instance_gpus=0 if spec is None else spec.min_count or 0,
+            max_instance_gpus=ANY if spec is None else spec.max_count or ANY,
+            is_quoted=plan.is_quoted,
+            is_wide=is_wide,
+        )
+
+
+class Count(NamedTuple):
+    """A number of machines to try."""
+
+    instance_gpus: int
+    """GPUs of one instance as bought; a pod priced per GPU may have several."""
+    instances: int
+    gpus: int
+    """That the plan uses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationTable:
+    """The numbers of all machines as columns, one row per number, those of a machine beside each other."""
+
+    machines: tuple[Machine, ...]
+    counts: tuple[Count, ...]
+    rows: Mapping[Machine, range]
+    """Of each machine, its numbers."""
+    machine: NDArray[np.intp]
+    """Of each number, its place among the machines."""
+    units: NDArray[np.float64]
+    """Price units: GPUs where the price is per GPU, else instances."""
+    instances: NDArray[np.float64]
+    hardware: Hardware
+    """What an estimate tells apart of them."""
+    position: NDArray[np.intp]
+    """Of each number, its place among the hardware."""
+
+
+@lru_cache(maxsize=32)
+def configurations(machines: tuple[Machine, ...], limits: Limits) -> ConfigurationTable:
+    """The numbers of those machines; none of an accelerator without a data sheet."""
+    rows = [
+        (number, machine, count)
+        for number, machine in enumerate(machines)
+        for count in _counts(machine, limits)
+    ]
+    physical: dict[tuple[str, int, int], int] = {}
+    position = [physical.setdefault(_physical(machine, count), len(physical)) for _, machine, count in rows]
+    of_machine = np.array([number for number, _, _ in rows], np.intp)
+    starts = np.searchsorted(of_machine, np.arange(len(machines) + 1)).tolist()
+    return ConfigurationTable(
+        machines=machines,
+        counts=tuple(count for _, _, count in rows),
+        rows={machine: range(starts[n], starts[n + 1]) for n, machine in enumerate(machines)},
+        machine=of_machine,
+        units=np.array([price_units(machine, count) for _, machine, count in rows], float),
+        instances=np.array([count.instances for _, _, count in rows], float),
+        hardware=Hardware(Candidate(gpu=gpus()[g], gpus=n, gpus_per_node=size) for g, n, size in physical),
+        position=np.array(position, np.intp),
+    )
+
+
+def price_units(machine: Machine, count: Count) -> int:
+    """How often the price of the machine is paid."""
+    return count.instances * (count.instance_gpus if _is_per_gpu(machine) else 1)
+
+
+def _physical(machine: Machine, count: Count) -> tuple[str, int, int]:
+    """What an estimate depends on: GPU, GPUs, and GPUs of a node."""
+    # within one node it makes no difference how many further GPUs the node has
+    usual = gpus()[machine.gpu_id].gpus_per_node
+    node = count.instance_gpus if count.instances > 1 else max(count.gpus, usual)
+    return machine.gpu_id, count.gpus, node
+
+
+def _is_per_gpu(machine: Machine) -> bool:
+    """Priced per GPU, several of them in one pod: the order says how many."""
+    return machine.gpu_count == 1 and (machine.max_gpus or 1) > 1
+
+
+@lru_cache(maxsize=16_384)
+def _counts(machine: Machine, limits: Limits) -> tuple[Count, ...]:
+    chip = gpus().get(machine.gpu_id)
+    if chip is None:
+        return ()
+    is_pod = _is_per_gpu(machine)
+    possible = _pods(machine.max_gpus or 1, limits) if is_pod else _nodes(machine, chip, limits)
+    return tuple(
+        count
+        for count in possible
+        if count.instance_gpus * count.instances <= limits.max_gpus
+        and limits.min_instance_gpus <= count.instance_gpus <= limits.max_instance_gpus
+    )
+
+
+def _pods(most: int, limits: Limits) -> Sequence[Count]:
+    """Pods share no network with each other, so a plan whose time is computed gets one."""
+    if limits.gpus is None:
+        return [Count(size, 1, size) for size in POD_SIZES if size <= most]
+    if limits.gpus <= most:
+        return [Count(limits.gpus, 1, limits.gpus)]
+    return [Count(most, math.ceil(limits.gpus / most), limits.gpus)] if limits.is_quoted else []
+
+
+def _nodes(machine: Machine, chip: GPU, limits: Limits) -> Sequence[Count]:
+    size = machine.gpu_count
+    least = max(1, math.ceil((machine.min_gpus or 1) / size))
+    order_limit = machine.max_gpus if (machine.max_gpus or 0) >= size else None
+    # parts of a server have no fabric to each other that anybody vouches for; nodes sold in one order do
+    joins = limits.is_quoted or least > 1 or (machine.may_join and size >= max(chip.gpus_per_node, 2))
+    if limits.gpus is not None:
+        possible = [Count(size, max(least, math.ceil(limits.gpus / size)), limits.gpus)]
+    else:
+        possible = [Count(size, count, size * count) for count in NODE_COUNTS if count >= least]
+    return [
+        count
+        for count in possible
+        if (count.instances == 1 or joins)
+        and (order_limit is None or count.instance_gpus * count.instances <= order_limit)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Configuration:
+    """A number of machines that runs the plan. Its estimate is made when it is first read."""
+
+    instance_gpus: int
+    """GPUs of one instance as bought; a pod priced per GPU may have several."""
+    instances: int
+    units: int
+    """Price units: GPUs where the price is per GPU, else instances."""
+    wall_hours: float
+    """The middle case."""
+    make: Callable[[], Estimate]
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        return self.make()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeastNeed:
+    """The least that the plan needs of each machine, as columns; infinite where it cannot run."""
+
+    misses_deadline: NDArray[np.bool_]
+    """By every number of it; then the others are the least of those that are late."""
+    hours: NDArray[np.float64]
+    """Paid hours of one price unit."""
+    units: NDArray[np.float64]
+
+
+class Configurations:
+    """The numbers of machines that run a plan, and for the other machines why there is none.
+
+    The plan's own count of GPUs is held and rounded up to whole instances. Without one, powers of two
+    are tried: up to 8 instances, and up to 512 of what is too small or where `limits` asks for a wide
+    choice.
+    """
+
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        machines: Sequence[Machine],
+        limits: Limits,
+        measurements: Sequence[Measurement] = (),
+    ) -> None:
+        self._plan = plan
+        # a wide choice tries the same numbers, so it shares the table
+        self._table = table = configurations(tuple(machines), _narrow(limits))
+        self._swept: Sweep = sweep(plan, table.hardware, measurements)
+        self._wall_hours = self._swept.wall_hours[table.position]
+        fits = self._swept.fits[table.position]
+        self._holds = self._any(fits)
+        if plan.hardware.gpus is None and not plan.is_quoted:
+            fits &= self._wall_hours <= plan.constraints.longest_wall_hours
+        if not limits.is_wide:
+            is_few = table.instances <= FEW_NODES
+            fits &= is_few | ~self._any(fits & is_few)[table.machine]
+        self._runs = fits
+        self.can_run = self._any(fits)
+
+    def _any(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The machines with such a number."""
+        out = np.zeros(len(self._table.machines), bool)
+        out[self._table.machine[rows]] = True
+        return out
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        return self._table.machines
+
+    def of_machine(self, machine: Machine) -> list[Configuration]:
+        """The numbers of that machine that run the plan, the smallest first."""
+        return [self._configuration(row) for row in self._table.rows[machine] if self._runs[row]]
+
+    def _configuration(self, row: int) -> Configuration:
+        table = self._table
+        return Configuration(
+            instance_gpus=table.counts[row].instance_gpus,
+            instances=table.counts[row].instances,
+            units=int(table.units[row]),
+            wall_hours=float(self._wall_hours[row]),
+            make=partial(self._swept.estimate, int(table.position[row])),
+        )
+
+    def least(self, deadline_hours: float | None, share: float) -> LeastNeed:
+        """The least hours and units among the numbers that meet the deadline, if any of the machine does.
+
+        Args:
+            share: of the wall hours, after which the run is stopped.
+        """
+        table = self._table
+        in_time = self._runs
+        if deadline_hours is not None:
+            in_time = in_time & (self._wall_hours * share <= deadline_hours)
+        is_late = self.can_run & ~self._any(in_time)
+        counted = np.flatnonzero(in_time | (self._runs & is_late[table.machine]))
+        hours, units = (np.full(len(table.machines), np.inf) for _ in range(2))
+        np.minimum.at(hours, table.machine[counted], (table.units * self._wall_hours)[counted])
+        np.minimum.at(units, table.machine[counted], table.units[counted])
+        return LeastNeed(misses_deadline=is_late, hours=hours, units=units)
+
+    @cached_property
+    def refused(self) -> Mapping[int, str]:
+        """Why there is no number of a machine that runs the plan, by its place among the machines."""
+        is_sold = self._any(np.ones(len(self._runs), bool))
+        is_possible = self._any(~np.isnan(self._wall_hours))
+        idle = np.flatnonzero(~self.can_run).tolist()
+        names = {number: self._table.machines[number].gpu_id for number in idle}
+        reasons = {gpu_id: _refusal(self._plan, gpu_id) for gpu_id in set(names.values())}
+        out: dict[int, str] = {}
+        for number, gpu_id in names.items():
+            reason = reasons[gpu_id]
+            if reason is None and not is_sold[number]:
+                reason = "no count of it is sold that the plan may use"
+            elif reason is None:
+                reason = "cannot be divided as the plan says"
+                if self._holds[number]:
+                    days = self._plan.constraints.longest_wall_hours / HOURS_PER_DAY
+                    reason = f"takes longer than {days:g} days (constraints.max_wall_days)"
+                elif is_possible[number]:
+                    reason = "does not fit in its memory"
+            out[number] = reason
+        return out
+
+
+def _narrow(limits: Limits) -> Limits:
+    return replace(limits, is_wide=False) if limits.is_wide else limits
+
+
+# refusals by what of a plan they depend on: precision, stated utilisation, quoted hours
+_refusals: dict[tuple[object, ...], str | None] = {}
+
+
+def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
+    """Why no number of that GPU runs the plan, without the GPU's name, so that machines can be counted by it."""
+    is_stated = "precision" in plan.model_fields_set
+    key = (gpu_id, plan.precision, is_stated, plan.hardware.mfu, plan.is_quoted)
+    if len(_refusals) > 100_000:
+        _refusals.clear()
+    if key not in _refusals:
+        chip = gpus().get(gpu_id)
+        error = None if chip is None else refusal(plan, chip)
+        if chip is None:
+            _refusals[key] = "accelerator without a data sheet"
+        else:
+            _refusals[key] = None if error is None else _sentence(plan, error)
+    return _refusals[key]
+
+
+def _sentence(plan: TrainingPlan, error: InvalidPlanError) -> str:
+    return {
+        "precision": f"no {plan.precision} on this GPU",
+        "hardware.gpu": "no rates of training are published for it",
+        "hardware.mfu": "the MFU given is above what this GPU reaches",
+    }.get(error.field, f"refused by the estimate: {error.field}")

@@ -1,0 +1,197 @@
+"""What one may ask of a quote beside the plan. Each option is declared once, here, with its kind, unit, bounds and
+help; command line, REST, MCP, page and docs derive theirs from it.
+
+Nothing heavy is imported: the command line reads these declarations before it knows which command is meant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from gpuledger.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from gpuledger.core.cost.market.own_terms import Overrides
+    from gpuledger.core.estimate.measurements import Measurement
+
+PURCHASE_OPTIONS = ("on_demand", "spot", "reserved", "capacity_block")
+
+Kind = Literal["text", "names", "number", "usd", "count", "switch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuoteOption:
+    """One option as every door shows it."""
+
+    field: str
+    """In Python, of `QuoteOptions`."""
+    name: str
+    """At REST, MCP and the page; singular where the value may be repeated."""
+    flag: str | None
+    """On the command line; `None` where it has flags of its own (`--spot`)."""
+    kind: Kind
+    help: str
+    """What it does, with its unit."""
+    default: Any
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    short_flag: str | None = None
+    label: str = ""
+    """On the page; empty where the page does not ask."""
+    hint: str = ""
+    """An example of a value."""
+
+    @property
+    def default_text(self) -> str:
+        """What holds without it, for a help text."""
+        if self.kind == "switch":
+            return "default: no"
+        return "default: no limit" if self.default in (None, ()) else f"default: {self.default}"
+
+
+def _option(
+    default: Any,
+    kind: Kind,
+    help: str,
+    *,
+    name: str | None = None,
+    flag: str | None = "",
+    short: str | None = None,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+    label: str = "",
+    hint: str = "",
+) -> Any:
+    told: dict[str, Any] = {
+        "kind": kind,
+        "help": help,
+        "name": name,
+        "flag": flag,
+        "short_flag": short,
+        "least": least,
+        "most": most,
+        "choices": choices,
+        "label": label,
+        "hint": hint,
+    }
+    return field(default=default, metadata=told)
+
+
+def _no_overrides() -> Overrides:
+    from gpuledger.core.cost.market.own_terms import Overrides
+
+    return Overrides()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuoteOptions:
+    """What is asked beside the plan's own constraints. Where both limit the same, the stricter one holds."""
+
+    gpu: str | None = _option(
+        None,
+        "text",
+        "SPEC of the accelerators, [vendor:]NAME[:MEMORY][:COUNT]; COUNT is GPUs per instance.",
+        short="-g",
+        label="Accelerator",
+        hint="any, or H100-SXM:8",
+    )
+    providers: tuple[str, ...] = _option(
+        (), "names", "Provider id; only these providers.", name="provider", short="-p", label="Provider"
+    )
+    regions: tuple[str, ...] = _option(
+        (),
+        "names",
+        "Region code, ISO country or continent (eu).",
+        name="region",
+        short="-r",
+        label="Region",
+        hint="eu, US",
+    )
+    tiers: tuple[str, ...] = _option(
+        (), "names", "secure or community.", name="tier", label="Tier", hint="secure"
+    )
+    purchase_options: tuple[str, ...] = _option(
+        (),
+        "names",
+        "How capacity is bought.",
+        name="purchase_option",
+        flag=None,
+        choices=PURCHASE_OPTIONS,
+        label="Bought",
+    )
+    deadline_hours: float | None = _option(
+        None,
+        "number",
+        "Wall hours that the run may take at most.",
+        flag="--deadline",
+        least=0,
+        most=1e6,
+        label="Deadline, hours",
+        hint="72",
+    )
+    budget_usd: Decimal | None = _option(  # noqa: RUF009
+        None,
+        "usd",
+        "US dollars that the plan may cost at most.",
+        flag="--budget",
+        least=0,
+        label="Budget, $",
+        hint="500",
+    )
+    max_gpus: int | None = _option(
+        None, "count", "GPUs paid for at most.", least=1, most=1_000_000, label="Most GPUs", hint="64"
+    )
+    allow_stale: bool = _option(
+        False, "switch", "Let prices past their freshness target win.", label="stale prices may win"
+    )
+    limit: int = _option(10, "count", "Quotes in the answer at most.", short="-n", least=1, most=1000)
+    no_evidence: bool = _option(
+        False, "switch", "Leave out the published runs nearest to the plan.", label="no published runs"
+    )
+    overrides: Overrides = field(default_factory=_no_overrides)
+    """The user's own terms."""
+    measurements: tuple[Measurement, ...] = ()
+    """The user's own measured runs; estimates of plans like them rest on them."""
+
+    def __post_init__(self) -> None:
+        for option in quote_options():
+            _check(option, getattr(self, option.field))
+
+
+_KEYS = ("kind", "help", "least", "most", "choices", "short_flag", "label", "hint")
+
+
+@cache
+def quote_options() -> tuple[QuoteOption, ...]:
+    """The options that a person sets, in their order."""
+    return tuple(
+        QuoteOption(
+            field=one.name,
+            name=one.metadata["name"] or one.name,
+            flag=f"--{(one.metadata['name'] or one.name).replace('_', '-')}"
+            if one.metadata["flag"] == ""
+            else one.metadata["flag"],
+            default=one.default,
+            **{key: one.metadata[key] for key in _KEYS},
+        )
+        for one in fields(QuoteOptions)
+        if one.metadata
+    )
+
+
+def _check(option: QuoteOption, value: Any) -> None:
+    if value is None:
+        return
+    for one in value if option.kind == "names" else ():
+        if option.choices and one not in option.choices:
+            raise UsageError(f"{option.name}: {one!r} is none of {', '.join(option.choices)}")
+    if option.kind in ("number", "count", "usd"):
+        low, high = option.least, option.most
+        if not (low is None or value >= low) or not (high is None or value <= high):
+            bounds = f"{low:g} or more" if high is None else f"from {low:g} to {high:g}"
+            raise UsageError(f"{option.name}: {value} is not {bounds}")

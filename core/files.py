@@ -1,0 +1,35 @@
+"""Files that are whole or not there: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from gpuledger.core.errors import StoreError
+
+
+def write_whole(path: Path, content: bytes, *, is_durable: bool = True) -> None:
+    """All of it or nothing; the folder is made where there is none.
+
+    Args:
+        is_durable: flush to disk before the name is there, so that a power cut leaves no empty file. What can be made
+            again need not wait for it.
+
+    Raises:
+        StoreError: the disk refused.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,246 @@
+# pyarrow ships no types of its own.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
+"""What the ledger knows about a run's claims, and the disputes that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from gpuledger.core.evidence.rules import (
+    Action,
+    Circumstances,
+    Figures,
+    Numbers,
+    Reason,
+    Texts,
+    Verdicts,
+    weigh,
+)
+from gpuledger.core.evidence.sentences import sentence, uniform
+from gpuledger.core.store import sql
+
+SHOWN = 5
+"""Lines of evidence in a run's report."""
+
+WORDED_EACH = 2_000
+"""Disputes of one run that are worded one by one; beyond, those of a list that moved as one share a line."""
+
+STATES = {
+    Action.DISPUTE: "disputed",
+    Action.CONFIRM: "confirmed",
+    Action.LAPSE: "lapsed",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed:
+    """What became of a run's claims."""
+
+    disputed: int = 0
+    """Prices and absences of this run that do not count."""
+    confirmed: int = 0
+    evidence: tuple[str, ...] = ()
+    """Some of what was disputed, in one line each."""
+    renames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighing:
+    """How the claims of a source are weighed."""
+
+    every: timedelta
+    started_at: datetime
+    is_marketplace: bool = False
+    doubts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def rule_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    """For runs that are not weighed: nothing is held back and nothing is backdated."""
+    connection.execute(
+        "create or replace temp table ruling (offer_id varchar, is_held boolean, claimed_at timestamptz)"
+    )
+
+
+def weigh_run(
+    connection: duckdb.DuckDBPyConnection, weighing: Weighing, parameters: Mapping[str, Any]
+) -> Weighed:
+    """Weigh the batch that is registered as `seen_arrow`; leaves the temporary table `ruling` for
+    `record/10_difference` and appends to `disputed_price`. Only inside a transaction.
+
+    Args:
+        parameters: run_no, source, observed_at, is_complete and first_document.
+    """
+    named = {**parameters, "started_at": weighing.started_at}
+    _run(connection, "evidence/10_claim", named)
+    if not _count(connection, "claim"):
+        rule_nothing(connection)
+        return Weighed()
+    for step in ("20_seen", "30_known"):
+        _run(connection, f"evidence/{step}", named)
+    table = _run(connection, "evidence/40_figures", named).to_arrow_table()
+    run = Circumstances(
+        at=parameters["observed_at"].timestamp(),
+        every_seconds=weighing.every.total_seconds(),
+        is_first=not _has_offers(connection, parameters["source"]),
+        is_marketplace=weighing.is_marketplace,
+        doubts=weighing.doubts,
+    )
+    figures = figures_of(table)
+    verdicts = weigh(figures, run)
+    events, worded = _events(connection, table, verdicts, weighing)
+    action = verdicts.action
+    held = (action == Action.DISPUTE) | (action == Action.HOLD)
+    ruled = np.flatnonzero(held | (action == Action.CONFIRM))
+    connection.register(
+        "ruled",
+        pa.table(
+            {
+                "offer_id": pa.array(figures.offer_id[ruled], pa.string()),
+                "is_held": pa.array(held[ruled], pa.bool_()),
+            }
+        ),
+    )
+    connection.register("event", events)
+    try:
+        _run(connection, "evidence/50_ruling", named)
+        if events.num_rows:
+            _run(connection, "evidence/60_dispute", named)
+        if _has_disputes(connection, parameters["source"]):
+            _run(connection, "evidence/70_forgotten", named)
+    finally:
+        connection.unregister("ruled")
+        connection.unregister("event")
+    return Weighed(
+        disputed=int(held.sum()),
+        confirmed=int((action == Action.CONFIRM).sum()),
+        evidence=worded[:SHOWN],
+        renames=tuple(_renames(table, figures, verdicts)),
+    )
+
+
+def figures_of(table: pa.Table) -> Figures:
+    """The columns of `sql/evidence/40_figures.sql` as numpy has them."""
+
+    def texts(name: str) -> Texts:
+        return np.array(table[name].to_pylist(), dtype=object)
+
+    def flags(name: str) -> np.ndarray[Any, Any]:
+        return table[name].combine_chunks().fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
+
+    def numbers(name: str) -> Numbers:
+        return table[name].cast(pa.float64()).to_numpy()
+
+    kinds = {"Texts": texts, "Flags": flags, "Numbers": numbers}
+    option = table["purchase_option"].combine_chunks().dictionary_encode()
+    names = np.array(option.dictionary.to_pylist(), dtype=object)[option.indices.to_numpy()]
+    known = {
+        name: kinds[kind](name) for name, kind in Figures.__annotations__.items() if name not in _OPTIONS
+    }
+    return Figures(**known, is_spot=names == "spot", is_reserved=names == "reserved")
+
+
+_OPTIONS = ("is_spot", "is_reserved")
+
+
+def _events(
+    connection: duckdb.DuckDBPyConnection, table: pa.Table, verdicts: Verdicts, weighing: Weighing
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """What is appended to `disputed_price`, and the evidence of what is held, the new first."""
+    action, reason = verdicts.action, verdicts.reason
+    noted = np.flatnonzero(np.isin(action, [int(which) for which in STATES]))
+    rates = _rates(connection) if (reason == Reason.UNIFORM).any() else {}
+    words = dict(zip(noted.tolist(), _words(table, noted, verdicts, rates, weighing.doubts), strict=True))
+    new = [place for place in noted.tolist() if action[place] == Action.DISPUTE]
+    old = np.flatnonzero(action == Action.HOLD)[: SHOWN - min(len(new), SHOWN)]
+    shown = [words[place] for place in new[:SHOWN]] + _words(table, old, verdicts, rates, weighing.doubts)
+    events = pa.table(
+        {
+            "offer_id": table["offer_id"].take(noted),
+            "state": pa.array([STATES[Action(which)] for which in action[noted]], pa.string()),
+            "evidence": pa.array([words[place] for place in noted.tolist()], pa.string()),
+            "is_left_to_operator": pa.array(verdicts.is_left_to_operator[noted], pa.bool_()),
+        }
+    )
+    return events, tuple(shown)
+
+
+def _words(
+    table: pa.Table,
+    places: np.ndarray[Any, Any],
+    verdicts: Verdicts,
+    rates: Mapping[str, float],
+    doubts: Mapping[str, str],
+) -> list[str]:
+    if len(places) > WORDED_EACH and (verdicts.reason[places] == Reason.UNIFORM).all():
+        # one statement about the whole answer
+        return [uniform(table.slice(int(places[0]), 1).to_pylist()[0], rates)] * len(places)
+    rows = table.take(places).to_pylist()
+    return [
+        _word(row, Action(int(verdicts.action[place])), Reason(int(verdicts.reason[place])), rates, doubts)
+        for place, row in zip(places.tolist(), rows, strict=True)
+    ]
+
+
+def _word(
+    row: Mapping[str, Any],
+    action: Action,
+    reason: Reason,
+    rates: Mapping[str, float],
+    doubts: Mapping[str, str],
+) -> str:
+    if action in (Action.DISPUTE, Action.HOLD):
+        return sentence(reason, row, rates=rates, doubt=doubts.get(row["offer_id"]))
+    if action is Action.LAPSE:
+        return "the source claims this no more"
+    if reason is Reason.NONE:
+        return "what contradicted it holds no more"
+    since = datetime.fromtimestamp(row["open_since_at"], UTC)
+    return f"the source has claimed the same since {since:%Y-%m-%d %H:%M} UTC"
+
+
+def _renames(table: pa.Table, figures: Figures, verdicts: Verdicts) -> list[str]:
+    places = np.flatnonzero(figures.is_renamed_alike)[:SHOWN]
+    if not len(places):
+        return []
+    names = dict(zip(table["offer_id"].to_pylist(), table["instance_type"].to_pylist(), strict=True))
+    return [
+        f"{row['gpu']} {row['instance_type']} in {row['region']} went, {names.get(row['renamed_to'])} appeared at the"
+        f" same price: a rename"
+        for row in table.take(places).to_pylist()
+    ]
+
+
+def _rates(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    return dict(connection.execute("select currency, usd_per_unit::double from usd_rate(null)").fetchall())
+
+
+def _has_offers(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
+    found = connection.execute("select 1 from offer_current where source = $1 limit 1", [source]).fetchone()
+    return found is not None
+
+
+def _has_disputes(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
+    found = connection.execute("select 1 from disputed_price where source = $1 limit 1", [source]).fetchone()
+    return found is not None
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    return row[0] if row else 0
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]
+) -> duckdb.DuckDBPyConnection:
+    """One statement with those of the parameters that it names."""
+    (statement,) = connection.extract_statements(sql.text(name))
+    named = statement.named_parameters
+    return connection.execute(statement, {key: parameters[key] for key in named})

@@ -1,0 +1,95 @@
+"""From the words of a question to the offers that it chooses."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from gpuledger import parse
+from gpuledger.core.errors import UsageError
+from gpuledger.core.spec import parse_spec
+from gpuledger.core.store.offers import OfferQuery
+from gpuledger.core.validity import ALL_STATES, LAPSED
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from gpuledger.core.store.offers import LatestOffer
+
+LISTS = (
+    *("gpu_names", "vendors", "providers", "regions", "tiers", "purchase_options", "sources"),
+    *("instance_types", "availabilities", "states"),
+)
+MONEY = ("min_price", "max_price", "max_usd_per_gpu_hour")
+LISTED_STATES = tuple(state for state in ALL_STATES if state != LAPSED)
+"""What a list of offers shows unless it is told otherwise: lapsed prices are history."""
+
+
+def offer_query(gpu: str | None = None, *, limit: int | None = None, **filters: Any) -> OfferQuery:
+    """The offers that a SPEC and filters choose.
+
+    Args:
+        limit: at most so many rows.
+        filters: other fields of `OfferQuery`; `None` and empty do not filter.
+
+    Raises:
+        UnknownGPUError: no such accelerator.
+        UsageError: the SPEC cannot be understood, or a filter does not exist.
+    """
+    spec = None if gpu is None else parse_spec(gpu)
+    known = {one.name for one in fields(OfferQuery)} - {"gpu_ids", "max_rows"}
+    unknown = [name for name in filters if name not in known]
+    if unknown:
+        nearest = difflib.get_close_matches(unknown[0], known, n=3)
+        hint = f"; did you mean {', '.join(nearest)}?" if nearest else ""
+        raise UsageError(f"{unknown[0]}: no such filter{hint}")
+    chosen = {name: value for name, value in filters.items() if value is not None}
+    for name in LISTS:
+        if name in chosen:
+            chosen[name] = parse.names(chosen[name])
+    for name in MONEY:
+        if name in chosen:
+            chosen[name] = parse.dollars(chosen[name], name)
+    if spec is not None:
+        least = (chosen.get("min_gpu_count"), spec.min_count)
+        most = (chosen.get("max_gpu_count"), spec.max_count)
+        chosen["min_gpu_count"] = max((count for count in least if count is not None), default=None)
+        chosen["max_gpu_count"] = min((count for count in most if count is not None), default=None)
+    return OfferQuery(gpu_ids=None if spec is None else spec.gpu_ids, max_rows=limit, **chosen)
+
+
+def offer_row(offer: LatestOffer, moment: datetime) -> dict[str, Any]:
+    """One offer for output: every field, and how fresh its price is at that time."""
+    row = {name: getattr(offer, name) for name in offer.__slots__}
+    row["price_state"] = offer.price_state(moment)
+    row["price_age_hours"] = round(offer.age(moment).total_seconds() / 3600, 2)
+    return row
+
+
+def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) -> list[str]:
+    """A line for each provider that the ledger does not know, with the nearest that it does."""
+    from gpuledger.core.store import sql
+
+    chosen = list(named)
+    if not chosen:
+        return []
+    known: list[str] = [row["provider"] for row in sql.rows(connection, "queries/providers")]
+    hints: list[str] = []
+    for name in chosen:
+        if name.lower() not in known:
+            nearest = difflib.get_close_matches(name.lower(), known, n=3) or known
+            hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
+    return hints
+
+
+def lapsed_hint(
+    connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, moment: datetime, as_of: datetime | None
+) -> list[str]:
+    """A line where only lapsed prices match."""
+    from gpuledger.core.store.offers import page
+
+    lapsed = page(connection, replace(query, states=(LAPSED,), max_rows=1), at=moment, as_of=as_of)
+    return [f"only lapsed prices match ({lapsed.total}); --state lapsed lists them"] if lapsed.total else []

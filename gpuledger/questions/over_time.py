@@ -1,0 +1,125 @@
+"""A plan's cheapest cost through time: the same question asked as of each step of a span, and why it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from gpuledger import parse
+from gpuledger.core.errors import GPULedgerError, UsageError
+from gpuledger.questions.plans import PlanQuestions
+from gpuledger.questions.reader import Rows
+
+if TYPE_CHECKING:
+    from gpuledger.core.plan import TrainingPlan
+    from gpuledger.core.store.offers import LatestOffer
+    from gpuledger.questions.plans import PlanLike
+
+    Winner = tuple[datetime, LatestOffer]
+
+MOST_STEPS = 500
+"""Every step of time is a whole quote, a tenth of a second or more."""
+STEP_KEYS = (
+    *("usd_total", "provider", "instance_type", "region", "purchase_option", "gpu_id", "gpus"),
+    *("wall_hours", "usd_per_gpu_hour", "price_state"),
+)
+
+
+class PlansOverTime(PlanQuestions):
+    """Plans at past times."""
+
+    def quote_over(self, plan: PlanLike, *, span: str, every: str = "1mo", **named: Any) -> Rows:
+        """The plan's cheapest cost through time: one row per step, with the cause of each change, and the reason where
+        there was no quote.
+
+        Args:
+            span: `2024-01-01..2026-06-01`; an open end is now.
+            every: a step such as `1d`, `1w` or `1mo`.
+            named: options of `quote`.
+
+        Raises:
+            UsageError: no span, no step, in the wrong order, or too many steps.
+        """
+        one = parse.plan(plan)
+        with self.pinned() as same:
+            return Rows(same._quoted_at(one, same._steps(span, every), named))
+
+    def _quoted_at(
+        self, plan: TrainingPlan, times: list[datetime], named: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        from gpuledger.core.cost.quote import quote
+
+        former: Winner | None = None
+        for time in times:
+            row: dict[str, Any] = {"as_of": time}
+            try:
+                question = self.question(plan, as_of=time, **named)
+                with self.reading() as snapshot:
+                    best = quote(question, self.market(snapshot, question)).quotes[0]
+            except GPULedgerError as error:
+                ended = self._ended(former, time)
+                yield row | dict.fromkeys(STEP_KEYS) | {"cause": ended, "reason": str(error)}
+                former = None
+                continue
+            winner = (time, best.purchase.offer)
+            is_first = former is None and time == times[0]
+            cause = "first step" if is_first else self._cause(former, winner)
+            content = best.to_dict()
+            yield row | {name: content[name] for name in STEP_KEYS} | {"cause": cause, "reason": None}
+            former = winner
+
+    def _cause(self, former: Winner | None, best: Winner) -> str:
+        from gpuledger.core.cost.step_cause import Standing, step_cause
+
+        if former is None:
+            return f"an offer came: {best[1].gpu_id} {best[1].purchase_option} at {best[1].provider}"
+        if best[1].source == "overrides" or former[1].source == "overrides":
+            return "own machines"
+        return step_cause(
+            former=Standing(earlier=former[1], later=self._standing(former[1], best[0])),
+            best=Standing(earlier=self._standing(best[1], former[0]), later=best[1]),
+            earlier_at=former[0],
+            later_at=best[0],
+        )
+
+    def _ended(self, former: Winner | None, time: datetime) -> str:
+        from gpuledger.core.cost.step_cause import Standing, step_cause
+
+        if former is None:
+            return "no offer yet"
+        gone = Standing(earlier=former[1], later=self._standing(former[1], time))
+        return step_cause(former=gone, best=gone, earlier_at=former[0], later_at=time)
+
+    def _standing(self, offer: LatestOffer, time: datetime) -> LatestOffer | None:
+        """The offer as it stood at another time."""
+        from gpuledger.core.store.offers import OfferQuery, offers
+
+        query = OfferQuery(
+            gpu_ids=(offer.gpu_id or "",),
+            providers=(offer.provider,),
+            purchase_options=(offer.purchase_option,),
+        )
+        with self.reading() as snapshot:
+            alike = offers(snapshot.connection, query, at=time, as_of=time)
+        return next((one for one in alike if one.offer_id == offer.offer_id), None)
+
+    def _steps(self, span: str, every: str) -> list[datetime]:
+        from gpuledger.core.store.history import interval
+
+        first, dots, last = span.partition("..")
+        if not dots or not first:
+            raise UsageError(f"over: {span!r} is no span, as in 2024-01-01..2026-06-01")
+        now = self.clock()
+        start, stop = parse.past(first, "over", now), parse.past(last or None, "over", now) or now
+        if start is None or start > stop:
+            raise UsageError(f"over: {first} is after {last or 'now'}")
+        with self.reading() as snapshot:
+            named = {"start": start, "stop": stop, "every": interval(every)}
+            rows = snapshot.connection.execute(
+                "select unnest(generate_series($start::timestamptz, $stop::timestamptz, cast($every as interval)))",
+                named,
+            ).fetchall()
+        if len(rows) > MOST_STEPS:
+            raise UsageError(f"over: {len(rows)} steps, at most {MOST_STEPS}; take a longer step")
+        return [row[0] for row in rows]

@@ -1,0 +1,357 @@
+"""Questions about training plans: hours and memory, what a plan costs and where, and from which observation."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpuledger import parse
+from gpuledger.core.errors import CorruptError, EstimateError, GPULedgerError, NoOfferError, UsageError
+from gpuledger.parse import When
+from gpuledger.questions.choice import provider_hints
+from gpuledger.questions.reader import LedgerReader, Rows
+
+if TYPE_CHECKING:
+    from gpuledger.core.cost.frontier import Point
+    from gpuledger.core.cost.lock import Lock
+    from gpuledger.core.cost.market.offers import Market
+    from gpuledger.core.cost.market.own_terms import Overrides
+    from gpuledger.core.cost.options import QuoteOptions
+    from gpuledger.core.cost.question import Question
+    from gpuledger.core.cost.quote_set import QuoteSet
+    from gpuledger.core.estimate.measurements import Measurement
+    from gpuledger.core.plan import TrainingPlan
+    from gpuledger.snapshots import Snapshot
+
+    PlanLike = TrainingPlan | Mapping[str, Any] | str
+
+
+def one_quote(named: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, with one quote unless they say otherwise."""
+    return {"limit": 1, **named}
+
+
+class PlanQuestions(LedgerReader):
+    """Each question once. A plan is a `TrainingPlan`, its keys, the name of a preset, or TOML or JSON text.
+
+    `options` are those of `QuoteOptions`, such as `deadline_hours` or `limit`, by name or as one object.
+    """
+
+    def overrides(self) -> Overrides:
+        """The user's own terms, read anew for every answer: `GPULEDGER_OVERRIDES`, else `overrides.toml` of the home;
+        none without a file.
+
+        Raises:
+            ConfigError: the file is wrong.
+            UsageError: the file that the variable names cannot be read.
+        """
+        from gpuledger.core.cost.market.own_terms import Overrides, read_overrides
+
+        named = self.environ.get("GPULEDGER_OVERRIDES")
+        path = Path(named) if named else self.home.path / "overrides.toml"
+        try:
+            return read_overrides(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            if named:
+                raise UsageError(f"GPULEDGER_OVERRIDES: cannot read {path}: {error}") from error
+            return Overrides()
+
+    @property
+    def measured_path(self) -> Path:
+        """Where measured runs are."""
+        return self.home.path / "measured.json"
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """The user's own measured runs."""
+        if not self.measured_path.exists():
+            return ()
+        from gpuledger.core.estimate.measurements import read
+
+        return tuple(read(self.measured_path))
+
+    def question(
+        self,
+        plan: PlanLike,
+        options: QuoteOptions | None = None,
+        *,
+        as_of: When = None,
+        overrides: Overrides | str | None = None,
+        **named: Any,
+    ) -> Question:
+        """The question that a plan and options ask, resolved.
+
+        Args:
+            overrides: own terms, or the text of an `overrides.toml`; those of the home without.
+
+        Raises:
+            InvalidPlanError: the plan is wrong.
+            UsageError: an option does not exist or is out of bounds, or the time is in the future.
+            NoOfferError: plan and options allow nothing in common.
+        """
+        from gpuledger.core.cost.market.own_terms import read_overrides
+        from gpuledger.core.cost.question import Question
+
+        if options is None:
+            own = read_overrides(overrides, "overrides") if isinstance(overrides, str) else overrides
+            options = parse.options(
+                named,
+                overrides=self.overrides() if own is None else own,
+                measurements=self.measurements(),
+            )
+        elif named:
+            raise UsageError(f"options: give {', '.join(named)} by name or in one object, not both")
+        time = parse.past(as_of, "as_of", self.clock())
+        return Question.of(parse.plan(plan), options, as_of=time, now=self.clock())
+
+    def estimate(
+        self,
+        plan: PlanLike,
+        *,
+        gpu: str | None = None,
+        gpus: int | None = None,
+        limits: bool = False,
+        no_evidence: bool = False,
+    ) -> Rows:
+        """Hours, memory and fit, without prices: one row per accelerator that the plan allows, fewest GPU-hours first.
+
+        Args:
+            gpu: a SPEC; the plan's own and this one both hold.
+            gpus: how many.
+            limits: also the largest micro-batch and the longest sequence that fit.
+            no_evidence: without the published runs nearest to the plan.
+
+        Raises:
+            InvalidPlanError: the plan is wrong or says too little.
+            DoesNotFitError: it fits on none.
+        """
+        from gpuledger.core.cost.physics import estimates_of
+        from gpuledger.core.estimate.largest_fit import limits_of
+
+        one = parse.plan(plan)
+        made = estimates_of(
+            one, gpu=gpu, gpus=gpus, measurements=self.measurements(), evidence=not no_evidence
+        )
+        return Rows(e.to_dict() | (limits_of(one, e) if limits else {}) for e in made)
+
+    def estimates(self, plans: Sequence[PlanLike], **asked: Any) -> Rows:
+        """`estimate` of many plans; a plan that cannot be estimated has one row with `error`."""
+        from gpuledger.core.parallel import in_processes
+
+        def rows(plan: TrainingPlan) -> list[dict[str, Any]]:
+            try:
+                return self.estimate(plan, **asked)
+            except EstimateError as error:
+                return [{"plan": plan.name, "error": str(error)}]
+
+        read = [parse.plan(plan) for plan in plans]
+        return Rows(row for some in in_processes(rows, read, os.cpu_count() or 1) for row in some)
+
+    def quote(
+        self,
+        plan: PlanLike,
+        options: QuoteOptions | None = None,
+        *,
+        as_of: When = None,
+        overrides: Overrides | str | None = None,
+        lock: str | None = None,
+        **named: Any,
+    ) -> QuoteSet:
+        """Where the plan costs least in all: `.low .mid .high .lines .receipt` of the best quote, and all `.quotes`.
+
+        The quotes are saved under their ids, so that `explain` finds them.
+
+        Args:
+            as_of: a past time, whose prices are taken.
+            lock: text of a lock, whose prices and times are taken instead of the ledger's.
+
+        Raises:
+            InvalidPlanError: the plan is wrong or says too little.
+            DoesNotFitError: the plan fits on nothing on sale.
+            NoOfferError: nothing is left; says what removed how many.
+            UsageError: an option does not exist, or the lock cannot be read.
+        """
+        from gpuledger.core.cost.quote import quote
+
+        question = self.question(plan, options, as_of=as_of, overrides=overrides, **named)
+        if lock is not None:
+            answer = self._from_lock(question, lock)
+        else:
+            with self.reading() as snapshot:
+                try:
+                    answer = quote(question, self.market(snapshot, question))
+                except NoOfferError as error:
+                    hints = provider_hints(snapshot.connection, question.options.providers)
+                    raise NoOfferError("; ".join([str(error), *hints])) from None
+        self._save(answer)
+        return answer
+
+    def quotes(
+        self,
+        plans: Sequence[PlanLike],
+        options: QuoteOptions | None = None,
+        *,
+        as_of: When = None,
+        **named: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """The ranking of each of many plans as `QuoteSet.to_dict` gives it, or its error under `error`."""
+        from gpuledger.core.cost.batch import Batch
+        from gpuledger.core.cost.market.side_prices import SOURCES, Surroundings
+        from gpuledger.core.store import sql
+        from gpuledger.core.store.offers import OfferQuery, offers, snapshot_number
+
+        time, _ = self.past(as_of)
+        chosen = options or parse.options(
+            one_quote(named), overrides=self.overrides(), measurements=self.measurements()
+        )
+        read = [parse.plan(plan) for plan in plans]
+        with self.reading() as snapshot:
+            side = {
+                name: sql.rows(snapshot.connection, f"queries/{query}", {"as_of": time})
+                for name, query in SOURCES.items()
+            }
+            prepared = Batch(
+                offers=offers(snapshot.connection, OfferQuery(), as_of=time),
+                now=self.clock(),
+                as_of=time,
+                options=chosen,
+                surroundings=Surroundings(**side),
+                snapshot=snapshot_number(snapshot.connection),
+            )
+        # the snapshot is closed before processes are forked: DuckDB's threads do not survive that
+        yield from prepared.answers(read, workers=os.cpu_count() or 1)
+
+    def frontier(
+        self,
+        plan: PlanLike,
+        options: QuoteOptions | None = None,
+        *,
+        as_of: When = None,
+        **named: Any,
+    ) -> list[Point]:
+        """The ways to run a plan that no other beats in cost, time and risk at once, the cheapest first."""
+        from gpuledger.core.cost.frontier import frontier
+
+        question = self.question(plan, options, as_of=as_of, **named)
+        with self.reading() as snapshot:
+            return frontier(question, self.market(snapshot, question))
+
+    def compare(self, plans: Sequence[PlanLike], *, as_of: When = None, **named: Any) -> Rows:
+        """Plans side by side at the same prices: one row per plan with its best quote, and what it costs more and takes
+        longer than the first; a plan without a quote has its reason under `error`."""
+        from gpuledger.core.cost.compare import compared
+
+        with self.pinned() as same:
+            answers: list[tuple[str, QuoteSet | str]] = []
+            for plan in map(parse.plan, plans):
+                try:
+                    answers.append((plan.name, same.quote(plan, as_of=as_of, **one_quote(named))))
+                except EstimateError as error:
+                    answers.append((plan.name, str(error)))
+        return Rows(compared(answers))
+
+    def lock(
+        self,
+        plan: PlanLike,
+        options: QuoteOptions | None = None,
+        *,
+        as_of: When = None,
+        **named: Any,
+    ) -> str:
+        """The prices of an answer, written down as text: `quote(plan, lock=text)` gives the same bytes anywhere."""
+        from gpuledger.core.cost.lock import lock_of, written
+        from gpuledger.core.cost.quote import quote
+
+        question = self.question(plan, options, as_of=as_of, **named)
+        with self.reading() as snapshot:
+            market = self.market(snapshot, question)
+            return written(lock_of(question, quote(question, market), market.surroundings))
+
+    def _from_lock(self, question: Question, text: str) -> QuoteSet:
+        from gpuledger.core.cost.lock import read_lock
+        from gpuledger.core.cost.quote import quote
+
+        lock: Lock = read_lock(text, "lock")
+        if lock.has_other_constants():
+            self.say("the lock was written with other constants: prices are the same, hours may differ")
+        same = lock.question(question.plan, question.options)
+        return quote(same, lock.market(same))
+
+    def market(self, snapshot: Snapshot, question: Question) -> Market:
+        """The offers of a snapshot that a question chooses from."""
+        from gpuledger.core.cost.market.snapshot import LedgerMarket
+
+        return LedgerMarket(
+            snapshot.connection,
+            question.offers,
+            as_of=question.as_of,
+            at=question.moment,
+            allow_stale=question.options.allow_stale,
+            kept=snapshot.cache,
+        )
+
+    def _save(self, answer: QuoteSet) -> None:
+        """A home that cannot be written costs the explanation, not the quote."""
+        from gpuledger.core.store.quotes import save_quote
+
+        try:
+            for one in answer.quotes:
+                save_quote(self.home, one.quote_id, {"plan": answer.plan, **one.to_dict()})
+        except GPULedgerError as error:
+            self.say(f"not saved for explain: {error}")
+
+    def saved_quote(self, quote_id: str) -> dict[str, Any]:
+        """A quote as it was given.
+
+        Raises:
+            NoOfferError: none of that id.
+            UsageError: not the form of an id.
+        """
+        from gpuledger.core.store.quotes import saved_quote
+
+        return saved_quote(self.home, quote_id)
+
+    def explain(self, quote_id: str) -> dict[str, Any]:
+        """The chain from a quote's dollars to the stored bytes, and whether the ledger still says the same.
+
+        Raises:
+            NoOfferError: no quote of that id was saved.
+            UsageError: not the form of an id.
+            CorruptError: the snapshot cannot be read.
+        """
+        from gpuledger.core.cost.explain import explanation
+        from gpuledger.core.store import sql
+        from gpuledger.core.store.archive import Archive
+
+        def in_ledger(source: str, offer_id: str, changed_at_us: int) -> Mapping[str, Any] | None:
+            named = {"source": source, "offer_id": offer_id, "changed_at_us": changed_at_us}
+            try:
+                with self.reading() as snapshot:
+                    rows = sql.rows(snapshot.connection, "queries/explain_price", named)
+            except CorruptError:
+                raise
+            except GPULedgerError:
+                return None
+            return rows[0] if rows else None
+
+        return explanation(self.saved_quote(quote_id), Archive(self.home.archive).body, in_ledger)
+
+    def calibrate(self, text: str, *, syntax: str) -> dict[str, Any]:
+        """Save a measured run, so that estimates of plans like it rest on it.
+
+        Args:
+            text: a plan with a table `[measured]` that holds `tokens_per_second` or `step_seconds`.
+            syntax: `toml` or `json`.
+        """
+        from dataclasses import asdict
+
+        from gpuledger.core.estimate.measurements import append, read_run
+
+        measured = read_run(
+            text, syntax="toml" if syntax == "toml" else "json", measured_at=self.clock().isoformat()
+        )
+        self.home.create()
+        append(self.measured_path, measured)
+        return json.loads(json.dumps(asdict(measured)))

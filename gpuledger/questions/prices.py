@@ -1,0 +1,376 @@
+"""Questions about prices: what is on sale, what is cheapest, how prices moved, what there is to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from gpuledger import parse
+from gpuledger.core.errors import StoreBusyError, UsageError
+from gpuledger.core.spec import parse_spec
+from gpuledger.core.store import sql
+from gpuledger.parse import When
+from gpuledger.questions.choice import LISTED_STATES, lapsed_hint, offer_query, offer_row, provider_hints
+from gpuledger.questions.reader import LedgerReader, Rows
+
+if TYPE_CHECKING:
+    from gpuledger.core.store.offers import OfferQuery
+
+Names = str | Iterable[str] | None
+NO_OFFER = "no offer matches"
+MOST_SECONDS = 3600
+"""That a query may ask for."""
+
+
+class PriceQuestions(LedgerReader):
+    """Each question once. Times are datetimes or ISO 8601 text, UTC without an offset; names are one or several."""
+
+    def offers(self, gpu: str | None = None, *, as_of: When = None, **filters: Any) -> Rows:
+        """Offers on sale, one row each: the most reliable prices first, then the cheapest per GPU-hour.
+
+        Args:
+            gpu: a SPEC such as `H100-SXM:8`.
+            as_of: a past time.
+            filters: `limit`, and fields of `OfferQuery`: `providers`, `regions`, `tiers`, `purchase_options`,
+                `max_usd_per_gpu_hour`, `min_gpu_memory` ...
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            UsageError: a filter does not exist or cannot be understood.
+        """
+        return self.offer_page(offer_query(gpu, **filters), as_of=as_of)
+
+    def offer_page(self, query: OfferQuery, *, as_of: When = None) -> Rows:
+        """The offers of a query, lapsed prices only where it asks for them; `total` counts those before paging."""
+        from gpuledger.core.store.offers import page
+
+        time, moment = self.past(as_of)
+        listed = query if query.states else replace(query, states=LISTED_STATES)
+        with self.reading() as snapshot:
+            found = page(snapshot.connection, listed, at=moment, as_of=time)
+            remarks: list[str] = []
+            if not found.total:
+                remarks = provider_hints(snapshot.connection, query.providers)
+            if not found.total and not remarks and not query.states:
+                remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
+        rows = (offer_row(offer, moment) for offer in found.offers)
+        remarks = remarks if found.total else remarks or [NO_OFFER]
+        return Rows(rows, total=found.total, as_of=moment, remarks=remarks)
+
+    def cheapest(
+        self,
+        gpu: str | None,
+        *,
+        providers: Names = None,
+        regions: Names = None,
+        tiers: Names = None,
+        purchase_options: Names = ("on_demand",),
+        as_of: When = None,
+        allow_stale: bool = False,
+        limit: int | None = None,
+    ) -> Rows:
+        """The cheapest offer of each provider per GPU-hour, with its rank and a note.
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            UsageError: the SPEC cannot be understood.
+        """
+        from gpuledger.core.cheapest import cheapest_by_provider
+        from gpuledger.core.store.offers import offers
+
+        time, moment = self.past(as_of)
+        chosen = offer_query(
+            gpu, providers=providers, regions=regions, tiers=tiers, purchase_options=purchase_options
+        )
+        with self.reading() as snapshot:
+            on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
+            hints = [] if on_sale else provider_hints(snapshot.connection, chosen.providers)
+        answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
+        rows = [
+            offer_row(ranked.offer, moment) | {"rank": rank, "note": ranked.note}
+            for rank, ranked in enumerate(answer.ranking, start=1)
+        ]
+        return Rows(rows[:limit], total=len(rows), as_of=moment, remarks=hints or answer.remarks)
+
+    def spread(
+        self,
+        gpu: str | None,
+        *,
+        by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = "provider",
+        providers: Names = None,
+        regions: Names = None,
+        tiers: Names = None,
+        purchase_options: Names = ("on_demand",),
+        as_of: When = None,
+    ) -> Rows:
+        """Least, median and greatest price per GPU-hour of each group of offers, the cheapest group first.
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            UsageError: the SPEC cannot be understood, or there is no such grouping.
+        """
+        from gpuledger.core.cost.decisions.spread import GROUPINGS, spread
+        from gpuledger.core.store.offers import offers
+
+        if by not in GROUPINGS:
+            raise UsageError(f"by: {by!r} is none of {', '.join(GROUPINGS)}")
+        time, moment = self.past(as_of)
+        chosen = offer_query(
+            gpu, providers=providers, regions=regions, tiers=tiers, purchase_options=purchase_options
+        )
+        with self.reading() as snapshot:
+            on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
+        rows = [vars(row) for row in spread(on_sale, by)]
+        return Rows(rows, as_of=moment, remarks=[] if rows else [NO_OFFER])
+
+    def history(
+        self,
+        gpu: str | None,
+        *,
+        providers: Names = None,
+        regions: Names = None,
+        tiers: Names = None,
+        purchase_options: Names = None,
+        since: When = None,
+        until: When = None,
+        every: str | None = None,
+        stat: str = "min",
+        limit: int | None = None,
+    ) -> Rows:
+        """Prices over time: one row per offer and interval, or with `every` (`1d`) one row per step up to now.
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            UsageError: the SPEC, a time, the step or the statistic cannot be understood.
+        """
+        from gpuledger.core.store.history import interval, price_intervals, price_series
+
+        chosen = offer_query(
+            gpu,
+            providers=providers,
+            regions=regions,
+            tiers=tiers,
+            purchase_options=purchase_options,
+            limit=limit,
+        )
+        first, last = self._span(since, until)
+        step = None if every is None else interval(every)
+        with self.reading() as snapshot:
+            if step is None:
+                rows = price_intervals(snapshot.connection, chosen, since=first, until=last, now=self.clock())
+            else:
+                # beyond now a series would carry the last price on
+                end = min(last or self.clock(), self.clock())
+                rows = price_series(
+                    snapshot.connection, chosen, since=first, until=end, every=step, stat=stat
+                )[:limit]
+        return Rows(rows, remarks=[] if rows else ["no price in that time"])
+
+    def index(
+        self,
+        gpu: str,
+        *,
+        purchase_option: str = "on_demand",
+        segment: str = "all",
+        since: When = None,
+        until: When = None,
+    ) -> Rows:
+        """The panel index of accelerators, one row per accelerator and day; docs/methodology.md tells how it is made.
+
+        Args:
+            segment: `all`, `hyperscaler`, `neocloud` or `marketplace`.
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            UsageError: the SPEC, the segment or a time cannot be understood.
+        """
+        from gpuledger.core.store.index_days import price_index
+
+        first, last = self._span(since, until)
+        with self.reading() as snapshot:
+            rows = price_index(
+                snapshot.connection,
+                parse_spec(gpu).gpu_ids,
+                purchase_option=_purchase_option(purchase_option),
+                segment=segment,
+                first_date=None if first is None else first.date(),
+                last_date=None if last is None else last.date(),
+            )
+        return Rows(rows, remarks=[] if rows else ["no price in that time"])
+
+    def timing(
+        self, gpu: str, *, gpu_hours: float, by: When = None, purchase_option: str = "on_demand"
+    ) -> dict[str, Any]:
+        """Today's price among past days, its trend, and what waiting did in the past. No forecast.
+
+        Args:
+            gpu_hours: that the work takes.
+            by: when it must be bought at the latest; bounds the waiting.
+
+        Raises:
+            NoOfferError: too few recorded days.
+            UsageError: the SPEC or the time cannot be understood, or the time is past.
+        """
+        from gpuledger.core.timing import timing
+
+        last = parse.instant(by, "by")
+        weeks_left = None if last is None else int((last - self.clock()).total_seconds() // (7 * 86_400))
+        if weeks_left is not None and weeks_left < 0:
+            raise UsageError(f"by: {by!r} is past")
+        with self.reading() as snapshot:
+            days = sql.rows(
+                snapshot.connection,
+                "queries/index_floor",
+                {
+                    "gpu_ids": list(parse_spec(gpu).gpu_ids),
+                    "purchase_option": _purchase_option(purchase_option),
+                },
+            )
+        return {"gpu": gpu, "purchase_option": purchase_option} | timing(
+            days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}"
+        )
+
+    def _span(self, since: When, until: When) -> tuple[datetime | None, datetime | None]:
+        first, last = parse.instant(since, "since"), parse.instant(until, "until")
+        if first is not None and last is not None and first > last:
+            raise UsageError(f"since: {since!s} is after until {until!s}")
+        return first, last
+
+    def gpus(self) -> Rows:
+        """Accelerators with their memory and cheapest prices."""
+        return self._listing("gpus")
+
+    def providers(self) -> Rows:
+        """Providers with the number of their offers and the age of their prices."""
+        return self._listing("providers")
+
+    def regions(self) -> Rows:
+        """Regions with offers, their country and continent."""
+        return self._listing("regions")
+
+    def unmapped(self) -> Rows:
+        """Labels that no alias explains, with their prices, which stay in the ledger."""
+        return self._listing("unmapped")
+
+    def _listing(self, query: str) -> Rows:
+        with self.reading() as snapshot:
+            return Rows(sql.rows(snapshot.connection, f"queries/{query}"))
+
+    def status(self) -> Rows:
+        """Age of each source's prices against its target, and how its last run went; `is_stale` counts those that never
+        delivered."""
+        from gpuledger.flows.source_states import source_states
+        from gpuledger.scrapers.registry import SOURCES
+
+        with self.reading() as snapshot:
+            return Rows(source_states(snapshot.connection, SOURCES, now=self.clock(), environ=self.environ))
+
+    def imports(self) -> Rows:
+        """The dated lists in the ledger, with what they cover."""
+        from gpuledger.flows.source_states import imported_lists
+
+        with self.reading() as snapshot:
+            return Rows(imported_lists(snapshot.connection))
+
+    def sources(self) -> Rows:
+        """Where prices are read, how often, and which keys add to it."""
+        from gpuledger.scrapers.registry import SOURCES
+
+        return Rows(
+            {
+                "source": source.name,
+                "provider": source.provider,
+                "covers": source.covers,
+                "every_hours": source.every.total_seconds() / 3600,
+                "fresh_for_hours": source.fresh_for.total_seconds() / 3600,
+                "keys": sorted({c.variable for r in source.requests if (c := r.credential)}),
+                "needs_key": bool(source.requests) and all(r.credential for r in source.requests),
+                "homepage": source.homepage,
+                "licence": source.licence,
+            }
+            for source in SOURCES
+        )
+
+    def presets(self) -> Rows:
+        """Plans known by name."""
+        from gpuledger.core.plan import preset_plan, presets
+
+        return Rows(
+            {
+                "name": name,
+                "method": plan.method,
+                "model": plan.model,
+                "training_tokens": plan.total_tokens,
+                "sequence_length": plan.sequence_length,
+            }
+            for name in presets()
+            for plan in [preset_plan(name)]
+        )
+
+    def query(self, text: str, *, timeout_seconds: float | None = None) -> Rows:
+        """Rows of one read-only SQL query on the newest snapshot: no files, no extensions, no settings.
+
+        Raises:
+            UsageError: not one read-only query, an error in it, too slow or too many rows.
+            StoreBusyError: other queries run already, as many as may at once.
+        """
+        from gpuledger.core.errors import EmptyLedgerError, OutdatedError
+        from gpuledger.core.store.sandbox import run_query
+
+        limits = self.query_limits
+        seconds = limits.seconds if timeout_seconds is None else timeout_seconds
+        if not 0 < seconds <= MOST_SECONDS:
+            raise UsageError(f"timeout: {seconds:g} is not between 0 and {MOST_SECONDS} seconds")
+        if self._turns is not None and not self._turns.acquire(timeout=limits.wait_seconds):
+            raise StoreBusyError(f"sql: {limits.at_once} queries run already; try again in a while")
+
+        def rows() -> list[dict[str, Any]]:
+            return run_query(
+                self.home.path,
+                text,
+                timeout_seconds=seconds,
+                max_rows=limits.rows,
+                max_mib=limits.mib,
+                threads=limits.threads,
+            )
+
+        try:
+            return Rows(rows())
+        except (EmptyLedgerError, OutdatedError):
+            # opening it once makes it readable, or says why not
+            with self.reading():
+                pass
+            return Rows(rows())
+        finally:
+            if self._turns is not None:
+                self._turns.release()
+
+    def chart(self, query: str, named: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of one of the queries `price_chart_...`, for a drawing."""
+        with self.reading() as snapshot:
+            return sql.rows(snapshot.connection, f"queries/{query}", named)
+
+    def sparklines(
+        self, rows: Sequence[Mapping[str, Any]], since: datetime
+    ) -> dict[str, list[tuple[datetime, Decimal]]]:
+        """The prices that each of some offers had since a time, by price_id."""
+        ids = {f"{row['source']}:{row['offer_id']}": row["price_id"] for row in rows}
+        prices: dict[str, list[tuple[datetime, Decimal]]] = {}
+        with self.reading() as snapshot:
+            changes = sql.rows(
+                snapshot.connection, "queries/offer_sparkline", {"keys": "\n".join(ids), "since": since}
+            )
+        for row in changes:
+            prices.setdefault(ids[row["key"]], []).append((row["observed_at"], row["amount"]))
+        return prices
+
+
+def _purchase_option(name: str) -> str:
+    from gpuledger.core.cost.options import PURCHASE_OPTIONS
+
+    if name not in PURCHASE_OPTIONS:
+        raise UsageError(f"purchase_option: {name!r} is none of {', '.join(PURCHASE_OPTIONS)}")
+    return name

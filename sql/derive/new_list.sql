@@ -1,0 +1,6 @@
+-- grain: one row, whether a run after the last derived one read a dated list
+-- parameters: run_no integer
+select coalesce(bool_or(source.kind = 'archive'), false) as has_new_list
+from scrape_run
+inner join source on scrape_run.source = source.source
+where scrape_run.run_no > $run_no::integer;

@@ -1,0 +1,356 @@
+-- grain: one row per claim of a run, with every figure that speaks for or against it
+-- parameters: source varchar, started_at timestamptz, observed_at timestamptz; reads the batch as seen_arrow
+with rate_of_change as (
+    select offer_id, ln(usd / believed_usd) as change from claimed where claim = 'price'
+),
+
+-- all offers that both the run and the last state have, moved or not
+pair as (
+    select
+        seen.purchase_option,
+        coalesce(seen.gpu_id, normalised_label(seen.gpu_label)) as gpu,
+        lower(seen.instance_type) as instance_type,
+        coalesce(seen.term_months, 0)::double as term,
+        lower(seen.region) as region,
+        rate_of_change.change
+    from seen_arrow as seen
+    inner join offer_current as before on seen.offer_id = before.offer_id and before.source = $source::varchar
+    left join rate_of_change on seen.offer_id = rate_of_change.offer_id
+    where before.amount is not null and exists (select 1 from claimed where claim = 'price')
+),
+
+option_total as (
+    select purchase_option, count(*) as both_in, median(change) as middle from pair group by all
+),
+
+option_move as (
+    select
+        pair.purchase_option,
+        count(*) filter (abs(pair.change - option_total.middle) < 0.01) as moved_alike,
+        count(distinct gpu) filter (abs(pair.change - option_total.middle) < 0.01) as gpus_alike
+    from pair
+    inner join option_total on pair.purchase_option = option_total.purchase_option
+    group by all
+),
+
+product_total as (
+    select
+        purchase_option, gpu, instance_type, term, count(*) as both_in, count(distinct region) as regions,
+        median(change) as middle
+    from pair
+    group by all
+),
+
+product_move as (
+    select
+        pair.purchase_option, pair.gpu, pair.instance_type, pair.term,
+        count(*) filter (abs(pair.change - product_total.middle) < 0.01) as moved_alike
+    from pair
+    inner join product_total
+        on pair.purchase_option = product_total.purchase_option
+        and pair.gpu = product_total.gpu
+        and pair.instance_type = product_total.instance_type
+        and pair.term = product_total.term
+    group by all
+),
+
+-- prices that changed places: the new one is another's old one, and the other way round
+exchanged as (
+    select distinct one.offer_id
+    from claimed as one
+    inner join claimed as other
+        on one.provider = other.provider
+        and one.purchase_option = other.purchase_option
+        and one.term = other.term
+        and round(one.usd * one.gpu_count, 4) = round(other.believed_usd * other.gpu_count, 4)
+        and round(other.usd * other.gpu_count, 4) = round(one.believed_usd * one.gpu_count, 4)
+    where one.claim = 'price' and other.claim = 'price' and one.offer_id <> other.offer_id
+    union
+    select distinct one.offer_id
+    from claimed as one
+    inner join claimed as other
+        on one.provider = other.provider
+        and one.purchase_option = other.purchase_option
+        and one.term = other.term
+        and one.gpu_count <> other.gpu_count
+        and round(one.usd, 4) = round(other.believed_usd, 4)
+        and round(other.usd, 4) = round(one.believed_usd, 4)
+    where one.claim = 'price' and other.claim = 'price' and one.offer_id <> other.offer_id
+),
+
+-- prices that slipped into other rows: most of those that moved are what another offer cost before
+old_price as (
+    select distinct purchase_option, unnest([round(believed_usd, 4), round(believed_usd * gpu_count, 4)]) as usd
+    from claimed
+    where claim = 'price'
+),
+
+slipped as (
+    select claimed.purchase_option
+    from claimed
+    left join old_price as each on claimed.purchase_option = each.purchase_option and round(claimed.usd, 4) = each.usd
+    left join old_price as whole
+        on claimed.purchase_option = whole.purchase_option and round(claimed.usd * claimed.gpu_count, 4) = whole.usd
+    where claimed.claim = 'price'
+    group by claimed.purchase_option
+    having count(*) > 2 and count(coalesce(each.usd, whole.usd)) >= 0.6 * count(*)
+),
+
+kin as (
+    select
+        provider, gpu, purchase_option, term,
+        min({'usd': usd, 'offer_id': offer_id}, 2) as lowest,
+        max({'usd': usd, 'offer_id': offer_id}, 2) as highest
+    from known
+    where usd is not null and via is null and seen_at > $started_at::timestamptz - interval 90 day
+    group by all
+),
+
+-- the cheapest of each provider and GPU, of which the two lowest are kept: an offer is compared with the others'
+market_provider as (
+    select gpu, purchase_option, provider, min(usd) as usd
+    from known
+    where usd is not null and term = 0 and seen_at > $started_at::timestamptz - interval 30 day
+    group by all
+),
+
+market as (
+    select gpu, purchase_option, min({'usd': usd, 'provider': provider}, 2) as lowest, max(usd) as highest
+    from market_provider
+    group by all
+),
+
+-- the newest word of another source about the same offer, and one that agrees with the claim
+other as (
+    select
+        claimed.offer_id,
+        arg_max({'usd': known.usd, 'source': known.source, 'seen_at': known.seen_at, 'is_direct': known.is_direct},
+            known.seen_at) as newest,
+        bool_or(
+            abs(ln(known.usd / claimed.usd)) < 0.01
+            and known.changed_at > coalesce(claimed.believed_changed_at, $started_at::timestamptz - interval 30 day)
+            and known.seen_at > $started_at::timestamptz - interval 30 day
+        ) as agrees
+    from claimed
+    inner join known on claimed.offer_id = known.offer_id and not known.is_own
+    where known.usd is not null and claimed.claim <> 'absence'
+    group by claimed.offer_id
+),
+
+-- the same machine with another count at one price for the whole: a count or a unit was misread
+recounted as (
+    select claimed.offer_id, any_value(known.gpu_count) as gpu_count, any_value(known.usd * known.gpu_count) as usd_per_hour
+    from claimed
+    inner join known
+        on claimed.provider = known.provider
+        and claimed.gpu = known.gpu
+        and claimed.purchase_option = known.purchase_option
+        and claimed.term = known.term
+        and claimed.region = known.region
+        and claimed.tier = known.tier
+    where
+        claimed.claim in ('new', 'return')
+        and known.is_own
+        and claimed.gpu_count <> known.gpu_count
+        and abs(claimed.usd * claimed.gpu_count / (known.usd * known.gpu_count) - 1) < 0.005
+    group by claimed.offer_id
+),
+
+-- the price of an own identity 7 and 30 days ago, since the last dispute that ended well
+settled as (
+    select offer_id, max(since_at) as settled_at
+    from disputed_price
+    where source = $source::varchar and state in ('confirmed', 'accepted')
+    group by offer_id
+),
+
+base as (
+    select
+        coalesce(
+            (
+                select max(checkpoint_at) from price_checkpoint
+                where checkpoint_at <= $started_at::timestamptz - interval 30 day
+            ),
+            '-infinity'::timestamptz
+        ) as base_at
+),
+
+past_price as (
+    select offer_no, observed_at, amount, upfront_amount, currency, unit
+    from price_change
+    where
+        observed_at > (select base_at from base)
+        and amount is not null
+        and offer_no in (select offer_no from claimed where claim = 'price')
+    union all
+    select offer_no, changed_at, amount, upfront_amount, currency, unit
+    from price_checkpoint
+    where
+        checkpoint_at = (select base_at from base)
+        and amount is not null
+        and offer_no in (select offer_no from claimed where claim = 'price')
+),
+
+past_usd as (
+    select
+        claimed.offer_id,
+        past_price.observed_at,
+        settled.settled_at,
+        usd_double(
+            past_price.amount::double, past_price.upfront_amount::double, past_price.unit, claimed.gpu_count,
+            claimed.term, 1
+        ) / claimed.gpu_count as usd
+    from past_price
+    inner join claimed on past_price.offer_no = claimed.offer_no
+    left join settled on claimed.offer_id = settled.offer_id
+    where past_price.currency = claimed.currency
+),
+
+past as (
+    select
+        offer_id,
+        arg_max(usd, observed_at) filter (
+            observed_at <= greatest($started_at::timestamptz - interval 7 day, settled_at)
+        ) as usd_7,
+        arg_max(usd, observed_at) filter (
+            observed_at <= greatest($started_at::timestamptz - interval 30 day, settled_at)
+        ) as usd_30,
+        arg_min(usd, observed_at) as usd_first
+    from past_usd
+    group by offer_id
+),
+
+-- a list as it stood: how much of each region and GPU is gone
+standing as (
+    select
+        lower(offer.region) as region,
+        coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) as gpu,
+        count(*) as listed,
+        count(*) filter (claim.claim = 'absence' and claim.open_claim is distinct from 'absence') as gone
+    from offer_current as current
+    inner join offer on current.offer_no = offer.offer_no
+    left join claim on current.offer_id = claim.offer_id
+    where
+        current.source = $source::varchar and current.amount is not null and current.availability <> 'unlisted'
+        and exists (select 1 from claim where claim = 'absence')
+    group by grouping sets ((lower(offer.region)), (coalesce(offer.gpu_id, normalised_label(offer.gpu_label))), ())
+),
+
+-- one vanished, one like it appeared
+renamed as (
+    select
+        gone.offer_id as gone_id, arg_max(new.offer_id, new.sku = gone.sku) as new_id,
+        bool_or(abs(ln(new.usd / gone.believed_usd)) < 0.01) as is_same_price
+    from claimed as gone
+    inner join claimed as new
+        on gone.provider = new.provider
+        and gone.gpu = new.gpu
+        and gone.purchase_option = new.purchase_option
+        and gone.term = new.term
+        and (gone.region = new.region or gone.sku = new.sku and gone.gpu_count = new.gpu_count)
+    where gone.claim = 'absence' and new.claim = 'new'
+    group by gone.offer_id
+),
+
+-- the middle of the batch's own offers of that GPU, for a first answer that nothing else knows
+middle as (
+    select
+        provider, gpu, purchase_option, term, median(usd) as usd, count(*) as offers
+    from claimed
+    where claim <> 'absence' and usd is not null
+    group by all
+)
+
+select
+    claimed.offer_id,
+    claimed.position,
+    claimed.claim,
+    claimed.provider,
+    claimed.instance_type,
+    claimed.region,
+    claimed.gpu,
+    claimed.purchase_option,
+    claimed.term,
+    claimed.gpu_count,
+    claimed.currency,
+    claimed.usd,
+    claimed.believed_usd,
+    epoch(claimed.believed_changed_at) as believed_changed_at,
+    claimed.is_as_disputed,
+    claimed.is_other_currency,
+    claim.was_unlisted,
+    claim.open_state,
+    claim.open_claim,
+    epoch(claim.open_since_at) as open_since_at,
+    epoch(claim.open_at) as open_at,
+    claim.open_usd::double as open_usd,
+    claim.open_is_left_to_operator,
+    ln(claimed.usd / claimed.believed_usd) as change,
+    option_total.both_in as option_both,
+    exp(option_total.middle) as option_factor,
+    option_move.moved_alike as option_alike,
+    option_move.gpus_alike as option_gpus,
+    product_total.both_in as product_both,
+    product_total.regions as product_regions,
+    product_move.moved_alike as product_alike,
+    claimed.offer_id in (select offer_id from exchanged)
+    or slipped.purchase_option is not null and claimed.claim = 'price' as is_exchanged,
+    if(kin.lowest[1].offer_id = claimed.offer_id, kin.lowest[2].usd, kin.lowest[1].usd) as kin_low,
+    if(kin.highest[1].offer_id = claimed.offer_id, kin.highest[2].usd, kin.highest[1].usd) as kin_high,
+    if(market.lowest[1].provider = claimed.provider, market.lowest[2].usd, market.lowest[1].usd) as market_low,
+    market.highest as market_high,
+    other.newest.usd as other_usd,
+    other.newest.source as other_source,
+    epoch(other.newest.seen_at) as other_seen_at,
+    other.newest.is_direct as other_is_direct,
+    coalesce(other.agrees, false) as other_agrees,
+    recounted.gpu_count as recounted_count,
+    past.usd_7,
+    coalesce(past.usd_30, past.usd_first) as usd_30,
+    standing_region.listed as region_listed,
+    standing_region.gone as region_gone,
+    standing_gpu.listed as gpu_listed,
+    standing_gpu.gone as gpu_gone,
+    standing_all.listed as all_listed,
+    standing_all.gone as all_gone,
+    renamed.new_id as renamed_to,
+    coalesce(renamed.is_same_price, false) as is_renamed_alike,
+    middle.usd as middle_usd,
+    middle.offers as middle_offers
+from claimed
+inner join claim on claimed.offer_id = claim.offer_id
+left join option_total on claimed.purchase_option = option_total.purchase_option
+left join option_move on claimed.purchase_option = option_move.purchase_option
+left join product_total
+    on claimed.purchase_option = product_total.purchase_option
+    and claimed.gpu = product_total.gpu
+    and claimed.instance_type = product_total.instance_type
+    and claimed.term = product_total.term
+left join product_move
+    on claimed.purchase_option = product_move.purchase_option
+    and claimed.gpu = product_move.gpu
+    and claimed.instance_type = product_move.instance_type
+    and claimed.term = product_move.term
+left join slipped on claimed.purchase_option = slipped.purchase_option
+left join kin
+    on claimed.provider = kin.provider
+    and claimed.gpu = kin.gpu
+    and claimed.purchase_option = kin.purchase_option
+    and claimed.term = kin.term
+left join market on claimed.gpu = market.gpu and claimed.purchase_option = market.purchase_option and claimed.term = 0
+left join other on claimed.offer_id = other.offer_id
+left join recounted on claimed.offer_id = recounted.offer_id
+left join past on claimed.offer_id = past.offer_id
+left join standing as standing_region
+    on claimed.claim = 'absence' and claimed.region = standing_region.region and standing_region.gpu is null
+left join standing as standing_gpu
+    on claimed.claim = 'absence' and claimed.gpu = standing_gpu.gpu and standing_gpu.region is null
+left join standing as standing_all
+    on claimed.claim = 'absence' and standing_all.region is null and standing_all.gpu is null
+left join renamed on claimed.offer_id = renamed.gone_id
+left join middle
+    on claimed.provider = middle.provider
+    and claimed.gpu = middle.gpu
+    and claimed.purchase_option = middle.purchase_option
+    and claimed.term = middle.term
+order by claimed.position nulls last, claimed.offer_id;
