@@ -309,7 +309,7 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
         generation = where(w.rollout_share > 0, maximum(rollouts - products, 0.0), 0.0)
 
     held = sum(parameters_per_gpu(w, layout))
-    hiding = (gemm + attention + elementwise) / micro_batches
+    hiding = (gemm + attention + elementwise + launches) / micro_batches
     data = data_parallel_seconds(w, layout, device, k, held=held, micro_batches=micro_batches, hiding=hiding)
 
     trained = w.trained_parameters / w.parameters

@@ -65,7 +65,8 @@ def test_peaks_and_facts_are_told_as_the_page_says(peaks: Peaks) -> None:
     assert verdict["right"] >= 0.95
     assert verdict["wrong and unsafe"] <= 2
     by_name = {score.name: score for score in scores["classes"]}
-    assert all(75 <= score.covered <= 88 for score in by_name.values() if score.rows >= 20), by_name
+    assert all(75 <= by_name[name].covered <= 88 for name in ("networks trained whole", "adapters")), by_name
+    assert all(score.covered >= 75 for score in by_name.values() if score.rows >= 20), by_name
     assert by_name["Megatron-Core on B200, dense"].mean < 8
 
 
