@@ -67,8 +67,9 @@ def _chosen(ledger: Ledger, names: list[str] | None) -> list[Source]:
 
 REPORT_COLUMNS = (
     Column("SOURCE", "source"),
-    Column("OUTCOME", "outcome"),
+    Column("OUTCOME", "state"),
     Column("OFFERS", "offers", formats.number, is_number=True),
+    Column("DISPUTED", "disputed", formats.number, is_number=True),
     Column("NEW", "new_offers", formats.number, is_number=True),
     Column("CHANGES", "changes", formats.number, is_number=True),
     Column("WITHDRAWN", "withdrawn", formats.number, is_number=True),
@@ -141,7 +142,7 @@ def _with_progress(
 
 
 def _report_row(report: RunReport) -> dict[str, Any]:
-    return vars(report)
+    return {**vars(report), "state": report.state}
 
 
 def _finish(cycle: CycleReport) -> None:
@@ -150,6 +151,12 @@ def _finish(cycle: CycleReport) -> None:
     for report in cycle.runs:
         for note in report.notes:
             context.say(f"{report.source}: {note}")
+        for line in report.evidence:
+            context.say(f"{report.source}: disputed: {line}")
+        if report.disputed > len(report.evidence):
+            context.say(
+                f"{report.source}: {report.disputed} disputed; `gpuledger disputes {report.source}` lists them"
+            )
     for report in bad:
         context.say(f"error: {report.source}: {report.outcome}: {report.error} ({report.url})")
     if cycle.snapshot is not None:
@@ -286,6 +293,7 @@ STATUS_COLUMNS = (
     Column("TARGET H", "target_hours", formats.number, is_number=True),
     Column("OFFERS", "offers", formats.number, is_number=True),
     Column("LAST RUN", "last_outcome"),
+    Column("DISPUTED", "disputed", formats.number, is_number=True),
     Column("LAST ERROR", "last_error"),
     Column("COVERS", "covers"),
 )

@@ -31,10 +31,15 @@ select
     last_run.run.outcome as last_outcome,
     last_run.run.observed_at as last_run_at,
     last_run.run.error_message as last_error,
-    last_run.run.error_url as last_error_url
+    last_run.run.error_url as last_error_url,
+    coalesce(disputed.offers, 0) as disputed,
+    disputed.since_at as disputed_since
 from source
 left join last_run on source.source = last_run.source
-left join last_accepted on source.source = last_accepted.source;
+left join last_accepted on source.source = last_accepted.source
+left join (
+    select source, count(*) as offers, min(since_at) as since_at from disputed_latest group by source
+) as disputed on source.source = disputed.source;
 
 comment on macro table source_status_at is 'Rows of provider_status, aged at an instant.';
 
@@ -55,3 +60,5 @@ comment on column provider_status.offers is 'Offers of the last accepted run.';
 comment on column provider_status.last_outcome is 'accepted, quarantined or failed.';
 comment on column provider_status.last_run_at is 'Time of the last run.';
 comment on column provider_status.last_error is 'What it said, null when accepted.';
+comment on column provider_status.disputed is 'Prices and absences that the ledger contradicts, see disputed_latest.';
+comment on column provider_status.disputed_since is 'When the oldest of them was first claimed.';
