@@ -23,12 +23,12 @@ NOT_READ = """
 
 | Who | Why |
 |---|---|
-| Voltage Park, Together AI, SF Compute, Massed Compute, Salad, Spheron, GMI Cloud | no interface without a key was found (2026-11); `via` gpurentalprices |
+| Voltage Park, Together AI, SF Compute, Massed Compute, Salad, Spheron, GMI Cloud | none without a key was found (2026-11) |
 | Modal, fal, Replicate, Baseten, Fireworks, Koyeb, Cerebrium | they price the run of a function, not a machine |
 | Daytona, Google's GPU rows in gpurentalprices | a GPU without the machine around it: such a price cannot be rented |
 | Thunder Compute's prototyping mode, vGPU and MIG profiles without an id | a part of a card, which never answers for the card |
 | Aquanode, instances.vantage.sh, GPUTable | collections of providers that are read directly here |
-| consoles behind a login | their terms forbid programs there; the public page beside them is read |
+| consoles behind a login | their terms forbid programs there |
 
 A source whose robots file or terms forbid programs is not asked. Azure and Google name the shapes of their
 machines only to accounts; `sql/seeds/instance_type*.csv` has them from their documentation, and a size that is not
