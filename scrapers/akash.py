@@ -76,7 +76,6 @@ SOURCE = Source(
     contract=Contract(
         min_offers=5,
         usd_per_gpu_hour=between("0.01", "20"),
-        max_median_change=1.0,
         larger_costs_more=False,
         outlier_share=0.1,
     ),

@@ -83,6 +83,7 @@ def _whole(value: Any) -> Decimal | None:
 
 SOURCE = Source(
     name="seeweb",
+    currencies=("EUR",),
     homepage="https://www.seeweb.it/en/products/cloud-server-gpu",
     every=FOUR_TIMES_A_DAY,
     requests=(Request(url="https://api.seeweb.it/ecs/v2/plans", credential=KEY),),

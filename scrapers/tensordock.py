@@ -80,7 +80,6 @@ SOURCE = Source(
     contract=Contract(
         min_offers=3,
         usd_per_gpu_hour=between("0.05", "20"),
-        max_median_change=1.0,
         larger_costs_more=False,
         outlier_share=0.05,
     ),

@@ -23,10 +23,10 @@ NOT_READ = """
 
 | Who | Why |
 |---|---|
-| Voltage Park, Together AI, SF Compute, Massed Compute, Salad, Spheron, GMI Cloud | none without a key was found (2026-11) |
+| Voltage Park, Together AI, Massed Compute, Salad, Spheron, GMI Cloud | nothing without a key was found |
 | Modal, fal, Replicate, Baseten, Fireworks, Koyeb, Cerebrium | they price the run of a function, not a machine |
 | Daytona, Google's GPU rows in gpurentalprices | a GPU without the machine around it: such a price cannot be rented |
-| Thunder Compute's prototyping mode, vGPU and MIG profiles without an id | a part of a card, which never answers for the card |
+| Thunder Compute's prototyping mode | a card shared in time, which never answers for the card |
 | Aquanode, instances.vantage.sh, GPUTable | collections of providers that are read directly here |
 | consoles behind a login | their terms forbid programs there |
 
