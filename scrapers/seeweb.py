@@ -47,7 +47,7 @@ def _facts(row: Mapping[str, Any]) -> Iterator[Fact]:
     if name is None or label is None or not count:
         yield Skipped("no accelerator", shown)
         return
-    if row.get("available") is False:
+    if row.get("available") is not True:
         yield Skipped("no longer on sale", shown)
         return
     amount = price_or_reason(row.get("hourly_price"), 10_000)
