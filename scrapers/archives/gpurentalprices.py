@@ -86,7 +86,7 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
     months = decimal(fields(row.get("commitment")).get("months"))
     if (kind == "reserved") != (months is not None):
         return Skipped("a commitment that is not described fully", dict(row))
-    observed_at = instant(row.get("fetched_at") or generated_at)
+    observed_at = instant(row.get("fetched_at", generated_at))
     label, memory = row.get("gpu"), decimal(row.get("vram_gb"))
     if observed_at is None or not isinstance(label, str) or not provider:
         return Skipped("no time, no GPU or no provider", dict(row))
