@@ -333,7 +333,7 @@ def sources(format: FormatOption = None) -> None:
 
 
 def unmapped(format: FormatOption = None) -> None:
-    """Labels that no alias explains, with their prices, which are kept."""
+    """Labels that no alias explains, why, and their prices, which are kept."""
     with context.answering():
         rows = context.ledger().unmapped()
         table.emit(rows, format)
