@@ -54,6 +54,12 @@ def run_id(source: str, started_at: datetime) -> str:
     return f"{started_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{source}"
 
 
+def started_at(run: str) -> tuple[datetime, str]:
+    """When the run of that name began, and of which source it is."""
+    time, _, source = run.partition("Z-")
+    return datetime.strptime(time, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC), source
+
+
 class Archive:
     """The archive of one home."""
 
