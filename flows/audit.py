@@ -9,7 +9,8 @@ from typing import Any
 from gpuledger.core.errors import CorruptError, StoreError
 from gpuledger.core.store.publish import reading
 from gpuledger.core.store.rollups import check
-from gpuledger.flows.pipeline import RECOVERY, Ledger
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.left_over import RECOVERY
 from gpuledger.flows.source_states import source_states
 
 
@@ -62,6 +63,9 @@ def audit(ledger: Ledger, *, whole_archive: bool = False) -> Audit:
 
 
 def _of_source(row: dict[str, Any]) -> Finding:
+    if row["state"] == "ahead":
+        detail = f"its last run is dated {-row['age_hours']:g} h ahead of the clock: `gpuledger repair`"
+        return Finding(kind="source", name=row["source"], state="broken", detail=detail)
     age = "no accepted run" if row["age_hours"] is None else f"last accepted {row['age_hours']:g} h ago"
     detail = f"{age}, target {row['target_hours']:g} h"
     if row["last_error"]:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store.archive import started_at
-from gpuledger.flows.pipeline import RECOVERY, Ledger
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.left_over import RECOVERY
 from gpuledger.scrapers.source import Source
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

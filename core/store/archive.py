@@ -154,6 +154,16 @@ class Archive:
         """Whether a run of that name was kept."""
         return self._manifest_path(run).exists()
 
+    def set_aside(self, run: str) -> None:
+        """Move a run's manifest out of the ledger's history, into the folder `set-aside`; its documents stay.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        target = self._folder / "set-aside" / f"{run}.json"
+        target.parent.mkdir(exist_ok=True)
+        self._manifest_path(run).replace(target)
+
     def manifests(self, sources: Sequence[str] = (), since: datetime | None = None) -> Iterator[Manifest]:
         """All manifests in the order of their runs, of some sources or all.
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import httpx
 from prefect import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runner import Runner
+from prefect.schedules import Interval
 from prefect.settings import PREFECT_API_URL
 from prefect.types.entrypoint import EntrypointType
 
@@ -21,7 +21,7 @@ from gpuledger.core.config import load_settings
 from gpuledger.core.errors import ConfigError
 from gpuledger.core.store.database import home_of
 from gpuledger.flows import timetable
-from gpuledger.flows.pipeline import Ledger
+from gpuledger.flows.ledger import Ledger
 from gpuledger.flows.scheduled.refresh import CATCH_UP, refresh
 from gpuledger.flows.scheduled.upkeep import audit, compact
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
@@ -37,9 +37,7 @@ def deployment(source: Source) -> RunnerDeployment:
     made = refresh.to_deployment(
         name=source.name,
         # With an anchor of its own no restart moves a schedule, and the sources do not start together.
-        schedule=IntervalSchedule(
-            interval=source.every, anchor_date=timetable.anchor(source.name, source.every)
-        ),
+        schedule=Interval(source.every, anchor_date=timetable.anchor(source.name, source.every)),
         parameters={"source_name": source.name, "every_seconds": int(source.every.total_seconds())},
         tags=["gpuledger", source.provider],
         description=source.covers,

@@ -18,7 +18,13 @@ from prefect.context import FlowRunContext
 from prefect.tasks import Task, exponential_backoff
 
 from gpuledger.core.config import Settings, load_settings
-from gpuledger.core.errors import GPULedgerError, MissingCredentialError, SourceError, TransientFetchError
+from gpuledger.core.errors import (
+    GPULedgerError,
+    MissingCredentialError,
+    SourceError,
+    StoreError,
+    TransientFetchError,
+)
 from gpuledger.core.store.database import home_of
 from gpuledger.flows import timetable, traces
 from gpuledger.flows.notify import notify
@@ -94,8 +100,10 @@ def record(run_id: str) -> RunReport:
     parsed = read_run(ledger, ledger.archive.manifest(run_id))
     cycle = record_runs(ledger, [parsed] if parsed else [])
     notify(_settings().notify.webhook, cycle.runs, at=_clock())
-    mine = [report for report in cycle.runs if report.run_id == run_id]
-    return mine[0] if mine else RunReport(source=run_id.partition("Z-")[2], run_id=run_id, outcome="accepted")
+    mine = next((report for report in cycle.runs if report.run_id == run_id), None)
+    if mine is None:
+        raise StoreError(f"{run_id} was fetched and is not in the ledger: its source is not of this release")
+    return mine
 
 
 @task(name="record failures")

@@ -74,7 +74,9 @@ def test_a_month_with_a_restart_a_day_and_a_crash_loop(first: timedelta):
         at += timedelta(minutes=5)
     for name, every in month.every.items():
         declared = MONTH / every
-        assert month.reads[name] >= int(declared), name
+        # in the hour in which every process dies, nothing can be read
+        lost = 1 if every <= timedelta(hours=1) else 0
+        assert month.reads[name] >= int(declared) - lost, name
         assert month.reads[name] <= 1.2 * declared, name
         assert month.asked[name] <= month.reads[name] + 6, name
         assert month.longest[name] <= every * 1.3 + timedelta(hours=1, minutes=20), name
