@@ -39,6 +39,10 @@ class RunReport:
     confirmed: int = 0
     evidence: tuple[str, ...] = ()
     """Some of what is disputed, one line each."""
+    is_settled: bool = False
+    """An accepted run that changed nothing at all."""
+    is_of_machine: bool = False
+    """It failed for something that is wrong with this machine, whatever the source."""
     was_recorded: bool = False
     """Another process had recorded it already, and told of it."""
 
@@ -76,3 +80,15 @@ class Ledger:
         """The operator's own aliases go before the shipped ones."""
         own = self.home.path / USER_ALIASES
         return (*(read_aliases(own) if own.exists() else ()), *seed_rows())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    kind: str
+    """source, check, run, archive, machine (of a shared store) or lake (a file of it)."""
+    name: str
+    state: str
+    """ok, stale (past its target, or never accepted), not configured (it needs a key that is not there), or broken."""
+    detail: str = ""

@@ -29,6 +29,7 @@ from gpuledger.core.errors import (
     ParseError,
     SourceError,
     StoreBusyError,
+    StoreError,
 )
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
@@ -47,6 +48,7 @@ from gpuledger.flows.left_over import (
     left_over,
     report_of,
 )
+from gpuledger.flows.machines import say, say_of
 from gpuledger.flows.traces import span
 from gpuledger.flows.validate import Parsed, judge, read
 from gpuledger.scrapers.http.fetch import Fetched, Fetcher, Known
@@ -277,6 +279,8 @@ def _left_to_others(run: Parsed, error: OlderReleaseError) -> RunReport:
         run_id=run.manifest.run_id,
         outcome="fetched",
         offers=len(run.offers),
+        error=str(error),
+        is_of_machine=True,
         notes=(f"fetched, and left to a machine of the newer release to record: {error}",),
     )
 
@@ -315,6 +319,7 @@ def record_one(
         disputed=weighed.disputed,
         confirmed=weighed.confirmed,
         evidence=weighed.evidence,
+        is_settled=done.is_settled,
     )
     LOG.info("recorded", extra=vars(report))
     return report
@@ -332,10 +337,15 @@ def refresh(
     Args:
         done: called with a source's name and what became of its fetch, for showing progress.
     """
-    with span("refresh", sources=[source.name for source in sources]) as note:
-        parsed, notes, skipped = fetch_all(ledger, sources, fetcher, done)
-        cycle = record_runs(ledger, parsed)
-        note(snapshot=cycle.snapshot)
+    try:
+        with span("refresh", sources=[source.name for source in sources]) as note:
+            parsed, notes, skipped = fetch_all(ledger, sources, fetcher, done)
+            cycle = record_runs(ledger, parsed)
+            note(snapshot=cycle.snapshot)
+    except StoreError as error:
+        say(ledger, str(error))
+        raise
+    say_of(ledger, (*cycle.runs, *skipped))
     runs = (replace(report, notes=(*notes.get(report.run_id, ()), *report.notes)) for report in cycle.runs)
     return CycleReport(runs=(*runs, *skipped), snapshot=cycle.snapshot)
 
@@ -351,8 +361,17 @@ def fetch_all(
         try:
             manifest, said = fetch_source(ledger, source, fetcher)
         except (MissingCredentialError, StoreBusyError, ClockError) as error:
-            outcome = "failed" if isinstance(error, ClockError) else "skipped"
-            skipped.append(RunReport(source=source.name, run_id="", outcome=outcome, error=str(error)))
+            is_clock = isinstance(error, ClockError)
+            outcome = "failed" if is_clock else "skipped"
+            skipped.append(
+                RunReport(
+                    source=source.name,
+                    run_id="",
+                    outcome=outcome,
+                    error=str(error),
+                    is_of_machine=is_clock,
+                )
+            )
             done(source.name, outcome)
             return None
         notes[manifest.run_id] = said

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -186,6 +187,35 @@ def clock_of(address: LakeAddress) -> datetime:
         return held.now()
 
 
+def executed(address: LakeAddress, statements: str) -> None:
+    """Run statements in the server's own SQL, as one transaction.
+
+    Raises:
+        UnreachableError: the server cannot be reached, or refused.
+    """
+    _in_session(address, f"call postgres_execute('turns', {quoted(statements)})")
+
+
+def asked(address: LakeAddress, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query in the server's own SQL.
+
+    Raises:
+        UnreachableError: the server cannot be reached, or refused.
+    """
+    return _in_session(address, f"from postgres_query('turns', {quoted(query)})")
+
+
+def _in_session(address: LakeAddress, statement: str) -> list[tuple[Any, ...]]:
+    try:
+        session = _server(address).cursor()
+        try:
+            return session.execute(statement).fetchall()
+        finally:
+            session.close()
+    except duckdb.Error as error:
+        raise unreachable(address, error) from error
+
+
 def patience(address: LakeAddress) -> float:
     """Until when, by the monotonic clock, a server that does not answer is waited for."""
     now = time.monotonic()
@@ -228,7 +258,7 @@ def _server(address: LakeAddress) -> duckdb.DuckDBPyConnection:
         if address not in _servers:
             connection = duckdb.connect(config=WITH_EXTENSIONS)
             load(connection, "postgres_scanner")
-            connection.execute(f"attach {quoted(libpq(address))} as turns (type postgres, read_only)")
+            connection.execute(f"attach {quoted(libpq(address))} as turns (type postgres)")
             _servers[address] = connection
         return _servers[address]
 

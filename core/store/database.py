@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -240,9 +241,26 @@ def _how_to_open(error: duckdb.Error) -> str:
     )
 
 
+_JOINED: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("joined", default=None)
+
+
+@contextmanager
+def joined(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """One transaction around many: those of this connection inside become parts of it. Where one fails, all do."""
+    with transaction(connection):
+        token = _JOINED.set(connection)
+        try:
+            yield
+        finally:
+            _JOINED.reset(token)
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
     """All or nothing."""
+    if _JOINED.get() is connection:
+        yield
+        return
     connection.begin()
     try:
         yield

@@ -189,10 +189,16 @@ def replay(
 
         ledger = context.writer()
         names = [get(name).name for name in source or ()]
-        report = run(ledger, sources=names, since=context.instant(since, "--since"), keep=not dry_run)
+        report = run(
+            ledger,
+            sources=names,
+            since=context.instant(since, "--since"),
+            keep=not dry_run,
+            progress=_say_progress(),
+        )
         row = {
-            "runs": len(report.runs),
-            "accepted": sum(run.outcome == "accepted" for run in report.runs),
+            "runs": report.runs,
+            "accepted": report.accepted,
             "intervals": report.intervals,
             "added": report.added,
             "removed": report.removed,
@@ -201,6 +207,21 @@ def replay(
             "examples": list(report.examples),
         }
         table.emit(row, format)
+
+
+def _say_progress() -> Callable[[int, int], None]:
+    """A line on standard error every ten seconds, for runs that take minutes."""
+    import time
+
+    said_at = time.monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= 10:
+            said_at = time.monotonic()
+            context.say(f"replayed {done:,} of {total:,} runs")
+
+    return say
 
 
 PARSE_COLUMNS = (

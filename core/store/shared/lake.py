@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -130,6 +131,31 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Any) -> None
         connection.execute(f"insert into lake.{table} by name from appended")
     finally:
         connection.unregister("appended")
+
+
+def remake(connection: duckdb.DuckDBPyConnection, ledger: duckdb.DuckDBPyConnection) -> None:
+    """Empty tables in the place of the old ones, whose files need not be there any more; only inside a turn of
+    everything and a transaction."""
+    for table, shape in _shapes(ledger).items():
+        connection.execute(f"drop table if exists lake.{table}")
+        connection.register("shape", shape)
+        connection.execute(f"create table lake.{table} as from shape")
+        connection.unregister("shape")
+    connection.execute(sql.text("lake/offer_current"))
+
+
+def missing_files(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Files of Parquet that the catalogue names and the shared folder lacks; those in S3 are not looked for."""
+    if address.data.startswith("s3:"):
+        return []
+    return [
+        file
+        for table in TABLES
+        for (file,) in connection.execute(
+            "select data_file from ducklake_list_files('lake', $table)", {"table": table}
+        ).fetchall()
+        if not Path(file).exists()
+    ]
 
 
 def begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
