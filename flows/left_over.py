@@ -13,7 +13,7 @@ from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Manifest, run_id, started_at
 from gpuledger.core.store.clocks import is_ahead
 from gpuledger.flows.ledger import Ledger, RunReport
-from gpuledger.flows.parsed import Parsed
+from gpuledger.flows.validate import Parsed
 
 RECOVERY = timedelta(days=40)
 """How far back a refresh looks for runs that were fetched and never recorded."""

@@ -15,7 +15,8 @@ from gpuledger.core.store.publish import publish
 from gpuledger.core.store.shared.follow import leave
 from gpuledger.core.store.shared.lake import opened
 from gpuledger.core.store.shared.move import Content, contents_of_lake, contents_of_ledger, fill
-from gpuledger.flows.pipeline import Ledger, open_ledger
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.pipeline import open_ledger
 
 
 @dataclass(frozen=True, kw_only=True)

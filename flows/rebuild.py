@@ -20,8 +20,8 @@ from gpuledger.core.store.clocks import is_ahead
 from gpuledger.core.store.database import Home, joined, writing
 from gpuledger.core.store.repeated import Repeated, record_repeated
 from gpuledger.flows.ledger import Ledger, RunReport
-from gpuledger.flows.parsed import Parsed
 from gpuledger.flows.pipeline import open_ledger, read_run, record_one
+from gpuledger.flows.validate import Parsed
 
 REBUILT = "ledger.replay.duckdb"
 BATCH = 250

@@ -27,8 +27,9 @@ from gpuledger.core.errors import (
 )
 from gpuledger.core.store.database import home_of
 from gpuledger.flows import timetable, traces
+from gpuledger.flows.ledger import Ledger, RunReport
 from gpuledger.flows.notify import notify
-from gpuledger.flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs
+from gpuledger.flows.pipeline import fetch_source, read_run, record_runs
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
 from gpuledger.scrapers.http.signed import signed_sources

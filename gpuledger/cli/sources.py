@@ -18,7 +18,7 @@ from gpuledger.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpuledger.flows.pipeline import CycleReport, Ledger, RunReport
+    from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
     from gpuledger.scrapers.http.fetch import Fetcher
     from gpuledger.scrapers.source import Source
 
