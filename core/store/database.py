@@ -7,19 +7,23 @@ writers take turns on a lock file beside it, and readers only ever see numbered 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from gpuledger.core.config import LakeAddress, Settings, lake_address
-from gpuledger.core.errors import StoreError
+from gpuledger.core.errors import StoreError, UnreachableError
 from gpuledger.core.store import recover, sql
-from gpuledger.core.store.catalogue import turn_at
+from gpuledger.core.store.catalogue import Turn, turn_at
 from gpuledger.core.store.lock import held
+from gpuledger.core.store.shared import marker
 
+LOG = logging.getLogger("gpuledger")
 LEDGER = "ledger.duckdb"
 
 
@@ -67,22 +71,62 @@ class Home:
         """Delete the write-ahead log that a killed writer left, because its file goes too."""
         recover.log_of(self.database).unlink(missing_ok=True)
 
+    @property
+    def store_note(self) -> Path:
+        """Says which shared store this home follows, since its first opening."""
+        return self.path / "store-id"
+
+    def store_id(self) -> str | None:
+        """Id of the shared store that this home was opened with before."""
+        if self.lake is None:
+            return None
+        try:
+            place, _, found = self.store_note.read_text(encoding="utf-8").strip().rpartition(" ")
+        except OSError:
+            return None
+        return found if place == _place(self.lake) else None
+
+    def note_store(self, store_id: str) -> None:
+        """Remember the shared store: from now on its folders are looked for before every turn.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        if self.lake is None or self.store_id() == store_id:
+            return
+        try:
+            self.store_note.write_text(f"{_place(self.lake)} {store_id}\n", encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"cannot write {self.store_note}: {error.strerror}") from error
+
+    def check_store(self) -> None:
+        """Make sure that the folders of the shared store are there, where this home knows it already.
+
+        Raises:
+            NotMountedError: they are not.
+        """
+        store_id = self.store_id()
+        if self.lake is not None and store_id is not None:
+            marker.check(self.lake, store_id)
+
     def create(self) -> None:
-        """Make the folders, readable by their owner alone.
+        """Make the folders of this machine, readable by their owner alone. Those that machines share are made once, by
+        whoever makes the shared store.
 
         Raises:
             StoreError: they cannot be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.archive.mkdir(exist_ok=True)
             self.snapshots.mkdir(exist_ok=True)
+            if self.lake is None:
+                self.archive.mkdir(exist_ok=True)
         except OSError as error:
-            if self.lake is not None and error.filename == str(self.archive):
-                raise StoreError(
-                    f"cannot use {self.archive} as the shared archive: {error.strerror}"
-                ) from error
             raise StoreError(f"cannot use {self.path} as the ledger's home: {error.strerror}") from error
+
+
+def _place(lake: LakeAddress) -> str:
+    return f"{lake.host}:{lake.port}/{lake.database}/{lake.schema}"
 
 
 def home_of(settings: Settings) -> Home:
@@ -96,28 +140,39 @@ def turn(home: Home, *, wait_seconds: float = 60.0) -> Generator[None]:
 
     Raises:
         StoreBusyError: another writer kept it for longer than `wait_seconds`.
+        NotMountedError: the shared store's folders are not there.
     """
     home.create()
+    home.check_store()
     with held(home.lock, wait_seconds=wait_seconds, whose="another writer"):
         yield
 
 
 @contextmanager
-def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Generator[None]:
+def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Generator[Turn | None]:
     """Hold the turn to fetch one source, so that its runs follow each other: the order of their times is the
-    order in which they are recorded, and in which a replay reads them.
+    order in which they are recorded, and in which a replay reads them. Where the catalogue of a shared store does not
+    answer, the turn is this machine's alone, and it is `None`: what is fetched is recorded later.
 
     Raises:
         StoreBusyError: another refresh of it kept the turn for longer than `wait_seconds`.
+        NotMountedError: the shared store's folders are not there.
     """
     home.create()
+    home.check_store()
     whose = f"another refresh of {source}"
-    if home.lake is not None:
-        with turn_at(home.lake, f"fetch/{source}", wait_seconds=wait_seconds, whose=whose):
-            yield
-    else:
-        with held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose):
-            yield
+    with ExitStack() as stack:
+        taken = None
+        if home.lake is not None:
+            try:
+                taken = stack.enter_context(
+                    turn_at(home.lake, f"fetch/{source}", wait_seconds=wait_seconds, whose=whose)
+                )
+            except UnreachableError as error:
+                LOG.warning("%s; %s is fetched into the archive meanwhile", error, source)
+        if taken is None:
+            stack.enter_context(held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose))
+        yield taken
 
 
 NEW_FILE: dict[str, str | bool | int | float | list[str]] = {
@@ -186,9 +241,26 @@ def _how_to_open(error: duckdb.Error) -> str:
     )
 
 
+_JOINED: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("joined", default=None)
+
+
+@contextmanager
+def joined(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """One transaction around many: those of this connection inside become parts of it. Where one fails, all do."""
+    with transaction(connection):
+        token = _JOINED.set(connection)
+        try:
+            yield
+        finally:
+            _JOINED.reset(token)
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
     """All or nothing."""
+    if _JOINED.get() is connection:
+        yield
+        return
     connection.begin()
     try:
         yield

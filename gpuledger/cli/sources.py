@@ -18,7 +18,7 @@ from gpuledger.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpuledger.flows.pipeline import CycleReport, Ledger, RunReport
+    from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
     from gpuledger.scrapers.http.fetch import Fetcher
     from gpuledger.scrapers.source import Source
 
@@ -83,6 +83,9 @@ REPORT_COLUMNS = (
 def refresh(
     source: SourceNames = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Fetch and check, keep nothing.")] = False,
+    due: Annotated[
+        bool, typer.Option("--due", help="Only sources whose own interval is over; for timers and cron.")
+    ] = False,
     format: FormatOption = None,
 ) -> None:
     """Fetch prices, record what is believable, publish a snapshot. Exits 4 when a source failed."""
@@ -100,6 +103,10 @@ def refresh(
 
         ledger = context.writer()
         chosen = _chosen(ledger, source)
+        if due:
+            chosen = _due(ledger, chosen, dry_run)
+            if not chosen:
+                return
         client = fetcher(ledger)
         if dry_run:
             cycle = check_only(ledger, chosen, client)
@@ -111,6 +118,17 @@ def refresh(
         if not dry_run:
             notify(context.settings().notify.webhook, cycle.runs, at=context.now())
         _finish(cycle)
+
+
+def _due(ledger: Ledger, chosen: list[Source], dry_run: bool) -> list[Source]:
+    from gpuledger.flows import timetable
+
+    found = timetable.due(ledger, chosen)
+    if not found.sources and found.next_at is not None:
+        context.say(f"nothing is due; next is {found.next_source} at {found.next_at:%Y-%m-%dT%H:%M:%SZ}")
+    elif not dry_run:
+        timetable.begin(ledger, found.sources)
+    return list(found.sources)
 
 
 def _as_asked(cycle: CycleReport, chosen: list[Source]) -> CycleReport:
@@ -178,10 +196,16 @@ def replay(
 
         ledger = context.writer()
         names = [get(name).name for name in source or ()]
-        report = run(ledger, sources=names, since=context.instant(since, "--since"), keep=not dry_run)
+        report = run(
+            ledger,
+            sources=names,
+            since=context.instant(since, "--since"),
+            keep=not dry_run,
+            progress=_say_progress(),
+        )
         row = {
-            "runs": len(report.runs),
-            "accepted": sum(run.outcome == "accepted" for run in report.runs),
+            "runs": report.runs,
+            "accepted": report.accepted,
             "intervals": report.intervals,
             "added": report.added,
             "removed": report.removed,
@@ -190,6 +214,21 @@ def replay(
             "examples": list(report.examples),
         }
         table.emit(row, format)
+
+
+def _say_progress() -> Callable[[int, int], None]:
+    """A line on standard error every ten seconds, for runs that take minutes."""
+    import time
+
+    said_at = time.monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= 10:
+            said_at = time.monotonic()
+            context.say(f"replayed {done:,} of {total:,} runs")
+
+    return say
 
 
 PARSE_COLUMNS = (
@@ -369,10 +408,19 @@ def _gib(text: str) -> Decimal:
     return memory
 
 
-def deploy() -> None:
+def deploy(
+    due: Annotated[
+        bool,
+        typer.Option("--due", help="Start a run of each source that is due, in a work pool, and return."),
+    ] = False,
+) -> None:
     """Register one scheduled Prefect deployment per source and serve them. Runs until stopped."""
     with context.answering():
         context.require("prefect", extra="prefect")
-        from gpuledger.flows.scheduled.deployments import serve
+        from gpuledger.flows.scheduled.deployments import serve, start_due
 
-        serve()
+        if not due:
+            serve()
+            return
+        started = start_due()
+        context.say(f"started: {', '.join(started)}" if started else "nothing is due")

@@ -19,8 +19,10 @@ select
     source.kind,
     source.confidence,
     case
-        when last_accepted.accepted_at is null then 'never'
-        when source.kind = 'archive' then 'archive'
+        when source.kind = 'archive' and last_accepted.accepted_at is not null then 'archive'
+        when last_run.run is null then 'never'
+        when last_accepted.accepted_at is null then 'stale'
+        when last_accepted.accepted_at > instant + interval 5 minutes then 'ahead'
         when last_accepted.accepted_at + to_seconds(source.fresh_for_seconds) < instant then 'stale'
         else 'fresh'
     end as state,
@@ -53,7 +55,7 @@ comment on column provider_status.source is 'The source.';
 comment on column provider_status.provider is 'Provider whose prices it publishes; several for archives and aggregators.';
 comment on column provider_status.kind is 'live or archive.';
 comment on column provider_status.confidence is 'Who saw its prices, see source.confidence.';
-comment on column provider_status.state is 'fresh, stale, never, or archive.';
+comment on column provider_status.state is 'fresh; stale: past its target, or with runs of which none was accepted; ahead: dated later than now; never; archive.';
 comment on column provider_status.last_accepted_at is 'Time of the last accepted run.';
 comment on column provider_status.age_hours is 'From then to the publishing.';
 comment on column provider_status.offers is 'Offers of the last accepted run.';
