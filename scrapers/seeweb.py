@@ -89,7 +89,6 @@ SOURCE = Source(
     requests=(Request(url="https://api.seeweb.it/ecs/v2/plans", credential=KEY),),
     parse=parse,
     contract=Contract(min_offers=2, usd_per_gpu_hour=between("0.1", "15")),
-    currencies=("EUR",),
     covers="servers with whole GPUs per plan and region, in euros; needs a key",
     licence="API with a key; Seeweb's terms of service apply, no licence for the data is stated",
 )
