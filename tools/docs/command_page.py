@@ -38,6 +38,7 @@ GROUPS = {
     "plans": "Plans",
     "decisions": "Decisions",
     "sources": "Sources",
+    "evidence": "Evidence",
     "upkeep": "Upkeep",
     "serve": "Servers",
 }
