@@ -27,6 +27,7 @@ from gpuledger.core.offer import (
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.dated_list import relist
 from gpuledger.core.store.decision import Decision, settle
 from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
@@ -242,6 +243,7 @@ def _append_archive(
     _run(connection, "record/archive_price_list", parameters)
     changes = _run(connection, "record/archive_price_change", parameters)
     _run(connection, "record/archive_current", parameters)
+    relist(connection, parameters["source"])
     return _Appended(changes=changes, withdrawn=0, new_offers=new_offers, moves=[])
 
 

@@ -57,7 +57,10 @@ def connection(shelf) -> Iterator[duckdb.DuckDBPyConnection]:
 def _imported(
     connection: duckdb.DuckDBPyConnection, books: Any, an_offer: Any, lists: list[list[Any]]
 ) -> list[tuple[Any, ...]]:
-    for table in ("scrape_run", "document", "offer", "price_change", "stock_change", "offer_current"):
+    for table in (
+        *("scrape_run", "document", "offer", "price_change", "stock_change", "offer_current"),
+        *("dated_price", "price_list"),
+    ):
         connection.execute(f"delete from {table}")
     for observations in lists:
         record(
