@@ -135,6 +135,8 @@ def record(
             appended = _append(connection, batch, aliases, parameters)
             _side_facts(connection, batch, parameters)
         _run_row(connection, batch, run_no, appended)
+        if batch.kind == "archive" and batch.outcome == "accepted":
+            relist(connection, batch.manifest.source)
         if share is not None:
             share(run_no)
     return Recorded(run_no=run_no, **vars(appended))
@@ -243,7 +245,6 @@ def _append_archive(
     _run(connection, "record/archive_price_list", parameters)
     changes = _run(connection, "record/archive_price_change", parameters)
     _run(connection, "record/archive_current", parameters)
-    relist(connection, parameters["source"])
     return _Appended(changes=changes, withdrawn=0, new_offers=new_offers, moves=[])
 
 

@@ -217,7 +217,7 @@ def test_no_snapshot_of_2024_hides_the_cut_of_june_2025(real):
     with reading(real.home) as connection:
         states = {}
         for day in ("2025-06-01", "2025-06-30"):
-            at = datetime.fromisoformat(f"{day}+00:00")
+            at = datetime.fromisoformat(f"{day}T00:00:00+00:00")
             for offer in offers(connection, OfferQuery(providers=["aws"]), at=at, as_of=at):
                 if offer.sku in {"p5.48xlarge", "p4d.24xlarge"} and offer.purchase_option == "on_demand":
                     states[day, offer.sku, offer.region] = (offer.usd_per_hour, offer.price_state(at))
