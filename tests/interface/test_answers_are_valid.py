@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from gpuledger import Ledger
 from gpuledger.cli import context
 from gpuledger.cli.main import app
 
@@ -145,8 +146,6 @@ def test_eight_gpus_are_found_where_they_are_sold_one_by_one(home):
 
 
 def test_the_doors_give_one_order(home):
-    from gpuledger import library
-
     line = rows(run(home, "cheapest", "H100-SXM", "--as-of", "2026-03-15", "-f", "csv"))
-    python = library.cheapest("H100-SXM", as_of="2026-03-15", home=home).ranking
-    assert [row["provider"] for row in line] == [entry.offer.provider for entry in python]
+    python = Ledger(home, clock=lambda: NOW).cheapest("H100-SXM", as_of="2026-03-15")
+    assert [row["provider"] for row in line] == [row["provider"] for row in python]
