@@ -31,8 +31,9 @@ from gpuledger.core.errors import (
 )
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
-from gpuledger.core.store.database import Home, turn, turn_of_source, writing
+from gpuledger.core.store.database import turn, turn_of_source, writing
 from gpuledger.core.store.evidence import Weighed
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.record import is_late, is_recorded, record

@@ -9,7 +9,8 @@ from typing import Any
 
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared.follow import follow

@@ -18,7 +18,7 @@ from prefect.tasks import Task, exponential_backoff
 
 from gpuledger.core.config import Settings, load_settings
 from gpuledger.core.errors import GPULedgerError, MissingCredentialError, SourceError, TransientFetchError
-from gpuledger.core.store.database import home_of
+from gpuledger.core.store.home import home_of
 from gpuledger.flows import traces
 from gpuledger.flows.notify import notify
 from gpuledger.flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gpuledger.core.errors import CorruptError
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.flows.replay import history_of, replay
 
 
