@@ -186,6 +186,11 @@ def _of_memory(bounds: _Range | None) -> Callable[[Iterable[GPU]], list[GPU]]:
     return lambda chosen: [gpu for gpu in chosen if fits(gpu)]
 
 
+def gpu_ids_named(name: str) -> tuple[str, ...]:
+    """All accelerators that a name may mean, different cards included; empty where none has it."""
+    return tuple(gpu.gpu_id for gpu in _meant(name, list(gpus().values()), is_sized=False))
+
+
 def _whole(chosen: Iterable[GPU]) -> list[GPU]:
     return [gpu for gpu in chosen if gpu.form_factor not in PARTS]
 

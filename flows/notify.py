@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from gpuledger.flows.pipeline import RunReport
+from gpuledger.flows.ledger import RunReport
 
 LOG = logging.getLogger("gpuledger")
 
@@ -29,7 +29,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def body_of(reports: Iterable[RunReport], *, at: datetime) -> dict[str, Any] | None:
     """What is sent: `text` for people (chat services show it), `runs` for programs; `None` if all went well.
     Errors are without keys already."""
-    bad = [report for report in reports if report.outcome in BAD]
+    bad = [report for report in reports if report.outcome in BAD and not report.was_recorded]
     if not bad:
         return None
     return {

@@ -148,16 +148,16 @@ def offers(
 
 
 def _gpu_names(names: Names) -> tuple[list[str], UnknownGPUError | None]:
-    """The names and the accelerators that they mean as a SPEC; the error of those that mean none. A provider's own
-    label is no SPEC and may match all the same."""
-    from gpuledger.core.spec import parse_spec
+    """The names and the accelerators that they mean; the error of those that mean none. A provider's own label means
+    none and may match all the same. gpuhunt's `RTX6000` and `RTX4000` are names of several cards: all are meant."""
+    from gpuledger.core.spec import gpu_ids_named, parse_spec
 
     meant: list[str] = []
     unknown: UnknownGPUError | None = None
     for name in parse.names(names):
         meant.append(name)
         try:
-            meant += parse_spec(name).gpu_ids
+            meant += gpu_ids_named(name) or parse_spec(name).gpu_ids
         except UnknownGPUError as error:
             unknown = error
     return meant, unknown

@@ -7,16 +7,21 @@ writers take turns on a lock file beside it, and readers only ever see numbered 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 
 import duckdb
 
-from gpuledger.core.errors import StoreError
+from gpuledger.core.errors import StoreError, UnreachableError
 from gpuledger.core.store import recover, sql
-from gpuledger.core.store.catalogue import turn_at
+from gpuledger.core.store.catalogue import Turn, turn_at
 from gpuledger.core.store.home import Home
+from gpuledger.core.store.home import home_of as home_of
 from gpuledger.core.store.lock import held
+
+LOG = logging.getLogger("gpuledger")
 
 
 @contextmanager
@@ -25,28 +30,39 @@ def turn(home: Home, *, wait_seconds: float = 60.0) -> Generator[None]:
 
     Raises:
         StoreBusyError: another writer kept it for longer than `wait_seconds`.
+        NotMountedError: the shared store's folders are not there.
     """
     home.create()
+    home.check_store()
     with held(home.lock, wait_seconds=wait_seconds, whose="another writer"):
         yield
 
 
 @contextmanager
-def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Generator[None]:
+def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Generator[Turn | None]:
     """Hold the turn to fetch one source, so that its runs follow each other: the order of their times is the
-    order in which they are recorded, and in which a replay reads them.
+    order in which they are recorded, and in which a replay reads them. Where the catalogue of a shared store does not
+    answer, the turn is this machine's alone, and it is `None`: what is fetched is recorded later.
 
     Raises:
         StoreBusyError: another refresh of it kept the turn for longer than `wait_seconds`.
+        NotMountedError: the shared store's folders are not there.
     """
     home.create()
+    home.check_store()
     whose = f"another refresh of {source}"
-    if home.lake is not None:
-        with turn_at(home.lake, f"fetch/{source}", wait_seconds=wait_seconds, whose=whose):
-            yield
-    else:
-        with held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose):
-            yield
+    with ExitStack() as stack:
+        taken = None
+        if home.lake is not None:
+            try:
+                taken = stack.enter_context(
+                    turn_at(home.lake, f"fetch/{source}", wait_seconds=wait_seconds, whose=whose)
+                )
+            except UnreachableError as error:
+                LOG.warning("%s; %s is fetched into the archive meanwhile", error, source)
+        if taken is None:
+            stack.enter_context(held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose))
+        yield taken
 
 
 NEW_FILE: dict[str, str | bool | int | float | list[str]] = {
@@ -115,9 +131,26 @@ def _how_to_open(error: duckdb.Error) -> str:
     )
 
 
+_JOINED: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("joined", default=None)
+
+
+@contextmanager
+def joined(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """One transaction around many: those of this connection inside become parts of it. Where one fails, all do."""
+    with transaction(connection):
+        token = _JOINED.set(connection)
+        try:
+            yield
+        finally:
+            _JOINED.reset(token)
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
     """All or nothing."""
+    if _JOINED.get() is connection:
+        yield
+        return
     connection.begin()
     try:
         yield

@@ -57,22 +57,64 @@ class Home:
 
         recover.log_of(self.database).unlink(missing_ok=True)
 
+    @property
+    def store_note(self) -> Path:
+        """Says which shared store this home follows, since its first opening."""
+        return self.path / "store-id"
+
+    def store_id(self) -> str | None:
+        """Id of the shared store that this home was opened with before."""
+        if self.lake is None:
+            return None
+        try:
+            place, _, found = self.store_note.read_text(encoding="utf-8").strip().rpartition(" ")
+        except OSError:
+            return None
+        return found if place == _place(self.lake) else None
+
+    def note_store(self, store_id: str) -> None:
+        """Remember the shared store: from now on its folders are looked for before every turn.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        if self.lake is None or self.store_id() == store_id:
+            return
+        try:
+            self.store_note.write_text(f"{_place(self.lake)} {store_id}\n", encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"cannot write {self.store_note}: {error.strerror}") from error
+
+    def check_store(self) -> None:
+        """Make sure that the folders of the shared store are there, where this home knows it already.
+
+        Raises:
+            NotMountedError: they are not.
+        """
+        store_id = self.store_id()
+        if self.lake is not None and store_id is not None:
+            from gpuledger.core.store.shared import marker
+
+            marker.check(self.lake, store_id)
+
     def create(self) -> None:
-        """Make the folders, readable by their owner alone.
+        """Make the folders of this machine, readable by their owner alone. Those that machines share are made once, by
+        whoever makes the shared store.
 
         Raises:
             StoreError: they cannot be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.archive.mkdir(exist_ok=True)
             self.snapshots.mkdir(exist_ok=True)
+            if self.lake is None:
+                self.archive.mkdir(exist_ok=True)
         except OSError as error:
-            if self.lake is not None and error.filename == str(self.archive):
-                raise StoreError(
-                    f"cannot use {self.archive} as the shared archive: {error.strerror}"
-                ) from error
             raise StoreError(f"cannot use {self.path} as the ledger's home: {error.strerror}") from error
+
+
+def _place(lake: LakeAddress) -> str:
+    return f"{lake.host}:{lake.port}/{lake.database}/{lake.schema}"
 
 
 def home_of(settings: Settings) -> Home:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from gpuledger.core.offer import TERMS, identity
+from gpuledger.core.store import sql
 
 _LOGS = ("price_change", "stock_change")
 
@@ -27,7 +28,7 @@ def renew_arriving(connection: duckdb.DuckDBPyConnection) -> None:
     """The same for what machines of an earlier release appended to a shared log: rows of temporary tables
     `shared_offer` and so on, as `gpuledger.core.store.shared.follow` stages them."""
     _note_former_ids(connection, "shared_offer")
-    row = connection.execute("select count(*) from former_offer_id").fetchone()
+    row = sql.first(connection, "select count(*) from former_offer_id")
     if row and row[0]:
         for table in ("offer", *_LOGS):
             connection.execute(
@@ -57,7 +58,7 @@ def _join_doubled(connection: duckdb.DuckDBPyConnection) -> None:
         " select offer_no, min(offer_no) over (partition by source, offer_id) as first_no from offer"
         " qualify offer_no <> first_no"
     )
-    row = connection.execute("select count(*) from joined_offer").fetchone()
+    row = sql.first(connection, "select count(*) from joined_offer")
     if not row or not row[0]:
         return
     for table in _LOGS:

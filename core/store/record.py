@@ -75,6 +75,8 @@ class _Appended:
     """Rows appended to price_change or corrected there, withdrawals included."""
     withdrawn: int = 0
     new_offers: int = 0
+    is_settled: bool = False
+    """It changed nothing: the next run that shows the same changes nothing either."""
     moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The largest price moves of known offers, for the run's report."""
     weighed: Weighed | None = None
@@ -188,7 +190,9 @@ def append_live(
             weighed = weigh_run(connection, weighing, parameters)
         finally:
             connection.unregister("seen_arrow")
-    return replace(_append_ruled(connection, seen, parameters), weighed=weighed)
+    appended = _append_ruled(connection, seen, parameters)
+    is_settled = appended.is_settled and (weighed is None or not (weighed.disputed or weighed.confirmed))
+    return replace(appended, weighed=weighed, is_settled=is_settled)
 
 
 def _append_ruled(
@@ -201,10 +205,10 @@ def _append_ruled(
         row = sql.first(
             connection,
             "select count(*) filter (is_new), count(*) filter (is_shape_change),"
-            " count(*) filter (is_absent and is_price_change) from difference",
+            " count(*) filter (is_absent and is_price_change), count(*) from difference",
         )
         assert row is not None
-        new_offers, other_shapes, withdrawn = row
+        new_offers, other_shapes, withdrawn, differing = row
         if new_offers:
             _run(connection, "record/live_number", parameters)
             _run(connection, "record/live_new_offers", parameters)
@@ -216,7 +220,13 @@ def _append_ruled(
     changes = _run(connection, "record/live_price_change", parameters)
     _run(connection, "record/live_stock_change", parameters)
     _run(connection, "record/live_current", parameters)
-    return _Appended(changes=changes, withdrawn=withdrawn, new_offers=new_offers, moves=moves)
+    return _Appended(
+        changes=changes,
+        withdrawn=withdrawn,
+        new_offers=new_offers,
+        moves=moves,
+        is_settled=not differing,
+    )
 
 
 def _append_archive(

@@ -14,7 +14,7 @@ from gpuledger.core.errors import CorruptError, SourceError
 from gpuledger.core.store.home import home_of
 from gpuledger.flows.audit import audit as look
 from gpuledger.flows.compact import compact as let_go
-from gpuledger.flows.pipeline import Ledger
+from gpuledger.flows.ledger import Ledger
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
 

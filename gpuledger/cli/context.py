@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gpuledger.core.config import Settings
     from gpuledger.core.plan import TrainingPlan
     from gpuledger.core.store.home import Home
-    from gpuledger.flows.pipeline import Ledger as Writer
+    from gpuledger.flows.ledger import Ledger as Writer
     from gpuledger.ledger import Ledger
 
 OK, NOTHING, USAGE, STALE, SOURCE_FAILED = 0, 1, 2, 3, 4
@@ -78,7 +78,7 @@ def ledger() -> Ledger:
 
 def writer() -> Writer:
     """The ledger with all sources, for commands that write. Loads the adapters."""
-    from gpuledger.flows.pipeline import Ledger as Writer
+    from gpuledger.flows.ledger import Ledger as Writer
     from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
     return Writer(home=home(), sources=EVERY_SOURCE, clock=now)

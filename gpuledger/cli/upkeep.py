@@ -11,7 +11,7 @@ from gpuledger.cli.options import FormatOption
 from gpuledger.cli.table import Column
 
 if TYPE_CHECKING:
-    from gpuledger.flows.pipeline import Ledger
+    from gpuledger.flows.ledger import Ledger
 
 AUDIT_COLUMNS = (
     Column("KIND", "kind"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import UsageError
+from gpuledger.core.provider import provider_id
 from gpuledger.core.validity import ALL_STATES, LAPSED
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def offer_query(gpu: str | None = None, *, limit: int | None = None, **filters: 
     for name in LISTS:
         if name in chosen:
             chosen[name] = parse.names(chosen[name])
+    if "providers" in chosen:
+        chosen["providers"] = [provider_id(name) for name in chosen["providers"]]
     for name in MONEY:
         if name in chosen:
             chosen[name] = parse.dollars(chosen[name], name)
@@ -83,7 +86,7 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     known: list[str] = [row["provider"] for row in sql.rows(connection, "queries/providers")]
     hints: list[str] = []
     for name in chosen:
-        if name.lower() not in known:
+        if provider_id(name) not in known:
             nearest = difflib.get_close_matches(name.lower(), known, n=3) or known
             hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
     return hints

@@ -252,8 +252,11 @@ class PriceQuestions(LedgerReader):
         return self._listing("regions")
 
     def unmapped(self) -> Rows:
-        """Labels that no alias explains, with their prices, which stay in the ledger."""
-        return self._listing("unmapped")
+        """Labels that no alias explains, why, and their prices, which stay in the ledger."""
+        from gpuledger.core.store.unmapped import unmapped_labels
+
+        with self.reading() as snapshot:
+            return Rows(unmapped_labels(snapshot.connection))
 
     def _listing(self, query: str) -> Rows:
         with self.reading() as snapshot:

@@ -32,6 +32,7 @@ _KINDS = {
 }
 _NOT_MACHINES = {"serverless", "per-second", "inference"}
 _WITHOUT_MACHINE = ("gpu rate only", "billed separately")
+_GPUS_ALONE = {"gcp", "daytona"}
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -77,7 +78,7 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
         return Skipped("priced by the run of a function, not by the machine", dict(row))
     if kind not in _KINDS:
         return Skipped("a kind of price that is not known", dict(row))
-    if provider == "gcp" or any(
+    if provider in _GPUS_ALONE or any(
         words in str(row.get("instance") or "").lower() for words in _WITHOUT_MACHINE
     ):
         # Google's rows are those of the GPU alone: 0.35 for a T4 beside a machine of several times that
@@ -85,7 +86,7 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
     months = decimal(fields(row.get("commitment")).get("months"))
     if (kind == "reserved") != (months is not None):
         return Skipped("a commitment that is not described fully", dict(row))
-    observed_at = instant(row.get("fetched_at") or generated_at)
+    observed_at = instant(row.get("fetched_at", generated_at))
     label, memory = row.get("gpu"), decimal(row.get("vram_gb"))
     if observed_at is None or not isinstance(label, str) or not provider:
         return Skipped("no time, no GPU or no provider", dict(row))

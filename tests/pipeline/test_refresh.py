@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gpuledger.core.store.home import Home
+from gpuledger.flows.audit import audit
 
 
 @pytest.fixture
@@ -171,13 +172,31 @@ def test_a_run_that_comes_back_after_a_later_one_is_named_and_left_to_a_replay(w
 
 def test_a_clock_that_was_set_back_does_not_write_into_the_past(world, listing):
     world.refresh(listing(a=2.5, b=3))
-    world.clock.forward(days=-400)
+    world.clock.forward(hours=-1, minutes=-3)
     world.refresh(listing(a=2.6, b=3))
     assert world.prices()["a"] == "2.6"
     starts = [
         row[0] for row in world.rows("select valid_from from price_history where sku = 'a' order by run_no")
     ]
     assert starts == sorted(starts)
+
+
+def test_a_run_after_one_that_began_in_the_future_is_refused_and_named(world, listing):
+    """Stamped behind it, it would have a time that never was; and so would every later one."""
+    if world.ledger.home.lake is not None:
+        pytest.skip("on a shared store the catalogue's clock is the common one, which no test sets")
+    world.clock.forward(hours=72)
+    world.refresh(listing(a=2.5, b=3))
+    before = world.rows("select * from scrape_run")
+    world.clock.forward(hours=-72)
+    (run,) = world.refresh(listing(a=2.6, b=3)).runs
+    assert run.outcome == "failed"
+    assert "began 71.0 h ahead of the clock" in run.error
+    assert "gpuledger repair" in run.error
+    assert world.rows("select * from scrape_run") == before
+    (found,) = audit(world.ledger).of_state("broken")
+    assert (found.kind, found.name) == ("source", "runpod")
+    assert "71 h ahead of the clock" in found.detail
 
 
 def test_a_manifest_names_every_document_and_where_it_was_read(world, listing):

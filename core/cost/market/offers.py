@@ -336,7 +336,11 @@ def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
 def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
     """Why the offer cannot be quoted; the same rules, in the same order, as in
     sql/queries/quote_offer.sql."""
-    places = {(offer.region or "").lower(), (offer.country or "").lower(), (offer.continent or "").lower()}
+    places = {
+        (offer.region or "").lower(),
+        (offer.country or "").lower(),
+        *(offer.continent or "").lower().split(),
+    }
     rules = (
         (wanted.gpu_ids and offer.gpu_id not in wanted.gpu_ids, "another GPU than asked for"),
         (wanted.providers and offer.provider not in wanted.providers, "another provider than asked for"),

@@ -102,6 +102,7 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
     connection.execute(sql.text("lake/form"))
     since = int(setting(connection, "lake_commit") or 0)
     with lake.opened(home.follows, connection) as there, transaction(there):
+        home.note_store(lake.store_id(there) or "")
         newest, generation = lake.commit_no(there), lake.generation(there)
         if (known, since) == (generation, newest):
             return 0
