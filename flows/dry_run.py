@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.record import Batch
 from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
 from gpuledger.flows.pipeline import fetch_all

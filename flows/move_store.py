@@ -10,7 +10,8 @@ from gpuledger.core.config import LakeAddress
 from gpuledger.core.errors import StoreError, UsageError
 from gpuledger.core.files import write_whole
 from gpuledger.core.store.archive import Archive
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.shared.follow import leave
 from gpuledger.core.store.shared.lake import opened

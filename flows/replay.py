@@ -15,7 +15,8 @@ from typing import Any
 
 from gpuledger.core.errors import StoreBusyError, StoreError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.lock import held
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.shared.follow import follow

@@ -13,7 +13,7 @@ from gpuledger.core import errors
 if TYPE_CHECKING:
     import duckdb
 
-    from gpuledger.core.store.database import Home
+    from gpuledger.core.store.home import Home
     from gpuledger.core.store.snapshot_pool import Edition
 
 

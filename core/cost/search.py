@@ -18,7 +18,6 @@ from gpuledger.core.cost.configurations import Configuration, Configurations, Le
 from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, total
 from gpuledger.core.cost.market.offers import (
     ALIVE,
-    HOURS_PER_MONTH,
     OLDER,
     Bounds,
     Candidate,
@@ -33,6 +32,7 @@ from gpuledger.core.cost.purchase import Purchase, purchase, spot_terms
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.spot import expectation
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
+from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.validity import LAPSED_RANK, REMEMBERED
@@ -247,7 +247,7 @@ class Selection:
             spot = spot_terms(of.plan, offer, option, of.market.surroundings, checkpoint_gb=of.checkpoint_gb)
             useful = option.wall_hours * _early_stop(of.plan)
             hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
-        term = float(offer.term_months or 0) * HOURS_PER_MONTH * option.units
+        term = float(offer.term_months or 0) * float(HOURS_PER_MONTH) * option.units
         return price * max(hours, term) * (1 - 1e-9) - self._slack
 
     def evaluated(self, offer: LatestOffer, option: Configuration) -> Evaluation | None:

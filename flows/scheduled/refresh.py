@@ -25,7 +25,7 @@ from gpuledger.core.errors import (
     StoreError,
     TransientFetchError,
 )
-from gpuledger.core.store.database import home_of
+from gpuledger.core.store.home import home_of
 from gpuledger.flows import timetable, traces
 from gpuledger.flows.ledger import Ledger, RunReport
 from gpuledger.flows.notify import notify

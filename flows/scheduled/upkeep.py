@@ -11,7 +11,7 @@ from prefect.artifacts import create_table_artifact
 
 from gpuledger.core.config import load_settings
 from gpuledger.core.errors import CorruptError, SourceError
-from gpuledger.core.store.database import home_of
+from gpuledger.core.store.home import home_of
 from gpuledger.flows.audit import audit as look
 from gpuledger.flows.compact import compact as let_go
 from gpuledger.flows.ledger import Ledger

@@ -20,7 +20,8 @@ from gpuledger.core.document import Document
 from gpuledger.core.money import Price
 from gpuledger.core.offer import Fact, Offer
 from gpuledger.core.store.archive import Manifest, run_id
-from gpuledger.core.store.database import LEDGER, Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import LEDGER, Home
 from gpuledger.core.store.shared.follow import recording
 from gpuledger.flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
 from gpuledger.scrapers.registry import SOURCES, get

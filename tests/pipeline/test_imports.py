@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpuledger.core.errors import SourceError
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import ImportReport, files_of, import_address, import_files

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.flows.audit import audit
 
 

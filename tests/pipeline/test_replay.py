@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gpuledger.core.errors import CorruptError
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared.move import contents_of_ledger
 from gpuledger.flows import rebuild
 from gpuledger.flows.audit import audit

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from gpuledger import Ledger, formats
 from gpuledger.cli import context
 from gpuledger.cli.main import app as command_line
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.mcp import create_server
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
