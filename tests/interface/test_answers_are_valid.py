@@ -75,6 +75,13 @@ def test_a_plan_with_a_deadline_is_answered_with_an_offer_that_keeps_it(home):
     assert found.exit_code == 0
 
 
+def test_a_run_of_years_is_a_line_below_the_one_that_people_would_make(home):
+    found = quote(home, "-", text='model="llama-3.1-70b"\ntraining_tokens=1.4e12\n')
+    assert all(one["wall_hours"]["mid"] <= 90 * 24 for one in found["quotes"])
+    assert found["deadline"] is None and found["keeps_limits"]
+    assert any("90 days at most are assumed" in text for text in found["warnings"])
+
+
 @pytest.mark.parametrize(("flag", "limit"), [("--deadline", "0.001"), ("--budget", "0.01")])
 def test_a_limit_that_no_offer_keeps_is_exit_code_1_beside_the_best_answer(home, flag, limit):
     found = run(home, "quote", "llama-3-8b-lora", flag, limit)
