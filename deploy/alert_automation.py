@@ -65,8 +65,8 @@ def automation(block: UUID) -> Automation:
 
 
 def silence() -> Automation:
-    """A run that said it lives, and then neither that nor how it ended: its machine died. It is marked as crashed, which
-    the other automation tells, and gives its place back to the next run."""
+    """A run that said it lives, and then neither that nor how it ended: its machine died. It is marked as crashed,
+    which the other automation tells, and gives its place back to the next run."""
     return Automation(
         name=SILENT_NAME,
         description="Marks flow runs of gpuledger as crashed whose heartbeats stop.",
@@ -88,7 +88,11 @@ def silence() -> Automation:
             threshold=1,
             within=SILENT_AFTER,
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: its machine died")],
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED, name=None, message="no heartbeat: its machine died", force=False
+            )
+        ],
     )
 
 

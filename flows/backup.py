@@ -1,8 +1,8 @@
 """One command makes a backup of everything that answers depend on, and one restores it; both prove what they did.
 
 A backup is a folder: the archive, the operator's files and the quotes of the home, and `backup.json` with the hash of
-every file. It is made while anything runs: manifests are listed first and their documents copied before them, so that no
-run of the backup lacks a byte. The database is not in it: the archive gives it again.
+every file. It is made while anything runs: manifests are listed first and their documents copied before them, so that
+no run of the backup lacks a byte. The database is not in it: the archive gives it again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class BackedUp:
 
 
 def back_up(ledger: Ledger, target: Path) -> BackedUp:
-    """Write a backup into a folder that is empty, or holds an earlier backup of this ledger, which it brings up to date.
+    """Write a backup into a folder that is empty, or holds an earlier backup, which it brings up to date.
 
     Raises:
         UsageError: the folder holds something else.
@@ -79,7 +79,7 @@ def back_up(ledger: Ledger, target: Path) -> BackedUp:
 
 
 def restore(source: Path, ledger: Ledger) -> BackedUp:
-    """Bring a backup back into an empty home, rebuild the database from its archive, and compare with what was backed up.
+    """Bring a backup into an empty home, rebuild the database from its archive, and compare with what was backed up.
 
     Raises:
         UsageError: no backup, or a home that holds something.
@@ -111,7 +111,7 @@ def restore(source: Path, ledger: Ledger) -> BackedUp:
     digest = _digest(ledger)
     if digest != content["digest"]:
         raise CorruptError(
-            f"the restored ledger differs from the one that was backed up ({digest[:12]}, not {content['digest'][:12]}):"
+            f"the restored ledger differs from what was backed up ({digest[:12]}, not {content['digest'][:12]}):"
             " it was rebuilt by another release, or the backup was made while it was behind its archive"
         )
     return BackedUp(files=len(content["files"]), bytes=size, runs=content["runs"], digest=digest)
