@@ -106,7 +106,11 @@ class Selection:
             markets.append(ListMarket(owned, question.offers, at=question.now))
             machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
         limits = Limits.of(
-            plan, spec=question.spec, max_gpus=question.max_gpus, is_wide=is_wide or deadline is not None
+            plan,
+            spec=question.spec,
+            max_gpus=question.max_gpus,
+            max_nodes=question.options.max_nodes,
+            is_wide=is_wide or deadline is not None,
         )
         self._options = Configurations(plan, machines, limits, question.options.measurements)
         self._endless = 0
