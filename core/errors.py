@@ -10,10 +10,14 @@ GPULedgerError
 │   ├── ParseError                 the shape changed: the bytes are archived, somebody must look
 │   └── ContractError (report)     parsed, but not believable: the batch is quarantined
 ├── StoreError                     stop: the ledger cannot be read or written
+│   ├── ClockError                 a clock is ahead: set it right, or `gpuledger repair`
 │   ├── StoreBusyError             retry soon: another writer holds the ledger
+│   ├── NotMountedError            a folder of the shared store is not there: mount it
+│   ├── UnreachableError           the shared store's catalogue does not answer; fetching goes on
 │   ├── EmptyLedgerError           refresh first: nothing was ever published
 │   ├── CorruptError               a stored byte is not what was written; names the file
 │   └── MigrationError             stop: the ledger is of another release
+│       └── OlderReleaseError      the shared store is of a newer one: reading and fetching go on
 └── EstimateError
     ├── InvalidPlanError           names the field, the bound and the value seen
     ├── UnknownGPUError            suggests the nearest ids
@@ -89,6 +93,18 @@ class StoreBusyError(StoreError):
     """Another writer holds the ledger."""
 
 
+class ClockError(StoreError):
+    """A clock is, or was, ahead of the one that all machines of a store have in common."""
+
+
+class NotMountedError(StoreError):
+    """A folder of the shared store is not mounted, or is another store's."""
+
+
+class UnreachableError(StoreError):
+    """The catalogue of the shared store does not answer."""
+
+
 class EmptyLedgerError(StoreError):
     """No snapshot was ever published."""
 
@@ -103,6 +119,10 @@ class CorruptError(StoreError):
 
 class MigrationError(StoreError):
     """The ledger cannot be brought to this release's schema."""
+
+
+class OlderReleaseError(MigrationError):
+    """The shared store is of a newer release than this machine's program, which goes on reading and fetching."""
 
 
 class EstimateError(GPULedgerError):

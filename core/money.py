@@ -11,6 +11,9 @@ HOURS_PER_MONTH = Decimal(730)
 """8,760 / 12. GCP and Azure divide their monthly and term prices by it (reference lists of both, 2026)."""
 
 
+SECONDS_PER_HOUR = 3600
+
+
 class Unit(StrEnum):
     """What one published amount buys of an offer."""
 

@@ -7,7 +7,6 @@ meaning, only where the files are and what they say.
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -55,6 +54,8 @@ def text(name: str) -> str:
 
 def digest(table: str, values: Iterable[Row]) -> str:
     """12 hex digits over the name and all values of one table, the names of its columns included."""
+    import hashlib
+
     found = hashlib.blake2b(table.encode(), digest_size=6)
     for row in values:
         found.update(b"\1" + b"\0".join(f"{column}={value}".encode() for column, value in row.items()))
@@ -64,5 +65,7 @@ def digest(table: str, values: Iterable[Row]) -> str:
 @lru_cache(maxsize=1)
 def constants_version() -> str:
     """12 hex digits over the values of all tables that an answer depends on; part of every receipt."""
+    import hashlib
+
     parts = "".join(digest(table, rows(table)) for table in ANSWER_SEEDS)
     return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()

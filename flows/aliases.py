@@ -12,7 +12,8 @@ from gpuledger.core.alias import Alias, normalised, read_aliases
 from gpuledger.core.gpu import gpu
 from gpuledger.core.store import sql
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.pipeline import USER_ALIASES, Ledger, record_runs
+from gpuledger.flows.ledger import USER_ALIASES, Ledger
+from gpuledger.flows.pipeline import record_runs
 
 COLUMNS = ("provider", "gpu_label", "gpu_memory_gib", "gpu_id", "source")
 

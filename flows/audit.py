@@ -9,20 +9,10 @@ from typing import Any
 from gpuledger.core.errors import CorruptError, StoreError
 from gpuledger.core.store.publish import reading
 from gpuledger.core.store.rollups import check
-from gpuledger.flows.pipeline import RECOVERY, Ledger
+from gpuledger.flows.ledger import Finding, Ledger
+from gpuledger.flows.left_over import RECOVERY
+from gpuledger.flows.machines import findings as machine_findings
 from gpuledger.flows.source_states import source_states
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that was looked at."""
-
-    kind: str
-    """source, check, run or archive."""
-    name: str
-    state: str
-    """ok, stale (past its target, or never accepted), not configured (it needs a key that is not there), or broken."""
-    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +45,7 @@ def audit(ledger: Ledger, *, whole_archive: bool = False) -> Audit:
         except StoreError as error:
             findings.append(Finding(kind="check", name="sql/checks", state="broken", detail=str(error)))
         recorded = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
+        findings += machine_findings(ledger, connection)
     findings += _unrecorded(ledger, recorded)
     if whole_archive:
         findings += _archive(ledger)
@@ -62,6 +53,9 @@ def audit(ledger: Ledger, *, whole_archive: bool = False) -> Audit:
 
 
 def _of_source(row: dict[str, Any]) -> Finding:
+    if row["state"] == "ahead":
+        detail = f"its last run is dated {-row['age_hours']:g} h ahead of the clock: `gpuledger repair`"
+        return Finding(kind="source", name=row["source"], state="broken", detail=detail)
     age = "no accepted run" if row["age_hours"] is None else f"last accepted {row['age_hours']:g} h ago"
     detail = f"{age}, target {row['target_hours']:g} h"
     if row["last_error"]:

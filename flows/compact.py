@@ -14,7 +14,8 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.publish import prune
 from gpuledger.core.store.shared.lake import maintain
-from gpuledger.flows.pipeline import Ledger, open_ledger
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.pipeline import open_ledger
 
 LEFT_OVER = timedelta(hours=1)
 """A temporary file that is older than this belongs to nobody any more."""

@@ -12,8 +12,9 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.decision import OPERATOR, Decision, Dispute, answers_behind, disputes
+from gpuledger.flows.ledger import CycleReport, Ledger
 from gpuledger.flows.operator import written
-from gpuledger.flows.pipeline import CycleReport, Ledger, open_ledger, read_run, record_runs
+from gpuledger.flows.pipeline import open_ledger, read_run, record_runs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.record import Batch
-from gpuledger.flows.pipeline import CycleReport, Ledger, RunReport, fetch_all
+from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
+from gpuledger.flows.pipeline import fetch_all
 from gpuledger.flows.validate import Parsed, judge
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.source import Source

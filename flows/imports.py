@@ -11,7 +11,8 @@ from pathlib import Path
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store.archive import Manifest, run_id
-from gpuledger.flows.pipeline import CycleReport, Ledger, read_run, record_runs
+from gpuledger.flows.ledger import CycleReport, Ledger
+from gpuledger.flows.pipeline import read_run, record_runs
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.source import Source
 

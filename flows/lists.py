@@ -8,7 +8,8 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.publish import is_published
-from gpuledger.flows.pipeline import Ledger, read_run, record_runs
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.pipeline import read_run, record_runs
 from gpuledger.scrapers.source import Source
 
 BUNDLED = "seeds/bundled_price.csv"

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpuledger.core.config import LakeAddress
 from gpuledger.core.errors import StoreError, UsageError
 from gpuledger.core.files import write_whole
 from gpuledger.core.store.archive import Archive
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.shared.follow import leave
+from gpuledger.core.store.shared.lake import opened
 from gpuledger.core.store.shared.move import Content, contents_of_lake, contents_of_ledger, fill
-from gpuledger.flows.pipeline import Ledger, open_ledger
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.pipeline import open_ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,8 @@ def move_store(before: Ledger, after: Ledger) -> Moved:
             "a ledger is moved between a home and a shared store; between homes, copy the folder"
         )
     after.home.create()
+    if after.home.follows is not None:
+        _make(before, after.home.follows)
     documents = copy_archive(before.archive, after.archive)
     held, kept = (_into_lake if after.home.follows else _out_of_lake)(before, after)
     compared = tuple(_compared(one, other) for one, other in zip(held, kept, strict=True))
@@ -64,6 +70,14 @@ def move_store(before: Ledger, after: Ledger) -> Moved:
     if differing:
         raise StoreError(f"the stores differ, so keep the old one: {differing}")
     return Moved(compared=compared, documents=documents)
+
+
+def _make(before: Ledger, lake: LakeAddress) -> None:
+    """The shared store with its folders, before anything is copied there."""
+    with turn(before.home), writing(before.home) as connection:
+        open_ledger(before, connection)
+        with opened(lake, connection):
+            pass
 
 
 def _compared(one: Content, other: Content) -> Compared:

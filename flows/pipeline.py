@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -19,98 +19,42 @@ from typing import Any
 
 import duckdb
 
-from gpuledger.core.alias import Alias, Aliases, read_aliases, seed_rows
+from gpuledger.core.alias import Aliases
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import (
-    CorruptError,
+    ClockError,
     GPULedgerError,
     MissingCredentialError,
+    OlderReleaseError,
     ParseError,
     SourceError,
     StoreBusyError,
+    StoreError,
 )
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
-from gpuledger.core.store.database import Home, turn, turn_of_source, writing
+from gpuledger.core.store.clocks import check_last_run, check_machine
+from gpuledger.core.store.database import turn, turn_of_source, writing
 from gpuledger.core.store.evidence import Weighed
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.record import is_late, is_recorded, record
 from gpuledger.core.store.shared.follow import Share, catch_up, recording
-from gpuledger.flows import operator
+from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
+from gpuledger.flows.left_over import (
+    LATE,
+    RECOVERY,
+    cannot_record,
+    left_over,
+    report_of,
+)
+from gpuledger.flows.machines import say, say_of
 from gpuledger.flows.traces import span
 from gpuledger.flows.validate import Parsed, judge, read
 from gpuledger.scrapers.http.fetch import Fetched, Fetcher, Known
 from gpuledger.scrapers.source import Source
 
 LOG = logging.getLogger("gpuledger")
-
-RECOVERY = timedelta(days=40)
-"""How far back a refresh looks for runs that were fetched and never recorded."""
-
-ABANDONED = timedelta(minutes=15)
-"""From this age on a run that another machine fetched and did not record is taken for left over."""
-
-USER_ALIASES = "gpu_alias.csv"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunReport:
-    """What one refresh of one source did."""
-
-    source: str
-    run_id: str
-    outcome: str
-    """accepted, quarantined, failed, skipped (no key, or being read by another) or checked (dry run)."""
-    offers: int = 0
-    changes: int = 0
-    new_offers: int = 0
-    withdrawn: int = 0
-    skipped: dict[str, int] = field(default_factory=dict[str, int])
-    error: str | None = None
-    url: str | None = None
-    notes: tuple[str, ...] = ()
-    moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    disputed: int = 0
-    """Prices and absences that the ledger contradicts: kept, and not believed yet."""
-    confirmed: int = 0
-    evidence: tuple[str, ...] = ()
-    """Some of what is disputed, one line each."""
-
-    @property
-    def state(self) -> str:
-        """`outcome`, and whether an accepted run has disputed rows."""
-        return "accepted with disputed rows" if self.outcome == "accepted" and self.disputed else self.outcome
-
-
-@dataclass(frozen=True, kw_only=True)
-class CycleReport:
-    """What one refresh of several sources did."""
-
-    runs: tuple[RunReport, ...]
-    snapshot: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ledger:
-    """What every step needs: where, which sources, and what time it is."""
-
-    home: Home
-    sources: tuple[Source, ...]
-    clock: Callable[[], datetime]
-
-    @property
-    def archive(self) -> Archive:
-        return Archive(self.home.archive)
-
-    def source(self, name: str) -> Source | None:
-        known = (*self.sources, operator.SOURCE)
-        return next((source for source in known if source.name == name), None)
-
-    def alias_rows(self) -> tuple[Alias, ...]:
-        """The operator's own aliases go before the shipped ones."""
-        own = self.home.path / USER_ALIASES
-        return (*(read_aliases(own) if own.exists() else ()), *seed_rows())
 
 
 def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Manifest, tuple[str, ...]]:
@@ -119,9 +63,14 @@ def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Mani
     Raises:
         MissingCredentialError: the source cannot be read without a key.
         StoreBusyError: another refresh is reading the source.
+        ClockError: this machine's clock is ahead, or the source's newest run began in the future.
+        NotMountedError: the shared store's folders are not there.
     """
-    with turn_of_source(ledger.home, source.name), span("fetch", source=source.name) as note:
-        manifest, notes = _fetch(ledger, source, fetcher)
+    meet_store(ledger)
+    with turn_of_source(ledger.home, source.name) as held, span("fetch", source=source.name) as note:
+        now = held.now() if held else ledger.clock()
+        check_machine(ledger.clock(), now)
+        manifest, notes = _fetch(ledger, source, fetcher, now)
         note(
             run_id=manifest.run_id,
             documents=len(manifest.documents),
@@ -130,9 +79,25 @@ def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Mani
         return manifest, notes
 
 
-def _fetch(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Manifest, tuple[str, ...]]:
+def meet_store(ledger: Ledger) -> None:
+    """Open a shared store for the first time from this home, so that its folders are known before they are written.
+
+    Raises:
+        NotMountedError: they are not there.
+        StoreError: the catalogue does not answer.
+    """
+    if ledger.home.lake is not None and ledger.home.store_id() is None:
+        with turn(ledger.home), writing(ledger.home) as connection:
+            open_ledger(ledger, connection)
+
+
+def _fetch(
+    ledger: Ledger, source: Source, fetcher: Fetcher, now: datetime
+) -> tuple[Manifest, tuple[str, ...]]:
     archive = ledger.archive
     before = archive.newest(source.name, ledger.clock() - RECOVERY)
+    if before is not None:
+        check_last_run(before.run_id, before.started_at, now)
     # A clock that was set back must not write into the past: a source's times only go forward.
     earliest = before.observed_at + timedelta(microseconds=1) if before else datetime.min.replace(tzinfo=UTC)
     started_at = max(ledger.clock(), earliest)
@@ -273,20 +238,30 @@ def record_runs(
     """Record runs, and those that an earlier process fetched but never recorded, then publish once.
 
     Args:
-        sources: those whose runs are taken however young, beside those of `parsed`. In an archive that several
-            machines share, a young run of another source is in the hands of its machine.
+        sources: those whose runs are taken however young, beside those of `parsed`. A young run of another source is
+            in the hands of the process that fetched it.
+
+    Returns:
+        A report for each run of `parsed`, whoever recorded it, and for each that was left over.
     """
     reports: list[RunReport] = []
+    ours = {run.manifest.run_id for run in parsed}
     with turn(ledger.home):
         with writing(ledger.home) as connection:
-            aliases = open_ledger(ledger, connection)
-            left_over, broken = _left_over(ledger, connection, parsed, sources)
-            for run in sorted([*parsed, *left_over], key=_order):
+            try:
+                aliases = open_ledger(ledger, connection)
+            except OlderReleaseError as error:
+                LOG.warning("%s", error)
+                return CycleReport(runs=tuple(_left_to_others(run, error) for run in parsed), snapshot=None)
+            at_hand = {*sources, *(run.source.name for run in parsed)}
+            left, broken = left_over(ledger, connection, read_run, ours=ours, at_hand=at_hand)
+            for run in sorted([*parsed, *left], key=_order):
                 with recording(ledger.home, connection, aliases, run.writes_to) as share:
                     if is_recorded(connection, run.manifest.run_id):
-                        continue
-                    if not run.source.is_dated_list and is_late(connection, run.manifest):
-                        broken.append(_broken(run.manifest.run_id, LATE))
+                        if run.manifest.run_id in ours:
+                            reports.append(report_of(connection, run.manifest.run_id))
+                    elif not run.source.is_dated_list and is_late(connection, run.manifest):
+                        broken.append(cannot_record(run.manifest.run_id, LATE))
                     else:
                         reports.append(record_one(connection, run, aliases, share))
         number = None
@@ -297,41 +272,21 @@ def record_runs(
     return CycleReport(runs=(*reports, *broken), snapshot=number)
 
 
+def _left_to_others(run: Parsed, error: OlderReleaseError) -> RunReport:
+    """A run that is in the archive, where a machine of the newer release finds it."""
+    return RunReport(
+        source=run.source.name,
+        run_id=run.manifest.run_id,
+        outcome="fetched",
+        offers=len(run.offers),
+        error=str(error),
+        is_of_machine=True,
+        notes=(f"fetched, and left to a machine of the newer release to record: {error}",),
+    )
+
+
 def _order(run: Parsed) -> str:
     return run.manifest.run_id
-
-
-def _left_over(
-    ledger: Ledger, connection: duckdb.DuckDBPyConnection, parsed: Sequence[Parsed], sources: Sequence[str]
-) -> tuple[list[Parsed], list[RunReport]]:
-    """Runs that an earlier process fetched but never recorded, and those of them that cannot be read."""
-    now = ledger.clock()
-    recorded = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
-    ours = {run.manifest.run_id for run in parsed}
-    at_hand = {*sources, *(run.source.name for run in parsed)}
-    young = run_id("", now - ABANDONED) if ledger.home.follows else None
-    found: list[Parsed] = []
-    broken: list[RunReport] = []
-    for run in ledger.archive.run_ids(now - RECOVERY):
-        if young and run > young and run.partition("Z-")[2] not in at_hand:
-            continue
-        if run not in recorded and run not in ours:
-            try:
-                left = read_run(ledger, ledger.archive.manifest(run))
-            except CorruptError as error:
-                broken.append(_broken(run, str(error)))
-                continue
-            if left is not None:
-                found.append(left)
-    return found, broken
-
-
-LATE = "a later run of this source is recorded already; `gpuledger replay` takes both in their order"
-
-
-def _broken(run: str, error: str) -> RunReport:
-    """A run that cannot be recorded: its part of the archive broke, or came back late. Named until that is mended."""
-    return RunReport(source=run.partition("Z-")[2], run_id=run, outcome="failed", error=error)
 
 
 def record_one(
@@ -364,6 +319,7 @@ def record_one(
         disputed=weighed.disputed,
         confirmed=weighed.confirmed,
         evidence=weighed.evidence,
+        is_settled=done.is_settled,
     )
     LOG.info("recorded", extra=vars(report))
     return report
@@ -381,10 +337,15 @@ def refresh(
     Args:
         done: called with a source's name and what became of its fetch, for showing progress.
     """
-    with span("refresh", sources=[source.name for source in sources]) as note:
-        parsed, notes, skipped = fetch_all(ledger, sources, fetcher, done)
-        cycle = record_runs(ledger, parsed)
-        note(snapshot=cycle.snapshot)
+    try:
+        with span("refresh", sources=[source.name for source in sources]) as note:
+            parsed, notes, skipped = fetch_all(ledger, sources, fetcher, done)
+            cycle = record_runs(ledger, parsed)
+            note(snapshot=cycle.snapshot)
+    except StoreError as error:
+        say(ledger, str(error))
+        raise
+    say_of(ledger, (*cycle.runs, *skipped))
     runs = (replace(report, notes=(*notes.get(report.run_id, ()), *report.notes)) for report in cycle.runs)
     return CycleReport(runs=(*runs, *skipped), snapshot=cycle.snapshot)
 
@@ -399,10 +360,19 @@ def fetch_all(
     def one(source: Source) -> Parsed | None:
         try:
             manifest, said = fetch_source(ledger, source, fetcher)
-        except (MissingCredentialError, StoreBusyError) as error:
-            report = RunReport(source=source.name, run_id="", outcome="skipped", error=str(error))
-            skipped.append(report)
-            done(source.name, "skipped")
+        except (MissingCredentialError, StoreBusyError, ClockError) as error:
+            is_clock = isinstance(error, ClockError)
+            outcome = "failed" if is_clock else "skipped"
+            skipped.append(
+                RunReport(
+                    source=source.name,
+                    run_id="",
+                    outcome=outcome,
+                    error=str(error),
+                    is_of_machine=is_clock,
+                )
+            )
+            done(source.name, outcome)
             return None
         notes[manifest.run_id] = said
         done(source.name, "failed" if manifest.failure else "fetched")

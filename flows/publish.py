@@ -10,7 +10,8 @@ from gpuledger.core.errors import EmptyLedgerError, OutdatedError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.publish import publish, reading
-from gpuledger.flows.pipeline import Ledger, open_ledger
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.pipeline import open_ledger
 
 _STATE = (
     "select (select count(*) from scrape_run), (select value from ledger_setting where name = 'reference')"

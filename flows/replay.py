@@ -1,22 +1,35 @@
-"""The archive read again by today's adapters: the same history, or what a corrected adapter makes of it."""
+"""The archive read again by today's adapters: the same history, or what a corrected adapter makes of it.
+
+It is built beside the ledger, while refreshes go on; the writers' turn is taken at the end only, for the runs that came
+meanwhile and to put it in the old one's place.
+"""
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gpuledger.core.errors import StoreError
+from gpuledger.core.errors import StoreBusyError, StoreError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
+from gpuledger.core.store.lock import held
 from gpuledger.core.store.publish import publish
-from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared.follow import follow
 from gpuledger.core.store.shared.move import fill
-from gpuledger.flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.pipeline import open_ledger
+from gpuledger.flows.rebuild import Progress, Rebuild, no_progress
 
-REBUILT = "ledger.replay.duckdb"
+LOG = logging.getLogger("gpuledger")
+
+BEFORE = "ledger.before.duckdb"
+FEW = 20
+"""So few runs may wait for the turn: they are rebuilt within it."""
 
 Interval = tuple[Any, ...]
 
@@ -25,7 +38,9 @@ Interval = tuple[Any, ...]
 class ReplayReport:
     """What a replay did; `added` and `removed` are price intervals that only one of the two histories has."""
 
-    runs: tuple[RunReport, ...]
+    runs: int
+    """Runs of the archive by sources of this release."""
+    accepted: int
     intervals: int
     added: int
     removed: int
@@ -35,9 +50,15 @@ class ReplayReport:
 
 
 def replay(
-    ledger: Ledger, *, sources: Sequence[str] = (), since: datetime | None = None, keep: bool = True
+    ledger: Ledger,
+    *,
+    sources: Sequence[str] = (),
+    since: datetime | None = None,
+    keep: bool = True,
+    progress: Progress = no_progress,
 ) -> ReplayReport:
-    """Rebuild the database from the archive, compare, and put it in the old one's place.
+    """Rebuild the database from the archive, compare, and put it in the old one's place. A replay that was stopped goes
+    on where it was.
 
     Everything is replayed, since a ledger is one history; `sources` and `since` say what the comparison is
     about.
@@ -47,39 +68,75 @@ def replay(
 
     Raises:
         CorruptError: the archive lacks or broke bytes; nothing was changed.
+        StoreBusyError: another replay is at work.
     """
     home = ledger.home
-    rebuilt = replace(home, database_name=REBUILT)
-    with turn(home):
-        # A replay that was killed leaves its log behind too, which must not be applied to another file.
-        rebuilt.remove_database()
-        runs, unknown = _rebuild(replace(ledger, home=rebuilt))
-        before = _history(ledger, sources, since) if home.database.exists() or home.follows else []
-        after = _history(replace(ledger, home=rebuilt), sources, since)
-        had, has = set(before), set(after)
-        added = [row for row in after if row not in had]
-        removed = [row for row in before if row not in has]
-        number = None
-        if keep:
-            _write_shared(home, rebuilt)
-            try:
-                home.remove_log()
-                rebuilt.database.replace(home.database)
-            except OSError as error:
-                raise StoreError(f"cannot replace {home.database}: {error.strerror}") from error
-            number = publish(home, now=ledger.clock())
-        else:
-            rebuilt.remove_database()
+    home.create()
+    home.check_store()
+    with held(home.path / "replay.lock", wait_seconds=1, whose="another replay"):
+        rebuild = Rebuild(ledger, progress)
+        rebuild.begin()
+        while rebuild.go_on() > FEW:
+            pass
+        before = _before(ledger, sources, since)
+        # What was recorded before the copy was made is in both.
+        rebuild.go_on()
+        after = _history(replace(ledger, home=rebuild.home), sources, since)
+        runs, accepted = _counts(rebuild.home)
+        number = _take(ledger, rebuild) if keep else None
+        if not keep:
+            rebuild.discard()
+    had, has = set(before), set(after)
+    added = [row for row in after if row not in had]
+    removed = [row for row in before if row not in has]
     return ReplayReport(
-        runs=tuple(runs),
+        runs=runs,
+        accepted=accepted,
         intervals=len(after),
         added=len(added),
         removed=len(removed),
         examples=tuple(_example("added", row) for row in added[:10])
         + tuple(_example("removed", row) for row in removed[:10]),
-        unknown_sources=unknown,
+        unknown_sources=tuple(sorted(rebuild.unknown)),
         snapshot=number,
     )
+
+
+def _before(ledger: Ledger, sources: Sequence[str], since: datetime | None) -> list[Interval]:
+    """The history in use, read from a copy, so that writers wait for the copying alone. One that cannot be read holds
+    nothing to compare with: a replay is what mends it."""
+    copy = replace(ledger.home, database_name=BEFORE)
+    copy.remove_database()
+    try:
+        with turn(ledger.home):
+            if not ledger.home.database.exists():
+                return []
+            shutil.copyfile(ledger.home.database, copy.database)
+        return _history(replace(ledger, home=copy), sources, since)
+    except OSError as error:
+        raise StoreError(f"cannot copy {ledger.home.database}: {error.strerror}") from error
+    except StoreBusyError:
+        raise
+    except StoreError as error:
+        LOG.warning("the ledger in use cannot be compared with: %s", error)
+        return []
+    finally:
+        copy.remove_database()
+
+
+def _take(ledger: Ledger, rebuild: Rebuild) -> int:
+    """Put the rebuilt ledger in the place of the one in use; returns the snapshot's number."""
+    home, rebuilt = ledger.home, rebuild.home
+    with turn(home):
+        rebuild.go_on()
+        _write_shared(home, rebuilt)
+        try:
+            home.remove_log()
+            rebuilt.database.replace(home.database)
+        except OSError as error:
+            raise StoreError(f"cannot replace {home.database}: {error.strerror}") from error
+        rebuild.discard()
+        return publish(home, now=ledger.clock())
 
 
 def _write_shared(home: Home, rebuilt: Home) -> None:
@@ -90,24 +147,15 @@ def _write_shared(home: Home, rebuilt: Home) -> None:
             follow(connection, fill(home.follows, connection, anew=True))
 
 
-def _rebuild(ledger: Ledger) -> tuple[list[RunReport], tuple[str, ...]]:
-    reports: list[RunReport] = []
-    unknown: set[str] = set()
-    with writing(ledger.home) as connection:
-        aliases = open_ledger(ledger, connection)
-        for manifest in ledger.archive.manifests():
-            parsed = read_run(ledger, manifest)
-            if parsed is None:
-                unknown.add(manifest.source)
-            else:
-                reports.append(record_one(connection, parsed, aliases))
-    return reports, tuple(sorted(unknown))
+def _counts(home: Home) -> tuple[int, int]:
+    with writing(home) as connection:
+        row = sql.first(connection, "select count(*), count(*) filter (outcome = 'accepted') from scrape_run")
+    return (row[0], row[1]) if row else (0, 0)
 
 
 def _history(ledger: Ledger, sources: Sequence[str], since: datetime | None) -> list[Interval]:
     with writing(ledger.home) as connection:
         open_ledger(ledger, connection)
-        relist(connection)
         parameters = {"sources": list(sources) or None, "since": since}
         return connection.execute(sql.text("queries/history_export"), parameters).fetchall()
 

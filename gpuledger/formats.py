@@ -5,8 +5,6 @@ Strings in a result may be a stranger's: no control character reaches a terminal
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -99,6 +97,9 @@ def number(value: Any) -> str:
 
 def csv_text(rows: Sequence[Row]) -> str:
     """CSV with a header of all keys, in which no cell is a formula."""
+    import csv
+    import io
+
     out = io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(out, lineterminator="\n")

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from gpuledger import formats
 from gpuledger.core.errors import GPULedgerError
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
 from gpuledger.mcp_schema import OFFER_KEYS, PLAN, QUOTE_KEYS, with_quote_options

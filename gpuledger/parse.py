@@ -6,7 +6,6 @@ Every error is one line that says what was seen, what is allowed, and under whic
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -79,10 +78,10 @@ def decimal(
     Raises:
         UsageError: no number, or one out of bounds.
     """
-    from gpuledger.core.money import decimal_from
-
     if value is None:
         return None
+    from gpuledger.core.money import decimal_from
+
     try:
         read = value if isinstance(value, Decimal) else decimal_from(str(value))
     except ValueError:
@@ -220,6 +219,8 @@ def plans(text: str, origin: str) -> list[TrainingPlan]:
         InvalidPlanError: a plan is wrong; names the line where there are several.
         UsageError: there is none.
     """
+    import json
+
     from gpuledger.core.plan import plan_from_mapping, read_plan
 
     stripped = text.lstrip("\ufeff \t\r\n")

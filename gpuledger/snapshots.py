@@ -13,7 +13,7 @@ from gpuledger.core import errors
 if TYPE_CHECKING:
     import duckdb
 
-    from gpuledger.core.store.database import Home
+    from gpuledger.core.store.home import Home
     from gpuledger.core.store.snapshot_pool import Edition
 
 
@@ -87,7 +87,7 @@ class NewestSnapshot:
 
     def make_readable(self, why: errors.GPULedgerError) -> None:
         """Publish what readers lack: the bundled list in a new ledger, the old rows after an upgrade."""
-        from gpuledger.flows.pipeline import Ledger
+        from gpuledger.flows.ledger import Ledger
         from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
         writer = Ledger(home=self._home, sources=EVERY_SOURCE, clock=self._clock)

@@ -47,7 +47,7 @@ def _facts(row: Mapping[str, Any]) -> Iterator[Fact]:
     if name is None or label is None or not count:
         yield Skipped("no accelerator", shown)
         return
-    if row.get("available") is False:
+    if row.get("available") is not True:
         yield Skipped("no longer on sale", shown)
         return
     amount = price_or_reason(row.get("hourly_price"), 10_000)
@@ -83,6 +83,7 @@ def _whole(value: Any) -> Decimal | None:
 
 SOURCE = Source(
     name="seeweb",
+    currencies=("EUR",),
     homepage="https://www.seeweb.it/en/products/cloud-server-gpu",
     every=FOUR_TIMES_A_DAY,
     requests=(Request(url="https://api.seeweb.it/ecs/v2/plans", credential=KEY),),

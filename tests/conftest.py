@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from gpuledger.core.store import catalogue
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared import lake
 from tests.postgres import NoServerError, Server, server
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import duckdb
 
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.rollups import check
 from gpuledger.core.store.shared.move import Content, contents_of_lake, contents_of_ledger
 

@@ -20,6 +20,7 @@ from gpuledger.core.config import LakeAddress, lake_address
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store.catalogue import hang_up, load
 from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.shared import marker
 from gpuledger.core.store.shared.lake import close, opened
 
 _NUMBERS = count(1)
@@ -106,7 +107,9 @@ class Server:
         name = f"lake_{next(_NUMBERS)}"
         self.run(f"create database {name} template model")
         folder.mkdir(parents=True, exist_ok=True)
-        return replace(self._model, database=name, archive=folder / "archive")
+        made = replace(self._model, database=name, archive=folder / "archive")
+        marker.make(made, marker.read(Path(self._model.data)) or "")
+        return made
 
     def lake(self, folder: Path) -> LakeAddress:
         """The address of a lake that does not exist yet; its files go into that folder."""

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 
 from gpuledger.core.alias import Alias
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 
 

@@ -35,6 +35,11 @@ def weights_gb(parameters: Decimal | int, precision: str) -> Decimal:
     return parameters * WEIGHT_BYTES[precision] / GB
 
 
+def saved_weights_gb(parameters: float | None, precision: str) -> float | None:
+    """The weights of a trained network on disk, in GB; `None` where the plan names no network."""
+    return None if parameters is None else round(float(weights_gb(Decimal(repr(parameters)), precision)), 3)
+
+
 def checkpoint_gb(trained_parameters: Decimal | int) -> Decimal:
     """A checkpoint to resume from, in GB: weights, master weights and Adam moments of what is trained."""
     return trained_parameters * assumed("checkpoint_bytes_per_parameter") / GB

@@ -9,7 +9,8 @@ from decimal import ROUND_CEILING, Decimal
 from gpuledger.core.cost.amount import ZERO, Amount, decimal_from_physics
 from gpuledger.core.cost.market.own_terms import Credit, Rule
 from gpuledger.core.cost.market.side_prices import Surroundings, UnitPrice
-from gpuledger.core.cost.purchase import HOURS_PER_MONTH, Purchase
+from gpuledger.core.cost.purchase import Purchase
+from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import Costs, TrainingPlan
 
 RUN, FAILED, DATA = "final run", "failed runs and experiments", "data"

@@ -146,6 +146,15 @@ class QuoteOptions:
     max_gpus: int | None = _option(
         None, "count", "GPUs paid for at most.", least=1, most=1_000_000, label="Most GPUs", hint="64"
     )
+    max_nodes: int | None = _option(
+        None,
+        "count",
+        "Instances that form the job at most.",
+        least=1,
+        most=100_000,
+        label="Most nodes",
+        hint="1",
+    )
     allow_stale: bool = _option(
         False, "switch", "Let prices past their freshness target win.", label="stale prices may win"
     )

@@ -10,13 +10,20 @@ from gpuledger.core.cost.amount import LEVELS, Amount, decimal_from_physics
 from gpuledger.core.cost.assumption import assumed
 from gpuledger.core.cost.configurations import Configuration
 from gpuledger.core.cost.market.side_prices import SpotRate, Surroundings
-from gpuledger.core.cost.spot import Interruptions, break_even_rate, expectation, job_rate, p90_hours
+from gpuledger.core.cost.spot import (
+    Interruptions,
+    break_even_rate,
+    expectation,
+    expected_loss_hours,
+    job_rate,
+    p90_hours,
+    schedule,
+)
+from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
 
-SECONDS_PER_HOUR = 3600
 MICROSECOND = Decimal("0.000001")
-HOURS_PER_MONTH = Decimal(730)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,11 @@ class Spot:
 
     def interval_hours(self, useful_hours: float) -> float:
         return expectation(useful_hours, self.interruptions["mid"]).interval_hours
+
+    def lost_hours(self, useful_hours: float) -> float:
+        """Work that one interruption costs: near half of the hours between two checkpoints."""
+        job = self.interruptions["mid"]
+        return expected_loss_hours(job.rate_per_hour, schedule(useful_hours, job).part_hours)
 
     def p90_hours(self, useful_hours: float) -> float:
         return p90_hours(useful_hours, self.interruptions["mid"])

@@ -14,6 +14,7 @@ from gpuledger.core.cost.market.offers import MarketFilter
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.errors import NoOfferError
 from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.provider import provider_id
 from gpuledger.core.spec import Spec, parse_spec
 
 
@@ -70,7 +71,7 @@ class Question:
             spec=spec,
             offers=MarketFilter(
                 gpu_ids=() if spec is None else spec.gpu_ids,
-                providers=_common("provider", chosen.providers, within.providers),
+                providers=_common("provider", _ids(chosen.providers), _ids(within.providers)),
                 regions=_common("region", chosen.regions, within.regions),
                 tiers=_common("tier", chosen.tiers, within.tiers),
                 by_provider=bool(chosen.overrides.rules),
@@ -104,6 +105,10 @@ def joint_spec(plan: TrainingPlan, text: str | None) -> Spec | None:
     if not both or (least is not None and most is not None and least > most):
         raise NoOfferError(f"the plan runs on {plan.hardware.gpu}, but {text} was asked for")
     return Spec(text=ours.text, gpu_ids=both, min_count=least, max_count=most)
+
+
+def _ids(providers: Sequence[str]) -> tuple[str, ...]:
+    return tuple(provider_id(name) for name in providers)
 
 
 def _common(what: str, option: Sequence[str], plan: Sequence[str]) -> tuple[str, ...]:

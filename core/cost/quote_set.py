@@ -11,9 +11,11 @@ from typing import Any
 from gpuledger.core.cost.accounting import accounting, not_included
 from gpuledger.core.cost.amount import Amount, cents
 from gpuledger.core.cost.cost_lines import TERMS, CostLine
+from gpuledger.core.cost.decisions.decision import price_for_work
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.cost.receipt import Receipt
 from gpuledger.core.estimate.estimate import Evidence
+from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import Costs
 from gpuledger.core.published import instant, plain
 from gpuledger.core.store.older_price import check_command
@@ -66,6 +68,7 @@ class Quote:
             "usd_list_total": self.list_total.to_dict(),
             "lines": [_line(line) for line in self.lines],
             "usd_per_gpu_hour": plain(offer.usd_per_gpu_hour),
+            "usd_per_petaflop_hour": self._usd_per_petaflop_hour(),
             "price_age_hours": self.price_age_hours,
             "price_state": self.price_state,
             "availability": offer.availability,
@@ -73,6 +76,14 @@ class Quote:
             "interruptions": self._interruptions(),
             "receipt": self.receipt.to_dict(),
         }
+
+    def _usd_per_petaflop_hour(self) -> str | None:
+        """Price of the work, not of the hour: US dollars for a petaFLOP/s of the model sustained through an hour."""
+        estimate, price = self.purchase.option.estimate, self.purchase.offer.usd_per_gpu_hour
+        flops, hours = estimate.model_flops, estimate.gpu_hours.mid
+        if price is None or not flops or not hours:
+            return None
+        return plain(price_for_work(price, flops / (hours * SECONDS_PER_HOUR)))
 
     def _interruptions(self) -> dict[str, Any] | None:
         spot = self.purchase.spot
@@ -82,6 +93,7 @@ class Quote:
         return {
             "rate_per_instance_hour": {"low": spot.rate.low, "mid": spot.rate.mid, "high": spot.rate.high},
             "basis": spot.rate.basis,
+            "lost_hours_each": round(spot.lost_hours(useful), 6),
             "expected": round(spot.expected_interruptions(useful), 3),
             "useful_hours": round(useful, 6),
             "expected_hours": float(self.purchase.running_hours.mid),

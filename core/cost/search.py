@@ -19,7 +19,6 @@ from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, tota
 from gpuledger.core.cost.host import has_host_memory, offloads
 from gpuledger.core.cost.market.offers import (
     ALIVE,
-    HOURS_PER_MONTH,
     OLDER,
     Bounds,
     Candidate,
@@ -34,6 +33,7 @@ from gpuledger.core.cost.purchase import Purchase, purchase, spot_terms
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.spot import expectation
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
+from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.validity import LAPSED_RANK, REMEMBERED
@@ -107,7 +107,11 @@ class Selection:
             markets.append(ListMarket(owned, question.offers, at=question.now))
             machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
         limits = Limits.of(
-            plan, spec=question.spec, max_gpus=question.max_gpus, is_wide=is_wide or deadline is not None
+            plan,
+            spec=question.spec,
+            max_gpus=question.max_gpus,
+            max_nodes=question.options.max_nodes,
+            is_wide=is_wide or deadline is not None,
         )
         self._options = Configurations(plan, machines, limits, question.options.measurements)
         self._endless = 0
@@ -260,7 +264,7 @@ class Selection:
             spot = spot_terms(of.plan, offer, option, of.market.surroundings, checkpoint_gb=of.checkpoint_gb)
             useful = option.wall_hours * _early_stop(of.plan)
             hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
-        term = float(offer.term_months or 0) * HOURS_PER_MONTH * option.units
+        term = float(offer.term_months or 0) * float(HOURS_PER_MONTH) * option.units
         return price * max(hours, term) * (1 - 1e-9) - self._slack
 
     def evaluated(self, offer: LatestOffer, option: Configuration) -> Evaluation | None:

@@ -10,12 +10,11 @@ equations 13 and 37.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 
-HOURS_PER_MONTH = 730.0
+from gpuledger.core.money import HOURS_PER_MONTH
+
 _MOST_MEANINGFUL = 700.0
 """Exponent beyond which a float overflows; such a job never ends."""
 _Z90 = 1.2815515655446004
@@ -54,14 +53,7 @@ def job_rate(rate_per_instance_hour: float, instances: int) -> float:
 def rate_from_monthly_share(share: float) -> float:
     """Rate per instance-hour at which `share` (0 to 1) of instances is lost within a month of 730 hours."""
     # an open band such as "more than 20 percent" says nothing about its end; 95 percent bounds it
-    return -math.log1p(-min(share, 0.95)) / HOURS_PER_MONTH
-
-
-def rate_from_availability(states: Sequence[bool], gap_hours: float) -> float | None:
-    """Losses per available hour in evenly spaced observations; `None` if it was never available."""
-    available = sum(states) * gap_hours
-    losses = sum(1 for before, after in pairwise(states) if before and not after)
-    return losses / available if available else None
+    return -math.log1p(-min(share, 0.95)) / float(HOURS_PER_MONTH)
 
 
 def optimal_interval(write_hours: float, rate_per_hour: float) -> float:

@@ -54,6 +54,12 @@ def run_id(source: str, started_at: datetime) -> str:
     return f"{started_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{source}"
 
 
+def started_at(run: str) -> tuple[datetime, str]:
+    """When the run of that name began, and of which source it is."""
+    time, _, source = run.partition("Z-")
+    return datetime.strptime(time, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC), source
+
+
 class Archive:
     """The archive of one home."""
 
@@ -147,6 +153,16 @@ class Archive:
     def has_run(self, run: str) -> bool:
         """Whether a run of that name was kept."""
         return self._manifest_path(run).exists()
+
+    def set_aside(self, run: str) -> None:
+        """Move a run's manifest out of the ledger's history, into the folder `set-aside`; its documents stay.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        target = self._folder / "set-aside" / f"{run}.json"
+        target.parent.mkdir(exist_ok=True)
+        self._manifest_path(run).replace(target)
 
     def manifests(self, sources: Sequence[str] = (), since: datetime | None = None) -> Iterator[Manifest]:
         """All manifests in the order of their runs, of some sources or all.

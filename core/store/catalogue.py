@@ -11,17 +11,22 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from gpuledger.core.config import LakeAddress
-from gpuledger.core.errors import StoreBusyError, StoreError
+from gpuledger.core.errors import StoreBusyError, StoreError, UnreachableError
 from gpuledger.core.store import sql
 
-SERVER_RETURNS_WITHIN_SECONDS = 60.0
+SERVER_RETURNS_WITHIN_SECONDS = 10.0
 """A server that restarts is waited for that long."""
+
+GONE_SECONDS = 15.0
+"""For so long after a server was found gone, nobody in this process waits for it again."""
 
 EVERYTHING = "everything"
 """The turn that all recorders share and that whoever rewrites the lake holds alone."""
@@ -40,6 +45,20 @@ class Turn:
 
     name: str
     _session: duckdb.DuckDBPyConnection
+
+    def now(self) -> datetime:
+        """The catalogue's clock, which all machines have in common.
+
+        Raises:
+            StoreError: the turn was lost.
+        """
+        query = "select extract(epoch from clock_timestamp())::float8 as seconds"
+        try:
+            row = sql.first(self._session, f"select seconds from postgres_query('turns', {quoted(query)})")
+        except duckdb.Error as error:
+            raise StoreError(f"the turn of {self.name} was lost: {sql.first_line(error)}") from error
+        assert row is not None
+        return datetime.fromtimestamp(row[0], UTC)
 
     def check(self) -> None:
         """Make sure that it is still held: a server that restarted gave it back.
@@ -85,7 +104,7 @@ def libpq(address: LakeAddress) -> str:
         "user": address.user,
         "application_name": "gpuledger",
         # A machine that vanished gives its turns back after some 30 s, and a server that vanished is noticed.
-        "connect_timeout": 10,
+        "connect_timeout": 5,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 4,
@@ -113,7 +132,7 @@ def turn_at(
 
     Raises:
         StoreBusyError: it was not given back within `wait_seconds`.
-        StoreError: the server cannot be reached.
+        UnreachableError: the server cannot be reached.
     """
     session = _acquire(address, name, shared, wait_seconds, whose)
     try:
@@ -132,7 +151,7 @@ def _acquire(
         locks.insert(0, f"pg_try_advisory_xact_lock_shared({_key(address, shared)})")
     query = quoted(f"select {' and '.join(locks)} as got")
     busy_at = time.monotonic() + wait_seconds
-    gone_at = time.monotonic() + SERVER_RETURNS_WITHIN_SECONDS
+    gone_at = patience(address)
     while True:
         session = None
         try:
@@ -140,13 +159,16 @@ def _acquire(
             session.begin()
             row = sql.first(session, f"select got from postgres_query('turns', {query})")
             if row and row[0]:
+                _gone.pop(address, None)
                 return session
             session.rollback()
         except duckdb.Error as error:
             hang_up(address)
             if time.monotonic() > gone_at:
-                raise unusable(address, error) from error
-            time.sleep(0.3)
+                _gone[address] = time.monotonic()
+                raise unreachable(address, error) from error
+            # To try again loads an extension anew, which takes a third of a second of a processor.
+            time.sleep(1.0)
         else:
             if time.monotonic() > busy_at:
                 raise StoreBusyError(f"{whose} has held the turn of {name} for {wait_seconds:g} s")
@@ -155,10 +177,66 @@ def _acquire(
             session.close()
 
 
+def clock_of(address: LakeAddress) -> datetime:
+    """The catalogue's clock.
+
+    Raises:
+        UnreachableError: the server cannot be reached.
+    """
+    with turn_at(address, "clock", wait_seconds=60, whose="whoever asks for the time") as held:
+        return held.now()
+
+
+def executed(address: LakeAddress, statements: str) -> None:
+    """Run statements in the server's own SQL, as one transaction.
+
+    Raises:
+        UnreachableError: the server cannot be reached, or refused.
+    """
+    _in_session(address, f"call postgres_execute('turns', {quoted(statements)})")
+
+
+def asked(address: LakeAddress, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query in the server's own SQL.
+
+    Raises:
+        UnreachableError: the server cannot be reached, or refused.
+    """
+    return _in_session(address, f"from postgres_query('turns', {quoted(query)})")
+
+
+def _in_session(address: LakeAddress, statement: str) -> list[tuple[Any, ...]]:
+    try:
+        session = _server(address).cursor()
+        try:
+            return session.execute(statement).fetchall()
+        finally:
+            session.close()
+    except duckdb.Error as error:
+        raise unreachable(address, error) from error
+
+
+def patience(address: LakeAddress) -> float:
+    """Until when, by the monotonic clock, a server that does not answer is waited for."""
+    now = time.monotonic()
+    found_gone = _gone.get(address)
+    is_gone = found_gone is not None and now - found_gone < GONE_SECONDS
+    return now if is_gone else now + SERVER_RETURNS_WITHIN_SECONDS
+
+
 def unusable(address: LakeAddress, error: duckdb.Error) -> StoreError:
-    """What to say when the catalogue does not answer, or not as it should."""
+    """What to say when the catalogue does not answer as it should."""
+    return StoreError(_unusable(address, error))
+
+
+def unreachable(address: LakeAddress, error: duckdb.Error) -> UnreachableError:
+    """What to say when the catalogue does not answer."""
+    return UnreachableError(_unusable(address, error))
+
+
+def _unusable(address: LakeAddress, error: duckdb.Error) -> str:
     where = f"{address.host}:{address.port}/{address.database}"
-    return StoreError(f"cannot use the shared store at postgres://{where}: {sql.first_line(error)}")
+    return f"cannot use the shared store at postgres://{where}: {sql.first_line(error)}"
 
 
 def _key(address: LakeAddress, name: str) -> int:
@@ -171,6 +249,7 @@ def _key(address: LakeAddress, name: str) -> int:
 
 # One session pool a process: loading the extension for each of twenty sources would take two seconds.
 _servers: dict[LakeAddress, duckdb.DuckDBPyConnection] = {}
+_gone: dict[LakeAddress, float] = {}
 _guard = threading.Lock()
 
 
@@ -179,7 +258,7 @@ def _server(address: LakeAddress) -> duckdb.DuckDBPyConnection:
         if address not in _servers:
             connection = duckdb.connect(config=WITH_EXTENSIONS)
             load(connection, "postgres_scanner")
-            connection.execute(f"attach {quoted(libpq(address))} as turns (type postgres, read_only)")
+            connection.execute(f"attach {quoted(libpq(address))} as turns (type postgres)")
             _servers[address] = connection
         return _servers[address]
 

@@ -7,87 +7,21 @@ writers take turns on a lock file beside it, and readers only ever see numbered 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 
 import duckdb
 
-from gpuledger.core.config import LakeAddress, Settings, lake_address
-from gpuledger.core.errors import StoreError
+from gpuledger.core.errors import StoreError, UnreachableError
 from gpuledger.core.store import recover, sql
-from gpuledger.core.store.catalogue import turn_at
+from gpuledger.core.store.catalogue import Turn, turn_at
+from gpuledger.core.store.home import Home
+from gpuledger.core.store.home import home_of as home_of
 from gpuledger.core.store.lock import held
 
-LEDGER = "ledger.duckdb"
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where one ledger lives."""
-
-    path: Path
-    database_name: str = LEDGER
-    lake: LakeAddress | None = None
-    """The shared log that this ledger follows, if it is not the home's own."""
-
-    @property
-    def database(self) -> Path:
-        return self.path / self.database_name
-
-    @property
-    def archive(self) -> Path:
-        return self.lake.archive if self.lake else self.path / "archive"
-
-    @property
-    def snapshots(self) -> Path:
-        return self.path / "snapshots"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "writer.lock"
-
-    @property
-    def is_ledger(self) -> bool:
-        """Whether this is the ledger itself, of which there are snapshots, and not one that a replay builds."""
-        return self.database_name == LEDGER
-
-    @property
-    def follows(self) -> LakeAddress | None:
-        """The shared log that this database is kept up with; a replay builds its own from the archive alone."""
-        return self.lake if self.is_ledger else None
-
-    def remove_database(self) -> None:
-        """Delete the writer's file and its write-ahead log."""
-        self.database.unlink(missing_ok=True)
-        self.remove_log()
-
-    def remove_log(self) -> None:
-        """Delete the write-ahead log that a killed writer left, because its file goes too."""
-        recover.log_of(self.database).unlink(missing_ok=True)
-
-    def create(self) -> None:
-        """Make the folders, readable by their owner alone.
-
-        Raises:
-            StoreError: they cannot be made.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.archive.mkdir(exist_ok=True)
-            self.snapshots.mkdir(exist_ok=True)
-        except OSError as error:
-            if self.lake is not None and error.filename == str(self.archive):
-                raise StoreError(
-                    f"cannot use {self.archive} as the shared archive: {error.strerror}"
-                ) from error
-            raise StoreError(f"cannot use {self.path} as the ledger's home: {error.strerror}") from error
-
-
-def home_of(settings: Settings) -> Home:
-    """The home that the settings name."""
-    return Home(settings.home, lake=lake_address(settings.store))
+LOG = logging.getLogger("gpuledger")
 
 
 @contextmanager
@@ -96,28 +30,39 @@ def turn(home: Home, *, wait_seconds: float = 60.0) -> Generator[None]:
 
     Raises:
         StoreBusyError: another writer kept it for longer than `wait_seconds`.
+        NotMountedError: the shared store's folders are not there.
     """
     home.create()
+    home.check_store()
     with held(home.lock, wait_seconds=wait_seconds, whose="another writer"):
         yield
 
 
 @contextmanager
-def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Generator[None]:
+def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Generator[Turn | None]:
     """Hold the turn to fetch one source, so that its runs follow each other: the order of their times is the
-    order in which they are recorded, and in which a replay reads them.
+    order in which they are recorded, and in which a replay reads them. Where the catalogue of a shared store does not
+    answer, the turn is this machine's alone, and it is `None`: what is fetched is recorded later.
 
     Raises:
         StoreBusyError: another refresh of it kept the turn for longer than `wait_seconds`.
+        NotMountedError: the shared store's folders are not there.
     """
     home.create()
+    home.check_store()
     whose = f"another refresh of {source}"
-    if home.lake is not None:
-        with turn_at(home.lake, f"fetch/{source}", wait_seconds=wait_seconds, whose=whose):
-            yield
-    else:
-        with held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose):
-            yield
+    with ExitStack() as stack:
+        taken = None
+        if home.lake is not None:
+            try:
+                taken = stack.enter_context(
+                    turn_at(home.lake, f"fetch/{source}", wait_seconds=wait_seconds, whose=whose)
+                )
+            except UnreachableError as error:
+                LOG.warning("%s; %s is fetched into the archive meanwhile", error, source)
+        if taken is None:
+            stack.enter_context(held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose))
+        yield taken
 
 
 NEW_FILE: dict[str, str | bool | int | float | list[str]] = {
@@ -186,9 +131,26 @@ def _how_to_open(error: duckdb.Error) -> str:
     )
 
 
+_JOINED: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("joined", default=None)
+
+
+@contextmanager
+def joined(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """One transaction around many: those of this connection inside become parts of it. Where one fails, all do."""
+    with transaction(connection):
+        token = _JOINED.set(connection)
+        try:
+            yield
+        finally:
+            _JOINED.reset(token)
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
     """All or nothing."""
+    if _JOINED.get() is connection:
+        yield
+        return
     connection.begin()
     try:
         yield

@@ -96,7 +96,7 @@ def settle(
     }
     _run(connection, "evidence/decision/10_decided", named)
     _run(connection, "evidence/decision/20_ruling", named)
-    seen = _run(connection, "evidence/decision/30_seen", named).to_arrow_table()
+    seen = sql.arrow_named(connection, "evidence/decision/30_seen", named)
     _run(connection, "evidence/decision/40_dispute", named)
     return seen
 

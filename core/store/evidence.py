@@ -85,7 +85,7 @@ def weigh_run(
         return Weighed()
     for step in ("20_seen", "30_known"):
         _run(connection, f"evidence/{step}", named)
-    table = _run(connection, "evidence/40_figures", named).to_arrow_table()
+    table = sql.arrow_named(connection, "evidence/40_figures", named)
     run = Circumstances(
         at=parameters["observed_at"].timestamp(),
         every_seconds=weighing.every.total_seconds(),
@@ -223,17 +223,17 @@ def _rates(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
 
 
 def _has_offers(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    found = connection.execute("select 1 from offer_current where source = $1 limit 1", [source]).fetchone()
+    found = sql.first(connection, "select 1 from offer_current where source = $1 limit 1", [source])
     return found is not None
 
 
 def _has_disputes(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    found = connection.execute("select 1 from disputed_price where source = $1 limit 1", [source]).fetchone()
+    found = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
     return found is not None
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"select count(*) from {table}").fetchone()
+    row = sql.first(connection, f"select count(*) from {table}")
     return row[0] if row else 0
 
 

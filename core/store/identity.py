@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from gpuledger.core.offer import TERMS, identity
+from gpuledger.core.store import sql
 
 _LOGS = ("price_change", "stock_change")
 
@@ -27,7 +28,7 @@ def renew_arriving(connection: duckdb.DuckDBPyConnection) -> None:
     """The same for what machines of an earlier release appended to a shared log: rows of temporary tables
     `shared_offer` and so on, as `gpuledger.core.store.shared.follow` stages them."""
     _note_former_ids(connection, "shared_offer")
-    row = connection.execute("select count(*) from former_offer_id").fetchone()
+    row = sql.first(connection, "select count(*) from former_offer_id")
     if row and row[0]:
         for table in ("offer", *_LOGS):
             connection.execute(
@@ -57,10 +58,17 @@ def _join_doubled(connection: duckdb.DuckDBPyConnection) -> None:
         " select offer_no, min(offer_no) over (partition by source, offer_id) as first_no from offer"
         " qualify offer_no <> first_no"
     )
-    row = connection.execute("select count(*) from joined_offer").fetchone()
+    row = sql.first(connection, "select count(*) from joined_offer")
     if not row or not row[0]:
         return
-    for table in _LOGS:
+    # That one spelling went is no withdrawal of the offer.
+    for table, is_absence in (
+        ("price_change", "amount is null"),
+        ("stock_change", "availability = 'unlisted'"),
+    ):
+        connection.execute(
+            f"delete from {table} where {is_absence} and offer_no in (select offer_no from joined_offer)"
+        )
         connection.execute(
             f"update {table} set offer_no = joined.first_no from joined_offer as joined"
             f" where {table}.offer_no = joined.offer_no"
@@ -73,6 +81,13 @@ def _join_doubled(connection: duckdb.DuckDBPyConnection) -> None:
             f" qualify row_number() over (partition by offer_no, observed_at order by {rank}) > 1) as doubled"
             f" where {table}.rowid = doubled.row_no"
         )
+    connection.execute(
+        "delete from price_change using (select rowid as row_no from price_change"
+        " where offer_no in (select first_no from joined_offer)"
+        " qualify row(amount, upfront_amount, currency, unit) is not distinct from"
+        " lag(row(amount, upfront_amount, currency, unit)) over (partition by offer_no order by observed_at)"
+        ") as repeated where price_change.rowid = repeated.row_no"
+    )
     connection.execute(
         "update offer_current set changed_at = last.observed_at, amount = last.amount,"
         " upfront_amount = last.upfront_amount, currency = last.currency, unit = last.unit,"

@@ -17,8 +17,8 @@ import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home, prepare, writing
-from gpuledger.core.store.rollups import check, derive
+from gpuledger.core.store.database import prepare, writing
+from gpuledger.core.store.home import Home
 
 POINTER = "CURRENT"
 KEPT = 5
@@ -31,6 +31,9 @@ def publish(home: Home, *, now: datetime) -> int:
     Raises:
         StoreError: a check found the ledger wrong, or the disk refused.
     """
+    # readers, who open snapshots, need not load what makes them
+    from gpuledger.core.store.rollups import check, derive
+
     number = _newest(home) + 1
     with writing(home) as connection:
         check(connection)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gpuledger.core.errors import CorruptError, NoOfferError, UsageError
 from gpuledger.core.files import write_whole
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 
 _ID = re.compile(r"^[0-9a-f]{16}$")
 

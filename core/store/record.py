@@ -27,6 +27,7 @@ from gpuledger.core.offer import (
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.dated_list import relist
 from gpuledger.core.store.decision import Decision, settle
 from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
@@ -75,6 +76,8 @@ class _Appended:
     """Rows appended to price_change or corrected there, withdrawals included."""
     withdrawn: int = 0
     new_offers: int = 0
+    is_settled: bool = False
+    """It changed nothing: the next run that shows the same changes nothing either."""
     moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The largest price moves of known offers, for the run's report."""
     weighed: Weighed | None = None
@@ -132,6 +135,8 @@ def record(
             appended = _append(connection, batch, aliases, parameters)
             _side_facts(connection, batch, parameters)
         _run_row(connection, batch, run_no, appended)
+        if batch.kind == "archive" and batch.outcome == "accepted":
+            relist(connection, batch.manifest.source)
         if share is not None:
             share(run_no)
     return Recorded(run_no=run_no, **vars(appended))
@@ -188,7 +193,9 @@ def append_live(
             weighed = weigh_run(connection, weighing, parameters)
         finally:
             connection.unregister("seen_arrow")
-    return replace(_append_ruled(connection, seen, parameters), weighed=weighed)
+    appended = _append_ruled(connection, seen, parameters)
+    is_settled = appended.is_settled and (weighed is None or not (weighed.disputed or weighed.confirmed))
+    return replace(appended, weighed=weighed, is_settled=is_settled)
 
 
 def _append_ruled(
@@ -201,10 +208,10 @@ def _append_ruled(
         row = sql.first(
             connection,
             "select count(*) filter (is_new), count(*) filter (is_shape_change),"
-            " count(*) filter (is_absent and is_price_change) from difference",
+            " count(*) filter (is_absent and is_price_change), count(*) from difference",
         )
         assert row is not None
-        new_offers, other_shapes, withdrawn = row
+        new_offers, other_shapes, withdrawn, differing = row
         if new_offers:
             _run(connection, "record/live_number", parameters)
             _run(connection, "record/live_new_offers", parameters)
@@ -216,7 +223,13 @@ def _append_ruled(
     changes = _run(connection, "record/live_price_change", parameters)
     _run(connection, "record/live_stock_change", parameters)
     _run(connection, "record/live_current", parameters)
-    return _Appended(changes=changes, withdrawn=withdrawn, new_offers=new_offers, moves=moves)
+    return _Appended(
+        changes=changes,
+        withdrawn=withdrawn,
+        new_offers=new_offers,
+        moves=moves,
+        is_settled=not differing,
+    )
 
 
 def _append_archive(

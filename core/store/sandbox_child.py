@@ -26,7 +26,7 @@ import duckdb
 
 from gpuledger.core.errors import GPULedgerError, UsageError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
 
 ADDRESS_GIB = 4

@@ -18,7 +18,7 @@ import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, StoreError, UsageError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import POINTER, check_release, current
 
 KEPT = 3

@@ -133,6 +133,12 @@ def arrow(connection: duckdb.DuckDBPyConnection, query: str, parameters: Paramet
     return connection.sql(query, params=parameters).to_arrow_table()
 
 
+def arrow_named(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]) -> Any:
+    """The rows of `sql/<name>.sql` as an Arrow table, with those of the parameters that it names."""
+    (statement,) = connection.extract_statements(text(name))
+    return arrow(connection, text(name), {key: parameters[key] for key in statement.named_parameters})
+
+
 def arrow_batches(connection: duckdb.DuckDBPyConnection, query: str, *, rows_each: int = 100_000) -> Any:
     """The rows of one query as a stream of Arrow batches, so that no more than some are in memory; read it to its
     end. Without parameters: with them DuckDB computes all rows first."""

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
-from prefect import serve as serve_deployments
+import httpx
+from prefect import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.runner import Runner
+from prefect.schedules import Interval
+from prefect.settings import PREFECT_API_URL
 from prefect.types.entrypoint import EntrypointType
 
-from gpuledger.flows.scheduled.refresh import refresh
+from gpuledger.core.config import load_settings
+from gpuledger.core.errors import ConfigError
+from gpuledger.core.store.database import home_of
+from gpuledger.flows import timetable
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.scheduled.refresh import CATCH_UP, refresh
 from gpuledger.flows.scheduled.upkeep import audit, compact
+from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source
+
+SECONDS_TO_ANSWER = 5.0
+"""What a Prefect server may take to say that it is there."""
 
 
 def deployment(source: Source) -> RunnerDeployment:
     """The deployment of one source. Named by its module, since the file form would load the flow twice."""
     made = refresh.to_deployment(
         name=source.name,
-        interval=source.every,
-        parameters={"source_name": source.name},
+        # With an anchor of its own no restart moves a schedule, and the sources do not start together.
+        schedule=Interval(source.every, anchor_date=timetable.anchor(source.name, source.every)),
+        parameters={"source_name": source.name, "every_seconds": int(source.every.total_seconds())},
         tags=["gpuledger", source.provider],
         description=source.covers,
         # A run that is still going is enough: a second one of the same source would only wait for the lock.
@@ -51,6 +69,69 @@ def upkeep() -> list[RunnerDeployment]:
     return [one for one in made if isinstance(one, RunnerDeployment)]
 
 
-def serve() -> None:
-    """Register all deployments with the configured Prefect server and run what they schedule."""
-    serve_deployments(*deployments(), *upkeep(), pause_on_shutdown=False)  # pyright: ignore[reportArgumentType]
+def serve(sources: Iterable[Source] = SOURCES) -> None:
+    """Register all deployments with the configured Prefect server, start those that are due at once, and run what is
+    scheduled.
+
+    Raises:
+        ConfigError: there is no server, or it went away.
+    """
+    chosen = tuple(sources)
+    with _server():
+        runner = Runner(pause_on_shutdown=False)
+        for made in (*deployments(chosen), *upkeep()):
+            runner.add_deployment(made)  # pyright: ignore[reportUnusedCoroutine]
+        start_due(chosen)
+        _run(runner)
+
+
+def start_due(sources: Iterable[Source] = SOURCES) -> tuple[str, ...]:
+    """Start a run of each deployed source that is due: never read, or past its time while nothing ran. Returns their
+    names.
+
+    Raises:
+        ConfigError: there is no server.
+    """
+    ledger = Ledger(
+        home=home_of(load_settings(os.environ)), sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC)
+    )
+    late = timetable.due(ledger, (source for source in sources if source.requests)).sources
+    timetable.begin(ledger, late)
+    started: list[str] = []
+    with _server(), get_client(sync_client=True) as client:
+        for source in late:
+            try:
+                deployed = client.read_deployment_by_name(f"{refresh.name}/{source.name}")
+            except ObjectNotFound:
+                continue
+            client.create_flow_run_from_deployment(deployed.id, tags=["gpuledger", source.provider, CATCH_UP])
+            started.append(source.name)
+    return tuple(started)
+
+
+def _run(runner: Runner) -> None:
+    import asyncio
+
+    try:
+        asyncio.run(runner.start())
+    except KeyboardInterrupt:
+        return
+
+
+@contextmanager
+def _server() -> Generator[None]:
+    """A Prefect server that answers; without one, or when it goes away, one line says so."""
+    address = PREFECT_API_URL.value()
+    if not address:
+        raise ConfigError(
+            "no Prefect server: start one with `prefect server start`, and set PREFECT_API_URL to its address,"
+            " such as http://127.0.0.1:4200/api"
+        )
+    try:
+        httpx.get(f"{address.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).raise_for_status()
+        yield
+    except (httpx.HTTPError, PrefectException) as error:
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ConfigError(
+            f"the Prefect server at {address} does not answer: {said}; start it, or set PREFECT_API_URL"
+        ) from error

@@ -7,25 +7,36 @@ and record are deterministic; retrying them would hide a bug.
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
 from prefect.tasks import Task, exponential_backoff
 
 from gpuledger.core.config import Settings, load_settings
-from gpuledger.core.errors import GPULedgerError, MissingCredentialError, SourceError, TransientFetchError
-from gpuledger.core.store.database import home_of
-from gpuledger.flows import traces
-from gpuledger.flows.notify import notify
-from gpuledger.flows.pipeline import Ledger, RunReport, fetch_source, read_run, record_runs
+from gpuledger.core.errors import (
+    GPULedgerError,
+    MissingCredentialError,
+    SourceError,
+    StoreError,
+    TransientFetchError,
+)
+from gpuledger.core.store.home import home_of
+from gpuledger.flows import timetable, traces
+from gpuledger.flows.ledger import Ledger, RunReport
+from gpuledger.flows.notify import UNTOLD, notify
+from gpuledger.flows.pipeline import fetch_source, read_run, record_runs
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
 from gpuledger.scrapers.http.signed import signed_sources
 from gpuledger.scrapers.registry import SOURCES, get
+
+CATCH_UP = "catch-up"
+"""Tag of a run that was started because its source was due, and not by the schedule itself."""
 
 
 class RunFailedError(SourceError):
@@ -89,32 +100,52 @@ def record(run_id: str) -> RunReport:
     ledger = _ledger(_settings())
     parsed = read_run(ledger, ledger.archive.manifest(run_id))
     cycle = record_runs(ledger, [parsed] if parsed else [])
-    notify(_settings().notify.webhook, cycle.runs, at=_clock())
-    mine = [report for report in cycle.runs if report.run_id == run_id]
-    return mine[0] if mine else RunReport(source=run_id.partition("Z-")[2], run_id=run_id, outcome="accepted")
+    notify(_settings().notify.webhook, cycle.runs, at=_clock(), untold=ledger.home.path / UNTOLD)
+    mine = next((report for report in cycle.runs if report.run_id == run_id), None)
+    if mine is None:
+        raise StoreError(f"{run_id} was fetched and is not in the ledger: its source is not of this release")
+    return mine
 
 
 @task(name="record failures")
 def record_failures(source_name: str) -> None:
     """Put runs that were fetched in vain into the ledger, where `status` shows them, and tell the webhook."""
     settings = _settings()
-    cycle = record_runs(_ledger(settings), [], sources=[source_name])
-    notify(settings.notify.webhook, cycle.runs, at=_clock())
+    ledger = _ledger(settings)
+    cycle = record_runs(ledger, [], sources=[source_name])
+    notify(settings.notify.webhook, cycle.runs, at=_clock(), untold=ledger.home.path / UNTOLD)
     get_run_logger().warning("%s: no answer; every earlier price stays", source_name)
 
 
 @flow(name="refresh", flow_run_name="refresh-{source_name}", log_prints=False)
-def refresh(source_name: str) -> dict[str, Any]:
+def refresh(source_name: str, every_seconds: int | None = None) -> dict[str, Any]:
     """Refresh one source: fetch, archive, record, publish, and an artifact that says what moved.
+
+    Args:
+        every_seconds: interval of the schedule. A scheduled run in whose place another one read the source meanwhile,
+            as of those that pile up while no worker runs, reads nothing.
 
     Raises:
         SourceError: no believable answer; earlier prices stay in place.
     """
+    if every_seconds is not None and _is_served(source_name, timedelta(seconds=every_seconds)):
+        get_run_logger().info("%s: read already for this time of its schedule", source_name)
+        return {"source": source_name, "outcome": "read already"}
     traces.start(os.environ)
     with traces.span("refresh", sources=[source_name]) as note:
         done = _refreshed(source_name)
         note(outcome=done["outcome"])
     return done
+
+
+def _is_served(source_name: str, every: timedelta) -> bool:
+    run = FlowRunContext.get()
+    if run is None or run.flow_run is None or run.flow_run.expected_start_time is None:
+        return False
+    if not run.flow_run.auto_scheduled and CATCH_UP not in run.flow_run.tags:
+        return False
+    newest = timetable.newest_runs(_ledger(_settings()), _clock()).get(source_name)
+    return newest is not None and timetable.is_served(newest, every, run.flow_run.expected_start_time)
 
 
 def _refreshed(source_name: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def providers(incomplete: str) -> list[str]:
     from gpuledger.core.config import load_settings
     from gpuledger.core.errors import GPULedgerError
     from gpuledger.core.store import sql
-    from gpuledger.core.store.database import Home
+    from gpuledger.core.store.home import Home
     from gpuledger.core.store.publish import reading
 
     try:

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from gpuledger.cli.table import Format
     from gpuledger.core.config import Settings
     from gpuledger.core.plan import TrainingPlan
-    from gpuledger.core.store.database import Home
-    from gpuledger.flows.pipeline import Ledger as Writer
+    from gpuledger.core.store.home import Home
+    from gpuledger.flows.ledger import Ledger as Writer
     from gpuledger.ledger import Ledger
 
 OK, NOTHING, USAGE, STALE, SOURCE_FAILED = 0, 1, 2, 3, 4
 """Exit codes; other programs rely on them."""
+
+PLAN_FILES = (".toml", ".json", ".jsonl")
 
 # first match decides, so the special ones come first
 EXIT_CODES: tuple[tuple[type[errors.GPULedgerError], int], ...] = (
@@ -57,7 +59,7 @@ def settings() -> Settings:
 
 def home() -> Home:
     """Where the ledger lives."""
-    from gpuledger.core.store.database import home_of
+    from gpuledger.core.store.home import home_of
 
     return home_of(settings())
 
@@ -76,7 +78,7 @@ def ledger() -> Ledger:
 
 def writer() -> Writer:
     """The ledger with all sources, for commands that write. Loads the adapters."""
-    from gpuledger.flows.pipeline import Ledger as Writer
+    from gpuledger.flows.ledger import Ledger as Writer
     from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
     return Writer(home=home(), sources=EVERY_SOURCE, clock=now)
@@ -151,6 +153,12 @@ def text_of(path: Path, what: str) -> str:
         raise errors.UsageError(f"{what}: cannot read {path}: {reason}") from error
 
 
+def is_preset(argument: str) -> bool:
+    """Whether PLAN is no file and no standard input, and so a preset's name."""
+    path = Path(argument)
+    return argument != "-" and path.suffix not in PLAN_FILES and "/" not in argument and not path.is_file()
+
+
 def plans(argument: str) -> list[TrainingPlan]:
     """The plans that PLAN means: a file, a preset or standard input; more than one only from JSON lines.
 
@@ -164,7 +172,7 @@ def plans(argument: str) -> list[TrainingPlan]:
     if argument == "-":
         return parse.plans(sys.stdin.read(), "standard input")
     path = Path(argument)
-    if path.suffix in (".toml", ".json", ".jsonl") or path.is_file():
+    if path.suffix in PLAN_FILES or path.is_file():
         return parse.plans(text_of(path, "PLAN"), argument)
     if "/" in argument and argument not in presets():
         raise errors.UsageError(f"PLAN: no file and no preset {argument!r}")

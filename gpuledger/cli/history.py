@@ -37,10 +37,15 @@ def run_import(
     ],
     path: Annotated[str, typer.Argument(help="File, folder or https address.")],
     observed_at: Annotated[
-        str | None, typer.Option(help="Time of files that do not date themselves, such as a commit's.")
+        str | None,
+        typer.Option(help="Date or time of files that carry none, such as a commit's; default: none."),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="What the file does not say: provider=aws; repeat.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="NAME=VALUE that the file does not say, such as provider=aws. Repeat for several; default: none.",
+        ),
     ] = None,
     covers: Annotated[
         str | None,
@@ -49,7 +54,8 @@ def run_import(
         ),
     ] = None,
     archive_version: Annotated[
-        str | None, typer.Option(help="Version of the archive, such as a commit; kept with every row.")
+        str | None,
+        typer.Option(help="Version of the archive, such as a commit, stored with every row; default: none."),
     ] = None,
     format: FormatOption = None,
 ) -> None:

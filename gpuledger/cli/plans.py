@@ -281,8 +281,9 @@ def estimate(
 ) -> None:
     """Hours, memory and fit, without prices. Searches the hardware that the plan does not name."""
     with context.answering():
-        plans, ledger = context.plans(plan), context.ledger()
+        ledger = context.ledger()
         asked: dict[str, Any] = {"gpu": gpu, "gpus": gpus, "limits": limits, "no_evidence": no_evidence}
+        plans = [plan] if context.is_preset(plan) else context.plans(plan)
         is_one = len(plans) == 1
         rows = ledger.estimate(plans[0], **asked) if is_one else ledger.estimates(plans, **asked)
         columns = (*ESTIMATE_COLUMNS, *(LIMIT_COLUMNS if limits else ()))

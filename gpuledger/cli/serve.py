@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from gpuledger.cli import context
 
-Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
-Host = Annotated[str, typer.Option(help="Address to listen on; loopback unless told otherwise.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; default: 8765, for mcp 8766.", min=1, max=65535)]
+Host = Annotated[str, typer.Option(help="Address to listen on; default: loopback.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,12 +22,22 @@ def register(app: typer.Typer) -> None:
 def serve(
     port: Port = 8765,
     host: Host = "127.0.0.1",
-    workers: Annotated[int, typer.Option(help="Processes that answer.", min=1, max=64)] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that answer; default: 1.", min=1, max=64)] = 1,
     rate: Annotated[
-        float, typer.Option(help="Requests a second per client and process; 0: no limit.", min=0)
+        float,
+        typer.Option(help="Requests a second per client and process, 0 for no limit; default: 100.", min=0),
     ] = 100.0,
     name: Annotated[
-        list[str] | None, typer.Option(help="Host name that the server answers to beside loopback's; repeat.")
+        list[str] | None,
+        typer.Option(
+            help="Host name that the server answers to beside loopback's. Repeat for several; default: none."
+        ),
+    ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address or network of a proxy whose X-Forwarded-For and -Proto are believed; repeat."
+        ),
     ] = None,
 ) -> None:
     """Serve the web page and the REST interface. GPULEDGER_TOKEN makes both ask for a token."""
@@ -46,11 +57,19 @@ def serve(
             context.say(f"anybody who reaches {host} may read; set GPULEDGER_TOKEN to ask for a token")
         shown = f"[{host}]" if ":" in host else host
         context.say(f"serving http://{shown}:{port}/ (stop with Ctrl-C)")
-        listen("gpuledger.web.application:from_environment", host=host, port=port, workers=workers)
+        listen(
+            "gpuledger.web.application:from_environment",
+            host=host,
+            port=port,
+            workers=workers,
+            proxies=_proxies(proxy or ()),
+        )
 
 
 def mcp(
-    http: Annotated[bool, typer.Option("--http", help="Serve over HTTP instead of standard input.")] = False,
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve over HTTP instead of standard input; default: no.")
+    ] = False,
     port: Port = 8766,
     host: Host = "127.0.0.1",
 ) -> None:
@@ -62,6 +81,21 @@ def mcp(
         with context.ledger().reading():
             pass
         run(context.home(), http=(host, port) if http else None)
+
+
+def _proxies(named: Sequence[str]) -> tuple[str, ...]:
+    import ipaddress
+
+    from gpuledger.core.errors import UsageError
+
+    for one in named:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            raise UsageError(
+                f"--proxy: {one!r} is no address or network, as in 10.0.0.7 or 10.0.0.0/24"
+            ) from None
+    return tuple(named)
 
 
 def _is_loopback(host: str) -> bool:

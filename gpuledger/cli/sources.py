@@ -18,7 +18,7 @@ from gpuledger.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpuledger.flows.pipeline import CycleReport, Ledger, RunReport
+    from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
     from gpuledger.scrapers.http.fetch import Fetcher
     from gpuledger.scrapers.source import Source
 
@@ -67,8 +67,9 @@ def _chosen(ledger: Ledger, names: list[str] | None) -> list[Source]:
 
 REPORT_COLUMNS = (
     Column("SOURCE", "source"),
-    Column("OUTCOME", "outcome"),
+    Column("OUTCOME", "state"),
     Column("OFFERS", "offers", formats.number, is_number=True),
+    Column("DISPUTED", "disputed", formats.number, is_number=True),
     Column("NEW", "new_offers", formats.number, is_number=True),
     Column("CHANGES", "changes", formats.number, is_number=True),
     Column("WITHDRAWN", "withdrawn", formats.number, is_number=True),
@@ -81,7 +82,15 @@ REPORT_COLUMNS = (
 
 def refresh(
     source: SourceNames = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Fetch and check, keep nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Fetch and check, record nothing; default: no.")
+    ] = False,
+    due: Annotated[
+        bool,
+        typer.Option(
+            "--due", help="Only sources whose own interval is over, for timers and cron; default: no."
+        ),
+    ] = False,
     format: FormatOption = None,
 ) -> None:
     """Fetch prices, record what is believable, publish a snapshot. Exits 4 when a source failed."""
@@ -91,7 +100,7 @@ def refresh(
         from gpuledger.flows import logs, traces
         from gpuledger.flows.dry_run import check_only
         from gpuledger.flows.lists import load_bundled
-        from gpuledger.flows.notify import notify
+        from gpuledger.flows.notify import UNTOLD, notify
         from gpuledger.flows.pipeline import refresh as run
 
         logs.start(os.environ)
@@ -99,6 +108,10 @@ def refresh(
 
         ledger = context.writer()
         chosen = _chosen(ledger, source)
+        if due:
+            chosen = _due(ledger, chosen, dry_run)
+            if not chosen:
+                return
         client = fetcher(ledger)
         if dry_run:
             cycle = check_only(ledger, chosen, client)
@@ -108,8 +121,24 @@ def refresh(
         cycle = _as_asked(cycle, chosen)
         table.emit([_report_row(report) for report in cycle.runs], format, columns=REPORT_COLUMNS)
         if not dry_run:
-            notify(context.settings().notify.webhook, cycle.runs, at=context.now())
+            notify(
+                context.settings().notify.webhook,
+                cycle.runs,
+                at=context.now(),
+                untold=ledger.home.path / UNTOLD,
+            )
         _finish(cycle)
+
+
+def _due(ledger: Ledger, chosen: list[Source], dry_run: bool) -> list[Source]:
+    from gpuledger.flows import timetable
+
+    found = timetable.due(ledger, chosen)
+    if not found.sources and found.next_at is not None:
+        context.say(f"nothing is due; next is {found.next_source} at {found.next_at:%Y-%m-%dT%H:%M:%SZ}")
+    elif not dry_run:
+        timetable.begin(ledger, found.sources)
+    return list(found.sources)
 
 
 def _as_asked(cycle: CycleReport, chosen: list[Source]) -> CycleReport:
@@ -141,7 +170,7 @@ def _with_progress(
 
 
 def _report_row(report: RunReport) -> dict[str, Any]:
-    return vars(report)
+    return {**vars(report), "state": report.state}
 
 
 def _finish(cycle: CycleReport) -> None:
@@ -150,6 +179,12 @@ def _finish(cycle: CycleReport) -> None:
     for report in cycle.runs:
         for note in report.notes:
             context.say(f"{report.source}: {note}")
+        for line in report.evidence:
+            context.say(f"{report.source}: disputed: {line}")
+        if report.disputed > len(report.evidence):
+            context.say(
+                f"{report.source}: {report.disputed} disputed; `gpuledger disputes {report.source}` lists them"
+            )
     for report in bad:
         context.say(f"error: {report.source}: {report.outcome}: {report.error} ({report.url})")
     if cycle.snapshot is not None:
@@ -160,8 +195,13 @@ def _finish(cycle: CycleReport) -> None:
 
 def replay(
     source: SourceNames = None,
-    since: Annotated[str | None, typer.Option(help="Compare from this date or time on.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare, keep the ledger as it is.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Date or time from which histories are compared, ISO 8601; default: all."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compare, and leave the ledger as it is; default: no.")
+    ] = False,
     format: FormatOption = None,
 ) -> None:
     """Read the archive again with today's adapters, and take the history that they give."""
@@ -171,10 +211,16 @@ def replay(
 
         ledger = context.writer()
         names = [get(name).name for name in source or ()]
-        report = run(ledger, sources=names, since=context.instant(since, "--since"), keep=not dry_run)
+        report = run(
+            ledger,
+            sources=names,
+            since=context.instant(since, "--since"),
+            keep=not dry_run,
+            progress=_say_progress(),
+        )
         row = {
-            "runs": len(report.runs),
-            "accepted": sum(run.outcome == "accepted" for run in report.runs),
+            "runs": report.runs,
+            "accepted": report.accepted,
             "intervals": report.intervals,
             "added": report.added,
             "removed": report.removed,
@@ -183,6 +229,21 @@ def replay(
             "examples": list(report.examples),
         }
         table.emit(row, format)
+
+
+def _say_progress() -> Callable[[int, int], None]:
+    """A line on standard error every ten seconds, for runs that take minutes."""
+    import time
+
+    said_at = time.monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= 10:
+            said_at = time.monotonic()
+            context.say(f"replayed {done:,} of {total:,} runs")
+
+    return say
 
 
 PARSE_COLUMNS = (
@@ -203,11 +264,16 @@ PARSE_COLUMNS = (
 def parse(
     source: Annotated[str, typer.Argument(help="Source whose adapter reads the file.")],
     file: Annotated[str, typer.Argument(help="The answer as received, or - for standard input.")],
-    url: Annotated[str | None, typer.Option(help="Address it is from.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Address of the answer; default: the first one of the source.")
+    ] = None,
     observed_at: Annotated[str | None, typer.Option(help="When it was received; now without.")] = None,
     context_: Annotated[
         list[str] | None,
-        typer.Option("--context", help="K=V that the answer does not say, such as region=us-east-1."),
+        typer.Option(
+            "--context",
+            help="K=V that the answer does not say, such as region=us-east-1. Repeat for several; default: none.",
+        ),
     ] = None,
     format: FormatOption = None,
 ) -> None:
@@ -286,6 +352,7 @@ STATUS_COLUMNS = (
     Column("TARGET H", "target_hours", formats.number, is_number=True),
     Column("OFFERS", "offers", formats.number, is_number=True),
     Column("LAST RUN", "last_outcome"),
+    Column("DISPUTED", "disputed", formats.number, is_number=True),
     Column("LAST ERROR", "last_error"),
     Column("COVERS", "covers"),
 )
@@ -293,7 +360,10 @@ STATUS_COLUMNS = (
 
 def status(
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit 3 when a source is past its target or never delivered.")
+        bool,
+        typer.Option(
+            "--exit-code", help="Exit 3 when a source is past its target or never delivered; default: no."
+        ),
     ] = False,
     format: FormatOption = None,
 ) -> None:
@@ -325,7 +395,7 @@ def sources(format: FormatOption = None) -> None:
 
 
 def unmapped(format: FormatOption = None) -> None:
-    """Labels that no alias explains, with their prices, which are kept."""
+    """Labels that no alias explains, why, and their prices, which are kept."""
     with context.answering():
         rows = context.ledger().unmapped()
         table.emit(rows, format)
@@ -336,8 +406,12 @@ def unmapped(format: FormatOption = None) -> None:
 def alias(
     label: Annotated[str, typer.Argument(help="The provider's words, as `unmapped` shows them.")],
     gpu_id: Annotated[str, typer.Argument(help="What they mean, as `gpus` shows it.")],
-    provider: Annotated[str, typer.Option(help="Only in this provider's mouth.")] = "",
-    memory_gib: Annotated[str | None, typer.Option(help="Only of a GPU with this memory.")] = None,
+    provider: Annotated[
+        str, typer.Option(help="Apply only to labels from this provider; default: from any.")
+    ] = "",
+    memory_gib: Annotated[
+        str | None, typer.Option(help="Apply only to GPUs with so many GiB; default: any memory.")
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Say what a label means; its offers of all times are mapped at once."""
@@ -361,10 +435,21 @@ def _gib(text: str) -> Decimal:
     return memory
 
 
-def deploy() -> None:
+def deploy(
+    due: Annotated[
+        bool,
+        typer.Option(
+            "--due", help="Start a run of each source that is due, in a work pool, and return; default: no."
+        ),
+    ] = False,
+) -> None:
     """Register one scheduled Prefect deployment per source and serve them. Runs until stopped."""
     with context.answering():
         context.require("prefect", extra="prefect")
-        from gpuledger.flows.scheduled.deployments import serve
+        from gpuledger.flows.scheduled.deployments import serve, start_due
 
-        serve()
+        if not due:
+            serve()
+            return
+        started = start_due()
+        context.say(f"started: {', '.join(started)}" if started else "nothing is due")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from gpuledger.cli.options import FormatOption
 from gpuledger.cli.table import Column
 
 if TYPE_CHECKING:
-    from gpuledger.flows.pipeline import Ledger
+    from gpuledger.flows.ledger import Ledger
 
 AUDIT_COLUMNS = (
     Column("KIND", "kind"),
@@ -35,11 +36,15 @@ def register(app: typer.Typer) -> None:
     app.command()(compact)
     app.command()(publish)
     app.command()(migrate_store)
+    app.command()(backup)
+    app.command()(restore)
+    app.command()(repair)
 
 
 def audit(
     archive: Annotated[
-        bool, typer.Option("--archive", help="Read every archived byte and compare it with its hash.")
+        bool,
+        typer.Option("--archive", help="Read every archived byte and compare it with its hash; default: no."),
     ] = False,
     format: FormatOption = None,
 ) -> None:
@@ -60,14 +65,16 @@ def audit(
 
 def compact(
     keep_documents_days: Annotated[
-        int | None, typer.Option(help="Age from which archived bytes may go; all stay without.", min=60)
+        int | None,
+        typer.Option(help="Days after which archived documents are deleted; default: never.", min=60),
     ] = None,
     keep_snapshots: Annotated[
-        int | None, typer.Option(help="Published snapshots that stay.", min=1, max=1000)
+        int | None, typer.Option(help="Published snapshots that stay; default: 5.", min=1, max=1000)
     ] = None,
     format: FormatOption = None,
 ) -> None:
-    """Let go of old snapshots, of left-overs, and of old documents where told to. No price goes."""
+    """Delete old snapshots and temporary files; old documents only with --keep-documents-days. Prices are never
+    deleted."""
     with context.answering():
         from datetime import timedelta
 
@@ -112,3 +119,35 @@ def migrate_store(
             f"equal: {sum(row.rows_to for row in moved.compared):,} rows, {moved.documents:,} documents copied;"
             f" the old store is as it was"
         )
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Empty, or an earlier backup, which is brought up to date.")],
+    format: FormatOption = None,
+) -> None:
+    """Write everything that answers depend on into a folder, while anything runs."""
+    with context.answering():
+        from gpuledger.flows.backup import back_up
+
+        table.emit(vars(back_up(context.writer(), folder)), format)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup.")],
+    format: FormatOption = None,
+) -> None:
+    """Bring a backup into an empty home, and prove that the ledger is the one that was backed up."""
+    with context.answering():
+        from gpuledger.flows.backup import restore as bring_back
+
+        table.emit(vars(bring_back(folder, context.writer())), format)
+
+
+def repair(format: FormatOption = None) -> None:
+    """After a clock was ahead: set the runs of that time aside, and rebuild the ledger from the others."""
+    with context.answering():
+        from gpuledger.flows.repair import repair as mend
+
+        done = mend(context.writer())
+        snapshot = done.replayed.snapshot if done.replayed else None
+        table.emit({"set_aside": list(done.set_aside), "snapshot": snapshot}, format)

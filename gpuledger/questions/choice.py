@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import datetime
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import UsageError
-from gpuledger.core.spec import parse_spec
-from gpuledger.core.store.offers import OfferQuery
+from gpuledger.core.provider import provider_id
 from gpuledger.core.validity import ALL_STATES, LAPSED
 
 if TYPE_CHECKING:
     import duckdb
 
-    from gpuledger.core.store.offers import LatestOffer
+    from gpuledger.core.store.offers import LatestOffer, OfferQuery
 
 LISTS = (
     *("gpu_names", "vendors", "providers", "regions", "tiers", "purchase_options", "sources"),
@@ -39,10 +37,15 @@ def offer_query(gpu: str | None = None, *, limit: int | None = None, **filters: 
         UnknownGPUError: no such accelerator.
         UsageError: the SPEC cannot be understood, or a filter does not exist.
     """
+    from gpuledger.core.spec import parse_spec
+    from gpuledger.core.store.offers import OfferQuery
+
     spec = None if gpu is None else parse_spec(gpu)
     known = {one.name for one in fields(OfferQuery)} - {"gpu_ids", "max_rows"}
     unknown = [name for name in filters if name not in known]
     if unknown:
+        import difflib
+
         nearest = difflib.get_close_matches(unknown[0], known, n=3)
         hint = f"; did you mean {', '.join(nearest)}?" if nearest else ""
         raise UsageError(f"{unknown[0]}: no such filter{hint}")
@@ -50,6 +53,8 @@ def offer_query(gpu: str | None = None, *, limit: int | None = None, **filters: 
     for name in LISTS:
         if name in chosen:
             chosen[name] = parse.names(chosen[name])
+    if "providers" in chosen:
+        chosen["providers"] = [provider_id(name) for name in chosen["providers"]]
     for name in MONEY:
         if name in chosen:
             chosen[name] = parse.dollars(chosen[name], name)
@@ -71,6 +76,8 @@ def offer_row(offer: LatestOffer, moment: datetime) -> dict[str, Any]:
 
 def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) -> list[str]:
     """A line for each provider that the ledger does not know, with the nearest that it does."""
+    import difflib
+
     from gpuledger.core.store import sql
 
     chosen = list(named)
@@ -79,7 +86,7 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     known: list[str] = [row["provider"] for row in sql.rows(connection, "queries/providers")]
     hints: list[str] = []
     for name in chosen:
-        if name.lower() not in known:
+        if provider_id(name) not in known:
             nearest = difflib.get_close_matches(name.lower(), known, n=3) or known
             hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
     return hints

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     PlanLike = TrainingPlan | Mapping[str, Any] | str
 
 
+def is_name(plan: str) -> bool:
+    """Whether a text can only be the name of a preset."""
+    return len(plan) < 100 and not any(c in plan for c in "=\n{/")
+
+
 def one_quote(named: Mapping[str, Any]) -> dict[str, Any]:
     """The options, with one quote unless they say otherwise."""
     return {"limit": 1, **named}
@@ -127,6 +132,15 @@ class PlanQuestions(LedgerReader):
             InvalidPlanError: the plan is wrong or says too little.
             DoesNotFitError: it fits on none.
         """
+        from gpuledger.questions import preset_cache
+
+        # own measured runs change estimates, and are no part of the program
+        name = plan if isinstance(plan, str) and is_name(plan) and not self.measured_path.exists() else None
+        asked = (gpu, gpus, limits)
+        known = None if name is None else preset_cache.cached(self.home.path, name, asked)
+        if known is not None:
+            return Rows(known)
+        from gpuledger.core.cost.checkpoint import saved_weights_gb
         from gpuledger.core.cost.physics import estimates_of
         from gpuledger.core.estimate.largest_fit import limits_of
 
@@ -134,7 +148,15 @@ class PlanQuestions(LedgerReader):
         made = estimates_of(
             one, gpu=gpu, gpus=gpus, measurements=self.measurements(), evidence=not no_evidence
         )
-        return Rows(e.to_dict() | (limits_of(one, e) if limits else {}) for e in made)
+        rows = Rows(
+            e.to_dict()
+            | {"saved_weights_gb": saved_weights_gb(e.parameters, one.precision)}
+            | (limits_of(one, e) if limits else {})
+            for e in made
+        )
+        if name is not None and self.home.path.exists():
+            preset_cache.keep(self.home.path, name, asked, rows)
+        return rows
 
     def estimates(self, plans: Sequence[PlanLike], **asked: Any) -> Rows:
         """`estimate` of many plans; a plan that cannot be estimated has one row with `error`."""

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gpuledger import parse
 from gpuledger.core.errors import StoreBusyError, UsageError
-from gpuledger.core.spec import parse_spec
-from gpuledger.core.store import sql
 from gpuledger.parse import When
 from gpuledger.questions.choice import LISTED_STATES, lapsed_hint, offer_query, offer_row, provider_hints
-from gpuledger.questions.reader import LedgerReader, Rows
+from gpuledger.questions.reader import LedgerReader, Rows, query_rows
 
 if TYPE_CHECKING:
     from gpuledger.core.store.offers import OfferQuery
@@ -187,6 +185,7 @@ class PriceQuestions(LedgerReader):
             UnknownGPUError: no such accelerator.
             UsageError: the SPEC, the segment or a time cannot be understood.
         """
+        from gpuledger.core.spec import parse_spec
         from gpuledger.core.store.index_days import price_index
 
         first, last = self._span(since, until)
@@ -214,6 +213,7 @@ class PriceQuestions(LedgerReader):
             NoOfferError: too few recorded days.
             UsageError: the SPEC or the time cannot be understood, or the time is past.
         """
+        from gpuledger.core.spec import parse_spec
         from gpuledger.core.timing import timing
 
         last = parse.instant(by, "by")
@@ -221,7 +221,7 @@ class PriceQuestions(LedgerReader):
         if weeks_left is not None and weeks_left < 0:
             raise UsageError(f"by: {by!r} is past")
         with self.reading() as snapshot:
-            days = sql.rows(
+            days = query_rows(
                 snapshot.connection,
                 "queries/index_floor",
                 {
@@ -252,12 +252,15 @@ class PriceQuestions(LedgerReader):
         return self._listing("regions")
 
     def unmapped(self) -> Rows:
-        """Labels that no alias explains, with their prices, which stay in the ledger."""
-        return self._listing("unmapped")
+        """Labels that no alias explains, why, and their prices, which stay in the ledger."""
+        from gpuledger.core.store.unmapped import unmapped_labels
+
+        with self.reading() as snapshot:
+            return Rows(unmapped_labels(snapshot.connection))
 
     def _listing(self, query: str) -> Rows:
         with self.reading() as snapshot:
-            return Rows(sql.rows(snapshot.connection, f"queries/{query}"))
+            return Rows(query_rows(snapshot.connection, f"queries/{query}"))
 
     def status(self) -> Rows:
         """Age of each source's prices against its target, and how its last run went; `is_stale` counts those that never
@@ -351,7 +354,7 @@ class PriceQuestions(LedgerReader):
     def chart(self, query: str, named: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Rows of one of the queries `price_chart_...`, for a drawing."""
         with self.reading() as snapshot:
-            return sql.rows(snapshot.connection, f"queries/{query}", named)
+            return query_rows(snapshot.connection, f"queries/{query}", named)
 
     def sparklines(
         self, rows: Sequence[Mapping[str, Any]], since: datetime
@@ -360,7 +363,7 @@ class PriceQuestions(LedgerReader):
         ids = {f"{row['source']}:{row['offer_id']}": row["price_id"] for row in rows}
         prices: dict[str, list[tuple[datetime, Decimal]]] = {}
         with self.reading() as snapshot:
-            changes = sql.rows(
+            changes = query_rows(
                 snapshot.connection, "queries/offer_sparkline", {"keys": "\n".join(ids), "since": since}
             )
         for row in changes:

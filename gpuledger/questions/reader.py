@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from gpuledger import parse
 from gpuledger.core.config import load_settings
-from gpuledger.core.store.database import Home, home_of
+from gpuledger.core.store.home import Home, home_of
 from gpuledger.snapshots import NewestSnapshot, SharedSnapshot, Snapshot, Snapshots
 
 if TYPE_CHECKING:
+    import duckdb
+
     from gpuledger.core.store.snapshot_pool import Edition
 
 
@@ -65,6 +67,15 @@ class Rows(list[dict[str, Any]]):
     def to_df(self) -> Any:
         """The rows as a pandas frame; pandas is not a dependency and must be there."""
         return self.to_arrow().to_pandas()
+
+
+def query_rows(
+    connection: duckdb.DuckDBPyConnection, name: str, named: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Rows of `sql/<name>.sql`, such as `queries/gpus`. DuckDB is loaded by whoever opened the connection."""
+    from gpuledger.core.store import sql
+
+    return sql.rows(connection, name, named)
 
 
 def _quiet(text: str) -> None:

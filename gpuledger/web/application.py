@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from gpuledger.core.errors import GPULedgerError
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
 from gpuledger.questions.reader import QueryLimits

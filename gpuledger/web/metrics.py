@@ -78,6 +78,9 @@ def ledger_lines(edition: Edition, status: Iterable[Mapping[str, Any]]) -> Itera
     yield from gauge("gpuledger_source_is_stale", "1: past its freshness target, or never accepted.")
     for row in rows:
         yield f'gpuledger_source_is_stale{{source="{row["source"]}"}} {int(row["is_stale"])}'
+    yield from gauge("gpuledger_disputed_offers", "Prices and absences that the ledger contradicts.")
+    for row in rows:
+        yield f'gpuledger_disputed_offers{{source="{row["source"]}"}} {row["disputed"]}'
 
 
 def _unix(at: datetime | None) -> str:

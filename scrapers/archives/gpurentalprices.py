@@ -6,6 +6,7 @@ of the day and are left out. `serverless` rows price a running function, not a m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -32,6 +33,8 @@ _KINDS = {
 }
 _NOT_MACHINES = {"serverless", "per-second", "inference"}
 _WITHOUT_MACHINE = ("gpu rate only", "billed separately")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{1,40}")
+_GPUS_ALONE = {"gcp", "daytona"}
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -77,7 +80,7 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
         return Skipped("priced by the run of a function, not by the machine", dict(row))
     if kind not in _KINDS:
         return Skipped("a kind of price that is not known", dict(row))
-    if provider == "gcp" or any(
+    if provider in _GPUS_ALONE or any(
         words in str(row.get("instance") or "").lower() for words in _WITHOUT_MACHINE
     ):
         # Google's rows are those of the GPU alone: 0.35 for a T4 beside a machine of several times that
@@ -85,9 +88,9 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
     months = decimal(fields(row.get("commitment")).get("months"))
     if (kind == "reserved") != (months is not None):
         return Skipped("a commitment that is not described fully", dict(row))
-    observed_at = instant(row.get("fetched_at") or generated_at)
+    observed_at = instant(row.get("fetched_at", generated_at))
     label, memory = row.get("gpu"), decimal(row.get("vram_gb"))
-    if observed_at is None or not isinstance(label, str) or not provider:
+    if observed_at is None or not isinstance(label, str) or not _SLUG.fullmatch(provider):
         return Skipped("no time, no GPU or no provider", dict(row))
     option, tier = _KINDS[kind]
     least = row.get("min_gpus")

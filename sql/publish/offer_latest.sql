@@ -16,7 +16,7 @@ comment on column offer_latest.instance_type is 'Machine shape as the provider n
 comment on column offer_latest.region is 'Region code of the provider, or global.';
 comment on column offer_latest.zone is 'Zone inside the region, if priced apart.';
 comment on column offer_latest.country is 'ISO 3166 code of the region''s country.';
-comment on column offer_latest.continent is 'AF, AS, EU, NA, OC or SA.';
+comment on column offer_latest.continent is 'AF, AS, EU, NA, OC or SA; several, parted by spaces, of a price that holds in each.';
 comment on column offer_latest.tier is 'secure or community where a provider tells them apart.';
 comment on column offer_latest.gpu_label is 'Words of the provider for the accelerator, verbatim.';
 comment on column offer_latest.gpu_id is 'Accelerator that the label means; null while unmapped.';

@@ -10,5 +10,5 @@ left join scrape_run on price_change.run_no = scrape_run.run_no
 left join document on price_change.document_no = document.document_no
 where
     offer.source = $source
-    and offer.offer_id = $offer_id
+    and offer.offer_id = coalesce((select offer_id from former_offer_id where former_id = $offer_id), $offer_id)
     and epoch_us(price_change.observed_at) = $changed_at_us;

@@ -39,7 +39,10 @@ create or replace macro sells_count(gpu_count, min_gpus, max_gpus, least, most) 
 
 -- Whether an offer is in one of some places, each a region code, an ISO country or a continent in small letters.
 create or replace macro is_in_place(places, region, country, continent) as
-    list_has_any(places, [lower(region), coalesce(lower(country), ''), coalesce(lower(continent), '')]);
+    list_has_any(
+        places,
+        list_concat([lower(region), coalesce(lower(country), '')], string_split(coalesce(lower(continent), ''), ' '))
+    );
 
 comment on macro is_market_price is
     'Whether the price moves with a market (spot, community tier, marketplace), so that it says little after a month.';

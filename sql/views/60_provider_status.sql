@@ -19,8 +19,10 @@ select
     source.kind,
     source.confidence,
     case
-        when last_accepted.accepted_at is null then 'never'
-        when source.kind = 'archive' then 'archive'
+        when source.kind = 'archive' and last_accepted.accepted_at is not null then 'archive'
+        when last_run.run is null then 'never'
+        when last_accepted.accepted_at is null then 'stale'
+        when last_accepted.accepted_at > instant + interval 5 minutes then 'ahead'
         when last_accepted.accepted_at + to_seconds(source.fresh_for_seconds) < instant then 'stale'
         else 'fresh'
     end as state,
@@ -31,10 +33,15 @@ select
     last_run.run.outcome as last_outcome,
     last_run.run.observed_at as last_run_at,
     last_run.run.error_message as last_error,
-    last_run.run.error_url as last_error_url
+    last_run.run.error_url as last_error_url,
+    coalesce(disputed.offers, 0) as disputed,
+    disputed.since_at as disputed_since
 from source
 left join last_run on source.source = last_run.source
-left join last_accepted on source.source = last_accepted.source;
+left join last_accepted on source.source = last_accepted.source
+left join (
+    select source, count(*) as offers, min(since_at) as since_at from disputed_latest group by source
+) as disputed on source.source = disputed.source;
 
 comment on macro table source_status_at is 'Rows of provider_status, aged at an instant.';
 
@@ -48,10 +55,12 @@ comment on column provider_status.source is 'The source.';
 comment on column provider_status.provider is 'Provider whose prices it publishes; several for archives and aggregators.';
 comment on column provider_status.kind is 'live or archive.';
 comment on column provider_status.confidence is 'Who saw its prices, see source.confidence.';
-comment on column provider_status.state is 'fresh, stale, never, or archive.';
+comment on column provider_status.state is 'fresh; stale: past its target, or with runs of which none was accepted; ahead: dated later than now; never; archive.';
 comment on column provider_status.last_accepted_at is 'Time of the last accepted run.';
 comment on column provider_status.age_hours is 'From then to the publishing.';
 comment on column provider_status.offers is 'Offers of the last accepted run.';
 comment on column provider_status.last_outcome is 'accepted, quarantined or failed.';
 comment on column provider_status.last_run_at is 'Time of the last run.';
 comment on column provider_status.last_error is 'What it said, null when accepted.';
+comment on column provider_status.disputed is 'Prices and absences that the ledger contradicts, see disputed_latest.';
+comment on column provider_status.disputed_since is 'When the oldest of them was first claimed.';

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from gpuledger.core.alias import seed_rows
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish
 

@@ -20,7 +20,7 @@ import pytest
 
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.region import region_codes
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.registry import SOURCES

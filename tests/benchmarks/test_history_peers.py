@@ -21,7 +21,8 @@ from gpuledger.core.alias import Aliases, seed_rows
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home, transaction, writing
+from gpuledger.core.store.database import transaction, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.publish import publish, reading
 from gpuledger.core.store.record import append_live

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home, writing
+from gpuledger.core.store.database import writing
 from gpuledger.core.store.history import price_series
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.core.store.publish import publish, reading

@@ -21,7 +21,7 @@ from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.plan import plan_from_mapping, preset_plan
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from tests.benchmarks.large_market import OFFERS, fill

@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from tests.interface.server.large_ledger import fill, next_price
 
 WRK = shutil.which("wrk")

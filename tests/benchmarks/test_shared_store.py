@@ -23,7 +23,8 @@ from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer
 from gpuledger.core.store.archive import Archive, Manifest, run_id
 from gpuledger.core.store.catalogue import hang_up
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import publish, reading

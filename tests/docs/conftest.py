@@ -58,7 +58,7 @@ def bundled_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger as the first use makes it. Only to be copied."""
     from datetime import UTC, datetime
 
-    from gpuledger.core.store.database import Home
+    from gpuledger.core.store.home import Home
     from gpuledger.flows.lists import load_bundled
     from gpuledger.flows.pipeline import Ledger
 

@@ -20,7 +20,9 @@ from gpuledger.core.document import Document
 from gpuledger.core.money import Price
 from gpuledger.core.offer import Fact, Offer
 from gpuledger.core.store.archive import Manifest, run_id
-from gpuledger.core.store.database import LEDGER, Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import LEDGER, Home
+from gpuledger.core.store.shared.follow import recording
 from gpuledger.flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
 from gpuledger.scrapers.registry import SOURCES, get
 from gpuledger.scrapers.source import Source
@@ -117,7 +119,8 @@ class Stage:
         self.now = at or self.now
         parsed = read_run(self.ledger, self.archived(source, change))
         assert parsed is not None
-        return record_one(self.connection, parsed, self.aliases)
+        with recording(self.home, self.connection, self.aliases, source) as share:
+            return record_one(self.connection, parsed, self.aliases, share)
 
     def archived(self, source: str, change: str) -> Manifest:
         archive = self.ledger.archive
@@ -170,9 +173,9 @@ def ledger_in(home: Home, clock: Callable[[], datetime]) -> Ledger:
 
 
 @contextmanager
-def stage_in(folder: Path, now: datetime = START) -> Iterator[Stage]:
-    """The ledger in a folder, made where there is none."""
-    home = Home(folder)
+def stage_in(where: Path | Home, now: datetime = START) -> Iterator[Stage]:
+    """The ledger in a folder or a home, made where there is none."""
+    home = where if isinstance(where, Home) else Home(where)
     with turn(home), writing(home) as connection:
         yield Stage(home, connection, open_ledger(ledger_in(home, lambda: now), connection), now)
 
@@ -187,20 +190,13 @@ def copy_of(base: Path, folder: Path) -> Iterator[Stage]:
 
 
 def open_season(folder: Path) -> None:
-    """A ledger in which every source was read three times, or for as long as two weeks hold."""
+    """A ledger in which every source was read two weeks ago, and once more an interval before the start."""
     first = START - timedelta(days=15)
-    times = [
-        (first + source.every * number, source.name)
-        for source in STAGED
-        for number in range(3)
-        if first + source.every * number <= START
-    ]
     with stage_in(folder, first) as stage:
-        for at, name in sorted(times):
-            stage.answers(name, at=at)
-        # All of them once more on the last day, so that nothing is old.
         for place, source in enumerate(STAGED):
-            stage.answers(source.name, at=START - source.every + timedelta(seconds=place))
+            stage.answers(source.name, at=first + timedelta(seconds=place))
+        for at, name in sorted((START - source.every, source.name) for source in STAGED):
+            stage.answers(name, at=at)
 
 
 def priced(offer: Offer, factor: Decimal | float | str) -> Offer:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gpuledger.core.config import FetchSettings
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.flows.pipeline import CycleReport, Ledger, refresh, source_row
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.conftest import Clock

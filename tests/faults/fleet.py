@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 
 from gpuledger.core.config import FetchSettings, lake_address
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger
 from gpuledger.flows.pipeline import Ledger, open_ledger, record_runs, refresh
 from gpuledger.scrapers.http.fetch import Fetcher

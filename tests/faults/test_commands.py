@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gpuledger.cli.main import app
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.flows.lists import load_bundled
 from gpuledger.flows.pipeline import Ledger
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE

@@ -16,7 +16,7 @@ from gpuledger.core.contract import Contract
 from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price
 from gpuledger.core.offer import Offer
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.pipeline import Ledger, refresh
 from gpuledger.flows.validate import Parsed, read

@@ -12,7 +12,7 @@ from tempfile import gettempdir
 import pytest
 
 from gpuledger.core.errors import CorruptError, GPULedgerError, StoreError
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import current, reading
 from gpuledger.flows.pipeline import Ledger
 from gpuledger.flows.replay import replay

@@ -133,7 +133,7 @@ def test_a_first_refresh_killed_at_every_step_loses_nothing(victim, tally):
 def place(ledger, path):
     from dataclasses import replace
 
-    from gpuledger.core.store.database import Home
+    from gpuledger.core.store.home import Home
 
     return replace(ledger, home=Home(path))
 

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from gpuledger.core.store.database import turn_of_source
+from gpuledger.flows.audit import audit
 from gpuledger.flows.pipeline import refresh
+from gpuledger.flows.repair import repair
 from tests.faults.cases import first_quick
 from tests.faults.hostile import plain
 from tests.faults.market import SKUS, listing
@@ -45,11 +47,11 @@ def at_once(trial, refreshes: int) -> list[str]:
     return outcomes
 
 
-@pytest.mark.parametrize("hours", [0, -30])
-def test_two_refreshes_of_one_source_at_once_are_both_recorded_in_order(trial, hours):
+@pytest.mark.parametrize("minutes", [0, -3])
+def test_two_refreshes_of_one_source_at_once_are_both_recorded_in_order(trial, minutes):
     """The clock stands still, or was set back: their runs still have names and times of their own."""
     trial.good()
-    trial.clock.forward(hours=hours)
+    trial.clock.forward(minutes=minutes)
     numbered(trial, late=0.05)
     at_once(trial, 2)
     found = committed(trial.ledger)
@@ -86,13 +88,52 @@ def test_a_source_that_is_being_read_is_waited_for_and_then_left_out(trial, monk
 
 
 STEPS = {
-    "an hour back": timedelta(hours=-1),
-    "a year back": timedelta(days=-365),
+    # a refresh is an hour after the last one, by its own clock
+    "four minutes back": timedelta(hours=-1, minutes=-4),
     "a second back": timedelta(seconds=-1),
-    "before the epoch": timedelta(days=-365 * 60),
     "a day ahead": timedelta(days=1),
     "a year ahead": timedelta(days=365),
 }
+
+
+BACK = {
+    "hours back": timedelta(hours=-3),
+    "a year back": timedelta(days=-365),
+    "before the epoch": timedelta(days=-365 * 60),
+}
+
+
+@pytest.mark.parametrize("step", first_quick(BACK))
+def test_a_clock_that_goes_back_far_writes_nothing_until_the_ledger_is_repaired_or_it_is_right(trial, step):
+    """A run that began in the future leaves no true time for the next one."""
+    for _ in range(2):
+        trial.good()
+    before = committed(trial.ledger)
+    now = trial.clock.now
+    trial.clock.now += BACK[step]
+    (run,) = trial.refresh().runs
+    assert run.outcome == "failed"
+    assert "ahead of the clock" in run.error
+    assert committed(trial.ledger) == before
+    trial.clock.now = now
+    trial.good()
+    trial.assert_survived(before)
+
+
+def test_what_was_dated_ahead_is_set_aside_by_one_command(trial):
+    trial.good()
+    kept = committed(trial.ledger)
+    trial.clock.forward(days=3)
+    for _ in range(2):
+        trial.good()
+    trial.clock.forward(days=-3, hours=-1)
+    assert trial.refresh().runs[0].outcome == "failed"
+    report = repair(trial.ledger)
+    assert len(report.set_aside) == 2
+    assert committed(trial.ledger) == kept
+    trial.good()
+    assert audit(trial.ledger).of_state("broken") == ()
+    assert repair(trial.ledger).set_aside == ()
 
 
 @pytest.mark.parametrize("step", first_quick(STEPS))

@@ -18,7 +18,7 @@ from types import BuiltinFunctionType, FrameType
 import httpx
 
 from gpuledger.core.config import FetchSettings
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.flows.compact import compact
 from gpuledger.flows.pipeline import Ledger, refresh
 from gpuledger.flows.replay import replay

@@ -18,7 +18,7 @@ import httpx
 from gpuledger.core.config import FetchSettings, lake_address
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.catalogue import Turn
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared import follow
 from gpuledger.flows.pipeline import Ledger, refresh
 from gpuledger.scrapers.http.fetch import Fetcher

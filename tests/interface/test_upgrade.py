@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from gpuledger.core.errors import OutdatedError
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import current, reading
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 

@@ -14,7 +14,7 @@ from gpuledger.core.contract import Contract
 from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, Offer, Skipped
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.pipeline import CycleReport, Ledger, refresh, source_row

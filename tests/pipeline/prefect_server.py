@@ -14,7 +14,7 @@ import duckdb
 import httpx
 import pytest
 
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = """

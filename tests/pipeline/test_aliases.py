@@ -7,8 +7,8 @@ import pytest
 
 from gpuledger.core.errors import UnknownGPUError
 from gpuledger.core.gpu import gpus
-from gpuledger.core.store import sql
 from gpuledger.core.store.publish import reading
+from gpuledger.core.store.unmapped import unmapped_labels
 from gpuledger.flows.aliases import add_alias
 
 UNKNOWN = "HyperChip 9000"
@@ -31,13 +31,14 @@ def unknown(world, listing):
 
 def unmapped(world) -> list[dict]:
     with reading(world.ledger.home) as connection:
-        return sql.rows(connection, "queries/unmapped")
+        return unmapped_labels(connection)
 
 
 def test_an_unknown_label_is_listed_with_its_price(unknown):
     (row,) = unmapped(unknown)
     assert (row["provider"], row["gpu_label"], row["offers"]) == ("runpod", UNKNOWN, 1)
     assert (str(row["usd_per_gpu_hour_min"]), str(row["usd_per_gpu_hour_max"])) == ("1.700000", "1.700000")
+    assert row["reason"] == "no accelerator of the seeds has this name"
 
 
 def test_an_alias_maps_the_offers_of_all_times_at_once(unknown):

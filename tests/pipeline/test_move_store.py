@@ -8,7 +8,8 @@ import pytest
 from gpuledger.core.config import LakeAddress
 from gpuledger.core.errors import CorruptError, StoreError, UsageError
 from gpuledger.core.store import catalogue
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
 from gpuledger.core.store.shared import lake
 from gpuledger.flows.compact import compact

@@ -1,11 +1,17 @@
 """The archive alone gives the same history again."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gpuledger.core.errors import CorruptError
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
+from gpuledger.core.store.shared.move import contents_of_ledger
+from gpuledger.flows import rebuild
+from gpuledger.flows.audit import audit
+from gpuledger.flows.pipeline import open_ledger
 from gpuledger.flows.replay import history_of, replay
 
 
@@ -27,7 +33,7 @@ def test_replay_gives_the_same_history_to_the_byte(world, listing):
     before = repr(history_of(world.ledger.home, world.ledger)).encode()
     world.ledger.home.database.unlink()
     report = replay(world.ledger)
-    assert len(report.runs) == 4
+    assert report.runs == 4
     assert repr(history_of(world.ledger.home, world.ledger)).encode() == before
     assert world.prices() == {"a": "2.6", "b": "3"}
 
@@ -64,3 +70,84 @@ def test_bytes_that_changed_on_disk_stop_a_replay_and_keep_the_ledger(world, lis
     with pytest.raises(CorruptError, match=victim.name[:12]):
         replay(world.ledger)
     assert world.ledger.home.database.read_bytes() == before
+
+
+def contents(ledger):
+    with turn(ledger.home), writing(ledger.home) as connection:
+        open_ledger(ledger, connection)
+        state = connection.execute("select * from offer_current order by offer_no").fetchall()
+        skips = connection.execute("select * from skipped_row order by all").fetchall()
+        return contents_of_ledger(connection), state, skips
+
+
+def test_runs_that_repeat_another_are_rebuilt_as_they_were_recorded(world, listing):
+    """Repeated answers are recorded many at a time; here among changes, absences, a withdrawal and failures."""
+    answers = [
+        *[listing(a=2.5, b=3, c=4)] * 3,
+        *[listing(a=2.5, b=(3, "sold_out"), c=4, d=0)] * 4,
+        b"<html>",
+        *[listing(a=2.5, b=(3, "sold_out"), c=4, d=0)] * 2,
+        *[listing(a=2.5, b=3)] * 4,
+        *[listing(a=2.5, b=3, c=4)] * 3,
+        *[listing(a=2.6, b=3, c=4)] * 3,
+    ]
+    for answer in answers:
+        world.refresh(answer)
+    before = contents(world.ledger)
+    report = replay(world.ledger)
+    assert (report.runs, report.accepted) == (len(answers), len(answers) - 1)
+    assert (report.added, report.removed) == (0, 0)
+    assert contents(world.ledger) == before
+
+
+def test_refreshes_go_on_while_a_replay_builds_and_nothing_of_theirs_is_lost(world, listing):
+    for price in (2.5, 2.6):
+        world.refresh(listing(a=price, b=3))
+    met: list[int] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        if not met:
+            met.append(done)
+            (run,) = world.refresh(listing(a=2.7, b=3)).runs
+            assert run.outcome == "accepted"
+
+    report = replay(world.ledger, progress=meanwhile)
+    assert met == [2]
+    assert (report.added, report.removed) == (0, 0)
+    assert world.prices()["a"] == "2.7"
+    assert world.rows("select count(*) from scrape_run") == [(3,)]
+
+
+def test_a_replay_that_was_stopped_goes_on_where_it_was(world, listing, monkeypatch):
+    monkeypatch.setattr(rebuild, "BATCH", 2)
+    for price in (2.5, 2.6, 2.6, 2.6, 2.7):
+        world.refresh(listing(a=price, b=3))
+    before = contents(world.ledger)
+    seen: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        seen.append((done, total))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replay(world.ledger, progress=stop)
+    replay(world.ledger, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(2, 5), (4, 5), (5, 5)]
+    assert contents(world.ledger) == before
+
+
+def test_a_replay_needs_no_lake_that_can_be_read(world, listing):
+    """A machine whose share was not mounted left files that no other has: the archive writes the lake anew."""
+    if world.ledger.home.lake is None:
+        pytest.skip("a ledger of its own has no lake")
+    world.refresh(listing(a=2.5, b=3))
+    world.refresh(listing(**{f"sku{number}": 2 + number / 100 for number in range(200)}))
+    files = list(Path(world.ledger.home.lake.data).rglob("*.parquet"))
+    assert files
+    for file in files:
+        file.unlink()
+    assert {found.kind for found in audit(world.ledger).of_state("broken")} == {"lake"}
+    replay(world.ledger)
+    assert audit(world.ledger).of_state("broken") == ()
+    assert world.prices()["sku7"] == "2.07"

@@ -20,7 +20,7 @@ import pytest
 import zstandard
 
 from gpuledger.core.config import FetchSettings
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.flows.pipeline import Ledger, refresh
 from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
 from gpuledger.scrapers.registry import SOURCES

@@ -1,7 +1,7 @@
 """What a mutated answer may come to: right prices, a typed error or a broken contract, and nothing else."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from gpuledger.core.alias import seed_aliases
 from gpuledger.core.document import Document
 from gpuledger.core.errors import ParseError
+from gpuledger.core.evidence import limits
 from gpuledger.core.offer import ExchangeRate, Offer, StoragePrice, TransferPrice
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store.archive import Manifest
@@ -100,12 +101,12 @@ class Subject:
         return replace(self.source, contract=replace(contract, min_offers=few, must_have=must_have))
 
     def judged(self, parsed: Parsed, previous: Mapping[str, Decimal] | None = None) -> Batch:
-        return judge(
-            replace(parsed, source=self.held_to),
-            aliases=seed_aliases(),
-            previous=self.prices if previous is None else previous,
-            usd_per_unit=USD_PER_UNIT,
+        """The batch that would be believed: less what its contract doubts, and what moved further than it may."""
+        batch = judge(replace(parsed, source=self.held_to), aliases=seed_aliases(), usd_per_unit=USD_PER_UNIT)
+        disputed = set(batch.weighing.doubts if batch.weighing else ()) | set(
+            moved_too_far(batch, self.prices if previous is None else previous)
         )
+        return replace(batch, offers=[entry for entry in batch.offers if entry.fact.offer_id not in disputed])
 
     def verdict(self, body: bytes) -> Verdict:
         """Raises whatever but a `SourceError` the adapter raises: that is a defect."""
@@ -133,8 +134,7 @@ class Subject:
 
     @property
     def largest_change(self) -> float:
-        contract = self.source.contract
-        return max(contract.max_change, contract.max_spot_change)
+        return max(limits.LIST.highest, 1 / limits.LIST.lowest, limits.SPOT.highest, 1 / limits.SPOT.lowest)
 
     @cached_property
     def shapes(self) -> set[tuple[object, ...]]:
@@ -188,6 +188,15 @@ class Subject:
         rank = ("revealed", "renamed", "fewer")
         how = "believed" if wrong else next((how for how in rank if how in hows), "unchanged")
         return Verdict(how, wrong=tuple(wrong), factor=max(changes))
+
+
+def moved_too_far(batch: Batch, previous: Mapping[str, Decimal]) -> Iterator[str]:
+    """Offers whose price alone is evidence against it."""
+    for offer in (entry.fact for entry in batch.offers):
+        before = previous.get(offer.offer_id)
+        bounds = limits.SPOT if offer.purchase_option == "spot" else limits.LIST
+        if before and not bounds.lowest <= per_gpu_hour(offer) / before <= bounds.highest:
+            yield offer.offer_id
 
 
 def captured(source: Source) -> dict[str, Subject]:

@@ -15,7 +15,8 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer, Skipped
 from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish, reading
 from gpuledger.core.store.record import Batch, Recorded, record

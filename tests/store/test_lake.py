@@ -14,7 +14,8 @@ from gpuledger.core.config import LakeAddress, lake_address
 from gpuledger.core.errors import MigrationError, StoreBusyError, StoreError
 from gpuledger.core.store import catalogue, sql
 from gpuledger.core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
-from gpuledger.core.store.database import Home, turn, turn_of_source, writing
+from gpuledger.core.store.database import turn, turn_of_source, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.record import record
 from gpuledger.core.store.shared.follow import catch_up, follow, recording
 from gpuledger.core.store.shared.lake import close, maintain, opened

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreBusyError, StoreError
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import KEPT, POINTER, current, reading
 
 
@@ -151,7 +152,8 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from gpuledger.core.store.database import Home, turn
+from gpuledger.core.store.database import turn
+from gpuledger.core.store.home import Home
 with turn(Home(Path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.read()

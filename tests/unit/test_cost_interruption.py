@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from gpuledger.core.cost.spot import (
     expectation,
     optimal_interval,
     p90_hours,
-    rate_from_availability,
     rate_from_monthly_share,
     schedule,
 )
@@ -31,6 +31,13 @@ JOBS = [
     (50, 1.00, 0.02, 0.2),
     (5, 0.02, 0.01, 0.3),
 ]
+
+
+def rate_from_availability(states: Sequence[bool], gap_hours: float) -> float | None:
+    """Losses per available hour in evenly spaced observations; `None` if it was never available."""
+    available = sum(states) * gap_hours
+    losses = sum(1 for before, after in pairwise(states) if before and not after)
+    return losses / available if available else None
 
 
 def job(rate: float, write: float = 0.05, restart: float = 0.2, every: float | None = None) -> Interruptions:

@@ -1,7 +1,5 @@
 """What a plan or an article may claim: lint findings and the 27 claims."""
 
-from decimal import Decimal
-
 import pytest
 
 from gpuledger.core.cost.decisions.claim import checked_claims, verdict
@@ -10,7 +8,6 @@ from gpuledger.core.cost.decisions.lint import (
     implied_mfu,
     lint_plan,
     node_multiple,
-    shares_sum,
     tokens_per_parameter,
 )
 from gpuledger.core.errors import UsageError
@@ -59,13 +56,6 @@ def test_gpus_beyond_a_node_are_a_multiple_of_it(gpus, severity):
 def test_gpu_hours_are_wall_hours_times_gpus():
     assert hours_agree(8_000, 500, 16).severity == "ok"
     assert hours_agree(1_000, 504, 16).severity == "error"
-
-
-@pytest.mark.parametrize(
-    ("shares", "severity"), [(["60", "40"], "ok"), (["35", "20", "12.5", "7.5", "25", "7.5"], "error")]
-)
-def test_shares_sum_to_100(shares, severity):
-    assert shares_sum(map(Decimal, shares)).severity == severity
 
 
 def test_a_precision_that_the_gpu_lacks_is_an_error():

@@ -8,8 +8,9 @@ import pytest
 
 from gpuledger.core.cost.checkpoint import WEIGHT_BYTES, weights_gb
 from gpuledger.core.cost.cost_lines import STORAGE
-from gpuledger.core.cost.decisions.decision import after_saving, break_even_utilisation, price_for_work
+from gpuledger.core.cost.decisions.decision import break_even_utilisation, price_for_work
 from gpuledger.core.cost.decisions.spread import spread
+from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.estimate.architecture import resolve
 from gpuledger.core.estimate.estimate import estimate
@@ -226,7 +227,9 @@ def test_L13_resuming_bounds_the_work_lost_to_an_interruption():
 
 
 def test_L14_starting_from_a_base_saves_nine_tenths():
-    assert after_saving(D(100_000), D("0.90")) == D("10000.00")
+    base = read_overrides("[[discount]]\npercent = 90\n", "a test")
+    answer = ask(quoted_plan(hours=1_000), [offer("100.00")], overrides=base)
+    assert (total(answer), answer.quotes[0].to_dict()["usd_list_total"]["mid"]) == ("10000.00", "100000.00")
 
 
 def test_L15_twice_the_gpus_never_halve_the_time():

@@ -9,10 +9,8 @@ from gpuledger.core.cost.decisions.budget import differences, read_actual
 from gpuledger.core.cost.decisions.decision import (
     BuildOrBuy,
     OwnOrRent,
-    lifetime_flops,
-    scaled_hours,
 )
-from gpuledger.core.cost.decisions.scaling_law import REFIT, optimal, same_loss
+from gpuledger.core.cost.decisions.scaling_law import REFIT, Size, optimal, same_loss
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.errors import NoOfferError
@@ -84,12 +82,12 @@ def test_L28_build_or_buy_returns_the_break_even_calls_a_month():
 
 
 def test_L29_many_tokens_to_serve_make_the_model_smaller_and_its_training_longer():
-    assert lifetime_flops(1e9, 2e10, 1e12) == 6 * 1e9 * 2e10 + 2 * 1e9 * 1e12
+    assert Size.of(1e9, 2e10, 1e12).lifetime_flops == 6 * 1e9 * 2e10 + 2 * 1e9 * 1e12
     trained = optimal(1e22)
     served = same_loss(REFIT.loss(trained.parameters, trained.training_tokens), 5e12)
     assert served.parameters < trained.parameters
     assert served.training_tokens > trained.training_tokens
-    unsized = lifetime_flops(trained.parameters, trained.training_tokens, 5e12)
+    unsized = Size.of(trained.parameters, trained.training_tokens, 5e12).lifetime_flops
     assert served.lifetime_flops < unsized
 
 
@@ -214,8 +212,9 @@ def test_L37_three_epochs_are_three_times_one():
 
 @pytest.mark.parametrize(("exponent", "factor"), [("0.585", 1.5), ("1.0", 2.0)])
 def test_L38_twice_the_model_takes_1_5_to_2_times_the_hours_of_a_table(exponent, factor):
-    hours = scaled_hours(D(8), size_ratio=D(2), size_exponent=D(exponent))
-    assert float(hours) == pytest.approx(8 * factor, rel=0.001)
+    hours = 8 * 2 ** float(exponent)
+    once, twice = (ask(quoted_plan(hours=h), [offer("1.00")]) for h in (8, hours))
+    assert float(twice.mid) == pytest.approx(float(once.mid) * factor, rel=0.001)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,10 @@ from gpuledger.core.cost.decisions.decision import (
     VENDOR_MODEL_USD,
     BuildOrBuy,
     OwnOrRent,
-    after_saving,
     api_usd,
-    lifetime_flops,
     share_off,
 )
-from gpuledger.core.cost.decisions.scaling_law import HOFFMANN, REFIT, same_loss
+from gpuledger.core.cost.decisions.scaling_law import HOFFMANN, REFIT, Size, same_loss
 from gpuledger.core.cost.spot import Interruptions, expected_loss_hours, schedule
 from gpuledger.core.gpu import gpu
 from tests.unit.offering import ask, march_2026, offer, quoted_plan, total, usd_lines
@@ -149,8 +147,8 @@ def test_N11_a_checkpoint_of_120b_with_adam():
 
 @pytest.mark.parametrize(("off", "usd"), [("0.40", "0.60"), ("0.70", "0.30")])
 def test_N12_spot_is_40_to_70_percent_off(off, usd):
-    spot = after_saving(D("1.00"), D(off))
-    assert spot == D(usd)
+    spot = D("1.00") * (1 - D(off))
+    assert share_off(D("1.00"), spot) == D(off)
     plan = quoted_plan(hours=1, costs={"interruption_rate_per_hour": 0})
     answer = ask(plan, [offer("1.00"), offer(str(spot), purchase_option="spot")])
     assert total(answer) == usd
@@ -179,13 +177,13 @@ def test_N14_under_ten_million_calls_a_month_buying_is_cheaper():
 
 def test_N15_a_smaller_model_trained_longer_saves_a_sixth_of_the_lifetime():
     assert pytest.approx(1.0e23, rel=0.001) == 1.7e22 / 0.17
-    assert lifetime_flops(13e9, 615e9, 2e12) == pytest.approx(1.0e23, rel=0.001)
+    assert Size.of(13e9, 615e9, 2e12).lifetime_flops == pytest.approx(1.0e23, rel=0.001)
     savings = []
     for law in (HOFFMANN, REFIT):
         tokens = law.optimal_tokens(13e9)
         smaller = same_loss(law.loss(13e9, tokens), 2e12, law)
         assert smaller.parameters < 13e9 and smaller.training_tokens > tokens
-        savings.append(lifetime_flops(13e9, tokens, 2e12) - smaller.lifetime_flops)
+        savings.append(Size.of(13e9, tokens, 2e12, law).lifetime_flops - smaller.lifetime_flops)
     assert savings[0] < 1.7e22 < savings[1]
 
 

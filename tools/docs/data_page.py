@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.publish import publish, reading
 

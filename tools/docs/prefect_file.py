@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from gpuledger.flows.timetable import anchor
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source
 
@@ -33,13 +34,14 @@ def content(sources: Iterable[Source] = SOURCES) -> dict[str, Any]:
 
 
 def _refresh(source: Source) -> dict[str, Any]:
+    every = int(source.every.total_seconds())
     return {
         "name": source.name,
         "entrypoint": "gpuledger.flows.scheduled.refresh.refresh",
         "description": source.covers,
         "tags": ["gpuledger", source.provider],
-        "parameters": {"source_name": source.name},
-        "schedules": [{"interval": int(source.every.total_seconds())}],
+        "parameters": {"source_name": source.name, "every_seconds": every},
+        "schedules": [{"interval": every, "anchor_date": anchor(source.name, source.every).isoformat()}],
         "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
         "work_pool": {"name": POOL},
     }

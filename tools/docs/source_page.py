@@ -18,10 +18,25 @@ after it was last seen. Every source is read without a key where it can be; keys
 |---|---|---|---|---|---|---|
 """
 
+NOT_READ = """
+## Not read, and why
+
+- **Voltage Park, Together AI, Massed Compute, Salad, Spheron, GMI Cloud**: nothing without a key was found.
+- **Modal, fal, Replicate, Baseten, Fireworks, Koyeb, Cerebrium**: they price the run of a function, not a machine.
+- **Daytona, Google's GPU rows in gpurentalprices**: a GPU without the machine around it: such a price cannot be rented.
+- **Thunder Compute's prototyping mode**: a card shared in time, which never answers for the card.
+- **Aquanode, instances.vantage.sh, GPUTable**: collections of providers that are read directly here.
+- **consoles behind a login**: their terms forbid programs there.
+
+A source whose robots file or terms forbid programs is not asked. Azure and Google name the shapes of their
+machines only to accounts; `sql/seeds/instance_type*.csv` has them from their documentation, and a size that is not
+there keeps its price under its own name and is shown by `gpuledger unmapped`.
+"""
+
 
 def page(sources: Iterable[Source] = SOURCES) -> str:
     """The page as Markdown, one row per source in the order of the registry."""
-    return HEAD + "".join(_row(source) for source in sources)
+    return HEAD + "".join(_row(source) for source in sources) + NOT_READ
 
 
 def _row(source: Source) -> str:

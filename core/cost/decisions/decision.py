@@ -172,28 +172,6 @@ def price_for_work(usd_per_gpu_hour: Decimal, effective_flops_per_second: float)
     return usd_per_gpu_hour / (Decimal(repr(effective_flops_per_second)) / Decimal(10**15))
 
 
-def after_saving(usd: Decimal, share: Decimal) -> Decimal:
-    """What is left of a cost when a share of it, 0 to 1, is saved, as by starting from a pretrained base."""
-    return cents(usd * (1 - share))
-
-
 def share_off(before: Decimal, after: Decimal) -> Decimal:
     """Share by which `after` is below `before`, 0 to 1."""
     return 1 - after / before
-
-
-def scaled_hours(
-    hours: Decimal, *, size_ratio: Decimal = Decimal(1), size_exponent: Decimal = Decimal(1)
-) -> Decimal:
-    """Hours of a table for a model `size_ratio` times as large: ratio ^ exponent.
-
-    An exponent of 0.585 multiplies by 1.5 for each doubling, 1 by 2; the table of the founding article lies
-    between.
-    """
-    return hours * size_ratio**size_exponent
-
-
-def lifetime_flops(parameters: float, training_tokens: float, inference_tokens: float) -> float:
-    """6 N D for training and 2 N for each token served (Sardana et al. 2023, arXiv:2401.00448, section
-    2)."""
-    return 6 * parameters * training_tokens + 2 * parameters * inference_tokens

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.cost.configurations import Configurations, Limits
 from gpuledger.core.cost.market.offers import Machine
-from gpuledger.core.errors import EstimateError, UsageError
+from gpuledger.core.errors import EstimateError
 from gpuledger.core.estimate.sweep import refusal
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpus
+from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.spec import parse_spec
 
@@ -23,7 +22,6 @@ ERROR, WARNING, OK = "error", "warning", "ok"
 MFU_ERROR, MFU_HIGH, MFU_LOW = 0.75, 0.60, 0.10
 # Hoffmann et al. 2022, arXiv:2203.15556: about 20 tokens per parameter train best; Llama 3 8B took 1,875
 TOKENS_LOW, TOKENS_OPTIMAL, TOKENS_HIGH = 5.0, 20.0, 3000.0
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,13 +203,3 @@ def _multiplier(plan: TrainingPlan) -> list[Finding]:
         return []
     said = f"{factor.high:g} runs for one that counts; 2 to 3 is usual"
     return [_finding("failed_run_factor", WARNING, said)]
-
-
-def shares_sum(shares: Iterable[Decimal]) -> Finding:
-    """Judge percentages that should cover a whole."""
-    values = list(shares)
-    if not values:
-        raise UsageError("shares: none given")
-    total = sum(values, Decimal(0))
-    severity = OK if abs(total - 100) <= Decimal("0.5") else ERROR
-    return _finding("shares", severity, f"shares sum to {total.normalize():f} %")

@@ -51,6 +51,18 @@ class Size:
     training_flops: float
     inference_flops: float
 
+    @classmethod
+    def of(cls, parameters: float, tokens: float, inference_tokens: float, law: LossLaw = REFIT) -> Size:
+        """6 N D for training and 2 N for each token served (Sardana et al. 2023, arXiv:2401.00448, section 2)."""
+        return cls(
+            parameters=parameters,
+            training_tokens=tokens,
+            inference_tokens=inference_tokens,
+            loss=law.loss(parameters, tokens),
+            training_flops=6 * parameters * tokens,
+            inference_flops=2 * parameters * inference_tokens,
+        )
+
     @property
     def lifetime_flops(self) -> float:
         return self.training_flops + self.inference_flops
@@ -82,7 +94,7 @@ def optimal(flops: float, law: LossLaw = REFIT) -> Size:
     """
     ratio = (law.alpha * law.a / (law.beta * law.b)) ** (1 / (law.alpha + law.beta))
     parameters = ratio * (flops / 6) ** (law.beta / (law.alpha + law.beta))
-    return _size(parameters, flops / 6 / parameters, 0.0, law)
+    return Size.of(parameters, flops / 6 / parameters, 0.0, law)
 
 
 def lifetime_optimal(flops: float, inference_tokens: float, law: LossLaw = REFIT) -> Size:
@@ -94,7 +106,7 @@ def lifetime_optimal(flops: float, inference_tokens: float, law: LossLaw = REFIT
         return law.loss(parameters, max(tokens, 1.0))
 
     parameters = _least(at, 1e3, high)
-    return _size(parameters, (flops / parameters - 2 * inference_tokens) / 6, inference_tokens, law)
+    return Size.of(parameters, (flops / parameters - 2 * inference_tokens) / 6, inference_tokens, law)
 
 
 def same_loss(target_loss: float, inference_tokens: float, law: LossLaw = REFIT) -> Size:
@@ -114,18 +126,7 @@ def same_loss(target_loss: float, inference_tokens: float, law: LossLaw = REFIT)
         return 6 * parameters * tokens(parameters) + 2 * parameters * inference_tokens
 
     parameters = _least(flops, smallest, smallest * 1e6)
-    return _size(parameters, tokens(parameters), inference_tokens, law)
-
-
-def _size(parameters: float, tokens: float, inference_tokens: float, law: LossLaw) -> Size:
-    return Size(
-        parameters=parameters,
-        training_tokens=tokens,
-        inference_tokens=inference_tokens,
-        loss=law.loss(parameters, tokens),
-        training_flops=6 * parameters * tokens,
-        inference_flops=2 * parameters * inference_tokens,
-    )
+    return Size.of(parameters, tokens(parameters), inference_tokens, law)
 
 
 def _least(of: Callable[[float], float], low: float, high: float) -> float:

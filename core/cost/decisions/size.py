@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.cost.amount import cents
-from gpuledger.core.cost.decisions.scaling_law import Size, lifetime_optimal, optimal
+from gpuledger.core.cost.decisions.scaling_law import Size, lifetime_optimal, optimal, same_loss
 from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
@@ -37,6 +37,16 @@ class Affordable:
         """Training and serving."""
         return self.training_usd + self.inference_usd
 
+    def _training_optimum(self) -> dict[str, float]:
+        """The model of the same loss that is cheapest to train, and what both parts of its life would take."""
+        trained = same_loss(self.size.loss, 0.0)
+        whole = Size.of(trained.parameters, trained.training_tokens, self.size.inference_tokens)
+        return {
+            "parameters": float(f"{whole.parameters:.4g}"),
+            "training_tokens": float(f"{whole.training_tokens:.4g}"),
+            "lifetime_flops": float(f"{whole.lifetime_flops:.4g}"),
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; money as decimal strings."""
         best = self.answer.quotes[0].to_dict()
@@ -48,6 +58,8 @@ class Affordable:
             "loss": round(self.size.loss, 4),
             "training_flops": float(f"{self.size.training_flops:.4g}"),
             "inference_flops": float(f"{self.size.inference_flops:.4g}"),
+            "lifetime_flops": float(f"{self.size.lifetime_flops:.4g}"),
+            "training_optimum": self._training_optimum(),
             "training_usd": f"{self.training_usd:.2f}",
             "inference_usd": f"{self.inference_usd:.2f}",
             "quote": {

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.validity import LAPSED_RANK, STATES, state_rank
 
-HOURS_PER_MONTH = 730
 ALIVE = tuple(range(LAPSED_RANK))
 """State classes that are ranked; lapsed prices are history."""
 OLDER = (STATES.index("stale"), LAPSED_RANK)
@@ -263,7 +263,7 @@ class _Entry(NamedTuple):
     @staticmethod
     def of(state: int, offer: LatestOffer) -> _Entry:
         assert offer.usd_per_hour is not None
-        term_hours = float(offer.term_months or 0) * HOURS_PER_MONTH
+        term_hours = float(offer.term_months or 0) * float(HOURS_PER_MONTH)
         return _Entry(state, float(offer.usd_per_hour), offer.price_id, term_hours, offer)
 
 
@@ -336,7 +336,11 @@ def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
 def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
     """Why the offer cannot be quoted; the same rules, in the same order, as in
     sql/queries/quote_offer.sql."""
-    places = {(offer.region or "").lower(), (offer.country or "").lower(), (offer.continent or "").lower()}
+    places = {
+        (offer.region or "").lower(),
+        (offer.country or "").lower(),
+        *(offer.continent or "").lower().split(),
+    }
     rules = (
         (wanted.gpu_ids and offer.gpu_id not in wanted.gpu_ids, "another GPU than asked for"),
         (wanted.providers and offer.provider not in wanted.providers, "another provider than asked for"),

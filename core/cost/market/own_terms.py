@@ -43,11 +43,10 @@ from typing import Any, cast
 from gpuledger.core.cost.assumption import assumed
 from gpuledger.core.errors import ConfigError, EstimateError, UsageError
 from gpuledger.core.gpu import gpu
+from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.published import MICRO
 from gpuledger.core.spec import parse_spec
 from gpuledger.core.store.offers import LatestOffer
-
-HOURS_PER_MONTH = Decimal(730)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,8 @@ from gpuledger.core.config import LakeAddress
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import EVERYTHING, Turn, turn_at
-from gpuledger.core.store.database import Home, transaction
+from gpuledger.core.store.database import transaction
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.identity import renew_arriving
 from gpuledger.core.store.migrate import resolve_labels, setting, write_setting
 from gpuledger.core.store.shared import lake
@@ -101,6 +102,7 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
     connection.execute(sql.text("lake/form"))
     since = int(setting(connection, "lake_commit") or 0)
     with lake.opened(home.follows, connection) as there, transaction(there):
+        home.note_store(lake.store_id(there) or "")
         newest, generation = lake.commit_no(there), lake.generation(there)
         if (known, since) == (generation, newest):
             return 0

@@ -18,24 +18,27 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from gpuledger.core.config import LakeAddress
-from gpuledger.core.errors import MigrationError
+from gpuledger.core.errors import NotMountedError, OlderReleaseError
 from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import (
     EVERYTHING,
-    SERVER_RETURNS_WITHIN_SECONDS,
     WITH_EXTENSIONS,
     libpq,
     load,
+    patience,
     quoted,
     turn_at,
+    unreachable,
     unusable,
 )
 from gpuledger.core.store.database import prepare, transaction
+from gpuledger.core.store.shared import marker
 
 TABLES = (
     "scrape_run",
@@ -69,7 +72,7 @@ def opened(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> Generator
 
     Raises:
         StoreError: an extension is missing, or the catalogue does not answer, for whatever is done inside too.
-        MigrationError: the lake is of a newer release.
+        OlderReleaseError: the lake is of a newer release.
     """
     connection = _connected(address, ledger)
     try:
@@ -85,6 +88,11 @@ def commit_no(connection: duckdb.DuckDBPyConnection) -> int:
     """Number of the lake's newest commit."""
     row = sql.first(connection, "select id from lake.current_snapshot()")
     return row[0] if row else 0
+
+
+def store_id(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """What names the lake for as long as it lives, whatever is written into it."""
+    return _setting(connection, "id")
 
 
 def generation(connection: duckdb.DuckDBPyConnection) -> str:
@@ -123,6 +131,31 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Any) -> None
         connection.execute(f"insert into lake.{table} by name from appended")
     finally:
         connection.unregister("appended")
+
+
+def remake(connection: duckdb.DuckDBPyConnection, ledger: duckdb.DuckDBPyConnection) -> None:
+    """Empty tables in the place of the old ones, whose files need not be there any more; only inside a turn of
+    everything and a transaction."""
+    for table, shape in _shapes(ledger).items():
+        connection.execute(f"drop table if exists lake.{table}")
+        connection.register("shape", shape)
+        connection.execute(f"create table lake.{table} as from shape")
+        connection.unregister("shape")
+    connection.execute(sql.text("lake/offer_current"))
+
+
+def missing_files(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Files of Parquet that the catalogue names and the shared folder lacks; those in S3 are not looked for."""
+    if address.data.startswith("s3:"):
+        return []
+    return [
+        file
+        for table in TABLES
+        for (file,) in connection.execute(
+            "select data_file from ducklake_list_files('lake', $table)", {"table": table}
+        ).fetchall()
+        if not Path(file).exists()
+    ]
 
 
 def begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
@@ -168,7 +201,7 @@ def close(address: LakeAddress) -> None:
 
 def _connected(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """A connection that answered a moment ago; a server that restarts is waited for."""
-    gone_at = time.monotonic() + SERVER_RETURNS_WITHIN_SECONDS
+    gone_at = patience(address)
     while True:
         try:
             with _guard:
@@ -182,8 +215,8 @@ def _connected(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckd
         except duckdb.Error as error:
             _hang_up(address)
             if time.monotonic() > gone_at:
-                raise unusable(address, error) from error
-            time.sleep(0.3)
+                raise unreachable(address, error) from error
+            time.sleep(1.0)
 
 
 def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -198,9 +231,35 @@ def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb
         connection.execute(f"set global ducklake_{name} = {value}")
     if not _attach(address, connection):
         with turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever makes the lake"):
-            _attach(address, connection, creating=True)
-            _make_tables(connection, _shapes(ledger))
+            # Another machine may have made it a moment ago.
+            if not _attach(address, connection):
+                new_id = uuid.uuid4().hex
+                marker.make(address, new_id)
+                _attach(address, connection, creating=True)
+                _make_tables(connection, _shapes(ledger), new_id)
+    marker.check(address, _known_id(address, connection))
     return connection
+
+
+def _known_id(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> str:
+    """The lake's id; one that an earlier release made gets one now, where its folders are there."""
+    found = store_id(connection)
+    if found is not None:
+        return found
+    with turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever upgrades the lake"):
+        found = store_id(connection)
+        if found is not None:
+            return found
+        holds = sql.first(connection, "select count(*) from lake.scrape_run")
+        if holds and holds[0] and not (address.archive / "runs").is_dir():
+            raise NotMountedError(
+                f"{address.archive} is not mounted: the shared store has {holds[0]} runs and none is there; mount it"
+            )
+        found = uuid.uuid4().hex
+        marker.make(address, found)
+        with transaction(connection):
+            _write_setting(connection, "id", found)
+    return found
 
 
 def _reach_s3(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> None:
@@ -229,8 +288,8 @@ def _attach(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, crea
     return False
 
 
-def _make_tables(connection: duckdb.DuckDBPyConnection, shapes: Mapping[str, Any]) -> None:
-    """Only inside the turn of everything; another machine may have made them a moment ago."""
+def _make_tables(connection: duckdb.DuckDBPyConnection, shapes: Mapping[str, Any], new_id: str) -> None:
+    """Only inside the turn of everything."""
     with transaction(connection):
         for table in TABLES:
             connection.register("shape", shapes[table])
@@ -240,6 +299,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, shapes: Mapping[str, Any
         connection.execute(sql.text("lake/offer_current"))
         if _setting(connection, "generation") is None:
             begin_anew(connection)
+            _write_setting(connection, "id", new_id)
             _write_setting(connection, "release", sql.files("migrations")[-1])
 
 
@@ -251,8 +311,9 @@ def _bring_to_release(
     if release == ours:
         return
     if release is None or release > ours:
-        raise MigrationError(
-            f"the shared store has {release}, which this release does not know; upgrade gpuledger"
+        raise OlderReleaseError(
+            f"the shared store has {release}, which this machine's release does not know: upgrade gpuledger here;"
+            " until then it reads its last snapshot and fetches into the archive"
         )
     with (
         turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever upgrades the lake"),

@@ -13,7 +13,7 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import EVERYTHING, turn_at
 from gpuledger.core.store.database import transaction
-from gpuledger.core.store.shared.lake import TABLES, begin_anew, commit_no, generation, insert, opened
+from gpuledger.core.store.shared.lake import TABLES, begin_anew, commit_no, generation, insert, opened, remake
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +70,12 @@ def fill(
         turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake") as held,
     ):
         with transaction(there):
-            row = sql.first(there, "select count(*) from lake.scrape_run")
-            if row and row[0] and not anew:
+            row = None if anew else sql.first(there, "select count(*) from lake.scrape_run")
+            if row and row[0]:
                 raise StoreError(f"the shared store holds {row[0]} runs already; only an empty one is filled")
+            if anew:
+                remake(there, connection)
             for table in TABLES:
-                if anew:
-                    there.execute(f"delete from lake.{table}")
                 rows = sql.arrow_batches(connection, _WHOLE.get(table, f"from form_{table}"))
                 insert(there, table, rows)
             begin_anew(there)

@@ -27,7 +27,7 @@ class Facets:
         choices = {
             "gpus": gpus,
             "providers": [row["provider"] for row in ledger.providers()],
-            "continents": sorted({row["continent"] for row in regions if row["continent"]}),
+            "continents": sorted({word for row in regions for word in (row["continent"] or "").split()}),
             "countries": sorted({row["country"] for row in regions if row["country"]}),
         }
         with self._lock:

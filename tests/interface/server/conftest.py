@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.flows.lists import load_bundled
 from gpuledger.flows.pipeline import Ledger
 from gpuledger.scrapers.registry import SOURCES

@@ -8,7 +8,8 @@ purchase option.
 from datetime import UTC, datetime, timedelta
 
 from gpuledger.core.alias import seed_rows
-from gpuledger.core.store.database import Home, transaction, turn, writing
+from gpuledger.core.store.database import transaction, turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish
 

@@ -14,7 +14,8 @@ import httpx
 import pytest
 from mcp import Client
 
-from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import publish
 from gpuledger.mcp import create_server
 from gpuledger.web.application import create_app

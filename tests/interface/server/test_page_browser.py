@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from tests.interface.server.large_ledger import fill
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (dev dependency)")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from gpuledger.core.store.database import Home
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.web.access import Rate, Token, is_known_host
 from gpuledger.web.application import create_app

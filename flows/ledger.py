@@ -1,0 +1,94 @@
+"""What every step of the program needs, and what it says in the end: a ledger, the report of a run and of a cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gpuledger.core.alias import Alias, read_aliases, seed_rows
+from gpuledger.core.store.archive import Archive
+from gpuledger.core.store.database import Home
+from gpuledger.flows import operator
+from gpuledger.scrapers.source import Source
+
+USER_ALIASES = "gpu_alias.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """What one refresh of one source did."""
+
+    source: str
+    run_id: str
+    outcome: str
+    """accepted, quarantined, failed, skipped (no key, or being read by another), fetched (and left to a machine of a
+    newer release to record) or checked (dry run)."""
+    offers: int = 0
+    changes: int = 0
+    new_offers: int = 0
+    withdrawn: int = 0
+    skipped: dict[str, int] = field(default_factory=dict[str, int])
+    error: str | None = None
+    url: str | None = None
+    notes: tuple[str, ...] = ()
+    moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    disputed: int = 0
+    """Prices and absences that the ledger contradicts: kept, and not believed yet."""
+    confirmed: int = 0
+    evidence: tuple[str, ...] = ()
+    """Some of what is disputed, one line each."""
+    is_settled: bool = False
+    """An accepted run that changed nothing at all."""
+    is_of_machine: bool = False
+    """It failed for something that is wrong with this machine, whatever the source."""
+    was_recorded: bool = False
+    """Another process had recorded it already, and told of it."""
+
+    @property
+    def state(self) -> str:
+        """`outcome`, and whether an accepted run has disputed rows."""
+        return "accepted with disputed rows" if self.outcome == "accepted" and self.disputed else self.outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleReport:
+    """What one refresh of several sources did."""
+
+    runs: tuple[RunReport, ...]
+    snapshot: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """What every step needs: where, which sources, and what time it is."""
+
+    home: Home
+    sources: tuple[Source, ...]
+    clock: Callable[[], datetime]
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(self.home.archive)
+
+    def source(self, name: str) -> Source | None:
+        known = (*self.sources, operator.SOURCE)
+        return next((source for source in known if source.name == name), None)
+
+    def alias_rows(self) -> tuple[Alias, ...]:
+        """The operator's own aliases go before the shipped ones."""
+        own = self.home.path / USER_ALIASES
+        return (*(read_aliases(own) if own.exists() else ()), *seed_rows())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    kind: str
+    """source, check, run, archive, machine (of a shared store) or lake (a file of it)."""
+    name: str
+    state: str
+    """ok, stale (past its target, or never accepted), not configured (it needs a key that is not there), or broken."""
+    detail: str = ""
