@@ -136,7 +136,7 @@ class PlanQuestions(LedgerReader):
 
         # own measured runs change estimates, and are no part of the program
         name = plan if isinstance(plan, str) and is_name(plan) and not self.measured_path.exists() else None
-        asked = (gpu, gpus, limits)
+        asked = (gpu, gpus, limits, no_evidence)
         known = None if name is None else preset_cache.cached(self.home.path, name, asked)
         if known is not None:
             return Rows(known)
