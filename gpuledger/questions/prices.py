@@ -49,15 +49,15 @@ class PriceQuestions(LedgerReader):
         time, moment = self.past(as_of)
         listed = query if query.states else replace(query, states=LISTED_STATES)
         with self.reading() as snapshot:
-            found = page(snapshot.connection, listed, at=moment, as_of=time)
+            result = page(snapshot.connection, listed, at=moment, as_of=time)
             remarks: list[str] = []
-            if not found.total:
+            if not result.total:
                 remarks = provider_hints(snapshot.connection, query.providers)
-            if not found.total and not remarks and not query.states:
+            if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
-        rows = (offer_row(offer, moment) for offer in found.offers)
-        remarks = remarks if found.total else remarks or [NO_OFFER]
-        return Rows(rows, total=found.total, as_of=moment, remarks=remarks)
+        rows = (offer_row(offer, moment) for offer in result.offers)
+        remarks = remarks if result.total else remarks or [NO_OFFER]
+        return Rows(rows, total=result.total, as_of=moment, remarks=remarks)
 
     def cheapest(
         self,
