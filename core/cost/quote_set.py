@@ -34,6 +34,8 @@ class Quote:
     price_age_hours: float
     misses_deadline: bool
     receipt: Receipt
+    survival: str | None = None
+    """Of a stale price: how many prices of that provider and purchase option still held at that age."""
 
     @property
     def list_total(self) -> Amount:
@@ -71,6 +73,7 @@ class Quote:
             "usd_per_petaflop_hour": self._usd_per_petaflop_hour(),
             "price_age_hours": self.price_age_hours,
             "price_state": self.price_state,
+            "survival": self.survival,
             "availability": offer.availability,
             "misses_deadline": self.misses_deadline,
             "interruptions": self._interruptions(),
@@ -233,13 +236,13 @@ class QuoteSet:
         }
 
 
-def costlier_line(of: Sequence[CostLine], than: Sequence[CostLine]) -> tuple[str, Decimal]:
+def costlier_line(job: Sequence[CostLine], than: Sequence[CostLine]) -> tuple[str, Decimal]:
     """The line by which the one quote is most above the other, and by how much."""
 
     def usd(lines: Sequence[CostLine]) -> dict[str, Decimal]:
         return {line.name: line.usd.mid for line in lines if line.usd is not None}
 
-    ours, theirs = usd(of), usd(than)
+    ours, theirs = usd(job), usd(than)
     more = {name: ours.get(name, Decimal(0)) - theirs.get(name, Decimal(0)) for name in {**ours, **theirs}}
     name = max(more, key=lambda key: (more[key], key))
     return name, cents(more[name])

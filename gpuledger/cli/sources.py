@@ -133,12 +133,12 @@ def refresh(
 def _due(ledger: Ledger, chosen: list[Source], dry_run: bool) -> list[Source]:
     from gpuledger.flows import timetable
 
-    found = timetable.due(ledger, chosen)
-    if not found.sources and found.next_at is not None:
-        context.say(f"nothing is due; next is {found.next_source} at {found.next_at:%Y-%m-%dT%H:%M:%SZ}")
+    result = timetable.due(ledger, chosen)
+    if not result.sources and result.next_at is not None:
+        context.say(f"nothing is due; next is {result.next_source} at {result.next_at:%Y-%m-%dT%H:%M:%SZ}")
     elif not dry_run:
-        timetable.begin(ledger, found.sources)
-    return list(found.sources)
+        timetable.begin(ledger, result.sources)
+    return list(result.sources)
 
 
 def _as_asked(cycle: CycleReport, chosen: list[Source]) -> CycleReport:

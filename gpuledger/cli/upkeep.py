@@ -52,9 +52,9 @@ def audit(
     with context.answering():
         from gpuledger.flows.audit import audit as look
 
-        found = look(context.writer(), whole_archive=archive)
-        table.emit([vars(finding) for finding in found.findings], format, columns=AUDIT_COLUMNS)
-        broken, stale = found.of_state("broken"), found.of_state("stale")
+        result = look(context.writer(), whole_archive=archive)
+        table.emit([vars(finding) for finding in result.findings], format, columns=AUDIT_COLUMNS)
+        broken, stale = result.of_state("broken"), result.of_state("stale")
         for finding in (*broken, *stale):
             context.say(f"error: {finding.kind} {finding.name}: {finding.state}: {finding.detail}")
         if broken:

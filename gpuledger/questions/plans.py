@@ -15,6 +15,8 @@ from gpuledger.questions.choice import provider_hints
 from gpuledger.questions.reader import LedgerReader, Rows
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from gpuledger.core.cost.frontier import Point
     from gpuledger.core.cost.lock import Lock
     from gpuledger.core.cost.market.offers import Market
@@ -136,10 +138,10 @@ class PlanQuestions(LedgerReader):
 
         # own measured runs change estimates, and are no part of the program
         name = plan if isinstance(plan, str) and is_name(plan) and not self.measured_path.exists() else None
-        asked = (gpu, gpus, limits, no_evidence)
-        known = None if name is None else preset_cache.cached(self.home.path, name, asked)
-        if known is not None:
-            return Rows(known)
+        request = (gpu, gpus, limits, no_evidence)
+        existing = None if name is None else preset_cache.cached(self.home.path, name, request)
+        if existing is not None:
+            return Rows(existing)
         from gpuledger.core.cost.checkpoint import saved_weights_gb
         from gpuledger.core.cost.physics import estimates_of
         from gpuledger.core.estimate.largest_fit import limits_of
@@ -155,16 +157,16 @@ class PlanQuestions(LedgerReader):
             for e in made
         )
         if name is not None and self.home.path.exists():
-            preset_cache.keep(self.home.path, name, asked, rows)
+            preset_cache.keep(self.home.path, name, request, rows)
         return rows
 
-    def estimates(self, plans: Sequence[PlanLike], **asked: Any) -> Rows:
+    def estimates(self, plans: Sequence[PlanLike], **request: Any) -> Rows:
         """`estimate` of many plans; a plan that cannot be estimated has one row with `error`."""
         from gpuledger.core.parallel import in_processes
 
         def rows(plan: TrainingPlan) -> list[dict[str, Any]]:
             try:
-                return self.estimate(plan, **asked)
+                return self.estimate(plan, **request)
             except EstimateError as error:
                 return [{"plan": plan.name, "error": str(error)}]
 
@@ -204,6 +206,7 @@ class PlanQuestions(LedgerReader):
             with self.reading() as snapshot:
                 try:
                     answer = quote(question, self.market(snapshot, question))
+                    answer = _with_survival(answer, snapshot.connection)
                 except NoOfferError as error:
                     hints = provider_hints(snapshot.connection, question.options.providers)
                     raise NoOfferError("; ".join([str(error), *hints])) from None
@@ -377,3 +380,26 @@ class PlanQuestions(LedgerReader):
         self.home.create()
         append(self.measured_path, measured)
         return json.loads(json.dumps(asdict(measured)))
+
+
+def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet:
+    """The answer whose stale quotes say how often prices like theirs still held at that age."""
+    from dataclasses import replace
+
+    from gpuledger.core.store.survival import survival
+
+    cases = {
+        quote.quote_id: (
+            quote.purchase.offer.provider,
+            quote.purchase.offer.purchase_option,
+            quote.price_age_hours,
+        )
+        for quote in answer.quotes
+        if quote.price_state == "stale"
+    }
+    texts = survival(connection, cases.values())
+    quotes = tuple(
+        replace(quote, survival=texts.get(cases[quote.quote_id])) if quote.quote_id in cases else quote
+        for quote in answer.quotes
+    )
+    return replace(answer, quotes=quotes)
