@@ -59,6 +59,8 @@ def normalised(label: str) -> str:
 
 def folded(label: str) -> str:
     """Unicode compatibility form (NFKC) without format characters, case folded."""
+    if label.isascii():
+        return label.casefold()
     plain = unicodedata.normalize("NFKC", label)
     return "".join(char for char in plain if unicodedata.category(char) != "Cf").casefold()
 

@@ -39,6 +39,8 @@ _TIMES = re.compile(
 )
 # RTX4090, RTXPRO6000, RTXA6000, GTX1080: families that people write without a space
 _RUN_TOGETHER = re.compile(r"^(rtx|gtx)-?(pro)?-?(a?\d{4})")
+# RTX 4000, 5000 and 6000 are on cards of three generations; the alias table, which takes time to read, knows which
+_SEVERAL_CARDS = re.compile(r"(rtx-)?[456]000")
 _VARIANTS = frozenset({"sxm", "pcie", "nvl", "oam", "workstation", "max", "q"})
 """Words after a card's name that tell its boards apart; others (`ti`, `ada`, `d`, `mig`) name another card."""
 
@@ -233,6 +235,8 @@ def _meant(name: str, chosen: list[GPU], *, is_sized: bool) -> list[GPU]:
     cards = chosen if wants_part else _whole(chosen)
     known = {gpu.gpu_id: gpu for gpu in chosen}
     exact = [gpu for gpu in cards if _is_named(words, gpu.gpu_id)]
+    if exact and not is_sized and not _SEVERAL_CARDS.fullmatch(words):
+        return exact
     aliased = [known[gpu_id] for gpu_id in _aliased(name, is_sized=is_sized) if gpu_id in known]
     found = exact + [gpu for gpu in aliased if gpu not in exact and (wants_part or gpu in cards or is_sized)]
     if found:

@@ -1,4 +1,5 @@
-"""Make or replace the Prefect automation that calls a webhook when a flow run of gpuledger fails or crashes.
+"""Make or replace the Prefect automations that call a webhook when a flow run of gpuledger fails, crashes, is cancelled
+or late, and that find the runs of workers that died.
 
     GPULEDGER_NOTIFY_WEBHOOK=https://... PREFECT_API_URL=http://.../api python deploy/alert_automation.py
 
@@ -17,14 +18,24 @@ from uuid import UUID
 from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
-from prefect.events.actions import CallWebhook
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from pydantic import SecretStr
 
 NAME = "gpuledger runs that failed"
 BLOCK = "gpuledger-alert"
-ENDS = {"prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut"}
+ENDS = {
+    "prefect.flow-run.Failed",
+    "prefect.flow-run.Crashed",
+    "prefect.flow-run.TimedOut",
+    "prefect.flow-run.Cancelled",
+    "prefect.flow-run.Late",
+}
+SILENT_NAME = "gpuledger runs whose machine fell silent"
+SILENT_AFTER = timedelta(minutes=3)
+"""A flow run says every 30 s that it lives."""
 PAYLOAD = json.dumps(
     {
         "event": "gpuledger.flow_run_failed",
@@ -38,7 +49,7 @@ def automation(block: UUID) -> Automation:
     """Every failed run of a flow that carries our tag, at once and each for itself."""
     return Automation(
         name=NAME,
-        description="Calls the webhook for each flow run of gpuledger that failed, crashed or timed out.",
+        description="Calls the webhook for each flow run of gpuledger that failed, crashed, was cancelled or is late.",
         trigger=EventTrigger(
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
             match_related=ResourceSpecification(
@@ -53,6 +64,38 @@ def automation(block: UUID) -> Automation:
     )
 
 
+def silence() -> Automation:
+    """A run that said it lives, and then neither that nor how it ended: its machine died. It is marked as crashed,
+    which the other automation tells, and gives its place back to the next run."""
+    return Automation(
+        name=SILENT_NAME,
+        description="Marks flow runs of gpuledger as crashed whose heartbeats stop.",
+        trigger=EventTrigger(
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.gpuledger"}
+            ),
+            after={"prefect.flow-run.heartbeat"},
+            expect={
+                "prefect.flow-run.heartbeat",
+                "prefect.flow-run.Completed",
+                "prefect.flow-run.Cancelled",
+                "prefect.flow-run.Cancelling",
+                *ENDS,
+            },
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=SILENT_AFTER,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED, name=None, message="no heartbeat: its machine died", force=False
+            )
+        ],
+    )
+
+
 def main() -> int:
     address = os.environ.get("GPULEDGER_NOTIFY_WEBHOOK")
     if not address:
@@ -62,10 +105,12 @@ def main() -> int:
     hook = Webhook(method="POST", url=SecretStr(address), allow_private_urls=inside)
     block = hook.save(BLOCK, overwrite=True)
     with get_client(sync_client=True) as client:
-        for old in client.read_automations_by_name(NAME):
-            client.delete_automation(old.id)
+        for name in (NAME, SILENT_NAME):
+            for old in client.read_automations_by_name(name):
+                client.delete_automation(old.id)
     automation(UUID(str(block))).create()
-    sys.stdout.write(f"automation {NAME!r} calls the webhook\n")
+    silence().create()
+    sys.stdout.write(f"automation {NAME!r} calls the webhook, {SILENT_NAME!r} finds dead workers\n")
     return 0
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from gpuledger.flows.ledger import RunReport
@@ -16,6 +20,11 @@ from gpuledger.flows.ledger import RunReport
 LOG = logging.getLogger("gpuledger")
 
 TIMEOUT_SECONDS = 10.0
+WAITS = (1.0, 4.0)
+"""Seconds before the second and the third try."""
+UNTOLD = "untold.jsonl"
+"""File of the home with what the webhook was not told, one object a line; the next message that arrives brings it."""
+MOST_UNTOLD = 200
 BAD = frozenset({"failed", "quarantined"})
 
 
@@ -49,12 +58,68 @@ def body_of(reports: Iterable[RunReport], *, at: datetime) -> dict[str, Any] | N
     }
 
 
-def notify(webhook: str | None, reports: Iterable[RunReport], *, at: datetime) -> bool:
-    """Send it, if there is something to say and an address; whether it arrived. A webhook that fails is a
-    line in the log and never the end of a refresh."""
+def notify(
+    webhook: str | None,
+    reports: Iterable[RunReport],
+    *,
+    at: datetime,
+    untold: Path | None = None,
+    waits: Sequence[float] = WAITS,
+) -> bool:
+    """Send it, if there is something to say and an address; whether it arrived. A webhook that fails is tried again,
+    then it is a line in the log and never the end of a refresh.
+
+    Args:
+        untold: file that keeps what did not arrive; what it holds is sent first.
+        waits: seconds before each further try.
+    """
     body = body_of(reports, at=at)
-    if webhook is None or body is None:
+    if webhook is None:
         return False
+    waiting = [*_kept(untold), *([body] if body is not None else [])]
+    for place, one in enumerate(waiting):
+        # What waited before is tried once: it had its tries.
+        if not _told(webhook, one, waits if one is body else ()):
+            _keep(untold, waiting[place:])
+            return False
+    if waiting:
+        _keep(untold, [])
+    return body is not None
+
+
+def _told(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:
+    for wait in (*waits, None):
+        if _sent(webhook, body):
+            return True
+        if wait is not None:
+            time.sleep(wait)
+    return False
+
+
+def _kept(untold: Path | None) -> list[dict[str, Any]]:
+    if untold is None:
+        return []
+    with suppress(OSError, ValueError):
+        return [json.loads(line) for line in untold.read_text(encoding="utf-8").splitlines()]
+    return []
+
+
+def _keep(untold: Path | None, bodies: list[dict[str, Any]]) -> None:
+    if untold is None:
+        return
+    try:
+        if bodies:
+            lines = "".join(json.dumps(body) + "\n" for body in bodies[-MOST_UNTOLD:])
+            temporary = untold.with_name(f".{untold.name}.{os.getpid()}.new")
+            temporary.write_text(lines, encoding="utf-8")
+            temporary.replace(untold)
+        else:
+            untold.unlink(missing_ok=True)
+    except OSError as error:
+        LOG.warning("cannot write %s: %s", untold, error.strerror)
+
+
+def _sent(webhook: str, body: dict[str, Any]) -> bool:
     request = urllib.request.Request(
         webhook, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
     )

@@ -19,7 +19,6 @@ from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.lock import held
 from gpuledger.core.store.publish import publish
-from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared.follow import follow
 from gpuledger.core.store.shared.move import fill
 from gpuledger.flows.ledger import Ledger
@@ -157,7 +156,6 @@ def _counts(home: Home) -> tuple[int, int]:
 def _history(ledger: Ledger, sources: Sequence[str], since: datetime | None) -> list[Interval]:
     with writing(ledger.home) as connection:
         open_ledger(ledger, connection)
-        relist(connection)
         parameters = {"sources": list(sources) or None, "since": since}
         return connection.execute(sql.text("queries/history_export"), parameters).fetchall()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gpuledger import parse
 from gpuledger.core import validity
-from gpuledger.core.errors import UnknownGPUError
+from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.questions.choice import offer_query
 
@@ -91,8 +91,8 @@ def offers(
     max_disk_size: float | None = None,
     min_price: float | None = None,
     max_price: float | None = None,
-    min_compute_capability: tuple[int, int] | None = None,
-    max_compute_capability: tuple[int, int] | None = None,
+    min_compute_capability: tuple[int, int] | str | None = None,
+    max_compute_capability: tuple[int, int] | str | None = None,
     spot: bool | None = None,
     allowed_flags: Sequence[str] | None = None,
     as_of: When = None,
@@ -148,23 +148,41 @@ def offers(
 
 
 def _gpu_names(names: Names) -> tuple[list[str], UnknownGPUError | None]:
-    """The names and the accelerators that they mean; the error of those that mean none. A provider's own label means
-    none and may match all the same. gpuhunt's `RTX6000` and `RTX4000` are names of several cards: all are meant."""
+    """What gpuhunt means by the names; the error of those that mean nothing.
+
+    NVL is a name of its own there (`H100NVL`), and a name of several cards (`RTX6000`) is the one that it has without
+    a memory. A provider's own label means no accelerator and may match all the same.
+    """
+    from gpuledger.core.alias import seed_aliases
+    from gpuledger.core.gpu import gpus
     from gpuledger.core.spec import gpu_ids_named, parse_spec
 
     meant: list[str] = []
     unknown: UnknownGPUError | None = None
     for name in parse.names(names):
-        meant.append(name)
-        try:
-            meant += gpu_ids_named(name) or parse_spec(name).gpu_ids
-        except UnknownGPUError as error:
-            unknown = error
+        ids = gpu_ids_named(name)
+        if len({gpus()[gpu_id].architecture for gpu_id in ids}) > 1:
+            plain = seed_aliases().resolve("", name, None)
+            ids = ids if plain is None else (plain,)
+        if "nvl" not in name.lower():
+            ids = tuple(gpu_id for gpu_id in ids if gpus()[gpu_id].form_factor != "nvl")
+        meant += ids or [name]
+        if not ids:
+            try:
+                parse_spec(name)
+            except UnknownGPUError as error:
+                unknown = error
     return meant, unknown
 
 
-def _version(value: tuple[int, int] | None) -> float | None:
-    return None if value is None else float(f"{value[0]}.{value[1]}")
+def _version(value: tuple[int, int] | str | None) -> float | None:
+    """8.0 of `(8, 0)` and of `"8.0"`, which gpuhunt's own filter compares wrongly."""
+    if value is None:
+        return None
+    parts = value.split(".") if isinstance(value, str) else [str(part) for part in value]
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"compute capability {value!r}: expected (8, 0) or '8.0'")
+    return float(".".join(parts))
 
 
 def _catalog_offer(row: Mapping[str, Any]) -> CatalogOffer:

@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -27,7 +28,8 @@ def quote(question: Question, market: Market) -> QuoteSet:
 
     What keeps the deadline comes first; then fresh prices, stale, unlisted and sold-out ones; then the lowest
     total. Of each offer the number of instances that costs least is quoted. Where an older price would cost less
-    than the first, the answer names it.
+    than the first, the answer names it. Where no deadline is given and the cheapest way takes longer than
+    `LONG_RUN_HOURS`, that is the deadline, and the slower way is a warning.
 
     Args:
         market: a `LedgerMarket` or `ListMarket` of `question.offers`.
@@ -41,9 +43,32 @@ def quote(question: Question, market: Market) -> QuoteSet:
     ranking = selection.best(question.options.limit)
     if not ranking:
         raise selection.nothing()
+    slow: Evaluation | None = None
+    if question.deadline_hours is None and _wall_hours(ranking[0][1]) > LONG_RUN_HOURS:
+        # nobody runs for years to save a little: a run of months is what the question means
+        bounded = Selection(replace(question, deadline_hours=float(LONG_RUN_HOURS)), market)
+        in_time = [entry for entry in bounded.best(question.options.limit) if not entry[1].misses_deadline]
+        if in_time:
+            slow, selection, ranking = ranking[0][1], bounded, in_time
     by_hour = selection.cheapest_per_gpu_hour()
     older = selection.cheaper_but_older(ranking[0], question.moment)
-    return ranked(selection.context, ranking, by_hour, selection.excluded(), older)
+    answer = ranked(selection.context, ranking, by_hour, selection.excluded(), older)
+    if slow is None:
+        return answer
+    return replace(answer, deadline=None, warnings=(*answer.warnings, _slow_text(slow)))
+
+
+def _wall_hours(evaluation: Evaluation) -> float:
+    return float(evaluation.bought.running_hours.mid)
+
+
+def _slow_text(slow: Evaluation) -> str:
+    offer, days = slow.bought.offer, _wall_hours(slow) / 24
+    return (
+        f"{LONG_RUN_HOURS // 24} days at most are assumed, since no deadline is given; without that"
+        f" {slow.bought.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider} would take"
+        f" {days:,.0f} days and come to {slow.total.mid} USD"
+    )
 
 
 def ranked(

@@ -61,7 +61,14 @@ def _join_doubled(connection: duckdb.DuckDBPyConnection) -> None:
     row = sql.first(connection, "select count(*) from joined_offer")
     if not row or not row[0]:
         return
-    for table in _LOGS:
+    # That one spelling went is no withdrawal of the offer.
+    for table, is_absence in (
+        ("price_change", "amount is null"),
+        ("stock_change", "availability = 'unlisted'"),
+    ):
+        connection.execute(
+            f"delete from {table} where {is_absence} and offer_no in (select offer_no from joined_offer)"
+        )
         connection.execute(
             f"update {table} set offer_no = joined.first_no from joined_offer as joined"
             f" where {table}.offer_no = joined.offer_no"
@@ -74,6 +81,13 @@ def _join_doubled(connection: duckdb.DuckDBPyConnection) -> None:
             f" qualify row_number() over (partition by offer_no, observed_at order by {rank}) > 1) as doubled"
             f" where {table}.rowid = doubled.row_no"
         )
+    connection.execute(
+        "delete from price_change using (select rowid as row_no from price_change"
+        " where offer_no in (select first_no from joined_offer)"
+        " qualify row(amount, upfront_amount, currency, unit) is not distinct from"
+        " lag(row(amount, upfront_amount, currency, unit)) over (partition by offer_no order by observed_at)"
+        ") as repeated where price_change.rowid = repeated.row_no"
+    )
     connection.execute(
         "update offer_current set changed_at = last.observed_at, amount = last.amount,"
         " upfront_amount = last.upfront_amount, currency = last.currency, unit = last.unit,"

@@ -27,6 +27,7 @@ from gpuledger.core.offer import (
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.dated_list import relist
 from gpuledger.core.store.decision import Decision, settle
 from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
@@ -134,6 +135,8 @@ def record(
             appended = _append(connection, batch, aliases, parameters)
             _side_facts(connection, batch, parameters)
         _run_row(connection, batch, run_no, appended)
+        if batch.kind == "archive" and batch.outcome == "accepted":
+            relist(connection, batch.manifest.source)
         if share is not None:
             share(run_no)
     return Recorded(run_no=run_no, **vars(appended))

@@ -11,6 +11,7 @@ import duckdb
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.dated_list import relist
 from gpuledger.core.store.index_days import derive_index, derive_votes
 
 ROWS_APART = 1_000_000
@@ -46,12 +47,6 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
         last_run = _one(connection, "derive/last_run", {})
         connection.execute("delete from derived")
         connection.execute("insert into derived values ($1, $2, $3)", [last_run, today, reference])
-
-
-def relist(connection: duckdb.DuckDBPyConnection) -> None:
-    """Say of all prices of dated lists anew how long they held."""
-    connection.execute("delete from dated_price")
-    connection.execute(sql.text("derive/dated_price"))
 
 
 def _has_new_list(connection: duckdb.DuckDBPyConnection, run_no: int) -> bool:

@@ -28,7 +28,7 @@ from gpuledger.core.errors import (
 from gpuledger.core.store.home import home_of
 from gpuledger.flows import timetable, traces
 from gpuledger.flows.ledger import Ledger, RunReport
-from gpuledger.flows.notify import notify
+from gpuledger.flows.notify import UNTOLD, notify
 from gpuledger.flows.pipeline import fetch_source, read_run, record_runs
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
@@ -100,7 +100,7 @@ def record(run_id: str) -> RunReport:
     ledger = _ledger(_settings())
     parsed = read_run(ledger, ledger.archive.manifest(run_id))
     cycle = record_runs(ledger, [parsed] if parsed else [])
-    notify(_settings().notify.webhook, cycle.runs, at=_clock())
+    notify(_settings().notify.webhook, cycle.runs, at=_clock(), untold=ledger.home.path / UNTOLD)
     mine = next((report for report in cycle.runs if report.run_id == run_id), None)
     if mine is None:
         raise StoreError(f"{run_id} was fetched and is not in the ledger: its source is not of this release")
@@ -111,8 +111,9 @@ def record(run_id: str) -> RunReport:
 def record_failures(source_name: str) -> None:
     """Put runs that were fetched in vain into the ledger, where `status` shows them, and tell the webhook."""
     settings = _settings()
-    cycle = record_runs(_ledger(settings), [], sources=[source_name])
-    notify(settings.notify.webhook, cycle.runs, at=_clock())
+    ledger = _ledger(settings)
+    cycle = record_runs(ledger, [], sources=[source_name])
+    notify(settings.notify.webhook, cycle.runs, at=_clock(), untold=ledger.home.path / UNTOLD)
     get_run_logger().warning("%s: no answer; every earlier price stays", source_name)
 
 

@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from gpuledger.core.config import load_settings
-from gpuledger.core.errors import CorruptError, SourceError
+from gpuledger.core.errors import CorruptError, EmptyLedgerError, SourceError
 from gpuledger.core.store.home import home_of
 from gpuledger.flows.audit import audit as look
 from gpuledger.flows.compact import compact as let_go
@@ -31,7 +31,11 @@ def audit(whole_archive: bool = False) -> dict[str, int]:
         CorruptError: a check or a file is broken.
         SourceError: a source is stale beyond its target.
     """
-    found = look(_ledger(), whole_archive=whole_archive)
+    try:
+        found = look(_ledger(), whole_archive=whole_archive)
+    except EmptyLedgerError:
+        # A new machine: its first refreshes run at once, and each that fails says so itself.
+        return {"looked_at": 0}
     table = [asdict(finding) for finding in found.findings]
     create_table_artifact(key="audit", table=table, description="What the audit looked at")
     broken, stale = found.of_state("broken"), found.of_state("stale")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -32,6 +33,12 @@ def serve(
             help="Host name that the server answers to beside loopback's. Repeat for several; default: none."
         ),
     ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address or network of a proxy whose X-Forwarded-For and -Proto are believed; repeat."
+        ),
+    ] = None,
 ) -> None:
     """Serve the web page and the REST interface. GPULEDGER_TOKEN makes both ask for a token."""
     with context.answering():
@@ -50,7 +57,13 @@ def serve(
             context.say(f"anybody who reaches {host} may read; set GPULEDGER_TOKEN to ask for a token")
         shown = f"[{host}]" if ":" in host else host
         context.say(f"serving http://{shown}:{port}/ (stop with Ctrl-C)")
-        listen("gpuledger.web.application:from_environment", host=host, port=port, workers=workers)
+        listen(
+            "gpuledger.web.application:from_environment",
+            host=host,
+            port=port,
+            workers=workers,
+            proxies=_proxies(proxy or ()),
+        )
 
 
 def mcp(
@@ -68,6 +81,21 @@ def mcp(
         with context.ledger().reading():
             pass
         run(context.home(), http=(host, port) if http else None)
+
+
+def _proxies(named: Sequence[str]) -> tuple[str, ...]:
+    import ipaddress
+
+    from gpuledger.core.errors import UsageError
+
+    for one in named:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            raise UsageError(
+                f"--proxy: {one!r} is no address or network, as in 10.0.0.7 or 10.0.0.0/24"
+            ) from None
+    return tuple(named)
 
 
 def _is_loopback(host: str) -> bool:

@@ -100,7 +100,7 @@ def refresh(
         from gpuledger.flows import logs, traces
         from gpuledger.flows.dry_run import check_only
         from gpuledger.flows.lists import load_bundled
-        from gpuledger.flows.notify import notify
+        from gpuledger.flows.notify import UNTOLD, notify
         from gpuledger.flows.pipeline import refresh as run
 
         logs.start(os.environ)
@@ -121,7 +121,12 @@ def refresh(
         cycle = _as_asked(cycle, chosen)
         table.emit([_report_row(report) for report in cycle.runs], format, columns=REPORT_COLUMNS)
         if not dry_run:
-            notify(context.settings().notify.webhook, cycle.runs, at=context.now())
+            notify(
+                context.settings().notify.webhook,
+                cycle.runs,
+                at=context.now(),
+                untold=ledger.home.path / UNTOLD,
+            )
         _finish(cycle)
 
 

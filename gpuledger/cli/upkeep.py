@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +36,9 @@ def register(app: typer.Typer) -> None:
     app.command()(compact)
     app.command()(publish)
     app.command()(migrate_store)
+    app.command()(backup)
+    app.command()(restore)
+    app.command()(repair)
 
 
 def audit(
@@ -115,3 +119,35 @@ def migrate_store(
             f"equal: {sum(row.rows_to for row in moved.compared):,} rows, {moved.documents:,} documents copied;"
             f" the old store is as it was"
         )
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Empty, or an earlier backup, which is brought up to date.")],
+    format: FormatOption = None,
+) -> None:
+    """Write everything that answers depend on into a folder, while anything runs."""
+    with context.answering():
+        from gpuledger.flows.backup import back_up
+
+        table.emit(vars(back_up(context.writer(), folder)), format)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup.")],
+    format: FormatOption = None,
+) -> None:
+    """Bring a backup into an empty home, and prove that the ledger is the one that was backed up."""
+    with context.answering():
+        from gpuledger.flows.backup import restore as bring_back
+
+        table.emit(vars(bring_back(folder, context.writer())), format)
+
+
+def repair(format: FormatOption = None) -> None:
+    """After a clock was ahead: set the runs of that time aside, and rebuild the ledger from the others."""
+    with context.answering():
+        from gpuledger.flows.repair import repair as mend
+
+        done = mend(context.writer())
+        snapshot = done.replayed.snapshot if done.replayed else None
+        table.emit({"set_aside": list(done.set_aside), "snapshot": snapshot}, format)

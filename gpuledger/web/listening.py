@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -32,11 +33,13 @@ class PromptProtocol(HTTPProtocol):
         super().connection_made(transport)
 
 
-def listen(factory: str, *, host: str, port: int, workers: int = 1) -> None:
+def listen(factory: str, *, host: str, port: int, workers: int = 1, proxies: Sequence[str] = ()) -> None:
     """Serve until stopped.
 
     Args:
         factory: `module:function` that makes the application, called once per process.
+        proxies: addresses and networks whose word about their clients is believed: the client's address, by which
+            requests are counted, and whether it came by HTTPS.
 
     Raises:
         SystemExit: the address is taken or is not this machine's.
@@ -50,7 +53,7 @@ def listen(factory: str, *, host: str, port: int, workers: int = 1) -> None:
         http=PromptProtocol,
         log_level="warning",
         access_log=False,
-        # What a proxy says of its client is believed by nobody here: rates count per peer.
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         server_header=False,
     )

@@ -6,6 +6,7 @@ of the day and are left out. `serverless` rows price a running function, not a m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -32,6 +33,7 @@ _KINDS = {
 }
 _NOT_MACHINES = {"serverless", "per-second", "inference"}
 _WITHOUT_MACHINE = ("gpu rate only", "billed separately")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{1,40}")
 _GPUS_ALONE = {"gcp", "daytona"}
 
 
@@ -88,7 +90,7 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
         return Skipped("a commitment that is not described fully", dict(row))
     observed_at = instant(row.get("fetched_at", generated_at))
     label, memory = row.get("gpu"), decimal(row.get("vram_gb"))
-    if observed_at is None or not isinstance(label, str) or not provider:
+    if observed_at is None or not isinstance(label, str) or not _SLUG.fullmatch(provider):
         return Skipped("no time, no GPU or no provider", dict(row))
     option, tier = _KINDS[kind]
     least = row.get("min_gpus")

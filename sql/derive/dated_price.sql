@@ -1,4 +1,5 @@
--- grain: one row per offer and time of a dated list; the whole table anew
+-- grain: one row per offer and time of a dated list
+-- parameters: source varchar (null: all of them)
 insert into dated_price by name
 with first_document as (
     select run_no, min(document_no) as document_no from document group by run_no
@@ -27,7 +28,7 @@ listed as (
     from price_change
     inner join offer on price_change.offer_no = offer.offer_no
     inner join source on offer.source = source.source
-    where source.kind = 'archive'
+    where source.kind = 'archive' and ($source::varchar is null or offer.source = $source::varchar)
     window by_time as (partition by price_change.offer_no order by price_change.observed_at)
 ),
 

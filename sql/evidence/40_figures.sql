@@ -54,28 +54,47 @@ product_move as (
     group by all
 ),
 
--- prices that changed places: the new one is another's old one, and the other way round
+-- prices that changed places: the new one is another's old one, and the other way round; of two products in one
+-- place, or of one product in two places
+moved as (
+    select * from claimed where claim = 'price' and abs(ln(usd / believed_usd)) > 0.02
+),
+
 exchanged as (
-    select distinct one.offer_id
-    from claimed as one
-    inner join claimed as other
-        on one.provider = other.provider
+    select one.offer_id
+    from moved as one
+    inner join moved as other
+        on one.region = other.region
+        and one.provider = other.provider
         and one.purchase_option = other.purchase_option
         and one.term = other.term
         and round(one.usd * one.gpu_count, 4) = round(other.believed_usd * other.gpu_count, 4)
         and round(other.usd * other.gpu_count, 4) = round(one.believed_usd * one.gpu_count, 4)
-    where one.claim = 'price' and other.claim = 'price' and one.offer_id <> other.offer_id
+    where one.gpu <> other.gpu or one.gpu_count <> other.gpu_count
     union
-    select distinct one.offer_id
-    from claimed as one
-    inner join claimed as other
-        on one.provider = other.provider
+    select one.offer_id
+    from moved as one
+    inner join moved as other
+        on one.region = other.region
+        and one.provider = other.provider
         and one.purchase_option = other.purchase_option
         and one.term = other.term
-        and one.gpu_count <> other.gpu_count
         and round(one.usd, 4) = round(other.believed_usd, 4)
         and round(other.usd, 4) = round(one.believed_usd, 4)
-    where one.claim = 'price' and other.claim = 'price' and one.offer_id <> other.offer_id
+    where one.gpu <> other.gpu or one.gpu_count <> other.gpu_count
+    union
+    select one.offer_id
+    from moved as one
+    inner join moved as other
+        on one.gpu = other.gpu
+        and one.provider = other.provider
+        and one.instance_type = other.instance_type
+        and one.purchase_option = other.purchase_option
+        and one.term = other.term
+        and one.gpu_count = other.gpu_count
+        and round(one.usd, 4) = round(other.believed_usd, 4)
+        and round(other.usd, 4) = round(one.believed_usd, 4)
+    where one.region <> other.region
 ),
 
 -- prices that slipped into other rows: most of those that moved are what another offer cost before
@@ -93,7 +112,11 @@ slipped as (
         on claimed.purchase_option = whole.purchase_option and round(claimed.usd * claimed.gpu_count, 4) = whole.usd
     where claimed.claim = 'price'
     group by claimed.purchase_option
-    having count(*) > 2 and count(coalesce(each.usd, whole.usd)) >= 0.6 * count(*)
+    -- in a long list of small moves many prices meet by chance
+    having
+        count(*) > 2
+        and count(coalesce(each.usd, whole.usd)) >= 0.6 * count(*)
+        and median(abs(ln(claimed.usd / claimed.believed_usd))) > 0.1
 ),
 
 kin as (
@@ -337,16 +360,16 @@ left join kin
     and claimed.gpu = kin.gpu
     and claimed.purchase_option = kin.purchase_option
     and claimed.term = kin.term
-left join market on claimed.gpu = market.gpu and claimed.purchase_option = market.purchase_option and claimed.term = 0
+left join market
+    on if(claimed.term = 0, claimed.gpu, null) = market.gpu and claimed.purchase_option = market.purchase_option
 left join other on claimed.offer_id = other.offer_id
 left join recounted on claimed.offer_id = recounted.offer_id
 left join past on claimed.offer_id = past.offer_id
-left join standing as standing_region
-    on claimed.claim = 'absence' and claimed.region = standing_region.region and standing_region.gpu is null
-left join standing as standing_gpu
-    on claimed.claim = 'absence' and claimed.gpu = standing_gpu.gpu and standing_gpu.region is null
-left join standing as standing_all
-    on claimed.claim = 'absence' and standing_all.region is null and standing_all.gpu is null
+left join (select * from standing where region is not null) as standing_region
+    on if(claimed.claim = 'absence', claimed.region, null) = standing_region.region
+left join (select * from standing where gpu is not null) as standing_gpu
+    on if(claimed.claim = 'absence', claimed.gpu, null) = standing_gpu.gpu
+left join (select * from standing where region is null and gpu is null) as standing_all on true
 left join renamed on claimed.offer_id = renamed.gone_id
 left join middle
     on claimed.provider = middle.provider

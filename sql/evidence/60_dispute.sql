@@ -62,7 +62,7 @@ from event
 inner join claim on event.offer_id = claim.offer_id
 inner join claimed on event.offer_id = claimed.offer_id
 left join seen_arrow as seen on claim.position = seen.position
-left join offer as gone on claim.offer_no = gone.offer_no and claim.position is null
+left join offer as gone on if(claim.position is null, claim.offer_no, null) = gone.offer_no
 left join document on seen.document_no = document.document_no
 cross join last_run
 left join open_dispute on event.offer_id = open_dispute.offer_id;

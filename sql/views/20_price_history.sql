@@ -148,7 +148,11 @@ select
     rated.last_seen_at,
     rated.last_seen_at + price_horizon(offer.purchase_option, offer.tier, offer.provider) as lapses_at,
     rated.last_seen_at + to_seconds(
-        if(offer.kind = 'archive', provider_target(offer.provider, offer.via), offer.fresh_for_seconds)
+        if(
+            offer.kind = 'archive',
+            list_target(live_source.fresh_for_seconds, reseller.fresh_for_seconds),
+            offer.fresh_for_seconds
+        )
     ) as fresh_until,
     rated.amount,
     rated.upfront_amount,
@@ -168,6 +172,8 @@ select
     rated.document_no
 from rated
 inner join wanted as offer on rated.offer_no = offer.offer_no
+left join live_source on offer.provider = live_source.provider
+left join live_source as reseller on offer.via = reseller.provider
 where rated.amount is not null;
 
 comment on macro table price_history_wanted is

@@ -124,24 +124,24 @@ before_absence as (
     asof inner join accepted_run on absent.source = accepted_run.source and absent.seen_limit_at >= accepted_run.run_at
 ),
 
-seen as (
+seen as not materialized (
     select
-        state.offer_no,
-        offer.offer_id,
-        offer.source,
+        state.*,
+        offer.* exclude (offer_no),
         source.kind as source_kind,
         if(
             source.kind = 'archive',
-            provider_target(offer.provider, offer.via),
+            list_target(live_source.fresh_for_seconds, reseller.fresh_for_seconds),
             source.fresh_for_seconds
         ) as fresh_for_seconds,
+        if(source.kind = 'archive', live_source.source, offer.source) as check_source,
         coalesce(
             if(
                 source.kind = 'archive',
                 -- a list in force, or a later look at the same price
                 as_of > dated.said.observed_at
                 and (dated.said.seen_until >= as_of or dated.said.same_until >= as_of),
-                next_run.run_at is not null and state.offer_no not in (select offer_no from otherwise_then)
+                next_run.run_at is not null and otherwise_then.offer_no is null
             ),
             false
         ) as is_recorded,
@@ -160,8 +160,11 @@ seen as (
     inner join offer on state.offer_no = offer.offer_no
     inner join source on offer.source = source.source
     left join dated on state.offer_no = dated.offer_no
+    left join live_source on offer.provider = live_source.provider
+    left join live_source as reseller on offer.via = reseller.provider
     left join last_run on offer.source = last_run.source
     left join next_run on offer.source = next_run.source
+    left join otherwise_then on state.offer_no = otherwise_then.offer_no
     left join before_absence on state.offer_no = before_absence.offer_no
     left join disputed_as_of(as_of) as disputed
         on offer.source = disputed.source and offer.offer_id = disputed.offer_id
@@ -172,30 +175,19 @@ doubled as (
     select offer_id from offer group by offer_id having count(*) > 1
 ),
 
-chosen as (
-    select * from seen where offer_id not in (select offer_id from doubled)
-    union all
-    select *
+outspoken as (
+    select offer_no
     from seen
     where offer_id in (select offer_id from doubled)
     qualify row_number() over (
         partition by offer_id order by last_seen_at desc, source_kind = 'live' desc, source
-    ) = 1
+    ) > 1
 ),
 
 priced as (
     select
-        state.*,
-        offer.* exclude (offer_no, gpu_memory_gib),
-        seen.source_kind,
-        seen.fresh_for_seconds,
-        seen.is_recorded,
-        if(seen.source_kind = 'archive', live_source_of(offer.provider), offer.source) as check_source,
-        seen.last_seen_at,
-        seen.is_disputed,
-        seen.disputed_usd_per_gpu_hour,
-        seen.dispute,
-        coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
+        seen.* exclude (gpu_memory_gib),
+        coalesce(gpu.memory_gib::decimal(12, 4), seen.gpu_memory_gib) as gpu_memory_gib,
         gpu.name as gpu_name,
         gpu.vendor as gpu_vendor,
         gpu.form_factor,
@@ -203,15 +195,13 @@ priced as (
         region.continent,
         usd.usd_per_unit,
         usd_per_hour_of(
-            state.amount, state.upfront_amount, state.unit, offer.gpu_count, offer.term_months, usd.usd_per_unit
+            seen.amount, seen.upfront_amount, seen.unit, seen.gpu_count, seen.term_months, usd.usd_per_unit
         ) as usd_per_hour
-    from chosen as seen
-    inner join state on seen.offer_no = state.offer_no
-    inner join offer on seen.offer_no = offer.offer_no
-    left join gpu on offer.gpu_id = gpu.gpu_id
-    left join region on offer.provider = region.provider and offer.region = region.region
-    left join usd_rate(as_of) as usd on state.currency = usd.currency
-    where state.amount is not null
+    from seen
+    left join gpu on seen.gpu_id = gpu.gpu_id
+    left join region on seen.provider = region.provider and seen.region = region.region
+    left join usd_rate(as_of) as usd on seen.currency = usd.currency
+    where seen.amount is not null and seen.offer_no not in (select offer_no from outspoken)
 )
 
 select

@@ -328,6 +328,24 @@ WHOLE = ("aws_on_demand", "azure_retail", "coreweave", "lambda_cloud", "runpod")
 """Sources at which every way is tried."""
 
 
+KIND_NAMES = {
+    1: "a decimal point",
+    2: "no number where a price was",
+    3: "one price divided",
+    4: "some prices divided",
+    5: "a whole list halved",
+    6: "30 % less in every run",
+    7: "the price of one GPU for all, or of all for one",
+    8: "prices exchanged or shifted",
+    9: "a new identity",
+    10: "regions exchanged",
+    11: "another currency",
+    13: "a part of the list gone",
+    14: "a promotion or a spot price as the list price",
+    15: "term arithmetic",
+}
+
+
 def _each() -> Iterable[Poisoning]:
     for number, source in enumerate(WITH_OFFERS):
         true = true_offers(source)

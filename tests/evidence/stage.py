@@ -22,6 +22,7 @@ from gpuledger.core.offer import Fact, Offer
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import LEDGER, Home
+from gpuledger.core.store.shared.follow import recording
 from gpuledger.flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
 from gpuledger.scrapers.registry import SOURCES, get
 from gpuledger.scrapers.source import Source
@@ -118,7 +119,8 @@ class Stage:
         self.now = at or self.now
         parsed = read_run(self.ledger, self.archived(source, change))
         assert parsed is not None
-        return record_one(self.connection, parsed, self.aliases)
+        with recording(self.home, self.connection, self.aliases, source) as share:
+            return record_one(self.connection, parsed, self.aliases, share)
 
     def archived(self, source: str, change: str) -> Manifest:
         archive = self.ledger.archive
@@ -171,9 +173,9 @@ def ledger_in(home: Home, clock: Callable[[], datetime]) -> Ledger:
 
 
 @contextmanager
-def stage_in(folder: Path, now: datetime = START) -> Iterator[Stage]:
-    """The ledger in a folder, made where there is none."""
-    home = Home(folder)
+def stage_in(where: Path | Home, now: datetime = START) -> Iterator[Stage]:
+    """The ledger in a folder or a home, made where there is none."""
+    home = where if isinstance(where, Home) else Home(where)
     with turn(home), writing(home) as connection:
         yield Stage(home, connection, open_ledger(ledger_in(home, lambda: now), connection), now)
 

@@ -71,6 +71,24 @@ def test_a_keyword_keeps_what_it_says(home, keywords, holds):
     assert order == sorted(order)
 
 
+def test_names_are_those_of_gpuhunt(home):
+    found = {
+        name: {row.offer.gpu_id for row in gpuhunt.offers(gpu_name=name, allow_stale=True, home=home)}
+        for name in ("H100", "H100NVL", "RTX6000Ada")
+    }
+    assert not any("nvl" in gpu_id for gpu_id in found["H100"]) and "h100-sxm-80gb" in found["H100"]
+    assert found["H100NVL"] == {"h100-nvl-94gb"}
+    assert found["RTX6000Ada"] == {"rtx-6000-ada-48gb"}
+
+
+def test_a_compute_capability_may_be_text_and_no_other_text(home):
+    as_text = gpuhunt.offers(min_compute_capability="9.0", allow_stale=True, home=home)
+    as_pair = gpuhunt.offers(min_compute_capability=(9, 0), allow_stale=True, home=home)
+    assert [row.offer.offer_id for row in as_text] == [row.offer.offer_id for row in as_pair] != []
+    with pytest.raises(UsageError, match="expected"):
+        gpuhunt.offers(min_compute_capability="hopper", home=home)
+
+
 @pytest.mark.parametrize(
     ("gpu_id", "capability"),
     [

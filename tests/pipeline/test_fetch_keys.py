@@ -45,7 +45,7 @@ def test_a_key_in_the_address_keeps_the_rest_of_it(ask: Asker):
     ask.answers(Reply())
     request = replace(keyed(travels_as="query", name="api_key"), url=f"{HOST}/keyed?sku=a&sku=b")
     (document,) = ask(source(request)).documents
-    assert ask.paths == ["/keyed?sku=a&sku=b&api_key=sk-live%2F0123456789%2Babc"]
+    assert ask.paths == ["/keyed?sku=a&sku=b&api_key=sk-live%2F7390415826%2Babc"]
     assert document.request.url == f"{HOST}/keyed?sku=a&sku=b"
 
 
@@ -74,7 +74,7 @@ def test_a_key_never_goes_to_another_host(how: Any, monkeypatch: pytest.MonkeyPa
     first, second = (f"{request.url} {request.headers}" for request in seen)
     assert "api_key" in first or "authorization" in first
     assert str(seen[1].url) == "https://cdn.prices.example/list?a=1"
-    assert "0123456789" not in second
+    assert "7390415826" not in second
 
 
 def test_a_source_without_its_key_is_skipped_and_the_variable_named(ask: Asker):
@@ -110,7 +110,7 @@ def test_where_every_request_is_keyed_a_refusal_is_a_failure(ask: Asker):
 
 ECHOES: dict[str, Reply] = {
     "in the body": Reply(body=f'{{"you sent": "{SECRET}"}}'.encode()),
-    "in the address": Reply(body=b'{"self": "/list?key=sk-live%2F0123456789%2Babc"}'),
+    "in the address": Reply(body=b'{"self": "/list?key=sk-live%2F7390415826%2Babc"}'),
     "as base64": Reply(body=b'{"auth": "c2stbGl2ZS8wMTIzNDU2Nzg5K2FiYw=="}'),
     "in packed bytes": Reply(body=gzip.compress(SECRET.encode()), headers={"content-encoding": "gzip"}),
     "in the headers": Reply(headers={"etag": SECRET, "content-type": SECRET, "last-modified": SECRET}),
@@ -128,7 +128,7 @@ def test_a_key_that_is_sent_back_is_struck_out(ask: Asker, where: str):
         assert "[redacted]" in said
     except RefusedFetchError as error:
         said = f"{error} {vars(error)}"
-    assert "0123456789" not in said
+    assert "7390415826" not in said
     assert "MDEyMzQ1Njc4O" not in said
     assert "wMTIzNDU2Nzg5" not in said
 
@@ -147,7 +147,7 @@ def test_no_byte_of_the_home_holds_a_key(world: Any, listing: Any):
     assert world.refresh(SECRET.encode()).runs[0].outcome == "failed"
     files = [path for path in world.ledger.home.path.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} >= {".zst", ".json", ".duckdb"}
-    found = [path.name for path in files if b"0123456789" in _unpacked(path)]
+    found = [path.name for path in files if b"7390415826" in _unpacked(path)]
     assert found == []
     assert world.rows("select sku from offer where sku like 'you sent%'") == [("you sent [redacted]",)]
 

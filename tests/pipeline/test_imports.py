@@ -195,6 +195,7 @@ def real(tmp_path_factory) -> Ledger:
         ("aws_ec2details_2018_2022/changes.csv", {"provider": "aws"}),
         ("aws_sparecores_2024_02/server_price.csv", {}),
     ):
+        # the lists in the order of their coming change nothing; tests/store/test_list_order.py tries all orders
         report = import_files(ledger, archive("changes"), files_of(folder / path), context=context)
         assert [run.outcome for run in report.cycle.runs] == ["accepted"], path
     return ledger
@@ -206,13 +207,33 @@ def real(tmp_path_factory) -> Ledger:
     ids=["before the cut of June 2025", "after it"],
 )
 def test_the_cut_of_june_2025_is_in_the_real_archives(real, day, p5, p4d):
-    found = price(real, day, providers=["aws"], region="us-east-1", purchase_options=["on_demand"])
+    found = price(real, day, providers=["aws"], regions=["us-east-1"], purchase_options=["on_demand"])
     assert found["changes p5.48xlarge us-east-1"] == p5
     assert found["changes p4d.24xlarge us-east-1"] == p4d
 
 
+def test_no_snapshot_of_2024_hides_the_cut_of_june_2025(real):
+    """p5 -44 %, p4d -33 %, wherever a list still covers the day; the snapshot of February 2024 is history by then."""
+    with reading(real.home) as connection:
+        states = {}
+        for day in ("2025-06-01", "2025-06-30"):
+            at = datetime.fromisoformat(f"{day}T00:00:00+00:00")
+            for offer in offers(connection, OfferQuery(providers=["aws"]), at=at, as_of=at):
+                if offer.sku in {"p5.48xlarge", "p4d.24xlarge"} and offer.purchase_option == "on_demand":
+                    states[day, offer.sku, offer.region] = (offer.usd_per_hour, offer.price_state(at))
+    alive = {key: usd for key, (usd, state) in states.items() if state != "lapsed"}
+    assert {region for _, _, region in alive} == {"us-east-1"}
+    for sku, cut in (("p5.48xlarge", -44), ("p4d.24xlarge", -33)):
+        before, after = (alive[day, sku, "us-east-1"] for day in ("2025-06-01", "2025-06-30"))
+        assert round(100 * float(after / before - 1)) == cut
+    elsewhere = {
+        region for (_, sku, region), (usd, _) in states.items() if usd == 98.32 and region != "us-east-1"
+    }
+    assert elsewhere, "the snapshot of February 2024 lists p5 in other regions"
+
+
 def test_real_azure_prices_reach_back_to_2023(real):
-    found = price(real, "2023-11-15", providers=["azure"], region="eastus")
+    found = price(real, "2023-11-15", providers=["azure"], regions=["eastus"])
     assert len(found) >= 20
 
 

@@ -20,8 +20,11 @@ a table, a pipe gets JSON lines for lists and JSON for one object. In JSON money
 key, and instants are ISO 8601 in UTC.
 
 A SPEC names accelerators: `[vendor:]NAME[:MEMORY][:COUNT]`, with ranges, as in `H100`, `H100-SXM:8`, `A100:80GB` or
-`nvidia:24GB..80GB:1..8`. A PLAN is a file (`.toml`, `.json`, or `.jsonl` with many plans), the name of a preset, or
-`-` for standard input. Times are dates or ISO 8601; without an offset they are UTC.
+`nvidia:24GB..80GB:1..8`. Names are read as people and drivers write them (`H100NVL`, `A100-SXM4-80GB`, `Tesla T4`,
+`4090`, `8xH100`), a memory within 8 % (`B200:192GB`). Part of a card is meant only where it is asked for (`A10:1/2`,
+`RTX PRO 6000 MIG 1g`); a name of different cards (`RTX 6000`) is refused with their ids. A PLAN is a file (`.toml`,
+`.json`, or `.jsonl` with many plans), the name of a preset, or `-` for standard input. Times are dates or ISO 8601;
+without an offset they are UTC.
 
 | Exit code | Means |
 | --- | --- |
@@ -38,6 +41,7 @@ GROUPS = {
     "plans": "Plans",
     "decisions": "Decisions",
     "sources": "Sources",
+    "evidence": "Evidence",
     "upkeep": "Upkeep",
     "serve": "Servers",
 }

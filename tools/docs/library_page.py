@@ -12,6 +12,7 @@ from gpuledger import Ledger, gpuhunt
 from gpuledger.core.cost.options import QuoteOption, QuoteOptions, quote_options
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.questions.decisions import Decisions
+from gpuledger.questions.over_time import PlansOverTime
 from gpuledger.questions.plans import PlanQuestions
 from gpuledger.questions.prices import PriceQuestions
 from gpuledger.questions.reader import LedgerReader, Rows
@@ -28,6 +29,7 @@ preset, or TOML or JSON text.
 GROUPS: dict[str, type] = {
     "Prices": PriceQuestions,
     "Plans": PlanQuestions,
+    "Plans at past times": PlansOverTime,
     "Decisions": Decisions,
     "The ledger itself": LedgerReader,
 }

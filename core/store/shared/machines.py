@@ -67,8 +67,8 @@ def known(address: LakeAddress) -> tuple[list[Machine], datetime]:
     """
     found = asked(
         address,
-        "select name, extract(epoch from said_at)::float8, release, problem,"
-        f" extract(epoch from now())::float8 from {_table(address)} order by name",
+        "select name, extract(epoch from said_at)::float8 as said_seconds, release, problem,"
+        f" extract(epoch from now())::float8 as now_seconds from {_table(address)} order by name",
     )
     machines = [Machine(name=row[0], said_at=_time(row[1]), release=row[2], problem=row[3]) for row in found]
     return machines, _time(found[0][4]) if found else datetime.now(UTC)

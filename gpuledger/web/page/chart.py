@@ -109,7 +109,7 @@ def chart(ledger: Ledger, form: ChartForm) -> dict[str, Any]:
         first_day = last_day - (last_day - form.since.date()) // form.step * form.step
         begins = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC)
         is_kept = len(spec.gpu_ids) == 1 and form.option != "any" and not form.region
-        is_kept = is_kept and spec.min_count is None and spec.max_count is None
+        is_kept = is_kept and spec.min_count in (None, 1) and spec.max_count is None
         query = "price_chart_days" if is_kept else "price_chart_days_chosen"
         chosen |= {"first_day": first_day, "last_day": last_day, "step_days": form.step.days}
         if not is_kept:

@@ -129,6 +129,7 @@ def test_offers_come_with_age_state_and_source(market_home):
 
 def test_history_has_a_row_per_step(market_home):
     asked = {"gpu": "H100-SXM", "since": "2026-10-01", "until": "2026-10-05", "every": "1d"}
+    asked |= {"purchase_option": "on_demand"}
     content = content_of(one(market_home, "price_history", asked))
     assert [row["step_at"][:10] for row in content["history"]] == [f"2026-10-0{day}" for day in range(1, 6)]
 

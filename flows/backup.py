@@ -1,0 +1,165 @@
+"""One command makes a backup of everything that answers depend on, and one restores it; both prove what they did.
+
+A backup is a folder: the archive, the operator's files and the quotes of the home, and `backup.json` with the hash of
+every file. It is made while anything runs: manifests are listed first and their documents copied before them, so that
+no run of the backup lacks a byte. The database is not in it: the archive gives it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpuledger.core.errors import CorruptError, StoreError, UsageError
+from gpuledger.core.store.archive import Archive
+from gpuledger.core.store.database import Home, turn, writing
+from gpuledger.core.store.shared.move import contents_of_ledger
+from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.pipeline import open_ledger
+from gpuledger.flows.replay import replay
+
+LIST = "backup.json"
+OPERATORS_FILES = (
+    "gpuledger.toml",
+    "gpu_alias.csv",
+    "overrides.toml",
+    "measurements.jsonl",
+    "calibration.json",
+)
+"""Of the home, beside whatever else lies there as a plain file; named here so that a page can say them."""
+_NOT_KEPT = (".duckdb", ".wal", ".lock", ".broken", ".program", ".new")
+_OWN = ("quotes", "decisions", "actuals")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackedUp:
+    """What a backup holds, or a restore brought back."""
+
+    files: int
+    bytes: int
+    runs: int
+    digest: str
+    """Of the ledger's content, the same for equal ledgers whichever way they were made."""
+
+
+def back_up(ledger: Ledger, target: Path) -> BackedUp:
+    """Write a backup into a folder that is empty, or holds an earlier backup, which it brings up to date.
+
+    Raises:
+        UsageError: the folder holds something else.
+        CorruptError: the archive lacks or broke bytes.
+        StoreError: the disk refused.
+    """
+    if target.exists() and any(target.iterdir()) and not (target / LIST).exists():
+        raise UsageError(f"{target} is not empty and holds no backup; name another folder")
+    if not ledger.archive.run_ids(None):
+        raise UsageError(f"{ledger.home.path} has no archive to back up")
+    try:
+        runs = _copy_archive(ledger.archive, target / "archive")
+        for path in _own_files(ledger.home):
+            _copy(path, target / "home" / path.relative_to(ledger.home.path))
+        digest = _digest(ledger)
+        listed = {
+            path.relative_to(target).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in _files(target)
+        }
+        content = {"runs": runs, "digest": digest, "files": listed}
+        temporary = target / f".{LIST}.new"
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        temporary.replace(target / LIST)
+    except OSError as error:
+        raise StoreError(f"cannot write the backup {target}: {error.strerror}") from error
+    size = sum((target / name).stat().st_size for name in listed)
+    return BackedUp(files=len(listed), bytes=size, runs=runs, digest=digest)
+
+
+def restore(source: Path, ledger: Ledger) -> BackedUp:
+    """Bring a backup into an empty home, rebuild the database from its archive, and compare with what was backed up.
+
+    Raises:
+        UsageError: no backup, or a home that holds something.
+        CorruptError: a file of the backup is not what was written, or the ledger is not the same.
+        StoreError: the disk refused.
+    """
+    home = ledger.home
+    if home.database.exists() or (home.archive.exists() and any(home.archive.iterdir())):
+        raise UsageError(f"{home.path} holds a ledger; a restore needs an empty home")
+    try:
+        content = json.loads((source / LIST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{source} is no backup: {error}") from error
+    home.create()
+    size = 0
+    try:
+        for name, expected in content["files"].items():
+            body = (source / name).read_bytes()
+            if hashlib.sha256(body).hexdigest() != expected:
+                raise CorruptError(f"{source / name} is not what was backed up")
+            top, _, rest = name.partition("/")
+            target = (home.archive if top == "archive" else home.path) / rest
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(body)
+            size += len(body)
+    except OSError as error:
+        raise StoreError(f"cannot restore {source}: {error}") from error
+    replay(ledger)
+    digest = _digest(ledger)
+    if digest != content["digest"]:
+        raise CorruptError(
+            f"the restored ledger differs from what was backed up ({digest[:12]}, not {content['digest'][:12]}):"
+            " it was rebuilt by another release, or the backup was made while it was behind its archive"
+        )
+    return BackedUp(files=len(content["files"]), bytes=size, runs=content["runs"], digest=digest)
+
+
+def _copy_archive(archive: Archive, target: Path) -> int:
+    """Documents before the manifest that names them; returns how many manifests there are."""
+    kept = Archive(target)
+    runs = archive.run_ids(None)
+    for run in runs:
+        if kept.has_run(run):
+            continue
+        manifest = archive.manifest(run)
+        for entry in (*manifest.documents, *manifest.superseded):
+            path = archive.path(entry["sha256"])
+            if path.exists():
+                _copy(path, kept.path(entry["sha256"]))
+        kept.write_manifest(manifest)
+    return len(runs)
+
+
+def _own_files(home: Home) -> Iterator[Path]:
+    for path in sorted(home.path.iterdir()):
+        if path.is_file() and not path.name.startswith(".") and path.name != "store-id":
+            if not path.name.endswith(_NOT_KEPT):
+                yield path
+        elif path.is_dir() and path.name in _OWN:
+            yield from (one for one in sorted(path.rglob("*")) if one.is_file())
+
+
+def _files(target: Path) -> list[Path]:
+    return sorted(path for path in target.rglob("*") if path.is_file() and path.name != LIST)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """All of it or nothing; a file that is there with this size and content stays."""
+    if target.exists() and target.read_bytes() == path.read_bytes():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+    shutil.copy2(path, temporary)
+    temporary.replace(target)
+
+
+def _digest(ledger: Ledger) -> str:
+    """Of all tables of the log, in words that do not depend on numbers."""
+    with turn(ledger.home), writing(ledger.home) as connection:
+        open_ledger(ledger, connection)
+        contents = contents_of_ledger(connection)
+    text = "\n".join(f"{one.table} {one.rows} {one.digest}" for one in contents)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,204 @@
+"""The rule of docs/validity.md over streams: what a list covers, what a later look confirms, what lapses."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpuledger.core.alias import Aliases
+from gpuledger.core.offer import Withdrawn
+from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.record import PriceList, record
+
+DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
+TABLES = (
+    *("scrape_run", "document", "offer", "price_change", "stock_change", "offer_current"),
+    *("dated_price", "price_list", "skipped_row"),
+)
+STATES = """
+select
+    sku, amount::double, valid_from::date::varchar,
+    price_state($instant::timestamptz, is_recorded, fresh_until, lapses_at, is_unlisted, availability)
+from offers_as_of($as_of::timestamptz)
+order by sku, source
+"""
+
+
+@pytest.fixture(scope="module")
+def books(books_in, tmp_path_factory):
+    return books_in(tmp_path_factory.mktemp("streams"))
+
+
+@pytest.fixture(scope="module")
+def connection(books) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as made:
+        made.execute("set timezone = 'UTC'")
+        migrate(made, sources=books.sources, aliases=books.aliases)
+        yield made
+
+
+class Streams:
+    """A ledger in memory that forgets everything between two examples."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, books: Any, an_offer: Any) -> None:
+        self.connection, self.books, self.an_offer = connection, books, an_offer
+        for table in TABLES:
+            connection.execute(f"delete from {table}")
+
+    def take(self, rows: list[tuple[str, int, Any]], kind: Any = "rows", **covers: datetime) -> None:
+        """A dated list: sku, day and price; no price withdraws."""
+        facts = [self._fact(sku, day, usd) for sku, day, usd in rows]
+        batch = self.books.batch(*facts, source="list", at=NOW)
+        lists = [PriceList(kind=kind, **covers)]
+        record(self.connection, replace(batch, lists=lists), Aliases(self.books.aliases))
+
+    def look(self, *shown: tuple[str, Any], at: datetime) -> None:
+        """A run of the live source."""
+        batch = self.books.batch(*(self.an_offer(sku, usd) for sku, usd in shown), at=at)
+        record(self.connection, batch, Aliases(self.books.aliases))
+
+    def _fact(self, sku: str, day: int, usd: Any) -> Any:
+        at = DAY_ONE + timedelta(days=day)
+        if usd is not None:
+            return self.an_offer(sku, usd, observed_at=at, availability="unknown")
+        offer = self.an_offer(sku, 1)
+        keys = {name: getattr(offer, name) for name in Withdrawn.model_fields if name != "observed_at"}
+        return Withdrawn(**keys, observed_at=at)
+
+    def then(self, day: float) -> list[tuple[Any, ...]]:
+        """Offers as of a day, with their state then."""
+        at = DAY_ONE + timedelta(days=day)
+        return self.connection.execute(STATES, {"instant": at, "as_of": at}).fetchall()
+
+    def now(self) -> list[tuple[Any, ...]]:
+        return self.connection.execute(STATES, {"instant": NOW, "as_of": None}).fetchall()
+
+    def state(self, day: float) -> list[tuple[float, str]]:
+        return [(row[1], row[3]) for row in self.then(day)]
+
+
+@pytest.fixture
+def streams(connection, books, an_offer) -> Streams:
+    return Streams(connection, books, an_offer)
+
+
+def test_a_price_between_two_equal_observations_is_recorded_and_after_the_last_it_ages(streams):
+    streams.take([("a", 0, 2), ("a", 100, 2)])
+    assert streams.state(50) == [(2.0, "recorded")]
+    assert streams.state(100.1) == [(2.0, "fresh")]
+    assert streams.state(110) == [(2.0, "stale")]
+    assert streams.state(281) == [(2.0, "lapsed")]
+
+
+def test_another_price_later_confirms_nothing(streams):
+    streams.take([("a", 0, 2), ("a", 100, 3)])
+    assert streams.state(50) == [(2.0, "stale")]
+
+
+def test_a_change_list_holds_a_price_for_as_long_as_it_covers(streams):
+    streams.take([("a", 0, 2), ("b", 0, 5), ("b", 100, 6)], "changes")
+    assert streams.state(99) == [(2.0, "recorded"), (5.0, "recorded")]
+    assert streams.state(200) == [(2.0, "stale"), (6.0, "stale")]
+    assert streams.state(281) == [(2.0, "lapsed"), (6.0, "lapsed")]
+
+
+def test_a_change_list_covers_what_it_is_said_to_cover(streams):
+    streams.take([("a", 0, 2)], "changes", covers_from=DAY_ONE, covers_until=DAY_ONE + timedelta(days=150))
+    assert streams.state(149) == [(2.0, "recorded")]
+    assert streams.state(160) == [(2.0, "stale")]
+
+
+def test_a_withdrawal_of_a_change_list_ends_an_offer(streams):
+    streams.take([("a", 0, 2), ("a", 10, None), ("b", 0, 1), ("b", 50, 1)], "changes")
+    assert streams.state(5) == [(2.0, "recorded"), (1.0, "recorded")]
+    assert streams.state(20) == [(1.0, "recorded")]
+
+
+def test_the_longer_version_of_a_change_list_counts_whichever_comes_first(connection, books, an_offer):
+    short, long = [("a", 0, 2), ("b", 10, 1)], [("a", 0, 2), ("b", 10, 1), ("b", 120, 1)]
+    for order in ((short, long), (long, short)):
+        streams = Streams(connection, books, an_offer)
+        for rows in order:
+            streams.take(rows, "changes")
+        assert streams.state(100) == [(2.0, "recorded"), (1.0, "recorded")]
+
+
+def test_a_snapshot_of_one_day_does_not_hide_what_a_change_list_has_in_force(streams):
+    streams.take([("a", 0, 2), ("a", 150, 1)], "changes")
+    streams.take([("a", 20, 2), ("c", 20, 9)], "rows")
+    assert streams.state(149) == [(2.0, "recorded"), (9.0, "stale")]
+    assert streams.state(150.1) == [(1.0, "fresh"), (9.0, "stale")]
+    assert streams.state(201) == [(1.0, "stale"), (9.0, "lapsed")]
+
+
+def test_a_full_snapshot_withdraws_what_it_lacks(streams):
+    streams.take([("a", 0, 2), ("b", 0, 3)], "snapshots")
+    streams.take([("a", 10, 2)], "snapshots")
+    assert [row[0] for row in streams.then(5)] == ["a", "b"]
+    assert [row[0] for row in streams.then(11)] == ["a"]
+
+
+def test_a_snapshot_that_was_cut_off_withdraws_nothing(streams):
+    streams.take([(sku, 0, 2) for sku in "abcde"], "snapshots")
+    streams.take([("a", 10, 2)], "snapshots")
+    assert len(streams.then(11)) == 5
+
+
+def test_the_next_look_of_a_live_source_confirms_what_it_shows_unchanged(streams):
+    hour = timedelta(hours=1)
+    streams.look(("a", 2), ("b", 3), ("c", 4), at=DAY_ONE)
+    streams.look(("a", 2), ("b", 5), at=DAY_ONE + 30 * hour)
+    assert streams.state(1) == [(2.0, "recorded"), (3.0, "stale"), (4.0, "stale")]
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.sampled_from([1, 2, 3])), min_size=1, max_size=5
+).map(lambda rows: [(sku, day, usd) for (sku, day), usd in {(r[0], r[1]): r[2] for r in rows}.items()])
+LISTS = st.lists(st.tuples(ROWS, st.sampled_from(["rows", "changes", "snapshots"])), min_size=1, max_size=3)
+
+
+@settings(max_examples=6, deadline=None)
+@given(lists=LISTS, order=st.randoms(use_true_random=False))
+def test_the_order_of_lists_never_matters(connection, books, an_offer, lists, order):
+    answers = []
+    for _ in range(2):
+        streams = Streams(connection, books, an_offer)
+        for rows, kind in lists:
+            streams.take(rows, kind)
+        answers.append([[row[:2] + row[3:] for row in streams.then(day)] for day in (2.5, 9.5)])
+        order.shuffle(lists)
+    assert answers[0] == answers[1]
+
+
+@settings(max_examples=6, deadline=None)
+@given(rows=ROWS, kind=st.sampled_from(["rows", "changes"]), day=st.sampled_from([2.5, 5.0]))
+def test_what_is_seen_later_only_confirms(connection, books, an_offer, rows, kind, day):
+    earlier = [row for row in rows if row[1] <= day]
+    streams = Streams(connection, books, an_offer)
+    if earlier:
+        streams.take(earlier, kind)
+    before = streams.then(day)
+    streams = Streams(connection, books, an_offer)
+    streams.take(rows, kind)
+    after = streams.then(day)
+    assert [row[:3] for row in before] == [row[:3] for row in after]
+    for one, other in zip(before, after, strict=True):
+        assert one[3] == other[3] or other[3] == "recorded"
+
+
+@settings(max_examples=5, deadline=None)
+@given(lists=LISTS, usd=st.sampled_from([1, 2, 3]))
+def test_an_older_observation_never_changes_a_fresh_price(connection, books, an_offer, lists, usd):
+    streams = Streams(connection, books, an_offer)
+    streams.look(("a", usd), ("b", 9), at=NOW - timedelta(hours=1))
+    fresh = streams.now()
+    assert {row[3] for row in fresh} == {"fresh"}
+    for rows, kind in lists:
+        streams.take(rows, kind)
+    assert [row for row in streams.now() if row[3] == "fresh"] == fresh
