@@ -85,6 +85,7 @@ generated: $(STAMP)  ## write the pages and files again that are made from the p
 	$(BIN)/python -m tools.docs.data_page > docs/data.md
 	$(BIN)/python -m tools.docs.command_page > docs/commands.md
 	$(BIN)/python -m tools.docs.library_page > docs/library.md
+	$(BIN)/python -m tools.docs.network_page > docs/networks.md
 	$(BIN)/python -m tools.docs.prefect_file > prefect.yaml
 
 docs: generated  ## the generated pages, and what the others show; read the diff before you keep it
