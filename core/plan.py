@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config
-from gpuledger.core.plan_costs import Constraints, Costs
+from gpuledger.core.plan_costs import Constraints, Costs, PlanCredit
 from gpuledger.core.quantity import (
     Amount,
     AmountOrZero,
@@ -202,6 +202,7 @@ class TrainingPlan(Section):
     hardware: Hardware = Hardware()
     constraints: Constraints = Constraints()
     costs: Costs = Costs()
+    credit: tuple[PlanCredit, ...] = ()
 
     @property
     def is_quoted(self) -> bool:

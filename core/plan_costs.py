@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from pydantic import model_validator
 
 from gpuledger.core.quantity import (
     USD,
@@ -76,4 +79,21 @@ class Costs(Section):
     teacher_usd: USD | None = None
     network_usd: USD | None = None
     storage_usd: USD | None = None
-    credit_usd: USD | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _credit_of_whom(cls, keys: Any) -> Any:
+        if isinstance(keys, Mapping) and "credit_usd" in keys:
+            usd = cast(Mapping[str, Any], keys)["credit_usd"]
+            raise ValueError(
+                f"credit_usd {usd}: at which provider can it be spent? write [[credit]] with "
+                f'provider = "..." and usd = {usd} instead'
+            )
+        return cast(Any, keys)
+
+
+class PlanCredit(Section):
+    """`[[credit]]`: money that can be spent at one provider."""
+
+    provider: str
+    usd: USD

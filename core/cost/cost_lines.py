@@ -53,12 +53,17 @@ def lines(
     own = _own_terms(terms.rule, bought, _sum(compute))
     beside = [*_storage(plan.costs, bought, surroundings, checkpoint_gb), *_fixed(plan.costs)]
     result = [*compute, *own, *beside]
-    return (*result, *_credits(plan.costs, terms.credits, _sum(result)))
+    return (*result, *_credits(terms.credits, _sum(result)))
 
 
 def total(job: Sequence[CostLine]) -> Amount:
     """Sum of the lines that are given."""
     return _sum(job)
+
+
+def list_total(job: Sequence[CostLine]) -> Amount:
+    """Sum of the lines without the user's own terms: discounts, contracted rates and credits."""
+    return _sum([line for line in job if line.category != TERMS])
 
 
 def _sum(job: Sequence[CostLine]) -> Amount:
@@ -254,10 +259,17 @@ def _kept(name: str, gb: Decimal, months: Amount, price: UnitPrice) -> CostLine:
 
 
 def _moved(name: str, gb: Decimal, bought: Purchase, surroundings: Surroundings, direction: str) -> CostLine:
+    """Data moved at the provider's price; where that is not known, from zero to the dearest that is."""
     price = surroundings.transfer(bought.offer.provider, bought.offer.region, direction, gb)
     if price is None:
         basis = f"not known: the ledger has no {direction} price of {bought.offer.provider}"
-        return CostLine(name, STORAGE, None, basis)
+        dearest = surroundings.dearest_transfer(direction, gb)
+        if dearest is None:
+            return CostLine(name, STORAGE, None, basis)
+        most = gb * dearest.usd
+        usd = Amount(ZERO, most / 2, most).rounded()
+        basis += f"; {_plain(gb)} GB at 0 to {_plain(dearest.usd)} USD ({dearest.basis}), the middle counts"
+        return CostLine(name, STORAGE, usd, basis)
     usd = Amount.same(gb * price.usd).rounded()
     return CostLine(name, STORAGE, usd, f"{_plain(gb)} GB at {_plain(price.usd)} USD; {price.basis}")
 
@@ -315,15 +327,12 @@ def certain(costs: Costs) -> Decimal:
     return usd + (costs.experiment_usd or ZERO) * (costs.experiments or 0)
 
 
-def _credits(costs: Costs, credits: Sequence[Credit], due: Amount) -> list[CostLine]:
+def _credits(credits: Sequence[Credit], due: Amount) -> list[CostLine]:
     """Credits spent in order, never more than is due."""
     result: list[CostLine] = []
-    offered = [(credit.usd, credit.line) for credit in credits]
-    if costs.credit_usd is not None:
-        offered.insert(0, (costs.credit_usd, "costs.credit_usd"))
-    for usd, basis in offered:
-        spent = due.each(lambda left, usd=usd: -min(max(left, ZERO), usd)).rounded()
-        result.append(CostLine("credit", TERMS, spent, basis))
+    for credit in credits:
+        spent = due.each(lambda left, usd=credit.usd: -min(max(left, ZERO), usd)).rounded()
+        result.append(CostLine("credit", TERMS, spent, credit.line))
         due = due.plus(spent)
     return result
 

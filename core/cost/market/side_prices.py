@@ -71,9 +71,14 @@ class Surroundings:
         """The rows that concern some (provider, region, instance type), for a lock file."""
         near = {(provider, place) for provider, region, _ in places for place in (region, "global")}
         types = {(provider, instance_type, region) for provider, region, instance_type in places}
+        dearest = {
+            self._dearest(key[2], row["from_gb"]) for key, rows in self._transfer.items() for row in rows
+        }
         return {
             "storage": [dict(r) for k, rows in self._storage.items() if k[:2] in near for r in rows],
-            "transfer": [dict(r) for k, rows in self._transfer.items() if k[:2] in near for r in rows],
+            "transfer": [
+                dict(r) for k, rows in self._transfer.items() if k[:2] in near or k in dearest for r in rows
+            ],
             "bands": [dict(row) for key, row in self._bands.items() if key in types],
             "losses": [dict(row) for key, row in self._losses.items() if key in types],
         }
@@ -101,6 +106,28 @@ class Surroundings:
                     usd=row["usd_per_gb"], basis=f"{provider} {direction} from {place}, list price"
                 )
         return None
+
+    def dearest_transfer(self, direction: str, gb: Decimal) -> UnitPrice | None:
+        """The highest price of a GB moved that any provider asks at that volume: the upper end where a provider's
+        own is not known. `None` where nobody's ingress is known."""
+        key = self._dearest(direction, gb)
+        row = None if key is None else _tier(self._transfer[key], gb)
+        if key is not None and row is not None:
+            return UnitPrice(usd=row["usd_per_gb"], basis=f"{key[0]} in {key[1]}, the dearest known")
+        if direction != "egress":
+            return None
+        return UnitPrice(
+            usd=assumed("egress_usd_per_gb_high"), basis="assumed, as the ledger has no egress price"
+        )
+
+    def _dearest(self, direction: str, gb: Decimal) -> tuple[str, str, str] | None:
+        """Whose price of a GB moved is highest at that volume."""
+        prices = [
+            (row["usd_per_gb"], key)
+            for key, rows in self._transfer.items()
+            if key[2] == direction and (row := _tier(rows, gb)) is not None
+        ]
+        return max(prices)[1] if prices else None
 
     def spot_rate(self, provider: str, instance_type: str, region: str, inputs: float | None) -> SpotRate:
         """The rate: as the user gives it, else the published band, else the ledger's history, else
