@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from gpuledger.core.cost.configurations import FEW_NODES, Configuration, Limits, configurations, price_units
-from gpuledger.core.cost.market.offers import ListMarket, Machine, machine_of, shape_of, state_class
 from gpuledger.core.cost.cost_lines import list_total
+from gpuledger.core.cost.market.offers import ListMarket, Machine, machine_of, shape_of, state_class
 from gpuledger.core.cost.market.own_terms import Overrides, read_overrides
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
