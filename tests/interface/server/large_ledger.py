@@ -33,16 +33,68 @@ PROVIDERS = [
     "tensordock",
 ]
 
-CHIPS = """
-a10-24gb a100-40gb a100-80gb a100-pcie-40gb a100-pcie-80gb a100-sxm-40gb a100-sxm-80gb a10g-24gb a16-16gb
-a30-24gb a40-48gb a800-sxm-80gb ai-100-16gb b100-sxm-192gb b200-sxm-180gb b300-sxm-288gb gaudi-32gb
-gaudi2-96gb gaudi3-128gb gb200-186gb gb300-288gb gh200-144gb gh200-96gb gtx-1050-2gb gtx-1050-ti-4gb
-gtx-1080-ti-11gb h100-80gb h100-nvl-94gb h100-pcie-80gb h100-sxm-80gb h20-sxm-96gb h200-141gb h200-nvl-141gb
-h200-sxm-141gb h800-sxm-80gb inferentia1-8gb inferentia2-32gb k520-4gb k80-12gb l4-24gb l40-48gb l40s-48gb
-m2050-3gb m60-8gb mi210-64gb mi25-16gb mi250-128gb mi250x-128gb mi300x-192gb mi325x-256gb mi350x-288gb
-mi355x-288gb p100-pcie-16gb p4-8gb p40-24gb quadro-rtx-5000-16gb radeon-pro-v520-8gb radeon-pro-v620-32gb
-radeon-pro-v710-28gb rtx-2000-ada-16gb
-""".split()
+CHIPS = [
+    "a10-24gb",
+    "a100-40gb",
+    "a100-80gb",
+    "a100-pcie-40gb",
+    "a100-pcie-80gb",
+    "a100-sxm-40gb",
+    "a100-sxm-80gb",
+    "a10g-24gb",
+    "a16-16gb",
+    "a30-24gb",
+    "a40-48gb",
+    "a800-sxm-80gb",
+    "ai-100-16gb",
+    "b100-sxm-192gb",
+    "b200-sxm-180gb",
+    "b300-sxm-288gb",
+    "gaudi-32gb",
+    "gaudi2-96gb",
+    "gaudi3-128gb",
+    "gb200-186gb",
+    "gb300-288gb",
+    "gh200-144gb",
+    "gh200-96gb",
+    "gtx-1050-2gb",
+    "gtx-1050-ti-4gb",
+    "gtx-1080-ti-11gb",
+    "h100-80gb",
+    "h100-nvl-94gb",
+    "h100-pcie-80gb",
+    "h100-sxm-80gb",
+    "h20-sxm-96gb",
+    "h200-141gb",
+    "h200-nvl-141gb",
+    "h200-sxm-141gb",
+    "h800-sxm-80gb",
+    "inferentia1-8gb",
+    "inferentia2-32gb",
+    "k520-4gb",
+    "k80-12gb",
+    "l4-24gb",
+    "l40-48gb",
+    "l40s-48gb",
+    "m2050-3gb",
+    "m60-8gb",
+    "mi210-64gb",
+    "mi25-16gb",
+    "mi250-128gb",
+    "mi250x-128gb",
+    "mi300x-192gb",
+    "mi325x-256gb",
+    "mi350x-288gb",
+    "mi355x-288gb",
+    "p100-pcie-16gb",
+    "p4-8gb",
+    "p40-24gb",
+    "quadro-rtx-5000-16gb",
+    "radeon-pro-v520-8gb",
+    "radeon-pro-v620-32gb",
+    "radeon-pro-v710-28gb",
+    "rtx-2000-ada-16gb",
+]
 """What is sold: named, so that a new row in sql/seeds/gpu.csv leaves the market as it is."""
 
 SETUP = """
