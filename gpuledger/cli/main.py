@@ -17,7 +17,7 @@ import click
 import typer
 from typer.models import CommandInfo
 
-from gpuledger.cli import context, evidence, history, plans, prices, serve, sources, upkeep
+from gpuledger.cli import context, documents, evidence, history, plans, prices, serve, sources, upkeep
 
 COMPLETION = "_GPULEDGER_COMPLETE"
 """Set by a shell that asks for completions."""
@@ -59,6 +59,7 @@ prices.register(app)
 plans.register(app)
 history.register(app)
 sources.register(app)
+documents.register(app)
 evidence.register(app)
 upkeep.register(app)
 serve.register(app)

@@ -17,6 +17,8 @@ from gpuledger.cli.columns import (
     FRONTIER_COLUMNS,
     LIMIT_COLUMNS,
     MANY_COLUMNS,
+    OVER_COLUMNS,
+    PRESET_COLUMNS,
     QUOTE_COLUMNS,
 )
 from gpuledger.cli.options import AllowStale, AsOf, FormatOption, Gpu, PlanArgument, with_quote_options
@@ -74,7 +76,7 @@ def quote(
         if span is not None:
             _one_alone(plans, "--over")
             rows = context.ledger().quote_over(plans[0], span=span, every=every, **parameters)
-            table.emit(rows, format)
+            table.emit(rows, format, columns=OVER_COLUMNS)
             return
         if frontier:
             _one_alone(plans, "--frontier")
@@ -299,7 +301,7 @@ def estimate(
 def presets(format: FormatOption = None) -> None:
     """Plans known by name."""
     with context.answering():
-        table.emit(context.ledger().presets(), format)
+        table.emit(context.ledger().presets(), format, columns=PRESET_COLUMNS)
 
 
 def lint(plan: PlanArgument, format: FormatOption = None) -> None:
