@@ -47,7 +47,7 @@ TRUE_SAMPLE = {
 
 
 OPEN = {
-    "coreweave: 10 two regions exchanged": "of places with other products, each price is that of a new place's siblings",
+    "coreweave: 10 two regions exchanged": "each price is that of the siblings of a new place",
 }
 """Ways in that are known and not closed: each fails, and is told by name; one that no longer fails has to leave."""
 
