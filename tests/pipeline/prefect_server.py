@@ -84,7 +84,7 @@ class Prefect:
             str(port),
             "--no-ui",
         )
-        until("server", lambda: self._api.get("/health").json(), 60)
+        until("server", lambda: self._api.get("/health").json(), 180)
 
     def start(self, name: str, *arguments: str) -> None:
         with (self._folder / f"{name}.log").open("wb") as log:
