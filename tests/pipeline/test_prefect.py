@@ -32,7 +32,7 @@ def prefect(tmp_path: Path, provider: Any) -> Iterator[Prefect]:
 def test_a_schedule_runs_by_itself_and_a_failure_keeps_the_past(prefect: Prefect, provider: Any):
     prefect.start("serve", "-c", SERVE)
     try:
-        (*_, first) = until("completed run", lambda: prefect.ended("COMPLETED"), 40)
+        (*_, first) = until("completed run", lambda: prefect.ended("COMPLETED"), 150)
         assert first["auto_scheduled"]
         assert first["parameters"] == {"source_name": "runpod"}
         assert first["name"] == "refresh-runpod"
@@ -41,12 +41,12 @@ def test_a_schedule_runs_by_itself_and_a_failure_keeps_the_past(prefect: Prefect
             before = connection.execute("select offer_id, amount from offer_latest order by all").fetchall()
         assert len(before) > 5
 
-        (artifact, *_) = until("artifact", lambda: prefect.find("artifacts"), 5)
+        (artifact, *_) = until("artifact", lambda: prefect.find("artifacts"), 30)
         assert artifact["key"] == "refresh-runpod"
         assert '"offers"' in artifact["data"]
 
         provider.always(b"moved", status=404)
-        (failed, *_) = until("failed run", lambda: prefect.ended("FAILED"), 30)
+        (failed, *_) = until("failed run", lambda: prefect.ended("FAILED"), 120)
         assert failed["auto_scheduled"]
         assert "runpod: failed: HTTP 404" in failed["state"]["message"]
     except BaseException:
@@ -59,7 +59,7 @@ def test_a_schedule_runs_by_itself_and_a_failure_keeps_the_past(prefect: Prefect
                 "select distinct outcome, error_kind from scrape_run where error_kind is not null"
             ).fetchall()
 
-    assert until("failed run in the ledger", outcomes, 10) == [("failed", "RefusedFetchError")]
+    assert until("failed run in the ledger", outcomes, 30) == [("failed", "RefusedFetchError")]
     with reading(prefect.home) as connection:
         assert (
             connection.execute("select offer_id, amount from offer_latest order by all").fetchall() == before
