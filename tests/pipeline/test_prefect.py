@@ -34,7 +34,7 @@ def test_a_schedule_runs_by_itself_and_a_failure_keeps_the_past(prefect: Prefect
     try:
         (*_, first) = until("completed run", lambda: prefect.ended("COMPLETED"), 150)
         assert first["auto_scheduled"]
-        assert first["parameters"] == {"source_name": "runpod"}
+        assert first["parameters"]["source_name"] == "runpod"
         assert first["name"] == "refresh-runpod"
 
         with reading(prefect.home) as connection:
