@@ -14,30 +14,31 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config
+from gpuledger.core.plan_costs import Constraints, Costs
 from gpuledger.core.quantity import (
-    USD,
     Amount,
     AmountOrZero,
     Count,
     CountOrZero,
     HoursRange,
     PositiveShare,
-    RunsRange,
     Section,
     Share,
 )
 
 Method = Literal["pretrain", "full_finetune", "lora", "qlora", "dpo", "distillation", "ppo", "grpo"]
+ADAPTABLE = ("lora", "qlora", "dpo", "ppo", "grpo")
+"""Methods that train adapters: the first two always, the others where the plan gives `lora_rank`."""
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"]
-Optimizer = Literal["adamw", "adamw_8bit", "sgd", "adafactor", "muon"]
+Optimizer = Literal["adamw", "adamw_8bit", "adamw_4bit", "lion", "sgd", "adafactor", "muon"]
 Recomputation = Literal["none", "selective", "full", "auto"]
 Sharding = Literal["none", "zero1", "zero2", "zero3"]
-PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block"]
+Offloaded = Literal["optimizer", "parameters", "activations"]
 
 
 class ArchitectureKeys(Section):
@@ -124,63 +125,43 @@ class Hardware(Section):
     """GPUs that hold one copy of what is sharded; more of them hold further copies (HSDP)."""
     stack: str | None = None
     mfu: PositiveShare | None = None
-    offload: Literal["none", "optimizer"] | None = None
+    sequence_parallel: bool | None = None
+    """Norms and residual sums are divided over the tensor-parallel group too."""
+    offload: tuple[Offloaded, ...] | None = None
+    """What lives in the host's memory; `none` is an empty list."""
+    rollout_engine: Literal["colocated", "separate"] | None = None
+    """PPO and GRPO: the engine that writes rollouts runs on the same GPUs, or on others."""
     network_gbit_per_second: Amount | None = None
     """Network rate of one GPU to other nodes, one direction."""
     gpu_hours: HoursRange | None = None
     wall_hours: HoursRange | None = None
 
+    @property
+    def states_division(self) -> bool:
+        """Whether any part of how the job is divided is fixed."""
+        return any(
+            degree is not None
+            for degree in (
+                self.tensor_parallel,
+                self.pipeline_parallel,
+                self.context_parallel,
+                self.expert_parallel,
+                self.sharding,
+            )
+        )
 
-class Constraints(Section):
-    """`[constraints]`: what a choice of hardware must satisfy."""
-
-    deadline_hours: Amount | None = None
-    budget_usd: USD | None = None
-    max_gpus: Count | None = None
-    regions: tuple[str, ...] = ()
-    providers: tuple[str, ...] = ()
-    tiers: tuple[str, ...] = ()
-    purchase_options: tuple[PurchaseOption, ...] = ()
-
-
-class Costs(Section):
-    """`[costs]`: money and quantities beside the run itself; `None` is "not given"."""
-
-    dataset_gb: AmountOrZero | None = None
-    checkpoint_keep: CountOrZero | None = None
-    checkpoint_interval_hours: Amount | None = None
-    failed_run_factor: RunsRange | None = None
-    experiments: CountOrZero | None = None
-    experiment_usd: USD | None = None
-    trials: CountOrZero | None = None
-    trial_fraction: Share | None = None
-    early_stop: Share | None = None
-    utilisation: PositiveShare | None = None
-    people_usd: USD | None = None
-    data_usd: USD | None = None
-    label_items: CountOrZero | None = None
-    usd_per_label: USD | None = None
-    data_overhead: AmountOrZero | None = None
-    """Share of what data and labels cost, for cleaning, formatting and privacy."""
-    safety_usd: USD | None = None
-    hosting_usd_per_month: USD | None = None
-    hosting_months: AmountOrZero | None = None
-    inference_tokens: AmountOrZero | None = None
-    egress_gb: AmountOrZero | None = None
-    storage_months: AmountOrZero | None = None
-    interruption_rate_per_hour: AmountOrZero | None = None
-    checkpoint_write_minutes: AmountOrZero | None = None
-    restart_minutes: AmountOrZero | None = None
-    teacher_usd: USD | None = None
-    network_usd: USD | None = None
-    storage_usd: USD | None = None
-    credit_usd: USD | None = None
+    @field_validator("offload", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return () if value == "none" else (value,) if isinstance(value, str) else value
 
 
 class TrainingPlan(Section):
     """A whole plan. Sizes and tokens are counts (tokens as floats: 2.0e12), money is `Decimal`."""
 
     name: str = "plan"
+    team: Literal["tuned", "typical"] | None = None
+    """Who runs it: people who tune software and operation, or the usual ones."""
     method: Method = "pretrain"
     model: str | None = None
     parameters: Amount | None = None
@@ -196,10 +177,23 @@ class TrainingPlan(Section):
     lora_targets: Literal["query_value", "attention", "all_linear"] | None = None
     frozen_layers_share: Share | None = None
     """Share of the lower layers that is not trained."""
+    weights: Literal["fp16", "int8", "nf4"] | None = None
+    """How frozen weights are stored beside adapters: 16 bits (`fp16`, also for bf16), LLM.int8(), 4-bit NormalFloat."""
+    loss: Literal["plain", "parallel", "fused", "chunked", "cut"] | None = None
+    """How logits are held; `gpuledger.core.estimate.activation` says what each means."""
+    state_precision: Literal["mixed", "autocast", "pure"] | None = None
+    """16-bit weights with a 32-bit copy, 32-bit weights under autocast, or 16 bits throughout."""
+    gradient_precision: Literal["fp32", "16bit"] | None = None
+    """In which gradients are accumulated and reduced."""
+    optimizer_in_backward: bool | None = None
+    """Each gradient is applied as soon as it is there, and freed."""
     flash_attention: bool | None = None
     cached_reference: bool | None = None
     """DPO with log-probabilities of the reference computed once beforehand."""
     teacher_parameters: Amount | None = None
+    reward_parameters: Amount | None = None
+    critic_parameters: Amount | None = None
+    """PPO: of the critic, and of the reward network unless that is given."""
     evaluation_tokens_share: AmountOrZero | None = None
     """Tokens evaluated, forward only, per trained token."""
     rollout_tokens_share: Share | None = None
@@ -213,6 +207,11 @@ class TrainingPlan(Section):
     def is_quoted(self) -> bool:
         """Hours are given, so nothing about time is computed."""
         return self.hardware.gpu_hours is not None or self.hardware.wall_hours is not None
+
+    @property
+    def has_adapters(self) -> bool:
+        """Whether low-rank adapters are trained and the network is frozen; DPO, PPO and GRPO do so with `lora_rank`."""
+        return self.method in ("lora", "qlora") or self.lora_rank is not None
 
     @property
     def total_tokens(self) -> float | None:
@@ -233,9 +232,20 @@ class TrainingPlan(Section):
                 )
         if self.epochs is not None and self.dataset_tokens is None and self.training_tokens is None:
             raise ValueError(f"epochs {self.epochs:g} needs dataset_tokens")
-        if self.method in ("lora", "qlora") or self.lora_rank is None:
-            return self
-        raise ValueError(f"lora_rank {self.lora_rank} has no meaning for method {self.method!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _adapters(self) -> TrainingPlan:
+        if self.lora_rank is not None and self.method not in ADAPTABLE:
+            raise ValueError(f"lora_rank {self.lora_rank} has no meaning for method {self.method!r}")
+        if self.weights is not None and not self.has_adapters:
+            raise ValueError(
+                f"weights {self.weights!r} says how frozen weights are stored; method {self.method!r} trains them: "
+                "take lora or qlora, or give lora_rank"
+            )
+        if self.weights == "fp16" and self.method == "qlora":
+            raise ValueError("weights 'fp16' is not quantised: take method 'lora'")
+        return self
 
 
 def read_plan(text: str, *, syntax: Literal["toml", "json"]) -> TrainingPlan:

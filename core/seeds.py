@@ -15,7 +15,17 @@ Row = Mapping[str, str]
 
 FOLDER = Path(__file__).resolve().parents[1] / "sql" / "seeds"
 """Beside `core/` in a checkout and in a wheel alike."""
-ANSWER_SEEDS = ("architecture", "calibration", "cost_assumption", "gpu", "model", "stack")
+ANSWER_SEEDS = (
+    "architecture",
+    "calibration",
+    "cost_assumption",
+    "gpu",
+    "interval",
+    "model",
+    "published_run",
+    "stack",
+    "stack_memory",
+)
 """Every table that an estimate's hours or a quote's dollars depend on."""
 
 

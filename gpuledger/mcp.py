@@ -349,10 +349,11 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         gpu: AnyGpu = None,
         gpus: Annotated[int | None, Field(ge=1, description="How many.")] = None,
         limits: Annotated[bool, Field(description="Also the largest batch and sequence that fit.")] = False,
+        no_evidence: Annotated[bool, Field(description="Leave out the nearest published runs.")] = False,
         limit: Annotated[int, Field(ge=1, le=100)] = 3,
     ) -> Answer:
         """Hours, memory and fit, without prices; one row per accelerator, fewest GPU-hours first."""
-        rows = ledger.estimate(plan, gpu=gpu, gpus=gpus, limits=limits)
+        rows = ledger.estimate(plan, gpu=gpu, gpus=gpus, limits=limits, no_evidence=no_evidence)
         return {"total": len(rows), "estimates": rows[:limit]}
 
     return [

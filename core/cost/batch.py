@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,9 @@ class Batch:
     def answer(self, plan: TrainingPlan) -> dict[str, Any]:
         """The ranking of one plan as `QuoteSet.to_dict` gives it, or its error under `error`."""
         try:
-            question = Question.of(plan, self.options, as_of=self.as_of, now=self.now)
+            # nobody reads what was published beside thousands of answers
+            options = replace(self.options, no_evidence=True)
+            question = Question.of(plan, options, as_of=self.as_of, now=self.now)
             return quote(question, self._market(question)).to_dict()
         except GPULedgerError as error:
             return {"plan": plan.name, "error": str(error)}

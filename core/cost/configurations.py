@@ -18,7 +18,7 @@ from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
 from gpuledger.core.gpu import GPU, gpus
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import HOURS_PER_DAY, TrainingPlan
 from gpuledger.core.spec import Spec
 
 NODE_COUNTS = tuple(1 << power for power in range(10))
@@ -224,6 +224,9 @@ class Configurations:
         self._swept: Sweep = sweep(plan, table.hardware, measurements)
         self._wall_hours = self._swept.wall_hours[table.position]
         fits = self._swept.fits[table.position]
+        self._holds = self._any(fits)
+        if plan.hardware.gpus is None and not plan.is_quoted:
+            fits &= self._wall_hours <= plan.constraints.longest_wall_hours
         if not limits.is_wide:
             is_few = table.instances <= FEW_NODES
             fits &= is_few | ~self._any(fits & is_few)[table.machine]
@@ -285,11 +288,12 @@ class Configurations:
             if reason is None and not is_sold[number]:
                 reason = "no count of it is sold that the plan may use"
             elif reason is None:
-                reason = (
-                    "does not fit in its memory"
-                    if is_possible[number]
-                    else "cannot be divided as the plan says"
-                )
+                reason = "cannot be divided as the plan says"
+                if self._holds[number]:
+                    days = self._plan.constraints.longest_wall_hours / HOURS_PER_DAY
+                    reason = f"takes longer than {days:g} days (constraints.max_wall_days)"
+                elif is_possible[number]:
+                    reason = "does not fit in its memory"
             out[number] = reason
         return out
 

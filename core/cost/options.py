@@ -150,6 +150,9 @@ class QuoteOptions:
         False, "switch", "Let prices past their freshness target win.", label="stale prices may win"
     )
     limit: int = _option(10, "count", "Quotes in the answer at most.", short="-n", least=1, most=1000)
+    no_evidence: bool = _option(
+        False, "switch", "Leave out the published runs nearest to the plan.", label="no published runs"
+    )
     overrides: Overrides = field(default_factory=_no_overrides)
     """The user's own terms."""
     measurements: tuple[Measurement, ...] = ()

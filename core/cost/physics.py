@@ -7,12 +7,16 @@ from collections.abc import Sequence
 
 from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError, UnknownGPUError
 from gpuledger.core.estimate.estimate import Estimate
+from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.estimate.measurements import Measurement, narrowed
 from gpuledger.core.estimate.search import on_each
 from gpuledger.core.estimate.sweep import refusal
 from gpuledger.core.gpu import GPU, gpus
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.spec import parse_spec
+
+# of a long list the first few are read
+WITH_EVIDENCE = 3
 
 
 def estimates_of(
@@ -21,12 +25,14 @@ def estimates_of(
     gpu: str | None = None,
     gpus: int | None = None,
     measurements: Sequence[Measurement] = (),
+    evidence: bool = True,
 ) -> list[Estimate]:
     """One estimate per accelerator that plan and arguments allow.
 
-    With a count of GPUs, of exactly that many; without, of the fewest that hold the plan.
+    With a count of GPUs, of exactly that many; without, of the fewest that hold the plan and finish in time.
 
     Args:
+        evidence: the nearest published runs stand beside the first few.
         gpu: a SPEC; its count, where it is one number, is the count of GPUs.
 
     Raises:
@@ -39,13 +45,18 @@ def estimates_of(
     wanted = gpus or plan.hardware.gpus or count
     if plan.is_quoted and wanted is None:
         wanted = 1
+    if wanted is not None:
+        plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": wanted})})
     made = on_each(plan, chosen, wanted)
     found = [narrowed(of, plan, measurements) for of in made if isinstance(of, Estimate)]
     errors = [of for of in made if not isinstance(of, Estimate)]
     if not found:
         raise errors[0] if len(errors) == 1 else _none(plan, errors)
     fitting = [e for e in found if e.fits is not False]
-    return sorted(fitting or found, key=lambda e: (e.gpu_hours.mid, e.gpu_id))
+    ordered = sorted(fitting or found, key=lambda e: (e.gpu_hours.mid, e.gpu_id))
+    if not evidence:
+        return ordered
+    return [*(with_evidence(made, plan) for made in ordered[:WITH_EVIDENCE]), *ordered[WITH_EVIDENCE:]]
 
 
 def _chosen(plan: TrainingPlan, spec: str | None) -> tuple[list[GPU], int | None]:

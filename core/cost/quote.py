@@ -17,6 +17,7 @@ from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
+from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.store.older_price import banner, older_price
 from gpuledger.core.validity import LAPSED, RECORDED
 
@@ -83,6 +84,9 @@ def ranked(
     quotes = tuple(_quote(context, entry, rank) for rank, (_, entry) in enumerate(ranking, start=1))
     other = cheapest_per_gpu_hour
     best = quotes[0]
+    estimate = best.purchase.option.estimate
+    if not question.options.no_evidence:
+        estimate = with_evidence(estimate, question.plan)
     return QuoteSet(
         plan=question.plan.name,
         as_of=question.moment,
@@ -93,9 +97,10 @@ def ranked(
         deadline=_deadline(best, question.deadline_hours),
         budget=_budget(best, question.budget_usd),
         overruled=question.overruled,
-        assumptions=best.purchase.option.estimate.assumptions,
+        assumptions=estimate.assumptions,
         cheaper_but_older=None if older is None else _quote(context, older, 0),
-        warnings=(*best.purchase.option.estimate.warnings, *_warnings(quotes, older, question.moment)),
+        warnings=(*estimate.warnings, *_warnings(quotes, older, question.moment)),
+        evidence=estimate.evidence,
         costs=question.plan.costs,
     )
 

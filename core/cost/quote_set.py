@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from gpuledger.core.cost.cost_lines import TERMS, CostLine
 from gpuledger.core.cost.decisions.decision import price_for_work
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.cost.receipt import Receipt
+from gpuledger.core.estimate.estimate import Evidence
 from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import Costs
 from gpuledger.core.published import instant, plain
@@ -155,6 +156,8 @@ class QuoteSet:
     """Limits of the plan or the options that a stricter one overrules, a sentence each."""
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    """The published runs nearest to the best quote."""
     costs: Costs
     cheaper_but_older: Quote | None = None
     """The cheapest purchase at a stale or lapsed price, where it would cost less than the first."""
@@ -226,6 +229,7 @@ class QuoteSet:
             "not_included": not_included(self.costs),
             "assumptions": list(self.assumptions),
             "warnings": list(self.warnings),
+            "evidence": [asdict(one) for one in self.evidence],
         }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from gpuledger.core.cost.amount import Amount
 from gpuledger.core.cost.configurations import Configuration, Configurations, LeastNeed, Limits
 from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, total
+from gpuledger.core.cost.host import has_host_memory, offloads
 from gpuledger.core.cost.market.offers import (
     ALIVE,
     OLDER,
@@ -110,6 +111,7 @@ class Selection:
         )
         self._options = Configurations(plan, machines, limits, question.options.measurements)
         self._endless = 0
+        self._without_host_memory = set[str]()
         self._may_lapse = question.options.allow_stale
         self._ranks_lapsed = False
         self.context = Context(question=question, market=market)
@@ -199,7 +201,7 @@ class Selection:
         for position, candidate in enumerate(self._candidates()):
             if position >= offer_limit:
                 return
-            for option in self._options.of_machine(machine_of(shape_of(candidate.offer))):
+            for option in self._options_on(candidate.offer):
                 evaluation = self.evaluated(candidate.offer, option)
                 if evaluation is not None:
                     yield candidate, evaluation
@@ -218,8 +220,12 @@ class Selection:
         """The number of instances that costs least; in time, if any is. `None` where none is below
         `most`."""
         best: Evaluation | None = None
+        options = self._options_on(offer)
+        if not options:
+            self._without_host_memory.add(offer.price_id)
+            return None
         is_endless = True
-        for option in sorted(self._options.of_machine(machine_of(shape_of(offer))), key=self._hours):
+        for option in sorted(options, key=self._hours):
             floor = self._floor(offer, option)
             is_endless = is_endless and math.isinf(floor)
             if floor > most or (best is not None and not best.misses_deadline and floor > best.total.mid):
@@ -230,6 +236,13 @@ class Selection:
         if best is None and is_endless:
             self._endless += 1
         return best
+
+    def _options_on(self, offer: LatestOffer) -> list[Configuration]:
+        """The numbers of an offer that run the plan and whose machines have the memory that offloading takes."""
+        options = self._options.of_machine(machine_of(shape_of(offer)))
+        if not offloads(self.context.question.plan):
+            return options
+        return [option for option in options if has_host_memory(offer, option)]
 
     def _hours(self, option: Configuration) -> float:
         return option.units * option.wall_hours * self._runs
@@ -275,6 +288,8 @@ class Selection:
         lapsed = sum(side.market.shelf.lapsed for side in self._sides)
         if lapsed and not self._ranks_lapsed:
             counts[PRICE_LAPSED] += lapsed
+        if self._without_host_memory:
+            counts["less host memory than offloading takes"] += len(self._without_host_memory)
         if self._endless:
             counts["interrupted so often that the run would not end"] += self._endless
         return counts

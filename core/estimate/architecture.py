@@ -282,7 +282,9 @@ def _shape_from_count(
         raise InvalidPlanError("architecture.layers", "layers and hidden_size, or parameters, must be given")
     dense = active or published
     # N = 12 L d^2 and d = 128 L
-    layers = keys.get("layers") or max(1, round((dense / (12.0 * WIDTH_PER_LAYER**2)) ** (1 / 3)))
+    usual = (dense / (12.0 * WIDTH_PER_LAYER**2)) ** (1 / 3)
+    deep = dense / (12.0 * keys["hidden_size"] ** 2) if keys.get("hidden_size") else usual
+    layers = keys.get("layers") or max(1, round(deep))
     hidden = keys.get("hidden_size") or max(
         HEAD_SIZE, round((dense / (12.0 * layers)) ** 0.5 / HEAD_SIZE) * HEAD_SIZE
     )

@@ -1,16 +1,13 @@
-"""Every input that an estimate had to assume, in words: what the plan left out and what was taken for it.
-
-The more of them, the wider the interval.
-"""
+"""Every input that an estimate had to assume, in words: what the plan left out and what was taken for it."""
 
 from __future__ import annotations
 
 import math
 
-from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.device import network_bytes_per_second, precision_on
-from gpuledger.core.estimate.layout import Layout, states_division
-from gpuledger.core.estimate.stack import named_stack, stack_of
+from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.stack import is_checkpointed, named_stack, stack_of, team_of
+from gpuledger.core.estimate.stack_memory import memory_form
 from gpuledger.core.estimate.workload import Demand
 from gpuledger.core.gpu import GPU
 
@@ -31,24 +28,18 @@ def assumed(need: Demand, at: Layout, gpu: GPU, gpus: int, gpus_per_node: int) -
         kernels = stack_of(plan).kernels
         said = "not given" if hw.stack is None else f"{hw.stack} is not known"
         out.append(f"hardware.stack: {kernels} kernels ({said})")
+        form = memory_form(plan)
+        states, loss = plan.state_precision or form.states, plan.loss or form.loss
+        out.append(f"memory: {states} states, {loss} loss (hardware.stack {said})")
+    if plan.team is None:
+        out.append(f"team: {team_of(plan)} (not given)")
     layout = at.describe(float(need.workload.global_batch_tokens), float(need.workload.sequence_length))
-    if not states_division(hw):
+    if not hw.states_division:
         out.append("hardware: the fastest division that fits (none given)")
     if hw.micro_batch_size is None:
         out.append(f"hardware.micro_batch_size: {layout['micro_batch_size']} (not given)")
     if plan.activation_recomputation == "auto":
         share = math.ceil(100 * float(layout["recomputed_layers_share"]))
-        out.append(
-            f"activation_recomputation: {share} % of the layers (not given, as memory makes necessary)"
-        )
+        why = "as fine-tuning is run" if is_checkpointed(plan) else "as memory makes necessary"
+        out.append(f"activation_recomputation: {share} % of the layers (not given, {why})")
     return out
-
-
-def half_width(need: Demand, assumptions: int, k: Constants) -> float:
-    """Half width of the 80 percent interval of a whole run's hours, as a logarithm.
-
-    What is assumed and what experts add count in quadrature; of the latter the share by which hours follow the
-    computed rate.
-    """
-    routed = k.expert_spread * (1.0 - k.whole_run_blend) * (need.architecture.experts > 1)
-    return math.hypot(k.whole_run_spread, routed, k.assumed_spread * math.sqrt(assumptions))

@@ -62,12 +62,13 @@ def _json_line(plan: TrainingPlan, objective: Objective) -> str:
 
 
 def frugal(plans: Sequence[TrainingPlan], on: Hardware, workers: int = 1) -> list[tuple[int, float] | None]:
-    """For each plan the candidate of fewest GPU-hours that fits, or `None` if none does."""
+    """For each plan the candidate of fewest GPU-hours that fits and ends in time, or `None` if none does."""
     return list(in_processes(partial(_frugal, on=on), plans, workers))
 
 
 def _frugal(plan: TrainingPlan, on: Hardware) -> tuple[int, float] | None:
     found = sweep(plan, on)
-    fitting = np.where(found.fits, found.gpu_hours, np.inf)
+    longest = np.inf if plan.hardware.gpus is not None else plan.constraints.longest_wall_hours
+    fitting = np.where(found.fits & (found.wall_hours <= longest), found.gpu_hours, np.inf)
     best_at = int(np.argmin(fitting))
     return (best_at, float(fitting[best_at])) if np.isfinite(fitting[best_at]) else None

@@ -23,6 +23,9 @@ from gpuledger.core.estimate.workload import Demand, Workload
 Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
 # more tokens per pass than this gain nothing and cost memory
 USEFUL_TOKENS = 16_384.0
+# recipes of fine-tuning take one sequence of some thousand tokens a pass, and more of shorter ones up to four
+FINETUNING_TOKENS = 1_024.0
+FINETUNING_SEQUENCES = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +73,6 @@ class Settled:
     memory: Memory
     total: NDArray[np.float64]
     fits: NDArray[np.bool_]
-    is_free: NDArray[np.bool_]
-    """Memory limits neither micro-batch nor recomputation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +82,8 @@ class Choice:
     layout: Layout
     memory: Memory
     time: StepTime
-    whole_seconds: NDArray[np.float64]
-    """Of a whole run per step of it, in the division best for that."""
+    overhead: NDArray[np.float64]
+    """Hours of a whole run over those of its tokens at the steady rate."""
     fits: NDArray[np.bool_]
     is_possible: NDArray[np.bool_]
 
@@ -90,9 +91,8 @@ class Choice:
 def problem(rows: Sequence[Row]) -> Problem:
     """The arrays of those rows."""
     needs = list({id(row.need): row.need for row in rows}.values())
-    options = [
-        divisions(tried(need.plan, need.architecture, need.workload.sequence_length)) for need in needs
-    ]
+    tries = [tried(need.plan, need.architecture, need.workload.sequence_length) for need in needs]
+    options = [divisions(one) for one in tries]
     position = {id(need): i for i, need in enumerate(needs)}
     index = np.fromiter((position[id(row.need)] for row in rows), np.intp, len(rows))
     width = max(len(option.gpus) for option in options)
@@ -107,12 +107,13 @@ def problem(rows: Sequence[Row]) -> Problem:
     real = (np.arange(width) < np.array([[len(option.gpus)] for option in options]))[index]
     fixed = np.array([[need.plan.hardware.tensor_parallel is not None] for need in needs])[index]
     micro = np.array([[float(need.plan.hardware.micro_batch_size or 0)] for need in needs])[index]
-    chooses = np.array([[need.plan.activation_recomputation == "auto"] for need in needs])[index]
+    across = np.array([[one.pipelines_nodes] for one in tries])[index]
+    chooses = np.array([[one.is_automatic] for one in tries])[index]
     return Problem(
         workload=_column(Workload, [row.need.workload for row in rows]),
         device=_column(Device, [row.device for row in rows]),
         layout=layout,
-        is_possible=np.asarray(real & is_possible(layout, fixed)),
+        is_possible=np.asarray(real & is_possible(layout, fixed, across)),
         gpu_memory_gib=np.array([[row.gpu_memory_gib] for row in rows], float),
         chooses_recomputation=chooses,
         micro_batch_size=micro,
@@ -150,45 +151,39 @@ def settled(of: Cells, k: Constants) -> Settled:
     Where activations do not fit, as many layers are recomputed as it takes (Megatron-LM,
     `--recompute-num-layers`).
     """
-    w, at = of.workload, of.layout
-    fixed = states(w, at, k)
+    w, layout = of.workload, of.layout
+    fixed = states(w, layout, k)
     room = np.maximum((of.gpu_memory_gib * k.memory_margin - fixed.total) / k.allocator_slack, 0.0)
-    replicas: Any = np.maximum(at.data_parallel, 1.0)
-    passes: Any = np.where(at.pipeline_parallel > 1, 4.0 * at.pipeline_parallel, 1.0)
+    replicas: Any = np.maximum(layout.data_parallel, 1.0)
+    passes: Any = np.where(layout.pipeline_parallel > 1, 4.0 * layout.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
-    useful = np.minimum(share, np.maximum(USEFUL_TOKENS / w.sequence_length, 1.0))
-    held_by_room = room / activation_gib(w, at, k)
-    micro, most = (_power_below(limit) for limit in (np.minimum(held_by_room, useful), useful))
+    sequences = USEFUL_TOKENS / w.sequence_length
+    usual = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
+    sequences = np.where(w.is_checkpointed > 0, usual, sequences)
+    useful = np.minimum(share, np.maximum(sequences, 1.0))
+    held_by_room = room / activation_gib(w, layout, k)
+    micro = _power_below(np.minimum(held_by_room, useful))
     micro = np.where(of.micro_batch_size > 0, of.micro_batch_size, micro)
-    at = at.replace(micro_batch_size=micro)
-    none = activation_gib(w, at.replace(recomputation=1.0), k)
-    full = activation_gib(w, at.replace(recomputation=2.0), k)
+    layout = layout.replace(micro_batch_size=micro)
+    none = activation_gib(w, layout.replace(recomputation=1.0), k)
+    full = activation_gib(w, layout.replace(recomputation=2.0), k)
     recomputed = np.clip((none - room) / np.maximum(none - full, 1e-9), 0.0, 1.0)
     held: NDArray[np.float64] = np.asarray(none + (full - none) * recomputed)
     if not of.chooses_recomputation.all():
-        given: Any = activation_gib(w, at, k)
+        given: Any = activation_gib(w, layout, k)
         held = np.asarray(np.where(of.chooses_recomputation, held, given))
         recomputed = np.where(of.chooses_recomputation, recomputed, 0.0)
-    at = at.replace(recomputation=np.where(of.chooses_recomputation, 1.0 + recomputed, at.recomputation))
+    layout = layout.replace(
+        recomputation=np.where(of.chooses_recomputation, 1.0 + recomputed, layout.recomputation)
+    )
     used = with_activations(fixed, held, k)
     total = np.asarray(used.total) + np.zeros(len(of.gpu_memory_gib))
     fits = total <= of.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
-    is_free = fits & (recomputed == 0.0) & ((micro == most) | (of.micro_batch_size > 0))
-    return Settled(layout=at, memory=used, total=total, fits=fits, is_free=is_free)
+    return Settled(layout=layout, memory=used, total=total, fits=fits)
 
 
 def _power_below(limit: Any) -> Any:
     return 2.0 ** np.floor(np.log2(np.maximum(limit, 1.0)))
-
-
-def fastest(
-    w: Workload, at: Layout, device: Device, k: Constants
-) -> tuple[StepTime, NDArray[np.float64], NDArray[np.float64]]:
-    """Time of a step in each cell, its sum, and seconds of a whole run per step."""
-    time = step_time(w, at, device, k)
-    total = np.asarray(time.total)
-    hfu = time.hardware_flops / (total * device.half_flops_per_second)
-    return time, total, np.asarray(total * whole_run_factor(hfu, at, k))
 
 
 def choose(of: Problem, k: Constants) -> Choice:
@@ -199,10 +194,12 @@ def choose(of: Problem, k: Constants) -> Choice:
         exists = np.zeros_like(exists)
         exists[0, 0] = True
     row, position = np.nonzero(exists)
-    layout = Layout(**{f.name: np.asarray(getattr(of.layout, f.name))[row, position] for f in fields(Layout)})
+    cell_layout = Layout(
+        **{f.name: np.asarray(getattr(of.layout, f.name))[row, position] for f in fields(Layout)}
+    )
     cells = Cells(
         workload=_flat(of.workload, row),
-        layout=layout,
+        layout=cell_layout,
         gpu_memory_gib=of.gpu_memory_gib[row, 0],
         micro_batch_size=of.micro_batch_size[row, 0],
         chooses_recomputation=of.chooses_recomputation[row, 0],
@@ -210,18 +207,18 @@ def choose(of: Problem, k: Constants) -> Choice:
     found = settled(cells, k)
     kept = np.flatnonzero(is_timed(found, row, len(exists)))
     row = row[kept]
-    at = picked(found.layout, kept)
-    time, total, whole = fastest(picked(cells.workload, kept), at, _flat(of.device, row), k)
-    best, best_whole = (np.zeros(len(exists), np.intp) for _ in range(2))
-    for position, values in ((best, total), (best_whole, whole)):
-        least = first_least(values, row)
-        position[row[least]] = least
+    layout = picked(found.layout, kept)
+    w = picked(cells.workload, kept)
+    time = step_time(w, layout, _flat(of.device, row), k)
+    best = np.zeros(len(exists), np.intp)
+    least = first_least(np.asarray(time.total), row)
+    best[row[least]] = least
     is_real = np.asarray(of.is_possible.any(axis=1), bool)
     return Choice(
-        layout=picked(at, best),
+        layout=picked(layout, best),
         memory=picked(found.memory, kept[best]),
         time=picked(time, best),
-        whole_seconds=whole[best_whole],
+        overhead=np.asarray(whole_run_overhead(picked(w, best), picked(layout, best), k)),
         fits=found.fits[kept][best] & is_real,
         is_possible=is_real,
     )
@@ -245,15 +242,17 @@ def first_least(values: NDArray[np.float64], row: NDArray[np.intp]) -> NDArray[n
     return hits[np.flatnonzero(np.diff(row[hits], prepend=-1))]
 
 
-def whole_run_factor(hfu: Any, at: Layout, k: Constants) -> Any:
-    """Hours of a typical whole run over those of the tuned steady state; `hfu` on the 16-bit peak.
+def whole_run_overhead(w: Workload, layout: Layout, k: Constants) -> Any:
+    """Hours of a whole run over those of its tokens at the steady rate.
 
-    Restarts, evaluation and checkpoint writes make a run longer, the more nodes the more; on one node nothing
-    of that is counted. Computed rates are also regressed toward the typical one: a plan that computes to a very
-    high rate leaves out what slowed the run, and one that computes to a very low rate what its authors mended.
+    Start-up, evaluation and checkpoint writes, by team; what many nodes lose beyond their steady state; and
+    restarts, in proportion to nodes and days.
     """
-    nodes = np.maximum(at.gpus / at.gpus_per_node, 1.0)
-    return k.whole_run_overhead * hfu**k.whole_run_blend * (1.0 + k.scale_overhead * (1.0 - 1.0 / nodes))
+    nodes = np.maximum(layout.gpus / layout.gpus_per_node, 1.0)
+    is_tuned = w.team_is_tuned > 0
+    base = np.where(is_tuned, k.tuned_overhead, k.typical_overhead)
+    scale = np.where(is_tuned, k.tuned_scale_overhead, k.typical_scale_overhead) * (1.0 - 1.0 / nodes)
+    return base * (1.0 + scale + k.failures_per_node_day * nodes * k.hours_per_failure / 24.0)
 
 
 def picked(columns: Columns, index: NDArray[np.intp]) -> Columns:

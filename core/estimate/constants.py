@@ -19,6 +19,7 @@ class Constants:
     """Names, units and origins are in `sql/seeds/calibration.csv`, one row per field."""
 
     gemm_efficiency: float
+    without_recipes_share: float
     gemm_half_width: float
     gemm_half_rows: float
     recompute_weight: float
@@ -33,6 +34,13 @@ class Constants:
     expert_launches: float
     expert_imbalance: float
     layer_seconds: float
+    eager_host_seconds: float
+    plain_host_seconds: float
+    tuned_host_seconds: float
+    tensor_host_factor: float
+    dequantised_host_factor: float
+    sharded_host_factor: float
+    score_bytes: float
     collective_efficiency: float
     network_efficiency: float
     tensor_exposed: float
@@ -41,29 +49,39 @@ class Constants:
     overlapped_share: float
     overlap: float
     hop_seconds: float
+    network_hop_seconds: float
     share_broadcast_seconds: float
     straggler_share: float
+    unstated_loss: float
     step_seconds: float
     dequantisation_bytes: float
+    decoding_efficiency: float
+    decoding_seconds: float
+    eager_decoding_seconds: float
+    longest_answer: float
+    weight_sync_seconds: float
     kept_share: float
-    logit_bytes: float
-    adapter_logit_bytes: float
-    gathered_bytes: float
+    plain_logit_bytes: float
+    parallel_logit_bytes: float
     gradient_copy_bytes: float
     allocator_slack: float
-    state_slack: float
+    copy_bytes: float
     framework_gib: float
     communicator_gib: float
     pipeline_gib: float
+    pipeline_engine_gib: float
     pipeline_buffers: float
     memory_margin: float
-    whole_run_blend: float
-    whole_run_overhead: float
-    scale_overhead: float
-    whole_run_spread: float
-    steady_spread: float
-    expert_spread: float
-    assumed_spread: float
+    memory_spread: float
+    adapter_memory_spread: float
+    assumed_memory_spread: float
+    assumed_adapter_memory_spread: float
+    tuned_overhead: float
+    typical_overhead: float
+    tuned_scale_overhead: float
+    typical_scale_overhead: float
+    failures_per_node_day: float
+    hours_per_failure: float
     measured_overhead: float
     measured_spread: float
     unmeasured_ceiling: float
@@ -72,7 +90,6 @@ class Constants:
     pcie_bytes_per_second: float
     logit_traffic_bytes: float
     fused_logit_traffic_bytes: float
-    practical_gain: float
 
 
 @lru_cache(maxsize=1)

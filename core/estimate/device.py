@@ -64,6 +64,7 @@ def device(plan: TrainingPlan, gpu: GPU) -> Device:
         network_bytes_per_second=network_bytes_per_second(plan, gpu),
         host_bytes_per_second=pcie_bytes_per_second(gpu),
         fabric_gpus=float(gpu.fabric_gpus),
+        needs_recipes=float(needs_recipes(gpu)),
         is_quantised=float(precision in LOWER_PRECISIONS),
     )
 
@@ -96,6 +97,14 @@ def gemm_ceiling(gpu: GPU, precision: str) -> float:
         return share
     usual = constants().usual_lower_precision_ceiling
     return min(share * lower_precision_ceilings().get(gpu.architecture, usual), 1.0)
+
+
+def needs_recipes(gpu: GPU) -> bool:
+    """Whether the generation is so young that matrix multiplies of most software stay below what was measured."""
+    return any(
+        row["architecture"] == gpu.architecture and row["needs_recipes"] == "true"
+        for row in seeds.rows("architecture")
+    )
 
 
 @lru_cache(maxsize=1)

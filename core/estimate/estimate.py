@@ -4,42 +4,41 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gpuledger.core.errors import InvalidPlanError
-from gpuledger.core.estimate.assumptions import assumed, half_width
+from gpuledger.core.estimate.assumptions import assumed
 from gpuledger.core.estimate.best_layout import Choice
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device, precision_on
-from gpuledger.core.estimate.grid import Grid, Hours, Place
+from gpuledger.core.estimate.grid import Grid, Place
+from gpuledger.core.estimate.host_memory import host_memory_gib
+from gpuledger.core.estimate.interval import Range, even_interval, interval
+from gpuledger.core.estimate.memory_gib import MemoryGiB, memory_gib
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
 from gpuledger.core.plan import HoursRange, TrainingPlan
+from gpuledger.core.plan_costs import HOURS_PER_DAY
 
 SECONDS_PER_HOUR = 3600.0
-# hours that are less than the tokens at the computed rate are told about from a fifth on
-TOLD_BELOW = 0.8
+# a GPU so empty and so slow is first for its price alone, and that is said
+EMPTY_SHARE = 0.2
+LOW_MFU = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
-class Range:
-    """Low, mid and high of an 80 percent interval."""
+class Evidence:
+    """One published outcome, and what is computed of the plan that its source states."""
 
-    low: float
-    mid: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemoryGiB:
-    """Memory of the fullest GPU by component."""
-
-    weights: float
-    gradients: float
-    optimizer: float
-    activations: float
-    overhead: float
-    total: float
+    run: str
+    gpu_id: str
+    gpus: int
+    measure: Literal["gpu_hours", "tokens_per_second"]
+    reached: float
+    computed: float
+    distance: float
+    """0 is the same plan; 1 differs in one thing that matters, such as the generation of the accelerator."""
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,19 +62,27 @@ class Estimate:
     mfu: float | None
     hfu: float | None
     tokens_per_second: float | None
+    tokens_per_second_range: Range | None
     step_seconds: float | None
+    overhead: float | None
+    """Hours of the whole run over those of its tokens at that rate: start-up, evaluation, checkpoints, restarts."""
     wall_hours: Range
     gpu_hours: Range
     memory_gib: MemoryGiB | None
+    host_memory_gib: float | None
+    """What offloading takes of one node's own memory; 0 without it."""
     fits: bool | None
     gpu_memory_gib: float | None
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+    """The nearest published runs, of `gpuledger.core.estimate.evidence`; empty until somebody asks for them."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
         out = asdict(self)
-        out["assumptions"], out["warnings"] = list(self.assumptions), list(self.warnings)
+        for name in ("assumptions", "warnings", "evidence"):
+            out[name] = list(out[name])
         return out
 
 
@@ -91,10 +98,10 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
     if plan.is_quoted:
         return quoted(plan, gpu, gpus, per_node)
     k, need = constants(), demand(plan)
-    choice, time = Grid([place(gpu, gpus, per_node)], {gpu.gpu_id: device(plan, gpu)}).run(need, k)
+    choice = Grid([place(gpu, gpus, per_node)], {gpu.gpu_id: device(plan, gpu)}).run(need, k)
     if not choice.is_possible[0]:
         raise InvalidPlanError("hardware", f"the parallelism given does not divide {gpus} GPUs")
-    return assembled(need, choice, time, 0, gpu, gpus, per_node, k)
+    return assembled(need, choice, 0, gpu, gpus, per_node, k)
 
 
 def place(gpu: GPU, gpus: int, gpus_per_node: int) -> Place:
@@ -103,7 +110,7 @@ def place(gpu: GPU, gpus: int, gpus_per_node: int) -> Place:
 
 
 def assembled(
-    need: Demand, choice: Choice, time: Hours, row: int, gpu: GPU, gpus: int, gpus_per_node: int, k: Constants
+    need: Demand, choice: Choice, row: int, gpu: GPU, gpus: int, gpus_per_node: int, k: Constants
 ) -> Estimate:
     """One row of a choice as an estimate.
 
@@ -116,39 +123,41 @@ def assembled(
     peak = gpu.peak_flops_per_second[precision]
     model_flops = w.tokens * w.model_flops_per_token
     step_flops = w.global_batch_tokens * w.model_flops_per_token
-    step_seconds = float(time.step_seconds[row])
-    whole = float(time.whole_seconds[row]) / step_seconds
+    step_seconds, overhead = float(choice.time.total[row]), float(choice.overhead[row])
     assumptions, warnings = assumed(need, at, gpu, gpus, gpus_per_node), list(need.warnings)
-    spread = half_width(need, len(assumptions), k)
+    if plan.hardware.gpus is None and plan.constraints.max_wall_days is None:
+        days = plan.constraints.longest_wall_hours / HOURS_PER_DAY
+        assumptions.append(f"constraints.max_wall_days: {days:g} (not given; nothing longer is proposed)")
     if plan.hardware.mfu is not None:
         refuse_above_ceiling(plan.hardware.mfu, gpu, k)
-        step_seconds, whole = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
-        spread = k.measured_spread
+        step_seconds, overhead = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
     mfu = float(step_flops / (step_seconds * gpus * peak))
-    # at the speed computed for this count alone; an inherited speed comes with less recomputation
     hfu = float(choice.time.hardware_flops[row] / (choice.time.total[row] * peak))
     if plan.hardware.mfu is not None:
         hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
-    tuned_hours = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR
-    if whole < TOLD_BELOW:
-        warnings.append("computes to a lower rate than published runs sustain: hours follow those runs")
-    wall = _interval(tuned_hours * whole, spread)
-    total = float(used.weights[row] + used.gradients[row] + used.optimizer[row])
-    total += float(used.activations[row] + used.overhead[row])
-    fits = bool(choice.fits[row] & time.is_practical[row])
-    if choice.fits[row] and not fits:
-        warnings.append("fits only in a division that is far slower per GPU than one on more GPUs")
-    elif not fits:
-        limit = (gpu.memory_gib or 0.0) * k.memory_margin
+    hours, nodes = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR * overhead, gpus / gpus_per_node
+    if plan.hardware.mfu is not None:
+        rate, wall = (even_interval(mid, k.measured_spread) for mid in (tokens_per_second, hours))
+    else:
+        rate, wall = interval(tokens_per_second, need, nodes, "rate"), interval(hours, need, nodes, "hours")
+    limit = (gpu.memory_gib or 0.0) * k.memory_margin
+    shown = memory_gib(need, used, row, at, limit, k)
+    fits = bool(choice.fits[row])
+    if not fits:
         warnings.append(
-            f"does not fit: needs {total:.1f} GiB per GPU, "
+            f"does not fit: needs {shown.total:.1f} GiB per GPU, "
             f"{gpu.gpu_id} gives {limit:.1f} of {gpu.memory_gib:g} GiB"
         )
     layout = at.describe(w.global_batch_tokens, w.sequence_length)
     per_pass = float(at.data_parallel * at.micro_batch_size * w.sequence_length)
     if per_pass > w.global_batch_tokens * 1.001:
         warnings.append("global_batch_tokens is too small for this many GPUs: some of them idle")
+    if fits and shown.total < EMPTY_SHARE * (gpu.memory_gib or 0.0) and mfu < LOW_MFU:
+        share = 100 * shown.total / (gpu.memory_gib or 1.0)
+        warnings.append(
+            f"{share:.0f} % of the memory in use at an MFU of {mfu:.2f}: a smaller GPU may cost less for the same work"
+        )
     return Estimate(
         plan=plan.name,
         gpu_id=gpu.gpu_id,
@@ -162,17 +171,13 @@ def assembled(
         mfu=mfu,
         hfu=max(hfu, mfu),
         tokens_per_second=tokens_per_second,
+        tokens_per_second_range=rate,
         step_seconds=step_seconds,
+        overhead=overhead,
         wall_hours=wall,
         gpu_hours=Range(low=wall.low * gpus, mid=wall.mid * gpus, high=wall.high * gpus),
-        memory_gib=MemoryGiB(
-            weights=float(used.weights[row]),
-            gradients=float(used.gradients[row]),
-            optimizer=float(used.optimizer[row]),
-            activations=float(used.activations[row]),
-            overhead=float(used.overhead[row]),
-            total=total,
-        ),
+        memory_gib=shown,
+        host_memory_gib=float(host_memory_gib(w, at, k)),
         fits=fits,
         gpu_memory_gib=gpu.memory_gib,
         assumptions=tuple(assumptions),
@@ -194,10 +199,6 @@ def refuse_above_ceiling(mfu: float, gpu: GPU, k: Constants) -> None:
             "hardware.mfu",
             f"{mfu:.3g} is above {ceiling:.3g}, the most that matrix multiplies reach on {gpu.gpu_id}",
         )
-
-
-def _interval(mid: float, spread: float) -> Range:
-    return Range(low=mid * math.exp(-spread), mid=mid, high=mid * math.exp(spread))
 
 
 def quoted(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> Estimate:
@@ -234,10 +235,13 @@ def quoted(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> Estim
         mfu=mfu,
         hfu=None,
         tokens_per_second=tokens_per_second,
+        tokens_per_second_range=None,
         step_seconds=step_seconds,
+        overhead=None,
         wall_hours=wall,
         gpu_hours=gpu_hours,
         memory_gib=None,
+        host_memory_gib=None,
         fits=None,
         gpu_memory_gib=gpu.memory_gib,
         assumptions=(*assumptions, *(need.assumptions if need else ())),

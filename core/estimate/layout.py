@@ -16,11 +16,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpuledger.core.estimate.architecture import Architecture
+from gpuledger.core.estimate.stack import ONLINE, Stack, is_checkpointed, stack_of
 from gpuledger.core.plan import Hardware, TrainingPlan
 
 RECOMPUTATION = ("none", "selective", "full")
 DEGREES = ("tensor_parallel", "pipeline_parallel", "context_parallel")
 LONG_SEQUENCE = 8192
+# places for layers over the layers, where stages are uneven
+MOST_PLACES = 1.05
+# published runs with widely spread experts split them over two by tensor parallelism at most
+MOST_EXPERT_GPUS = 128
 SHARDING = ("none", "zero1", "zero2", "zero3")
 
 
@@ -74,30 +79,34 @@ def _powers(limit: int) -> tuple[int, ...]:
     return tuple(1 << k for k in range(limit.bit_length()) if 1 << k <= limit)
 
 
-def states_division(hardware: Hardware) -> bool:
-    """Whether a plan fixes any part of how the job is divided."""
-    return any(getattr(hardware, name) is not None for name in (*DEGREES, "expert_parallel", "sharding"))
-
-
 def stated_degrees(hardware: Hardware) -> dict[str, int]:
     """The degrees that a plan leaves out although it states its division: those are 1.
 
     Experts are left open, as they are spread without being mentioned.
     """
-    if not states_division(hardware):
+    if not hardware.states_division:
         return {}
     return {name: 1 for name in DEGREES if getattr(hardware, name) is None}
 
 
-def _is_usual(tensor: int, pipeline: int, context: int, sharding: int, level: int, automatic: bool) -> bool:
+def _is_usual(
+    of: Tried, tensor: int, pipeline: int, context: int, expert: int, sharding: int, level: int
+) -> bool:
     """Whether a division is worth trying where the plan leaves all of it open.
 
     Sharded weights would be gathered for every micro-batch of a pipeline, and a large micro-batch with
-    recomputation pays only where weights are gathered.
+    recomputation pays only where weights are gathered. Experts are spread instead of the weights being gathered, and
+    widely spread ones are not split by tensor parallelism as well.
     """
+    if expert > 1 and (sharding == 3 or tensor * expert > MOST_EXPERT_GPUS):
+        return False
+    if sharding == 3 and tensor == 2:
+        return False
     if pipeline > 1:
-        return sharding < 3 and context == 1 and tensor != 2 and (level == 1 or not automatic)
-    return level == 1 or not automatic or (sharding == 3 and tensor == 1)
+        # a dense network is first split inside the node, by tensor parallelism (arXiv:2104.04473, section 5.4.1)
+        inside = tensor >= 4 or (tensor == 1 and len(of.expert) > 1)
+        return sharding < 3 and context == 1 and inside and (level == 1 or not of.is_automatic)
+    return level == 1 or not of.is_automatic or (sharding == 3 and tensor == 1)
 
 
 class Tried(NamedTuple):
@@ -114,38 +123,60 @@ class Tried(NamedTuple):
     """The plan leaves all of the division open."""
     is_automatic: bool
     """Recomputation is chosen."""
+    pipelines_nodes: bool
+    """Stages are tried across nodes only: inside one nobody without tuned software cuts a network into stages."""
 
 
 def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float) -> Tried:
-    """What is worth trying for a plan; equal for plans with the same divisions."""
+    """What is worth trying for a plan; equal for plans with the same divisions.
+
+    What the plan's software does not divide is tried only where the plan states it.
+    """
     hw, given = plan.hardware, stated_degrees(plan.hardware)
-    layers, experts = architecture.layers, architecture.experts
+    software, experts = stack_of(plan), architecture.experts
+    divides_all = software.divides == "all"
     tensor = hw.tensor_parallel or given.get("tensor_parallel")
     pipeline = hw.pipeline_parallel or given.get("pipeline_parallel")
     context = hw.context_parallel or given.get("context_parallel")
     # long sequences may be split over GPUs; shorter ones gain nothing
     contexts = (1, 2, 4, 8) if sequence_length >= LONG_SEQUENCE else (1,)
-    spread = tuple(e for e in (1, 8, 64) if experts % e == 0) if experts > 1 else (1,)
+    spread = tuple(e for e in (1, 8, 64) if experts % e == 0) if experts > 1 and divides_all else (1,)
     automatic = plan.activation_recomputation == "auto"
-    is_open = not states_division(hw)
-    stages = (pipeline,) if pipeline else tuple(p for p in _powers(16) if p <= layers)
+    full = automatic and is_checkpointed(plan)
+    levels = (2,) if full else (1, 2) if automatic else (RECOMPUTATION.index(plan.activation_recomputation),)
+    is_open = not hw.states_division
+    # of a step that also generates, the trained part is not cut into stages
+    most = 16 if divides_all and plan.method not in ONLINE else 1
+    stages = (pipeline,) if pipeline else tuple(p for p in _powers(most) if p <= architecture.layers)
     return Tried(
-        tensor=(tensor,) if tensor else _powers(8),
-        pipeline=tuple((p, hw.virtual_pipeline or _interleaved(layers, p, is_open)) for p in stages),
+        tensor=(tensor,) if tensor else _powers(8 if divides_all else 1),
+        pipeline=tuple(
+            (p, v) for p in stages for v in _virtual(plan, software, architecture.layers, p, is_open)
+        ),
         context=(context,) if context else contexts,
         expert=(hw.expert_parallel,) if hw.expert_parallel else spread,
         sharding=(SHARDING.index(hw.sharding),) if hw.sharding else (1, 3),
-        levels=(1, 2) if automatic else (RECOMPUTATION.index(plan.activation_recomputation),),
+        levels=levels,
         is_open=is_open,
-        is_automatic=automatic,
+        is_automatic=automatic and not full,
+        pipelines_nodes=is_open and software.kernels != "tuned",
     )
 
 
-def _interleaved(layers: int, pipeline: int, is_open: bool) -> int:
-    """Virtual stages per GPU: the most up to four that the layers divide into, where the plan leaves all open."""
-    if not is_open or pipeline == 1:
-        return 1
-    return next(v for v in (4, 3, 2, 1) if v == 1 or layers % (v * pipeline) == 0)
+def _virtual(
+    plan: TrainingPlan, software: Stack, layers: int, pipeline: int, is_open: bool
+) -> tuple[int, ...]:
+    """Virtual stages per GPU: as stated; where all is open the most up to four that the layers divide into; where a
+    division is stated all up to eight that leave few places of a layer empty, as embedding and head may stand for a
+    layer each (Llama 3, arXiv:2407.21783, section 3.3.2).
+    """
+    stated = plan.hardware.virtual_pipeline
+    if stated or pipeline == 1 or not software.interleaves or software.kernels != "tuned":
+        return (stated or 1,)
+    if is_open:
+        return (next(v for v in (4, 3, 2, 1) if v == 1 or layers % (v * pipeline) == 0),)
+    places = {v: v * pipeline * math.ceil(layers / (v * pipeline)) for v in range(2, 9)}
+    return (1, *(v for v, count in places.items() if count <= layers * MOST_PLACES))
 
 
 @lru_cache(maxsize=256)
@@ -156,7 +187,7 @@ def divisions(of: Tried) -> Layout:
         for t, (p, v), c, e, z, r in product(
             of.tensor, of.pipeline, of.context, of.expert, of.sharding, of.levels
         )
-        if not of.is_open or _is_usual(t, p, c, z, r, of.is_automatic)
+        if not of.is_open or _is_usual(of, t, p, c, e, z, r)
     ]
     columns = np.array(rows or [(1, 1, 1, 1, 1, 1, 1)], float).T
     ones = np.ones(columns.shape[1])
@@ -174,10 +205,13 @@ def divisions(of: Tried) -> Layout:
     )
 
 
-def is_possible(at: Layout, tensor_parallel_is_fixed: Any) -> Any:
-    """Which divisions exist on that many GPUs: whole groups, and tensor parallelism inside a node unless
-    fixed.
+def is_possible(layout: Layout, tensor_parallel_is_fixed: Any, pipelines_nodes: Any) -> Any:
+    """Which divisions exist on that many GPUs: whole groups, tensor parallelism inside a node unless fixed, and
+    pipelines across nodes where only those are wanted.
     """
-    model = at.tensor_parallel * at.pipeline_parallel * at.context_parallel
-    whole = (np.mod(at.gpus, model) == 0) & (np.mod(at.gpus / at.pipeline_parallel, at.expert_parallel) == 0)
-    return whole & ((at.tensor_parallel <= at.gpus_per_node) | tensor_parallel_is_fixed)
+    model = layout.tensor_parallel * layout.pipeline_parallel * layout.context_parallel
+    stage_gpus = layout.gpus / layout.pipeline_parallel
+    whole = (np.mod(layout.gpus, model) == 0) & (np.mod(stage_gpus, layout.expert_parallel) == 0)
+    one_stage = layout.pipeline_parallel <= 1
+    whole = whole & (one_stage | (layout.gpus > layout.gpus_per_node) | ~np.asarray(pipelines_nodes))
+    return whole & ((layout.tensor_parallel <= layout.gpus_per_node) | tensor_parallel_is_fixed)

@@ -18,7 +18,8 @@ from typing import Any, Literal, cast
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import Constants, constants
-from gpuledger.core.estimate.estimate import Estimate, Range, estimate
+from gpuledger.core.estimate.estimate import Estimate, estimate
+from gpuledger.core.estimate.interval import Range, even_interval
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 
@@ -165,13 +166,13 @@ def narrowed(
     tokens_per_second = found.tokens_per_second * ratio
     tokens = found.model_flops / (found.flops_per_token or math.inf)
     hours = tokens / tokens_per_second / 3600.0 * k.measured_overhead
-    wall = Range(
-        low=hours * math.exp(-k.measured_spread), mid=hours, high=hours * math.exp(k.measured_spread)
-    )
+    wall = even_interval(hours, k.measured_spread)
     cited = ", ".join(f"{m.plan} on {m.gpus} x {m.gpu_id}, {m.measured_at}" for m in own)
     return replace(
         found,
         tokens_per_second=tokens_per_second,
+        tokens_per_second_range=even_interval(tokens_per_second, k.measured_spread),
+        overhead=k.measured_overhead,
         step_seconds=found.step_seconds / ratio,
         mfu=found.mfu * ratio if found.mfu else None,
         hfu=found.hfu * ratio if found.hfu else None,

@@ -1,8 +1,6 @@
 """Memory of one GPU, by component. All functions are arithmetic that broadcasts over plans and layouts.
 
-States follow ZeRO (arXiv:1910.02054, section 5), activations Korthikanti et al. (arXiv:2205.05198, table 2)
-with the saved tensors of a gated block counted one by one; the largest stage of a pipeline is the first
-one, which holds as many micro-batches as there are stages.
+States follow ZeRO (arXiv:1910.02054, section 5); `gpuledger.core.estimate.activation` holds the activations.
 """
 
 from __future__ import annotations
@@ -12,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gpuledger.core.estimate.activation import GIB, activation_gib
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.rollout import engine_gpus
 from gpuledger.core.estimate.workload import Workload
 
 # a column is a float or an array, which the stubs of numpy cannot say
@@ -21,7 +21,10 @@ where: Any = np.where
 maximum: Any = np.maximum
 minimum: Any = np.minimum
 
-GIB = 2.0**30
+# DeepSpeed: stage3_max_live_parameters and sub_group_size, both 1e9 by default (configuration reference, ZeRO)
+DEEPSPEED_LIVE_PARAMETERS = 1e9
+# a rollout engine takes for its cache what is left, and lets sequences wait; it needs room for some at once
+ROLLOUT_SEQUENCES = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,112 +35,167 @@ class Memory:
     gradients: Any
     optimizer: Any
     activations: Any
+    beside: Any
+    """Networks beside the trained one."""
+    rollout: Any
+    """Of the rollout engine, what activations do not leave free for it; both take turns."""
     overhead: Any
+    generation: Any
+    """Of the rollout engine in all; not part of the total."""
 
     @property
     def total(self) -> Any:
-        return self.weights + self.gradients + self.optimizer + self.activations + self.overhead
+        states = self.weights + self.gradients + self.optimizer
+        return states + self.activations + self.beside + self.rollout + self.overhead
 
 
-def parameters_per_gpu(w: Workload, at: Layout) -> tuple[Any, Any]:
+def parameters_per_gpu(w: Workload, layout: Layout) -> tuple[Any, Any]:
     """Dense and routed parameters that one GPU of the first stage would hold without data-parallel
     sharding.
     """
     dense_body = maximum(w.parameters - w.routed_parameters - w.embedding_parameters, 0.0)
     # both embeddings sit on different stages once there are two of them
-    embedding = w.embedding_parameters / where(at.pipeline_parallel > 1, 2.0, 1.0)
-    dense = (dense_body / at.pipeline_parallel + embedding) / at.tensor_parallel
+    embedding = w.embedding_parameters / where(layout.pipeline_parallel > 1, 2.0, 1.0)
+    dense = (dense_body / layout.pipeline_parallel + embedding) / layout.tensor_parallel
     # experts are split by tensor parallelism too where enough GPUs are left for it
-    experts = at.expert_parallel * at.tensor_parallel
-    experts = where(experts * at.pipeline_parallel <= at.gpus, experts, at.expert_parallel)
-    routed = w.routed_parameters / (at.pipeline_parallel * experts)
+    experts = layout.expert_parallel * layout.tensor_parallel
+    experts = where(experts * layout.pipeline_parallel <= layout.gpus, experts, layout.expert_parallel)
+    routed = w.routed_parameters / (layout.pipeline_parallel * experts)
     return dense, routed
 
 
-def activation_bytes_per_token(w: Workload, at: Layout) -> Any:
-    """Bytes that one layer keeps per token for the backward pass, before any division.
+@dataclass(frozen=True, kw_only=True)
+class _Share:
+    """Parameters that one GPU holds of each state."""
 
-    In 16 bits: inputs and outputs of both norms, queries and the attention output make 12 d, keys and
-    values add their width. A gated feed-forward keeps both halves, the activation and the product, 8 f, or
-    6 f if activation and product are fused; one without a gate keeps the input and the output of the
-    activation, 4 f. With FP8 the inputs of matrices are kept in one byte. In 32 bits all is twice that.
-    """
-    d, f = w.hidden_size, w.ffn_active_size
-    gated = where(w.is_quantised > 0, 5.0, where(w.is_tuned > 0, 6.0, 8.0))
-    plain = where(w.is_quantised > 0, 3.0, 4.0)
-    streams = where(w.is_quantised > 0, 10.0, 12.0)
-    kept = streams * d + 2.0 * w.kv_size + where(w.ffn_matrices > 2, gated, plain) * f
-    # the attention matrix: 5 a s bytes, gone with FlashAttention or selective recomputation
-    matrix = 5.0 * w.attention_heads * w.sequence_length
-    keeps_matrix = (at.recomputation < 1) & (w.flash_attention < 1)
-    return (kept + where(keeps_matrix, matrix, 0.0)) * where(w.weight_bytes >= 4.0, 2.0, 1.0)
+    held: Any
+    """Without data-parallel sharding."""
+    sharded: Any
+    trained: Any
+    """Of all parameters."""
+    group: Any
+    """GPUs that share one copy of a dense state."""
 
 
-def activation_gib(w: Workload, at: Layout, k: Constants) -> Any:
-    """Activations of `at.micro_batch_size` sequences on the fullest stage, logits included."""
-    t, p = at.tensor_parallel, at.pipeline_parallel
-    tokens = at.micro_batch_size * w.sequence_length / at.context_parallel
-    # the fullest stage of layers that do not divide evenly
-    stage_layers = np.ceil(w.layers / p - 1e-9)
-    # inputs of the column-parallel matrices come back gathered, the rest is divided (sequence parallelism)
-    gathered = k.gathered_bytes * w.hidden_size * (t - 1.0) / t
-    layer = tokens * (activation_bytes_per_token(w, at) * k.kept_share / t + gathered)
-    # recomputing a layer keeps its 16-bit input, and one layer at a time comes back whole
-    full = maximum(at.recomputation - 1.0, 0.0)
-    stored = (full * tokens * 2.0 * w.hidden_size + (1.0 - full) * layer) * stage_layers
-    per_pass = at.data_parallel * at.micro_batch_size * w.sequence_length
-    micro_batches = maximum(w.global_batch_tokens / per_pass, 1.0)
-    # interleaving starts more micro-batches; without it, engines keep buffers of some more than one per stage
-    more = where(at.virtual_pipeline > 1, 1.0 / at.virtual_pipeline, k.pipeline_buffers)
-    in_flight = minimum(p + (p - 1.0) * more, micro_batches)
-    working = where(full > 0, layer, 0.0)
-    kept = where(w.is_adapted > 0, k.adapter_logit_bytes, k.logit_bytes)
-    logits = tokens * w.vocabulary_size * kept / t
-    first = stored * in_flight + working
-    last = stored + working + logits
-    return maximum(first, last) / GIB
-
-
-def states(w: Workload, at: Layout, k: Constants) -> Memory:
-    """Everything that does not depend on the micro-batch or on recomputation; activations are 0."""
-    dense, routed = parameters_per_gpu(w, at)
-    dense_group = minimum(at.data_parallel * at.context_parallel, w.sharding_gpus)
-    routed_group = maximum(at.gpus * routed / maximum(w.routed_parameters, 1.0), 1.0)
+def _share(w: Workload, layout: Layout) -> _Share:
+    dense, routed = parameters_per_gpu(w, layout)
+    group = minimum(layout.data_parallel * layout.context_parallel, w.sharding_gpus)
+    routed_group = maximum(layout.gpus * routed / maximum(w.routed_parameters, 1.0), 1.0)
     routed_group = minimum(routed_group, w.sharding_gpus)
-    held = dense + routed
-    sharded = dense / dense_group + routed / routed_group
-    trained = w.trained_parameters / w.parameters
-    weights = where(at.sharding >= 3, sharded, held) * w.weight_bytes
-    # gradients are computed in 16 bits and accumulated beside that, unless they are scattered at once
-    copied = (w.gradient_bytes > 2.0) & (at.sharding < 2) & (w.keeps_copies > 0)
-    gradient_bytes = w.gradient_bytes + where(copied, k.gradient_copy_bytes, 0.0)
-    gradients = where(at.sharding >= 2, sharded, held) * trained * gradient_bytes
-    # offloaded states live in the host's memory (ZeRO-Offload, arXiv:2101.06840, section 4.1)
-    optimizer = where(at.sharding >= 1, sharded, held) * trained * w.optimizer_bytes * (1.0 - w.is_offloaded)
-    # two gathered layers of weights while sharded, ZeRO-3 prefetch
-    gathered = where(at.sharding >= 3, 2.0 * held / w.layers * 2.0, 0.0) * k.allocator_slack
-    # the step of an optimizer that is not fully sharded works on copies
-    copies = where((at.sharding < 2) & (w.keeps_copies > 0), gradients + optimizer, 0.0) * (
-        k.state_slack - 1.0
+    return _Share(
+        held=dense + routed,
+        sharded=dense / group + routed / routed_group,
+        trained=w.trained_parameters / w.parameters,
+        group=group,
     )
-    groups = (at.data_parallel > 1) * 1.0 + (at.tensor_parallel > 1) + (at.context_parallel > 1)
-    buffers = groups * k.communicator_gib + (at.pipeline_parallel > 1) * k.pipeline_gib
+
+
+def states(w: Workload, layout: Layout, k: Constants) -> Memory:
+    """Everything that does not depend on the micro-batch or on recomputation; activations are 0."""
+    share = _share(w, layout)
+    alone = layout.gpus <= 1
+    weights = where(layout.sharding >= 3, share.sharded, share.held)
+    weights = weights * w.weight_bytes * (1.0 - w.offloads_parameters)
+    casts = where(layout.sharding >= 3, 0.0, share.held) * w.cast_bytes
+    gradient_bytes = where(alone, w.lone_gradient_bytes, w.gradient_bytes)
+    # DeepSpeed computes gradients in 16 bits and accumulates beside that, unless they are scattered at once
+    copied = (w.gradient_bytes > 2.0) & (layout.sharding < 2) & (w.keeps_copies > 0)
+    gradient_bytes = gradient_bytes + where(copied, k.gradient_copy_bytes, 0.0)
+    gradients = where(layout.sharding >= 2, share.sharded, share.held) * share.trained * gradient_bytes
+    # ... and nothing is kept that goes to the host, or into the optimizer's step, as soon as it is there
+    leave = (w.is_offloaded > 0) & ((layout.sharding >= 2) | alone) | (w.offloads_parameters > 0)
+    leave = leave | (w.frees_gradients > 0)
+    gradients = where(leave, minimum(gradients, 2.0 * _layer_gradients(w, share)), gradients)
+    # offloaded states live in the host's memory (ZeRO-Offload, arXiv:2101.06840, section 4.1)
+    on_gpu = 1.0 - maximum(w.is_offloaded, w.offloads_parameters)
+    optimizer = where(layout.sharding >= 1, share.sharded, share.held) * share.trained
+    each = w.optimizer_bytes - where(layout.sharding >= 3, w.saved_when_sharded, 0.0)
+    optimizer = optimizer * where(alone, w.lone_optimizer_bytes, each) * on_gpu
+    buffers = gathered_bytes(w, layout, share, k) + copy_bytes(w, layout, share, k) * on_gpu
     return Memory(
-        weights=weights / GIB,
+        weights=(weights + casts) / GIB,
         gradients=gradients / GIB,
         optimizer=optimizer / GIB,
         activations=0.0,
-        overhead=k.framework_gib + buffers + (gathered + copies) / GIB,
+        beside=beside_gib(w, layout, share, on_gpu),
+        rollout=0.0,
+        overhead=buffers_gib(w, layout, k) + buffers / GIB,
+        generation=generation_gib(w, layout),
     )
 
 
-def memory(w: Workload, at: Layout, k: Constants) -> Memory:
+def _layer_gradients(w: Workload, share: _Share) -> Any:
+    """16-bit gradients of one layer."""
+    return 2.0 * share.held / w.layers * share.trained
+
+
+def gathered_bytes(w: Workload, layout: Layout, share: _Share, k: Constants) -> Any:
+    """Weights that are gathered while they are sharded or away, and gradients before they are scattered.
+
+    Two layers at a time, as one is fetched ahead (ZeRO, section 7.2.2; PyTorch FSDP, arXiv:2304.11277, section 3.3.2),
+    with the output matrix, whose gradient is made beside the logits; DeepSpeed keeps up to a fixed count.
+    """
+    gathers = (layout.sharding >= 3) & (share.group > 1) | (w.offloads_parameters > 0)
+    layer, head = share.held / w.layers, w.vocabulary_size * w.hidden_size / layout.tensor_parallel
+    is_whole = share.trained > 0.5
+    units = 2.0 * layer * minimum(w.weight_bytes, 2.0 * (1.0 + w.is_wide)) + 2.0 * head
+    units = units + where(is_whole, 4.0 * layer + 2.0 * head, 0.0)
+    units = where(w.keeps_copies > 0, 2.0 * minimum(share.held, DEEPSPEED_LIVE_PARAMETERS), units)
+    return where(gathers, units, 0.0) * k.allocator_slack
+
+
+def copy_bytes(w: Workload, layout: Layout, share: _Share, k: Constants) -> Any:
+    """Copies on which DeepSpeed's optimizers step: gradients flattened in 16 and in 32 bits, with ZeRO-3 of one group
+    of parameters at a time.
+    """
+    stepped = where(layout.sharding >= 1, share.sharded, share.held * w.copies_whole) * share.trained
+    stepped = where(layout.sharding >= 3, minimum(stepped, DEEPSPEED_LIVE_PARAMETERS), stepped)
+    return where(w.keeps_copies > 0, stepped * k.copy_bytes, 0.0)
+
+
+def buffers_gib(w: Workload, layout: Layout, k: Constants) -> Any:
+    """The framework, and the channels of each kind of communicator."""
+    groups = (layout.data_parallel > 1) * 1.0 + (layout.tensor_parallel > 1) + (layout.context_parallel > 1)
+    pipeline = where(w.keeps_copies > 0, k.pipeline_engine_gib, k.pipeline_gib)
+    return k.framework_gib + groups * k.communicator_gib + (layout.pipeline_parallel > 1) * pipeline
+
+
+def beside_gib(w: Workload, layout: Layout, share: _Share, on_gpu: Any) -> Any:
+    """Reference, reward, teacher and critic, divided and sharded as the trained network is."""
+    split = layout.tensor_parallel * layout.pipeline_parallel
+    weights, gradients, optimizer = (
+        1.0 / (split * where(layout.sharding >= stage, share.group, 1.0)) for stage in (3, 2, 1)
+    )
+    held = 2.0 * (1.0 + w.is_wide) * (w.frozen_beside + w.trained_beside) * weights
+    held = held * (1.0 - w.offloads_parameters)
+    trained = w.gradient_bytes * gradients + w.optimizer_bytes * optimizer * on_gpu
+    return (held + w.trained_beside * trained) / GIB
+
+
+def generation_gib(w: Workload, layout: Layout) -> Any:
+    """A rollout engine on the same GPUs: 16-bit weights of one of its replicas, and keys and values of the sequences
+    that the replica decodes.
+    """
+    engine = minimum(engine_gpus(w), layout.gpus)
+    sequences = w.steps_per_rollout * w.global_batch_tokens / w.sequence_length * engine / layout.gpus
+    cached = minimum(maximum(sequences, 1.0), ROLLOUT_SEQUENCES) * w.sequence_length * w.cache_bytes_per_token
+    return (w.engine_bytes + cached) / engine / GIB
+
+
+def memory(w: Workload, layout: Layout, k: Constants) -> Memory:
     """Memory of the fullest GPU."""
-    return with_activations(states(w, at, k), activation_gib(w, at, k), k)
+    return with_activations(states(w, layout, k), activation_gib(w, layout, k), k)
 
 
 def with_activations(fixed: Memory, activations: Any, k: Constants) -> Memory:
-    """States and activations together, with the allocator's slack on the latter."""
+    """States and activations together, with the allocator's slack on the latter.
+
+    Rollouts are written before activations are there, so the larger of both counts.
+    """
+    slack = (k.allocator_slack - 1.0) * activations
     return replace(
-        fixed, activations=activations, overhead=fixed.overhead + (k.allocator_slack - 1.0) * activations
+        fixed,
+        activations=activations,
+        rollout=maximum(fixed.generation - activations - slack, 0.0),
+        overhead=fixed.overhead + slack,
     )

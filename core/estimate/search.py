@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -12,18 +13,33 @@ import numpy as np
 from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
+from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpu, gpus
 from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan_costs import HOURS_PER_DAY
 
 Objective = Literal["fastest", "fewest_gpu_hours"]
 # 512 nodes is more than any cloud sells in one piece
 NODE_COUNTS = tuple(1 << power for power in range(10))
 
 
-def node_counts(gpus_per_node: int) -> tuple[int, ...]:
+# of the largest runs: Llama 3.1 405B had 2,048 nodes (arXiv:2407.21783, section 3.3.1)
+LARGE_NODE_COUNTS = tuple(1 << power for power in range(12))
+LARGE_RUN_FLOPS = 1e24
+
+
+def node_counts(gpus_per_node: int, *, is_large: bool = False) -> tuple[int, ...]:
     """Counts of GPUs: parts of a node in powers of two, then powers of two of nodes."""
     parts = tuple(count for count in NODE_COUNTS if count < gpus_per_node)
-    return parts + tuple(gpus_per_node * nodes for nodes in NODE_COUNTS)
+    return parts + tuple(gpus_per_node * n for n in (LARGE_NODE_COUNTS if is_large else NODE_COUNTS))
+
+
+def _is_large(plan: TrainingPlan) -> bool:
+    """Whether 512 nodes may be too few to end a run in time."""
+    if plan.is_quoted or plan.hardware.gpus is not None:
+        return False
+    w = demand(plan).workload
+    return bool(w.tokens * w.model_flops_per_token >= LARGE_RUN_FLOPS)
 
 
 def hardware_for(plan: TrainingPlan) -> Hardware:
@@ -31,26 +47,29 @@ def hardware_for(plan: TrainingPlan) -> Hardware:
     multiples of a node. Plans that leave the same open share it, with all that it has prepared.
     """
     hw = plan.hardware
-    return _hardware(hw.gpu, hw.gpus, hw.gpus_per_node, plan.constraints.max_gpus)
+    return _hardware(hw.gpu, hw.gpus, hw.gpus_per_node, plan.constraints.max_gpus, _is_large(plan))
 
 
 # more than there are GPUs in the seeds, so that a search over all of them does not push itself out
 @lru_cache(maxsize=1024)
-def _hardware(gpu_id: str | None, count: int | None, per_node: int | None, most: int | None) -> Hardware:
+def _hardware(
+    gpu_id: str | None, count: int | None, per_node: int | None, most: int | None, is_large: bool
+) -> Hardware:
     known = gpus().values() if gpu_id is None else [gpu(gpu_id)]
     out: list[Candidate] = []
     for chip in known:
         node = per_node or chip.gpus_per_node
-        counts = node_counts(node) if count is None else (count,)
+        counts = node_counts(node, is_large=is_large) if count is None else (count,)
         out += [Candidate(gpu=chip, gpus=n, gpus_per_node=node) for n in counts if most is None or n <= most]
     return Hardware(out)
 
 
 def best(found: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_hours") -> Estimate:
-    """The estimate that serves the objective best among those that fit and meet the plan's deadline.
+    """The estimate that serves the objective best among those that fit and end in time.
 
     Raises:
-        DoesNotFitError: none fits, or none of those that fit meets the deadline; says by how much.
+        DoesNotFitError: none fits, or none of those that fit ends by the plan's deadline or within its
+            `constraints.max_wall_days`; says by how much.
     """
     wall = np.where(found.fits, found.wall_hours, np.inf)
     if not np.isfinite(wall).any():
@@ -59,28 +78,55 @@ def best(found: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_ho
         least = float((found.memory_gib[tried] / sizes).min(initial=np.inf))
         needs = f"the closest needs {least:.2f} of memory" if len(tried) else "no division is possible"
         raise DoesNotFitError(f"{plan.name}: none of {len(tried)} choices fits; {needs}")
-    deadline = plan.constraints.deadline_hours
-    in_time = wall <= (np.inf if deadline is None else deadline)
-    in_time &= np.isfinite(wall)
+    longest, deadline = plan.constraints.longest_wall_hours, plan.constraints.deadline_hours
+    if plan.hardware.gpus is not None:
+        longest = np.inf
+    in_time = (wall <= min(longest, np.inf if deadline is None else deadline)) & np.isfinite(wall)
     if not in_time.any():
-        raise DoesNotFitError(
-            f"{plan.name}: no choice meets the deadline of {deadline:g} h; "
-            f"the fastest takes {float(wall.min()):.1f} h"
-        )
+        fastest = float(wall.min())
+        if deadline is not None and deadline <= longest:
+            raise DoesNotFitError(
+                f"{plan.name}: no choice meets the deadline of {deadline:g} h; the fastest takes {fastest:.1f} h"
+            )
+        raise DoesNotFitError(f"{plan.name}: {_too_long(plan, fastest)}")
     hours = wall if objective == "fastest" else wall * found.on.gpus
     order = np.lexsort((found.on.gpus, np.where(in_time, hours, np.inf)))
-    return found.estimate(int(order[0]))
+    chosen = int(order[0])
+    frugal = int(np.lexsort((found.on.gpus, hours))[0])
+    return _beside_frugal(found, chosen, frugal) if objective != "fastest" else found.estimate(chosen)
+
+
+def _too_long(plan: TrainingPlan, fastest_hours: float) -> str:
+    return (
+        f"no choice ends within constraints.max_wall_days of {plan.constraints.longest_wall_hours / HOURS_PER_DAY:g}; "
+        f"the fastest takes {fastest_hours / HOURS_PER_DAY:.0f} days"
+    )
+
+
+def _beside_frugal(found: Sweep, chosen: int, frugal: int) -> Estimate:
+    """The chosen estimate, with a line on the one of fewer GPU-hours that takes too long, where there is one."""
+    made = found.estimate(chosen)
+    if frugal == chosen or found.gpu_hours[frugal] >= found.gpu_hours[chosen]:
+        return made
+    other, days = found.on.candidates[frugal], found.wall_hours[frugal] / HOURS_PER_DAY
+    text = (
+        f"{other.gpus} x {other.gpu.gpu_id} takes fewer GPU-hours, {found.gpu_hours[frugal]:,.0f}, "
+        f"but {days:,.0f} days: longer than the plan may"
+    )
+    return replace(made, warnings=(*made.warnings, text))
 
 
 def on_each(
     plan: TrainingPlan, chips: Iterable[GPU], count: int | None = None
 ) -> list[Estimate | EstimateError]:
-    """For each GPU the estimate with that many, or with the fewest that hold the plan, or why there is none.
+    """For each GPU the estimate with that many, or with the fewest that hold the plan and end within its
+    `constraints.max_wall_days`, or why there is none.
 
     Without a count, parts of a node are tried, then nodes in powers of two up to 512.
     """
     hw = plan.hardware
-    kept = {chip.gpu_id: _hardware(chip.gpu_id, count, hw.gpus_per_node, None) for chip in chips}
+    most, is_large = None if count is not None else plan.constraints.max_gpus, _is_large(plan)
+    kept = {chip.gpu_id: _hardware(chip.gpu_id, count, hw.gpus_per_node, most, is_large) for chip in chips}
     able = [on for gpu_id, on in kept.items() if refusal(plan, gpu(gpu_id)) is None]
     found = sweep(plan, _joined(tuple(able)))
     starts = np.cumsum([0, *(len(on.candidates) for on in able)]).tolist()
@@ -98,11 +144,22 @@ def _first(plan: TrainingPlan, chip: GPU, found: Sweep, positions: range | None)
         error = refusal(plan, chip)
         assert error is not None
         return error
+    if not positions:
+        return DoesNotFitError(
+            f"{plan.name}: constraints.max_gpus of {plan.constraints.max_gpus} allows no count"
+        )
     possible = [position for position in positions if not np.isnan(found.wall_hours[position])]
     fitting = [position for position in possible if found.fits[position]]
     most = found.on.candidates[positions[-1]].gpus
-    if fitting or (possible and len(positions) == 1):
-        return found.estimate((fitting or possible)[0])
+    if len(positions) == 1 and possible:
+        return found.estimate(possible[0])
+    longest = plan.constraints.longest_wall_hours
+    in_time = [position for position in fitting if found.wall_hours[position] <= longest]
+    if in_time:
+        frugal = min(fitting, key=lambda position: float(found.gpu_hours[position]))
+        return _beside_frugal(found, in_time[0], frugal)
+    if fitting:
+        return DoesNotFitError(f"{plan.name}: {_too_long(plan, min(found.wall_hours[fitting]))}")
     if not possible:
         tried = f"{most} GPUs" if len(positions) == 1 else f"any count of GPUs up to {most}"
         return InvalidPlanError("hardware", f"the parallelism given does not divide {tried}")

@@ -7,53 +7,138 @@ expert parallelism with multiplies and reduces gradients in 16 bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast
 
 from gpuledger.core import seeds
-from gpuledger.core.estimate.layout import states_division
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import TrainingPlan, model_rows
 
 Kernels = Literal["eager", "plain", "tuned"]
+Team = Literal["tuned", "typical"]
+
+# from as many GPUs on pretraining has tuned kernels, where neither plan nor stack says; a plan that leaves the count
+# open is compared over counts with the same kernels, so that no count wins by this alone
+TUNED_FROM_GPUS = 512
+# of networks so large that fewer GPUs do not train them, for plans that leave the count open
+TUNED_FROM_PARAMETERS = 1e11
+FINETUNING = ("full_finetune", "lora", "qlora", "dpo")
+ONLINE = ("ppo", "grpo")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One software. `broadcasts_shares`: with ZeRO-1 every GPU sends its updated share in turn, not all at once."""
+    """One software, by what it does for speed."""
 
     kernels: Kernels
     broadcasts_shares: bool = False
+    """With ZeRO-1 every GPU sends its updated share in turn, not all at once."""
+    overlaps_traffic: bool = True
+    """Tensor-parallel traffic and gradients travel beside multiplies."""
+    hides_routing: bool = False
+    """The traffic of experts runs beside the work of another micro-batch."""
+    divides: Literal["data", "all"] = "all"
+    """What its recipes divide: the data alone, with or without ZeRO, or the network too."""
+    interleaves: bool = True
+    """Whether a pipeline may have several stages on a GPU."""
+    checkpoints: bool = False
+    """Recipes of fine-tuning recompute activations and take few sequences a pass."""
+
+
+# most adapters are trained with PEFT, whole networks with FSDP or ZeRO and fused kernels
+UNNAMED_ADAPTERS = Stack("eager", divides="data", interleaves=False, checkpoints=True)
+UNNAMED_FINETUNING = Stack("plain", divides="data", interleaves=False, checkpoints=True)
 
 
 @lru_cache(maxsize=1)
 def stacks() -> Mapping[str, Stack]:
     """Every known software by what its name begins with, spaces, dots and hyphens aside."""
     return {
-        row["stack"]: Stack(cast(Kernels, row["kernels"]), row["broadcasts_shares"] == "true")
+        row["stack"]: Stack(
+            kernels=cast(Kernels, row["kernels"]),
+            broadcasts_shares=row["broadcasts_shares"] == "true",
+            overlaps_traffic=row["overlaps_traffic"] == "true",
+            hides_routing=row["hides_routing"] == "true",
+            divides=cast(Literal["data", "all"], row["divides"]),
+            interleaves=row["interleaves"] == "true",
+            checkpoints=row["checkpoints"] == "true",
+        )
         for row in seeds.rows("stack")
     }
 
 
+@lru_cache(maxsize=256)
 def named_stack(name: str | None) -> Stack | None:
     """The software of the longest name that fits; `None` where no name is given or it is not known."""
+    found = longest_name(name, stacks())
+    return None if found is None else stacks()[found]
+
+
+def longest_name(name: str | None, names: Iterable[str]) -> str | None:
+    """Of some names the longest that `name` begins with, spaces, dots and hyphens aside."""
     letters = "".join(filter(str.isalnum, (name or "").lower()))
-    fitting = [prefix for prefix in stacks() if letters.startswith(prefix)]
-    return stacks()[max(fitting, key=len)] if fitting else None
+    return max((prefix for prefix in names if letters.startswith(prefix)), key=len, default=None)
+
+
+def team_of(plan: TrainingPlan) -> Team:
+    """Who runs the plan: as it says, else people who tune it where it names a tuned stack, else the usual ones."""
+    if plan.team is not None:
+        return plan.team
+    named = named_stack(plan.hardware.stack)
+    return "tuned" if named is not None and named.kernels == "tuned" else "typical"
+
+
+def is_open(plan: TrainingPlan) -> bool:
+    """Whether neither a division nor a known stack is said, nor that a tuned team runs it."""
+    return (
+        not plan.hardware.states_division
+        and named_stack(plan.hardware.stack) is None
+        and plan.team != "tuned"
+    )
+
+
+def loses_by_choice(plan: TrainingPlan) -> bool:
+    """Whether people run less than the best division: where a plan is open and its job not so large that it is tuned."""
+    return is_open(plan) and (needs_tuned_kernels(plan) or stack_of(plan).kernels != "tuned")
 
 
 def stack_of(plan: TrainingPlan) -> Stack:
     """The software that the plan names, or that what it uses implies.
 
-    FP8 and FP4 need Transformer Engine, virtual pipelines and expert parallelism come with kernels made for them,
-    and a plan that leaves its whole division to us is given a tuned stack with it; but adapters, which are mostly
-    trained with PEFT, a plain one.
+    FP8 and FP4 need Transformer Engine; expert parallelism, virtual pipelines, and tensor with pipeline parallelism
+    come with kernels made for them. Fine-tuning without any of that checkpoints, on plain kernels, adapters on eager
+    ones. Pretraining has tuned kernels with a team that tunes, and on many GPUs unless a plan divides the data alone.
     """
-    named, hw = named_stack(plan.hardware.stack), plan.hardware
+    named = named_stack(plan.hardware.stack)
     if named is not None:
         return named
-    needs_kernels = (hw.virtual_pipeline or 1) > 1 or (hw.expert_parallel or 1) > 1
-    is_open = not states_division(hw) and plan.method not in ("lora", "qlora")
-    is_tuned = plan.precision in ("fp8", "fp4") or needs_kernels or is_open
-    return Stack("tuned" if is_tuned else "plain")
+    if needs_tuned_kernels(plan):
+        return Stack("tuned")
+    if plan.method in FINETUNING:
+        return UNNAMED_ADAPTERS if plan.has_adapters else UNNAMED_FINETUNING
+    has_many = not plan.hardware.states_division and _is_large(plan)
+    is_tuned = plan.team == "tuned" or (plan.team is None and has_many)
+    return Stack("tuned" if is_tuned and plan.method not in ONLINE else "plain")
+
+
+def _is_large(plan: TrainingPlan) -> bool:
+    """Whether a job is so large that its kernels are tuned: by its GPUs, or where those are open by its network."""
+    if plan.hardware.gpus is not None:
+        return plan.hardware.gpus >= TUNED_FROM_GPUS
+    row, given = model_rows().get(plan.model or "", {}), plan.architecture
+    published = float(row.get("published_parameters") or 0.0)
+    return (given.parameters or plan.parameters or published) >= TUNED_FROM_PARAMETERS
+
+
+def needs_tuned_kernels(plan: TrainingPlan) -> bool:
+    """Whether what the plan uses is found in tuned stacks alone."""
+    hw = plan.hardware
+    special = (hw.virtual_pipeline or 1) > 1 or (hw.expert_parallel or 1) > 1
+    large = (hw.tensor_parallel or 1) > 1 and (hw.pipeline_parallel or 1) > 1
+    return plan.precision in ("fp8", "fp4") or special or large
+
+
+def is_checkpointed(plan: TrainingPlan) -> bool:
+    """Whether a plan that does not say recomputes all activations and takes few sequences a pass."""
+    return plan.method in FINETUNING and stack_of(plan).checkpoints

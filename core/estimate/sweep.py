@@ -114,21 +114,21 @@ def sweep(plan: TrainingPlan, on: Hardware, measurements: Sequence[Measurement] 
     w, index = need.workload, able.index
     wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
     fits = np.zeros(len(on.candidates), bool)
-    choice = time = None
+    choice = None
     if able.grid is not None:
-        choice, time = able.grid.run(need, k)
-        seconds = time.whole_seconds * (w.tokens / w.global_batch_tokens)
+        choice = able.grid.run(need, k)
+        seconds = choice.time.total * choice.overhead * (w.tokens / w.global_batch_tokens)
         if plan.hardware.mfu is not None:
             peak = able.peak_flops_per_second * on.gpus[index] * plan.hardware.mfu
             seconds = w.tokens * w.model_flops_per_token / peak
         wall[index] = np.where(choice.is_possible, seconds / SECONDS_PER_HOUR, np.nan)
         memory[index] = np.where(choice.is_possible, choice.memory.total, np.nan)
-        fits[index] = choice.fits & time.is_practical
+        fits[index] = choice.fits
 
     def record(position: int) -> Estimate:
-        assert choice is not None and time is not None
+        assert choice is not None
         at, row = on.candidates[position], able.row[position]
-        made = assembled(need, choice, time, row, at.gpu, at.gpus, at.gpus_per_node, k)
+        made = assembled(need, choice, row, at.gpu, at.gpus, at.gpus_per_node, k)
         return narrowed(made, plan, measurements)
 
     known = {measurement.gpu_id for measurement in measurements}

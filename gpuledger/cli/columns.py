@@ -32,6 +32,11 @@ def _total(value: Mapping[str, Any]) -> str:
     return f"{value['total']:,.1f}"
 
 
+def _least(value: Mapping[str, Any]) -> str:
+    """What would do of that memory, with everything recomputed and one sequence a pass."""
+    return f"{value['least']:.1f}"
+
+
 def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -174,6 +179,7 @@ ESTIMATE_COLUMNS = (
     Column("TOKENS/S", "tokens_per_second", _whole, is_number=True, shed=1),
     Column("MFU", "mfu", _percent, is_number=True),
     Column("GIB PER GPU", "memory_gib", _total, is_number=True),
+    Column("AT LEAST", "memory_gib", _least, is_number=True, shed=2),
     Column("FITS", "fits", lambda value: "yes" if value else "no"),
 )
 LIMIT_COLUMNS = (

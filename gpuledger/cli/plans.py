@@ -177,6 +177,7 @@ def _remarks(answer: QuoteSet) -> list[str]:
     lines += [f"Overruled: {text}" for text in content["overruled"]]
     lines += [f"Assumed: {text}" for text in content["assumptions"]]
     lines += [f"Warning: {text}" for text in content["warnings"]]
+    lines += [f"Published: {_published(one)}" for one in content["evidence"]]
     return lines
 
 
@@ -250,6 +251,15 @@ def _compared_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _published(one: dict[str, Any]) -> str:
+    """One published run and what is computed of it."""
+    unit = one["measure"].replace("_", " ")
+    return (
+        f"{one['run']} on {one['gpus']} x {one['gpu_id']} reached {one['reached']:,.4g} {unit}, "
+        f"computed {one['computed']:,.4g} ({one['computed'] / one['reached'] - 1:+.0%}), distance {one['distance']:g}."
+    )
+
+
 def estimate(
     plan: PlanArgument,
     gpu: Gpu = None,
@@ -263,12 +273,16 @@ def estimate(
             "--limits", help="Also the largest micro-batch and the longest sequence that fit; default: no."
         ),
     ] = False,
+    no_evidence: Annotated[
+        bool,
+        typer.Option("--no-evidence", help="Leave out the published runs nearest to the plan; default: no."),
+    ] = False,
     format: FormatOption = None,
 ) -> None:
     """Hours, memory and fit, without prices. Searches the hardware that the plan does not name."""
     with context.answering():
         ledger = context.ledger()
-        asked: dict[str, Any] = {"gpu": gpu, "gpus": gpus, "limits": limits}
+        asked: dict[str, Any] = {"gpu": gpu, "gpus": gpus, "limits": limits, "no_evidence": no_evidence}
         plans = [plan] if context.is_preset(plan) else context.plans(plan)
         is_one = len(plans) == 1
         rows = ledger.estimate(plans[0], **asked) if is_one else ledger.estimates(plans, **asked)

@@ -112,7 +112,13 @@ class PlanQuestions(LedgerReader):
         return Question.of(parse.plan(plan), options, as_of=time, now=self.clock())
 
     def estimate(
-        self, plan: PlanLike, *, gpu: str | None = None, gpus: int | None = None, limits: bool = False
+        self,
+        plan: PlanLike,
+        *,
+        gpu: str | None = None,
+        gpus: int | None = None,
+        limits: bool = False,
+        no_evidence: bool = False,
     ) -> Rows:
         """Hours, memory and fit, without prices: one row per accelerator that the plan allows, fewest GPU-hours first.
 
@@ -120,6 +126,7 @@ class PlanQuestions(LedgerReader):
             gpu: a SPEC; the plan's own and this one both hold.
             gpus: how many.
             limits: also the largest micro-batch and the longest sequence that fit.
+            no_evidence: without the published runs nearest to the plan.
 
         Raises:
             InvalidPlanError: the plan is wrong or says too little.
@@ -129,7 +136,7 @@ class PlanQuestions(LedgerReader):
 
         # own measured runs change estimates, and are no part of the program
         name = plan if isinstance(plan, str) and is_name(plan) and not self.measured_path.exists() else None
-        asked = (gpu, gpus, limits)
+        asked = (gpu, gpus, limits, no_evidence)
         known = None if name is None else preset_cache.cached(self.home.path, name, asked)
         if known is not None:
             return Rows(known)
@@ -138,7 +145,9 @@ class PlanQuestions(LedgerReader):
         from gpuledger.core.estimate.largest_fit import limits_of
 
         one = parse.plan(plan)
-        made = estimates_of(one, gpu=gpu, gpus=gpus, measurements=self.measurements())
+        made = estimates_of(
+            one, gpu=gpu, gpus=gpus, measurements=self.measurements(), evidence=not no_evidence
+        )
         rows = Rows(
             e.to_dict()
             | {"saved_weights_gb": saved_weights_gb(e.parameters, one.precision)}

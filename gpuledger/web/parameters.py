@@ -256,3 +256,4 @@ class EstimateParameters(Strict):
     gpu: SpecText | None = Field(None, description="SPEC.")
     gpus: int | None = Field(None, ge=1, le=1_000_000, description="How many.")
     limits: bool = Field(False, description="Also the largest micro-batch and the longest sequence that fit.")
+    no_evidence: bool = Field(False, description="Leave out the published runs nearest to the plan.")

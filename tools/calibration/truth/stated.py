@@ -23,7 +23,14 @@ SOURCES: Mapping[str, str] = {
     "maxtext": "maxtext",
     "tpu-recipes": "maxtext",
     "InternEvo": "internevo",
-    "nanotron": "nanotron",
+    "SmolLM3": "nanotron",
+    # releases of 2024 gather updated shares one GPU after the other
+    "nanotron": "nanotron 2024",
+    # "trained with HAI-LLM": arXiv:2405.04434, section 3.1.3; arXiv:2412.19437, section 3.2
+    "DeepSeek-V2 arXiv": "hai-llm",
+    "deepseek-ai/DeepSeek-V3": "hai-llm",
+    "metaseq": "metaseq",
+    "aws-neuron": "neuronx",
     "torchtitan": "torchtitan",
     "fms-fsdp": "fms-fsdp",
     "ColossalAI": "colossalai",
@@ -54,7 +61,10 @@ def network_gbit_per_second(row: Row) -> float | None:
 def sharding_gpus(row: Row) -> int | None:
     """GPUs that share one copy of the states, as in `zero1(8)` or `128-way`; -1 stands for all."""
     found = re.search(r"zero1\((\d+)\)|(\d+)-way", row["parallelism"])
-    return int(found.group(1) or found.group(2)) if found else None
+    if found:
+        return int(found.group(1) or found.group(2))
+    # hybrid sharding: one copy in each node (FSDP, arXiv:2304.11277, section 3.2.2)
+    return GPUS_PER_NODE if "hsdp" in row["parallelism"] else None
 
 
 def lora_targets(row: Row) -> str | None:

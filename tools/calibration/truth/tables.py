@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from gpuledger.core.errors import InvalidPlanError
-from tools.calibration.truth.runs import Observation, Row, bloom_sweep, llm_foundry, training_run
+from tools.calibration.truth.runs import Observation, Row, bloom_sweep, llm_foundry, measured, training_run
 from tools.calibration.truth.vendor import megatron_bridge, mlperf
 
 READERS: Mapping[str, Callable[[Row], Observation | None]] = {
@@ -17,6 +17,7 @@ READERS: Mapping[str, Callable[[Row], Observation | None]] = {
     "mlperf_training.csv": mlperf,
     "bloom_topology_sweep.csv": bloom_sweep,
     "nvidia_megatron_bridge.csv": megatron_bridge,
+    "measured_2026_11.csv": measured,
 }
 
 
@@ -39,7 +40,7 @@ def read(folder: Path) -> tuple[list[Observation], Counter[str]]:
             except InvalidPlanError as error:
                 skipped[f"{name}: {error}"] += 1
                 continue
-            if row["run_id"].replace("mbridge-", "mb-") in seen:
+            if (row.get("run_id") or row["id"]).replace("mbridge-", "mb-") in seen:
                 skipped[f"{name}: a row of training_runs.csv too"] += 1
             elif observation is None:
                 skipped[f"{name}: an input or the outcome is missing"] += 1
@@ -50,7 +51,6 @@ def read(folder: Path) -> tuple[list[Observation], Counter[str]]:
 
 
 def is_read(row: Row) -> bool:
-    """Whole runs of tier A, of pretraining and of fine-tuning, and steady-state benchmarks of tiers A and B."""
-    if row["row_kind"] in ("full_run", "finetune_run"):
-        return row["trust_tier"] == "A"
-    return row["row_kind"] == "throughput_benchmark" and row["trust_tier"] in ("A", "B")
+    """Whole runs and steady-state benchmarks of tiers A and B."""
+    kinds = ("full_run", "finetune_run", "throughput_benchmark")
+    return row["row_kind"] in kinds and row["trust_tier"] in ("A", "B")

@@ -77,6 +77,15 @@ def _mlperf_precision(row: Row, gpu_id: str) -> str:
     return "fp8"
 
 
+# what submissions of language models run by the words of their column `framework`: NVIDIA's releases hold NeMo
+FRAMEWORKS = {"nemo": "nemo", "nvidia": "nemo", "ngc": "nemo", "maxtext": "maxtext", "pax": "pax"}
+
+
+def _framework(row: Row) -> str | None:
+    name = row["framework"].lower()
+    return next((stack for word, stack in FRAMEWORKS.items() if word in name), None)
+
+
 def mlperf(row: Row) -> Observation | None:
     """A row of mlperf_training.csv. The network is the benchmark's, the precision the submission's."""
     gpu_id = gpu_id_of(row["gpu"])
@@ -84,7 +93,7 @@ def mlperf(row: Row) -> Observation | None:
         return None
     lora = row["benchmark"].endswith("lora")
     is_reference = _is_reference(row)
-    hardware: Mapping[str, Any] = REFERENCE_HARDWARE if is_reference else {}
+    hardware: Mapping[str, Any] = REFERENCE_HARDWARE if is_reference else {"stack": _framework(row)}
     plan = plan_of(
         {
             "name": row["run_id"],
