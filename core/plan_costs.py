@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import field_validator
+
+from gpuledger.core.provider import provider_id
 from gpuledger.core.quantity import (
+    GB,
     USD,
     Amount,
     AmountOrZero,
     Count,
     CountOrZero,
+    Hours,
     PositiveShare,
     RunsRange,
     Section,
@@ -27,7 +32,7 @@ HOURS_PER_DAY = 24.0
 class Constraints(Section):
     """`[constraints]`: what a choice of hardware must satisfy."""
 
-    deadline_hours: Amount | None = None
+    deadline_hours: Hours | None = None
     max_wall_days: Amount | None = None
     """A search proposes nothing that takes longer; 90 unless said, or the deadline where that is later."""
     budget_usd: USD | None = None
@@ -45,12 +50,36 @@ class Constraints(Section):
         return max(MAX_WALL_DAYS * HOURS_PER_DAY, self.deadline_hours or 0.0)
 
 
+ANY = "any"
+"""The provider of a credit that counts everywhere."""
+
+
+class Credit(Section):
+    """`[[credit]]`: money that a provider, or anybody (`any`), lets one spend."""
+
+    provider: str
+    usd: USD
+
+    @field_validator("provider")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        return value if value == ANY else provider_id(value)
+
+    @property
+    def line(self) -> str:
+        return f"credit: provider = {self.provider}, usd = {self.usd}"
+
+    def counts_at(self, provider: str) -> bool:
+        """Whether it can be spent there."""
+        return self.provider in (ANY, provider)
+
+
 class Costs(Section):
     """`[costs]`: money and quantities beside the run itself; `None` is "not given"."""
 
-    dataset_gb: AmountOrZero | None = None
+    dataset_gb: GB | None = None
     checkpoint_keep: CountOrZero | None = None
-    checkpoint_interval_hours: Amount | None = None
+    checkpoint_interval_hours: Hours | None = None
     failed_run_factor: RunsRange | None = None
     experiments: CountOrZero | None = None
     experiment_usd: USD | None = None
@@ -68,7 +97,7 @@ class Costs(Section):
     hosting_usd_per_month: USD | None = None
     hosting_months: AmountOrZero | None = None
     inference_tokens: AmountOrZero | None = None
-    egress_gb: AmountOrZero | None = None
+    egress_gb: GB | None = None
     storage_months: AmountOrZero | None = None
     interruption_rate_per_hour: AmountOrZero | None = None
     checkpoint_write_minutes: AmountOrZero | None = None
@@ -77,3 +106,14 @@ class Costs(Section):
     network_usd: USD | None = None
     storage_usd: USD | None = None
     credit_usd: USD | None = None
+    """Refused: a credit is one provider's, and `[[credit]]` says whose."""
+
+    @field_validator("credit_usd")
+    @classmethod
+    def _whose(cls, value: object) -> object:
+        if value is not None:
+            raise ValueError(
+                'a credit belongs to one provider: write [[credit]] with provider = "aws" and usd = 100'
+                ' (provider = "any" where it counts everywhere)'
+            )
+        return value

@@ -96,6 +96,8 @@ def _parameter(option: QuoteOption) -> inspect.Parameter:
         "number": float | None,
         "usd": str | None,
         "count": int | None,
+        "hours": float | str | None,
+        "gib": float | str | None,
         "switch": bool | None,
     }
     bounds: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from gpuledger.core.count import count_from, gib_from, hours_from
 from gpuledger.core.errors import InvalidPlanError, UsageError
 
 if TYPE_CHECKING:
@@ -123,8 +124,6 @@ def count(value: float | str | None, name: str, *, most: float = 1e18) -> float 
     Raises:
         UsageError: no count, zero or too large.
     """
-    from gpuledger.core.count import count_from
-
     if value is None:
         return None
     try:
@@ -172,12 +171,20 @@ def _is_empty(value: Any) -> bool:
 
 
 def _number(value: Any, name: str) -> float:
-    from gpuledger.core.count import count_from
-
     try:
         return count_from(value) if isinstance(value, str) else float(value)
     except (ValueError, TypeError):
         raise UsageError(f"{name}: {str(value)[:40]!r} is no number, as in 12 or 2.5") from None
+
+
+def _measure(read: Callable[[str], float], what: str) -> Callable[[Any, str], float]:
+    def number(value: Any, name: str) -> float:
+        try:
+            return read(value) if isinstance(value, str) else float(value)
+        except (ValueError, TypeError, OverflowError):
+            raise UsageError(f"{name}: {str(value)[:40]!r} is no {what}") from None
+
+    return number
 
 
 _READERS: Mapping[str, Callable[[Any, str], Any]] = {
@@ -186,6 +193,8 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "number": _number,
     "usd": lambda value, name: dollars(value, name),
     "count": lambda value, name: int(_number(value, name)),
+    "hours": _measure(hours_from, "time, as in 72, 3 d or 90 min"),
+    "gib": _measure(gib_from, "memory, as in 24 or 80GB"),
     "switch": lambda value, name: bool(value),
 }
 

@@ -18,7 +18,8 @@ from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
 from gpuledger.core.gpu import GPU, gpus
-from gpuledger.core.plan import HOURS_PER_DAY, TrainingPlan
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan_costs import HOURS_PER_DAY
 from gpuledger.core.spec import Spec
 
 NODE_COUNTS = tuple(1 << power for power in range(10))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from gpuledger.core.cost.amount import ZERO, Amount, decimal_from_physics
-from gpuledger.core.cost.market.own_terms import Credit, Rule
+from gpuledger.core.cost.market.own_terms import Rule
 from gpuledger.core.cost.market.side_prices import Surroundings, UnitPrice
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import Costs, TrainingPlan
+from gpuledger.core.plan_costs import Credit
 
 RUN, FAILED, DATA = "final run", "failed runs and experiments", "data"
 STORAGE, PEOPLE, SAFETY = "storage and network", "people", "safety"
@@ -53,7 +54,7 @@ def lines(
     own = _own_terms(terms.rule, bought, _sum(compute))
     beside = [*_storage(plan.costs, bought, surroundings, checkpoint_gb), *_fixed(plan.costs)]
     found = [*compute, *own, *beside]
-    return (*found, *_credits(plan.costs, terms.credits, _sum(found)))
+    return (*found, *_credits(terms.credits, _sum(found)))
 
 
 def total(of: Sequence[CostLine]) -> Amount:
@@ -254,12 +255,22 @@ def _kept(name: str, gb: Decimal, months: Amount, price: UnitPrice) -> CostLine:
 
 
 def _moved(name: str, gb: Decimal, bought: Purchase, surroundings: Surroundings, direction: str) -> CostLine:
-    price = surroundings.transfer(bought.offer.provider, bought.offer.region, direction, gb)
-    if price is None:
-        basis = f"not known: the ledger has no {direction} price of {bought.offer.provider}"
+    """Data moved; where the provider's price is not known, anything from nothing to the dearest known."""
+    offer = bought.offer
+    price = surroundings.transfer(offer.provider, offer.region, direction, gb)
+    if price is not None:
+        usd = Amount.same(gb * price.usd).rounded()
+        return CostLine(name, STORAGE, usd, f"{_plain(gb)} GB at {_plain(price.usd)} USD; {price.basis}")
+    if direction != "egress" or offer.provider == "owned":
+        basis = f"not known: the ledger has no {direction} price of {offer.provider}"
         return CostLine(name, STORAGE, None, basis)
-    usd = Amount.same(gb * price.usd).rounded()
-    return CostLine(name, STORAGE, usd, f"{_plain(gb)} GB at {_plain(price.usd)} USD; {price.basis}")
+    dearest = surroundings.dearest_transfer(direction)
+    usd = Amount(ZERO, gb * dearest.usd / 2, gb * dearest.usd).rounded()
+    basis = (
+        f"{_plain(gb)} GB at 0 to {_plain(dearest.usd)} USD: the ledger has no {direction} price of"
+        f" {offer.provider}; the end is {dearest.basis}"
+    )
+    return CostLine(name, STORAGE, usd, basis)
 
 
 def _fixed(costs: Costs) -> list[CostLine]:
@@ -315,15 +326,12 @@ def certain(costs: Costs) -> Decimal:
     return usd + (costs.experiment_usd or ZERO) * (costs.experiments or 0)
 
 
-def _credits(costs: Costs, credits: Sequence[Credit], due: Amount) -> list[CostLine]:
+def _credits(credits: Sequence[Credit], due: Amount) -> list[CostLine]:
     """Credits spent in order, never more than is due."""
     found: list[CostLine] = []
-    offered = [(credit.usd, credit.line) for credit in credits]
-    if costs.credit_usd is not None:
-        offered.insert(0, (costs.credit_usd, "costs.credit_usd"))
-    for usd, basis in offered:
-        spent = due.each(lambda left, usd=usd: -min(max(left, ZERO), usd)).rounded()
-        found.append(CostLine("credit", TERMS, spent, basis))
+    for credit in credits:
+        spent = due.each(lambda left, usd=credit.usd: -min(max(left, ZERO), usd)).rounded()
+        found.append(CostLine("credit", TERMS, spent, credit.line))
         due = due.plus(spent)
     return found
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 PURCHASE_OPTIONS = ("on_demand", "spot", "reserved", "capacity_block")
 
-Kind = Literal["text", "names", "number", "usd", "count", "switch"]
+Kind = Literal["text", "names", "number", "usd", "count", "switch", "hours", "gib"]
+TEXT_KINDS = ("usd", "hours", "gib")
+"""Numbers that people write with a unit, so that doors take text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +128,13 @@ class QuoteOptions:
     )
     deadline_hours: float | None = _option(
         None,
-        "number",
-        "Wall hours that the run may take at most.",
+        "hours",
+        "Wall hours that the run may take at most, as in 72 or 3d.",
         flag="--deadline",
         least=0,
         most=1e6,
-        label="Deadline, hours",
-        hint="72",
+        label="Deadline",
+        hint="72, or 3 d",
     )
     budget_usd: Decimal | None = _option(  # noqa: RUF009
         None,
@@ -145,6 +147,26 @@ class QuoteOptions:
     )
     max_gpus: int | None = _option(
         None, "count", "GPUs paid for at most.", least=1, most=1_000_000, label="Most GPUs", hint="64"
+    )
+    min_gpu_memory: float | None = _option(
+        None, "gib", "Memory of one card at least, GB as sold.", least=0, most=1e5
+    )
+    max_gpu_memory: float | None = _option(
+        None,
+        "gib",
+        "Memory of one card at most, GB as sold.",
+        least=0,
+        most=1e5,
+        label="Card, GB at most",
+        hint="24",
+    )
+    credits: tuple[str, ...] = _option(
+        (),
+        "names",
+        "Credit as PROVIDER=USD; any=USD counts everywhere.",
+        name="credit",
+        label="Credit",
+        hint="aws=100",
     )
     allow_stale: bool = _option(
         False, "switch", "Let prices past their freshness target win.", label="stale prices may win"
@@ -190,7 +212,7 @@ def _check(option: QuoteOption, value: Any) -> None:
     for one in value if option.kind == "names" else ():
         if option.choices and one not in option.choices:
             raise UsageError(f"{option.name}: {one!r} is none of {', '.join(option.choices)}")
-    if option.kind in ("number", "count", "usd"):
+    if option.kind not in ("text", "names", "switch"):
         low, high = option.least, option.most
         if not (low is None or value >= low) or not (high is None or value <= high):
             bounds = f"{low:g} or more" if high is None else f"from {low:g} to {high:g}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from gpuledger.core.cost.amount import Amount
 from gpuledger.core.cost.configurations import Configuration, Configurations, LeastNeed, Limits
-from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, total
+from gpuledger.core.cost.cost_lines import TERMS, CostLine, Terms, certain, lines, total
 from gpuledger.core.cost.host import has_host_memory, offloads
 from gpuledger.core.cost.market.offers import (
     ALIVE,
@@ -79,9 +79,9 @@ class Evaluation(NamedTuple):
     misses_deadline: bool
 
 
-Key = tuple[bool, int, Decimal, Decimal, str, str, str]
-"""Misses the deadline, state class, total; then price per GPU-hour, provider, region and price for a
-stable order."""
+Key = tuple[bool, int, Decimal, Decimal, Decimal, str, str, str]
+"""Misses the deadline, state class, total; where a credit covers all, what it uses of the credit; then price per
+GPU-hour, provider, region and price for a stable order."""
 Entry = tuple[Key, Evaluation]
 
 
@@ -118,7 +118,7 @@ class Selection:
         self._runs = runs_of(plan)
         least = self._options.least(deadline, _early_stop(plan))
         self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
-        credit = sum((credit.usd for credit in own.credits), plan.costs.credit_usd or Decimal(0))
+        credit = sum((credit.usd for credit in question.credits), Decimal(0))
         rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
         self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
         """By how much a total may lie under the price of its hours."""
@@ -271,7 +271,7 @@ class Selection:
             return None
         terms = Terms(
             rule=of.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option),
-            credits=of.overrides.credits_for(offer.provider),
+            credits=tuple(credit for credit in of.question.credits if credit.counts_at(offer.provider)),
         )
         found = lines(of.plan, bought, surroundings, terms, checkpoint_gb=of.checkpoint_gb)
         late = of.deadline_hours is not None and bought.running_hours.mid > Decimal(repr(of.deadline_hours))
@@ -332,15 +332,21 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
 def _key(state: int, of: Evaluation) -> Key:
     offer = of.bought.offer
     price = offer.usd_per_gpu_hour or Decimal(0)
-    return of.misses_deadline, state, of.total.mid, price, offer.provider, offer.region, offer.price_id
+    usd = of.total.mid
+    return of.misses_deadline, state, usd, _listed(of), price, offer.provider, offer.region, offer.price_id
 
 
 def _loose(key: Key) -> tuple[bool, int, float]:
     return key[0], key[1], float(key[2])
 
 
-def _order(of: Evaluation) -> tuple[bool, Decimal]:
-    return of.misses_deadline, of.total.mid
+def _order(of: Evaluation) -> tuple[bool, Decimal, Decimal]:
+    return of.misses_deadline, of.total.mid, _listed(of)
+
+
+def _listed(of: Evaluation) -> Decimal:
+    """The total before discounts and credits."""
+    return sum((line.usd.mid for line in of.lines if line.usd and line.category != TERMS), Decimal(0))
 
 
 def _early_stop(plan: TrainingPlan) -> float:

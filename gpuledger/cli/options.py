@@ -95,6 +95,8 @@ _TYPES: dict[str, Any] = {
     "number": float | None,
     "usd": str | None,
     "count": int | None,
+    "hours": str | None,
+    "gib": str | None,
     "switch": bool,
 }
 

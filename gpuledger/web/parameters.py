@@ -224,6 +224,8 @@ def _field(option: QuoteOption) -> tuple[Any, Any]:
         "names": PurchaseOptions if option.choices else Texts,
         "number": float | None,
         "usd": Optional[Money],  # noqa: UP045
+        "hours": float | Optional[Money],  # noqa: UP045
+        "gib": float | Optional[Money],  # noqa: UP045
         "count": int | None if option.default is None else int,
         "switch": bool,
     }

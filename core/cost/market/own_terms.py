@@ -14,7 +14,7 @@ every override becomes a line of its own, or, for owned machines, an offer of th
     usd_per_gpu_hour = 2.10
 
     [[credit]]
-    provider = "runpod"              # without a provider it counts everywhere
+    provider = "runpod"              # or "any", where it counts everywhere
     usd = 500
 
     [[owned]]
@@ -22,7 +22,7 @@ every override becomes a line of its own, or, for owned machines, an offer of th
     gpu = "a100-sxm-80gb"
     gpus = 16
     gpus_per_node = 8
-    capex_usd = 250000
+    capex_usd = 250000               # 0 or left out: paid already, so that power and running costs are left
     life_months = 48
     watts_per_gpu = 800
     usd_per_kwh = 0.15
@@ -44,7 +44,9 @@ from gpuledger.core.cost.assumption import assumed
 from gpuledger.core.errors import ConfigError, EstimateError, UsageError
 from gpuledger.core.gpu import gpu
 from gpuledger.core.money import HOURS_PER_MONTH
+from gpuledger.core.plan_costs import Credit
 from gpuledger.core.published import MICRO
+from gpuledger.core.quantity import MOST_USD
 from gpuledger.core.spec import parse_spec
 from gpuledger.core.store.offers import LatestOffer
 
@@ -80,15 +82,6 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Credit:
-    """Money that a provider, or anybody, lets one spend."""
-
-    line: str
-    provider: str | None
-    usd: Decimal
-
-
-@dataclass(frozen=True, kw_only=True)
 class OwnedMachines:
     """A cluster bought, with what an hour of it costs."""
 
@@ -112,7 +105,8 @@ class OwnedMachines:
         capex / life + monthly costs, per GPU and hour of 730 a month, divided by utilisation; plus
         watts x PUE x price of a kWh.
         """
-        monthly = self.capex_usd / self.life_months + self.usd_per_month
+        bought = self.capex_usd / self.life_months if self.capex_usd else Decimal(0)
+        monthly = bought + self.usd_per_month
         hourly = monthly / (self.gpus * HOURS_PER_MONTH * self.utilisation)
         return (hourly + self.power_usd_per_gpu_hour).quantize(MICRO)
 
@@ -174,7 +168,7 @@ class Overrides:
 
     def credits_for(self, provider: str) -> tuple[Credit, ...]:
         """Credits that may be spent at the provider."""
-        return tuple(credit for credit in self.credits if credit.provider in (None, provider))
+        return tuple(credit for credit in self.credits if credit.counts_at(provider))
 
 
 def read_overrides(text: str, origin: str) -> Overrides:
@@ -249,6 +243,10 @@ class _Table:
             raise ConfigError(f"{self._place}.{key}: a number {limit} is needed, got {value!r}")
         return number
 
+    def error(self, key: str, message: str) -> ConfigError:
+        """What is wrong with one key."""
+        return ConfigError(f"{self._place}.{key}: {message}")
+
     def gpu_ids(self) -> frozenset[str]:
         spec = self.text("gpu", None)
         if spec is None:
@@ -294,21 +292,28 @@ def _contract(keys: _Table) -> Rule:
 
 
 def _credit(keys: _Table) -> Credit:
-    return Credit(line=f"credit: {keys.line}", provider=keys.text("provider", None), usd=keys.number("usd"))
+    provider = keys.text("provider", None)
+    if provider is None:
+        raise keys.error("provider", 'a credit is one provider\'s: say whose, or "any" where it counts everywhere')
+    return Credit(provider=provider, usd=keys.number("usd", most=MOST_USD))
 
 
 def _owned(keys: _Table) -> OwnedMachines:
     name = keys.text("name")
     gpus = int(keys.number("gpus"))
     gpu_id = keys.one_gpu()
+    # paid long ago: power and running costs alone
+    capex = keys.number("capex_usd", Decimal(0), least=-1)
+    if capex < 0:
+        raise keys.error("capex_usd", f"0 (paid already) or more is needed, got {capex}")
     return OwnedMachines(
         name=name or "",
         line=f"owned: {keys.line}",
         gpu_id=gpu_id,
         gpus=gpus,
         gpus_per_node=min(gpus, int(keys.number("gpus_per_node", Decimal(gpu(gpu_id).gpus_per_node)))),
-        capex_usd=keys.number("capex_usd"),
-        life_months=keys.number("life_months"),
+        capex_usd=capex,
+        life_months=keys.number("life_months", Decimal(1) if not capex else None),
         watts_per_gpu=keys.number("watts_per_gpu", Decimal(str(gpu(gpu_id).tdp_watts or 700))),
         usd_per_kwh=keys.number("usd_per_kwh", assumed("usd_per_kwh")),
         power_usage_effectiveness=keys.number(

@@ -4,7 +4,7 @@ reclaimed."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -64,6 +64,7 @@ class Surroundings:
             self._storage[row["provider"], row["region"], row["kind"]].append(row)
         for row in transfer:
             self._transfer[row["provider"], row["region"], row["direction"]].append(row)
+        self._dearest = _dearest(self._transfer)
         self._bands = {(r["provider"], r["instance_type"], r["region"]): r for r in bands}
         self._losses = {(r["provider"], r["instance_type"], r["region"]): r for r in losses}
 
@@ -73,7 +74,12 @@ class Surroundings:
         types = {(provider, instance_type, region) for provider, region, instance_type in places}
         return {
             "storage": [dict(r) for k, rows in self._storage.items() if k[:2] in near for r in rows],
-            "transfer": [dict(r) for k, rows in self._transfer.items() if k[:2] in near for r in rows],
+            "transfer": [
+                dict(r)
+                for k, rows in self._transfer.items()
+                for r in rows
+                if k[:2] in near or r is self._dearest.get(k[2])
+            ],
             "bands": [dict(row) for key, row in self._bands.items() if key in types],
             "losses": [dict(row) for key, row in self._losses.items() if key in types],
         }
@@ -101,6 +107,13 @@ class Surroundings:
                     usd=row["usd_per_gb"], basis=f"{provider} {direction} from {place}, list price"
                 )
         return None
+
+    def dearest_transfer(self, direction: str) -> UnitPrice:
+        """The highest price of a GB moved that the ledger knows of any provider, or the assumed one if that is more."""
+        row, usd = self._dearest.get(direction), assumed("dearest_egress_usd_per_gb")
+        if row is None or row["usd_per_gb"] <= usd:
+            return UnitPrice(usd=usd, basis="the dearest list price of a large cloud, assumed")
+        return UnitPrice(usd=row["usd_per_gb"], basis=f"the dearest known, of {row['provider']}")
 
     def spot_rate(self, provider: str, instance_type: str, region: str, given: float | None) -> SpotRate:
         """The rate: as the user gives it, else the published band, else the ledger's history, else
@@ -131,6 +144,16 @@ class Surroundings:
             high=float(assumed("spot_interruptions_per_hour_high")),
             basis=f"assumed: nothing known of interruptions at {provider}",
         )
+
+
+def _dearest(transfer: Mapping[tuple[str, str, str], Sequence[Row]]) -> dict[str, Row]:
+    """The row of the highest price, by direction."""
+    found: dict[str, Row] = {}
+    for (_, _, direction), rows in transfer.items():
+        for row in rows:
+            if direction not in found or row["usd_per_gb"] > found[direction]["usd_per_gb"]:
+                found[direction] = row
+    return found
 
 
 def _tier(rows: Iterable[Row], gb: Decimal) -> Row | None:
