@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -63,33 +64,41 @@ class Wait:
     """Change of the price as a ratio, negative is cheaper."""
 
 
-def filled(prices: Mapping[date, Decimal]) -> list[float]:
-    """One price per day, first to last; a day without a record keeps the price of the day before."""
-    days = sorted(prices)
-    if not days:
+Series = Sequence[float | None]
+"""The index day by day, oldest first; `None` on a day that was not published."""
+
+
+def series(days: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """The index from its first published day to its last, of rows with `price_date`, `state` and `price_index`."""
+    published = {row["price_date"]: float(row["price_index"]) for row in days if row["state"] == "published"}
+    if not published:
         return []
-    daily: list[float] = []
-    day, last = days[0], 0.0
-    while day <= days[-1]:
-        last = float(prices[day]) if day in prices else last
-        daily.append(last)
-        day += timedelta(days=1)
-    return daily
+    first, last = min(published), max(published)
+    return [published.get(first + timedelta(offset)) for offset in range((last - first).days + 1)]
 
 
-def rank(prices: Sequence[float], days: int) -> Rank:
-    """Today's price, the last one, among the days before it."""
-    before = prices[-days - 1 : -1]
-    share = sum(price < prices[-1] for price in before) / len(before) if before else None
+def rank(prices: Series, days: int) -> Rank:
+    """The last price among the published days before it."""
+    today = prices[-1]
+    before = [price for price in prices[-days - 1 : -1] if price is not None]
+    share = sum(price < today for price in before) / len(before) if before and today is not None else None
     return Rank(days=days, recorded_days=len(before), share_cheaper=share)
 
 
-def trend(prices: Sequence[float]) -> Trend | None:
-    """The drift of the last 90 days; `None` with fewer than 14."""
+def trend(prices: Series) -> Trend | None:
+    """The drift of the last 90 days; `None` with fewer than 14 published ones.
+
+    Between two published days the change is spread evenly, so that a gap weighs as the days that it lasted.
+    """
     recent = prices[-TREND_DAYS - 1 :]
-    steps = [math.log(after / before) for before, after in pairwise(recent)]
-    if len(steps) < LEAST_DAYS:
+    known = [(place, price) for place, price in enumerate(recent) if price is not None]
+    if len(known) <= LEAST_DAYS:
         return None
+    steps = [
+        math.log(after / before) / (place - earlier)
+        for (earlier, before), (place, after) in pairwise(known)
+        for _ in range(place - earlier)
+    ]
     # Seeded: the same question has the same answer.
     draw = random.Random(0)
     block = min(BLOCK_DAYS, len(steps))
@@ -105,12 +114,16 @@ def trend(prices: Sequence[float]) -> Trend | None:
     monthly = [
         math.expm1(30 * mean) for mean in (sum(steps) / len(steps), means[DRAWS // 20], means[-DRAWS // 20])
     ]
-    return Trend(per_30_days=monthly[0], low=monthly[1], high=monthly[2], days=len(steps))
+    return Trend(per_30_days=monthly[0], low=monthly[1], high=monthly[2], days=len(known) - 1)
 
 
-def wait(prices: Sequence[float], weeks: int) -> Wait | None:
+def wait(prices: Series, weeks: int) -> Wait | None:
     """What waiting did; `None` where fewer than 14 past days had waited so long."""
-    changes = sorted(after / before - 1 for before, after in zip(prices, prices[7 * weeks :], strict=False))
+    changes = sorted(
+        after / before - 1
+        for before, after in zip(prices, prices[7 * weeks :], strict=False)
+        if before is not None and after is not None
+    )
     if len(changes) < LEAST_DAYS:
         return None
     return Wait(
@@ -132,34 +145,47 @@ def timing(
 ) -> dict[str, Any]:
     """All of it for so many GPU-hours; money as decimals.
 
+    How prices moved is read from the index, which compares each offer with itself only; what one pays is the floor, the
+    cheapest offer of the newest day with a price.
+
     Args:
-        days: rows of the index, `price_date`, `usd_per_gpu_hour` and `provider`, oldest first.
+        days: rows of `gpu_price_index` of one accelerator over all providers, oldest first.
         weeks_left: bounds the waits that are looked at.
         what: the prices' name, for messages.
 
     Raises:
-        NoOfferError: too few recorded days.
+        NoOfferError: too few published days in the newest chain of the index; says why days are withheld.
     """
-    if len(days) < LEAST_DAYS:
-        raise NoOfferError(f"{what}: {len(days)} recorded days of prices, {LEAST_DAYS} are needed")
-    prices = filled({row["price_date"]: row["usd_per_gpu_hour"] for row in days})
-    first, today = days[0], days[-1]
-    total = Decimal(str(gpu_hours)) * today["usd_per_gpu_hour"]
+    chain = [row for row in days if row["chain"] == days[-1]["chain"]] if days else []
+    prices, newest = series(chain), next((row for row in reversed(days) if row["floor_provider"]), None)
+    published = [row for row in chain if row["state"] == "published"]
+    if newest is None or len(published) < LEAST_DAYS:
+        reasons = Counter(row["reason"] for row in days if row["state"] == "withheld")
+        why = f"; most days are withheld: {reasons.most_common(1)[0][0]}" if reasons else ""
+        raise NoOfferError(
+            f"{what}: {len(published)} published days of the index, {LEAST_DAYS} are needed{why}"
+        )
+    total = Decimal(str(gpu_hours)) * newest["floor_usd_per_gpu_hour"]
     drift = trend(prices)
     waits = [
-        found
+        measured
         for weeks in WAITS
         if weeks_left is None or weeks <= weeks_left
-        if (found := wait(prices, weeks)) is not None
+        if (measured := wait(prices, weeks)) is not None
     ]
-    years = Decimal((today["price_date"] - first["price_date"]).days) / Decimal("365.25")
+    first, last = published[0], published[-1]
+    years = Decimal((last["price_date"] - first["price_date"]).days) / Decimal("365.25")
     decline = None
     if years >= 1:
-        decline = yearly_decline(first["usd_per_gpu_hour"], today["usd_per_gpu_hour"], years)
+        decline = yearly_decline(Decimal(first["price_index"]), Decimal(last["price_index"]), years)
     return {
-        "price_date": today["price_date"].isoformat(),
-        "usd_per_gpu_hour": today["usd_per_gpu_hour"],
-        "cheapest_provider": today["provider"],
+        "price_date": newest["price_date"].isoformat(),
+        "usd_per_gpu_hour": newest["floor_usd_per_gpu_hour"],
+        "cheapest_provider": newest["floor_provider"],
+        "gpu_id": newest["gpu_id"],
+        "index_date": last["price_date"].isoformat(),
+        "published_days": len(published),
+        "withheld": None if days[-1]["state"] == "published" else days[-1]["reason"],
         "gpu_hours": gpu_hours,
         "usd_total": total.quantize(Decimal("0.01")),
         "ranks": [vars(rank(prices, window)) for window in WINDOWS],

@@ -56,10 +56,10 @@ def _for_json(value: Any) -> Any:
 
 def clean(text: str, limit: int | None = 200) -> str:
     """A stranger's text for a terminal: printable characters only, and not too many."""
-    kept = "".join(
+    stored = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
-    return kept if limit is None or len(kept) <= limit else f"{kept[: limit - 1]}…"
+    return stored if limit is None or len(stored) <= limit else f"{stored[: limit - 1]}…"
 
 
 def age(value: timedelta | None) -> str:

@@ -41,10 +41,10 @@ def _plan_schema() -> dict[str, Any]:
         options = short.get("anyOf")
         if options is not None:
             # a key that may be left out need not say that it may be null
-            given = [one for one in options if one != {"type": "null"}]
-            if len(given) == 1:
+            inputs = [one for one in options if one != {"type": "null"}]
+            if len(inputs) == 1:
                 rest = {key: value for key, value in short.items() if key != "anyOf"}
-                return {**rest, **inlined(given[0])}
+                return {**rest, **inlined(inputs[0])}
         return {
             key: {name: inlined(one) for name, one in value.items()}
             if key == "properties"
@@ -74,8 +74,8 @@ def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., 
 
     @functools.wraps(tool)
     def ask(**values: Any) -> Mapping[str, Any]:
-        given = {name: values.pop(name) for name in names if name in values}
-        return tool(options={name: one for name, one in given.items() if one not in (None, [])}, **values)
+        inputs = {name: values.pop(name) for name in names if name in values}
+        return tool(options={name: one for name, one in inputs.items() if one not in (None, [])}, **values)
 
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(tool, eval_str=True).parameters.values():

@@ -155,12 +155,12 @@ def options(values: Mapping[str, Any], **own: Any) -> QuoteOptions:
     """
     from gpuledger.core.cost.options import QuoteOptions, quote_options
 
-    known = {name: option for option in quote_options() for name in (option.field, option.name)}
+    existing = {name: option for option in quote_options() for name in (option.field, option.name)}
     read: dict[str, Any] = {}
     for name, value in values.items():
-        option = known.get(name)
+        option = existing.get(name)
         if option is None:
-            raise UsageError(f"{name}: no such option; there are {', '.join(sorted(known))}")
+            raise UsageError(f"{name}: no such option; there are {', '.join(sorted(existing))}")
         if not _is_empty(value):
             read[option.field] = _READERS[option.kind](value, name)
     return QuoteOptions(**read, **own)
@@ -199,7 +199,7 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
 }
 
 
-def plan(given: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:
+def plan(inputs: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:
     """The plan that is meant: a plan, its keys, `{"preset": NAME}`, a preset's name, or TOML or JSON text.
 
     Raises:
@@ -207,15 +207,15 @@ def plan(given: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:
     """
     from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan, read_plan
 
-    if isinstance(given, TrainingPlan):
-        return given
-    if isinstance(given, str):
-        if given.lstrip().startswith("{"):
-            return read_plan(given, syntax="json")
-        return read_plan(given, syntax="toml") if "=" in given or "\n" in given else preset_plan(given)
-    if set(given) == {"preset"}:
-        return preset_plan(str(given["preset"]))
-    return plan_from_mapping(given)
+    if isinstance(inputs, TrainingPlan):
+        return inputs
+    if isinstance(inputs, str):
+        if inputs.lstrip().startswith("{"):
+            return read_plan(inputs, syntax="json")
+        return read_plan(inputs, syntax="toml") if "=" in inputs or "\n" in inputs else preset_plan(inputs)
+    if set(inputs) == {"preset"}:
+        return preset_plan(str(inputs["preset"]))
+    return plan_from_mapping(inputs)
 
 
 def plans(text: str, origin: str) -> list[TrainingPlan]:

@@ -47,17 +47,17 @@ def not_included(costs: Costs) -> list[str]:
 
 def categories(lines: Iterable[CostLine]) -> dict[str, Amount | None]:
     """US dollars by category, in their order; `None` where no line of it is given."""
-    found: dict[str, Amount | None] = dict.fromkeys(LIFETIME)
+    result: dict[str, Amount | None] = dict.fromkeys(LIFETIME)
     for line in lines:
-        if line.usd is not None and line.category in found:
-            found[line.category] = (found[line.category] or Amount.same(ZERO)).plus(line.usd)
-    return found
+        if line.usd is not None and line.category in result:
+            result[line.category] = (result[line.category] or Amount.same(ZERO)).plus(line.usd)
+    return result
 
 
 def shares(usd: Mapping[str, Decimal | None]) -> dict[str, Decimal | None]:
     """Percent of the sum of what is given, in tenths, adding up to 100.0 exactly."""
-    given = {name: value for name, value in usd.items() if value}
-    return dict.fromkeys(usd) | normalised(given)
+    inputs = {name: value for name, value in usd.items() if value}
+    return dict.fromkeys(usd) | normalised(inputs)
 
 
 def normalised(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -48,8 +48,8 @@ def checkpoint_gb(trained_parameters: Decimal | int) -> Decimal:
 def plan_checkpoint_gb(plan: TrainingPlan) -> Decimal | None:
     """Size of one checkpoint of a plan in GB; of the adapters, where only they are trained. `None` where the plan
     names no network."""
-    given = plan.architecture
-    if not (plan.model or plan.parameters or given.parameters or given.layers):
+    inputs = plan.architecture
+    if not (plan.model or plan.parameters or inputs.parameters or inputs.layers):
         return None
     architecture = resolve(plan)[0]
     is_adapter = plan.method in ("lora", "qlora")

@@ -37,6 +37,7 @@ class Limits:
     max_gpus: int = ANY
     min_instance_gpus: int = 0
     max_instance_gpus: int = ANY
+    max_nodes: int = ANY
     is_quoted: bool = False
     """Hours are given, so several pods without a network between them are as good as one."""
     is_wide: bool = False
@@ -49,12 +50,14 @@ class Limits:
         *,
         spec: Spec | None = None,
         max_gpus: int | None = None,
+        max_nodes: int | None = None,
         is_wide: bool = False,
     ) -> Limits:
         """The limits of a plan with what a question adds to it."""
         return cls(
             gpus=plan.hardware.gpus or (1 if plan.is_quoted else None),
             max_gpus=ANY if max_gpus is None else max_gpus,
+            max_nodes=ANY if max_nodes is None else max_nodes,
             min_instance_gpus=0 if spec is None else spec.min_count or 0,
             max_instance_gpus=ANY if spec is None else spec.max_count or ANY,
             is_quoted=plan.is_quoted,
@@ -144,6 +147,7 @@ def _counts(machine: Machine, limits: Limits) -> tuple[Count, ...]:
         count
         for count in possible
         if count.instance_gpus * count.instances <= limits.max_gpus
+        and count.instances <= limits.max_nodes
         and limits.min_instance_gpus <= count.instance_gpus <= limits.max_instance_gpus
     )
 

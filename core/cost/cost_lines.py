@@ -53,17 +53,17 @@ def lines(
     compute = [*run, *more, *unused]
     own = _own_terms(terms.rule, bought, _sum(compute))
     beside = [*_storage(plan.costs, bought, surroundings, checkpoint_gb), *_fixed(plan.costs)]
-    found = [*compute, *own, *beside]
-    return (*found, *_credits(terms.credits, _sum(found)))
+    result = [*compute, *own, *beside]
+    return (*result, *_credits(terms.credits, _sum(result)))
 
 
-def total(of: Sequence[CostLine]) -> Amount:
+def total(job: Sequence[CostLine]) -> Amount:
     """Sum of the lines that are given."""
-    return _sum(of)
+    return _sum(job)
 
 
-def _sum(of: Sequence[CostLine]) -> Amount:
-    return Amount.total(line.usd for line in of if line.usd is not None)
+def _sum(job: Sequence[CostLine]) -> Amount:
+    return Amount.total(line.usd for line in job if line.usd is not None)
 
 
 def _not_given(name: str, category: str, key: str) -> CostLine:
@@ -77,7 +77,7 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
     useful = bought.useful_hours
     exact = useful.times(rate)
     gpu_time = useful.times(rate * used / gpus).rounded()
-    found = [
+    result = [
         CostLine(
             "gpu_time",
             RUN,
@@ -86,7 +86,7 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
         )
     ]
     if bought.idle_gpus:
-        found.append(
+        result.append(
             CostLine(
                 "whole_instances",
                 RUN,
@@ -96,7 +96,7 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
             )
         )
     if bought.spot is not None:
-        found.append(
+        result.append(
             CostLine(
                 "expected_interruptions",
                 RUN,
@@ -106,13 +106,13 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
         )
     rounding = bought.billed_hours.times(rate).rounded().minus(bought.running_hours.times(rate).rounded())
     if rounding.high or rounding.mid or rounding.low:
-        found.append(CostLine("billing_rounding", RUN, rounding, bought.billing))
+        result.append(CostLine("billing_rounding", RUN, rounding, bought.billing))
     if costs.utilisation is None:
-        found.append(_not_given("idle_time", RUN, "utilisation"))
+        result.append(_not_given("idle_time", RUN, "utilisation"))
     else:
         share = Decimal(repr(costs.utilisation))
-        billed = _sum(found)
-        found.append(
+        billed = _sum(result)
+        result.append(
             CostLine(
                 "idle_time",
                 RUN,
@@ -120,25 +120,25 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
                 f"GPUs work {share:%} of the time that they are paid for",
             )
         )
-    return found
+    return result
 
 
 def _repeated_runs(costs: Costs, run_usd: Amount) -> list[CostLine]:
-    found: list[CostLine] = []
+    result: list[CostLine] = []
     if costs.failed_run_factor is None:
-        found.append(_not_given("failed_runs", FAILED, "failed_run_factor"))
+        result.append(_not_given("failed_runs", FAILED, "failed_run_factor"))
     else:
         runs = _runs(costs)
-        said = _plain(runs.mid)
+        sentence = _plain(runs.mid)
         if runs.low != runs.high:
-            said = f"{_plain(runs.low)} to {_plain(runs.high)}, {said} in the middle case,"
+            sentence = f"{_plain(runs.low)} to {_plain(runs.high)}, {sentence} in the middle case,"
         usd = run_usd.by(runs.each(lambda factor: factor - 1)).rounded()
-        found.append(CostLine("failed_runs", FAILED, usd, f"{said} runs for one that counts"))
+        result.append(CostLine("failed_runs", FAILED, usd, f"{sentence} runs for one that counts"))
     if costs.trials is None:
-        found.append(_not_given("hyperparameter_sweep", FAILED, "trials"))
+        result.append(_not_given("hyperparameter_sweep", FAILED, "trials"))
     else:
         share = Decimal(repr(costs.trial_fraction if costs.trial_fraction is not None else 1.0))
-        found.append(
+        result.append(
             CostLine(
                 "hyperparameter_sweep",
                 FAILED,
@@ -147,18 +147,18 @@ def _repeated_runs(costs: Costs, run_usd: Amount) -> list[CostLine]:
             )
         )
     if costs.experiments is None:
-        found.append(_not_given("experiments", FAILED, "experiments"))
+        result.append(_not_given("experiments", FAILED, "experiments"))
     elif costs.experiment_usd is None:
         usd = run_usd.times(costs.experiments).rounded()
-        found.append(CostLine("experiments", FAILED, usd, f"{costs.experiments} experiments, a run each"))
+        result.append(CostLine("experiments", FAILED, usd, f"{costs.experiments} experiments, a run each"))
     else:
         usd = Amount.same(costs.experiment_usd * costs.experiments).rounded()
-        found.append(
+        result.append(
             CostLine(
                 "experiments", FAILED, usd, f"{costs.experiments} experiments of {costs.experiment_usd} USD"
             )
         )
-    return found
+    return result
 
 
 def paid_hours(costs: Costs, bought: Purchase) -> Amount:
@@ -219,33 +219,33 @@ def _storage(
         months = Amount.same(Decimal(repr(costs.storage_months)))
     else:
         months = paid_hours(costs, bought).each(lambda hours: hours / HOURS_PER_MONTH)
-    found: list[CostLine] = []
+    result: list[CostLine] = []
     if costs.checkpoint_keep is None:
-        found.append(_not_given("checkpoint_storage", STORAGE, "checkpoint_keep"))
+        result.append(_not_given("checkpoint_storage", STORAGE, "checkpoint_keep"))
     elif checkpoint_gb is None:
-        found.append(CostLine("checkpoint_storage", STORAGE, None, "not given: the size of the model"))
+        result.append(CostLine("checkpoint_storage", STORAGE, None, "not given: the size of the model"))
     else:
         gb = checkpoint_gb * costs.checkpoint_keep
-        found.append(
+        result.append(
             _kept("checkpoint_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb))
         )
     if costs.dataset_gb is None:
-        found.append(_not_given("dataset_storage", STORAGE, "dataset_gb"))
-        found.append(_not_given("dataset_transfer_in", STORAGE, "dataset_gb"))
+        result.append(_not_given("dataset_storage", STORAGE, "dataset_gb"))
+        result.append(_not_given("dataset_transfer_in", STORAGE, "dataset_gb"))
     else:
         gb = Decimal(repr(costs.dataset_gb))
-        found.append(
+        result.append(
             _kept("dataset_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb))
         )
-        found.append(_moved("dataset_transfer_in", gb, bought, surroundings, "ingress"))
+        result.append(_moved("dataset_transfer_in", gb, bought, surroundings, "ingress"))
     if costs.egress_gb is None:
-        found.append(_not_given("egress", STORAGE, "egress_gb"))
+        result.append(_not_given("egress", STORAGE, "egress_gb"))
     else:
-        found.append(_moved("egress", Decimal(repr(costs.egress_gb)), bought, surroundings, "egress"))
+        result.append(_moved("egress", Decimal(repr(costs.egress_gb)), bought, surroundings, "egress"))
     for name, usd in (("network", costs.network_usd), ("storage", costs.storage_usd)):
         if usd is not None:
-            found.append(CostLine(name, STORAGE, Amount.same(usd).rounded(), "as given"))
-    return found
+            result.append(CostLine(name, STORAGE, Amount.same(usd).rounded(), "as given"))
+    return result
 
 
 def _kept(name: str, gb: Decimal, months: Amount, price: UnitPrice) -> CostLine:
@@ -275,48 +275,48 @@ def _moved(name: str, gb: Decimal, bought: Purchase, surroundings: Surroundings,
 
 def _fixed(costs: Costs) -> list[CostLine]:
     """Amounts that no offer changes."""
-    found = _data(costs)
+    result = _data(costs)
     for name, category, key, usd in (
         ("people", PEOPLE, "people_usd", costs.people_usd),
         ("safety", SAFETY, "safety_usd", costs.safety_usd),
         ("teacher", TEACHER, "teacher_usd", costs.teacher_usd),
     ):
         if usd is None:
-            found.append(_not_given(name, category, key))
+            result.append(_not_given(name, category, key))
         else:
-            found.append(CostLine(name, category, Amount.same(usd).rounded(), "as given"))
+            result.append(CostLine(name, category, Amount.same(usd).rounded(), "as given"))
     if costs.hosting_usd_per_month is None or costs.hosting_months is None:
         missing = "hosting_usd_per_month" if costs.hosting_usd_per_month is None else "hosting_months"
-        found.append(_not_given("hosting", HOSTING, missing))
+        result.append(_not_given("hosting", HOSTING, missing))
     else:
         months = Decimal(repr(costs.hosting_months))
         usd = Amount.same(costs.hosting_usd_per_month * months).rounded()
         basis = f"{_plain(months)} months of {_plain(costs.hosting_usd_per_month)} USD"
-        found.append(CostLine("hosting", HOSTING, usd, basis))
-    return found
+        result.append(CostLine("hosting", HOSTING, usd, basis))
+    return result
 
 
 def _data(costs: Costs) -> list[CostLine]:
     """What is bought, labels by the piece, and an overhead on both."""
-    found = [_not_given("data", DATA, "data_usd")]
+    result = [_not_given("data", DATA, "data_usd")]
     if costs.data_usd is not None:
-        found = [CostLine("data", DATA, Amount.same(costs.data_usd).rounded(), "as given")]
+        result = [CostLine("data", DATA, Amount.same(costs.data_usd).rounded(), "as given")]
     if costs.label_items is not None or costs.usd_per_label is not None:
         if costs.label_items is None or costs.usd_per_label is None:
             missing = "label_items" if costs.label_items is None else "usd_per_label"
-            found.append(_not_given("labels", DATA, missing))
+            result.append(_not_given("labels", DATA, missing))
         else:
             usd = Amount.same(costs.label_items * costs.usd_per_label).rounded()
             basis = f"{costs.label_items} labels at {_plain(costs.usd_per_label)} USD"
-            found.append(CostLine("labels", DATA, usd, basis))
+            result.append(CostLine("labels", DATA, usd, basis))
     if costs.data_overhead is not None:
         share = Decimal(repr(costs.data_overhead))
-        if all(line.usd is None for line in found):
-            found.append(_not_given("data_overhead", DATA, "data_usd"))
+        if all(line.usd is None for line in result):
+            result.append(_not_given("data_overhead", DATA, "data_usd"))
         else:
-            usd = _sum(found).times(share).rounded()
-            found.append(CostLine("data_overhead", DATA, usd, f"{share:%} of what data and labels cost"))
-    return found
+            usd = _sum(result).times(share).rounded()
+            result.append(CostLine("data_overhead", DATA, usd, f"{share:%} of what data and labels cost"))
+    return result
 
 
 def certain(costs: Costs) -> Decimal:
@@ -328,12 +328,12 @@ def certain(costs: Costs) -> Decimal:
 
 def _credits(credits: Sequence[Credit], due: Amount) -> list[CostLine]:
     """Credits spent in order, never more than is due."""
-    found: list[CostLine] = []
+    result: list[CostLine] = []
     for credit in credits:
         spent = due.each(lambda left, usd=credit.usd: -min(max(left, ZERO), usd)).rounded()
-        found.append(CostLine("credit", TERMS, spent, credit.line))
+        result.append(CostLine("credit", TERMS, spent, credit.line))
         due = due.plus(spent)
-    return found
+    return result
 
 
 def _plain(value: Decimal) -> str:

@@ -13,15 +13,15 @@ Ledger = Callable[[str, str, int], Mapping[str, Any] | None]
 """(source, offer id, time of the change in microseconds) -> a row of sql/queries/explain_price.sql."""
 
 
-def explanation(kept: Mapping[str, Any], body: Callable[[str], bytes], ledger: Ledger) -> dict[str, Any]:
+def explanation(stored: Mapping[str, Any], body: Callable[[str], bytes], ledger: Ledger) -> dict[str, Any]:
     """The quote with its chain, one step per link: dollars, price, observation, document.
 
     Args:
-        kept: a quote as `Quote.to_dict` wrote it, with the name of its plan.
+        stored: a quote as `Quote.to_dict` wrote it, with the name of its plan.
         body: the archived bytes of a hash; raises `CorruptError` where there are none or they are wrong.
     """
-    receipt = kept["receipt"]
-    chain = [_dollars(kept), _price(receipt), _observation(receipt, ledger), _document(receipt, body)]
+    receipt = stored["receipt"]
+    chain = [_dollars(stored), _price(receipt), _observation(receipt, ledger), _document(receipt, body)]
     if receipt["overrides"]:
         chain.insert(1, {"link": "own terms", "what": "; ".join(receipt["overrides"]), "state": "as given"})
     now = constants_version()
@@ -33,22 +33,22 @@ def explanation(kept: Mapping[str, Any], body: Callable[[str], bytes], ledger: L
         }
     )
     return {
-        "quote_id": kept["quote_id"],
-        "plan": kept["plan"],
-        "usd_total": kept["usd_total"],
+        "quote_id": stored["quote_id"],
+        "plan": stored["plan"],
+        "usd_total": stored["usd_total"],
         "snapshot": receipt["snapshot"],
         "chain": chain,
-        "lines": kept["lines"],
+        "lines": stored["lines"],
         "receipt": receipt,
     }
 
 
-def _dollars(kept: Mapping[str, Any]) -> dict[str, str]:
-    given = [line for line in kept["lines"] if line["usd"] is not None]
-    what = " + ".join(f"{line['usd']} {line['name']}" for line in given)
+def _dollars(stored: Mapping[str, Any]) -> dict[str, str]:
+    inputs = [line for line in stored["lines"] if line["usd"] is not None]
+    what = " + ".join(f"{line['usd']} {line['name']}" for line in inputs)
     return {
         "link": "dollars",
-        "what": f"{what} = {kept['usd_total']['mid']}",
+        "what": f"{what} = {stored['usd_total']['mid']}",
         "state": "lines sum to the total",
     }
 

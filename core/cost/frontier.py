@@ -56,13 +56,13 @@ def frontier(question: Question, market: Market) -> list[Point]:
         NoOfferError: nothing is left.
     """
     selection = Selection(question, market, is_wide=True)
-    found: list[tuple[tuple[bool, int], Point]] = []
+    result: list[tuple[tuple[bool, int], Point]] = []
     for candidate, evaluation in selection.every(OFFERS):
-        found.append(((evaluation.misses_deadline, candidate.state_class), _point(evaluation)))
-    if not found:
+        result.append(((evaluation.misses_deadline, candidate.state_class), _point(evaluation)))
+    if not result:
         raise selection.nothing()
-    first = min(rank for rank, _ in found)
-    return pareto(point for rank, point in found if rank == first)
+    first = min(rank for rank, _ in result)
+    return pareto(point for rank, point in result if rank == first)
 
 
 def _point(evaluation: Evaluation) -> Point:
@@ -78,12 +78,12 @@ def _point(evaluation: Evaluation) -> Point:
 
 def pareto(points: Iterable[Point]) -> list[Point]:
     """Points that no other is at least as good as in all three and better in one; one of equals."""
-    kept: list[Point] = []
+    stored: list[Point] = []
     for point in sorted(points, key=lambda p: (p.usd, p.hours, p.risk)):
         # cheaper ones come first, so only they can beat this one
-        if not any(other.hours <= point.hours and other.risk <= point.risk for other in kept):
-            kept.append(point)
-    return kept
+        if not any(other.hours <= point.hours and other.risk <= point.risk for other in stored):
+            stored.append(point)
+    return stored
 
 
 WIDTH, HEIGHT, EDGE = 760, 420, 60

@@ -168,6 +168,15 @@ class QuoteOptions:
         label="Credit",
         hint="aws=100",
     )
+    max_nodes: int | None = _option(
+        None,
+        "count",
+        "Instances that form the job at most.",
+        least=1,
+        most=100_000,
+        label="Most nodes",
+        hint="1",
+    )
     allow_stale: bool = _option(
         False, "switch", "Let prices past their freshness target win.", label="stale prices may win"
     )

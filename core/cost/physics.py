@@ -42,18 +42,18 @@ def estimates_of(
         UsageError: the SPEC cannot be understood.
     """
     chosen, count = _chosen(plan, gpu)
-    wanted = gpus or plan.hardware.gpus or count
-    if plan.is_quoted and wanted is None:
-        wanted = 1
-    if wanted is not None:
-        plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": wanted})})
-    made = on_each(plan, chosen, wanted)
-    found = [narrowed(of, plan, measurements) for of in made if isinstance(of, Estimate)]
-    errors = [of for of in made if not isinstance(of, Estimate)]
-    if not found:
+    selection = gpus or plan.hardware.gpus or count
+    if plan.is_quoted and selection is None:
+        selection = 1
+    if selection is not None:
+        plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": selection})})
+    made = on_each(plan, chosen, selection)
+    result = [narrowed(one, plan, measurements) for one in made if isinstance(one, Estimate)]
+    errors = [one for one in made if not isinstance(one, Estimate)]
+    if not result:
         raise errors[0] if len(errors) == 1 else _none(plan, errors)
-    fitting = [e for e in found if e.fits is not False]
-    ordered = sorted(fitting or found, key=lambda e: (e.gpu_hours.mid, e.gpu_id))
+    fitting = [e for e in result if e.fits is not False]
+    ordered = sorted(fitting or result, key=lambda e: (e.gpu_hours.mid, e.gpu_id))
     if not evidence:
         return ordered
     return [*(with_evidence(made, plan) for made in ordered[:WITH_EVIDENCE]), *ordered[WITH_EVIDENCE:]]

@@ -233,13 +233,13 @@ class QuoteSet:
         }
 
 
-def costlier_line(of: Sequence[CostLine], than: Sequence[CostLine]) -> tuple[str, Decimal]:
+def costlier_line(job: Sequence[CostLine], than: Sequence[CostLine]) -> tuple[str, Decimal]:
     """The line by which the one quote is most above the other, and by how much."""
 
     def usd(lines: Sequence[CostLine]) -> dict[str, Decimal]:
         return {line.name: line.usd.mid for line in lines if line.usd is not None}
 
-    ours, theirs = usd(of), usd(than)
+    ours, theirs = usd(job), usd(than)
     more = {name: ours.get(name, Decimal(0)) - theirs.get(name, Decimal(0)) for name in {**ours, **theirs}}
     name = max(more, key=lambda key: (more[key], key))
     return name, cents(more[name])

@@ -107,7 +107,11 @@ class Selection:
             markets.append(ListMarket(owned, question.offers, at=question.now))
             machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
         limits = Limits.of(
-            plan, spec=question.spec, max_gpus=question.max_gpus, is_wide=is_wide or deadline is not None
+            plan,
+            spec=question.spec,
+            max_gpus=question.max_gpus,
+            max_nodes=question.options.max_nodes,
+            is_wide=is_wide or deadline is not None,
         )
         self._options = Configurations(plan, machines, limits, question.options.measurements)
         self._endless = 0
@@ -143,24 +147,24 @@ class Selection:
         )
 
     def _candidates(self, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
-        found = [side.market.candidates(side.bounds, states) for side in self._sides]
-        if len(found) == 1:
-            return found[0]
-        return heapq.merge(*found, key=lambda candidate: (*candidate[:3], candidate.offer.price_id))
+        ranking = [side.market.candidates(side.bounds, states) for side in self._sides]
+        if len(ranking) == 1:
+            return ranking[0]
+        return heapq.merge(*ranking, key=lambda candidate: (*candidate[:3], candidate.offer.price_id))
 
     def best(self, limit: int) -> list[Entry]:
         """The `limit` best purchases, one of each offer. Lapsed prices only where stale ones are allowed and there
         is nothing else."""
-        found = self._best(limit, self._candidates())
-        if not found and self._may_lapse:
-            found = self._best(limit, self._candidates((LAPSED_RANK,)))
-            self._ranks_lapsed = bool(found)
-        return found
+        ranking = self._best(limit, self._candidates())
+        if not ranking and self._may_lapse:
+            ranking = self._best(limit, self._candidates((LAPSED_RANK,)))
+            self._ranks_lapsed = bool(ranking)
+        return ranking
 
     def _best(self, limit: int, candidates: Iterator[Candidate]) -> list[Entry]:
-        found: list[Entry] = []
+        ranking: list[Entry] = []
         for candidate in candidates:
-            worst = found[-1][0] if len(found) >= limit else None
+            worst = ranking[-1][0] if len(ranking) >= limit else None
             floor = candidate.floor_usd * (1 - 1e-9) - self._slack
             if worst is not None and (candidate.misses_deadline, candidate.state_class, floor) > _loose(
                 worst
@@ -171,9 +175,9 @@ class Selection:
             evaluation = self._evaluate(candidate.offer, most)
             if evaluation is not None:
                 entry = (_key(candidate.state_class, evaluation), evaluation)
-                insort(found, entry, key=lambda entry: entry[0])
-                del found[limit:]
-        return found
+                insort(ranking, entry, key=lambda entry: entry[0])
+                del ranking[limit:]
+        return ranking
 
     def cheaper_but_older(self, first: Entry, at: datetime) -> Evaluation | None:
         """The cheapest purchase at an older price, stale or lapsed not long ago, that would cost less than the
@@ -250,32 +254,34 @@ class Selection:
     def _floor(self, offer: LatestOffer, option: Configuration) -> float:
         """Lower bound of the total with expected interruptions: the machines alone, in floats and so
         quickly."""
-        of = self.context
+        job = self.context
         price = float(offer.usd_per_hour or 0)
-        rule = of.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option)
+        rule = job.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option)
         if rule is not None:
             price = float(rule.price(offer))
         hours = self._hours(option)
         if offer.purchase_option == "spot":
-            spot = spot_terms(of.plan, offer, option, of.market.surroundings, checkpoint_gb=of.checkpoint_gb)
-            useful = option.wall_hours * _early_stop(of.plan)
+            spot = spot_terms(
+                job.plan, offer, option, job.market.surroundings, checkpoint_gb=job.checkpoint_gb
+            )
+            useful = option.wall_hours * _early_stop(job.plan)
             hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
         term = float(offer.term_months or 0) * float(HOURS_PER_MONTH) * option.units
         return price * max(hours, term) * (1 - 1e-9) - self._slack
 
     def evaluated(self, offer: LatestOffer, option: Configuration) -> Evaluation | None:
-        of = self.context
-        surroundings = of.market.surroundings
-        bought = purchase(of.plan, offer, option, surroundings, checkpoint_gb=of.checkpoint_gb)
+        job = self.context
+        surroundings = job.market.surroundings
+        bought = purchase(job.plan, offer, option, surroundings, checkpoint_gb=job.checkpoint_gb)
         if bought is None:
             return None
         terms = Terms(
-            rule=of.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option),
-            credits=tuple(credit for credit in of.question.credits if credit.counts_at(offer.provider)),
+            rule=job.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option),
+            credits=tuple(credit for credit in job.question.credits if credit.counts_at(offer.provider)),
         )
-        found = lines(of.plan, bought, surroundings, terms, checkpoint_gb=of.checkpoint_gb)
-        late = of.deadline_hours is not None and bought.running_hours.mid > Decimal(repr(of.deadline_hours))
-        return Evaluation(bought, found, total(found), terms, late)
+        ranking = lines(job.plan, bought, surroundings, terms, checkpoint_gb=job.checkpoint_gb)
+        late = job.deadline_hours is not None and bought.running_hours.mid > Decimal(repr(job.deadline_hours))
+        return Evaluation(bought, ranking, total(ranking), terms, late)
 
     def refused(self) -> Counter[str]:
         """Offers that were looked at and cannot run the plan, counted by reason."""
@@ -321,32 +327,32 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
     """Why there is no quote: what removed how many offers."""
     if not excluded:
         return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
-    said = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
     if set(excluded) == {PRICE_LAPSED}:
-        return NoOfferError(f"{plan.name}: only lapsed prices are left ({said}); --allow-stale ranks them")
+        return NoOfferError(f"{plan.name}: only lapsed prices are left ({reasons}); --allow-stale ranks them")
     if "does not fit in its memory" in excluded:
-        return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({said})")
-    return NoOfferError(f"{plan.name}: no offer is left ({said})")
+        return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({reasons})")
+    return NoOfferError(f"{plan.name}: no offer is left ({reasons})")
 
 
-def _key(state: int, of: Evaluation) -> Key:
-    offer = of.bought.offer
+def _key(state: int, job: Evaluation) -> Key:
+    offer = job.bought.offer
     price = offer.usd_per_gpu_hour or Decimal(0)
-    usd = of.total.mid
-    return of.misses_deadline, state, usd, _listed(of), price, offer.provider, offer.region, offer.price_id
+    usd = job.total.mid
+    return job.misses_deadline, state, usd, _listed(job), price, offer.provider, offer.region, offer.price_id
 
 
 def _loose(key: Key) -> tuple[bool, int, float]:
     return key[0], key[1], float(key[2])
 
 
-def _order(of: Evaluation) -> tuple[bool, Decimal, Decimal]:
-    return of.misses_deadline, of.total.mid, _listed(of)
+def _order(job: Evaluation) -> tuple[bool, Decimal, Decimal]:
+    return job.misses_deadline, job.total.mid, _listed(job)
 
 
-def _listed(of: Evaluation) -> Decimal:
+def _listed(job: Evaluation) -> Decimal:
     """The total before discounts and credits."""
-    return sum((line.usd.mid for line in of.lines if line.usd and line.category != TERMS), Decimal(0))
+    return sum((line.usd.mid for line in job.lines if line.usd and line.category != TERMS), Decimal(0))
 
 
 def _early_stop(plan: TrainingPlan) -> float:

@@ -85,51 +85,53 @@ class Schedule:
         return (self.parts - 1) * self.part_hours + self.last_hours
 
 
-def schedule(useful_hours: float, of: Interruptions) -> Schedule:
+def schedule(useful_hours: float, job: Interruptions) -> Schedule:
     """The job cut at the interval that the user fixes, else at the whole number of parts that costs
     least."""
-    if _is_undisturbed(useful_hours, of):
+    if _is_undisturbed(useful_hours, job):
         return Schedule(parts=1, part_hours=useful_hours, last_hours=useful_hours)
-    interval = of.checkpoint_interval_hours or optimal_interval(of.checkpoint_write_hours, of.rate_per_hour)
+    interval = job.checkpoint_interval_hours or optimal_interval(
+        job.checkpoint_write_hours, job.rate_per_hour
+    )
     parts = useful_hours / max(interval, useful_hours / 1e6)
-    if of.checkpoint_interval_hours:
-        return _cut(useful_hours, math.ceil(parts - 1e-9), of)
+    if job.checkpoint_interval_hours:
+        return _cut(useful_hours, math.ceil(parts - 1e-9), job)
     # Daly's interval rarely divides the job; the least of its neighbours makes the cost rise with the rate
-    around = [_cut(useful_hours, count, of) for count in range(max(1, int(parts) - 1), int(parts) + 3)]
-    return min(around, key=lambda cut: _losses(cut, of))
+    around = [_cut(useful_hours, count, job) for count in range(max(1, int(parts) - 1), int(parts) + 3)]
+    return min(around, key=lambda cut: _losses(cut, job))
 
 
-def _is_undisturbed(useful_hours: float, of: Interruptions) -> bool:
+def _is_undisturbed(useful_hours: float, job: Interruptions) -> bool:
     """No interruption in a million million such jobs."""
-    return of.rate_per_hour * useful_hours <= 1e-12
+    return job.rate_per_hour * useful_hours <= 1e-12
 
 
-def _cut(useful_hours: float, parts: int, of: Interruptions) -> Schedule:
+def _cut(useful_hours: float, parts: int, job: Interruptions) -> Schedule:
     part = useful_hours / parts
-    return Schedule(parts=parts, part_hours=part + of.checkpoint_write_hours, last_hours=part)
+    return Schedule(parts=parts, part_hours=part + job.checkpoint_write_hours, last_hours=part)
 
 
-def _losses(at: Schedule, of: Interruptions) -> float:
+def _losses(at: Schedule, job: Interruptions) -> float:
     """Expected losses of running parts, restarts apart: sum of e^(rate x part) - 1."""
-    if of.rate_per_hour * (at.part_hours + of.restart_hours) > _MOST_MEANINGFUL:
+    if job.rate_per_hour * (at.part_hours + job.restart_hours) > _MOST_MEANINGFUL:
         return math.inf
-    return (at.parts - 1) * math.expm1(of.rate_per_hour * at.part_hours) + math.expm1(
-        of.rate_per_hour * at.last_hours
+    return (at.parts - 1) * math.expm1(job.rate_per_hour * at.part_hours) + math.expm1(
+        job.rate_per_hour * at.last_hours
     )
 
 
 @lru_cache(maxsize=4096)
-def expectation(useful_hours: float, of: Interruptions) -> Expectation:
+def expectation(useful_hours: float, job: Interruptions) -> Expectation:
     """Expected running hours, restarts and lost work included; exact for the process described above.
 
     Daly 2006, equation 13, part by part. Infinite where a part is so long that it is never finished.
     """
-    at = schedule(useful_hours, of)
-    rate = of.rate_per_hour
-    if _is_undisturbed(useful_hours, of):
+    at = schedule(useful_hours, job)
+    rate = job.rate_per_hour
+    if _is_undisturbed(useful_hours, job):
         return Expectation(expected_hours=useful_hours, interval_hours=useful_hours, interruptions=0.0)
-    restarts = math.exp(min(rate * of.restart_hours, _MOST_MEANINGFUL))
-    losses = _losses(at, of)
+    restarts = math.exp(min(rate * job.restart_hours, _MOST_MEANINGFUL))
+    losses = _losses(at, job)
     return Expectation(
         expected_hours=losses * restarts / rate, interval_hours=at.last_hours, interruptions=losses * restarts
     )
@@ -144,18 +146,18 @@ def expected_loss_hours(rate_per_hour: float, part_hours: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def p90_hours(useful_hours: float, of: Interruptions) -> float:
+def p90_hours(useful_hours: float, job: Interruptions) -> float:
     """Running hours that nine of ten such jobs stay within.
 
     A part is lost a geometric number of times; the losses of all parts are negative binomial, and what they
     cost together is taken as normal. Within 1.5 percent of simulation.
     """
-    mean = expectation(useful_hours, of).expected_hours
-    if _is_undisturbed(useful_hours, of) or math.isinf(mean):
+    mean = expectation(useful_hours, job).expected_hours
+    if _is_undisturbed(useful_hours, job) or math.isinf(mean):
         return mean
-    at = schedule(useful_hours, of)
-    rate, restart, undisturbed = of.rate_per_hour, of.restart_hours, at.undisturbed_hours
-    losses = _losses(at, of)
+    at = schedule(useful_hours, job)
+    rate, restart, undisturbed = job.rate_per_hour, job.restart_hours, at.undisturbed_hours
+    losses = _losses(at, job)
     each = (mean - undisturbed) / losses
     spread = _loss_variance(rate, at.part_hours) + _restart_variance(rate, restart)
     survives = math.exp(-rate * at.part_hours)
@@ -208,7 +210,7 @@ def _restart_variance(rate: float, restart_hours: float) -> float:
     return (math.exp(2 * x) - 2 * x * math.exp(x) - 1) / rate**2
 
 
-def break_even_rate(useful_hours: float, of: Interruptions, price_ratio: float) -> float:
+def break_even_rate(useful_hours: float, job: Interruptions, price_ratio: float) -> float:
     """Rate of the whole job above which on-demand is cheaper; infinite where it never is, 0 where it
     always is.
 
@@ -220,7 +222,7 @@ def break_even_rate(useful_hours: float, of: Interruptions, price_ratio: float) 
     target = useful_hours / price_ratio
 
     def hours(rate: float) -> float:
-        return expectation(useful_hours, replace(of, rate_per_hour=rate)).expected_hours
+        return expectation(useful_hours, replace(job, rate_per_hour=rate)).expected_hours
 
     low, high = 0.0, 1e-6
     while hours(high) < target:

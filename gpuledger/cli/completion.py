@@ -20,12 +20,12 @@ def plans(incomplete: str) -> list[str]:
     place = Path(folder or ("/" if incomplete.startswith("/") else "."))
     prefix = incomplete[: len(incomplete) - len(begun)]
     try:
-        found = [entry for entry in place.iterdir() if entry.name.startswith(begun)]
+        result = [entry for entry in place.iterdir() if entry.name.startswith(begun)]
     except OSError:
-        found = []
-    files = [f"{prefix}{entry.name}" for entry in found if entry.suffix in PLAN_FILES]
+        result = []
+    files = [f"{prefix}{entry.name}" for entry in result if entry.suffix in PLAN_FILES]
     folders = [
-        f"{prefix}{entry.name}/" for entry in found if entry.is_dir() and not entry.name.startswith(".")
+        f"{prefix}{entry.name}/" for entry in result if entry.is_dir() and not entry.name.startswith(".")
     ]
     return [*_beginning(presets(), incomplete), *sorted(files), *sorted(folders)]
 

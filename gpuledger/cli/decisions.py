@@ -196,13 +196,13 @@ def budget_diff(
 
         ledger, one = context.ledger(), context.one_plan(plan)
         paid = read_actual(context.text_of(actual, "ACTUAL"), str(actual))
-        asked: dict[str, Any] = {"limit": 1, "allow_stale": allow_stale}
+        parameters: dict[str, Any] = {"limit": 1, "allow_stale": allow_stale}
         text, past = None, context.as_of(as_of)
         if lock is not None:
             if not lock.exists():
-                write_whole(lock, ledger.lock(one, as_of=past, **asked).encode())
+                write_whole(lock, ledger.lock(one, as_of=past, **parameters).encode())
             text, past = context.text_of(lock, "--lock"), None
-        rows = ledger.budget_difference(one, paid, lock=text, as_of=past, **asked)
+        rows = ledger.budget_difference(one, paid, lock=text, as_of=past, **parameters)
         table.emit(rows, format)
         if any(row["state"] in FLAGGED for row in rows):
             raise typer.Exit(context.NOTHING)

@@ -37,10 +37,15 @@ def run_import(
     ],
     path: Annotated[str, typer.Argument(help="File, folder or https address.")],
     observed_at: Annotated[
-        str | None, typer.Option(help="Time of files that do not date themselves, such as a commit's.")
+        str | None,
+        typer.Option(help="Date or time of files that carry none, such as a commit's; default: none."),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="What the file does not say: provider=aws; repeat.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="NAME=VALUE that the file does not say, such as provider=aws. Repeat for several; default: none.",
+        ),
     ] = None,
     covers: Annotated[
         str | None,
@@ -49,7 +54,8 @@ def run_import(
         ),
     ] = None,
     archive_version: Annotated[
-        str | None, typer.Option(help="Version of the archive, such as a commit; kept with every row.")
+        str | None,
+        typer.Option(help="Version of the archive, such as a commit, stored with every row; default: none."),
     ] = None,
     format: FormatOption = None,
 ) -> None:
@@ -60,21 +66,21 @@ def run_import(
         from gpuledger.scrapers.archives.registry import archive as find
 
         source = find(archive)
-        said = _settings(settings)
+        sentence = _settings(settings)
         if observed_at is not None:
             at = context.instant(observed_at, "--observed-at")
             assert at is not None
-            said["observed_at"] = at.isoformat()
+            sentence["observed_at"] = at.isoformat()
         if covers is not None:
-            said["covers"] = _span(covers)
+            sentence["covers"] = _span(covers)
         if archive_version is not None:
-            said["archive_version"] = archive_version
+            sentence["archive_version"] = archive_version
         ledger = context.writer()
         with _progress() as done:
             if path.startswith("https://"):
-                report = import_address(ledger, source, path, fetcher(ledger), context=said, done=done)
+                report = import_address(ledger, source, path, fetcher(ledger), context=sentence, done=done)
             else:
-                report = import_files(ledger, source, files_of(Path(path)), context=said, done=done)
+                report = import_files(ledger, source, files_of(Path(path)), context=sentence, done=done)
         _say(report, format)
 
 
@@ -90,13 +96,13 @@ def _span(text: str) -> str:
 
 
 def _settings(pairs: list[str] | None) -> dict[str, str]:
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not (name and equals and value):
             raise UsageError(f"--set: {pair!r} is not NAME=VALUE")
-        found[name] = value
-    return found
+        result[name] = value
+    return result
 
 
 @contextmanager

@@ -35,8 +35,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(selection: bool) -> None:
+    if selection:
         from importlib.metadata import version
 
         typer.echo(f"gpuledger {version('gpuledger')}")

@@ -108,8 +108,8 @@ def with_quote_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**values: Any) -> None:
         bought = purchase_options(**{name: values.pop(name) for name in ("spot", "on_demand", "reserved")})
-        given = {option.name: values.pop(option.name) for option in quote_options() if option.flag}
-        command(options={**given, "purchase_option": bought}, **values)
+        inputs = {option.name: values.pop(option.name) for option in quote_options() if option.flag}
+        command(options={**inputs, "purchase_option": bought}, **values)
 
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():

@@ -69,21 +69,21 @@ def quote(
     """Where the plan costs least in all, with a receipt for every dollar."""
     with context.answering():
         plans = context.plans(plan)
-        asked = _options(options, plans)
+        parameters = _options(options, plans)
         past = context.as_of(as_of)
         if span is not None:
             _one_alone(plans, "--over")
-            rows = context.ledger().quote_over(plans[0], span=span, every=every, **asked)
+            rows = context.ledger().quote_over(plans[0], span=span, every=every, **parameters)
             table.emit(rows, format)
             return
         if frontier:
             _one_alone(plans, "--frontier")
-            _frontier(plans[0], asked, plot, format, past)
+            _frontier(plans[0], parameters, plot, format, past)
             return
         if len(plans) != 1:
-            _quote_many(plans, asked, format, past)
+            _quote_many(plans, parameters, format, past)
             return
-        answer = _quoted(plans[0], asked, lock, past)
+        answer = _quoted(plans[0], parameters, lock, past)
         _show(answer, format)
         if not answer.keeps_limits:
             context.say("no offer keeps the deadline and the budget")
@@ -95,27 +95,27 @@ def _one_alone(plans: list[TrainingPlan], flag: str) -> None:
         raise UsageError(f"{flag}: takes one plan, got {len(plans)}")
 
 
-def _options(given: dict[str, Any], plans: list[TrainingPlan]) -> dict[str, Any]:
+def _options(inputs: dict[str, Any], plans: list[TrainingPlan]) -> dict[str, Any]:
     """The options that were given; many plans get one quote each unless more are asked for."""
     from gpuledger import parse
 
-    chosen = {name: value for name, value in given.items() if value not in (None, [], ())}
+    chosen = {name: value for name, value in inputs.items() if value not in (None, [], ())}
     if "budget_usd" in chosen:
         chosen["budget_usd"] = parse.dollars(chosen["budget_usd"], "--budget")
     return {"limit": 10 if len(plans) == 1 else 1} | chosen
 
 
-def _quoted(plan: TrainingPlan, asked: dict[str, Any], lock: Path | None, past: Any) -> QuoteSet:
+def _quoted(plan: TrainingPlan, parameters: dict[str, Any], lock: Path | None, past: Any) -> QuoteSet:
     """The ranking; with a lock file from that, which is written first where there is none, so that the first answer is
     the same bytes as all later ones."""
     from gpuledger.core.files import write_whole
 
     ledger = context.ledger()
     if lock is None:
-        return ledger.quote(plan, as_of=past, **asked)
+        return ledger.quote(plan, as_of=past, **parameters)
     if not lock.exists():
-        write_whole(lock, ledger.lock(plan, as_of=past, **asked).encode())
-    return ledger.quote(plan, lock=context.text_of(lock, "--lock"), **asked)
+        write_whole(lock, ledger.lock(plan, as_of=past, **parameters).encode())
+    return ledger.quote(plan, lock=context.text_of(lock, "--lock"), **parameters)
 
 
 def _show(answer: QuoteSet, format: Format | None) -> None:
@@ -181,8 +181,10 @@ def _remarks(answer: QuoteSet) -> list[str]:
     return lines
 
 
-def _quote_many(plans: list[TrainingPlan], asked: dict[str, Any], format: Format | None, past: Any) -> None:
-    rows = list(context.ledger().quotes(plans, as_of=past, **asked))
+def _quote_many(
+    plans: list[TrainingPlan], parameters: dict[str, Any], format: Format | None, past: Any
+) -> None:
+    rows = list(context.ledger().quotes(plans, as_of=past, **parameters))
     if context.is_for_people(format):
         shown = [
             row if one is None else row | _table_row(one)
@@ -197,12 +199,12 @@ def _quote_many(plans: list[TrainingPlan], asked: dict[str, Any], format: Format
 
 
 def _frontier(
-    plan: TrainingPlan, asked: dict[str, Any], path: Path | None, format: Format | None, past: Any
+    plan: TrainingPlan, parameters: dict[str, Any], path: Path | None, format: Format | None, past: Any
 ) -> None:
     from gpuledger.core.cost.frontier import plot
     from gpuledger.core.files import write_whole
 
-    points = context.ledger().frontier(plan, as_of=past, **asked)
+    points = context.ledger().frontier(plan, as_of=past, **parameters)
     rows = [point.to_dict() for point in points]
     if context.is_for_people(format):
         rows = [
@@ -282,10 +284,10 @@ def estimate(
     """Hours, memory and fit, without prices. Searches the hardware that the plan does not name."""
     with context.answering():
         ledger = context.ledger()
-        asked: dict[str, Any] = {"gpu": gpu, "gpus": gpus, "limits": limits, "no_evidence": no_evidence}
+        parameters: dict[str, Any] = {"gpu": gpu, "gpus": gpus, "limits": limits, "no_evidence": no_evidence}
         plans = [plan] if context.is_preset(plan) else context.plans(plan)
         is_one = len(plans) == 1
-        rows = ledger.estimate(plans[0], **asked) if is_one else ledger.estimates(plans, **asked)
+        rows = ledger.estimate(plans[0], **parameters) if is_one else ledger.estimates(plans, **parameters)
         columns = (*ESTIMATE_COLUMNS, *(LIMIT_COLUMNS if limits else ()))
         columns = None if any("error" in row for row in rows) else columns
         table.emit(rows[0] if len(rows) == 1 and is_one else rows, format, columns=columns)

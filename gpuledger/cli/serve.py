@@ -9,8 +9,8 @@ import typer
 
 from gpuledger.cli import context
 
-Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
-Host = Annotated[str, typer.Option(help="Address to listen on; loopback unless told otherwise.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; default: 8765, for mcp 8766.", min=1, max=65535)]
+Host = Annotated[str, typer.Option(help="Address to listen on; default: loopback.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -22,12 +22,16 @@ def register(app: typer.Typer) -> None:
 def serve(
     port: Port = 8765,
     host: Host = "127.0.0.1",
-    workers: Annotated[int, typer.Option(help="Processes that answer.", min=1, max=64)] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that answer; default: 1.", min=1, max=64)] = 1,
     rate: Annotated[
-        float, typer.Option(help="Requests a second per client and process; 0: no limit.", min=0)
+        float,
+        typer.Option(help="Requests a second per client and process, 0 for no limit; default: 100.", min=0),
     ] = 100.0,
     name: Annotated[
-        list[str] | None, typer.Option(help="Host name that the server answers to beside loopback's; repeat.")
+        list[str] | None,
+        typer.Option(
+            help="Host name that the server answers to beside loopback's. Repeat for several; default: none."
+        ),
     ] = None,
     proxy: Annotated[
         list[str] | None,
@@ -63,7 +67,9 @@ def serve(
 
 
 def mcp(
-    http: Annotated[bool, typer.Option("--http", help="Serve over HTTP instead of standard input.")] = False,
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve over HTTP instead of standard input; default: no.")
+    ] = False,
     port: Port = 8766,
     host: Host = "127.0.0.1",
 ) -> None:

@@ -82,9 +82,14 @@ REPORT_COLUMNS = (
 
 def refresh(
     source: SourceNames = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Fetch and check, keep nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Fetch and check, record nothing; default: no.")
+    ] = False,
     due: Annotated[
-        bool, typer.Option("--due", help="Only sources whose own interval is over; for timers and cron.")
+        bool,
+        typer.Option(
+            "--due", help="Only sources whose own interval is over, for timers and cron; default: no."
+        ),
     ] = False,
     format: FormatOption = None,
 ) -> None:
@@ -128,12 +133,12 @@ def refresh(
 def _due(ledger: Ledger, chosen: list[Source], dry_run: bool) -> list[Source]:
     from gpuledger.flows import timetable
 
-    found = timetable.due(ledger, chosen)
-    if not found.sources and found.next_at is not None:
-        context.say(f"nothing is due; next is {found.next_source} at {found.next_at:%Y-%m-%dT%H:%M:%SZ}")
+    result = timetable.due(ledger, chosen)
+    if not result.sources and result.next_at is not None:
+        context.say(f"nothing is due; next is {result.next_source} at {result.next_at:%Y-%m-%dT%H:%M:%SZ}")
     elif not dry_run:
-        timetable.begin(ledger, found.sources)
-    return list(found.sources)
+        timetable.begin(ledger, result.sources)
+    return list(result.sources)
 
 
 def _as_asked(cycle: CycleReport, chosen: list[Source]) -> CycleReport:
@@ -190,8 +195,13 @@ def _finish(cycle: CycleReport) -> None:
 
 def replay(
     source: SourceNames = None,
-    since: Annotated[str | None, typer.Option(help="Compare from this date or time on.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare, keep the ledger as it is.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Date or time from which histories are compared, ISO 8601; default: all."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Compare, and leave the ledger as it is; default: no.")
+    ] = False,
     format: FormatOption = None,
 ) -> None:
     """Read the archive again with today's adapters, and take the history that they give."""
@@ -254,11 +264,16 @@ PARSE_COLUMNS = (
 def parse(
     source: Annotated[str, typer.Argument(help="Source whose adapter reads the file.")],
     file: Annotated[str, typer.Argument(help="The answer as received, or - for standard input.")],
-    url: Annotated[str | None, typer.Option(help="Address it is from.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Address of the answer; default: the first one of the source.")
+    ] = None,
     observed_at: Annotated[str | None, typer.Option(help="When it was received; now without.")] = None,
     context_: Annotated[
         list[str] | None,
-        typer.Option("--context", help="K=V that the answer does not say, such as region=us-east-1."),
+        typer.Option(
+            "--context",
+            help="K=V that the answer does not say, such as region=us-east-1. Repeat for several; default: none.",
+        ),
     ] = None,
     format: FormatOption = None,
 ) -> None:
@@ -345,7 +360,10 @@ STATUS_COLUMNS = (
 
 def status(
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit 3 when a source is past its target or never delivered.")
+        bool,
+        typer.Option(
+            "--exit-code", help="Exit 3 when a source is past its target or never delivered; default: no."
+        ),
     ] = False,
     format: FormatOption = None,
 ) -> None:
@@ -388,8 +406,12 @@ def unmapped(format: FormatOption = None) -> None:
 def alias(
     label: Annotated[str, typer.Argument(help="The provider's words, as `unmapped` shows them.")],
     gpu_id: Annotated[str, typer.Argument(help="What they mean, as `gpus` shows it.")],
-    provider: Annotated[str, typer.Option(help="Only in this provider's mouth.")] = "",
-    memory_gib: Annotated[str | None, typer.Option(help="Only of a GPU with this memory.")] = None,
+    provider: Annotated[
+        str, typer.Option(help="Apply only to labels from this provider; default: from any.")
+    ] = "",
+    memory_gib: Annotated[
+        str | None, typer.Option(help="Apply only to GPUs with so many GiB; default: any memory.")
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Say what a label means; its offers of all times are mapped at once."""
@@ -416,7 +438,9 @@ def _gib(text: str) -> Decimal:
 def deploy(
     due: Annotated[
         bool,
-        typer.Option("--due", help="Start a run of each source that is due, in a work pool, and return."),
+        typer.Option(
+            "--due", help="Start a run of each source that is due, in a work pool, and return; default: no."
+        ),
     ] = False,
 ) -> None:
     """Register one scheduled Prefect deployment per source and serve them. Runs until stopped."""

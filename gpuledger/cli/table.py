@@ -115,23 +115,23 @@ def _table(rows: Sequence[Row], columns: Sequence[Column] | None, title: str | N
         filled = [column for column in columns if any(row.get(column.key) not in (None, "") for row in rows)]
         shown = filled or list(columns)
     lines = _lines(rows, shown)
-    kept = list(range(len(shown))) if width is None else _fitting(shown, lines, width)
-    left = [column.title for place, column in enumerate(shown) if place not in kept]
-    shown, lines = _of(shown, kept), [_of(line, kept) for line in lines]
+    stored = list(range(len(shown))) if width is None else _fitting(shown, lines, width)
+    left = [column.title for place, column in enumerate(shown) if place not in stored]
+    shown, lines = _of(shown, stored), [_of(line, stored) for line in lines]
     _print_table(shown, lines, title, width)
     if left:
-        sys.stdout.write(f"Too narrow for {', '.join(left)}.\n")
+        sys.stdout.write(f"Hidden (terminal too narrow): {', '.join(left)}.\n")
 
 
 def _fitting(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int) -> list[int]:
     """Places of the columns that a terminal has room for, those that leave last tried first."""
-    kept = [place for place, column in enumerate(columns) if not column.shed]
+    stored = [place for place, column in enumerate(columns) if not column.shed]
     others = [place for place, column in enumerate(columns) if column.shed]
     for place in sorted(others, key=lambda place: columns[place].shed):
-        more = sorted([*kept, place])
+        more = sorted([*stored, place])
         if _needed(_of(columns, more), [_of(line, more) for line in lines]) <= width:
-            kept = more
-    return kept
+            stored = more
+    return stored
 
 
 def _of(values: Sequence[Cell], places: Sequence[int]) -> list[Cell]:

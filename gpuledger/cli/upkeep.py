@@ -43,7 +43,8 @@ def register(app: typer.Typer) -> None:
 
 def audit(
     archive: Annotated[
-        bool, typer.Option("--archive", help="Read every archived byte and compare it with its hash.")
+        bool,
+        typer.Option("--archive", help="Read every archived byte and compare it with its hash; default: no."),
     ] = False,
     format: FormatOption = None,
 ) -> None:
@@ -51,9 +52,9 @@ def audit(
     with context.answering():
         from gpuledger.flows.audit import audit as look
 
-        found = look(context.writer(), whole_archive=archive)
-        table.emit([vars(finding) for finding in found.findings], format, columns=AUDIT_COLUMNS)
-        broken, stale = found.of_state("broken"), found.of_state("stale")
+        result = look(context.writer(), whole_archive=archive)
+        table.emit([vars(finding) for finding in result.findings], format, columns=AUDIT_COLUMNS)
+        broken, stale = result.of_state("broken"), result.of_state("stale")
         for finding in (*broken, *stale):
             context.say(f"error: {finding.kind} {finding.name}: {finding.state}: {finding.detail}")
         if broken:
@@ -64,14 +65,16 @@ def audit(
 
 def compact(
     keep_documents_days: Annotated[
-        int | None, typer.Option(help="Age from which archived bytes may go; all stay without.", min=60)
+        int | None,
+        typer.Option(help="Days after which archived documents are deleted; default: never.", min=60),
     ] = None,
     keep_snapshots: Annotated[
-        int | None, typer.Option(help="Published snapshots that stay.", min=1, max=1000)
+        int | None, typer.Option(help="Published snapshots that stay; default: 5.", min=1, max=1000)
     ] = None,
     format: FormatOption = None,
 ) -> None:
-    """Let go of old snapshots, of left-overs, and of old documents where told to. No price goes."""
+    """Delete old snapshots and temporary files; old documents only with --keep-documents-days. Prices are never
+    deleted."""
     with context.answering():
         from datetime import timedelta
 

@@ -41,12 +41,12 @@ def offer_query(gpu: str | None = None, *, limit: int | None = None, **filters: 
     from gpuledger.core.store.offers import OfferQuery
 
     spec = None if gpu is None else parse_spec(gpu)
-    known = {one.name for one in fields(OfferQuery)} - {"gpu_ids", "max_rows"}
-    unknown = [name for name in filters if name not in known]
+    existing = {one.name for one in fields(OfferQuery)} - {"gpu_ids", "max_rows"}
+    unknown = [name for name in filters if name not in existing]
     if unknown:
         import difflib
 
-        nearest = difflib.get_close_matches(unknown[0], known, n=3)
+        nearest = difflib.get_close_matches(unknown[0], existing, n=3)
         hint = f"; did you mean {', '.join(nearest)}?" if nearest else ""
         raise UsageError(f"{unknown[0]}: no such filter{hint}")
     chosen = {name: value for name, value in filters.items() if value is not None}
@@ -83,11 +83,11 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     chosen = list(named)
     if not chosen:
         return []
-    known: list[str] = [row["provider"] for row in sql.rows(connection, "queries/providers")]
+    existing: list[str] = [row["provider"] for row in sql.rows(connection, "queries/providers")]
     hints: list[str] = []
     for name in chosen:
-        if provider_id(name) not in known:
-            nearest = difflib.get_close_matches(name.lower(), known, n=3) or known
+        if provider_id(name) not in existing:
+            nearest = difflib.get_close_matches(name.lower(), existing, n=3) or existing
             hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
     return hints
 

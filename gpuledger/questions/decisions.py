@@ -102,9 +102,9 @@ class Decisions(PlansOverTime, PriceQuestions):
         return answer | {"rent_basis": basis}
 
     def _rent(self, gpu: str | None, rent: Number | None, as_of: When) -> tuple[Decimal, str]:
-        given = parse.dollars(rent, "rent_usd_per_gpu_hour", above=ZERO)
-        if given is not None:
-            return given, "as given"
+        inputs = parse.dollars(rent, "rent_usd_per_gpu_hour", above=ZERO)
+        if inputs is not None:
+            return inputs, "as given"
         if gpu is None:
             raise UsageError(
                 "own-or-rent: needs rent_usd_per_gpu_hour, or gpu to take the cheapest price from the ledger"

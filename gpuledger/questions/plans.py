@@ -136,10 +136,10 @@ class PlanQuestions(LedgerReader):
 
         # own measured runs change estimates, and are no part of the program
         name = plan if isinstance(plan, str) and is_name(plan) and not self.measured_path.exists() else None
-        asked = (gpu, gpus, limits, no_evidence)
-        known = None if name is None else preset_cache.cached(self.home.path, name, asked)
-        if known is not None:
-            return Rows(known)
+        request = (gpu, gpus, limits, no_evidence)
+        existing = None if name is None else preset_cache.cached(self.home.path, name, request)
+        if existing is not None:
+            return Rows(existing)
         from gpuledger.core.cost.checkpoint import saved_weights_gb
         from gpuledger.core.cost.physics import estimates_of
         from gpuledger.core.estimate.largest_fit import limits_of
@@ -155,16 +155,16 @@ class PlanQuestions(LedgerReader):
             for e in made
         )
         if name is not None and self.home.path.exists():
-            preset_cache.keep(self.home.path, name, asked, rows)
+            preset_cache.keep(self.home.path, name, request, rows)
         return rows
 
-    def estimates(self, plans: Sequence[PlanLike], **asked: Any) -> Rows:
+    def estimates(self, plans: Sequence[PlanLike], **request: Any) -> Rows:
         """`estimate` of many plans; a plan that cannot be estimated has one row with `error`."""
         from gpuledger.core.parallel import in_processes
 
         def rows(plan: TrainingPlan) -> list[dict[str, Any]]:
             try:
-                return self.estimate(plan, **asked)
+                return self.estimate(plan, **request)
             except EstimateError as error:
                 return [{"plan": plan.name, "error": str(error)}]
 

@@ -35,31 +35,31 @@ def program_version() -> str:
     return f"{checksum:08x}"
 
 
-def _path(home: Path, name: str, asked: tuple[Any, ...]) -> Path:
+def _path(home: Path, name: str, parameters: tuple[Any, ...]) -> Path:
     words = "-".join(
-        "".join(c if c.isalnum() or c in "._" else "_" for c in str(word)) for word in (name, *asked)
+        "".join(c if c.isalnum() or c in "._" else "_" for c in str(word)) for word in (name, *parameters)
     )
     return home / "cache" / "estimates" / f"{words}-{program_version()}.json"
 
 
-def cached(home: Path, name: str, asked: tuple[Any, ...]) -> list[dict[str, Any]] | None:
+def cached(home: Path, name: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]] | None:
     """The rows of an estimate made before by the same program, if there are any.
 
     Args:
-        asked: what was asked beside the preset's name.
+        parameters: what was asked beside the preset's name.
     """
-    path = _path(home, name, asked)
+    path = _path(home, name, parameters)
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return content["rows"] if content.get("asked") == [name, *map(str, asked)] else None
+    return content["rows"] if content.get("asked") == [name, *map(str, parameters)] else None
 
 
-def keep(home: Path, name: str, asked: tuple[Any, ...], rows: list[dict[str, Any]]) -> None:
+def keep(home: Path, name: str, parameters: tuple[Any, ...], rows: list[dict[str, Any]]) -> None:
     """Keep them; a home that cannot be written costs the time of the next question alone."""
-    content = {"asked": [name, *map(str, asked)], "rows": rows}
+    content = {"asked": [name, *map(str, parameters)], "rows": rows}
     try:
-        write_whole(_path(home, name, asked), json.dumps(content).encode(), is_durable=False)
+        write_whole(_path(home, name, parameters), json.dumps(content).encode(), is_durable=False)
     except (GPULedgerError, OSError):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -48,15 +49,15 @@ class PriceQuestions(LedgerReader):
         time, moment = self.past(as_of)
         listed = query if query.states else replace(query, states=LISTED_STATES)
         with self.reading() as snapshot:
-            found = page(snapshot.connection, listed, at=moment, as_of=time)
+            result = page(snapshot.connection, listed, at=moment, as_of=time)
             remarks: list[str] = []
-            if not found.total:
+            if not result.total:
                 remarks = provider_hints(snapshot.connection, query.providers)
-            if not found.total and not remarks and not query.states:
+            if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
-        rows = (offer_row(offer, moment) for offer in found.offers)
-        remarks = remarks if found.total else remarks or [NO_OFFER]
-        return Rows(rows, total=found.total, as_of=moment, remarks=remarks)
+        rows = (offer_row(offer, moment) for offer in result.offers)
+        remarks = remarks if result.total else remarks or [NO_OFFER]
+        return Rows(rows, total=result.total, as_of=moment, remarks=remarks)
 
     def cheapest(
         self,
@@ -214,21 +215,22 @@ class PriceQuestions(LedgerReader):
             UsageError: the SPEC or the time cannot be understood, or the time is past.
         """
         from gpuledger.core.spec import parse_spec
+        from gpuledger.core.store.index_days import price_index
         from gpuledger.core.timing import timing
 
         last = parse.instant(by, "by")
         weeks_left = None if last is None else int((last - self.clock()).total_seconds() // (7 * 86_400))
         if weeks_left is not None and weeks_left < 0:
             raise UsageError(f"by: {by!r} is past")
+        option = _purchase_option(purchase_option)
         with self.reading() as snapshot:
-            days = query_rows(
-                snapshot.connection,
-                "queries/index_floor",
-                {
-                    "gpu_ids": list(parse_spec(gpu).gpu_ids),
-                    "purchase_option": _purchase_option(purchase_option),
-                },
+            rows = price_index(
+                snapshot.connection, list(parse_spec(gpu).gpu_ids), purchase_option=option, segment="all"
             )
+        # of several accelerators the one whose index is published most often
+        published = Counter(row["gpu_id"] for row in rows if row["state"] == "published")
+        chosen = published.most_common(1)[0][0] if published else rows[-1]["gpu_id"] if rows else None
+        days = [row for row in rows if row["gpu_id"] == chosen]
         return {"gpu": gpu, "purchase_option": purchase_option} | timing(
             days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}"
         )

@@ -57,14 +57,14 @@ class Token:
         """Whether the headers hold the secret, as a bearer token or as the page's cookie."""
         if not self.is_set:
             return True
-        kind, _, given = (authorization or "").partition(" ")
-        if kind.lower() == "bearer" and self.opens(given.strip()):
+        kind, _, inputs = (authorization or "").partition(" ")
+        if kind.lower() == "bearer" and self.opens(inputs.strip()):
             return True
         try:
-            found = SimpleCookie(cookies or "").get(COOKIE)
+            result = SimpleCookie(cookies or "").get(COOKIE)
         except CookieError:
             return False
-        return found is not None and hmac.compare_digest(self.cookie_value.encode(), found.value.encode())
+        return result is not None and hmac.compare_digest(self.cookie_value.encode(), result.value.encode())
 
 
 def is_known_host(host: str | None, allowed: Iterable[str]) -> bool:

@@ -109,8 +109,8 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    found = cast("problems.ProblemError", error)
-    return problems.respond(found.status, found.kind, str(found), found.headers)
+    result = cast("problems.ProblemError", error)
+    return problems.respond(result.status, result.kind, str(result), result.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -118,10 +118,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    found = cast("HTTPException", error)
-    kind = {404: "not-found", 405: "method-not-allowed"}.get(found.status_code, "http")
-    detail = f"{request.method} {request.url.path[:200]}: {found.detail}"
-    return problems.respond(found.status_code, kind, detail, found.headers)
+    result = cast("HTTPException", error)
+    kind = {404: "not-found", 405: "method-not-allowed"}.get(result.status_code, "http")
+    detail = f"{request.method} {request.url.path[:200]}: {result.detail}"
+    return problems.respond(result.status_code, kind, detail, result.headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

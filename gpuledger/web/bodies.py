@@ -52,10 +52,10 @@ def plan_in(content: Mapping[str, Any]) -> TrainingPlan:
     Raises:
         InvalidPlanError: it is wrong.
     """
-    given = content["plan"]
-    if not isinstance(given, (str, dict)):
-        raise InvalidPlanError("plan", f"must be plan keys or text, got {type(given).__name__}")
-    return parse.plan(cast("dict[str, Any] | str", given))
+    inputs = content["plan"]
+    if not isinstance(inputs, (str, dict)):
+        raise InvalidPlanError("plan", f"must be plan keys or text, got {type(inputs).__name__}")
+    return parse.plan(cast("dict[str, Any] | str", inputs))
 
 
 def plans_in(content: Mapping[str, Any]) -> list[TrainingPlan]:
@@ -65,10 +65,10 @@ def plans_in(content: Mapping[str, Any]) -> list[TrainingPlan]:
         InvalidPlanError: one is wrong.
         UsageError: no list, an empty one, or too many.
     """
-    given = content["plans"]
-    if not isinstance(given, list) or not given:
+    inputs = content["plans"]
+    if not isinstance(inputs, list) or not inputs:
         raise UsageError("body: plans must be a list of plans")
-    plans = cast("list[Any]", given)
+    plans = cast("list[Any]", inputs)
     if len(plans) > MOST_PLANS:
         raise UsageError(f"body: {len(plans)} plans, at most {MOST_PLANS}")
     return [plan_in({"plan": one}) for one in plans]

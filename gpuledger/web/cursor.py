@@ -45,9 +45,11 @@ def read_cursor(text: str, question: str) -> Cursor:
         unpacked = None
     parts = cast("list[object]", unpacked) if isinstance(unpacked, list) else []
     match parts:
-        case [int(snapshot), int(skip_rows), str(asked)] if 0 < snapshot < MOST and 0 <= skip_rows < MOST:
-            if asked != question:
+        case [int(snapshot), int(skip_rows), str(parameters)] if (
+            0 < snapshot < MOST and 0 <= skip_rows < MOST
+        ):
+            if parameters != question:
                 raise UsageError("cursor: belongs to another question; send the same filters with it")
-            return Cursor(snapshot, skip_rows, asked)
+            return Cursor(snapshot, skip_rows, parameters)
         case _:
             raise UsageError(f"cursor: {text[:40]!r} is none of ours")

@@ -23,27 +23,27 @@ TYPE_OF: dict[FormatName, str] = {
 }
 
 
-def negotiated(accept: str | None, asked: FormatName | None) -> FormatName:
+def negotiated(accept: str | None, request: FormatName | None) -> FormatName:
     """The format that a request wants; `?format=` wins, for links that people click.
 
     Raises:
         ProblemError: none of the types named is on offer.
     """
-    if asked is not None:
-        return asked
+    if request is not None:
+        return request
     if not accept:
         return "json"
     ranked: list[tuple[float, int, FormatName]] = []
     for position, part in enumerate(accept.split(",")):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = next((_quality(text[2:]) for text in parameters if text.startswith("q=")), 1.0)
-        found = MEDIA_TYPES.get(name)
+        result = MEDIA_TYPES.get(name)
         if name in ("*/*", "application/*"):
-            found = "json"
+            result = "json"
         elif name == "text/*":
-            found = "csv"
-        if found is not None and quality > 0:
-            ranked.append((-quality, position, found))
+            result = "csv"
+        if result is not None and quality > 0:
+            ranked.append((-quality, position, result))
     if not ranked:
         raise ProblemError(
             406, "not-acceptable", f"accept: {accept[:80]!r} names none of {', '.join(MEDIA_TYPES)}"

@@ -82,11 +82,11 @@ class _Kept:
             self._answers.clear()
             self._version, self._bytes = version, 0
             return None
-        found = self._answers.get(key)
-        if found is None or found.until < now:
+        result = self._answers.get(key)
+        if result is None or result.until < now:
             return None
         self._answers.move_to_end(key)
-        return found
+        return result
 
     def put(self, version: str, key: tuple[bytes, ...], answer: _Answer) -> None:
         if version != self._version or len(answer.body) > LARGEST_KEPT:
@@ -179,9 +179,9 @@ class Gate:
             headers.get(b"accept", b""),
         )
         now = time.monotonic()
-        found = self._kept.get(version, key, now)
-        if found is not None:
-            return found
+        result = self._kept.get(version, key, now)
+        if result is not None:
+            return result
         making = self._making.get(key)
         if making is not None:
             return await asyncio.shield(making)
@@ -227,8 +227,8 @@ class Gate:
 
     async def _send(self, scope: Scope, headers: dict[bytes, bytes], answer: _Answer, send: Send) -> None:
         if answer.etag and _matches(headers.get(b"if-none-match", b""), answer.etag):
-            kept = [(n, v) for n, v in answer.headers if n not in (b"content-length", b"content-type")]
-            await send({"type": "http.response.start", "status": 304, "headers": kept})
+            stored = [(n, v) for n, v in answer.headers if n not in (b"content-length", b"content-type")]
+            await send({"type": "http.response.start", "status": 304, "headers": stored})
             await send({"type": "http.response.body", "body": b""})
             return
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
@@ -240,8 +240,8 @@ class Gate:
     ) -> tuple[str, int]:
         """Through to the routes, without keeping the answer; the body is bounded."""
         seen = {"bytes": 0, "status": 500}
-        given = headers.get(b"content-length", b"0")
-        if not given.isdigit() or int(given) > BODY_BYTES:
+        inputs = headers.get(b"content-length", b"0")
+        if not inputs.isdigit() or int(inputs) > BODY_BYTES:
             await self._send(scope, headers, _too_large(), send)
             return "other", 413
 
@@ -281,9 +281,9 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "other")
 
 
-def _matches(given: bytes, etag: bytes) -> bool:
-    wanted = etag.removeprefix(b"W/")
-    return any(part.strip().removeprefix(b"W/") in (wanted, b"*") for part in given.split(b","))
+def _matches(inputs: bytes, etag: bytes) -> bool:
+    selection = etag.removeprefix(b"W/")
+    return any(part.strip().removeprefix(b"W/") in (selection, b"*") for part in inputs.split(b","))
 
 
 def _problem(status: int, kind: str, detail: str, extra: Sequence[tuple[bytes, bytes]] = ()) -> _Answer:

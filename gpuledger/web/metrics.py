@@ -57,8 +57,8 @@ class Meter:
 def ledger_lines(edition: Edition, status: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Gauges of the ledger: which snapshot, how new, how many offers, and the age of each source."""
 
-    def gauge(name: str, said: str) -> Iterator[str]:
-        yield f"# HELP {name} {said}"
+    def gauge(name: str, sentence: str) -> Iterator[str]:
+        yield f"# HELP {name} {sentence}"
         yield f"# TYPE {name} gauge"
 
     yield from gauge("gpuledger_snapshot", "Number of the snapshot served.")

@@ -38,15 +38,21 @@ OFFER_EXAMPLE: dict[str, Any] = {
 
 
 def _errors(*statuses: int) -> Responses:
-    said = {401: "No valid token", 404: "None of that id", 406: "No such type", 410: "The snapshot is gone"}
-    said |= {
+    sentence = {
+        401: "No valid token",
+        404: "None of that id",
+        406: "No such type",
+        410: "The snapshot is gone",
+    }
+    sentence |= {
         413: "Too large",
         415: "No such type",
         422: "Cannot be answered as asked",
         429: "Too many requests",
     }
     return {
-        status: {"description": said.get(status, "No ledger yet"), "content": _PROBLEM} for status in statuses
+        status: {"description": sentence.get(status, "No ledger yet"), "content": _PROBLEM}
+        for status in statuses
     }
 
 

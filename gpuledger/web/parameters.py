@@ -247,7 +247,7 @@ QuoteParameters: type[AsOf] = cast("Any", create_model)("QuoteParameters", __bas
 """What one may ask beside the plan: a parameter for each option of a quote."""
 
 
-def asked(parameters: AsOf) -> dict[str, Any]:
+def options_of(parameters: AsOf) -> dict[str, Any]:
     """The options that were given, and `as_of`, for the ledger."""
     return parameters.model_dump(exclude_none=True)
 

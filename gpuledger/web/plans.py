@@ -16,7 +16,7 @@ from gpuledger.ledger import Ledger
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_of, plans_in, text_in
 from gpuledger.web.formats import json_bytes
-from gpuledger.web.parameters import AsOf, EstimateParameters, QuoteParameters, asked
+from gpuledger.web.parameters import AsOf, EstimateParameters, QuoteParameters, options_of
 from gpuledger.web.problems import ProblemError
 from gpuledger.web.responses import STALE, headers_of, ledger_of, one
 
@@ -75,7 +75,7 @@ async def make_locked_quotes(request: Request, parameters: Asked) -> Response:
 
 def _quoted(request: Request, plan: TrainingPlan, parameters: AsOf, lock: str | None = None) -> Response:
     with ledger_of(request).pinned() as ledger:
-        answer = ledger.quote(plan, lock=lock, **asked(parameters))
+        answer = ledger.quote(plan, lock=lock, **options_of(parameters))
         response = one(
             ledger.edition,
             ledger.clock(),
@@ -120,7 +120,7 @@ async def quote_over(request: Request, parameters: Annotated[OverParameters, Que
 )
 async def frontier(request: Request, parameters: Asked) -> Response:
     """No other way beats one of these in cost, time and risk at once."""
-    plan, options = await plan_of(request), asked(parameters)
+    plan, options = await plan_of(request), options_of(parameters)
     return await answered(
         request, lambda ledger: {"points": [point.to_dict() for point in ledger.frontier(plan, **options)]}
     )
@@ -147,7 +147,7 @@ async def compare(request: Request, parameters: Asked) -> Response:
 )
 async def lock(request: Request, parameters: Asked) -> Response:
     """Text for a file; `POST /v1/quotes/locked` and `quote --lock` read it."""
-    plan, options = await plan_of(request), asked(parameters)
+    plan, options = await plan_of(request), options_of(parameters)
     return await answered(request, lambda ledger: {"lock": ledger.lock(plan, **options)})
 
 

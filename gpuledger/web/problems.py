@@ -103,13 +103,14 @@ def of_error(error: errors.GPULedgerError) -> Response:
 def kind_of(error: errors.GPULedgerError) -> tuple[int, str]:
     """HTTP status and kind of an error."""
     return next(
-        ((status, kind) for known, status, kind in STATUS if isinstance(error, known)), (500, "internal")
+        ((status, kind) for existing, status, kind in STATUS if isinstance(error, existing)),
+        (500, "internal"),
     )
 
 
-def of_validation(found: Sequence[Mapping[str, Any]]) -> Response:
+def of_validation(result: Sequence[Mapping[str, Any]]) -> Response:
     """The problem of parameters or a body that do not validate; names the first and the value seen."""
-    first = found[0]
+    first = result[0]
     place = [str(part) for part in first["loc"] if part not in ("query", "path", "body", "header")]
     field = ".".join(place)
     seen = first.get("input")

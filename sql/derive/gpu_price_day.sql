@@ -1,4 +1,5 @@
 -- grain: one appended row per GPU, purchase option, provider (null: all) and UTC day from one date to before another
+-- Parts of a card (gpu_count below 1) set no price of the card.
 -- parameters: from_date date, to_date date
 insert into gpu_price_day by name
 select
@@ -16,7 +17,7 @@ select
     quantile_disc(usd_per_gpu_hour, 0.9) as p90_usd_per_gpu_hour,
     arg_min(provider, (usd_per_gpu_hour, provider)) as cheapest_provider
 from offer_day_wanted(
-    null::varchar[], null::varchar[], null::varchar, null::varchar[], null::varchar[], null::integer, null::integer,
+    null::varchar[], null::varchar[], null::varchar, null::varchar[], null::varchar[], 1, null::integer,
     $from_date::date, $to_date::date
 )
 group by grouping sets ((price_date, gpu_id, purchase_option), (price_date, gpu_id, purchase_option, provider))

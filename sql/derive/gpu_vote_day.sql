@@ -25,7 +25,8 @@ interval_of as (
         -- not after a withdrawal, nor after the price before had lapsed
         lag(history.valid_to) over by_time >= history.valid_from as is_after_another
     from price_history_wanted(
-        null::varchar[], null::varchar[], null::varchar, null::varchar[], null::varchar[], null::integer,
+        null::varchar[], null::varchar[], null::varchar, null::varchar[], null::varchar[], 1,
+        -- parts of a card have no vote on the card
         -- a moment earlier: a checkpoint at midnight holds what changed at midnight, but not from what
         null::integer, $from_date::date::timestamp at time zone 'UTC' - interval 1 microsecond
     ) as history

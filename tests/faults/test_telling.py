@@ -137,3 +137,20 @@ def test_an_audit_before_any_refresh_says_what_to_do(trial):
 
     with pytest.raises(EmptyLedgerError, match="run `gpuledger refresh` first"):
         audit(trial.ledger)
+
+
+def test_a_webhook_that_was_away_is_told_again_and_later_what_it_missed(provider, clock, tmp_path):
+    untold = tmp_path / "untold.jsonl"
+    provider.always(b"", status=503)
+    assert not notify(provider.url, [FAILED], at=clock(), untold=untold, waits=(0, 0))
+    assert len(provider.seen) == 3
+    assert "lost-token" not in untold.read_text()
+    clock.forward(hours=1)
+    assert not notify(provider.url, [], at=clock(), untold=untold, waits=(0, 0))
+    assert len(provider.seen) == 4, "what waited had its tries"
+    provider.always(b"")
+    assert notify(provider.url, [FAILED], at=clock(), untold=untold, waits=(0, 0))
+    told = [json.loads(seen.body)["at"] for seen in provider.seen[-2:]]
+    assert told == sorted(told)
+    assert told[0] != told[1]
+    assert not untold.exists()

@@ -134,3 +134,27 @@ def test_a_documented_command_exists_with_its_options(page: str, line: str):
     assert named, f"{page}: {line}"
     flags = {word.partition("=")[0] for word in words[1:] if word.startswith("--")}
     assert flags - set(options(named[-1])) == set(), f"{page}: {line}"
+
+
+UNITS = re.compile(
+    r"hour|second|day|minute|month|week|USD|US dollar|GiB|GPU|token|watt|share|row|quote|snapshot|port|process|request"
+    r"|call|plan|time|date|address",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_option_says_what_holds_without_it_and_in_which_unit(name: str):
+    silent = [
+        flag
+        for flag, option in options(name).items()
+        if flag != "--help" and not re.search(r"default\b|needed|without", option.help or "")
+    ]
+    assert silent == []
+    bare = [
+        flag
+        for flag, option in options(name).items()
+        if isinstance(option.type, (click.types.IntParamType, click.types.FloatParamType, click.IntRange))
+        and not UNITS.search(option.help or "")
+    ]
+    assert bare == []

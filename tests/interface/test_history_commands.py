@@ -107,12 +107,11 @@ def test_a_picture_of_another_kind_is_refused(look):
     assert look("history", "H100-SXM:8", "-p", "aws", "--plot", "@/out.gif").exit_code == 2
 
 
-def test_timing_ranks_today_and_counts_what_waiting_did(look):
-    found = json.loads(look("timing", "--gpu", "H100-SXM", "--gpu-hours", "100", "--format", "json").stdout)
-    assert [rank["days"] for rank in found["ranks"]] == [30, 90, 365]
-    assert found["usd_total"] == f"{float(found['usd_per_gpu_hour']) * 100:g}"
-    assert {wait["weeks"] for wait in found["waits"]} <= {1, 2, 4, 8, 12, 26}
-    assert found["waits"]
+def test_timing_of_one_provider_alone_is_refused_with_the_reason(look):
+    found = look("timing", "--gpu", "H100-SXM", "--gpu-hours", "100", "--format", "json")
+    assert found.exit_code == 1
+    assert "0 published days of the index, 14 are needed" in found.stderr
+    assert "1 providers, 3 needed" in found.stderr
 
 
 def test_timing_by_a_past_date_is_refused(run):

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from gpuledger.cli.table import Column, Format, age, clean, dollars, emit, number, plain
+from gpuledger.cli.table import Column, Format, emit
+from gpuledger.formats import age, clean, dollars, number, plain
 
 ROWS: list[dict[str, Any]] = [
     {

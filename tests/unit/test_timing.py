@@ -1,16 +1,62 @@
 """What recorded days say about today's price, its drift and waiting."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from gpuledger.core.timing import filled, rank, trend, wait
+from gpuledger.core.errors import NoOfferError
+from gpuledger.core.timing import rank, series, timing, trend, wait
 
 
-def test_a_day_without_a_record_keeps_the_price_of_the_day_before():
-    prices = {date(2026, 1, 1): Decimal(2), date(2026, 1, 4): Decimal(3)}
-    assert filled(prices) == [2, 2, 2, 3]
+def index_row(day: date, state: str = "published", price_index: float = 100.0, **more) -> dict:
+    return {
+        "price_date": day,
+        "state": state,
+        "reason": None if state == "published" else "1 providers with offers to compare, 3 needed",
+        "chain": 1,
+        "price_index": price_index,
+        "gpu_id": "h100-sxm-80gb",
+        "floor_usd_per_gpu_hour": Decimal("2.69"),
+        "floor_provider": "runpod",
+    } | more
+
+
+def test_a_day_that_was_not_published_has_no_price():
+    days = [index_row(date(2026, 1, 1)), index_row(date(2026, 1, 2), "withheld"), index_row(date(2026, 1, 3))]
+    assert series(days) == [100.0, None, 100.0]
+
+
+def test_withheld_days_are_no_recorded_days():
+    assert rank([2.0, None, None, 3.0, 2.5], 30).recorded_days == 2
+
+
+def test_a_gap_weighs_as_the_days_that_it_lasted():
+    steady = [100 * 0.99**day for day in range(91)]
+    gapped = [price if day % 3 == 0 else None for day, price in enumerate(steady)]
+    found = trend(gapped)
+    assert found is not None
+    assert found.per_30_days == pytest.approx(0.99**30 - 1)
+    assert found.days == 30
+
+
+def test_an_index_that_is_withheld_is_no_answer_and_says_why():
+    days = [index_row(date(2026, 1, 1) + timedelta(day), "withheld") for day in range(60)]
+    with pytest.raises(NoOfferError, match=r"0 published days .* 14 are needed.*3 needed"):
+        timing(days, gpu_hours=100, weeks_left=None, what="H100-SXM on_demand")
+
+
+def test_a_cheaper_new_provider_lowers_what_is_paid_and_not_the_trend():
+    days = [index_row(date(2026, 1, 1) + timedelta(day)) for day in range(60)]
+    days += [
+        index_row(
+            date(2026, 3, 2) + timedelta(day), floor_usd_per_gpu_hour=Decimal("1"), floor_provider="vast"
+        )
+        for day in range(30)
+    ]
+    found = timing(days, gpu_hours=100, weeks_left=None, what="H100-SXM on_demand")
+    assert (found["usd_per_gpu_hour"], found["cheapest_provider"]) == (Decimal("1"), "vast")
+    assert found["trend"]["per_30_days"] == 0
 
 
 @pytest.mark.parametrize(

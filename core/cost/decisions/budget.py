@@ -94,7 +94,7 @@ def differences(lines: Sequence[CostLine], paid: Mapping[str, Decimal]) -> list[
     """Lines of the plan in their order, then what was paid without being planned, then the total."""
     planned = {line.name: line.usd.mid for line in lines if line.usd is not None}
     names = [*planned, *(name for name in paid if name not in planned)]
-    found = [
+    result = [
         Difference(name=name, planned_usd=planned.get(name), actual_usd=paid.get(name)) for name in names
     ]
     total = Difference(
@@ -102,4 +102,4 @@ def differences(lines: Sequence[CostLine], paid: Mapping[str, Decimal]) -> list[
         planned_usd=sum(planned.values(), ZERO),
         actual_usd=sum((usd for name, usd in paid.items() if name != "total"), ZERO),
     )
-    return [*(row for row in found if row.name != "total"), total]
+    return [*(row for row in result if row.name != "total"), total]

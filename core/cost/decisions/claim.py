@@ -165,8 +165,8 @@ def _given(keys: Keys) -> Interval:
 
 def _distinct_keys(keys: Keys) -> Interval:
     """How many different keys of a plan the words mean."""
-    known = {*TrainingPlan.model_fields, *(f"costs.{name}" for name in Costs.model_fields)}
-    count = float(len(known.intersection(keys["keys"])))
+    existing = {*TrainingPlan.model_fields, *(f"costs.{name}" for name in Costs.model_fields)}
+    count = float(len(existing.intersection(keys["keys"])))
     return count, count
 
 

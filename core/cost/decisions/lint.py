@@ -69,11 +69,11 @@ def lint_plan(plan: TrainingPlan) -> list[Finding]:
 
 def _precision(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
     refused = [(chip, refusal(plan, chip)) for chip in chips]
-    said = [str(error) for _, error in refused if error is not None]
+    sentence = [str(error) for _, error in refused if error is not None]
     if not chips or plan.is_quoted:
         return []
-    if len(said) == len(chips):
-        return [_finding("precision", ERROR, said[0].removeprefix("plan: "))]
+    if len(sentence) == len(chips):
+        return [_finding("precision", ERROR, sentence[0].removeprefix("plan: "))]
     return [_finding("precision", OK, f"{plan.precision} runs on {plan.hardware.gpu}")]
 
 
@@ -120,12 +120,12 @@ def _tokens_per_parameter(plan: TrainingPlan) -> list[Finding]:
 
 def tokens_per_parameter(ratio: float) -> Finding:
     """Judge the training tokens for each parameter of a pretraining run."""
-    said = f"{ratio:,.1f} training tokens per parameter; about {TOKENS_OPTIMAL:g} is compute-optimal"
+    sentence = f"{ratio:,.1f} training tokens per parameter; about {TOKENS_OPTIMAL:g} is compute-optimal"
     if ratio < TOKENS_LOW:
-        return _finding("tokens_per_parameter", ERROR, f"{said}: far too few")
+        return _finding("tokens_per_parameter", ERROR, f"{sentence}: far too few")
     if ratio < TOKENS_OPTIMAL / 2 or ratio > TOKENS_HIGH:
-        return _finding("tokens_per_parameter", WARNING, said)
-    return _finding("tokens_per_parameter", OK, said)
+        return _finding("tokens_per_parameter", WARNING, sentence)
+    return _finding("tokens_per_parameter", OK, sentence)
 
 
 def _implied_mfu(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
@@ -144,14 +144,14 @@ def _implied_mfu(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
 def implied_mfu(flops: float, gpu_hours: float, peak_flops_per_second: float, gpu_id: str) -> Finding:
     """Judge the share of peak that so many model FLOPs in so many GPU-hours need."""
     mfu = flops / (gpu_hours * SECONDS_PER_HOUR * peak_flops_per_second)
-    said = f"{flops:.3g} FLOPs in {gpu_hours:,.6g} GPU-hours are {mfu:.2%} of the peak of {gpu_id}"
+    sentence = f"{flops:.3g} FLOPs in {gpu_hours:,.6g} GPU-hours are {mfu:.2%} of the peak of {gpu_id}"
     if mfu > MFU_ERROR:
-        return _finding("implied_mfu", ERROR, f"{said}: no run reaches more than {MFU_ERROR:.0%}")
+        return _finding("implied_mfu", ERROR, f"{sentence}: no run reaches more than {MFU_ERROR:.0%}")
     if mfu > MFU_HIGH:
-        return _finding("implied_mfu", WARNING, f"{said}: above the best published runs")
+        return _finding("implied_mfu", WARNING, f"{sentence}: above the best published runs")
     if mfu < MFU_LOW:
-        return _finding("implied_mfu", WARNING, f"{said}: hours or tokens are off, or the GPUs idle")
-    return _finding("implied_mfu", OK, said)
+        return _finding("implied_mfu", WARNING, f"{sentence}: hours or tokens are off, or the GPUs idle")
+    return _finding("implied_mfu", OK, sentence)
 
 
 def stated_gpu_hours(plan: TrainingPlan) -> float | None:
@@ -174,10 +174,12 @@ def _hours(plan: TrainingPlan) -> list[Finding]:
 def hours_agree(gpu_hours: float, wall_hours: float, gpu_count: int) -> Finding:
     """Judge GPU-hours against wall hours x GPUs; 5 percent apart is rounding."""
     product = wall_hours * gpu_count
-    said = f"{wall_hours:,.6g} h x {gpu_count} GPUs are {product:,.6g} GPU-hours, {gpu_hours:,.6g} are given"
+    sentence = (
+        f"{wall_hours:,.6g} h x {gpu_count} GPUs are {product:,.6g} GPU-hours, {gpu_hours:,.6g} are given"
+    )
     if abs(gpu_hours - product) > 0.05 * product:
-        return _finding("gpu_hours", ERROR, f"{said}: {gpu_hours / product:.2f} times as many")
-    return _finding("gpu_hours", OK, said)
+        return _finding("gpu_hours", ERROR, f"{sentence}: {gpu_hours / product:.2f} times as many")
+    return _finding("gpu_hours", OK, sentence)
 
 
 def _node_multiple(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
@@ -192,8 +194,8 @@ def node_multiple(gpu_count: int, node_gpus: int) -> Finding:
     rest = gpu_count % node_gpus
     if gpu_count > node_gpus and rest:
         paid = gpu_count - rest + node_gpus
-        said = f"{gpu_count} GPUs are no multiple of a node of {node_gpus}; {paid} are paid"
-        return _finding("node_multiple", WARNING, said)
+        sentence = f"{gpu_count} GPUs are no multiple of a node of {node_gpus}; {paid} are paid"
+        return _finding("node_multiple", WARNING, sentence)
     return _finding("node_multiple", OK, f"{gpu_count} GPUs in nodes of {node_gpus}")
 
 
@@ -201,5 +203,5 @@ def _multiplier(plan: TrainingPlan) -> list[Finding]:
     factor = plan.costs.failed_run_factor
     if factor is None or factor.high <= 4:
         return []
-    said = f"{factor.high:g} runs for one that counts; 2 to 3 is usual"
-    return [_finding("failed_run_factor", WARNING, said)]
+    sentence = f"{factor.high:g} runs for one that counts; 2 to 3 is usual"
+    return [_finding("failed_run_factor", WARNING, sentence)]

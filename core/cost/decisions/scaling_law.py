@@ -129,19 +129,19 @@ def same_loss(target_loss: float, inference_tokens: float, law: LossLaw = REFIT)
     return Size.of(parameters, tokens(parameters), inference_tokens, law)
 
 
-def _least(of: Callable[[float], float], low: float, high: float) -> float:
+def _least(job: Callable[[float], float], low: float, high: float) -> float:
     """Where a function with one valley is least, by golden section on a logarithmic scale."""
     inverse = (math.sqrt(5) - 1) / 2
     a, b = math.log(low), math.log(high)
     c, d = b - inverse * (b - a), a + inverse * (b - a)
-    at_c, at_d = of(math.exp(c)), of(math.exp(d))
+    at_c, at_d = job(math.exp(c)), job(math.exp(d))
     for _ in range(200):
         if at_c < at_d:
             b, d, at_d = d, c, at_c
             c = b - inverse * (b - a)
-            at_c = of(math.exp(c))
+            at_c = job(math.exp(c))
         else:
             a, c, at_c = c, d, at_d
             d = a + inverse * (b - a)
-            at_d = of(math.exp(d))
+            at_d = job(math.exp(d))
     return math.exp((a + b) / 2)

@@ -117,10 +117,10 @@ def affordable(
     flops = float(budget_usd) / FIRST_USD_PER_FLOP
     best: Affordable | None = None
     for _ in range(ROUNDS):
-        found = _priced(budget_usd, flops, inference_tokens, ask)
-        if found is not None and found.spent_usd <= budget_usd:
-            low, best = flops, found
-            if found.spent_usd >= budget_usd * Decimal(1 - CLOSE):
+        result = _priced(budget_usd, flops, inference_tokens, ask)
+        if result is not None and result.spent_usd <= budget_usd:
+            low, best = flops, result
+            if result.spent_usd >= budget_usd * Decimal(1 - CLOSE):
                 break
         else:
             high = flops

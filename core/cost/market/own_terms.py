@@ -120,7 +120,7 @@ class OwnedMachines:
         hourly = self.usd_per_gpu_hour * self.gpus_per_node
         chip = gpu(self.gpu_id)
         blank: dict[str, Any] = dict.fromkeys(LatestOffer.__slots__)
-        known: dict[str, Any] = blank | {
+        existing: dict[str, Any] = blank | {
             "price_id": f"override:owned:{self.name}",
             "offer_id": f"owned:{self.name}",
             "source": "overrides",
@@ -147,7 +147,7 @@ class OwnedMachines:
             "last_seen_at": now,
             "fresh_until": now + timedelta(days=1),
         }
-        return LatestOffer(**known)
+        return LatestOffer(**existing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,8 +163,8 @@ class Overrides:
     def rule(self, provider: str, gpu_id: str | None, purchase_option: str) -> Rule | None:
         """The first rule that matches: a contract comes before a discount, as it was agreed on for that
         offer."""
-        found = [rule for rule in self.rules if rule.matches(provider, gpu_id, purchase_option)]
-        return next((rule for rule in found if rule.usd_per_gpu_hour is not None), next(iter(found), None))
+        result = [rule for rule in self.rules if rule.matches(provider, gpu_id, purchase_option)]
+        return next((rule for rule in result if rule.usd_per_gpu_hour is not None), next(iter(result), None))
 
     def credits_for(self, provider: str) -> tuple[Credit, ...]:
         """Credits that may be spent at the provider."""
@@ -258,12 +258,12 @@ class _Table:
 
     def one_gpu(self) -> str:
         spec = self.text("gpu")
-        found = sorted(self.gpu_ids())
-        if spec in found:
+        result = sorted(self.gpu_ids())
+        if spec in result:
             return spec
-        if len(found) != 1:
-            raise ConfigError(f"{self._place}.gpu: {spec!r} means {', '.join(found)}; name one")
-        return found[0]
+        if len(result) != 1:
+            raise ConfigError(f"{self._place}.gpu: {spec!r} means {', '.join(result)}; name one")
+        return result[0]
 
     def refuse_the_rest(self) -> None:
         unknown: Sequence[str] = sorted(set(self._keys) - self._read)

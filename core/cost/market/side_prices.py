@@ -115,11 +115,11 @@ class Surroundings:
             return UnitPrice(usd=usd, basis="the dearest list price of a large cloud, assumed")
         return UnitPrice(usd=row["usd_per_gb"], basis=f"the dearest known, of {row['provider']}")
 
-    def spot_rate(self, provider: str, instance_type: str, region: str, given: float | None) -> SpotRate:
+    def spot_rate(self, provider: str, instance_type: str, region: str, inputs: float | None) -> SpotRate:
         """The rate: as the user gives it, else the published band, else the ledger's history, else
         assumed."""
-        if given is not None:
-            return SpotRate(low=given, mid=given, high=given, basis="interruption rate as given")
+        if inputs is not None:
+            return SpotRate(low=inputs, mid=inputs, high=inputs, basis="interruption rate as given")
         key = (provider, instance_type, region)
         if key in self._bands:
             low, high = float(self._bands[key]["low"]), float(self._bands[key]["high"])

@@ -56,28 +56,28 @@ class ChartForm:
         return urlencode({name: value for name, value in named.items() if value})
 
 
-def read_chart_form(given: Mapping[str, str], now: datetime) -> ChartForm:
+def read_chart_form(inputs: Mapping[str, str], now: datetime) -> ChartForm:
     """The question in an address.
 
     Raises:
         UsageError: a field cannot be understood.
     """
-    option, span = given.get("option") or "on_demand", given.get("span") or "1y"
+    option, span = inputs.get("option") or "on_demand", inputs.get("span") or "1y"
     if option not in OPTIONS:
         raise UsageError(f"option: {option!r} is none of {', '.join(OPTIONS)}")
     if span not in SPANS:
         raise UsageError(f"span: {span!r} is none of {', '.join(SPANS)}")
-    until = instant(given.get("to") or None, "to") or now
+    until = instant(inputs.get("to") or None, "to") or now
     # to the minute, so that addresses and kept answers repeat
     until = until.replace(second=0, microsecond=0)
-    since = instant(given.get("from") or None, "from") or until - SPANS[span]
+    since = instant(inputs.get("from") or None, "from") or until - SPANS[span]
     if since >= until:
         raise UsageError(f"from: {since.date()} is not before {until.date()}")
     return ChartForm(
-        gpu=given.get("gpu") or DEFAULT_GPU,
-        provider=given.get("provider") or "",
+        gpu=inputs.get("gpu") or DEFAULT_GPU,
+        provider=inputs.get("provider") or "",
         option=option,
-        region=given.get("region") or "",
+        region=inputs.get("region") or "",
         span=span,
         since=since,
         until=until,
@@ -109,7 +109,7 @@ def chart(ledger: Ledger, form: ChartForm) -> dict[str, Any]:
         first_day = last_day - (last_day - form.since.date()) // form.step * form.step
         begins = datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC)
         is_kept = len(spec.gpu_ids) == 1 and form.option != "any" and not form.region
-        is_kept = is_kept and spec.min_count is None and spec.max_count is None
+        is_kept = is_kept and spec.min_count in (None, 1) and spec.max_count is None
         query = "price_chart_days" if is_kept else "price_chart_days_chosen"
         chosen |= {"first_day": first_day, "last_day": last_day, "step_days": form.step.days}
         if not is_kept:
@@ -130,7 +130,8 @@ def chart(ledger: Ledger, form: ChartForm) -> dict[str, Any]:
         "steps": overall[-1]["step_no"] + 1 - first if overall else 0,
         "overall": _overall(overall, first),
         "providers": [
-            {"provider": name, "usd": _dense(found, "usd_min", first)} for name, found in by_provider.items()
+            {"provider": name, "usd": _dense(result, "usd_min", first)}
+            for name, result in by_provider.items()
         ],
     }
 

@@ -38,19 +38,19 @@ class PlanForm:
         return self.plan.model_dump(mode="json", exclude_defaults=True) | {"name": self.plan.name}
 
 
-def is_asked(given: Mapping[str, str]) -> bool:
+def is_asked(inputs: Mapping[str, str]) -> bool:
     """Whether the address holds a question at all."""
-    return bool(given.get("model") or given.get("plan"))
+    return bool(inputs.get("model") or inputs.get("plan"))
 
 
-def read_form(given: Mapping[str, str]) -> PlanForm:
+def read_form(inputs: Mapping[str, str]) -> PlanForm:
     """The question in an address.
 
     Raises:
         InvalidPlanError: the plan is wrong; names the key.
         UsageError: another field cannot be understood.
     """
-    fields = {name: given.get(name, "").strip() for name in FIELDS}
+    fields = {name: inputs.get(name, "").strip() for name in FIELDS}
     plan = _pasted(fields["plan"]) if fields["plan"] else _chosen(fields)
     options: dict[str, Any] = {option.name: fields[option.name] for option in OPTION_FIELDS}
     for option in OPTION_FIELDS:

@@ -49,5 +49,5 @@ def _question(name: str) -> Question:
     return Question(
         name.removeprefix(PREFIX),
         "" if head is None else head[1].removeprefix("one row ").removeprefix(", "),
-        _PARAMETER.sub(lambda found: EXAMPLES[found[1]], text),
+        _PARAMETER.sub(lambda result: EXAMPLES[result[1]], text),
     )

@@ -67,15 +67,15 @@ def prices(request: Request) -> Response:
     return _answered(request, "prices.html", "prices", _prices)
 
 
-def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
-    state = given.get("price_state") or ("any" if given.get("as_of") else _state_to_begin_with(request))
-    given = {**given, "price_state": state}
-    asked = _offer_parameters({**given, "price_state": "" if state == "any" else state})
-    question = fingerprint(asked.question())
-    after = None if asked.cursor is None else read_cursor(asked.cursor, question)
-    query = asked.page_query(skip_rows=0 if after is None else after.skip_rows)
+def _prices(request: Request, inputs: Mapping[str, str]) -> dict[str, Any]:
+    state = inputs.get("price_state") or ("any" if inputs.get("as_of") else _state_to_begin_with(request))
+    inputs = {**inputs, "price_state": state}
+    parameters = _offer_parameters({**inputs, "price_state": "" if state == "any" else state})
+    question = fingerprint(parameters.question())
+    after = None if parameters.cursor is None else read_cursor(parameters.cursor, question)
+    query = parameters.page_query(skip_rows=0 if after is None else after.skip_rows)
     with ledger_of(request).pinned(None if after is None else after.snapshot) as ledger:
-        rows = ledger.offer_page(query, as_of=asked.as_of)
+        rows = ledger.offer_page(query, as_of=parameters.as_of)
         moment = rows.as_of or ledger.clock()
         trends = ledger.sparklines(rows, moment - TREND)
         facets = request.app.state.facets.of_snapshot(ledger)
@@ -96,18 +96,18 @@ def _prices(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
         "last": end,
         "facets": facets,
         "state": state,
-        "any_state_address": _address("/", given, price_state="any"),
+        "any_state_address": _address("/", inputs, price_state="any"),
         "sorts": SORTS,
-        "order_by": asked.order_by,
-        "order_dir": asked.order_dir,
-        "next_address": None if following is None else _address("/", given, cursor=following),
+        "order_by": parameters.order_by,
+        "order_dir": parameters.order_dir,
+        "next_address": None if following is None else _address("/", inputs, cursor=following),
         "csv_address": _address(
             "/v1/offers",
-            {**given, "price_state": "" if state == "any" else state},
+            {**inputs, "price_state": "" if state == "any" else state},
             format="csv",
             limit="1000",
         ),
-        "sort_address": _sorter(given, asked),
+        "sort_address": _sorter(inputs, parameters),
     }
 
 
@@ -118,35 +118,35 @@ def _state_to_begin_with(request: Request) -> str:
     return "fresh" if limits and limits[-1] >= ledger_of(request).clock() else "any"
 
 
-def _offer_parameters(given: Mapping[str, str]) -> OfferParameters:
-    known = {name: given[name] for name in FILTERS if given.get(name)}
-    more = {name: given[name] for name in ("order_by", "order_dir", "as_of", "cursor") if given.get(name)}
+def _offer_parameters(inputs: Mapping[str, str]) -> OfferParameters:
+    chosen = {name: inputs[name] for name in FILTERS if inputs.get(name)}
+    more = {name: inputs[name] for name in ("order_by", "order_dir", "as_of", "cursor") if inputs.get(name)}
     lists: dict[str, Any] = {
-        name: [known.pop(name)]
+        name: [chosen.pop(name)]
         for name in ("provider", "region", "tier", "purchase_option", "price_state")
-        if name in known
+        if name in chosen
     }
     try:
-        return OfferParameters.model_validate({**known, **lists, **more, "limit": PAGE_ROWS})
+        return OfferParameters.model_validate({**chosen, **lists, **more, "limit": PAGE_ROWS})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "filter"
         raise UsageError(f"{name}: {first['msg']}, got {str(first['input'])[:60]!r}") from None
 
 
-def _sorter(given: Mapping[str, str], asked: OfferParameters) -> Callable[[str], str]:
+def _sorter(inputs: Mapping[str, str], parameters: OfferParameters) -> Callable[[str], str]:
     def address(column: str) -> str:
         direction = SORTS[column]
-        if asked.order_by == column:
-            direction = "desc" if asked.order_dir == "asc" else "asc"
-        return _address("/", given, order_by=column, order_dir=direction)
+        if parameters.order_by == column:
+            direction = "desc" if parameters.order_dir == "asc" else "asc"
+        return _address("/", inputs, order_by=column, order_dir=direction)
 
     return address
 
 
-def _address(path: str, given: Mapping[str, str], **more: str) -> str:
-    kept = {name: value for name, value in given.items() if value and name not in ("cursor", "fragment")}
-    return f"{path}?{urlencode(kept | more)}"
+def _address(path: str, inputs: Mapping[str, str], **more: str) -> str:
+    fields = {name: value for name, value in inputs.items() if value and name not in ("cursor", "fragment")}
+    return f"{path}?{urlencode(fields | more)}"
 
 
 def history(request: Request) -> Response:
@@ -154,9 +154,9 @@ def history(request: Request) -> Response:
     return _answered(request, "history.html", "history", _history)
 
 
-def _history(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+def _history(request: Request, inputs: Mapping[str, str]) -> dict[str, Any]:
     with ledger_of(request).pinned() as ledger:
-        form = read_chart_form(given, ledger.clock())
+        form = read_chart_form(inputs, ledger.clock())
         facets = request.app.state.facets.of_snapshot(ledger)
         drawn = chart(ledger, form)
         edition = ledger.edition
@@ -186,20 +186,20 @@ def quote(request: Request) -> Response:
     return _answered(request, "quote.html", "quote", _quote)
 
 
-def _quote(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+def _quote(request: Request, inputs: Mapping[str, str]) -> dict[str, Any]:
     content: dict[str, Any] = {
         "found": None,
-        "fields": given,
+        "fields": inputs,
         "methods": METHODS,
         "models": sorted(model_rows()),
         "options": OPTION_FIELDS,
     }
     with ledger_of(request).pinned() as ledger:
         content |= {"edition": ledger.edition, "facets": request.app.state.facets.of_snapshot(ledger)}
-        if not is_asked(given):
+        if not is_asked(inputs):
             return content
         try:
-            form = read_form(given)
+            form = read_form(inputs)
             answer = ledger.quote(form.plan, **form.options).to_dict()
         except GPULedgerError as error:
             # below the form, so that nobody has to fill it in again
@@ -210,7 +210,7 @@ def _quote(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
         "plan_text": json.dumps(form.plan_keys, indent=2),
         "line_names": names,
         "bars": bars,
-        "frontier_address": _address("/quote/frontier", given),
+        "frontier_address": _address("/quote/frontier", inputs),
     }
 
 
@@ -220,8 +220,8 @@ def quote_frontier(request: Request) -> Response:
     return _answered(request, "frontier.html", "quote", _frontier)
 
 
-def _frontier(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
-    form = read_form(given)
+def _frontier(request: Request, inputs: Mapping[str, str]) -> dict[str, Any]:
+    form = read_form(inputs)
     with ledger_of(request).pinned() as ledger:
         points = [point.to_dict() for point in ledger.frontier(form.plan, **form.options)]
         edition = ledger.edition
@@ -239,7 +239,7 @@ def sources(request: Request) -> Response:
     return _answered(request, "sources.html", "sources", _sources)
 
 
-def _sources(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
+def _sources(request: Request, inputs: Mapping[str, str]) -> dict[str, Any]:
     with ledger_of(request).pinned() as ledger:
         return {
             "edition": ledger.edition,
@@ -252,15 +252,15 @@ def _sources(request: Request, given: Mapping[str, str]) -> dict[str, Any]:
 
 def sql_form(request: Request, q: Annotated[str, Query(max_length=20_000)] = "") -> Response:
     """The editor with the saved questions."""
-    return _answered(request, "sql.html", "sql", lambda _, given: _editor(request, given.get("q", "")))
+    return _answered(request, "sql.html", "sql", lambda _, inputs: _editor(request, inputs.get("q", "")))
 
 
 async def sql_run(request: Request) -> Response:
     """Run one query; `csv` in the form asks for a file."""
     body = (await request.body()).decode("utf-8", "replace")
-    given = dict(parse_qsl(body, keep_blank_values=True))
-    text = given.get("q", "")
-    if "csv" not in given:
+    inputs = dict(parse_qsl(body, keep_blank_values=True))
+    text = inputs.get("q", "")
+    if "csv" not in inputs:
         return await run_in_threadpool(
             _answered, request, "sql.html", "sql", lambda _r, _g: _editor(request, text, run=True)
         )
@@ -300,11 +300,11 @@ def _cell(value: Any) -> str:
 
 def static(request: Request, name: str) -> Response:
     """An asset of the wheel; its address changes with its content."""
-    found = asset_bytes(name)
-    if found is None:
+    contents = asset_bytes(name)
+    if contents is None:
         return Response(status_code=404)
     headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(found[0], media_type=found[1], headers=headers)
+    return Response(contents[0], media_type=contents[1], headers=headers)
 
 
 def login_form(request: Request) -> Response:
@@ -314,9 +314,9 @@ def login_form(request: Request) -> Response:
 
 async def login(request: Request) -> Response:
     """A cookie for the right token; it holds a keyed hash, not the token."""
-    given = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    inputs = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
     token = Token(request.app.state.settings.token)
-    if not token.is_set or not token.opens(given.get("token", "")):
+    if not token.is_set or not token.opens(inputs.get("token", "")):
         return page("login.html", {"wrong": True, "edition": None, "view": "login"}, status=401)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
@@ -332,10 +332,10 @@ def _answered(
     content: Callable[[Request, Mapping[str, str]], dict[str, Any]],
 ) -> Response:
     """The view, or what is wrong with the question, in the same frame."""
-    given = dict(request.query_params)
-    frame = {"view": view, "given": given, "wrong": None, "is_fragment": given.get("fragment") == "1"}
+    inputs = dict(request.query_params)
+    frame = {"view": view, "given": inputs, "wrong": None, "is_fragment": inputs.get("fragment") == "1"}
     try:
-        made = content(request, given)
+        made = content(request, inputs)
         edition = made["edition"]
         headers = headers_of(edition, ledger_of(request).clock()) if request.method == "GET" else {}
         return page(template, frame | made, status=made.get("status", 200), headers=headers)

@@ -95,7 +95,7 @@ QUOTED = {"as_of": DAY, "allow_stale": True, "limit": 3}
 QUOTED_CLI = f"--as-of {DAY} --allow-stale -n 3"
 QUOTED_REST = {"as_of": DAY, "allow_stale": "true", "limit": 3}
 OTHER = {"preset": "llama-2-7b-lora"}
-LIMITED = {"deadline_hours": 40.0, "max_gpus": 8}
+LIMITED = {"deadline_hours": 40.0, "max_gpus": 8, "max_nodes": 1}
 QUESTIONS = {
     "offers": Asked(
         lambda ledger: ledger.offers("H100-SXM:8", as_of=DAY, limit=5),
@@ -242,7 +242,7 @@ QUESTIONS = {
     ),
     "quote": Asked(
         lambda ledger: ledger.quote(PLAN, **QUOTED, **LIMITED).to_dict(),
-        f"quote PLAN {QUOTED_CLI} --deadline 40 --max-gpus 8",
+        f"quote PLAN {QUOTED_CLI} --deadline 40 --max-gpus 8 --max-nodes 1",
         post("/v1/quotes", PLAN, **QUOTED_REST, **LIMITED),
         ("quote_plan", {"plan": PLAN, **QUOTED, **LIMITED, "details": True}),
         ("quotes", "deadline", "budget", "overruled", "excluded"),

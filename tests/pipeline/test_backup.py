@@ -1,0 +1,60 @@
+"""One command makes a backup, one restores it, and the restored ledger is the one that was backed up."""
+
+from dataclasses import replace
+
+import pytest
+
+from gpuledger.core.errors import CorruptError, UsageError
+from gpuledger.core.store.home import Home
+from gpuledger.flows.backup import LIST, back_up, restore
+from gpuledger.flows.replay import history_of
+
+
+@pytest.fixture
+def backed_up(world, listing, tmp_path):
+    world.refresh(listing(a=2.5, b=3, c=4))
+    world.refresh(b"<html>")
+    world.refresh(listing(a=2.6, b=(3, "sold_out")))
+    home = world.ledger.home.path
+    (home / "gpu_alias.csv").write_text("provider,label,memory_gib,gpu_id\nrunpod,Foo,,h100-sxm-80gb\n")
+    (home / "overrides.toml").write_text("[[discount]]\nprovider = 'runpod'\npercent = 30\n")
+    (home / "quotes").mkdir()
+    (home / "quotes" / "0123456789abcdef.json").write_text("{}")
+    return tmp_path / "backup", back_up(world.ledger, tmp_path / "backup")
+
+
+def test_a_restored_home_has_the_same_history_quotes_and_terms(backed_up, world, tmp_path):
+    folder, made = backed_up
+    other = replace(world.ledger, home=Home(tmp_path / "restored"))
+    assert restore(folder, other) == made
+    assert history_of(other.home, other) == history_of(world.ledger.home, world.ledger)
+    for name in ("gpu_alias.csv", "overrides.toml", "quotes/0123456789abcdef.json"):
+        assert (other.home.path / name).read_bytes() == (world.ledger.home.path / name).read_bytes()
+    assert not list((folder / "home").rglob("*.duckdb"))
+
+
+def test_a_backup_is_brought_up_to_date(backed_up, world, listing):
+    folder, before = backed_up
+    world.refresh(listing(a=2.7, b=3))
+    after = back_up(world.ledger, folder)
+    assert after.runs == before.runs + 1
+    assert after.digest != before.digest
+
+
+def test_a_byte_that_broke_ends_a_restore(backed_up, world, tmp_path):
+    folder, _ = backed_up
+    victim = next((folder / "archive").rglob("*.zst"))
+    victim.write_bytes(victim.read_bytes()[:-1])
+    with pytest.raises(CorruptError, match="is not what was backed up"):
+        restore(folder, replace(world.ledger, home=Home(tmp_path / "restored")))
+
+
+def test_nothing_is_written_over(backed_up, world, tmp_path):
+    folder, _ = backed_up
+    with pytest.raises(UsageError, match="holds a ledger"):
+        restore(folder, world.ledger)
+    (folder / LIST).unlink()
+    with pytest.raises(UsageError, match="holds no backup"):
+        back_up(world.ledger, folder)
+    with pytest.raises(UsageError, match="is no backup"):
+        restore(folder, replace(world.ledger, home=Home(tmp_path / "restored")))
