@@ -13,20 +13,35 @@ _THREES = re.compile(r"^\d{1,3}(,\d{3})+(?=[.\s]|[a-z]|$)")
 _MEASURE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d{1,3})?)\s*(?P<unit>[a-z]*)\s*")
 
 GB_PER_UNIT = {
-    **{"b": 1e-9, "kb": 1e-6, "mb": 1e-3, "gb": 1.0, "tb": 1e3, "pb": 1e6},
-    **{"kib": 2**10 / 1e9, "mib": 2**20 / 1e9, "gib": 2**30 / 1e9, "tib": 2**40 / 1e9, "pib": 2**50 / 1e9},
+    "b": 1e-9,
+    "kb": 1e-6,
+    "mb": 1e-3,
+    "gb": 1.0,
+    "tb": 1e3,
+    "pb": 1e6,
+    "kib": 2**10 / 1e9,
+    "mib": 2**20 / 1e9,
+    "gib": 2**30 / 1e9,
+    "tib": 2**40 / 1e9,
+    "pib": 2**50 / 1e9,
 }
 GIB_PER_UNIT = {
     # cards of 24 GB are sold, and counted by drivers, as 24 GiB
-    **{"mb": 2**-10, "gb": 1.0, "tb": 2.0**10, "mib": 2**-10, "gib": 1.0, "tib": 2.0**10, "g": 1.0},
+    "mb": 2**-10,
+    "gb": 1.0,
+    "tb": 2.0**10,
+    "mib": 2**-10,
+    "gib": 1.0,
+    "tib": 2.0**10,
+    "g": 1.0,
 }
 HOURS_PER_UNIT = {
-    **{name: 1 / 3600 for name in ("s", "sec", "second", "seconds")},
-    **{name: 1 / 60 for name in ("m", "min", "minute", "minutes")},
-    **{name: 1.0 for name in ("h", "hour", "hours")},
-    **{name: 24.0 for name in ("d", "day", "days")},
-    **{name: 168.0 for name in ("w", "week", "weeks")},
-    **{name: 730.0 for name in ("mo", "month", "months")},
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1 / 3600),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 1 / 60),
+    **dict.fromkeys(("h", "hour", "hours"), 1.0),
+    **dict.fromkeys(("d", "day", "days"), 24.0),
+    **dict.fromkeys(("w", "week", "weeks"), 168.0),
+    **dict.fromkeys(("mo", "month", "months"), 730.0),
 }
 
 

@@ -107,6 +107,8 @@ class TrainingPlan(Section):
     samples: Amount | None = None
     """Of the data set; `dataset_tokens` is this times `tokens_per_sample`."""
     tokens_per_sample: Amount | None = None
+    data_basis: str | None = None
+    """How a data set was counted; said as an assumption."""
     sequence_length: Count | None = None
     global_batch_tokens: Amount | None = None
     precision: Precision = "bf16"
@@ -195,13 +197,21 @@ def read_plan(text: str, *, syntax: Literal["toml", "json"]) -> TrainingPlan:
     Raises:
         InvalidPlanError: the text is not of that syntax, or a key is unknown, missing or out of bounds.
     """
+    return plan_from_mapping(read_keys(text, syntax=syntax))
+
+
+def read_keys(text: str, *, syntax: Literal["toml", "json"]) -> Any:
+    """The keys written in `text`, unchecked.
+
+    Raises:
+        InvalidPlanError: the text is not of that syntax.
+    """
     try:
-        mapping = tomllib.loads(text) if syntax == "toml" else json.loads(text)
+        return tomllib.loads(text) if syntax == "toml" else json.loads(text)
     except ValueError as error:  # of numbers with thousands of digits too
-        raise InvalidPlanError("syntax", f"not {syntax}: {error}") from error
+        raise InvalidPlanError("syntax", f"not {syntax}: {str(error)[:200]}") from error
     except RecursionError as error:
         raise InvalidPlanError("syntax", f"not {syntax}: nested too deeply") from error
-    return plan_from_mapping(mapping)
 
 
 def plan_from_mapping(mapping: object) -> TrainingPlan:

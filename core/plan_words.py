@@ -17,9 +17,13 @@ from gpuledger.core.huggingface.reader import architecture_from_config, is_confi
 from gpuledger.core.model_name import nearest, preset_named
 
 METHOD_WORDS = {
-    **{word: "pretrain" for word in ("pretraining", "from_scratch")},
-    **{word: "full_finetune" for word in ("full", "full_finetuning", "full_fine_tuning", "full_fine_tune", "sft")},
-    **{"q_lora": "qlora", "distill": "distillation", "rlhf": "ppo"},
+    **dict.fromkeys(("pretraining", "from_scratch"), "pretrain"),
+    **dict.fromkeys(
+        ("full", "full_finetuning", "full_fine_tuning", "full_fine_tune", "sft"), "full_finetune"
+    ),
+    "q_lora": "qlora",
+    "distill": "distillation",
+    "rlhf": "ppo",
 }
 UNCLEAR_METHODS = ("finetune", "fine_tune", "finetuning", "fine_tuning", "tune", "peft")
 _KEY_WORDS = {"utilization": "utilisation", "tokens": "training_tokens", "dataset_samples": "samples"}
@@ -55,7 +59,8 @@ def method_from(text: str) -> str:
     word = _SPACES.sub("_", text.strip().lower())
     if word in UNCLEAR_METHODS:
         raise InvalidPlanError(
-            "method", f"{text!r} may be several: say full_finetune (all weights), lora or qlora (adapters), dpo"
+            "method",
+            f"{text!r} may be several: say full_finetune (all weights), lora or qlora (adapters), dpo",
         )
     return METHOD_WORDS.get(word, word)
 
@@ -72,7 +77,8 @@ def model_from(text: str, models: Mapping[str, Any]) -> str:
     near = nearest(text, models)
     if text.endswith(".json"):
         raise InvalidPlanError(
-            "model", f"{text[:80]!r} is a file, which is read beside a plan file alone; send the keys of the config"
+            "model",
+            f"{text[:80]!r} is a file, which is read beside a plan file alone; send the keys of the config",
         )
     other = 'give its config.json (model = "config.json") or parameters'
     hint = f"did you mean {', '.join(near)}? Else {other}" if near else other
@@ -138,7 +144,7 @@ def _count(keys: Mapping[str, Any], name: str) -> float | None:
     try:
         read = count_from(value) if isinstance(value, str) else float(value)
     except (ValueError, TypeError, OverflowError):
-        raise InvalidPlanError(name, f"{str(type(value).__name__)} is no count, as in 5000 or 20k") from None
+        raise InvalidPlanError(name, f"{type(value).__name__!s} is no count, as in 5000 or 20k") from None
     if isinstance(value, bool) or not 0 < read <= 1e18:
         raise InvalidPlanError(name, "must be more than 0 and at most 1e18")
     return read

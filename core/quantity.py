@@ -11,7 +11,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from gpuledger.core.count import count_from, gb_from, hours_from
 from gpuledger.core.money import decimal_from
 
-
 MOST = 1e18
 """Of any count or amount: no data set, no network and no bill is larger."""
 MOST_USD = Decimal(10**11)
@@ -86,7 +85,9 @@ class Spread(Section):
             if len(numbers) != 2:
                 raise ValueError("a range has two numbers, low and high")
             ends = [cls.number_in(one) if isinstance(one, str) else one for one in numbers]
-            if any(isinstance(one, bool) or not isinstance(one, int | float) or abs(one) > MOST for one in ends):
+            if any(
+                isinstance(one, bool) or not isinstance(one, int | float) or abs(one) > MOST for one in ends
+            ):
                 raise ValueError(f"a range has two numbers of at most {MOST:g}, low and high")
             return {"low": ends[0], "mid": (ends[0] + ends[1]) / 2, "high": ends[1]}
         return value

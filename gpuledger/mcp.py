@@ -298,8 +298,8 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     @with_quote_options
     def quote_plan(
-        plan: PLAN,
         options: dict[str, Any],
+        plan: PLAN | None = None,
         as_of: Past = None,
         lock: Lock = None,
         details: Details = False,

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, WithJsonSchema
 
-from gpuledger.core.cost.options import QuoteOption, quote_options
+from gpuledger.core.cost.options import QuoteOption
+from gpuledger.core.cost.plan_options import question_options
 from gpuledger.core.plan import TrainingPlan
 
 OFFER_KEYS = (
@@ -70,7 +71,7 @@ PLAN = Annotated[
 def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
     """The tool with a parameter for every option of a quote, in place of its parameter `options`, which gets what was
     given."""
-    names = [option.name for option in quote_options()]
+    names = [option.name for option in question_options()]
 
     @functools.wraps(tool)
     def ask(**values: Any) -> Mapping[str, Any]:
@@ -80,7 +81,7 @@ def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., 
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(tool, eval_str=True).parameters.values():
         if parameter.name == "options":
-            parameters += [_parameter(option) for option in quote_options()]
+            parameters += [_parameter(option) for option in question_options()]
         else:
             parameters.append(parameter)
     signature = inspect.Signature(parameters)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.count import count_from, gib_from, hours_from
@@ -218,11 +219,37 @@ def plan(inputs: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:
     return plan_from_mapping(inputs)
 
 
-def plans(text: str, origin: str) -> list[TrainingPlan]:
+def plan_with(
+    inputs: TrainingPlan | Mapping[str, Any] | str | None, values: Mapping[str, Any]
+) -> TrainingPlan:
+    """A plan with some of its keys in other words, or one made of those alone.
+
+    Args:
+        values: by the names of `plan_options.PLAN_OPTIONS`.
+
+    Raises:
+        InvalidPlanError: a key is unknown, missing or out of bounds.
+        UsageError: there is neither plan nor network.
+    """
+    from gpuledger.core.cost.plan_options import changed
+    from gpuledger.core.plan import plan_from_mapping, preset_plan, presets
+
+    if not values and inputs is not None:
+        return plan(inputs)
+    base = None if inputs is None else plan(inputs)
+    if base is None and values.keys() == {"model"}:
+        return preset_plan(str(values["model"]))
+    is_preset = base is not None and base.name in presets() and base == preset_plan(base.name)
+    keys = None if base is None else base.model_dump(mode="json", exclude_unset=True)
+    return plan_from_mapping(changed(keys, values, is_preset=is_preset))
+
+
+def plans(text: str, origin: str, folder: Path | None = None) -> list[TrainingPlan]:
     """The plans that a text holds; more than one only from JSON lines.
 
     Args:
         origin: where the text is from, for messages.
+        folder: of the files that a plan may name; none are read without.
 
     Raises:
         InvalidPlanError: a plan is wrong; names the line where there are several.
@@ -230,27 +257,38 @@ def plans(text: str, origin: str) -> list[TrainingPlan]:
     """
     import json
 
-    from gpuledger.core.plan import plan_from_mapping, read_plan
+    from gpuledger.core.plan import read_keys
 
     stripped = text.lstrip("\ufeff \t\r\n")
     if not stripped:
         raise UsageError(f"PLAN: {origin} is empty")
     if not stripped.startswith(("{", "[{")):
-        return [read_plan(text, syntax="toml")]
+        return [_plan_of(read_keys(text, syntax="toml"), folder)]
     try:
-        return [plan_from_mapping(json.loads(stripped))]
-    except json.JSONDecodeError:
+        whole = json.loads(stripped)
+    except ValueError:
         if len(stripped.splitlines()) == 1:
-            return [read_plan(stripped, syntax="json")]
+            return [_plan_of(read_keys(stripped, syntax="json"), folder)]
+    else:
+        return [_plan_of(whole, folder)]
     read: list[TrainingPlan] = []
     for number, line in enumerate(stripped.splitlines(), start=1):
         if line.strip():
             try:
-                read.append(read_plan(line, syntax="json"))
+                read.append(_plan_of(read_keys(line, syntax="json"), folder))
             except InvalidPlanError as error:
                 message = str(error).removeprefix(f"plan: {error.field}: ")
                 raise InvalidPlanError(f"{origin} line {number}: {error.field}", message) from error
     return read
+
+
+def _plan_of(keys: Any, folder: Path | None) -> TrainingPlan:
+    from gpuledger.core.plan import plan_from_mapping
+    from gpuledger.plan_files import with_files
+
+    return plan_from_mapping(
+        keys if folder is None or not isinstance(keys, dict) else with_files(keys, folder)
+    )
 
 
 def one(several: Sequence[TrainingPlan], origin: str) -> TrainingPlan:

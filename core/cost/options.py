@@ -46,12 +46,16 @@ class QuoteOption:
     """On the page; empty where the page does not ask."""
     hint: str = ""
     """An example of a value."""
+    is_of_plan: bool = False
+    """Makes or changes the plan."""
 
     @property
     def default_text(self) -> str:
         """What holds without it, for a help text."""
         if self.kind == "switch":
             return "default: no"
+        if self.is_of_plan:
+            return "default: as in PLAN"
         return "default: no limit" if self.default in (None, ()) else f"default: {self.default}"
 
 

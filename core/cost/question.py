@@ -142,7 +142,9 @@ def _within_memory(spec: Spec | None, options: QuoteOptions) -> Spec | None:
         if chip.memory_gib and (least or 0) <= chip.memory_gib <= (math.inf if most is None else most)
     )
     if not fitting:
-        raise NoOfferError(f"no accelerator asked for has from {least or 0:g} to {most or math.inf:g} GiB of memory")
+        raise NoOfferError(
+            f"no accelerator asked for has from {least or 0:g} to {most or math.inf:g} GiB of memory"
+        )
     if spec is None:
         return Spec(text=f"..{most:g}GB" if most else f"{least:g}GB..", gpu_ids=fitting)
     return replace(spec, gpu_ids=fitting)

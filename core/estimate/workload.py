@@ -179,6 +179,8 @@ def demand(plan: TrainingPlan) -> Demand:
         # 20 tokens per parameter: Hoffmann et al., arXiv:2203.15556, table 3
         tokens = 20.0 * architecture.active_parameters if pretrain else 5.0e7
         assumptions.append(f"training_tokens: {tokens:.4g} (not given)")
+    if plan.data_basis is not None:
+        assumptions.append(f"dataset_tokens: {plan.dataset_tokens or 0:.4g} ({plan.data_basis})")
     if sequence_length > batch:
         raise InvalidPlanError(
             "global_batch_tokens", f"{batch:g} is less than one sequence of {sequence_length}"

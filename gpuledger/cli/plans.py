@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpuledger import formats
 from gpuledger.cli import context, decisions, table
 from gpuledger.cli.columns import (
     CHAIN_COLUMNS,
@@ -19,7 +17,16 @@ from gpuledger.cli.columns import (
     MANY_COLUMNS,
     QUOTE_COLUMNS,
 )
-from gpuledger.cli.options import AllowStale, AsOf, FormatOption, Gpu, PlanArgument, with_quote_options
+from gpuledger.cli.options import (
+    AllowStale,
+    AsOf,
+    FormatOption,
+    Gpu,
+    OptionalPlan,
+    PlanArgument,
+    with_quote_options,
+)
+from gpuledger.cli.quote_table import quote_row, remarks
 from gpuledger.cli.table import Format
 from gpuledger.core.errors import UsageError
 
@@ -35,14 +42,10 @@ def register(app: typer.Typer) -> None:
     decisions.register(app)
 
 
-NOT_GIVEN = "not given: costs."
-"""How the basis of a line begins that the plan says nothing about; the key follows."""
-
-
 @with_quote_options
 def quote(
-    plan: PlanArgument,
     options: dict[str, Any],
+    plan: OptionalPlan = None,
     as_of: AsOf = None,
     frontier: Annotated[
         bool, typer.Option("--frontier", help="All ways that are best in cost, time or risk; default: no.")
@@ -68,7 +71,7 @@ def quote(
 ) -> None:
     """Where the plan costs least in all, with a receipt for every dollar."""
     with context.answering():
-        plans = context.plans(plan)
+        plans, options = plans_of(plan, options)
         parameters = _options(options, plans)
         past = context.as_of(as_of)
         if span is not None:
@@ -88,6 +91,19 @@ def quote(
         if not answer.keeps_limits:
             context.say("no offer keeps the deadline and the budget")
             raise typer.Exit(context.NOTHING)
+
+
+def plans_of(argument: str | None, options: dict[str, Any]) -> tuple[list[TrainingPlan], dict[str, Any]]:
+    """The plans that PLAN and the flags of a plan mean together, and the options of the question."""
+    from gpuledger import parse
+    from gpuledger.core.cost.plan_options import split
+    from gpuledger.plan_files import with_files
+
+    keys, rest = split(options)
+    keys = with_files(keys, Path()) if keys else keys
+    if argument is None:
+        return [parse.plan_with(None, keys)], rest
+    return [parse.plan_with(plan, keys) for plan in context.plans(argument)], rest
 
 
 def _one_alone(plans: list[TrainingPlan], flag: str) -> None:
@@ -120,65 +136,14 @@ def _quoted(plan: TrainingPlan, parameters: dict[str, Any], lock: Path | None, p
 
 def _show(answer: QuoteSet, format: Format | None) -> None:
     if context.is_for_people(format):
-        table.emit([_table_row(row) for row in answer.to_dict()["quotes"]], format, columns=QUOTE_COLUMNS)
+        table.emit([quote_row(row) for row in answer.to_dict()["quotes"]], format, columns=QUOTE_COLUMNS)
         if format is not Format.MD:
-            for remark in _remarks(answer):
+            for remark in remarks(answer):
                 typer.echo(table.wrapped(remark))
     elif format in (Format.CSV, Format.JSONL):
         table.emit(answer.to_dict()["quotes"], format)
     else:
         table.emit(answer.to_dict(), format)
-
-
-def _table_row(row: dict[str, Any]) -> dict[str, Any]:
-    term = f" {row['term_months']} mo" if row["term_months"] else ""
-    usd = row["usd_total"]
-    # nobody reads the cents of an interval that is thousands wide
-    cents = 2 if float(usd["mid"]) < 10_000 else 0
-    return row | {
-        "usd_mid": f"{float(usd['mid']):,.2f}",
-        "usd_range": f"{float(usd['low']):,.{cents}f}..{float(usd['high']):,.{cents}f}",
-        "gpus_of": f"{row['paid_gpus']} x {row['gpu_id']}",
-        "option": f"{row['purchase_option']}{term}",
-        "hours": f"{row['wall_hours']['mid']:,.1f}",
-        "age": formats.age(timedelta(hours=row["price_age_hours"])),
-    }
-
-
-def _remarks(answer: QuoteSet) -> list[str]:
-    """What a person should know beside the ranking."""
-    content = answer.to_dict()
-    lines = ["", f"Lines of {answer.quotes[0].quote_id}:"]
-    keys: list[str] = []
-    for line in content["quotes"][0]["lines"]:
-        if line["usd"] is None and line["basis"].startswith(NOT_GIVEN):
-            keys.append(line["basis"].removeprefix(NOT_GIVEN))
-            continue
-        usd = "unknown" if line["usd"] is None else f"{float(line['usd']):,.2f}"
-        lines.append(f"  {line['name']:<24}{usd:>12}  {formats.clean(line['basis'])}")
-    if keys:
-        lines.append(f"Not given, so not counted: costs.{{{', '.join(dict.fromkeys(keys))}}}")
-    other, flip = content["cheapest_per_gpu_hour"], content["flipped_by"]
-    if other is not None and flip is not None:
-        lines.append(
-            f"Cheapest per hour: {other['gpu_id']} at {other['provider']}, {other['usd_per_gpu_hour']} USD; "
-            f"{other['usd_total']['mid']} in all, mostly by {flip['line']} (+{flip['usd_more']})."
-        )
-    for name in ("deadline", "budget"):
-        verdict = content[name]
-        if verdict is not None:
-            unit = "hours" if name == "deadline" else "usd"
-            word = "pass" if verdict["passes"] else "fail"
-            lines.append(f"{name}: {word}, slack {verdict[f'slack_{unit}']} {unit}")
-    excluded = "; ".join(f"{row['count']} x {row['reason']}" for row in content["excluded"])
-    if excluded:
-        lines.append(f"Left out: {excluded}")
-    lines.append(f"Not included: {', '.join(content['not_included'])}")
-    lines += [f"Overruled: {text}" for text in content["overruled"]]
-    lines += [f"Assumed: {text}" for text in content["assumptions"]]
-    lines += [f"Warning: {text}" for text in content["warnings"]]
-    lines += [f"Published: {_published(one)}" for one in content["evidence"]]
-    return lines
 
 
 def _quote_many(
@@ -187,7 +152,7 @@ def _quote_many(
     rows = list(context.ledger().quotes(plans, as_of=past, **parameters))
     if context.is_for_people(format):
         shown = [
-            row if one is None else row | _table_row(one)
+            row if one is None else row | quote_row(one)
             for row in rows
             for one in row.get("quotes") or [None]
         ]

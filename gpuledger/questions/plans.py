@@ -79,7 +79,7 @@ class PlanQuestions(LedgerReader):
 
     def question(
         self,
-        plan: PlanLike,
+        plan: PlanLike | None = None,
         options: QuoteOptions | None = None,
         *,
         as_of: When = None,
@@ -89,6 +89,8 @@ class PlanQuestions(LedgerReader):
         """The question that a plan and options ask, resolved.
 
         Args:
+            plan: may be left out where `named` has a model.
+            named: options of a quote, and of the plan (`plan_options.PLAN_OPTIONS`).
             overrides: own terms, or the text of an `overrides.toml`; those of the home without.
 
         Raises:
@@ -97,8 +99,10 @@ class PlanQuestions(LedgerReader):
             NoOfferError: plan and options allow nothing in common.
         """
         from gpuledger.core.cost.market.own_terms import read_overrides
+        from gpuledger.core.cost.plan_options import split
         from gpuledger.core.cost.question import Question
 
+        keys, named = split(named)
         if options is None:
             own = read_overrides(overrides, "overrides") if isinstance(overrides, str) else overrides
             options = parse.options(
@@ -109,7 +113,7 @@ class PlanQuestions(LedgerReader):
         elif named:
             raise UsageError(f"options: give {', '.join(named)} by name or in one object, not both")
         time = parse.past(as_of, "as_of", self.clock())
-        return Question.of(parse.plan(plan), options, as_of=time, now=self.clock())
+        return Question.of(parse.plan_with(plan, keys), options, as_of=time, now=self.clock())
 
     def estimate(
         self,
@@ -173,7 +177,7 @@ class PlanQuestions(LedgerReader):
 
     def quote(
         self,
-        plan: PlanLike,
+        plan: PlanLike | None = None,
         options: QuoteOptions | None = None,
         *,
         as_of: When = None,
@@ -221,14 +225,16 @@ class PlanQuestions(LedgerReader):
         """The ranking of each of many plans as `QuoteSet.to_dict` gives it, or its error under `error`."""
         from gpuledger.core.cost.batch import Batch
         from gpuledger.core.cost.market.side_prices import SOURCES, Surroundings
+        from gpuledger.core.cost.plan_options import split
         from gpuledger.core.store import sql
         from gpuledger.core.store.offers import OfferQuery, offers, snapshot_number
 
         time, _ = self.past(as_of)
+        keys, named = split(named)
         chosen = options or parse.options(
             one_quote(named), overrides=self.overrides(), measurements=self.measurements()
         )
-        read = [parse.plan(plan) for plan in plans]
+        read = [parse.plan_with(plan, keys) for plan in plans]
         with self.reading() as snapshot:
             side = {
                 name: sql.rows(snapshot.connection, f"queries/{query}", {"as_of": time})
@@ -247,7 +253,7 @@ class PlanQuestions(LedgerReader):
 
     def frontier(
         self,
-        plan: PlanLike,
+        plan: PlanLike | None = None,
         options: QuoteOptions | None = None,
         *,
         as_of: When = None,
@@ -276,7 +282,7 @@ class PlanQuestions(LedgerReader):
 
     def lock(
         self,
-        plan: PlanLike,
+        plan: PlanLike | None = None,
         options: QuoteOptions | None = None,
         *,
         as_of: When = None,

@@ -14,7 +14,7 @@ from gpuledger.core.errors import NoOfferError
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.ledger import Ledger
 from gpuledger.web import openapi
-from gpuledger.web.bodies import object_of, plan_in, plan_of, plans_in, text_in
+from gpuledger.web.bodies import object_of, plan_in, plan_of, plan_or_none, plans_in, text_in
 from gpuledger.web.formats import json_bytes
 from gpuledger.web.parameters import AsOf, EstimateParameters, QuoteParameters, options_of
 from gpuledger.web.problems import ProblemError
@@ -55,8 +55,9 @@ async def answered(request: Request, question: Callable[[Ledger], dict[str, Any]
     status_code=201,
 )
 async def make_quotes(request: Request, parameters: Asked) -> Response:
-    """The body is a plan, as JSON or TOML, or `{"preset": NAME}`. Each quote is saved under its id."""
-    plan = await plan_of(request)
+    """The body is a plan, as JSON or TOML, or `{"preset": NAME}`, or nothing where `model` is a parameter. Each quote is
+    saved under its id."""
+    plan = await plan_or_none(request)
     return await run_in_threadpool(_quoted, request, plan, parameters)
 
 
@@ -73,7 +74,9 @@ async def make_locked_quotes(request: Request, parameters: Asked) -> Response:
     return await run_in_threadpool(_quoted, request, plan_in(content), parameters, text_in(content, "lock"))
 
 
-def _quoted(request: Request, plan: TrainingPlan, parameters: AsOf, lock: str | None = None) -> Response:
+def _quoted(
+    request: Request, plan: TrainingPlan | None, parameters: AsOf, lock: str | None = None
+) -> Response:
     with ledger_of(request).pinned() as ledger:
         answer = ledger.quote(plan, lock=lock, **options_of(parameters))
         response = one(

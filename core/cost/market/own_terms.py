@@ -294,7 +294,9 @@ def _contract(keys: _Table) -> Rule:
 def _credit(keys: _Table) -> Credit:
     provider = keys.text("provider", None)
     if provider is None:
-        raise keys.error("provider", 'a credit is one provider\'s: say whose, or "any" where it counts everywhere')
+        raise keys.error(
+            "provider", 'a credit is one provider\'s: say whose, or "any" where it counts everywhere'
+        )
     return Credit(provider=provider, usd=keys.number("usd", most=MOST_USD))
 
 
