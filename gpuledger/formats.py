@@ -99,9 +99,14 @@ def hours(value: float) -> str:
     return f"{days:,.0f} d" if days < 730 else f"{days / 365.25:,.1f} y"
 
 
-def gpus(count: int, name: str = "GPU") -> str:
-    """`1 GPU`, `8 GPUs`."""
-    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
+def count(value: float | None) -> str:
+    """A count as people write it: `600`, `20M`, `1.4T`."""
+    if value is None:
+        return ""
+    for scale, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if value >= scale:
+            return f"{value / scale:.4g}{letter}"
+    return f"{value:,.0f}"
 
 
 def dollars(value: Decimal | None) -> str:
@@ -147,7 +152,9 @@ def _flat_list(key: str, values: Sequence[Any]) -> dict[str, Any]:
 
 def _in_words(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_in_words(one)}" for name, one in cast("Row", value).items() if one is not None)
+        return ", ".join(
+            f"{name} {_in_words(one)}" for name, one in cast("Row", value).items() if one is not None
+        )
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_in_words, cast("Sequence[Any]", value)))
     return str(plain(value)) if isinstance(value, (Decimal, datetime, timedelta)) else str(value)

@@ -346,7 +346,13 @@ def _stopped(costs: Costs) -> str:
 
 def _hours(value: Decimal) -> str:
     """Hours of a product that a reader may check: four digits where more would say nothing."""
-    return _plain(value) if value == value.to_integral_value() else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+    return (
+        _plain(value)
+        if value == value.to_integral_value()
+        else f"{value:,.4g}"
+        if value < 1000
+        else f"{value:,.0f}"
+    )
 
 
 def _plain(value: Decimal) -> str:

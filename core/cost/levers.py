@@ -84,7 +84,11 @@ def _spot(answer: QuoteSet) -> Lever:
 def _smaller_gpu(answer: QuoteSet) -> Lever:
     memory = answer.quotes[0].purchase.option.estimate.gpu_memory_gib
     smaller = [size for size in SMALLER if size < memory - 1]
-    about = {"name": "smaller_gpu", "does": "run on cards with less memory", "price": "takes longer, and recomputes more"}
+    about = {
+        "name": "smaller_gpu",
+        "does": "run on cards with less memory",
+        "price": "takes longer, and recomputes more",
+    }
     if not smaller:
         return Lever(**about, reason="it is the smallest already")
     return Lever(**about, options={"max_gpu_memory": smaller[-1]})
@@ -107,7 +111,10 @@ def _packed(plan: TrainingPlan) -> Lever:
     if each is not None and each < length:
         reason += f"; a run padded to {length:,} would pass up to {length / each:.1f} times as many"
     return Lever(
-        name="packing", does="fill every sequence with several samples", price="attention must be masked", reason=reason
+        name="packing",
+        does="fill every sequence with several samples",
+        price="attention must be masked",
+        reason=reason,
     )
 
 
@@ -127,7 +134,11 @@ def _region(plan: TrainingPlan) -> Lever:
 
 
 def _commitment(answer: QuoteSet) -> Lever:
-    about = {"name": "commitment", "does": "reserve for months or a block of days", "price": "the term is paid, used or not"}
+    about = {
+        "name": "commitment",
+        "does": "reserve for months or a block of days",
+        "price": "the term is paid, used or not",
+    }
     if answer.quotes[0].purchase.offer.term_months:
         return Lever(**about, reason="the cheapest offer is a commitment already")
     return Lever(**about, options={"purchase_options": ("reserved", "capacity_block")})
@@ -136,8 +147,13 @@ def _commitment(answer: QuoteSet) -> Lever:
 def tried(lever: Lever, answer: QuoteSet, ask: Callable[[Lever], QuoteSet]) -> dict[str, Any]:
     """What a lever would save; negative where it costs more."""
     row: dict[str, Any] = {
-        **{"lever": lever.name, "does": lever.does, "price": lever.price},
-        **{"usd_saved": None, "wall_hours_more": None, "quote": None, "reason": lever.reason},
+        "lever": lever.name,
+        "does": lever.does,
+        "price": lever.price,
+        "usd_saved": None,
+        "wall_hours_more": None,
+        "quote": None,
+        "reason": lever.reason,
     }
     if lever.reason is not None:
         return row
@@ -160,7 +176,10 @@ def waited(answer: QuoteSet) -> dict[str, Any]:
         "lever": "waiting",
         "does": "buy when an earlier price comes back",
         "price": "time, and the price may not come back",
-        **{"usd_saved": None, "wall_hours_more": None, "quote": None, "reason": None},
+        "usd_saved": None,
+        "wall_hours_more": None,
+        "quote": None,
+        "reason": None,
     }
     older = answer.cheaper_but_older
     if older is None:
@@ -174,4 +193,6 @@ def waited(answer: QuoteSet) -> dict[str, Any]:
 
 def by_dollars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What saves most first; what was not tried last."""
-    return sorted(rows, key=lambda row: (row["usd_saved"] is None, -float(row["usd_saved"] or 0), row["lever"]))
+    return sorted(
+        rows, key=lambda row: (row["usd_saved"] is None, -float(row["usd_saved"] or 0), row["lever"])
+    )

@@ -38,7 +38,9 @@ def checked(
         "wall_hours": float(best.purchase.running_hours.mid),
         "quote_id": best.quote_id,
         "findings": findings,
-        "change": None if at_locked_prices is None else _change(now, at_locked_prices, agreed or at_locked_prices),
+        "change": None
+        if at_locked_prices is None
+        else _change(now, at_locked_prices, agreed or at_locked_prices),
     }
 
 
@@ -51,7 +53,9 @@ def _findings(plan: TrainingPlan, now: QuoteSet) -> list[dict[str, Any]]:
             rows.append({"rule": name, "level": "error", "message": text})
     for finding in lint_plan(plan):
         if finding.severity != "ok":
-            rows.append({"rule": "lint", "level": finding.severity, "message": f"{finding.check}: {finding.message}"})
+            rows.append(
+                {"rule": "lint", "level": finding.severity, "message": f"{finding.check}: {finding.message}"}
+            )
     best = now.quotes[0]
     if best.price_state not in ("fresh", "recorded"):
         text = f"the price is {best.price_state}, last seen {best.price_age_hours / 24:.0f} days ago"
@@ -73,7 +77,11 @@ def _change(now: QuoteSet, at_locked_prices: QuoteSet, agreed: QuoteSet) -> dict
         "share_by_price": _share(by_price, agreed.mid),
         "share_by_plan": _share(by_plan, agreed.mid),
         "lines": [
-            {"name": name, "usd_then": f"{former.get(name, Decimal(0)):.2f}", "usd_now": f"{lines.get(name, Decimal(0)):.2f}"}
+            {
+                "name": name,
+                "usd_then": f"{former.get(name, Decimal(0)):.2f}",
+                "usd_now": f"{lines.get(name, Decimal(0)):.2f}",
+            }
             for name in {**former, **lines}
             if former.get(name, 0) or lines.get(name, 0)
         ],
@@ -88,7 +96,9 @@ def sentence(change: Mapping[str, Any]) -> str:
     """`+12 % since March 2026, of which price 9, plan 3`."""
     if change["share_more"] is None:
         return f"{change['usd_more']} USD more since {change['since'][:10]}"
-    whole, price, plan = (100 * (change[key] or 0) for key in ("share_more", "share_by_price", "share_by_plan"))
+    whole, price, plan = (
+        100 * (change[key] or 0) for key in ("share_more", "share_by_price", "share_by_plan")
+    )
     return f"{whole:+.0f} % since {change['since'][:10]}, of which price {price:+.0f}, plan {plan:+.0f}"
 
 
@@ -109,7 +119,10 @@ def markdown(answer: Mapping[str, Any]) -> str:
 def annotations(answer: Mapping[str, Any], path: str) -> str:
     """Workflow commands that a forge shows beside the file: `::error file=plan.toml::text`."""
     words = {"error": "error", "warning": "warning", "note": "notice"}
-    rows = [f"::{words[row['level']]} file={path}::{_escaped(row['rule'] + ': ' + row['message'])}" for row in answer["findings"]]
+    rows = [
+        f"::{words[row['level']]} file={path}::{_escaped(row['rule'] + ': ' + row['message'])}"
+        for row in answer["findings"]
+    ]
     return "".join(f"{row}\n" for row in rows)
 
 
@@ -128,7 +141,9 @@ def sarif(answers: Sequence[tuple[Mapping[str, Any], str]], version: str) -> str
             "ruleId": row["rule"],
             "level": row["level"],
             "message": {"text": row["message"]},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": path}, "region": {"startLine": 1}}}],
+            "locations": [
+                {"physicalLocation": {"artifactLocation": {"uri": path}, "region": {"startLine": 1}}}
+            ],
         }
         for answer, path in answers
         for row in answer["findings"]

@@ -85,7 +85,9 @@ class Project:
         useful = _lognormal(self.useful_hours, quantiles.get("speed"))
         if self.rates is None:
             return useful
-        return useful + (self.lost_hours(useful, quantiles.get("interruptions")) if losses is None else losses)
+        return useful + (
+            self.lost_hours(useful, quantiles.get("interruptions")) if losses is None else losses
+        )
 
     def rate(self, quantile: Array | None) -> Array:
         """Interruptions of the whole job per hour."""
@@ -101,15 +103,21 @@ class Project:
         rate = self.rate(quantile)
         parts = np.maximum(np.ceil(useful / self.part_hours), 1.0)
         exponent = np.minimum(rate * (useful / parts), 50.0)
-        return parts * np.expm1(exponent) * np.exp(np.minimum(rate * self.restart_hours, 50.0)) / rate - useful
+        return (
+            parts * np.expm1(exponent) * np.exp(np.minimum(rate * self.restart_hours, 50.0)) / rate - useful
+        )
 
-    def usd(self, quantiles: Mapping[str, Array], hours: Array | None = None, runs: Array | None = None) -> Array:
+    def usd(
+        self, quantiles: Mapping[str, Array], hours: Array | None = None, runs: Array | None = None
+    ) -> Array:
         """US dollars in all."""
         running = self.hours(quantiles) if hours is None else hours
         paid = self.run_usd * running / float(self.useful_hours.mid) * self.idle_factor * self.calibration
         paid = paid * np.exp(self.price_spread * _normal(quantiles.get("price")))
         count = _triangular(self.runs, quantiles.get("failed_runs")) if runs is None else runs
-        low, mid, high = (float(value) for value in (self.other_usd.low, self.other_usd.mid, self.other_usd.high))
+        low, mid, high = (
+            float(value) for value in (self.other_usd.low, self.other_usd.mid, self.other_usd.high)
+        )
         total = paid * (count + self.more_runs) + self.fixed_usd
         total = total + _triangular((low, mid, high), quantiles.get("other_costs"))
         return np.maximum(total - self.credit_usd, 0.0)
@@ -121,9 +129,7 @@ def project_of(plan: TrainingPlan, quote: Quote) -> Project:
     by_line = {line.name: line.usd for line in quote.lines if line.usd is not None}
     is_committed = "unused_commitment" in by_line
     beside = [
-        line.usd
-        for line in quote.lines
-        if line.usd is not None and line.category not in (RUN, FAILED, TERMS)
+        line.usd for line in quote.lines if line.usd is not None and line.category not in (RUN, FAILED, TERMS)
     ]
     rule = sum(float(usd.mid) for name, usd in by_line.items() if name in ("discount", "contracted_rate"))
     compute = [line for line in quote.lines if line.usd is not None and line.category in (RUN, FAILED)]
@@ -135,8 +141,12 @@ def project_of(plan: TrainingPlan, quote: Quote) -> Project:
     more = (costs.trials or 0) * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
     if costs.experiment_usd is None:
         more += costs.experiments or 0
-    bought_apart = by_line["experiments"].mid if costs.experiment_usd is not None and "experiments" in by_line else 0
-    credit = -sum(float(line.usd.mid) for line in quote.lines if line.name == "credit" and line.usd is not None)
+    bought_apart = (
+        by_line["experiments"].mid if costs.experiment_usd is not None and "experiments" in by_line else 0
+    )
+    credit = -sum(
+        float(line.usd.mid) for line in quote.lines if line.name == "credit" and line.usd is not None
+    )
     spot = bought.spot
     job = None if spot is None else spot.interruptions
     useful = float(bought.useful_hours.mid)
@@ -144,7 +154,9 @@ def project_of(plan: TrainingPlan, quote: Quote) -> Project:
         run_usd=0.0 if is_committed else run_usd,
         useful_hours=bought.useful_hours,
         price_spread=0.0 if is_committed else _price_spread(quote),
-        rates=None if job is None else (job["low"].rate_per_hour, job["mid"].rate_per_hour, job["high"].rate_per_hour),
+        rates=None
+        if job is None
+        else (job["low"].rate_per_hour, job["mid"].rate_per_hour, job["high"].rate_per_hour),
         part_hours=useful if job is None else schedule(useful, job["mid"]).part_hours,
         restart_hours=0.0 if job is None else job["mid"].restart_hours,
         runs=(1.0, 1.0, 1.0) if runs is None else (runs.low, runs.mid, runs.high),
@@ -217,7 +229,11 @@ def _triangular(of: tuple[float, float, float], quantile: Array | None) -> Array
 
 
 def first_order_shares(
-    model: Callable[[Mapping[str, Array]], Array], names: Sequence[str], *, points: int = 32_768, seed: int = 0
+    model: Callable[[Mapping[str, Array]], Array],
+    names: Sequence[str],
+    *,
+    points: int = 32_768,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Share of the variance that each input explains by itself.
 

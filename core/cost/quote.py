@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from gpuledger.core.cost.decisions.lint import errors_of
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
@@ -99,7 +100,7 @@ def ranked(
         overruled=question.overruled,
         assumptions=estimate.assumptions,
         cheaper_but_older=None if older is None else _quote(context, older, 0),
-        warnings=(*estimate.warnings, *_warnings(quotes, older, question.moment)),
+        warnings=(*estimate.warnings, *errors_of(question.plan), *_warnings(quotes, older, question.moment)),
         evidence=estimate.evidence,
         costs=question.plan.costs,
     )

@@ -32,7 +32,9 @@ def sections(answer: Row, question: Row) -> list[tuple[str, list[str], list[list
     best = answer["quotes"][0]
     usd, hours = best["usd_total"], best["wall_hours"]
     lines = [line for line in best["lines"] if line["usd"] is not None and float(line["usd_high"] or 0) != 0]
-    missing = [line["basis"].removeprefix("not given: costs.") for line in best["lines"] if line["usd"] is None]
+    missing = [
+        line["basis"].removeprefix("not given: costs.") for line in best["lines"] if line["usd"] is None
+    ]
     machine = f"{best['paid_gpus']} x {best['gpu_id']}, {best['purchase_option']}, at {best['provider']}"
     receipt = best["receipt"]
     out: list[tuple[str, list[str], list[list[str]] | None]] = [
@@ -78,7 +80,9 @@ def sections(answer: Row, question: Row) -> list[tuple[str, list[str], list[list
             ],
         ),
     ]  # fmt: skip
-    return [(title, [text for text in texts if text], rows) for title, texts, rows in out if any(texts) or rows]
+    return [
+        (title, [text for text in texts if text], rows) for title, texts, rows in out if any(texts) or rows
+    ]
 
 
 def markdown(answer: Row, question: Row) -> str:
@@ -87,10 +91,14 @@ def markdown(answer: Row, question: Row) -> str:
     for title, texts, rows in sections(answer, question):
         is_list = len(texts) > 1
         parts.append(f"## {title}\n")
-        parts.append("\n".join(f"- {_md(text)}" if is_list else _md(text) for text in texts) + "\n" if texts else "")
+        parts.append(
+            "\n".join(f"- {_md(text)}" if is_list else _md(text) for text in texts) + "\n" if texts else ""
+        )
         if rows:
             head, *body = rows
-            parts.append(_md_row(head) + "\n" + "|" + "---|" * len(head) + "\n" + "\n".join(map(_md_row, body)) + "\n")
+            parts.append(
+                _md_row(head) + "\n" + "|" + "---|" * len(head) + "\n" + "\n".join(map(_md_row, body)) + "\n"
+            )
     return "\n".join(part for part in parts if part)
 
 
@@ -109,7 +117,9 @@ def page(answer: Row, question: Row) -> str:
             parts += [f"<p>{_text(text)}</p>" for text in texts[1:]]
             parts.append(chart(answer["quotes"][:SHOWN_QUOTES]))
         elif len(texts) > 1:
-            parts.append('<ul class="small">' + "".join(f"<li>{_text(text)}</li>" for text in texts) + "</ul>")
+            parts.append(
+                '<ul class="small">' + "".join(f"<li>{_text(text)}</li>" for text in texts) + "</ul>"
+            )
         else:
             parts += [f"<p>{_text(text)}</p>" for text in texts]
         if rows:
@@ -125,7 +135,8 @@ def chart(quotes: Sequence[Row]) -> str:
     marks: list[str] = []
     for place, quote in enumerate(quotes):
         low, mid, high = (
-            left + (width - left - 70) * max(float(quote["usd_total"][case]), 0) / most for case in ("low", "mid", "high")
+            left + (width - left - 70) * max(float(quote["usd_total"][case]), 0) / most
+            for case in ("low", "mid", "high")
         )
         y = place * row + 6
         name = f"{quote['paid_gpus']} x {quote['gpu_id']} at {quote['provider']}"
@@ -153,7 +164,9 @@ def _verdicts(answer: Row) -> list[str]:
         verdict = answer[name]
         if verdict is not None:
             word = "within" if verdict["passes"] else "over"
-            out.append(f"It is {word} the {name} of {verdict[f'limit_{unit}']} {unit.upper() if unit == 'usd' else unit}.")
+            out.append(
+                f"It is {word} the {name} of {verdict[f'limit_{unit}']} {unit.upper() if unit == 'usd' else unit}."
+            )
     return out
 
 
@@ -166,7 +179,13 @@ def _published(row: Row) -> str:
 
 
 def _hours(value: float) -> str:
-    return f"{value * 60:,.0f} min" if value < 1.5 else f"{value:,.1f} h" if value < 72 else f"{value / 24:,.1f} days"
+    return (
+        f"{value * 60:,.0f} min"
+        if value < 1.5
+        else f"{value:,.1f} h"
+        if value < 72
+        else f"{value / 24:,.1f} days"
+    )
 
 
 def _md(text: str) -> str:

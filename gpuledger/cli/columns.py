@@ -25,7 +25,11 @@ def _day(value: datetime | None) -> str:
 
 
 def _mid(value: Mapping[str, Any]) -> str:
-    return f"{value['mid']:,.1f}"
+    return f"{value['mid']:,.1f}" if value["mid"] >= 1 else f"{value['mid']:.2g}"
+
+
+def _time(value: Mapping[str, Any]) -> str:
+    return formats.hours(value["mid"])
 
 
 def _total(value: Mapping[str, Any]) -> str:
@@ -138,18 +142,24 @@ MANY_COLUMNS = (
     Column("QUOTE", "quote_id", shed=1),
     Column("ERROR", "error"),
 )
-COMPARE_COLUMNS = (
-    Column("PLAN", "plan"),
+PRESET_COLUMNS = (
+    Column("NAME", "name"),
+    Column("METHOD", "method"),
+    Column("MODEL", "model"),
+    Column("TOKENS", "training_tokens", formats.count, is_number=True),
+    Column("SEQUENCE", "sequence_length", formats.number, is_number=True),
+)
+OVER_COLUMNS = (
+    Column("AS OF", "as_of", _day),
     Column("USD", "usd_mid", is_number=True),
-    Column("USD MORE", "usd_more", is_number=True),
-    Column("MOSTLY", "mostly", shed=2),
-    Column("HOURS", "hours", is_number=True),
-    Column("HOURS MORE", "hours_more", is_number=True),
     Column("PROVIDER", "provider"),
-    Column("INSTANCE TYPE", "instance_type", shed=3),
     Column("GPU", "gpus_of"),
-    Column("OPTION", "purchase_option", shed=1),
-    Column("ERROR", "error"),
+    Column("OPTION", "purchase_option"),
+    Column("REGION", "region", shed=1),
+    Column("HOURS", "hours", is_number=True),
+    Column("STATE", "price_state"),
+    Column("WHY", "cause"),
+    Column("NO QUOTE", "reason"),
 )
 RESERVE_COLUMNS = (
     Column("PROVIDER", "provider"),
@@ -174,7 +184,7 @@ ESTIMATE_COLUMNS = (
     Column("GPU", "gpu_id"),
     Column("GPUS", "gpus", is_number=True),
     Column("NODES", "nodes", is_number=True, shed=2),
-    Column("HOURS", "wall_hours", _mid, is_number=True),
+    Column("HOURS", "wall_hours", _time, is_number=True),
     Column("GPU-HOURS", "gpu_hours", _mid, is_number=True),
     Column("TOKENS/S", "tokens_per_second", _whole, is_number=True, shed=1),
     Column("MFU", "mfu", _percent, is_number=True),

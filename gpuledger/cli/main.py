@@ -17,7 +17,7 @@ import click
 import typer
 from typer.models import CommandInfo
 
-from gpuledger.cli import context, evidence, history, plans, prices, serve, sources, upkeep
+from gpuledger.cli import context, evidence, history, outlook, plans, prices, serve, sources, upkeep
 
 COMPLETION = "_GPULEDGER_COMPLETE"
 """Set by a shell that asks for completions."""
@@ -57,6 +57,7 @@ def program(
 
 prices.register(app)
 plans.register(app)
+outlook.register(app)
 history.register(app)
 sources.register(app)
 evidence.register(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +11,12 @@ import typer
 from gpuledger.cli import context, decisions, table
 from gpuledger.cli.columns import (
     CHAIN_COLUMNS,
-    COMPARE_COLUMNS,
     ESTIMATE_COLUMNS,
     FRONTIER_COLUMNS,
     LIMIT_COLUMNS,
     MANY_COLUMNS,
+    OVER_COLUMNS,
+    PRESET_COLUMNS,
     QUOTE_COLUMNS,
 )
 from gpuledger.cli.options import (
@@ -26,6 +28,7 @@ from gpuledger.cli.options import (
     PlanArgument,
     with_quote_options,
 )
+from gpuledger.cli.plan_argument import plans_of
 from gpuledger.cli.quote_table import quote_row, remarks
 from gpuledger.cli.table import Format
 from gpuledger.core.errors import UsageError
@@ -40,6 +43,13 @@ def register(app: typer.Typer) -> None:
     for command in (quote, compare, estimate, presets, lint, explain):
         app.command()(command)
     decisions.register(app)
+
+
+class Report(StrEnum):
+    """Forms of a report."""
+
+    MD = "md"
+    HTML = "html"
 
 
 @with_quote_options
@@ -67,6 +77,13 @@ def quote(
     every: Annotated[
         str, typer.Option(help="With --over: length of a step, 1d, 1w or 1mo; default: 1mo.")
     ] = "1mo",
+    report: Annotated[
+        Report | None, typer.Option(help="A report to paste or print, md or html; default: none.")
+    ] = None,
+    other: Annotated[
+        list[str] | None,
+        typer.Option("--compare", help="Another plan beside this one. Repeat for several; default: none."),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Where the plan costs least in all, with a receipt for every dollar."""
@@ -77,7 +94,20 @@ def quote(
         if span is not None:
             _one_alone(plans, "--over")
             rows = context.ledger().quote_over(plans[0], span=span, every=every, **parameters)
-            table.emit(rows, format)
+            _over(rows, format)
+            return
+        if other:
+            _side_by_side(
+                [*plans, *(one for name in other for one in context.plans(name))], parameters, format, past
+            )
+            return
+        if report is not None:
+            _one_alone(plans, "--report")
+            text = None if lock is None else context.text_of(lock, "--lock")
+            written = context.ledger().report(
+                plans[0], kind=report.value, as_of=past, lock=text, **{**parameters, "limit": 5}
+            )
+            typer.echo(written, nl=False)
             return
         if frontier:
             _one_alone(plans, "--frontier")
@@ -93,17 +123,20 @@ def quote(
             raise typer.Exit(context.NOTHING)
 
 
-def plans_of(argument: str | None, options: dict[str, Any]) -> tuple[list[TrainingPlan], dict[str, Any]]:
-    """The plans that PLAN and the flags of a plan mean together, and the options of the question."""
-    from gpuledger import parse
-    from gpuledger.core.cost.plan_options import split
-    from gpuledger.plan_files import with_files
-
-    keys, rest = split(options)
-    keys = with_files(keys, Path()) if keys else keys
-    if argument is None:
-        return [parse.plan_with(None, keys)], rest
-    return [parse.plan_with(plan, keys) for plan in context.plans(argument)], rest
+def _over(rows: Any, format: Format | None) -> None:
+    if not context.is_for_people(format):
+        table.emit(rows, format)
+        return
+    shown = [
+        row
+        | {
+            "usd_mid": None if row["usd_total"] is None else f"{float(row['usd_total']['mid']):,.2f}",
+            "hours": None if row["wall_hours"] is None else formats.hours(row["wall_hours"]["mid"]),
+            "gpus_of": None if row["gpu_id"] is None else f"{row['gpus']} x {row['gpu_id']}",
+        }
+        for row in rows
+    ]
+    table.emit(shown, format, columns=OVER_COLUMNS)
 
 
 def _one_alone(plans: list[TrainingPlan], flag: str) -> None:
@@ -176,7 +209,7 @@ def _frontier(
             {
                 **row,
                 "usd_total": row["usd_total"]["mid"],
-                "wall_hours": round(row["wall_hours"], 1),
+                "wall_hours": formats.hours(row["wall_hours"]),
                 "gpus_of": f"{row['gpus']} x {row['gpu_id']}",
             }
             for row in rows
@@ -198,33 +231,35 @@ def compare(
         read = [plan for argument in plans for plan in context.plans(argument)]
         if len(read) < 2:
             raise UsageError(f"PLAN: {len(read)} plan, two or more are compared")
-        rows = context.ledger().compare(read, gpu=gpu, as_of=context.as_of(as_of), allow_stale=allow_stale)
-        if context.is_for_people(format):
-            table.emit(list(map(_compared_row, rows)), format, columns=COMPARE_COLUMNS)
-        else:
-            table.emit(rows, format)
-        if all(row["error"] is not None for row in rows):
-            raise typer.Exit(context.NOTHING)
+        asked_for = {"gpu": gpu, "allow_stale": allow_stale}
+        _side_by_side(read, asked_for, format, context.as_of(as_of))
 
 
-def _compared_row(row: dict[str, Any]) -> dict[str, Any]:
-    if row["error"] is not None:
-        return row
-    return row | {
-        "usd_mid": f"{float(row['usd_total']['mid']):,.2f}",
-        "hours": f"{row['wall_hours']['mid']:,.1f}",
-        "hours_more": f"{row['wall_hours_more']:+,.1f}",
-        "gpus_of": f"{row['paid_gpus']} x {row['gpu_id']}",
-    }
+def _side_by_side(
+    plans: list[TrainingPlan], parameters: dict[str, Any], format: Format | None, past: Any
+) -> None:
+    """Lines as rows and plans as columns for people, the best of a line marked; one row per plan for programs."""
+    from gpuledger.core.cost.side_by_side import column_names, side_by_side
+
+    rows = context.ledger().compare(plans, as_of=past, **{**parameters, "limit": 1})
+    if context.is_for_people(format):
+        columns = [table.Column(formats.clean(name), name, is_number=True) for name in column_names(rows)]
+        lines = [_marked(line) for line in side_by_side(rows)]
+        table.emit(lines, format, columns=[table.Column("", "line"), *columns])
+    else:
+        table.emit(rows, format)
+    if all(row["error"] is not None for row in rows):
+        raise typer.Exit(context.NOTHING)
 
 
-def _published(one: dict[str, Any]) -> str:
-    """One published run and what is computed of it."""
-    unit = one["measure"].replace("_", " ")
-    return (
-        f"{one['run']} on {one['gpus']} x {one['gpu_id']} reached {one['reached']:,.4g} {unit}, "
-        f"computed {one['computed']:,.4g} ({one['computed'] / one['reached'] - 1:+.0%}), distance {one['distance']:g}."
-    )
+def _marked(line: dict[str, Any]) -> dict[str, Any]:
+    def shown(name: str, value: Any) -> Any:
+        if not isinstance(value, float):
+            return value
+        text = formats.hours(value) if line["line"] == "wall hours" else f"{value:,.2f}"
+        return f"{text} *" if name in line["best"] else text
+
+    return {name: shown(name, value) for name, value in line.items() if name != "best"}
 
 
 def estimate(
@@ -264,7 +299,7 @@ def estimate(
 def presets(format: FormatOption = None) -> None:
     """Plans known by name."""
     with context.answering():
-        table.emit(context.ledger().presets(), format)
+        table.emit(context.ledger().presets(), format, columns=PRESET_COLUMNS)
 
 
 def lint(plan: PlanArgument, format: FormatOption = None) -> None:

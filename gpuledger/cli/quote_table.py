@@ -70,7 +70,7 @@ def _is_worth_saying(content: dict[str, Any]) -> bool:
     sees, and no commitment of a whole term is to blame."""
     best, flip = content["quotes"][0], content["flipped_by"]
     more, total = float(flip["usd_total_more"]), float(best["usd_total"]["mid"])
-    return flip["line"] != "unused_commitment" and 0.01 <= more and 0.01 * total < more < 10 * max(total, 1.0)
+    return flip["line"] != "unused_commitment" and more >= 0.01 and 0.01 * total < more < 10 * max(total, 1.0)
 
 
 def _published(one: dict[str, Any]) -> str:

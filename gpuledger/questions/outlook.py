@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gpuledger.core.cost.levers import Lever
     from gpuledger.core.cost.question import Question
     from gpuledger.core.cost.quote_set import QuoteSet
+    from gpuledger.core.price_watch import PriceWatch
     from gpuledger.questions.plans import PlanLike
     from gpuledger.snapshots import Snapshot
 
@@ -43,7 +44,13 @@ class Outlook(Decisions):
             NoOfferError, DoesNotFitError: as `quote`.
         """
         from gpuledger.core.cost import levers as ways
-        from gpuledger.core.cost.project import MEANING, first_order_shares, one_at_a_time, outcomes, project_of
+        from gpuledger.core.cost.project import (
+            MEANING,
+            first_order_shares,
+            one_at_a_time,
+            outcomes,
+            project_of,
+        )
         from gpuledger.core.cost.quote import quote
 
         if not 100 <= draws <= MOST_DRAWS:
@@ -162,3 +169,27 @@ class Outlook(Decisions):
         answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
         keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
         return (markdown if kind == "md" else page)(answer, keys)
+
+    def price_watch(
+        self, gpu: str, *, below: Any, purchase_option: str = "on_demand", providers: Any = None
+    ) -> PriceWatch:
+        """A watch on the price of accelerators, checked; `flows.watch` keeps and looks at it.
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            UsageError: no price, or no such purchase option.
+        """
+        from decimal import Decimal
+
+        from gpuledger import parse
+        from gpuledger.core.cost.options import PURCHASE_OPTIONS
+        from gpuledger.core.price_watch import PriceWatch
+        from gpuledger.core.provider import provider_id
+        from gpuledger.core.spec import parse_spec
+
+        parse_spec(gpu)
+        if purchase_option not in PURCHASE_OPTIONS:
+            raise UsageError(f"option: {purchase_option!r} is none of {', '.join(PURCHASE_OPTIONS)}")
+        usd = parse.required(parse.dollars(below, "below", above=Decimal(0)), "below")
+        named = tuple(provider_id(name) for name in parse.names(providers))
+        return PriceWatch(gpu=gpu, below=usd, purchase_option=purchase_option, providers=named)

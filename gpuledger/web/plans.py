@@ -51,12 +51,12 @@ async def answered(request: Request, question: Callable[[Ledger], dict[str, Any]
     "/quotes",
     summary="Where a plan costs least in all",
     responses=openapi.quotes,
-    openapi_extra=openapi.plan_body,
+    openapi_extra=openapi.optional_plan_body,
     status_code=201,
 )
 async def make_quotes(request: Request, parameters: Asked) -> Response:
-    """The body is a plan, as JSON or TOML, or `{"preset": NAME}`, or nothing where `model` is a parameter. Each quote is
-    saved under its id."""
+    """The body is a plan, as JSON or TOML, or `{"preset": NAME}`, or nothing where `model` is a parameter. Each quote
+    is saved under its id."""
     plan = await plan_or_none(request)
     return await run_in_threadpool(_quoted, request, plan, parameters)
 
@@ -119,7 +119,7 @@ async def quote_over(request: Request, parameters: Annotated[OverParameters, Que
     "/frontier",
     summary="All ways that are best in cost, time or risk",
     responses=openapi.many("points"),
-    openapi_extra=openapi.plan_body,
+    openapi_extra=openapi.optional_plan_body,
 )
 async def frontier(request: Request, parameters: Asked) -> Response:
     """No other way beats one of these in cost, time and risk at once."""
@@ -146,7 +146,7 @@ async def compare(request: Request, parameters: Asked) -> Response:
     "/locks",
     summary="The prices of an answer, written down",
     responses=openapi.lock,
-    openapi_extra=openapi.plan_body,
+    openapi_extra=openapi.optional_plan_body,
 )
 async def lock(request: Request, parameters: Asked) -> Response:
     """Text for a file; `POST /v1/quotes/locked` and `quote --lock` read it."""
