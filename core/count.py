@@ -1,5 +1,5 @@
-"""Quantities as people write them: counts (`20M`, `1.4T`, `2e12`, `1_000_000`, `1,000,000`), sizes (`2 TB`, `16GiB`) and
-times (`3 d`, `90 min`, `3 h 42 min`)."""
+"""Quantities as people write them: counts (`20M`, `1.4T`, `2e12`, `1_000_000`, `1,000,000`), sizes (`2 TB`, `16GiB`)
+and times (`3 d`, `90 min`, `3 h 42 min`)."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ class Crossing:
 
 
 def looked(watch: PriceWatch, usd: Decimal | None, at: datetime) -> tuple[PriceWatch, bool]:
-    """The watch after a look at the cheapest fresh price, and whether it fell below since the last one. Where nothing is
-    on sale nothing is known, and nothing changes."""
+    """The watch after a look at the cheapest fresh price, and whether it fell below since the last one. Where nothing
+    is on sale nothing is known, and nothing changes."""
     if usd is None:
         return replace(watch, looked_at=at.isoformat()), False
     is_below = usd < watch.below

@@ -1,5 +1,6 @@
 """Files that a plan names: a network's `config.json` under `model`, and the data set under `data`, whose tokens are
-counted. Only plans that were files themselves, or typed at a terminal, are read so: a server reads no paths of others."""
+counted. Only plans that were files themselves, or typed at a terminal, are read so: a server reads no paths of
+others."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Ten ways to spend less on a plan, each as a change to plan or question that is quoted anew, with its price in quality or
-time."""
+"""Ten ways to spend less on a plan, each a change to plan or question that is quoted anew, with its price in quality
+or time."""
 
 from __future__ import annotations
 

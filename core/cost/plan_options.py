@@ -1,5 +1,5 @@
-"""What one may say of a plan beside the question: a whole plan in a few words, or changes to one. Declared once, like the
-options of a quote, and shown at every door with them."""
+"""What one may say of a plan beside the question: a whole plan in a few words, or changes to one. Declared once, like
+the options of a quote, and shown at every door with them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _option(name: str, help: str, *, kind: Any = "text", label: str = "", hint: 
 PLAN_OPTIONS = (
     _option(
         "model",
-        "Network: a preset, a hub id (meta-llama/Llama-3.1-8B) or a loose name; PLAN may then be left out.",
+        "Network: a preset, a hub id (meta-llama/Llama-3.1-8B) or a loose name; then PLAN may be left out.",
     ),
     _option("method", "pretrain, full_finetune, lora, qlora, dpo, distillation, ppo or grpo."),
     _option("parameters", "Parameters of a network without a name, as in 7B."),

@@ -1,4 +1,5 @@
-"""A comparison as people read it: a line per quantity, a column per plan, the best of each marked, what differs first."""
+"""A comparison as people read it: a line per quantity, a column per plan, the best of each marked, what differs
+first."""
 
 from __future__ import annotations
 

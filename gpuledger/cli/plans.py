@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpuledger import formats
 from gpuledger.cli import context, decisions, table
 from gpuledger.cli.columns import (
     CHAIN_COLUMNS,

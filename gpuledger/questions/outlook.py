@@ -33,8 +33,8 @@ class Outlook(Decisions):
         seed: int = 0,
         **named: Any,
     ) -> dict[str, Any]:
-        """What drives the cost of the cheapest quote: shares of variance by input (first-order Sobol), each input at the
-        ends of its range, ten levers by what they would save, and what may come of the project.
+        """What drives the cost of the cheapest quote: shares of variance by input (first-order Sobol), each input at
+        the ends of its range, ten levers by what they would save, and what may come of the project.
 
         Args:
             draws: of the project's Monte-Carlo, seeded by `seed`.
