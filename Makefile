@@ -66,7 +66,8 @@ bench: $(STAMP)  ## ratios measured in one run
 
 faults: $(STAMP)  ## fault injection, some 25 minutes; writes docs/reliability.md
 	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/faults
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults --ignore tests/faults
+	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/evidence/test_poisonings.py
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults --ignore tests/faults --ignore tests/evidence
 
 # all of them but the longest: kills by the hundred, simulated days, thousands of mutations, cuts at every byte
 LONGEST := test_kills or test_day or minute or any_byte or any_leaf or many_lists or many_mutations
@@ -84,6 +85,7 @@ generated: $(STAMP)  ## write the pages and files again that are made from the p
 	$(BIN)/python -m tools.docs.data_page > docs/data.md
 	$(BIN)/python -m tools.docs.command_page > docs/commands.md
 	$(BIN)/python -m tools.docs.library_page > docs/library.md
+	$(BIN)/python -m tools.docs.network_page > docs/networks.md
 	$(BIN)/python -m tools.docs.prefect_file > prefect.yaml
 
 docs: generated  ## the generated pages, and what the others show; read the diff before you keep it

@@ -340,7 +340,9 @@ def refresh(
     try:
         with span("refresh", sources=[source.name for source in sources]) as note:
             parsed, notes, skipped = fetch_all(ledger, sources, fetcher, done)
-            cycle = record_runs(ledger, parsed)
+            # By a clock that is ahead, everybody's young runs would look left over.
+            is_ahead = not parsed and any(report.is_of_machine for report in skipped)
+            cycle = CycleReport(runs=(), snapshot=None) if is_ahead else record_runs(ledger, parsed)
             note(snapshot=cycle.snapshot)
     except StoreError as error:
         say(ledger, str(error))

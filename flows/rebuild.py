@@ -47,16 +47,19 @@ class _Seen:
     is absent for the second time."""
 
     def repeats(self, parsed: Parsed) -> bool:
-        """Whether a run says the same. Samples of a market and exchange rates are dated, so they never do."""
+        """Whether a run says the same. Samples of a market and exchange rates are dated, so they never do; an operator's
+        word lists no offer, and each is another."""
         before = self.parsed
         return (
-            parsed.error is None
+            parsed.decision is None
+            and parsed.error is None
             and parsed.manifest.failure is None
             and parsed.manifest.is_complete == before.manifest.is_complete
             and not any(isinstance(fact, (MarketSample, ExchangeRate)) for fact in parsed.side_facts)
             and parsed.offers == before.offers
             and parsed.side_facts == before.side_facts
             and parsed.skipped == before.skipped
+            and parsed.contradictions == before.contradictions
         )
 
 

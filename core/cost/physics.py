@@ -56,7 +56,7 @@ def estimates_of(
     ordered = sorted(fitting or result, key=lambda e: (e.gpu_hours.mid, e.gpu_id))
     if not evidence:
         return ordered
-    return [*(with_evidence(made, plan) for made in ordered[:WITH_EVIDENCE]), *ordered[WITH_EVIDENCE:]]
+    return [*(with_evidence(one, plan) for one in ordered[:WITH_EVIDENCE]), *ordered[WITH_EVIDENCE:]]
 
 
 def _chosen(plan: TrainingPlan, spec: str | None) -> tuple[list[GPU], int | None]:

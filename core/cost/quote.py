@@ -22,7 +22,9 @@ from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.store.older_price import banner, older_price
 from gpuledger.core.validity import LAPSED, RECORDED
 
-LONG_RUN_HOURS = 90 * 24
+LONG_HOURS = 14 * 24
+"""From here on a slower way is looked for that the limit on the length of a run leaves out."""
+LONGEST_DAYS = 36_500.0
 
 
 def quote(question: Question, market: Market) -> QuoteSet:
@@ -30,8 +32,8 @@ def quote(question: Question, market: Market) -> QuoteSet:
 
     What keeps the deadline comes first; then fresh prices, stale, unlisted and sold-out ones; then the lowest
     total. Of each offer the number of instances that costs least is quoted. Where an older price would cost less
-    than the first, the answer names it. Where no deadline is given and the cheapest way takes longer than
-    `LONG_RUN_HOURS`, that is the deadline, and the slower way is a warning.
+    than the first, the answer names it. Runs longer than `constraints.max_wall_days` (90 days unless given) are
+    not ranked; where that leaves out a cheaper way, a warning names it.
 
     Args:
         market: a `LedgerMarket` or `ListMarket` of `question.offers`.
@@ -45,19 +47,22 @@ def quote(question: Question, market: Market) -> QuoteSet:
     ranking = selection.best(question.options.limit)
     if not ranking:
         raise selection.nothing()
-    slow: Evaluation | None = None
-    if question.deadline_hours is None and _wall_hours(ranking[0][1]) > LONG_RUN_HOURS:
-        # nobody runs for years to save a little: a run of months is what the question means
-        bounded = Selection(replace(question, deadline_hours=float(LONG_RUN_HOURS)), market)
-        in_time = [entry for entry in bounded.best(question.options.limit) if not entry[1].misses_deadline]
-        if in_time:
-            slow, selection, ranking = ranking[0][1], bounded, in_time
     by_hour = selection.cheapest_per_gpu_hour()
     older = selection.cheaper_but_older(ranking[0], question.moment)
     answer = ranked(selection.context, ranking, by_hour, selection.excluded(), older)
-    if slow is None:
-        return answer
-    return replace(answer, deadline=None, warnings=(*answer.warnings, _slow_text(slow)))
+    slow = _slower(question, market, ranking[0][1])
+    return answer if slow is None else replace(answer, warnings=(*answer.warnings, _slow_text(slow)))
+
+
+def _slower(question: Question, market: Market, first: Evaluation) -> Evaluation | None:
+    """The cheapest way without the default limit on the length of a run, where it costs less than `first`."""
+    if question.plan.constraints.max_wall_days is not None or _wall_hours(first) < LONG_HOURS:
+        return None
+    constraints = question.plan.constraints.model_copy(update={"max_wall_days": LONGEST_DAYS})
+    plan = question.plan.model_copy(update={"constraints": constraints})
+    best = Selection(replace(question, plan=plan), market).best(1)
+    is_cheaper = bool(best) and best[0][1].total.mid < first.total.mid
+    return best[0][1] if is_cheaper and not best[0][1].misses_deadline else None
 
 
 def _wall_hours(evaluation: Evaluation) -> float:
@@ -67,9 +72,8 @@ def _wall_hours(evaluation: Evaluation) -> float:
 def _slow_text(slow: Evaluation) -> str:
     offer, days = slow.bought.offer, _wall_hours(slow) / 24
     return (
-        f"{LONG_RUN_HOURS // 24} days at most are assumed, since no deadline is given; without that"
-        f" {slow.bought.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider} would take"
-        f" {days:,.0f} days and come to {slow.total.mid} USD"
+        f"slower but cheaper: {slow.bought.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}"
+        f" would take {days:,.0f} days and come to {slow.total.mid} USD; constraints.max_wall_days allows it"
     )
 
 
@@ -147,6 +151,3 @@ def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -
         yield f"cheaper but older: {what} came to {older.total.mid} USD in all"
     if best.misses_deadline:
         yield "no offer keeps the deadline"
-    wall = float(best.purchase.running_hours.mid)
-    if wall > LONG_RUN_HOURS:
-        yield f"the cheapest way takes {wall / 24:.0f} days; --deadline asks for faster ones"

@@ -150,7 +150,8 @@ def chart(quotes: Sequence[Row]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         f' role="img" aria-label="US dollars of the cheapest quotes, low to high" font-size="10.5"'
         f' font-family="sans-serif">{"".join(marks)}'
-        f'<text x="{left}" y="{height - 4}" fill="#444">US dollars: bar from low to high, mark at the middle</text></svg>'
+        f'<text x="{left}" y="{height - 4}" fill="#444">US dollars: bar from low to high, mark at the middle'
+        "</text></svg>"
     )
 
 

@@ -34,6 +34,8 @@ class Quote:
     price_age_hours: float
     misses_deadline: bool
     receipt: Receipt
+    survival: str | None = None
+    """Of a stale price: how many prices of that provider and purchase option still held at that age."""
 
     @property
     def list_total(self) -> Amount:
@@ -71,6 +73,7 @@ class Quote:
             "usd_per_petaflop_hour": self._usd_per_petaflop_hour(),
             "price_age_hours": self.price_age_hours,
             "price_state": self.price_state,
+            "survival": self.survival,
             "availability": offer.availability,
             "misses_deadline": self.misses_deadline,
             "interruptions": self._interruptions(),

@@ -332,7 +332,7 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
     reasons = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
     if set(excluded) == {PRICE_LAPSED}:
         return NoOfferError(f"{plan.name}: only lapsed prices are left ({reasons}); --allow-stale ranks them")
-    if "does not fit in its memory" in excluded:
+    if "does not fit in its memory" in excluded or "less host memory than offloading takes" in excluded:
         return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({reasons})")
     return NoOfferError(f"{plan.name}: no offer is left ({reasons})")
 

@@ -99,7 +99,7 @@ def is_open(plan: TrainingPlan) -> bool:
 
 
 def loses_by_choice(plan: TrainingPlan) -> bool:
-    """Whether people run less than the best division: where a plan is open and its job not so large that it is tuned."""
+    """Whether people run less than the best division: an open plan, of a job that is not so large as to be tuned."""
     return is_open(plan) and (needs_tuned_kernels(plan) or stack_of(plan).kernels != "tuned")
 
 

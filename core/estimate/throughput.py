@@ -272,7 +272,7 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
         * stage_layers
         * routed_bytes
         * routed_seconds(e, t, layout, device, k)
-        * where(w.hides_routing > 0, 1.0 - k.overlap, k.expert_exposed * exposed)
+        * where(w.hides_routing > 0, (1.0 - k.overlap) * exposed, k.expert_exposed * exposed)
     )
     expert = expert + where(e > 1, micro_batches * stage_layers * 4.0 * e * k.hop_seconds, 0.0)
 

@@ -54,6 +54,9 @@ MARKETPLACE_KIN_SHARE = 0.5
 HALVES_IN_DAYS = 365.0
 """An old price says less: the band of what it allows widens by a factor of two a year."""
 
+PRODUCT_SHARE = 0.5
+"""Share of a product's offers, in three regions at least, that have to move by one factor for a cut of the product."""
+
 UNIFORM_SHARE = 0.5
 """Share of the offers in both batches that moved by one factor, from which on it is a unit or a currency."""
 

@@ -191,7 +191,7 @@ def _prices(figures: Figures, run: Circumstances) -> npt.NDArray[np.int8]:
     is_product_wide = (
         is_move
         & (f.product_regions >= 3)
-        & (f.product_alike >= 0.9 * f.product_both)
+        & (f.product_alike >= limits.PRODUCT_SHARE * f.product_both)
         & (factor > 0.5)
         & (factor < 2)
         & ~undercuts

@@ -19,6 +19,7 @@ from prefect.tasks import Task, exponential_backoff
 
 from gpuledger.core.config import Settings, load_settings
 from gpuledger.core.errors import (
+    ClockError,
     GPULedgerError,
     MissingCredentialError,
     SourceError,
@@ -156,6 +157,8 @@ def _refreshed(source_name: str) -> dict[str, Any]:
     except MissingCredentialError as error:
         get_run_logger().warning("%s", error)
         return {"source": source_name, "outcome": "skipped", "error": str(error)}
+    except ClockError:
+        raise
     except GPULedgerError:
         record_failures(source_name)
         raise

@@ -214,10 +214,18 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
 
     from gpuledger.cli.plot import sparkline, write_plot
 
+    by_option: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_option.setdefault(row["purchase_option"], []).append(row)
     if sys.stdout.isatty():
-        context.say(sparkline([float(row["usd_per_gpu_hour"]) for row in rows]))
+        for option, series in by_option.items():
+            context.say(f"{option} {sparkline([float(row['usd_per_gpu_hour']) for row in series])}")
     if plot is not None:
-        write_plot(rows, plot, title=title)
+        # a line joins prices of one kind only
+        option = "on_demand" if "on_demand" in by_option else min(by_option)
+        if len(by_option) > 1:
+            context.say(f"drawn: {option}; --spot, --on-demand or --reserved draws another purchase option")
+        write_plot(by_option[option], plot, title=f"{title}, {option}")
 
 
 def index(

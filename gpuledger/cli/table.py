@@ -120,7 +120,7 @@ def _table(rows: Sequence[Row], columns: Sequence[Column] | None, title: str | N
     shown, lines = _of(shown, stored), [_of(line, stored) for line in lines]
     _print_table(shown, lines, title, width)
     if left:
-        sys.stdout.write(f"Hidden (terminal too narrow): {', '.join(left)}.\n")
+        sys.stdout.write(f"Hidden (too narrow): {', '.join(left)}.\n")
 
 
 def _fitting(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: int) -> list[int]:

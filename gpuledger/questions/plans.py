@@ -15,6 +15,8 @@ from gpuledger.questions.choice import provider_hints
 from gpuledger.questions.reader import LedgerReader, Rows
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from gpuledger.core.cost.frontier import Point
     from gpuledger.core.cost.lock import Lock
     from gpuledger.core.cost.market.offers import Market
@@ -208,6 +210,7 @@ class PlanQuestions(LedgerReader):
             with self.reading() as snapshot:
                 try:
                     answer = quote(question, self.market(snapshot, question))
+                    answer = _with_survival(answer, snapshot.connection)
                 except NoOfferError as error:
                     hints = provider_hints(snapshot.connection, question.options.providers)
                     raise NoOfferError("; ".join([str(error), *hints])) from None
@@ -383,3 +386,26 @@ class PlanQuestions(LedgerReader):
         self.home.create()
         append(self.measured_path, measured)
         return json.loads(json.dumps(asdict(measured)))
+
+
+def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet:
+    """The answer whose stale quotes say how often prices like theirs still held at that age."""
+    from dataclasses import replace
+
+    from gpuledger.core.store.survival import survival
+
+    cases = {
+        quote.quote_id: (
+            quote.purchase.offer.provider,
+            quote.purchase.offer.purchase_option,
+            quote.price_age_hours,
+        )
+        for quote in answer.quotes
+        if quote.price_state == "stale"
+    }
+    texts = survival(connection, cases.values())
+    quotes = tuple(
+        replace(quote, survival=texts.get(cases[quote.quote_id])) if quote.quote_id in cases else quote
+        for quote in answer.quotes
+    )
+    return replace(answer, quotes=quotes)

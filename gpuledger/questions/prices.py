@@ -79,6 +79,7 @@ class PriceQuestions(LedgerReader):
         """
         from gpuledger.core.cheapest import cheapest_by_provider
         from gpuledger.core.store.offers import offers
+        from gpuledger.core.store.survival import survival
 
         time, moment = self.past(as_of)
         chosen = offer_query(
@@ -87,11 +88,20 @@ class PriceQuestions(LedgerReader):
         with self.reading() as snapshot:
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
             hints = [] if on_sale else provider_hints(snapshot.connection, chosen.providers)
-        answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
-        rows = [
-            offer_row(ranked.offer, moment) | {"rank": rank, "note": ranked.note}
-            for rank, ranked in enumerate(answer.ranking, start=1)
-        ]
+            answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
+            rows: list[dict[str, Any]] = [
+                offer_row(ranked.offer, moment) | {"rank": rank, "note": ranked.note}
+                for rank, ranked in enumerate(answer.ranking, start=1)
+            ]
+            cases = [
+                (row["provider"], row["purchase_option"], row["price_age_hours"])
+                for row in rows
+                if row["price_state"] == "stale"
+            ]
+            texts = survival(snapshot.connection, cases)
+            for row in rows:
+                key = (row["provider"], row["purchase_option"], row["price_age_hours"])
+                row["survival"] = texts.get(key) if row["price_state"] == "stale" else None
         return Rows(rows[:limit], total=len(rows), as_of=moment, remarks=hints or answer.remarks)
 
     def spread(

@@ -89,7 +89,7 @@ _ROW = {
     "properties": {
         **{name: {"type": "string"} for name in ("price_id", "offer_id", "provider", "region", "currency")},
         "purchase_option": {"enum": ["on_demand", "spot", "reserved", "capacity_block"]},
-        "price_state": {"enum": ["fresh", "stale", "unlisted", "sold_out"]},
+        "price_state": {"enum": ["fresh", "stale", "unlisted", "sold_out", "lapsed", "recorded"]},
         "gpu_id": {"type": ["string", "null"]},
         "gpu_count": {"type": "number"},
         **dict.fromkeys(("amount", "usd_per_hour", "usd_per_gpu_hour", "upfront_usd"), DOLLARS),

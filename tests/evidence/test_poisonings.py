@@ -22,7 +22,7 @@ SAMPLE = {
     "runpod: 9 in other case and with an invisible character",
     "azure_retail: 9 one more in another region",
     "coreweave: 9 twice the GPUs at the same price",
-    "vultr: 10 two regions exchanged",
+    "coreweave: 10 two regions exchanged",
     "aws_on_demand: 11 in Australian dollars",
     "azure_retail: 13 a third of the list gone",
     "runpod: 15 commitments by 1,000 hours",
@@ -33,7 +33,7 @@ TRUE_SAMPLE = {
     "verda: spot that halves within a day",
     "azure_retail: a new region",
     "crusoe: a renamed plan",
-    "vultr: leaves ord",
+    "vultr: leaves sgp",
 }
 
 

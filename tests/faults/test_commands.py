@@ -79,10 +79,10 @@ def invoke(ledger: Ledger, *arguments: str):
     return CliRunner().invoke(app, ["--home", str(ledger.home.path), *arguments])
 
 
-def test_an_audit_of_a_fresh_ledger_exits_with_nothing_to_say(ledger):
+def test_an_audit_of_a_fresh_ledger_says_that_no_source_ever_delivered(ledger):
     load_bundled(ledger)
     ended = invoke(ledger, "audit", "--archive", "--format", "jsonl")
-    assert ended.exit_code == 0
+    assert ended.exit_code == 3
     found = [json.loads(line) for line in ended.stdout.splitlines()]
     assert {row["kind"] for row in found} == {"source", "check", "archive"}
 

@@ -38,7 +38,7 @@ def test_when_all_went_well_the_webhook_hears_nothing(provider, clock):
 @pytest.mark.parametrize("answer", [b"", plain(b"", status="500 No"), head("302 Found", "location: /other")])
 def test_a_webhook_that_fails_is_a_line_in_the_log_without_its_address(trial, caplog, answer):
     trial.provider.always(answer)
-    assert not notify(f"{trial.provider.url}/secret-path", [FAILED], at=trial.clock())
+    assert not notify(f"{trial.provider.url}/secret-path", [FAILED], at=trial.clock(), waits=())
     assert "the webhook was not told" in caplog.text
     assert "secret-path" not in caplog.text
     assert len(trial.provider.paths) == 1, "a redirect was followed"

@@ -4,6 +4,7 @@ names all three."""
 import time
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest

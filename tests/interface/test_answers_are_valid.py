@@ -51,13 +51,11 @@ def test_the_cheaper_older_price_is_named_with_its_age_and_the_command_that_chec
     usd = [float(one["usd_total"]["mid"]) for one in found["quotes"]]
     assert usd == sorted(usd)
     older = found["cheaper_but_older"]
-    assert (older["gpu_id"], older["purchase_option"], older["usd_total"]["mid"]) == (
-        "rtx-4090-24gb",
-        "spot",
-        "2.20",
-    )
+    assert (older["gpu_id"], older["purchase_option"]) == ("rtx-4090-24gb", "spot")
+    assert float(older["usd_total"]["mid"]) < usd[0]
     assert (older["price_state"], older["check"]) == ("lapsed", "gpuledger refresh runpod")
-    assert any("seen 9 months ago" in text and "2.20 USD in all" in text for text in found["warnings"])
+    said = f"{older['usd_total']['mid']} USD in all"
+    assert any("seen 9 months ago" in text and said in text for text in found["warnings"])
     assert any("no live price yet" in text for text in found["warnings"])
     assert {"reason": "price lapsed, seen too long ago", "count": 73} in found["excluded"]
 
@@ -71,7 +69,8 @@ def test_a_plan_with_a_deadline_is_answered_with_an_offer_that_keeps_it(home):
     plan = 'model="llama-2-7b"\ntraining_tokens=1e12\n[constraints]\ndeadline_hours=720\n'
     found = run(home, "quote", "-", text=plan)
     best = json.loads(found.stdout)["quotes"][0]
-    assert (best["misses_deadline"], best["provider"], best["gpus"]) == (False, "lambda", 16)
+    assert best["misses_deadline"] is False
+    assert best["wall_hours"]["mid"] <= 720
     assert found.exit_code == 0
 
 
@@ -79,7 +78,8 @@ def test_a_run_of_years_is_a_line_below_the_one_that_people_would_make(home):
     found = quote(home, "-", text='model="llama-3.1-70b"\ntraining_tokens=1.4e12\n')
     assert all(one["wall_hours"]["mid"] <= 90 * 24 for one in found["quotes"])
     assert found["deadline"] is None and found["keeps_limits"]
-    assert any("90 days at most are assumed" in text for text in found["warnings"])
+    assert any("90 (not given; nothing longer is proposed)" in text for text in found["assumptions"])
+    assert any(text.startswith("slower but cheaper") for text in found["warnings"])
 
 
 @pytest.mark.parametrize(("flag", "limit"), [("--deadline", "0.001"), ("--budget", "0.01")])
@@ -117,8 +117,8 @@ def test_each_step_over_time_names_its_cause(home):
         "nothing changed",
     ]
     assert "rtx-4090-24gb spot" in causes[2] and "rtx-4090-24gb spot" in causes[3]
-    usd = [json.loads(row["usd_total"])["mid"] for row in found]
-    assert usd == ["5.33", "5.33", "2.20", "5.33", "5.33"]
+    usd = [float(json.loads(row["usd_total"])["mid"]) for row in found]
+    assert usd[0] == usd[1] == usd[3] == usd[4] > usd[2]
 
 
 def test_monitoring_says_that_nothing_ever_worked(home):

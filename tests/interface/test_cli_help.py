@@ -137,7 +137,8 @@ def test_a_documented_command_exists_with_its_options(page: str, line: str):
 
 
 UNITS = re.compile(
-    r"hour|second|day|minute|month|week|USD|US dollar|GiB|GPU|token|watt|share|row|quote|snapshot|port|process|request"
+    r"instance|hour|second|day|minute|month|week|USD|US dollar|GiB|GPU|token|watt|share|row|quote|snapshot|port"
+    r"|process|request"
     r"|call|plan|time|date|address",
     re.IGNORECASE,
 )

@@ -15,7 +15,7 @@ from gpuledger.scrapers.source import Source
 
 HOST = "https://prices.example"
 AT = datetime(2026, 10, 7, 12, 0, tzinfo=UTC)
-SECRET = "sk-live/0123456789+abc"
+SECRET = "sk-live/7390415826+abc"
 
 
 @dataclass

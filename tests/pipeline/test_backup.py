@@ -16,7 +16,9 @@ def backed_up(world, listing, tmp_path):
     world.refresh(b"<html>")
     world.refresh(listing(a=2.6, b=(3, "sold_out")))
     home = world.ledger.home.path
-    (home / "gpu_alias.csv").write_text("provider,label,memory_gib,gpu_id\nrunpod,Foo,,h100-sxm-80gb\n")
+    (home / "gpu_alias.csv").write_text(
+        "provider,gpu_label,gpu_memory_gib,gpu_id\nrunpod,Foo,,h100-sxm-80gb\n"
+    )
     (home / "overrides.toml").write_text("[[discount]]\nprovider = 'runpod'\npercent = 30\n")
     (home / "quotes").mkdir()
     (home / "quotes" / "0123456789abcdef.json").write_text("{}")

@@ -141,7 +141,6 @@ def test_a_replay_needs_no_lake_that_can_be_read(world, listing):
     """A machine whose share was not mounted left files that no other has: the archive writes the lake anew."""
     if world.ledger.home.lake is None:
         pytest.skip("a ledger of its own has no lake")
-    world.refresh(listing(a=2.5, b=3))
     world.refresh(listing(**{f"sku{number}": 2 + number / 100 for number in range(200)}))
     files = list(Path(world.ledger.home.lake.data).rglob("*.parquet"))
     assert files

@@ -23,6 +23,7 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import EVERYTHING, Turn, turn_at
 from gpuledger.core.store.database import transaction
+from gpuledger.core.store.dated_list import relist
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.identity import renew_arriving
 from gpuledger.core.store.migrate import resolve_labels, setting, write_setting
@@ -50,7 +51,6 @@ _BY_RUN_ALONE = (
     "transfer_price",
     "interruption_band",
     "market_sample",
-    "price_list",
     "disputed_price",
     "disputed_rate",
 )
@@ -162,6 +162,10 @@ def _stage(there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnecti
 def _take(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
     """What was staged into the ledger; only inside a transaction."""
     renew_arriving(connection)
+    # first, because which of two equal rows stands depends on what their lists cover
+    connection.execute(
+        "insert into price_list by name select * exclude (place) from shared_price_list order by place"
+    )
     for name in sql.files("lake/catch_up"):
         connection.execute(sql.text(name))
     for table in _BY_RUN_ALONE:
@@ -171,6 +175,8 @@ def _take(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
     if _count(connection, "new_shape") or _count(connection, "shared_disputed_price"):
         resolve_labels(connection, aliases)
     connection.execute(sql.text("lake/current"))
+    if _count(connection, "shared_price_list"):
+        relist(connection)
 
 
 @contextmanager

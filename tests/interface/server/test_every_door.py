@@ -15,7 +15,7 @@ from mcp import Client
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from gpuledger import Ledger, formats
+from gpuledger import Ledger, formats, gpuhunt
 from gpuledger.cli import context
 from gpuledger.cli.main import app as command_line
 from gpuledger.core.store.home import Home
@@ -602,6 +602,33 @@ def test_a_wrong_time_is_one_usage_line_at_every_door(house, case):
 
     told = asyncio.run(ask())
     assert told.is_error and words in told.content[0].text
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"spot": False},
+        {"spot": True, "provider": "aws"},
+        {"min_disk_size": 1},
+        {"min_disk_size": 3000, "max_cpu": 128},
+        {"min_compute_capability": 8.0, "max_compute_capability": 8.6},
+        {"cpu_arch": "arm"},
+        {"gpu_vendor": "nvidia", "min_total_gpu_memory": 300},
+    ],
+    ids=str,
+)
+def test_a_keyword_of_gpuhunt_chooses_what_the_parameter_of_rest_does(house, keywords):
+    given = dict(keywords)
+    for name in ("min_compute_capability", "max_compute_capability"):
+        if name in given:
+            major, _, minor = str(given[name]).partition(".")
+            given[name] = (int(major), int(minor))
+    rows = gpuhunt.offers(**given, as_of=DAY, allow_stale=True, ledger=house.python)
+    parameters = {name: str(value).lower() for name, value in keywords.items()}
+    answer = house.rest.get("/v1/offers", params={**parameters, "as_of": DAY, "limit": 1000}).json()
+    by_rest = {row["offer_id"] for row in answer["offers"]}
+    assert {row.offer.offer_id for row in rows} >= by_rest
+    assert len(rows) == answer["total"]
 
 
 LIMITS = {
