@@ -102,6 +102,8 @@ class Costs(Section):
     interruption_rate_per_hour: AmountOrZero | None = None
     checkpoint_write_minutes: AmountOrZero | None = None
     restart_minutes: AmountOrZero | None = None
+    startup_minutes: AmountOrZero | None = None
+    """Of each run until its first step: image, weights and data fetched and loaded; a restart takes as long."""
     teacher_usd: USD | None = None
     network_usd: USD | None = None
     storage_usd: USD | None = None

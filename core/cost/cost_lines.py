@@ -96,6 +96,15 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
                 f"{bought.option.instance_gpus}",
             )
         )
+    if costs.startup_minutes is not None:
+        result.append(
+            CostLine(
+                "start_up",
+                RUN,
+                Amount.same(rate * Decimal(repr(costs.startup_minutes)) / 60).rounded(),
+                f"{_plain(Decimal(repr(costs.startup_minutes)))} min of a run until its first step",
+            )
+        )
     if bought.spot is not None:
         result.append(
             CostLine(

@@ -135,7 +135,7 @@ def project_of(plan: TrainingPlan, quote: Quote) -> Project:
     compute = [line for line in quote.lines if line.usd is not None and line.category in (RUN, FAILED)]
     own = sum(float(line.usd.mid) for line in compute if line.usd is not None)
     factor = 1 + rule / own if own else 1.0
-    names = ("gpu_time", "whole_instances", "billing_rounding")
+    names = ("gpu_time", "whole_instances", "start_up", "billing_rounding")
     run_usd = factor * sum(float(by_line[name].mid) for name in names if name in by_line)
     runs = costs.failed_run_factor
     more = (costs.trials or 0) * (1.0 if costs.trial_fraction is None else costs.trial_fraction)

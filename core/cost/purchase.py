@@ -141,7 +141,7 @@ def spot_terms(
     else:
         per_second = float(assumed("checkpoint_write_gb_per_second")) * option.instances
         write_hours = float(checkpoint_gb or 0) / per_second / SECONDS_PER_HOUR
-    restart = costs.restart_minutes
+    restart = costs.startup_minutes if costs.restart_minutes is None else costs.restart_minutes
     restart_hours = (float(assumed("restart_minutes")) if restart is None else restart) / 60
     return Spot(
         rate=rate,
