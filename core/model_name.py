@@ -15,7 +15,7 @@ from functools import lru_cache
 _WORDS = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
 _PUBLISHERS = ("meta", "nousresearch", "unsloth", "the", "bloke")
 _TUNED = (
-    *("instruct", "chat", "it", "base", "hf", "pt", "sft", "dpo", "cased", "uncased", "preview", "hd", "fp"),
+    *("instruct", "chat", "it", "base", "hf", "pt", "cased", "uncased", "preview", "hd", "fp"),
     *("text", "bnb", "bit", "gguf", "awq", "gptq", "v", "latest", "model", "thinking", "q"),
 )
 _LONGEST = 120

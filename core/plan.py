@@ -307,16 +307,16 @@ def presets() -> tuple[str, ...]:
 def preset_parts(name: str) -> tuple[str, Method | None] | None:
     """The network and the fine-tuning method that a preset's name means; `None` where it means none."""
     rows = model_rows()
-    model = preset_named(name, rows)
-    if model is not None:
-        return model, None
+    if name in rows:
+        return name, None
     folded = name.strip().lower().replace("_", "-").replace(" ", "-")
     for method in FINETUNE_METHODS:
         ending = f"-{method.replace('_', '-')}"
         model = preset_named(folded.removesuffix(ending), rows) if folded.endswith(ending) else None
         if model is not None:
             return model, method
-    return None
+    model = preset_named(name, rows)
+    return None if model is None else (model, None)
 
 
 def preset_plan(name: str) -> TrainingPlan:

@@ -292,8 +292,8 @@ def outcomes(
     """What may come of the project: percentiles of dollars and hours, and the chances to keep budget and deadline.
 
     Speed, price and other costs are drawn from their ranges; interruptions as a Poisson process at a drawn rate, each
-    of which loses a part of the work since the last checkpoint and a restart; failed runs as whole runs where their factor
-    is a range.
+    of which loses a part of the work since the last checkpoint and a restart; failed runs as whole runs where their
+    factor is a range.
     """
     random = np.random.default_rng(seed)
     quantiles = {name: random.random(draws) for name in INPUTS}

@@ -82,23 +82,20 @@ def test_sizes_and_times(read, text, number):
 
 
 @pytest.mark.parametrize("read", [count_from, gb_from, gib_from, hours_from])
-@pytest.mark.parametrize(
-    "text", ["", "1,4T", "0x10", "-3", "nan", "inf", "3 parsecs", "9" * 4300, "3 4", "1e9999"]
-)
+@pytest.mark.parametrize("text", ["", "1,4T", "0x10", "-3", "nan", "inf", "3 parsecs", "9" * 4300, "3 4"])
 def test_what_is_no_quantity_is_refused(read, text):
-    if text == "" or not text.strip():
-        pytest.raises(ValueError, read, text)
-        return
-    with pytest.raises((ValueError, OverflowError)):
-        if read(text) == float("inf"):
-            raise ValueError("infinite")
+    with pytest.raises(ValueError):
+        read(text)
 
 
 @pytest.mark.parametrize(
     ("keys", "meant"),
     [
         ({"method": "LoRA", "model": "llama-3-8b", "dataset_tokens": "20M"}, {"method": "lora", "dataset_tokens": 2e7}),
-        ({"method": "Full", "parameters": "7B", "training_tokens": "1e9"}, {"method": "full_finetune", "parameters": 7e9}),
+        (
+            {"method": "Full", "parameters": "7B", "training_tokens": "1e9"},
+            {"method": "full_finetune", "parameters": 7e9},
+        ),
         (
             {"method": "qlora", "model": "llama-3-8b", "samples": "5k", "tokens_per_sample": 600, "epochs": 3},
             {"dataset_tokens": 3e6, "total_tokens": 9e6},
@@ -168,7 +165,8 @@ def test_half_of_the_layers_frozen_save_a_quarter_of_the_work_with_adapters():
 
 def test_a_config_file_is_a_model_of_any_method(tmp_path):
     config = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
-              "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False}  # fmt: skip
+              "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
+              "tie_word_embeddings": False}  # fmt: skip
     (tmp_path / "config.json").write_text(json.dumps(config))
     plan = plan_from_mapping(
         with_files({"model": "config.json", "method": "qlora", "dataset_tokens": "20M"}, tmp_path)

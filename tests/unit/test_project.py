@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ Z = 1.2815515655446004
 
 
 def project(**changes) -> Project:
-    keys = dict(
+    keys: dict[str, Any] = dict(  # noqa: C408
         run_usd=100.0,
         useful_hours=Amount(*(Decimal(repr(10 * math.exp(z * 0.4 * Z))) for z in (-1, 0, 1))),
         price_spread=0.3,
