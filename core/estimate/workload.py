@@ -30,8 +30,9 @@ SEQUENCES_PER_GPU = 2
 SEQUENCE_LENGTH = {"pretrain": 4096}
 FINETUNE_SEQUENCE_LENGTH = 2048
 LORA_RANK = 16
-# tokens per parameter; about 20 train best (Hoffmann et al., arXiv:2203.15556), and no published run had less than one
-FEWEST_TO_PRETRAIN = 1.0
+# tokens per parameter; about 20 train best (Hoffmann et al., arXiv:2203.15556). Instruction data sets have less than a
+# hundredth; up to one is continued pretraining, about which lint warns
+FEWEST_TO_PRETRAIN = 0.1
 
 # half of a sequence is the prompt, half the answer
 USUAL_ROLLOUT_SHARE = 0.5
@@ -195,7 +196,7 @@ def demand(plan: TrainingPlan) -> Demand:
 
 
 def _ask_for_method(plan: TrainingPlan, architecture: Architecture) -> None:
-    """Nobody pretrains on fewer tokens than parameters; such a plan means some fine-tuning, and does not say which.
+    """Nobody pretrains on a tenth of a token per parameter; such a plan means some fine-tuning, and does not say which.
 
     Raises:
         InvalidPlanError: so few tokens, and no method.

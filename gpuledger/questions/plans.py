@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import CorruptError, EstimateError, GPULedgerError, NoOfferError, UsageError
 from gpuledger.parse import When
 from gpuledger.questions.choice import provider_hints
-from gpuledger.questions.reader import LedgerReader, Rows
+from gpuledger.questions.own_terms import OwnTerms
+from gpuledger.questions.reader import Rows
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from gpuledger.core.cost.frontier import Point
     from gpuledger.core.cost.lock import Lock
     from gpuledger.core.cost.market.offers import Market
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from gpuledger.core.cost.options import QuoteOptions
     from gpuledger.core.cost.question import Question
     from gpuledger.core.cost.quote_set import QuoteSet
-    from gpuledger.core.estimate.measurements import Measurement
     from gpuledger.core.plan import TrainingPlan
     from gpuledger.snapshots import Snapshot
 
@@ -41,43 +37,11 @@ def one_quote(named: Mapping[str, Any]) -> dict[str, Any]:
     return {"limit": 1, **named}
 
 
-class PlanQuestions(LedgerReader):
+class PlanQuestions(OwnTerms):
     """Each question once. A plan is a `TrainingPlan`, its keys, the name of a preset, or TOML or JSON text.
 
     `options` are those of `QuoteOptions`, such as `deadline_hours` or `limit`, by name or as one object.
     """
-
-    def overrides(self) -> Overrides:
-        """The user's own terms, read anew for every answer: `GPULEDGER_OVERRIDES`, else `overrides.toml` of the home;
-        none without a file.
-
-        Raises:
-            ConfigError: the file is wrong.
-            UsageError: the file that the variable names cannot be read.
-        """
-        from gpuledger.core.cost.market.own_terms import Overrides, read_overrides
-
-        named = self.environ.get("GPULEDGER_OVERRIDES")
-        path = Path(named) if named else self.home.path / "overrides.toml"
-        try:
-            return read_overrides(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            if named:
-                raise UsageError(f"GPULEDGER_OVERRIDES: cannot read {path}: {error}") from error
-            return Overrides()
-
-    @property
-    def measured_path(self) -> Path:
-        """Where measured runs are."""
-        return self.home.path / "measured.json"
-
-    def measurements(self) -> tuple[Measurement, ...]:
-        """The user's own measured runs."""
-        if not self.measured_path.exists():
-            return ()
-        from gpuledger.core.estimate.measurements import read
-
-        return tuple(read(self.measured_path))
 
     def question(
         self,
@@ -368,44 +332,3 @@ class PlanQuestions(LedgerReader):
             return rows[0] if rows else None
 
         return explanation(self.saved_quote(quote_id), Archive(self.home.archive).body, in_ledger)
-
-    def calibrate(self, text: str, *, syntax: str) -> dict[str, Any]:
-        """Save a measured run, so that estimates of plans like it rest on it.
-
-        Args:
-            text: a plan with a table `[measured]` that holds `tokens_per_second` or `step_seconds`.
-            syntax: `toml` or `json`.
-        """
-        from dataclasses import asdict
-
-        from gpuledger.core.estimate.measurements import append, read_run
-
-        measured = read_run(
-            text, syntax="toml" if syntax == "toml" else "json", measured_at=self.clock().isoformat()
-        )
-        self.home.create()
-        append(self.measured_path, measured)
-        return json.loads(json.dumps(asdict(measured)))
-
-
-def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet:
-    """The answer whose stale quotes say how often prices like theirs still held at that age."""
-    from dataclasses import replace
-
-    from gpuledger.core.store.survival import survival
-
-    cases = {
-        quote.quote_id: (
-            quote.purchase.offer.provider,
-            quote.purchase.offer.purchase_option,
-            quote.price_age_hours,
-        )
-        for quote in answer.quotes
-        if quote.price_state == "stale"
-    }
-    texts = survival(connection, cases.values())
-    quotes = tuple(
-        replace(quote, survival=texts.get(cases[quote.quote_id])) if quote.quote_id in cases else quote
-        for quote in answer.quotes
-    )
-    return replace(answer, quotes=quotes)
