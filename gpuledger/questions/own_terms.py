@@ -66,26 +66,3 @@ class OwnTerms(LedgerReader):
         self.home.create()
         append(self.measured_path, measured)
         return json.loads(json.dumps(asdict(measured)))
-
-
-def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet:
-    """The answer whose stale quotes say how often prices like theirs still held at that age."""
-    from dataclasses import replace
-
-    from gpuledger.core.store.survival import survival
-
-    cases = {
-        quote.quote_id: (
-            quote.purchase.offer.provider,
-            quote.purchase.offer.purchase_option,
-            quote.price_age_hours,
-        )
-        for quote in answer.quotes
-        if quote.price_state == "stale"
-    }
-    texts = survival(connection, cases.values())
-    quotes = tuple(
-        replace(quote, survival=texts.get(cases[quote.quote_id])) if quote.quote_id in cases else quote
-        for quote in answer.quotes
-    )
-    return replace(answer, quotes=quotes)
