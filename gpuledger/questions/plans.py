@@ -14,6 +14,8 @@ from gpuledger.questions.own_terms import OwnTerms
 from gpuledger.questions.reader import Rows
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from gpuledger.core.cost.frontier import Point
     from gpuledger.core.cost.lock import Lock
     from gpuledger.core.cost.market.offers import Market
