@@ -57,12 +57,17 @@ def normalised(label: str) -> str:
     return " ".join(kept) if kept else words
 
 
+_LOOK_ALIKE = str.maketrans("авсеніјкморѕтухαβεηικμνορτυχζ", "abcehijkmopstyxabehikmnoptyxz")
+"""Cyrillic and Greek letters whose capitals or small ones are drawn as Latin ones (Unicode TR 39, confusables)."""
+
+
 def folded(label: str) -> str:
-    """Unicode compatibility form (NFKC) without format characters, case folded."""
+    """Unicode compatibility form (NFKC) without format characters, case folded, in Latin letters where it looks so."""
     if label.isascii():
         return label.casefold()
     plain = unicodedata.normalize("NFKC", label)
-    return "".join(char for char in plain if unicodedata.category(char) != "Cf").casefold()
+    visible = "".join(char for char in plain if unicodedata.category(char) != "Cf")
+    return visible.casefold().translate(_LOOK_ALIKE)
 
 
 def joined(words: str) -> str:

@@ -21,7 +21,7 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config
 from gpuledger.core.model_name import nearest, preset_named
 from gpuledger.core.plan_architecture import ArchitectureKeys
-from gpuledger.core.plan_costs import Constraints, Costs, Credit
+from gpuledger.core.plan_costs import Constraints, Costs, PlanCredit
 from gpuledger.core.plan_words import canonical
 from gpuledger.core.quantity import (
     Amount,
@@ -143,7 +143,7 @@ class TrainingPlan(Section):
     hardware: Hardware = Hardware()
     constraints: Constraints = Constraints()
     costs: Costs = Costs()
-    credit: tuple[Credit, ...] = ()
+    credit: tuple[PlanCredit, ...] = ()
     """Money that one provider lets one spend."""
 
     @property

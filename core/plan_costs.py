@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, cast
 
-from pydantic import field_validator
+from pydantic import model_validator
 
-from gpuledger.core.provider import provider_id
 from gpuledger.core.quantity import (
     GB,
     USD,
@@ -50,30 +50,6 @@ class Constraints(Section):
         return max(MAX_WALL_DAYS * HOURS_PER_DAY, self.deadline_hours or 0.0)
 
 
-ANY = "any"
-"""The provider of a credit that counts everywhere."""
-
-
-class Credit(Section):
-    """`[[credit]]`: money that a provider, or anybody (`any`), lets one spend."""
-
-    provider: str
-    usd: USD
-
-    @field_validator("provider")
-    @classmethod
-    def _id(cls, value: str) -> str:
-        return value if value == ANY else provider_id(value)
-
-    @property
-    def line(self) -> str:
-        return f"credit: provider = {self.provider}, usd = {self.usd}"
-
-    def counts_at(self, provider: str) -> bool:
-        """Whether it can be spent there."""
-        return self.provider in (ANY, provider)
-
-
 class Costs(Section):
     """`[costs]`: money and quantities beside the run itself; `None` is "not given"."""
 
@@ -107,15 +83,21 @@ class Costs(Section):
     teacher_usd: USD | None = None
     network_usd: USD | None = None
     storage_usd: USD | None = None
-    credit_usd: USD | None = None
-    """Refused: a credit is one provider's, and `[[credit]]` says whose."""
 
-    @field_validator("credit_usd")
+    @model_validator(mode="before")
     @classmethod
-    def _whose(cls, value: object) -> object:
-        if value is not None:
+    def _credit_of_whom(cls, keys: Any) -> Any:
+        if isinstance(keys, Mapping) and "credit_usd" in keys:
+            usd = cast(Mapping[str, Any], keys)["credit_usd"]
             raise ValueError(
-                'a credit belongs to one provider: write [[credit]] with provider = "aws" and usd = 100'
-                ' (provider = "any" where it counts everywhere)'
+                f"credit_usd {usd}: at which provider can it be spent? write [[credit]] with "
+                f'provider = "..." and usd = {usd} instead'
             )
-        return value
+        return cast(Any, keys)
+
+
+class PlanCredit(Section):
+    """`[[credit]]`: money that can be spent at one provider."""
+
+    provider: str
+    usd: USD

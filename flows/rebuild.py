@@ -47,8 +47,8 @@ class _Seen:
     is absent for the second time."""
 
     def repeats(self, parsed: Parsed) -> bool:
-        """Whether a run says the same. Samples of a market and exchange rates are dated, so they never do; an operator's
-        word lists no offer, and each is another."""
+        """Whether a run says the same. Samples of a market and exchange rates are dated, so they never do; an
+        operator's word lists no offer, and each is another."""
         before = self.parsed
         return (
             parsed.decision is None

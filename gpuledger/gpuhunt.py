@@ -14,11 +14,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from gpuledger import parse
 from gpuledger.core import validity
-from gpuledger.core.errors import UnknownGPUError, UsageError
+from gpuledger.core.errors import UsageError
 from gpuledger.core.store.offers import LatestOffer
-from gpuledger.questions.choice import offer_query
+from gpuledger.questions.choice import LISTED_STATES, cards_named, offer_query
 
 if TYPE_CHECKING:
     from gpuledger.ledger import Ledger
@@ -102,9 +101,9 @@ def offers(
 ) -> CatalogOffers:
     """Offers on sale, cheapest first: gpuhunt's keywords, and a past time. The filters of `GET /v1/offers`.
 
-    Names are matched without case, one or several. Stale and lapsed prices are left out unless `allow_stale`; a
-    bound leaves out what is not known. `allowed_flags` is accepted and filters nothing, as offers here carry no
-    flags.
+    Names are matched without case, one or several. Stale prices come after the fresh ones (`price_state`); lapsed
+    ones are left out unless `allow_stale`. A bound leaves out what is not known. `allowed_flags` is accepted and
+    filters nothing, as offers here carry no flags.
 
     Raises:
         UnknownGPUError: no accelerator of that name.
@@ -112,8 +111,7 @@ def offers(
     """
     from gpuledger.ledger import Ledger
 
-    left_out = () if allow_stale else ("stale", "lapsed")
-    names, unknown = _gpu_names(gpu_name)
+    names, unknown = cards_named(gpu_name)
     query = offer_query(
         gpu_names=names,
         providers=provider,
@@ -136,7 +134,7 @@ def offers(
         min_compute_capability=_version(min_compute_capability),
         max_compute_capability=_version(max_compute_capability),
         spot=spot,
-        states=[state for state in validity.ALL_STATES if state not in left_out],
+        states=validity.ALL_STATES if allow_stale else LISTED_STATES,
     )
     rows = (ledger or Ledger(home)).offer_page(query, as_of=as_of)
     if not rows and unknown is not None:
@@ -145,34 +143,6 @@ def offers(
     return CatalogOffers(
         sorted(catalog, key=lambda row: (validity.state_rank(row.price_state), row.price, row.provider))
     )
-
-
-def _gpu_names(names: Names) -> tuple[list[str], UnknownGPUError | None]:
-    """What gpuhunt means by the names; the error of those that mean nothing.
-
-    NVL is a name of its own there (`H100NVL`), and a name of several cards (`RTX6000`) is the one that it has without
-    a memory. A provider's own label means no accelerator and may match all the same.
-    """
-    from gpuledger.core.alias import seed_aliases
-    from gpuledger.core.gpu import gpus
-    from gpuledger.core.spec import gpu_ids_named, parse_spec
-
-    meant: list[str] = []
-    unknown: UnknownGPUError | None = None
-    for name in parse.names(names):
-        ids = gpu_ids_named(name)
-        if len({gpus()[gpu_id].architecture for gpu_id in ids}) > 1:
-            plain = seed_aliases().resolve("", name, None)
-            ids = ids if plain is None else (plain,)
-        if "nvl" not in name.lower():
-            ids = tuple(gpu_id for gpu_id in ids if gpus()[gpu_id].form_factor != "nvl")
-        meant += ids or [name]
-        if not ids:
-            try:
-                parse_spec(name)
-            except UnknownGPUError as error:
-                unknown = error
-    return meant, unknown
 
 
 def _version(value: tuple[int, int] | str | None) -> float | None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from gpuledger.core.cost.amount import ZERO, Amount, decimal_from_physics
-from gpuledger.core.cost.market.own_terms import Rule
+from gpuledger.core.cost.market.own_terms import Credit, Rule
 from gpuledger.core.cost.market.side_prices import Surroundings, UnitPrice
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import Costs, TrainingPlan
-from gpuledger.core.plan_costs import Credit
 
 RUN, FAILED, DATA = "final run", "failed runs and experiments", "data"
 STORAGE, PEOPLE, SAFETY = "storage and network", "people", "safety"
@@ -62,6 +61,11 @@ def total(job: Sequence[CostLine]) -> Amount:
     return _sum(job)
 
 
+def list_total(job: Sequence[CostLine]) -> Amount:
+    """Sum of the lines without the user's own terms: discounts, contracted rates and credits."""
+    return _sum([line for line in job if line.category != TERMS])
+
+
 def _sum(job: Sequence[CostLine]) -> Amount:
     return Amount.total(line.usd for line in job if line.usd is not None)
 
@@ -92,7 +96,7 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
                 "whole_instances",
                 RUN,
                 exact.rounded().minus(gpu_time),
-                f"{bought.idle_gpus} more GPUs paid, as {bought.option.instances} whole instances have "
+                f"{bought.idle_gpus} further GPUs of {bought.option.instances} whole instances of "
                 f"{bought.option.instance_gpus}",
             )
         )
@@ -102,7 +106,7 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
                 "start_up",
                 RUN,
                 Amount.same(rate * Decimal(repr(costs.startup_minutes)) / 60).rounded(),
-                f"{_plain(Decimal(repr(costs.startup_minutes)))} min of a run until its first step",
+                f"{costs.startup_minutes:g} min of a run until its first step",
             )
         )
     if bought.spot is not None:
@@ -265,22 +269,19 @@ def _kept(name: str, gb: Decimal, months: Amount, price: UnitPrice) -> CostLine:
 
 
 def _moved(name: str, gb: Decimal, bought: Purchase, surroundings: Surroundings, direction: str) -> CostLine:
-    """Data moved; where the provider's price is not known, anything from nothing to the dearest known."""
-    offer = bought.offer
-    price = surroundings.transfer(offer.provider, offer.region, direction, gb)
-    if price is not None:
-        usd = Amount.same(gb * price.usd).rounded()
-        return CostLine(name, STORAGE, usd, f"{_plain(gb)} GB at {_plain(price.usd)} USD; {price.basis}")
-    if direction != "egress" or offer.provider == "owned":
-        basis = f"not known: the ledger has no {direction} price of {offer.provider}"
-        return CostLine(name, STORAGE, None, basis)
-    dearest = surroundings.dearest_transfer(direction)
-    usd = Amount(ZERO, gb * dearest.usd / 2, gb * dearest.usd).rounded()
-    basis = (
-        f"{_plain(gb)} GB at 0 to {_plain(dearest.usd)} USD: the ledger has no {direction} price of"
-        f" {offer.provider}; the end is {dearest.basis}"
-    )
-    return CostLine(name, STORAGE, usd, basis)
+    """Data moved at the provider's price; where that is not known, from zero to the dearest that is."""
+    price = surroundings.transfer(bought.offer.provider, bought.offer.region, direction, gb)
+    if price is None:
+        basis = f"not known: the ledger has no {direction} price of {bought.offer.provider}"
+        dearest = surroundings.dearest_transfer(direction, gb)
+        if dearest is None:
+            return CostLine(name, STORAGE, None, basis)
+        most = gb * dearest.usd
+        usd = Amount(ZERO, most / 2, most).rounded()
+        basis += f"; {_plain(gb)} GB at 0 to {_plain(dearest.usd)} USD ({dearest.basis}), the middle counts"
+        return CostLine(name, STORAGE, usd, basis)
+    usd = Amount.same(gb * price.usd).rounded()
+    return CostLine(name, STORAGE, usd, f"{_plain(gb)} GB at {_plain(price.usd)} USD; {price.basis}")
 
 
 def _fixed(costs: Costs) -> list[CostLine]:

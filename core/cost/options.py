@@ -167,7 +167,7 @@ class QuoteOptions:
     credits: tuple[str, ...] = _option(
         (),
         "names",
-        "Credit as PROVIDER=USD; any=USD counts everywhere.",
+        "Credit as PROVIDER=USD, spent at that provider alone.",
         name="credit",
         label="Credit",
         hint="aws=100",

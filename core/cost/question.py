@@ -12,11 +12,12 @@ from typing import Any
 
 from gpuledger.core.cost.checkpoint import plan_checkpoint_gb
 from gpuledger.core.cost.market.offers import MarketFilter
+from gpuledger.core.cost.market.own_terms import Credit
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.core.gpu import gpus
+from gpuledger.core.money import decimal_from
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.plan_costs import Credit
 from gpuledger.core.provider import provider_id
 from gpuledger.core.spec import Spec, parse_spec
 
@@ -40,7 +41,7 @@ class Question:
     checkpoint_gb: Decimal | None
     """Size of one checkpoint; `None` where the plan names no network."""
     credits: tuple[Credit, ...]
-    """Of the plan, the options and the own terms, in the order in which they are spent."""
+    """Of the options; those of plan and own terms are beside them."""
     overruled: tuple[str, ...]
     """Limits of plan or options that a stricter one overrules, one sentence each."""
 
@@ -88,7 +89,7 @@ class Question:
             budget_usd=_stricter("budget_usd", chosen.budget_usd, within.budget_usd, "USD", overruled),
             max_gpus=_stricter("max_gpus", chosen.max_gpus, within.max_gpus, "GPUs", overruled),
             checkpoint_gb=plan_checkpoint_gb(plan),
-            credits=(*plan.credit, *map(credit_from, chosen.credits), *chosen.overrides.credits),
+            credits=tuple(map(credit_from, chosen.credits)),
             overruled=tuple(overruled),
         )
 
@@ -123,10 +124,13 @@ def credit_from(text: str) -> Credit:
     try:
         if not equals or not provider.strip():
             raise ValueError("no provider")
-        return Credit.model_validate({"provider": provider.strip(), "usd": usd})
+        amount = decimal_from(usd)
+        if amount <= 0:
+            raise ValueError("no amount")
+        return Credit(line=f"credit: {text}", provider=provider_id(provider), usd=amount)
     except ValueError:
         raise UsageError(
-            f"credit: {text[:60]!r} does not say which provider's it is; write it as aws=100, or any=100"
+            f"credit: {text[:60]!r} does not say which provider's it is; write it as aws=100"
         ) from None
 
 

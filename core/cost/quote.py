@@ -12,13 +12,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gpuledger.core.cost.decisions.lint import errors_of
+from gpuledger.core.cost.decisions.lint import lint_plan
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
 from gpuledger.core.estimate.evidence import with_evidence
+from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.older_price import banner, older_price
 from gpuledger.core.validity import LAPSED, RECORDED
 
@@ -104,7 +105,7 @@ def ranked(
         overruled=question.overruled,
         assumptions=estimate.assumptions,
         cheaper_but_older=None if older is None else _quote(context, older, 0),
-        warnings=(*estimate.warnings, *errors_of(question.plan), *_warnings(quotes, older, question.moment)),
+        warnings=(*estimate.warnings, *_doubts(question.plan), *_warnings(quotes, older, question.moment)),
         evidence=estimate.evidence,
         costs=question.plan.costs,
     )
@@ -137,6 +138,11 @@ def _deadline(best: Quote, hours: float | None) -> Verdict | None:
 
 def _budget(best: Quote, usd: Decimal | None) -> Verdict | None:
     return None if usd is None else Verdict(limit=usd, value=best.total.mid, unit="usd")
+
+
+def _doubts(plan: TrainingPlan) -> list[str]:
+    """What `gpuledger lint` finds wrong with the plan: the quote is no truer than it."""
+    return [f"lint, {each.check}: {each.message}" for each in lint_plan(plan) if each.is_error]
 
 
 def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -> Iterator[str]:

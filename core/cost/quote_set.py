@@ -10,7 +10,7 @@ from typing import Any
 
 from gpuledger.core.cost.accounting import accounting, not_included
 from gpuledger.core.cost.amount import Amount, cents
-from gpuledger.core.cost.cost_lines import TERMS, CostLine
+from gpuledger.core.cost.cost_lines import CostLine, list_total
 from gpuledger.core.cost.decisions.decision import price_for_work
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.cost.receipt import Receipt
@@ -40,9 +40,7 @@ class Quote:
     @property
     def list_total(self) -> Amount:
         """What it would come to without discounts, contracted rates and credits."""
-        return Amount.total(
-            line.usd for line in self.lines if line.usd is not None and line.category != TERMS
-        )
+        return list_total(self.lines)
 
     def to_dict(self) -> dict[str, Any]:
         """The keys that design.md pins, and more; money as decimal strings."""

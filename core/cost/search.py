@@ -15,7 +15,7 @@ import numpy as np
 
 from gpuledger.core.cost.amount import Amount
 from gpuledger.core.cost.configurations import Configuration, Configurations, LeastNeed, Limits
-from gpuledger.core.cost.cost_lines import TERMS, CostLine, Terms, certain, lines, total
+from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, list_total, total
 from gpuledger.core.cost.host import has_host_memory, offloads
 from gpuledger.core.cost.market.offers import (
     ALIVE,
@@ -28,7 +28,7 @@ from gpuledger.core.cost.market.offers import (
     machine_of,
     shape_of,
 )
-from gpuledger.core.cost.market.own_terms import Overrides
+from gpuledger.core.cost.market.own_terms import Overrides, credits_at, plan_credits
 from gpuledger.core.cost.purchase import Purchase, purchase, spot_terms
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.spot import expectation
@@ -81,8 +81,8 @@ class Evaluation(NamedTuple):
 
 
 Key = tuple[bool, int, Decimal, Decimal, Decimal, str, str, str]
-"""Misses the deadline, state class, total; where a credit covers all, what it uses of the credit; then price per
-GPU-hour, provider, region and price for a stable order."""
+"""Misses the deadline, state class, total; then list total, price per GPU-hour, provider, region and price for a
+stable order."""
 Entry = tuple[Key, Evaluation]
 
 
@@ -123,7 +123,8 @@ class Selection:
         self._runs = runs_of(plan)
         least = self._options.least(deadline, _early_stop(plan))
         self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
-        credit = sum((credit.usd for credit in question.credits), Decimal(0))
+        self._credits = (*plan_credits(plan), *question.credits)
+        credit = sum((credit.usd for credit in (*own.credits, *self._credits)), Decimal(0))
         rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
         self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
         """By how much a total may lie under the price of its hours."""
@@ -279,7 +280,7 @@ class Selection:
             return None
         terms = Terms(
             rule=job.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option),
-            credits=tuple(credit for credit in job.question.credits if credit.counts_at(offer.provider)),
+            credits=credits_at(offer.provider, (*self._credits, *job.overrides.credits)),
         )
         ranking = lines(job.plan, bought, surroundings, terms, checkpoint_gb=job.checkpoint_gb)
         late = job.deadline_hours is not None and bought.running_hours.mid > Decimal(repr(job.deadline_hours))
@@ -340,8 +341,9 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
 def _key(state: int, job: Evaluation) -> Key:
     offer = job.bought.offer
     price = offer.usd_per_gpu_hour or Decimal(0)
-    usd = job.total.mid
-    return job.misses_deadline, state, usd, _listed(job), price, offer.provider, offer.region, offer.price_id
+    # what credits cover in full is ordered by what it would take of them
+    usd, list_usd = job.total.mid, list_total(job.lines).mid
+    return job.misses_deadline, state, usd, list_usd, price, offer.provider, offer.region, offer.price_id
 
 
 def _loose(key: Key) -> tuple[bool, int, float]:
@@ -349,12 +351,7 @@ def _loose(key: Key) -> tuple[bool, int, float]:
 
 
 def _order(job: Evaluation) -> tuple[bool, Decimal, Decimal]:
-    return job.misses_deadline, job.total.mid, _listed(job)
-
-
-def _listed(job: Evaluation) -> Decimal:
-    """The total before discounts and credits."""
-    return sum((line.usd.mid for line in job.lines if line.usd and line.category != TERMS), Decimal(0))
+    return job.misses_deadline, job.total.mid, list_total(job.lines).mid
 
 
 def _early_stop(plan: TrainingPlan) -> float:

@@ -51,6 +51,12 @@ KIN_SHARE = 0.02
 MARKETPLACE_KIN_SHARE = 0.5
 """The same where single hosts ask what they like."""
 
+SPOT_OF_LIST = 0.09
+"""Least share of the provider's price on demand that a spot price is believed at where no other one is known."""
+
+RESERVED_OF_LIST = (0.5, 0.35, 0.22)
+"""The same of commitments for up to 3 months, up to 12, and longer."""
+
 HALVES_IN_DAYS = 365.0
 """An old price says less: the band of what it allows widens by a factor of two a year."""
 

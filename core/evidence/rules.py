@@ -47,6 +47,12 @@ class Reason(IntEnum):
     """Much of a list is gone at once."""
     REPLACED = 16
     """An offer is gone, and what resembles it is disputed."""
+    RELABELLED = 17
+    """A machine that was listed with another GPU until now."""
+    SUCCESSOR = 18
+    """A new name for what cost something else."""
+    BELOW_LIST = 19
+    """Another way to buy a GPU, at less than such ways ever cost beside its list price."""
 
 
 class Action(IntEnum):
@@ -81,10 +87,13 @@ class Figures:
     was_unlisted: Flags
     open_is_left_to_operator: Flags
     is_exchanged: Flags
+    is_relabelled: Flags
     other_agrees: Flags
     other_is_direct: Flags
     is_renamed_alike: Flags
     gpu_count: Numbers
+    term: Numbers
+    """Months."""
     usd: Numbers
     believed_usd: Numbers
     believed_changed_at: Numbers
@@ -104,6 +113,10 @@ class Figures:
     kin_high: Numbers
     market_low: Numbers
     market_high: Numbers
+    predecessor_usd: Numbers
+    """Of the offer that went when this one, like it, appeared."""
+    list_usd: Numbers
+    """The provider's lowest price on demand."""
     other_usd: Numbers
     other_seen_at: Numbers
     recounted_count: Numbers
@@ -113,6 +126,8 @@ class Figures:
     region_gone: Numbers
     gpu_listed: Numbers
     gpu_gone: Numbers
+    option_listed: Numbers
+    option_gone: Numbers
     all_listed: Numbers
     all_gone: Numbers
     middle_usd: Numbers
@@ -206,7 +221,13 @@ def _prices(figures: Figures, run: Circumstances) -> npt.NDArray[np.int8]:
         )
         found[Reason.DRIFT] = found.get(Reason.DRIFT, drifted) | drifted
     under = _either(f.is_spot, limits.SPOT, limits.LIST, "lowest_under_the_market")
-    found[Reason.UNDERCUT] = known & undercuts & (factor < under)
+    # A spot price that falls below the provider's others, or that stands alone, is told from a slip by time only.
+    undercuts_kin = (
+        f.is_spot
+        & ~np.bool_(run.is_marketplace)
+        & ~(np.isfinite(f.kin_low) & (f.usd >= f.kin_low * (1 - limits.MARKET_SHARE)))
+    )
+    found[Reason.UNDERCUT] = known & (undercuts | undercuts_kin) & (factor < under)
 
     other_age = np.clip((run.at - f.other_seen_at) / 86400 / limits.HALVES_IN_DAYS, 0, 4)
     other_factor = f.usd / f.other_usd
@@ -231,6 +252,12 @@ def _prices(figures: Figures, run: Circumstances) -> npt.NDArray[np.int8]:
     found[Reason.BELOW_SIBLINGS] = (
         fresh & ~told & ~has_kin & (f.middle_offers >= 4) & (f.usd < f.middle_usd * sibling)
     )
+    found[Reason.RELABELLED] = fresh & f.is_relabelled
+    succession = f.usd / f.predecessor_usd
+    found[Reason.SUCCESSOR] = (
+        fresh & ~np.bool_(run.is_marketplace) & ((succession < low) | (succession > high))
+    )
+    found[Reason.BELOW_LIST] = fresh & ~told & ~has_kin & (f.usd < f.list_usd * _least_of_list(f, run))
     if run.doubts:
         doubted = np.fromiter((name in run.doubts for name in f.offer_id), np.bool_, len(f))
         is_borne_out = (
@@ -247,6 +274,17 @@ def _prices(figures: Figures, run: Circumstances) -> npt.NDArray[np.int8]:
     return reason
 
 
+def _least_of_list(figures: Figures, run: Circumstances) -> Numbers:
+    """Below this share of the list price no other way to buy a GPU was ever seen."""
+    f = figures
+    share = np.select(
+        [f.is_spot, f.is_reserved & (f.term <= 3), f.is_reserved & (f.term <= 12), f.is_reserved],
+        [limits.SPOT_OF_LIST, *limits.RESERVED_OF_LIST],
+        default=0.0,
+    )
+    return share / (2 if run.is_first else 1)
+
+
 def _absences(figures: Figures, reason: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     f = figures
     gone = (f.claim == "absence") & (reason == Reason.NONE)
@@ -254,10 +292,11 @@ def _absences(figures: Figures, reason: npt.NDArray[np.int8]) -> npt.NDArray[np.
     many = (f.all_gone >= limits.GONE_LEAST) & (f.all_gone >= limits.GONE_SHARE * f.all_listed)
     region = (f.region_listed >= limits.GONE_LEAST) & (f.region_gone >= f.region_listed)
     gpu = (f.gpu_listed >= limits.GONE_LEAST) & (f.gpu_gone >= f.gpu_listed)
+    option = (f.option_listed >= limits.GONE_LEAST) & (f.option_gone >= f.option_listed)
     # One that is disputed as gone stays so until it is confirmed, however few others are gone now.
     still = gone & (f.open_claim == "absence")
     reason = reason.copy()
-    reason[is_new & (many | region | gpu) | still] = Reason.LIST_GONE
+    reason[is_new & (many | region | gpu | option) | still] = Reason.LIST_GONE
     disputed = set(f.offer_id[(reason > 0) & (f.claim == "new")])
     if disputed:
         replaced = np.fromiter((name in disputed for name in f.renamed_to), np.bool_, len(f))

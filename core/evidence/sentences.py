@@ -56,8 +56,18 @@ def _tail(reason: Reason, row: Row, rates: Mapping[str, float], doubt: str | Non
             return _alone(row)
         case Reason.DRIFT:
             return f"{_usd(row['usd_7'])} 7 days and {_usd(row['usd_30'])} 30 days ago"
+        case Reason.UNDERCUT if not _below(row, "market_low"):
+            if _known(row["kin_low"]):
+                return f"the provider's other offers of it start at {_usd(row['kin_low'])}"
+            return "nothing else is known to compare it with"
         case Reason.UNDERCUT | Reason.BELOW_MARKET:
             return f"every other provider asks {_usd(row['market_low'])} or more"
+        case Reason.RELABELLED:
+            return "the same machine was listed with another GPU until now"
+        case Reason.SUCCESSOR:
+            return f"it appeared where one like it went that cost {_usd(row['predecessor_usd'])}"
+        case Reason.BELOW_LIST:
+            return f"the provider asks {_usd(row['list_usd'])} for it on demand"
         case Reason.OTHER_SOURCE:
             day = datetime.fromtimestamp(row["other_seen_at"], UTC).date().isoformat()
             return f"{row['other_source']} has {_usd(row['other_usd'])} for the same offer, seen {day}"
@@ -116,6 +126,10 @@ def _alone(row: Row) -> str:
     return ", ".join(filter(None, told)) or "nothing else moved so"
 
 
+def _below(row: Row, name: str) -> bool:
+    return _known(row["usd"]) and _known(row[name]) and row["usd"] < row[name]
+
+
 def _gone(row: Row) -> str:
     if row["open_state"] == "disputed" and row["open_claim"] != "absence":
         return "its price was disputed when it went"
@@ -123,6 +137,9 @@ def _gone(row: Row) -> str:
         return f"all {row['region_listed']:.0f} offers of {row['region']} went at once"
     if _known(row["gpu_listed"]) and row["gpu_gone"] >= row["gpu_listed"] >= 3:
         return f"all {row['gpu_listed']:.0f} offers of {row['gpu']} went at once"
+    if _known(row["option_listed"]) and row["option_gone"] >= row["option_listed"] >= 3:
+        option = str(row["purchase_option"]).replace("_", " ")
+        return f"all {row['option_listed']:.0f} offers that are bought like it ({option}) went at once"
     return f"{row['all_gone']:.0f} of {row['all_listed']:.0f} offers of the source went at once"
 
 

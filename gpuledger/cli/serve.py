@@ -36,7 +36,8 @@ def serve(
     proxy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Address or network of a proxy whose X-Forwarded-For and -Proto are believed; repeat."
+            help="Address or network of a proxy whose X-Forwarded-For and -Proto are believed. Repeat for "
+            "several; default: none."
         ),
     ] = None,
 ) -> None:

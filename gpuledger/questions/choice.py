@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
-from gpuledger.core.errors import UsageError
+from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.provider import provider_id
 from gpuledger.core.validity import ALL_STATES, LAPSED
 
@@ -64,6 +64,34 @@ def offer_query(gpu: str | None = None, *, limit: int | None = None, **filters: 
         chosen["min_gpu_count"] = max((count for count in least if count is not None), default=None)
         chosen["max_gpu_count"] = min((count for count in most if count is not None), default=None)
     return OfferQuery(gpu_ids=None if spec is None else spec.gpu_ids, max_rows=limit, **chosen)
+
+
+def cards_named(names: str | Sequence[str] | None) -> tuple[list[str], UnknownGPUError | None]:
+    """What gpuhunt's `gpu_name` means by the names; the error of those that mean nothing.
+
+    NVL is a name of its own there (`H100NVL`), and a name of several cards (`RTX6000`) is the one that it has without
+    a memory. A provider's own label means no accelerator and may match all the same.
+    """
+    from gpuledger.core.alias import seed_aliases
+    from gpuledger.core.gpu import gpus
+    from gpuledger.core.spec import gpu_ids_named, parse_spec
+
+    meant: list[str] = []
+    unknown: UnknownGPUError | None = None
+    for name in parse.names(names):
+        ids = gpu_ids_named(name)
+        if len({gpus()[gpu_id].architecture for gpu_id in ids}) > 1:
+            plain = seed_aliases().resolve("", name, None)
+            ids = ids if plain is None else (plain,)
+        if "nvl" not in name.lower():
+            ids = tuple(gpu_id for gpu_id in ids if gpus()[gpu_id].form_factor != "nvl")
+        meant += ids or [name]
+        if not ids:
+            try:
+                parse_spec(name)
+            except UnknownGPUError as error:
+                unknown = error
+    return meant, unknown
 
 
 def offer_row(offer: LatestOffer, moment: datetime) -> dict[str, Any]:

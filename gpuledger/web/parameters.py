@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from gpuledger.core.cost.options import QuoteOption
 from gpuledger.core.cost.plan_options import question_options
 from gpuledger.core.store.offers import OfferQuery
-from gpuledger.questions.choice import LISTED_STATES, offer_query
+from gpuledger.questions.choice import LISTED_STATES, cards_named, offer_query
 
 MOST_ROWS = 1000
 MOST_VALUES = 200
@@ -88,7 +88,7 @@ class Choice(Parameters):
 class OfferParameters(Choice):
     """`/v1/offers`: the same choice, and gpuhunt's filters."""
 
-    gpu_name: Texts = Field([], description="Canonical name, its first word or the provider's label.")
+    gpu_name: Texts = Field([], description="Names as gpuhunt has them, our ids, or the provider's label.")
     gpu_vendor: Texts = Field([], description="nvidia, amd, google, aws or intel.")
     source: Texts = Field([], description="Only from this source.")
     instance_type: Texts = Field([], description="Machine shape as the provider names it.")
@@ -144,7 +144,7 @@ class OfferParameters(Choice):
         return offer_query(
             self.gpu,
             **self.filters(),
-            gpu_names=self.gpu_name,
+            gpu_names=cards_named(self.gpu_name)[0],
             vendors=self.gpu_vendor,
             sources=self.source,
             instance_types=self.instance_type,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from gpuledger.core.errors import UsageError
+from gpuledger.questions.choice import cards_named
 from gpuledger.web import openapi
 from gpuledger.web.cursor import Cursor, fingerprint, read_cursor
 from gpuledger.web.parameters import (
@@ -40,6 +41,9 @@ def offers(request: Request, parameters: Annotated[OfferParameters, Query()]) ->
         if after is not None and "not kept any more" in str(error):
             raise ProblemError(410, "snapshot-gone", str(error)) from error
         raise
+    unknown = cards_named(parameters.gpu_name)[1]
+    if not rows.total and unknown is not None:
+        raise unknown
     end = query.skip_rows + len(rows)
     more = Cursor(edition.number, end, question).text() if rows and end < rows.total else None
     answer = Listing(

@@ -46,6 +46,7 @@ priced as (
         seen.amount, seen.upfront_amount, seen.currency, seen.unit,
         coalesce(seen.provider, offer.provider) as provider,
         coalesce(seen.gpu_id, offer.gpu_id, normalised_label(coalesce(seen.gpu_label, offer.gpu_label))) as gpu,
+        coalesce(seen.gpu_id, offer.gpu_id) is not null as is_mapped,
         coalesce(seen.purchase_option, offer.purchase_option) as purchase_option,
         coalesce(seen.term_months, offer.term_months, 0)::double as term,
         coalesce(seen.payment, offer.payment, '') as payment,

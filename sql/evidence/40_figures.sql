@@ -95,6 +95,18 @@ exchanged as (
         and round(one.usd, 4) = round(other.believed_usd, 4)
         and round(other.usd, 4) = round(one.believed_usd, 4)
     where one.region <> other.region
+    union
+    select one.offer_id
+    from moved as one
+    inner join moved as other
+        on one.region = other.region
+        and one.provider = other.provider
+        and one.sku = other.sku
+        and one.gpu = other.gpu
+        and one.gpu_count = other.gpu_count
+        and round(one.usd, 4) = round(other.believed_usd, 4)
+        and round(other.usd, 4) = round(one.believed_usd, 4)
+    where one.purchase_option <> other.purchase_option or one.term <> other.term
 ),
 
 -- prices that slipped into other rows: most of those that moved are what another offer cost before
@@ -126,6 +138,16 @@ kin as (
         max({'usd': usd, 'offer_id': offer_id}, 2) as highest
     from known
     where usd is not null and via is null and seen_at > $started_at::timestamptz - interval 90 day
+    group by all
+),
+
+-- what the provider asks on demand, for a way of buying that nothing else of it is known in
+list_price as (
+    select provider, gpu, min(usd) as usd
+    from known
+    where
+        usd is not null and via is null and purchase_option = 'on_demand' and term = 0
+        and seen_at > $started_at::timestamptz - interval 90 day
     group by all
 ),
 
@@ -243,11 +265,13 @@ past as (
     group by offer_id
 ),
 
--- a list as it stood: how much of each region and GPU is gone
+-- a list as it stood: how much of each region, GPU and way of buying is gone
 standing as (
     select
         lower(offer.region) as region,
         coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) as gpu,
+        offer.purchase_option,
+        coalesce(offer.term_months, 0)::double as term,
         count(*) as listed,
         count(*) filter (claim.claim = 'absence' and claim.open_claim is distinct from 'absence') as gone
     from offer_current as current
@@ -256,23 +280,66 @@ standing as (
     where
         current.source = $source::varchar and current.amount is not null and current.availability <> 'unlisted'
         and exists (select 1 from claim where claim = 'absence')
-    group by grouping sets ((lower(offer.region)), (coalesce(offer.gpu_id, normalised_label(offer.gpu_label))), ())
+    group by grouping sets (
+        (lower(offer.region)),
+        (coalesce(offer.gpu_id, normalised_label(offer.gpu_label))),
+        (offer.purchase_option, coalesce(offer.term_months, 0)::double),
+        ()
+    )
 ),
 
--- one vanished, one like it appeared
-renamed as (
+-- regions that the source had before this run
+old_region as (
+    select distinct region from known where is_own
+),
+
+-- one vanished, one like it appeared: under another name, in another region, or with another GPU's name on it
+succession as (
     select
-        gone.offer_id as gone_id, arg_max(new.offer_id, new.sku = gone.sku) as new_id,
-        bool_or(abs(ln(new.usd / gone.believed_usd)) < 0.01) as is_same_price
+        gone.offer_id as gone_id,
+        new.offer_id as new_id,
+        new.sku = gone.sku as is_same_sku,
+        gone.gpu <> new.gpu as is_relabelled,
+        gone.region <> new.region and old_region.region is not null as is_moved,
+        new.gpu_count = gone.gpu_count and new.tier = gone.tier as is_like,
+        gone.believed_usd,
+        abs(ln(new.usd / gone.believed_usd)) as distance
     from claimed as gone
     inner join claimed as new
         on gone.provider = new.provider
-        and gone.gpu = new.gpu
         and gone.purchase_option = new.purchase_option
         and gone.term = new.term
-        and (gone.region = new.region or gone.sku = new.sku and gone.gpu_count = new.gpu_count)
+        and (
+            gone.gpu = new.gpu and (gone.region = new.region or gone.sku = new.sku and gone.gpu_count = new.gpu_count)
+            or gone.gpu <> new.gpu and gone.is_mapped and new.is_mapped
+            and gone.sku = new.sku and gone.region = new.region and gone.gpu_count = new.gpu_count
+        )
+    left join old_region on new.region = old_region.region
     where gone.claim = 'absence' and new.claim = 'new'
-    group by gone.offer_id
+),
+
+renamed as (
+    select
+        gone_id,
+        arg_max(new_id, (is_same_sku, -distance, new_id)) as new_id,
+        bool_or(distance < 0.01 and not is_relabelled and not is_moved) as is_same_price
+    from succession
+    group by gone_id
+),
+
+-- of what a new offer may be the new name, the price that is nearest to its own
+predecessor as (
+    select
+        new_id,
+        arg_min(believed_usd, distance) filter (is_like and not is_relabelled) as usd,
+        bool_or(is_relabelled) as is_relabelled,
+        bool_or(is_moved and is_same_sku and is_like and distance < 0.01) as is_moved
+    from succession
+    group by new_id
+),
+
+relocated as (
+    select count(*) as offers from predecessor where is_moved
 ),
 
 -- the middle of the batch's own offers of that GPU, for a first answer that nothing else knows
@@ -317,7 +384,11 @@ select
     product_total.regions as product_regions,
     product_move.moved_alike as product_alike,
     claimed.offer_id in (select offer_id from exchanged)
-    or slipped.purchase_option is not null and claimed.claim = 'price' as is_exchanged,
+    or slipped.purchase_option is not null and claimed.claim = 'price'
+    or coalesce(predecessor.is_moved, false) and relocated.offers >= 3 as is_exchanged,
+    coalesce(predecessor.is_relabelled, false) as is_relabelled,
+    predecessor.usd as predecessor_usd,
+    list_price.usd as list_usd,
     if(kin.lowest[1].offer_id = claimed.offer_id, kin.lowest[2].usd, kin.lowest[1].usd) as kin_low,
     if(kin.highest[1].offer_id = claimed.offer_id, kin.highest[2].usd, kin.highest[1].usd) as kin_high,
     if(market.lowest[1].provider = claimed.provider, market.lowest[2].usd, market.lowest[1].usd) as market_low,
@@ -334,6 +405,8 @@ select
     standing_region.gone as region_gone,
     standing_gpu.listed as gpu_listed,
     standing_gpu.gone as gpu_gone,
+    standing_option.listed as option_listed,
+    standing_option.gone as option_gone,
     standing_all.listed as all_listed,
     standing_all.gone as all_gone,
     renamed.new_id as renamed_to,
@@ -369,8 +442,15 @@ left join (select * from standing where region is not null) as standing_region
     on if(claimed.claim = 'absence', claimed.region, null) = standing_region.region
 left join (select * from standing where gpu is not null) as standing_gpu
     on if(claimed.claim = 'absence', claimed.gpu, null) = standing_gpu.gpu
-left join (select * from standing where region is null and gpu is null) as standing_all on true
+left join (select * from standing where purchase_option is not null) as standing_option
+    on if(claimed.claim = 'absence', claimed.purchase_option, null) = standing_option.purchase_option
+    and claimed.term = standing_option.term
+left join (select * from standing where region is null and gpu is null and purchase_option is null) as standing_all
+    on true
 left join renamed on claimed.offer_id = renamed.gone_id
+left join predecessor on claimed.offer_id = predecessor.new_id
+cross join relocated
+left join list_price on claimed.provider = list_price.provider and claimed.gpu = list_price.gpu
 left join middle
     on claimed.provider = middle.provider
     and claimed.gpu = middle.gpu

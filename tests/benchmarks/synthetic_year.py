@@ -123,7 +123,7 @@ def add_run(connection: duckdb.DuckDBPyConnection, first: int, after: int) -> No
     """The rows of the runs of some hours; all share one document."""
     connection.execute(
         "insert into scrape_run select range + 1, 'run-' || range, $source, observed_at_of(range),"
-        " observed_at_of(range), 'accepted', true, null, null, null, 60000, 0, 0, 1"
+        " observed_at_of(range), 'accepted', true, null, null, null, 60000, 0, 0, 1, null"
         " from range($first, $after)",
         {"source": SOURCE, "first": first, "after": after},
     )

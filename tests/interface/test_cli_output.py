@@ -78,15 +78,17 @@ def test_offers_come_by_reliability_and_then_the_cheapest_first(gpuledger):
 
 
 def test_the_three_providers_of_march_2026_are_in_their_order(gpuledger):
-    """The list prices of the article of that month: 2.69, 3.78, 6.155, the last for eight GPUs at least."""
+    """The list prices of that month: 2.69 and 6.155, the latter for eight GPUs at least, were seen again later; 3.78
+    was not, and after 14 days it counts as stale, which ranks behind what is recorded."""
     ran = gpuledger("cheapest", "H100-SXM", "--as-of", "2026-03-15", "--format", "json")
     by_provider = {row["provider"]: row for row in json.loads(ran.out)}
     three = [(name, row) for name, row in by_provider.items() if name in {"runpod", "lambda", "coreweave"}]
     assert [(name, row["usd_per_gpu_hour"]) for name, row in three] == [
         ("runpod", "2.69"),
-        ("lambda", "3.78"),
         ("coreweave", "6.155"),
+        ("lambda", "3.78"),
     ]
+    assert [row["price_state"] for _, row in three] == ["recorded", "recorded", "stale"]
     assert by_provider["coreweave"]["note"] == "8-GPU minimum"
 
 

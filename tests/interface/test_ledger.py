@@ -109,11 +109,13 @@ def test_compute_capability_keeps_the_chips_that_have_it(home, gpu_id, capabilit
     assert len({row.offer.gpu_id for row in found}) < 12
 
 
-def test_stale_prices_are_left_out_unless_asked_for(home):
-    fresh = gpuhunt.offers(as_of=AS_OF, home=home)
+def test_stale_prices_come_after_the_fresh_and_lapsed_ones_only_if_asked_for(home):
+    listed = gpuhunt.offers(as_of=AS_OF, home=home)
     every = gpuhunt.offers(as_of=AS_OF, allow_stale=True, home=home)
-    assert {row.price_state for row in fresh} <= {"fresh", "recorded"}
-    assert len(every) > len(fresh) > 0
+    states = [row.price_state for row in listed]
+    assert {"recorded", "stale"} <= set(states) and "lapsed" not in states
+    assert states == sorted(states, key=state_rank)
+    assert len(every) > len(listed) > 0
 
 
 def test_the_quote_is_that_of_the_command_line(home):

@@ -35,6 +35,7 @@ KEYED = [source for source in SOURCES if source.credentials]
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"
 WITHOUT_KEY = {
     "/graphql": "runpod/prices.json",
+    "/api/v0/bundles/": "vast/bundles.json",
     "/pricing": "lambda_cloud/pricing.html",
     "/gpu-pricing": "hyperstack/gpu-pricing.html",
     "/pricing/gpu-droplets": "digitalocean/gpu-droplets.html",
@@ -69,11 +70,11 @@ def behave(provider, answer: str) -> None:
     """Make the server on loopback do this with all that it is sent."""
 
     def answered(seen):
+        sent = "".join(seen.headers.get(name, "") for name in ("Authorization", "X-API-KEY", "authorization"))
         public = WITHOUT_KEY.get(seen.path)
-        if public:
+        if public and not sent:
             return Answer(body=(CAPTURES / public).read_bytes())
         body = repeated(seen)
-        sent = "".join(seen.headers.get(name, "") for name in ("Authorization", "X-API-KEY", "authorization"))
         headers = {"etag": f'"{sent}"', "last-modified": sent, "content-type": f"text/json; key={sent}"}
         if answer == "redirects" and "again" not in seen.path:
             return Answer(302, body, headers | {"location": f"/once/again?key={quote(sent)}"})

@@ -121,7 +121,7 @@ def test_the_search_by_bounds_finds_what_looking_at_all_finds(found, spent, wall
 @settings(max_examples=60, deadline=None)
 @given(st.lists(offers, min_size=1, max_size=8), costs, hours)
 def test_a_quoted_run_never_costs_less_than_its_hours_at_the_list_price(found, spent, wall):
-    spent = {key: value for key, value in spent.items() if key not in ("early_stop",)}
+    spent = {key: value for key, value in spent.items() if key != "early_stop"}
     answer = ask(quoted_plan(gpus=2, hours=wall, costs=spent), distinct(found), around=AROUND, limit=100)
     for quote in answer.quotes:
         bought = quote.purchase

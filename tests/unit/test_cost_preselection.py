@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from gpuledger.core.cost.configurations import FEW_NODES, Configuration, Limits, configurations, price_units
+from gpuledger.core.cost.cost_lines import list_total
 from gpuledger.core.cost.market.offers import ListMarket, Machine, machine_of, shape_of, state_class
 from gpuledger.core.cost.market.own_terms import Overrides, read_overrides
 from gpuledger.core.cost.options import QuoteOptions
@@ -40,6 +41,7 @@ gpu = "h100-sxm-80gb"
 usd_per_gpu_hour = 1.90
 
 [[credit]]
+provider = "vast"
 usd = 25
 """
 
@@ -130,9 +132,9 @@ def by_looking_at_all(
         priced = [pricing.evaluated(one, way) for way in options[machine_of(shape_of(one))]]
         possible = [evaluation for evaluation in priced if evaluation is not None]
         if possible:
-            best = min(possible, key=lambda of: (of.misses_deadline, of.total.mid))
+            best = min(possible, key=lambda of: (of.misses_deadline, of.total.mid, list_total(of.lines).mid))
             place = (best.misses_deadline, state_class(one, NOW, allow_stale=False), best.total.mid)
-            ties = (one.usd_per_gpu_hour, one.provider, one.region, one.price_id)
+            ties = (list_total(best.lines).mid, one.usd_per_gpu_hour, one.provider, one.region, one.price_id)
             ranked.append(((*place, *ties), best))
     ranked.sort(key=lambda row: row[0])
     return [(key[-1], best.bought.option.instances, best.total.mid) for key, best in ranked]

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from gpuledger.core.cost.market.side_prices import Surroundings
-from gpuledger.core.errors import DoesNotFitError, NoOfferError, UnknownGPUError
+from gpuledger.core.errors import DoesNotFitError, InvalidPlanError, NoOfferError, UnknownGPUError
 from gpuledger.core.plan import plan_from_mapping
 from tests.unit.offering import NOW, ask, offer, quoted_plan, stale, total, usd_lines
 
@@ -204,14 +204,32 @@ def test_a_contracted_rate_goes_before_a_discount():
 def test_credits_are_spent_where_they_count_and_never_below_zero():
     from gpuledger.core.cost.market.own_terms import read_overrides
 
-    own = read_overrides('[[credit]]\nprovider = "lambda"\nusd = 15\n[[credit]]\nusd = 3\n', "test")
+    own = read_overrides(
+        '[[credit]]\nprovider = "lambda"\nusd = 15\n[[credit]]\nprovider = "RunPod"\nusd = 3\n', "test"
+    )
     offers = [offer("2.00"), offer("2.10", provider="lambda")]
     found = ask(quoted_plan(hours=10), offers, overrides=own)
     assert [(q.purchase.offer.provider, str(q.total.mid)) for q in found.quotes] == [
-        ("lambda", "3.00"),
+        ("lambda", "6.00"),
         ("runpod", "17.00"),
     ]
     assert total(ask(quoted_plan(hours=5), offers, overrides=own)) == "0.00"
+
+
+def test_what_credits_cover_in_full_is_ordered_by_what_it_takes_of_them():
+    plan = quoted_plan(hours=10, credit=[{"provider": "lambda", "usd": 100}, {"provider": "aws", "usd": 100}])
+    offers = [offer("2.00", provider="lambda"), offer("1.50", provider="aws"), offer("1.00")]
+    found = ask(plan, offers).quotes
+    assert [(q.purchase.offer.provider, str(q.total.mid), str(q.list_total.mid)) for q in found] == [
+        ("aws", "0.00", "15.00"),
+        ("lambda", "0.00", "20.00"),
+        ("runpod", "10.00", "10.00"),
+    ]
+
+
+def test_a_credit_of_nobody_in_particular_asks_at_which_provider():
+    with pytest.raises(InvalidPlanError, match=r"at which provider can it be spent\? write \[\[credit\]\]"):
+        quoted_plan(hours=1, costs={"credit_usd": 100})
 
 
 def test_the_receipt_leads_from_dollars_to_bytes():
@@ -242,6 +260,27 @@ def test_storage_of_a_provider_without_a_price_is_assumed_and_says_so():
     assert (str(line.usd.mid), "assumed" in line.basis) == ("7.00", True)
     egress = next(line for line in found.lines if line.name == "dataset_transfer_in")
     assert egress.usd is None and "not known" in egress.basis
+
+
+def test_unknown_egress_lies_between_nothing_and_the_dearest_known_and_ranks_by_its_middle():
+    transfer = [
+        {"provider": name, "region": "global", "direction": "egress", "from_gb": D(0), "usd_per_gb": D(usd)}
+        for name, usd in (("aws", "0.09"), ("gcp", "0.12"), ("lambda", "0"))
+    ]
+    offers = [offer("2.00"), offer("5.00", provider="lambda")]
+    costs = {"egress_gb": 100}
+    found = ask(quoted_plan(hours=1, costs=costs), offers, around=Surroundings(transfer=transfer)).quotes
+    assert [(q.purchase.offer.provider, q.total.to_dict()) for q in found] == [
+        ("lambda", {"low": "5.00", "mid": "5.00", "high": "5.00"}),
+        ("runpod", {"low": "2.00", "mid": "8.00", "high": "14.00"}),
+    ]
+    line = next(line for line in found[1].lines if line.name == "egress")
+    assert "0 to 0.12 USD (gcp in global, the dearest known)" in line.basis
+
+
+def test_egress_that_nobody_publishes_lies_between_nothing_and_an_assumed_price():
+    found = ask(quoted_plan(hours=1, costs={"egress_gb": 100}), [offer("2.00")])
+    assert found.quotes[0].total.to_dict() == {"low": "2.00", "mid": "8.00", "high": "14.00"}
 
 
 def test_free_egress_is_a_price_of_zero():

@@ -24,7 +24,7 @@ D = Decimal
 
 
 def physics_plan(**keys) -> TrainingPlan:
-    base = {"method": "pretrain", "model": "llama-2-7b", "training_tokens": 1e9, "sequence_length": 4096}
+    base = {"name": "plan", "model": "llama-2-7b", "training_tokens": 1e9, "sequence_length": 4096}
     return plan_from_mapping(base | keys)
 
 
@@ -308,11 +308,9 @@ def test_L21_the_ranking_turns_where_break_even_says(hours, winner):
     assert ask(quoted_plan(hours=hours), offers).quotes[0].purchase.offer.purchase_option == winner
 
 
-CREDIT = [{"provider": "runpod", "usd": "50"}]
-
-
 def test_L22_a_credit_lowers_what_is_payable_and_not_the_list_cost():
-    found = ask(quoted_plan(hours=100, credit=CREDIT), [offer("1.00")]).quotes[0].to_dict()
+    credit = [{"provider": "runpod", "usd": "50"}]
+    found = ask(quoted_plan(hours=100, credit=credit), [offer("1.00")]).quotes[0].to_dict()
     assert (found["usd_total"]["mid"], found["usd_list_total"]["mid"]) == ("50.00", "100.00")
-    more = ask(quoted_plan(hours=10, credit=CREDIT), [offer("1.00")]).quotes[0].to_dict()
+    more = ask(quoted_plan(hours=10, credit=credit), [offer("1.00")]).quotes[0].to_dict()
     assert (more["usd_total"]["mid"], more["usd_list_total"]["mid"]) == ("0.00", "10.00")

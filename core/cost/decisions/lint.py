@@ -124,9 +124,15 @@ def _tokens_per_parameter(plan: TrainingPlan) -> list[Finding]:
     return [tokens_per_parameter(ratio)]
 
 
+def _ratio_text(ratio: float) -> str:
+    return f"{ratio:,.1f}" if ratio >= 1 else f"{ratio:.2g}"
+
+
 def tokens_per_parameter(ratio: float) -> Finding:
     """Judge the training tokens for each parameter of a pretraining run."""
-    sentence = f"{ratio:,.1f} training tokens per parameter; about {TOKENS_OPTIMAL:g} is compute-optimal"
+    sentence = (
+        f"{_ratio_text(ratio)} training tokens per parameter; about {TOKENS_OPTIMAL:g} is compute-optimal"
+    )
     if ratio < TOKENS_LOW:
         return _finding("tokens_per_parameter", ERROR, f"{sentence}: far too few")
     if ratio < TOKENS_OPTIMAL / 2 or ratio > TOKENS_HIGH:

@@ -14,7 +14,7 @@ every override becomes a line of its own, or, for owned machines, an offer of th
     usd_per_gpu_hour = 2.10
 
     [[credit]]
-    provider = "runpod"              # or "any", where it counts everywhere
+    provider = "runpod"              # a credit is one provider's money
     usd = 500
 
     [[owned]]
@@ -22,8 +22,8 @@ every override becomes a line of its own, or, for owned machines, an offer of th
     gpu = "a100-sxm-80gb"
     gpus = 16
     gpus_per_node = 8
-    capex_usd = 250000               # 0 or left out: paid already, so that power and running costs are left
-    life_months = 48
+    capex_usd = 250000               # 0 or left out: paid long ago, power and usd_per_month alone count
+    life_months = 48                 # needed with capex_usd
     watts_per_gpu = 800
     usd_per_kwh = 0.15
     power_usage_effectiveness = 1.3
@@ -34,7 +34,7 @@ every override becomes a line of its own, or, for owned machines, an offer of th
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -44,9 +44,9 @@ from gpuledger.core.cost.assumption import assumed
 from gpuledger.core.errors import ConfigError, EstimateError, UsageError
 from gpuledger.core.gpu import gpu
 from gpuledger.core.money import HOURS_PER_MONTH
-from gpuledger.core.plan_costs import Credit
+from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.provider import provider_id
 from gpuledger.core.published import MICRO
-from gpuledger.core.quantity import MOST_USD
 from gpuledger.core.spec import parse_spec
 from gpuledger.core.store.offers import LatestOffer
 
@@ -82,6 +82,15 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Credit:
+    """Money that a provider lets one spend."""
+
+    line: str
+    provider: str
+    usd: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnedMachines:
     """A cluster bought, with what an hour of it costs."""
 
@@ -105,8 +114,7 @@ class OwnedMachines:
         capex / life + monthly costs, per GPU and hour of 730 a month, divided by utilisation; plus
         watts x PUE x price of a kWh.
         """
-        bought = self.capex_usd / self.life_months if self.capex_usd else Decimal(0)
-        monthly = bought + self.usd_per_month
+        monthly = self.capex_usd / self.life_months + self.usd_per_month
         hourly = monthly / (self.gpus * HOURS_PER_MONTH * self.utilisation)
         return (hourly + self.power_usd_per_gpu_hour).quantize(MICRO)
 
@@ -166,9 +174,10 @@ class Overrides:
         result = [rule for rule in self.rules if rule.matches(provider, gpu_id, purchase_option)]
         return next((rule for rule in result if rule.usd_per_gpu_hour is not None), next(iter(result), None))
 
-    def credits_for(self, provider: str) -> tuple[Credit, ...]:
-        """Credits that may be spent at the provider."""
-        return tuple(credit for credit in self.credits if credit.counts_at(provider))
+
+def credits_at(provider: str, credits: Iterable[Credit]) -> tuple[Credit, ...]:
+    """Those that may be spent at the provider."""
+    return tuple(credit for credit in credits if credit.provider == provider)
 
 
 def read_overrides(text: str, origin: str) -> Overrides:
@@ -227,7 +236,12 @@ class _Table:
         return value
 
     def number(
-        self, key: str, default: Decimal | None = None, *, most: Decimal | None = None, least: int = 0
+        self,
+        key: str,
+        default: Decimal | None = None,
+        *,
+        most: Decimal | None = None,
+        is_zero_allowed: bool = False,
     ) -> Decimal:
         self._read.add(key)
         value = self._keys.get(key, default)
@@ -236,16 +250,14 @@ class _Table:
         if (
             number is None
             or not number.is_finite()
-            or number <= least
+            or number < 0
+            or (number == 0 and not is_zero_allowed)
             or (most is not None and number > most)
         ):
-            limit = f"above {least}" if most is None else f"above {least}, at most {most}"
+            limit = "of 0 or more" if is_zero_allowed else "above 0"
+            limit += "" if most is None else f", at most {most}"
             raise ConfigError(f"{self._place}.{key}: a number {limit} is needed, got {value!r}")
         return number
-
-    def error(self, key: str, message: str) -> ConfigError:
-        """What is wrong with one key."""
-        return ConfigError(f"{self._place}.{key}: {message}")
 
     def gpu_ids(self) -> frozenset[str]:
         spec = self.text("gpu", None)
@@ -292,35 +304,42 @@ def _contract(keys: _Table) -> Rule:
 
 
 def _credit(keys: _Table) -> Credit:
-    provider = keys.text("provider", None)
-    if provider is None:
-        raise keys.error(
-            "provider", 'a credit is one provider\'s: say whose, or "any" where it counts everywhere'
+    provider = keys.text("provider")
+    assert provider is not None
+    return Credit(line=f"credit: {keys.line}", provider=provider_id(provider), usd=keys.number("usd"))
+
+
+def plan_credits(plan: TrainingPlan) -> tuple[Credit, ...]:
+    """The credits that stand in a plan."""
+    return tuple(
+        Credit(
+            line=f"credit: provider = {credit.provider}, usd = {credit.usd:f}",
+            provider=provider_id(credit.provider),
+            usd=credit.usd,
         )
-    return Credit(provider=provider, usd=keys.number("usd", most=MOST_USD))
+        for credit in plan.credit
+    )
 
 
 def _owned(keys: _Table) -> OwnedMachines:
     name = keys.text("name")
     gpus = int(keys.number("gpus"))
     gpu_id = keys.one_gpu()
-    # paid long ago: power and running costs alone
-    capex = keys.number("capex_usd", Decimal(0), least=-1)
-    if capex < 0:
-        raise keys.error("capex_usd", f"0 (paid already) or more is needed, got {capex}")
+    capex_usd = keys.number("capex_usd", Decimal(0), is_zero_allowed=True)
     return OwnedMachines(
         name=name or "",
         line=f"owned: {keys.line}",
         gpu_id=gpu_id,
         gpus=gpus,
         gpus_per_node=min(gpus, int(keys.number("gpus_per_node", Decimal(gpu(gpu_id).gpus_per_node)))),
-        capex_usd=capex,
-        life_months=keys.number("life_months", Decimal(1) if not capex else None),
+        capex_usd=capex_usd,
+        # what was paid long ago has no life left to spread over
+        life_months=keys.number("life_months", None if capex_usd else Decimal(1)),
         watts_per_gpu=keys.number("watts_per_gpu", Decimal(str(gpu(gpu_id).tdp_watts or 700))),
         usd_per_kwh=keys.number("usd_per_kwh", assumed("usd_per_kwh")),
         power_usage_effectiveness=keys.number(
             "power_usage_effectiveness", assumed("power_usage_effectiveness")
         ),
-        usd_per_month=keys.number("usd_per_month", Decimal(0), least=-1),
+        usd_per_month=keys.number("usd_per_month", Decimal(0), is_zero_allowed=True),
         utilisation=keys.number("utilisation", Decimal(1), most=Decimal(1)),
     )

@@ -4,7 +4,7 @@ reclaimed."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -64,7 +64,6 @@ class Surroundings:
             self._storage[row["provider"], row["region"], row["kind"]].append(row)
         for row in transfer:
             self._transfer[row["provider"], row["region"], row["direction"]].append(row)
-        self._dearest = _dearest(self._transfer)
         self._bands = {(r["provider"], r["instance_type"], r["region"]): r for r in bands}
         self._losses = {(r["provider"], r["instance_type"], r["region"]): r for r in losses}
 
@@ -72,13 +71,13 @@ class Surroundings:
         """The rows that concern some (provider, region, instance type), for a lock file."""
         near = {(provider, place) for provider, region, _ in places for place in (region, "global")}
         types = {(provider, instance_type, region) for provider, region, instance_type in places}
+        dearest = {
+            self._dearest(key[2], row["from_gb"]) for key, rows in self._transfer.items() for row in rows
+        }
         return {
             "storage": [dict(r) for k, rows in self._storage.items() if k[:2] in near for r in rows],
             "transfer": [
-                dict(r)
-                for k, rows in self._transfer.items()
-                for r in rows
-                if k[:2] in near or r is self._dearest.get(k[2])
+                dict(r) for k, rows in self._transfer.items() if k[:2] in near or k in dearest for r in rows
             ],
             "bands": [dict(row) for key, row in self._bands.items() if key in types],
             "losses": [dict(row) for key, row in self._losses.items() if key in types],
@@ -108,12 +107,27 @@ class Surroundings:
                 )
         return None
 
-    def dearest_transfer(self, direction: str) -> UnitPrice:
-        """The highest price of a GB moved that the ledger knows of any provider, or the assumed one if that is more."""
-        row, usd = self._dearest.get(direction), assumed("dearest_egress_usd_per_gb")
-        if row is None or row["usd_per_gb"] <= usd:
-            return UnitPrice(usd=usd, basis="the dearest list price of a large cloud, assumed")
-        return UnitPrice(usd=row["usd_per_gb"], basis=f"the dearest known, of {row['provider']}")
+    def dearest_transfer(self, direction: str, gb: Decimal) -> UnitPrice | None:
+        """The highest price of a GB moved that any provider asks at that volume: the upper end where a provider's
+        own is not known. `None` where nobody's ingress is known."""
+        key = self._dearest(direction, gb)
+        row = None if key is None else _tier(self._transfer[key], gb)
+        if key is not None and row is not None:
+            return UnitPrice(usd=row["usd_per_gb"], basis=f"{key[0]} in {key[1]}, the dearest known")
+        if direction != "egress":
+            return None
+        return UnitPrice(
+            usd=assumed("egress_usd_per_gb_high"), basis="assumed, as the ledger has no egress price"
+        )
+
+    def _dearest(self, direction: str, gb: Decimal) -> tuple[str, str, str] | None:
+        """Whose price of a GB moved is highest at that volume."""
+        prices = [
+            (row["usd_per_gb"], key)
+            for key, rows in self._transfer.items()
+            if key[2] == direction and (row := _tier(rows, gb)) is not None
+        ]
+        return max(prices)[1] if prices else None
 
     def spot_rate(self, provider: str, instance_type: str, region: str, inputs: float | None) -> SpotRate:
         """The rate: as the user gives it, else the published band, else the ledger's history, else
@@ -144,16 +158,6 @@ class Surroundings:
             high=float(assumed("spot_interruptions_per_hour_high")),
             basis=f"assumed: nothing known of interruptions at {provider}",
         )
-
-
-def _dearest(transfer: Mapping[tuple[str, str, str], Sequence[Row]]) -> dict[str, Row]:
-    """The row of the highest price, by direction."""
-    found: dict[str, Row] = {}
-    for (_, _, direction), rows in transfer.items():
-        for row in rows:
-            if direction not in found or row["usd_per_gb"] > found[direction]["usd_per_gb"]:
-                found[direction] = row
-    return found
 
 
 def _tier(rows: Iterable[Row], gb: Decimal) -> Row | None:

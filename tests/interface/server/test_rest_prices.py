@@ -181,7 +181,11 @@ def test_as_of_shows_the_prices_of_then(client):
 
 def test_history_with_steps_has_a_row_per_step(client):
     found = client.get("/v1/history?gpu=H100-SXM&from=2026-10-01&to=2026-10-08&every=1d").json()["history"]
-    assert [row["step_at"][:10] for row in found] == [f"2026-10-0{day}" for day in range(1, 9)]
+    by_option = {row["purchase_option"] for row in found}
+    assert {"on_demand", "spot"} <= by_option
+    for option in by_option:
+        days = [row["step_at"][:10] for row in found if row["purchase_option"] == option]
+        assert days == [f"2026-10-0{day}" for day in range(1, 9)], option
     assert all(row["offers"] > 0 for row in found)
 
 

@@ -47,7 +47,8 @@ def test_the_document_holds_every_route(operations):
 @pytest.mark.parametrize("number", range(OPERATIONS))
 def test_no_question_breaks_the_server_or_its_own_description(operations, market, number, mode):
     operation, asked = operations[number], 0
-    if mode is GenerationMode.NEGATIVE and operation.path in ("/healthz", "/metrics"):
+    takes_nothing = not any(True for _ in operation.iter_parameters()) and not operation.body
+    if mode is GenerationMode.NEGATIVE and takes_nothing:
         pytest.skip("takes nothing that could be wrong")
 
     @settings(
