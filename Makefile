@@ -19,7 +19,9 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
 		$(BIN)/gpuledger refresh --format csv > $(VENV)/refresh.csv 2> $(VENV)/refresh.log \
-		|| echo "not every source could be reached ($(VENV)/refresh.csv says which); quoting from what is there"
+		|| awk -F, 'NR > 1 { all += 1 } $$3 == "failed" { failed += 1 } END { printf \
+			"%d of %d sources could not be reached ($(VENV)/refresh.csv says why); quoting from what is there\n", \
+			failed, all }' $(VENV)/refresh.csv
 	@$(BIN)/gpuledger quote $(PLAN) --limit 10 --format table
 
 refresh: $(STAMP)

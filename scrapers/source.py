@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from gpuledger.core.contract import Contract
 from gpuledger.core.document import Credential, Document, Request
-from gpuledger.core.offer import Fact
+from gpuledger.core.offer import Fact, Skipped
 from gpuledger.core.validity import DEFAULT_TARGET
 from gpuledger.scrapers.line_filter import LineFilter
 
@@ -104,3 +105,9 @@ class Source:
         if not self.credentials:
             found = (request.credential for request in self.requests if request.credential)
             object.__setattr__(self, "credentials", tuple(dict.fromkeys(found)))
+
+
+def skipped_by_reason(facts: Iterable[Fact]) -> dict[str, int]:
+    """How many rows were left out, by reason, the most frequent first."""
+    counts = Counter(fact.reason for fact in facts if isinstance(fact, Skipped))
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +18,7 @@ from gpuledger.core.alias import Aliases
 from gpuledger.core.document import Document, Request
 from gpuledger.core.offer import Fact, Offer, Skipped
 from gpuledger.core.published import published_row
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import Source, skipped_by_reason
 
 SIDECAR = ".toml"
 
@@ -49,12 +48,6 @@ def read_capture(source: str, path: Path) -> Document:
         status=sidecar.get("status", 200),
         content_type=sidecar.get("content_type", ""),
     )
-
-
-def skipped_by_reason(facts: Iterable[Fact]) -> dict[str, int]:
-    """How many rows were left out, by reason, the most frequent first."""
-    counts = Counter(fact.reason for fact in facts if isinstance(fact, Skipped))
-    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
 def golden_lines(source: Source, document: Document, aliases: Aliases) -> list[str]:

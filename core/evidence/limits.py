@@ -51,6 +51,9 @@ KIN_SHARE = 0.02
 MARKETPLACE_KIN_SHARE = 0.5
 """The same where single hosts ask what they like."""
 
+COUNT_MATCH = 0.005
+"""How near, as a difference of logarithms, a move has to be to a machine's count of GPUs to be the count itself."""
+
 SPOT_OF_LIST = 0.09
 """Least share of the provider's price on demand that a spot price is believed at where no other one is known."""
 
@@ -76,6 +79,9 @@ GONE_SHARE = 0.15
 """Share of a list that is gone at once, from which on the list is doubted and not the offers."""
 
 GONE_LEAST = 3
+
+REPLACED_SHARE = 0.5
+"""Share of a list that is gone at once, from which on its new offers are the old ones under other names."""
 
 NEVER_BY_TIME = 6.0
 """A price that is further away than this factor from what was believed waits for a second source or an operator."""

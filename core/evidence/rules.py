@@ -33,26 +33,28 @@ class Reason(IntEnum):
     """Prices changed places."""
     RECOUNTED = 5
     """Another count of GPUs at the price of the whole."""
-    STEP = 6
-    DRIFT = 7
-    UNDERCUT = 8
-    """A cut below every other provider."""
-    OTHER_SOURCE = 9
-    BELOW_KIN = 10
-    ABOVE_KIN = 11
-    BELOW_MARKET = 12
-    BELOW_SIBLINGS = 13
-    CONTRACT = 14
-    LIST_GONE = 15
-    """Much of a list is gone at once."""
-    REPLACED = 16
-    """An offer is gone, and what resembles it is disputed."""
-    RELABELLED = 17
+    UNIT = 6
+    """A move by exactly the count of the machine's GPUs."""
+    STEP = 7
+    DRIFT = 8
+    UNDERCUT = 9
+    """A cut below every other provider, or of a spot price below the provider's own others."""
+    OTHER_SOURCE = 10
+    RELABELLED = 11
     """A machine that was listed with another GPU until now."""
-    SUCCESSOR = 18
+    SUCCESSOR = 12
     """A new name for what cost something else."""
-    BELOW_LIST = 19
+    BELOW_KIN = 13
+    ABOVE_KIN = 14
+    BELOW_LIST = 15
     """Another way to buy a GPU, at less than such ways ever cost beside its list price."""
+    BELOW_MARKET = 16
+    BELOW_SIBLINGS = 17
+    CONTRACT = 18
+    LIST_GONE = 19
+    """Much of a list is gone at once."""
+    REPLACED = 20
+    """An offer is gone, and what resembles it is disputed."""
 
 
 class Action(IntEnum):
@@ -220,6 +222,7 @@ def _prices(figures: Figures, run: Circumstances) -> npt.NDArray[np.int8]:
             is_move & ((drift < lowest) & (factor < 1) | (drift > highest) & (factor > 1)) & ~is_product_wide
         )
         found[Reason.DRIFT] = found.get(Reason.DRIFT, drifted) | drifted
+    found[Reason.UNIT] = is_move & is_by_its_count(f.change, f.gpu_count)
     under = _either(f.is_spot, limits.SPOT, limits.LIST, "lowest_under_the_market")
     # A spot price that falls below the provider's others, or that stands alone, is told from a slip by time only.
     undercuts_kin = (
@@ -254,8 +257,11 @@ def _prices(figures: Figures, run: Circumstances) -> npt.NDArray[np.int8]:
     )
     found[Reason.RELABELLED] = fresh & f.is_relabelled
     succession = f.usd / f.predecessor_usd
-    found[Reason.SUCCESSOR] = (
-        fresh & ~np.bool_(run.is_marketplace) & ((succession < low) | (succession > high))
+    # Hosts of a marketplace come and go, but not most of them at once; then a new name alone is no new price.
+    is_replaced = (f.all_gone >= limits.GONE_LEAST) & (f.all_gone >= limits.REPLACED_SHARE * f.all_listed)
+    found[Reason.SUCCESSOR] = fresh & (
+        ~np.bool_(run.is_marketplace) & ((succession < np.where(f.is_spot, under, low)) | (succession > high))
+        | is_replaced & (np.abs(np.log(succession)) > limits.UNIFORM_MOVE)
     )
     found[Reason.BELOW_LIST] = fresh & ~told & ~has_kin & (f.usd < f.list_usd * _least_of_list(f, run))
     if run.doubts:
@@ -272,6 +278,15 @@ def _prices(figures: Figures, run: Circumstances) -> npt.NDArray[np.int8]:
     explained = f.other_agrees & (reason != Reason.UNIFORM)
     reason[explained] = Reason.NONE
     return reason
+
+
+def is_by_its_count(change: Numbers, gpu_count: Numbers) -> Flags:
+    """Whether a price moved by its machine's count of GPUs: that of one taken for that of all, or the reverse.
+
+    Args:
+        change: logarithm of the new price over the old one.
+    """
+    return (gpu_count != 1) & (np.abs(np.abs(change) - np.abs(np.log(gpu_count))) < limits.COUNT_MATCH)
 
 
 def _least_of_list(figures: Figures, run: Circumstances) -> Numbers:

@@ -64,6 +64,9 @@ def _tail(reason: Reason, row: Row, rates: Mapping[str, float], doubt: str | Non
             return f"every other provider asks {_usd(row['market_low'])} or more"
         case Reason.RELABELLED:
             return "the same machine was listed with another GPU until now"
+        case Reason.UNIT:
+            count = f"{row['gpu_count']:g}"
+            return f"it moved by just its {count} GPUs: the price of one was taken for that of all"
         case Reason.SUCCESSOR:
             return f"it appeared where one like it went that cost {_usd(row['predecessor_usd'])}"
         case Reason.BELOW_LIST:

@@ -32,6 +32,14 @@ def _time(value: Mapping[str, Any]) -> str:
     return formats.hours(value["mid"])
 
 
+def _mid_usd(value: Mapping[str, Any] | None) -> str:
+    return "" if value is None else f"{Decimal(value['mid']):,.2f}"
+
+
+def _hours(value: Mapping[str, Any] | None) -> str:
+    return "" if value is None else _time(value)
+
+
 def _total(value: Mapping[str, Any]) -> str:
     return f"{value['total']:,.1f}"
 
@@ -117,6 +125,28 @@ QUOTE_COLUMNS = (
     Column("AGE", "age", is_number=True, shed=1),
     Column("QUOTE", "quote_id", shed=2),
 )
+PRESET_COLUMNS = (
+    Column("NAME", "name"),
+    Column("METHOD", "method"),
+    Column("MODEL", "model"),
+    Column("TOKENS", "training_tokens", formats.count, is_number=True),
+    Column("SEQUENCE", "sequence_length", formats.number, is_number=True),
+)
+OVER_COLUMNS = (
+    Column("AS OF", "as_of", _day),
+    Column("USD", "usd_total", _mid_usd, is_number=True),
+    Column("PROVIDER", "provider"),
+    Column("INSTANCE TYPE", "instance_type", shed=2),
+    Column("N", "gpus", is_number=True),
+    Column("GPU", "gpu_id"),
+    Column("OPTION", "purchase_option"),
+    Column("REGION", "region", shed=3),
+    Column("$/GPU/H", "usd_per_gpu_hour", is_number=True, shed=4),
+    Column("HOURS", "wall_hours", _hours, is_number=True, shed=1),
+    Column("STATE", "price_state"),
+    Column("CAUSE", "cause"),
+    Column("NO QUOTE", "reason"),
+)
 FRONTIER_COLUMNS = (
     Column("USD", "usd_total", is_number=True),
     Column("HOURS", "wall_hours", is_number=True),
@@ -141,25 +171,6 @@ MANY_COLUMNS = (
     Column("HOURS", "hours", is_number=True),
     Column("QUOTE", "quote_id", shed=1),
     Column("ERROR", "error"),
-)
-PRESET_COLUMNS = (
-    Column("NAME", "name"),
-    Column("METHOD", "method"),
-    Column("MODEL", "model"),
-    Column("TOKENS", "training_tokens", formats.count, is_number=True),
-    Column("SEQUENCE", "sequence_length", formats.number, is_number=True),
-)
-OVER_COLUMNS = (
-    Column("AS OF", "as_of", _day),
-    Column("USD", "usd_mid", is_number=True),
-    Column("PROVIDER", "provider"),
-    Column("GPU", "gpus_of"),
-    Column("OPTION", "purchase_option"),
-    Column("REGION", "region", shed=1),
-    Column("HOURS", "hours", is_number=True),
-    Column("STATE", "price_state"),
-    Column("WHY", "cause"),
-    Column("NO QUOTE", "reason"),
 )
 RESERVE_COLUMNS = (
     Column("PROVIDER", "provider"),

@@ -17,7 +17,18 @@ import click
 import typer
 from typer.models import CommandInfo
 
-from gpuledger.cli import context, evidence, history, outlook, plans, prices, serve, sources, upkeep
+from gpuledger.cli import (
+    context,
+    documents,
+    evidence,
+    history,
+    outlook,
+    plans,
+    prices,
+    serve,
+    sources,
+    upkeep,
+)
 
 COMPLETION = "_GPULEDGER_COMPLETE"
 """Set by a shell that asks for completions."""
@@ -60,6 +71,7 @@ plans.register(app)
 outlook.register(app)
 history.register(app)
 sources.register(app)
+documents.register(app)
 evidence.register(app)
 upkeep.register(app)
 serve.register(app)

@@ -23,6 +23,9 @@ FormatOption = Annotated[
         help="Output format; default: table on a terminal, else jsonl for lists, json for one.",
     ),
 ]
+SourceNames = Annotated[
+    list[str] | None, typer.Argument(help="Sources; all without.", autocompletion=completion.sources)
+]
 Providers = Annotated[
     list[str] | None,
     typer.Option(

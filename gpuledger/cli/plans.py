@@ -95,7 +95,7 @@ def quote(
         if span is not None:
             _one_alone(plans, "--over")
             rows = context.ledger().quote_over(plans[0], span=span, every=every, **parameters)
-            _over(rows, format)
+            table.emit(rows, format, columns=OVER_COLUMNS)
             return
         if other:
             _side_by_side(
@@ -122,22 +122,6 @@ def quote(
         if not answer.keeps_limits:
             context.say("no offer keeps the deadline and the budget")
             raise typer.Exit(context.NOTHING)
-
-
-def _over(rows: Any, format: Format | None) -> None:
-    if not context.is_for_people(format):
-        table.emit(rows, format)
-        return
-    shown = [
-        row
-        | {
-            "usd_mid": None if row["usd_total"] is None else f"{float(row['usd_total']['mid']):,.2f}",
-            "hours": None if row["wall_hours"] is None else formats.hours(row["wall_hours"]["mid"]),
-            "gpus_of": None if row["gpu_id"] is None else f"{row['gpus']} x {row['gpu_id']}",
-        }
-        for row in rows
-    ]
-    table.emit(shown, format, columns=OVER_COLUMNS)
 
 
 def _one_alone(plans: list[TrainingPlan], flag: str) -> None:

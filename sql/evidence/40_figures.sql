@@ -283,6 +283,7 @@ standing as (
     group by grouping sets (
         (lower(offer.region)),
         (coalesce(offer.gpu_id, normalised_label(offer.gpu_label))),
+        (offer.purchase_option),
         (offer.purchase_option, coalesce(offer.term_months, 0)::double),
         ()
     )
@@ -311,7 +312,7 @@ succession as (
         and gone.term = new.term
         and (
             gone.gpu = new.gpu and (gone.region = new.region or gone.sku = new.sku and gone.gpu_count = new.gpu_count)
-            or gone.gpu <> new.gpu and gone.is_mapped and new.is_mapped
+            or gone.gpu <> new.gpu and gone.is_mapped
             and gone.sku = new.sku and gone.region = new.region and gone.gpu_count = new.gpu_count
         )
     left join old_region on new.region = old_region.region
@@ -385,7 +386,8 @@ select
     product_move.moved_alike as product_alike,
     claimed.offer_id in (select offer_id from exchanged)
     or slipped.purchase_option is not null and claimed.claim = 'price'
-    or coalesce(predecessor.is_moved, false) and relocated.offers >= 3 as is_exchanged,
+    or (coalesce(predecessor.is_moved, false) or claimed.claim in ('price', 'new'))
+    and relocated.offers >= 3 as is_exchanged,
     coalesce(predecessor.is_relabelled, false) as is_relabelled,
     predecessor.usd as predecessor_usd,
     list_price.usd as list_usd,
@@ -405,8 +407,8 @@ select
     standing_region.gone as region_gone,
     standing_gpu.listed as gpu_listed,
     standing_gpu.gone as gpu_gone,
-    standing_option.listed as option_listed,
-    standing_option.gone as option_gone,
+    if(standing_option.gone >= standing_option.listed, standing_option.listed, standing_term.listed) as option_listed,
+    if(standing_option.gone >= standing_option.listed, standing_option.gone, standing_term.gone) as option_gone,
     standing_all.listed as all_listed,
     standing_all.gone as all_gone,
     renamed.new_id as renamed_to,
@@ -442,9 +444,11 @@ left join (select * from standing where region is not null) as standing_region
     on if(claimed.claim = 'absence', claimed.region, null) = standing_region.region
 left join (select * from standing where gpu is not null) as standing_gpu
     on if(claimed.claim = 'absence', claimed.gpu, null) = standing_gpu.gpu
-left join (select * from standing where purchase_option is not null) as standing_option
+left join (select * from standing where purchase_option is not null and term is null) as standing_option
     on if(claimed.claim = 'absence', claimed.purchase_option, null) = standing_option.purchase_option
-    and claimed.term = standing_option.term
+left join (select * from standing where purchase_option is not null and term is not null) as standing_term
+    on if(claimed.claim = 'absence', claimed.purchase_option, null) = standing_term.purchase_option
+    and claimed.term = standing_term.term
 left join (select * from standing where region is null and gpu is null and purchase_option is null) as standing_all
     on true
 left join renamed on claimed.offer_id = renamed.gone_id

@@ -25,11 +25,12 @@ LIGHT = {
     "history": ("H100-SXM", "--limit", "1"),
     "gpus": (),
     "providers": (),
-    "status": (),
     "unmapped": (),
     "sql": ("select 1",),
 }
 WITHOUT_PREFECT = {
+    # judges sources that never delivered, which only their adapters declare
+    "status": (),
     "sources": (),
     "presets": (),
     "estimate": ("llama-2-7b", "--gpu", "H100-SXM", "--gpus", "8"),

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gpuledger.core.alias import seed_aliases
 from gpuledger.core.money import Price
 from gpuledger.core.offer import Offer, PurchaseOption
-from gpuledger.core.published import usd_per_hour
-from tests.evidence.stage import WITH_OFFERS, Change, facts_of, named, priced
-
-Offers = list[Offer]
+from tests.evidence.likenesses import LIKENESSES
+from tests.evidence.stage import WITH_OFFERS, Change, named, priced
+from tests.evidence.truth import Offers, dearest, gpu, listed, per_gpu, true_offers
 
 
 @dataclass(frozen=True)
@@ -31,30 +29,6 @@ class Poisoning:
     @property
     def name(self) -> str:
         return f"{self.source}: {self.kind} {self.what}"
-
-
-def true_offers(source: str) -> Offers:
-    chosen = {fact.offer_id: fact for _, fact in facts_of(source) if isinstance(fact, Offer)}
-    return list(chosen.values())
-
-
-def gpu(offer: Offer) -> str:
-    return seed_aliases().resolve(offer.provider, offer.gpu_label, offer.gpu_memory_gib) or offer.gpu_label
-
-
-def per_gpu(offer: Offer) -> Decimal:
-    return usd_per_hour(offer) / offer.gpu_count
-
-
-def listed(offers: Iterable[Offer]) -> Offers:
-    """Offers on demand, of a source that has none all of them."""
-    every = list(offers)
-    return [o for o in every if o.purchase_option is PurchaseOption.ON_DEMAND] or every
-
-
-def dearest(offers: Iterable[Offer]) -> Offer:
-    """The dearest offer of a GPU: what everybody wants to have for less."""
-    return max(listed(offers), key=lambda o: (per_gpu(o), o.offer_id))
 
 
 def product(offer: Offer) -> tuple[object, ...]:
@@ -321,6 +295,7 @@ KINDS: tuple[tuple[int, str, Callable[[Offers], Change | None]], ...] = (
     (14, "a promotion as the list price", promoted),
     (14, "spot prices as list prices", spot_as_list),
     (15, "commitments by 1,000 hours", by_1000_hours),
+    *LIKENESSES,
 )
 
 

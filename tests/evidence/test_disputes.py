@@ -10,8 +10,9 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.store.database import Home
 from gpuledger.flows.decide import decide
 from gpuledger.flows.replay import replay
-from tests.evidence.poisonings import at, dearest, per_gpu, true_offers
+from tests.evidence.poisonings import at
 from tests.evidence.stage import START, Stage, ledger_in, named, stage_in
+from tests.evidence.truth import dearest, per_gpu, true_offers
 
 TARGET = dearest(true_offers("runpod"))
 TRUE = per_gpu(TARGET)

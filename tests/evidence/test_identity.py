@@ -11,8 +11,9 @@ import pytest
 from gpuledger.core import offer as offer_module
 from gpuledger.core.offer import Offer, normalised
 from gpuledger.core.store import sql
-from tests.evidence.poisonings import at, dearest, true_offers
+from tests.evidence.poisonings import at
 from tests.evidence.stage import START, named, stage_in
+from tests.evidence.truth import dearest, true_offers
 
 SAME = [
     ("NVIDIA H100", "nvidia h100"),

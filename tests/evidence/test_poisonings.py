@@ -26,6 +26,15 @@ SAMPLE = {
     "aws_on_demand: 11 in Australian dollars",
     "azure_retail: 13 a third of the list gone",
     "runpod: 15 commitments by 1,000 hours",
+    "coreweave: 3 the lowest spot price x 0.6",
+    "vast: 7 one GPU's price for a spot machine of two",
+    "runpod: 8 spot and list price of a machine exchanged",
+    "lambda_cloud: 8 the cheapest machine under the dearest's label",
+    "lambda_cloud: 9 one more in Cyrillic letters",
+    "runpod: 9 all under new skus, 40 % cheaper",
+    "lambda_cloud: 9 a commitment of a month at a third",
+    "azure_retail: 10 regions rotated",
+    "azure_retail: 13 the commitments of one term gone",
 }
 TRUE_SAMPLE = {
     "lambda_cloud: one product 0.5 cheaper",

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from gpuledger.core.offer import Offer
 from gpuledger.scrapers.registry import get
-from tests.evidence.poisonings import Poisoning, true_offers
+from tests.evidence.poisonings import Poisoning
 from tests.evidence.stage import CHANGES, START, Stage
 from tests.evidence.true_moves import TrueMove
+from tests.evidence.truth import true_offers
 
 ABSENT_AT_FIRST = 2
 """The kind that leaves offers out, as any provider may: they are withdrawn, and only what comes back is wrong."""

@@ -5,17 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gpuledger.core.offer import Offer, PurchaseOption
-from tests.evidence.poisonings import (
-    at,
-    dearest,
-    gpu,
-    listed,
-    per_gpu,
-    priced,
-    product,
-    true_offers,
-)
-from tests.evidence.stage import WITH_OFFERS, Change, named
+from tests.evidence.poisonings import at, product
+from tests.evidence.stage import WITH_OFFERS, Change, named, priced
+from tests.evidence.truth import dearest, gpu, listed, per_gpu, true_offers
 
 Offers = list[Offer]
 

@@ -159,3 +159,16 @@ def test_a_reader_that_stops_early_causes_no_traceback(process, bundled_home: Pa
         running.stdout.readline()
         running.stdout.close()
         assert "Traceback" not in running.stderr.read()
+
+
+def test_a_quote_through_time_is_a_table_of_totals_and_causes(gpuledger):
+    ran = gpuledger(
+        "quote", "llama-3-8b-lora", "--over", "2022-01-01..2022-09-01", "--every", "1mo", "-f", "table"
+    )
+    assert "{" not in ran.out
+    assert "CAUSE" in ran.out and "NO QUOTE" in ran.out
+
+
+def test_presets_count_their_tokens_in_whole_numbers(gpuledger):
+    lines = gpuledger("presets", "-f", "table").out.splitlines()
+    assert any("1,000,000,000,000" in line and "1000000000000.0" not in line for line in lines)

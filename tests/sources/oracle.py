@@ -9,10 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from gpuledger.core.alias import seed_aliases
 from gpuledger.core.document import Document
 from gpuledger.core.errors import ParseError
 from gpuledger.core.evidence import limits
+from gpuledger.core.evidence.rules import is_by_its_count
 from gpuledger.core.offer import ExchangeRate, Offer, StoragePrice, TransferPrice
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store.archive import Manifest
@@ -195,7 +198,11 @@ def moved_too_far(batch: Batch, previous: Mapping[str, Decimal]) -> Iterator[str
     for offer in (entry.fact for entry in batch.offers):
         before = previous.get(offer.offer_id)
         bounds = limits.SPOT if offer.purchase_option == "spot" else limits.LIST
-        if before and not bounds.lowest <= per_gpu_hour(offer) / before <= bounds.highest:
+        if not before:
+            continue
+        factor = per_gpu_hour(offer) / before
+        change, count = np.log([float(factor)]), np.array([float(offer.gpu_count)])
+        if not bounds.lowest <= factor <= bounds.highest or is_by_its_count(change, count).any():
             yield offer.offer_id
 
 
