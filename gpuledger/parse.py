@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gpuledger.core.count import count_from, gib_from, hours_from
 from gpuledger.core.errors import InvalidPlanError, UsageError
@@ -237,7 +237,7 @@ def plan_with(
     if not values and inputs is not None:
         return plan(inputs)
     base = None if inputs is None else plan(inputs)
-    if base is None and values.keys() == {"model"}:
+    if base is None and set(values) == {"model"}:
         return preset_plan(str(values["model"]))
     is_preset = base is not None and base.name in presets() and base == preset_plan(base.name)
     keys = None if base is None else base.model_dump(mode="json", exclude_unset=True)
@@ -286,9 +286,9 @@ def _plan_of(keys: Any, folder: Path | None) -> TrainingPlan:
     from gpuledger.core.plan import plan_from_mapping
     from gpuledger.plan_files import with_files
 
-    return plan_from_mapping(
-        keys if folder is None or not isinstance(keys, dict) else with_files(keys, folder)
-    )
+    if folder is None or not isinstance(keys, dict):
+        return plan_from_mapping(keys)
+    return plan_from_mapping(with_files(cast("dict[str, Any]", keys), folder))
 
 
 def one(several: Sequence[TrainingPlan], origin: str) -> TrainingPlan:

@@ -5,7 +5,7 @@ others."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -72,13 +72,14 @@ def _counted(path: Path, tokenizer: Path | None) -> dict[str, Any]:
     return {"samples": samples, "tokens_per_sample": total / samples, "data_basis": basis}
 
 
-def _length(tokenizer: Path | None) -> tuple[Any, str]:
+def _length(tokenizer: Path | None) -> tuple[Callable[[str], float], str]:
     if tokenizer is None:
         ratio = CHARACTERS_PER_TOKEN
-        return (
-            lambda text: len(text) / ratio,
-            f'{ratio:g} characters a token assumed; tokenizer = "tokenizer.json" counts',
-        )
+
+        def assumed(text: str) -> float:
+            return len(text) / ratio
+
+        return assumed, f'{ratio:g} characters a token assumed; tokenizer = "tokenizer.json" counts'
     if find_spec("tokenizers") is None:
         raise InvalidPlanError(
             "tokenizer", "needs the package tokenizers; pip install tokenizers, or leave it out"
@@ -86,7 +87,11 @@ def _length(tokenizer: Path | None) -> tuple[Any, str]:
     from tokenizers import Tokenizer  # pyright: ignore
 
     counter: Any = cast("Any", Tokenizer).from_file(str(tokenizer))
-    return lambda text: len(counter.encode(text).ids), f"counted by {tokenizer.name}"
+
+    def counted(text: str) -> float:
+        return len(counter.encode(text).ids)
+
+    return counted, f"counted by {tokenizer.name}"
 
 
 def _texts(path: Path) -> Iterable[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from copy import deepcopy
+from typing import Any, cast
 
 from gpuledger import parse
 from gpuledger.core.count import count_from
@@ -53,7 +54,7 @@ def _until_valid(
     read: Callable[[str, dict[str, Any]], None],
 ) -> None:
     while True:
-        trial = {name: dict(value) if isinstance(value, dict) else value for name, value in keys.items()}
+        trial = deepcopy(keys)
         try:
             read(ask(question, default).strip(), trial)
             parse.plan(trial)
@@ -109,7 +110,8 @@ def _toml(keys: dict[str, Any]) -> str:
     lines = [_line(name, value) for name, value in keys.items() if not isinstance(value, dict)]
     for name, section in keys.items():
         if isinstance(section, dict):
-            lines += ["", f"[{name}]", *(_line(key, value) for key, value in section.items())]
+            items = cast("dict[str, Any]", section).items()
+            lines += ["", f"[{name}]", *(_line(key, value) for key, value in items)]
     return "\n".join(lines) + "\n"
 
 

@@ -165,7 +165,8 @@ class Outlook(Decisions):
 
         if kind not in ("md", "html"):
             raise UsageError(f"report: {kind!r} is none of md, html")
-        question = self.question(plan, as_of=as_of, **{"limit": 5, **named})
+        options: dict[str, Any] = {"limit": 5} | named
+        question = self.question(plan, as_of=as_of, **options)
         answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
         keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
         return (markdown if kind == "md" else page)(answer, keys)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_or_none, text_in
-from gpuledger.web.parameters import AsOf, QuoteParameters, asked
+from gpuledger.web.parameters import AsOf, QuoteParameters, options_of
 from gpuledger.web.plans import answered
 from gpuledger.web.responses import ledger_of
 
@@ -82,4 +82,6 @@ async def report(
 
 
 def _given(parameters: AsOf) -> dict[str, Any]:
-    return {name: value for name, value in asked(parameters).items() if name in parameters.model_fields_set}
+    return {
+        name: value for name, value in options_of(parameters).items() if name in parameters.model_fields_set
+    }
