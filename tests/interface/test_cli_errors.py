@@ -169,7 +169,7 @@ def test_stale_data_exits_with_three_when_asked(gpuledger, provider, tmp_path: P
     monkeypatch.setenv("GPULEDGER_SOURCE_RUNPOD_URL", provider.url)
     assert gpuledger("refresh", "runpod").code == 0
     ran = gpuledger("status", "--exit-code", "--format", "json")
-    assert [row["state"] for row in json.loads(ran.out) if row["source"] == "runpod"] == ["ok"]
+    assert [row["state"] for row in json.loads(ran.out) if row["source"] == "runpod"] == ["fresh"]
     # the sources that never delivered are the stalest of all
     assert ran.code == 3
     later = context.now() + timedelta(days=10)

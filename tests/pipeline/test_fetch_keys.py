@@ -111,7 +111,7 @@ def test_where_every_request_is_keyed_a_refusal_is_a_failure(ask: Asker):
 ECHOES: dict[str, Reply] = {
     "in the body": Reply(body=f'{{"you sent": "{SECRET}"}}'.encode()),
     "in the address": Reply(body=b'{"self": "/list?key=sk-live%2F7390415826%2Babc"}'),
-    "as base64": Reply(body=b'{"auth": "c2stbGl2ZS8wMTIzNDU2Nzg5K2FiYw=="}'),
+    "as base64": Reply(body=b'{"auth": "c2stbGl2ZS83MzkwNDE1ODI2K2FiYw=="}'),
     "in packed bytes": Reply(body=gzip.compress(SECRET.encode()), headers={"content-encoding": "gzip"}),
     "in the headers": Reply(headers={"etag": SECRET, "content-type": SECRET, "last-modified": SECRET}),
     "in a redirect": Reply(302, headers={"location": f"https://evil.example/{SECRET}?key={SECRET}"}),

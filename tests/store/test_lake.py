@@ -11,7 +11,7 @@ import pytest
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.config import LakeAddress, lake_address
-from gpuledger.core.errors import MigrationError, StoreBusyError, StoreError
+from gpuledger.core.errors import MigrationError, NotMountedError, StoreBusyError, StoreError
 from gpuledger.core.store import catalogue, sql
 from gpuledger.core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
 from gpuledger.core.store.database import turn, turn_of_source, writing
@@ -244,7 +244,7 @@ def test_machines_that_start_at_once_make_one_lake(books, an_offer, machine, pos
 def test_a_lake_of_a_newer_release_is_refused(books):
     in_lake(books, "update lake.ledger_setting set value = 'migrations/9999_future' where name = 'release'")
     with pytest.raises(
-        MigrationError, match="9999_future, which this release does not know; upgrade gpuledger"
+        MigrationError, match="9999_future, which this machine's release does not know: upgrade gpuledger"
     ):
         books.ask("select 1")
 
@@ -309,10 +309,14 @@ def test_a_catalogue_that_does_not_answer_is_named(home, monkeypatch):
         pass
 
 
-def test_a_shared_folder_that_is_not_mounted_is_named(home, tmp_path):
-    gone = replace(home, lake=replace(home.lake, archive=tmp_path / "not-mounted" / "archive"))
-    with pytest.raises(StoreError, match="not-mounted/archive as the shared archive: No such file"):
-        gone.create()
+def test_a_shared_folder_that_is_not_mounted_is_named(books, an_offer, tmp_path):
+    books.run(an_offer("a"))
+    elsewhere = tmp_path / "not-mounted" / "archive"
+    gone = replace(books.home, path=tmp_path / "other", lake=replace(books.home.lake, archive=elsewhere))
+    gone.create()
+    with pytest.raises(NotMountedError, match="not-mounted/archive"), turn(gone), writing(gone):
+        pass
+    assert not (tmp_path / "not-mounted").exists()
 
 
 def test_the_signatures_of_the_extensions_are_checked_and_hold(books, monkeypatch):

@@ -124,13 +124,14 @@ def test_more_bandwidth_is_never_slower(name: str, gpu_id: str, factor: float) -
 
 
 @settings(max_examples=40, deadline=None)
-@given(parameters=st.floats(1e8, 3e11), tokens=st.floats(1e9, 1e13), factor=st.floats(1.3, 4.0))
+@given(parameters=st.floats(1e8, 3e11), tokens=st.floats(1e9, 1e13), factor=st.floats(1.6, 4.0))
 def test_more_tokens_and_more_parameters_are_never_cheaper(
     parameters: float, tokens: float, factor: float
 ) -> None:
     def gpu_hours(n: float, d: float) -> float:
         return estimate(TrainingPlan(parameters=n, training_tokens=d), gpu(H100), 512).gpu_hours.mid
 
+    # below 1.6 a network whose layers and heads divide well may beat a smaller one that divides badly
     base = gpu_hours(parameters, tokens)
     assert gpu_hours(parameters, tokens * factor) > base
     assert gpu_hours(parameters * factor, tokens) > base * 0.999

@@ -41,6 +41,7 @@ GROUPS = {
     "plans": "Plans",
     "decisions": "Decisions",
     "sources": "Sources",
+    "documents": "Documents",
     "evidence": "Evidence",
     "upkeep": "Upkeep",
     "serve": "Servers",

@@ -65,6 +65,9 @@ def known(address: LakeAddress) -> tuple[list[Machine], datetime]:
     Raises:
         UnreachableError: the catalogue does not answer.
     """
+    # a store that was moved here has no table until a machine speaks
+    if not asked(address, f"select to_regclass({_literal(_table(address))}) is not null")[0][0]:
+        return [], datetime.now(UTC)
     found = asked(
         address,
         "select name, extract(epoch from said_at)::float8 as said_seconds, release, problem,"

@@ -36,7 +36,8 @@ FILTERS = [
     ("gpu=H100-SXM", lambda o: o.gpu_id == "h100-sxm-80gb"),
     ("gpu=H100:8", lambda o: o.gpu_id.startswith("h100") and o.gpu_count == 8),
     ("gpu=nvidia:24GB..48GB:2..4", None),
-    ("gpu_name=h100", lambda o: o.gpu_id.split("-")[0] == "h100"),
+    # gpuhunt calls the NVL board H100NVL
+    ("gpu_name=h100", lambda o: o.gpu_id.split("-")[0] == "h100" and "-nvl" not in o.gpu_id),
     ("gpu_name=H100+SXM+80GB", lambda o: o.gpu_name == "H100 SXM 80GB"),
     ("gpu_vendor=amd", lambda o: o.gpu_id.startswith(("mi", "radeon"))),
     ("provider=aws", lambda o: o.provider == "aws"),
