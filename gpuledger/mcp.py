@@ -299,7 +299,7 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     @with_quote_options
     def quote_plan(
         options: dict[str, Any],
-        plan: PLAN | None = None,
+        plan: PLAN = None,
         as_of: Past = None,
         lock: Lock = None,
         details: Details = False,

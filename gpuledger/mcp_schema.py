@@ -57,15 +57,16 @@ def _plan_schema() -> dict[str, Any]:
 
 
 PLAN = Annotated[
-    str | dict[str, Any],
+    str | dict[str, Any] | None,
     WithJsonSchema(
         {
-            "description": "A preset's name (llama-2-7b-qlora), plan keys as an object, or a plan in TOML.",
-            "anyOf": [{"type": "string"}, _plan_schema()],
+            "description": "A preset's name (llama-2-7b-qlora), plan keys as an object, or a plan in TOML; may be left"
+            " out where model is given.",
+            "anyOf": [{"type": "string"}, _plan_schema(), {"type": "null"}],
         }
     ),
 ]
-"""A plan, with all its keys in the schema."""
+"""A plan or none, with all its keys in the schema."""
 
 
 def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:

@@ -49,9 +49,14 @@ def register(app: typer.Typer) -> None:
 def drivers(
     options: dict[str, Any],
     plan: OptionalPlan = None,
-    draws: Annotated[int, typer.Option(help="Draws of the project's Monte-Carlo; default: 10000.")] = 10_000,
+    draws: Annotated[
+        int, typer.Option(help="Times that the run is drawn at random; default: 10000.")
+    ] = 10_000,
     seed: Annotated[
-        int, typer.Option(help="Of the draws; the same seed gives the same answer; default: 0.")
+        int,
+        typer.Option(
+            help="Number that the random plan runs start from; the same gives the same answer; default: 0."
+        ),
     ] = 0,
     as_of: AsOf = None,
     format: FormatOption = None,
@@ -136,7 +141,10 @@ def watch(
         str | None, typer.Argument(metavar="[SPEC]", help="Accelerators to watch; default: list the watches.")
     ] = None,
     below: Annotated[
-        str | None, typer.Option(help="US dollars per GPU-hour; tell when it costs less.")
+        str | None,
+        typer.Option(
+            help="US dollars per GPU-hour; tell when it costs less. Needed for a new watch; lists the watches without."
+        ),
     ] = None,
     option: Annotated[
         str, typer.Option("--option", help="on_demand, spot, reserved or capacity_block; default: on_demand.")

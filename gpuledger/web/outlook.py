@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_or_none, text_in
@@ -15,6 +15,7 @@ from gpuledger.web.parameters import AsOf, QuoteParameters, options_of
 from gpuledger.web.plans import answered
 from gpuledger.web.responses import ledger_of
 
+Asked = Annotated[QuoteParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
 router = APIRouter(prefix="/v1", tags=["plans"])
 _DRIVERS: dict[str, Any] = {
     "draws": (int, Field(10_000, ge=100, le=1_000_000, description="Draws of the project's Monte-Carlo.")),
@@ -29,6 +30,10 @@ ReportParameters: type[AsOf] = cast("Any", create_model)(
 )
 
 
+AskedDrivers = Annotated[DriversParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
+AskedReport = Annotated[ReportParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
+
+
 @router.post(
     "/drivers",
     summary="What drives a plan's cost",
@@ -37,7 +42,7 @@ ReportParameters: type[AsOf] = cast("Any", create_model)(
 )
 async def drivers(
     request: Request,
-    parameters: Annotated[DriversParameters, Query()],  # pyright: ignore[reportInvalidTypeForm]
+    parameters: AskedDrivers,
 ) -> Response:
     """Shares of variance, ten ways to spend less, and the chances to keep budget and deadline."""
     plan, options = await plan_or_none(request), _given(parameters)
@@ -52,7 +57,7 @@ async def drivers(
 )
 async def check(
     request: Request,
-    parameters: Annotated[QuoteParameters, Query()],  # pyright: ignore[reportInvalidTypeForm]
+    parameters: Asked,
 ) -> Response:
     """The body is `{"plan": ..., "lock": TEXT}`; the lock, which may be left out, is what was agreed."""
     content = await object_of(request, "plan", "lock", needed=("plan",))
@@ -64,11 +69,12 @@ async def check(
     "/reports",
     summary="A quote to paste or to print",
     responses=openapi.report,
+    response_class=PlainTextResponse,
     openapi_extra=openapi.optional_plan_body,
 )
 async def report(
     request: Request,
-    parameters: Annotated[ReportParameters, Query()],  # pyright: ignore[reportInvalidTypeForm]
+    parameters: AskedReport,
 ) -> Response:
     """Markdown, or an HTML page that needs nothing from elsewhere."""
     plan, options = await plan_or_none(request), _given(parameters)

@@ -77,12 +77,11 @@ def test_set_changes_one_key_and_a_flag_the_method(home):
     [
         (("quote",), "PLAN: is missing"),
         (("quote", "llama-3-8b-lora", "--set", "epochs"), "is no KEY=VALUE"),
-        (("quote", "llama-3-8b-lora", "--set", "hardware.gpsu=8"), "did you mean gpus"),
+        (("quote", "llama-3-8b-lora", "--set", "hardware.gpsu=8"), "did you mean gpu"),
         (("quote", "--model", "llama-3-8b", "--dataset-tokens", "20M"), "too few to pretrain"),
         (("quote", "--model", "llama-9-8b", "--method", "lora"), "no preset"),
         (("quote", "llama-3-8b-lora", "--deadline", "soon"), "is no time"),
         (("quote", "llama-3-8b-lora", "--credit", "100"), "write it as aws=100"),
-        (("quote", "llama-3-8b-lora", "--max-gpu-memory", "1"), "no accelerator"),
         (("quote", "llama-3-8b-lora", "--dataset-tokens", "1e28"), "less than or equal"),
         (("watch", "H100-SXM"), "below: is needed"),
         (("watch", "H100-SXM", "--below", "-1"), "below"),
@@ -94,9 +93,17 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(home, arguments, words):
     assert "Traceback" not in result.output and len(result.stderr.strip().splitlines()) == 1
 
 
+def test_memory_that_no_accelerator_has_is_an_answer_of_nothing(home):
+    result = run(home, "quote", "llama-3-8b-lora", "--max-gpu-memory", "1")
+    assert result.exit_code == 1 and "no accelerator" in result.stderr, result.output
+
+
 def test_a_frontier_with_a_checkpoint_interval_leaves_out_what_never_ends(home):
     plan = 'model="llama-2-7b"\ntraining_tokens=1e12\n[costs]\ncheckpoint_interval_hours=4\n'
-    assert asked(home, "quote", "-", "--frontier", text=plan)
+    result = run(home, "quote", "-", "--frontier", text=plan)
+    points = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0 and points
+    assert all(float(point["usd_total"]["mid"]) > 0 for point in points)
 
 
 def test_a_credit_counts_at_its_provider_and_ranks_by_what_it_uses(home):

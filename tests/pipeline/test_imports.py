@@ -228,7 +228,9 @@ def test_no_snapshot_of_2024_hides_the_cut_of_june_2025(real):
         before, after = (alive[day, sku, "us-east-1"] for day in ("2025-06-01", "2025-06-30"))
         assert round(100 * float(after / before - 1)) == cut
     elsewhere = {
-        region for (_, sku, region), (usd, _) in states.items() if usd == Decimal("98.32") and region != "us-east-1"
+        region
+        for (_, sku, region), (usd, _) in states.items()
+        if usd == Decimal("98.32") and region != "us-east-1"
     }
     assert elsewhere, "the snapshot of February 2024 lists p5 in other regions"
 

@@ -135,7 +135,7 @@ def test_a_number_out_of_bounds_is_one_line(key, value):
         ({"model": "llama-3-8b", "method": "lora", "samples": 5000}, "tokens_per_sample: is needed"),
         ({"model": "llama-3-8b", "method": "finetune"}, "lora or qlora"),
         ({"model": "llama-3-9b", "method": "lora"}, "did you mean llama-3-8b"),
-        ({"model": "llama-3-8b", "costs": {"credit_usd": 100}}, "belongs to one provider"),
+        ({"model": "llama-3-8b", "costs": {"credit_usd": 100}}, "at which provider"),
         ({"model": "nothing/like-it.json"}, "send the keys of the config"),
     ],
 )
