@@ -46,11 +46,18 @@ TRUE_SAMPLE = {
 }
 
 
+OPEN = {
+    "coreweave: 10 two regions exchanged": "each price is that of the siblings of a new place",
+}
+"""Ways in that are known and not closed: each fails, and is told by name; one that no longer fails has to leave."""
+
+
 def some(cases: dict[str, object], sample: set[str]) -> list[object]:
-    return [
-        pytest.param(case, id=name, marks=[] if name in sample else pytest.mark.faults)
-        for name, case in cases.items()
-    ]
+    def marks(name: str) -> list[pytest.MarkDecorator]:
+        known = [pytest.mark.xfail(strict=True, reason=OPEN[name])] if name in OPEN else []
+        return known if name in sample else [*known, pytest.mark.faults]
+
+    return [pytest.param(case, id=name, marks=marks(name)) for name, case in cases.items()]
 
 
 def test_there_are_enough_of_both():
