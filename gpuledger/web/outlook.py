@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_or_none, text_in
@@ -28,6 +28,12 @@ _REPORT: dict[str, Any] = {"kind": (Literal["md", "html"], Field("md", descripti
 ReportParameters: type[AsOf] = cast("Any", create_model)(
     "ReportParameters", __base__=QuoteParameters, **_REPORT
 )
+
+
+class MarkdownResponse(Response):
+    """What a report is unless a page is asked for."""
+
+    media_type = "text/markdown"
 
 
 AskedDrivers = Annotated[DriversParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
@@ -69,7 +75,7 @@ async def check(
     "/reports",
     summary="A quote to paste or to print",
     responses=openapi.report,
-    response_class=PlainTextResponse,
+    response_class=MarkdownResponse,
     openapi_extra=openapi.optional_plan_body,
 )
 async def report(
