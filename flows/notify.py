@@ -76,26 +76,15 @@ def notify(
     body = body_of(reports, at=at)
     if webhook is None:
         return False
-    return deliver(webhook, [] if body is None else [body], untold=untold, waits=waits) and body is not None
-
-
-def deliver(
-    webhook: str,
-    bodies: Sequence[dict[str, Any]],
-    *,
-    untold: Path | None = None,
-    waits: Sequence[float] = WAITS,
-) -> bool:
-    """Send what waited before, then these; whether all arrived. What did not is kept in `untold`."""
-    waiting = [*_kept(untold), *bodies]
+    waiting = [*_kept(untold), *([body] if body is not None else [])]
     for place, one in enumerate(waiting):
         # What waited before is tried once: it had its tries.
-        if not _told(webhook, one, waits if any(one is body for body in bodies) else ()):
+        if not _told(webhook, one, waits if one is body else ()):
             _keep(untold, waiting[place:])
             return False
     if waiting:
         _keep(untold, [])
-    return True
+    return body is not None
 
 
 def _told(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:

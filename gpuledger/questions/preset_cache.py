@@ -13,10 +13,7 @@ from typing import Any
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.files import write_whole
 
-SEEDS = (
-    *("architecture", "calibration", "gpu", "interval", "model", "published_run", "stack", "stack_memory"),
-    "model_type_default",
-)
+SEEDS = ("architecture", "calibration", "gpu", "model", "stack")
 PROGRAM = ("*.py", "estimate/*.py", "cost/physics.py", "cost/question.py")
 
 

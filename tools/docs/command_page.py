@@ -39,7 +39,6 @@ GROUPS = {
     "prices": "Prices",
     "history": "Past prices",
     "plans": "Plans",
-    "outlook": "What may come of a plan",
     "decisions": "Decisions",
     "sources": "Sources",
     "documents": "Documents",
