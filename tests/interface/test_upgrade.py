@@ -33,7 +33,9 @@ def test_readers_are_told_what_mends_it(of_another_release: Home):
         pass
 
 
-@pytest.mark.parametrize("command", [["offers", "--gpu", "H100"], ["sql", "select * from price_history order by all"]])
+@pytest.mark.parametrize(
+    "command", [["offers", "--gpu", "H100"], ["sql", "select * from price_history order by all"]]
+)
 def test_the_first_command_brings_it_to_this_release(process, of_another_release: Home, command: list[str]):
     before = current(of_another_release)
     ran = process(of_another_release.path, *command)
