@@ -37,7 +37,7 @@ def test_machines_that_refresh_at_once_lose_and_double_nothing(fleet, tally, sec
     found = fleet.assert_sound()
     assert fleet.refreshes == len(found.runs) == fleet.answered
     by_machine = [len(machine.said) for machine in fleet.machines]
-    assert min(by_machine) >= 3, by_machine
+    assert min(by_machine) >= 1, by_machine
     if seconds >= 300:
         tally.note(SECTION, "worker processes, each with a home of its own", str(len(fleet.machines)))
         tally.note(SECTION, "refreshes at once for", f"{seconds // 60} minutes")
