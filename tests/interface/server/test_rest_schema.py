@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import requests
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed (dev dependency)")
 
@@ -29,6 +30,10 @@ CHECKS = [
 EXAMPLES = int(os.environ.get("GPULEDGER_SCHEMA_EXAMPLES", "2"))
 """`make faults` asks with 10."""
 OPERATIONS = 33
+
+
+LONGEST_ADDRESS = 16_000
+"""Characters; the server closes the connection on a longer one."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,13 @@ def test_no_question_breaks_the_server_or_its_own_description(operations, market
     def ask(case):
         nonlocal asked
         asked += 1
-        case.validate_response(case.call(), checks=CHECKS)
+        try:
+            answer = case.call()
+        except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError):
+            # an address longer than the server reads ends the connection, maybe before its refusal is read
+            assert len(str(case.query)) > LONGEST_ADDRESS
+            return
+        case.validate_response(answer, checks=CHECKS)
 
     ask()
     assert asked
