@@ -226,7 +226,9 @@ is the choice of the divisions that rows leave open: no figure below, unless it 
 family.
 
 The forms of the model, as opposed to its constants, were written down from published physics with the errors of every
-family in view; no half of the families was kept from whoever chose them. A table further down shows what is lost when
+family in view; no half of the families was kept from whoever chose them. Each fold's search begins at the
+constants fitted on all rows, not at their priors, so that what is left out is a little optimistic; the widths of the
+intervals are quantiles of the same rows. A table further down shows what is lost when
 the constants come from one half of the families alone and the other half is predicted, both ways; the halves are listed
 there. Errors on families that nobody here has seen are larger than those below; how much larger the gap between the
 columns *left out* and *fitted* suggests.

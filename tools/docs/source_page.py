@@ -28,7 +28,8 @@ NOT_READ = """
 - **Aquanode, instances.vantage.sh, GPUTable**: collections of providers that are read directly here.
 - **consoles behind a login**: their terms forbid programs there.
 
-A source whose robots file or terms forbid programs is not asked. Azure and Google name the shapes of their
+A source whose terms are known here to forbid programs is not asked; not every site's terms and robots
+file were read. Azure and Google name the shapes of their
 machines only to accounts; `sql/seeds/instance_type*.csv` has them from their documentation, and a size that is not
 there keeps its price under its own name and is shown by `gpuledger unmapped`.
 """
