@@ -32,11 +32,23 @@ class FetchSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MailSettings:
+    """A mail server, and whom it tells of watched prices; the password is in `GPULEDGER_SMTP_PASSWORD`."""
+
+    host: str
+    port: int
+    sender: str
+    recipient: str
+    user: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NotifySettings:
-    """Whom to tell when runs fail."""
+    """Whom to tell when runs fail and when watched prices fall."""
 
     webhook: str | None = None
     """Address that gets a POST of JSON; treated as a secret."""
+    mail: MailSettings | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,17 +174,36 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
         store=_store("GPULEDGER_STORE", environ.get("GPULEDGER_STORE") or settings.store),
         source_urls=urls,
         fetch=_fetch(settings.fetch, "GPULEDGER_FETCH_", fetch),
-        notify=NotifySettings(webhook=_webhook("GPULEDGER_NOTIFY_WEBHOOK", webhook))
+        notify=replace(settings.notify, webhook=_webhook("GPULEDGER_NOTIFY_WEBHOOK", webhook))
         if webhook
         else settings.notify,
     )
 
 
 def _notify(table: Mapping[str, Any]) -> NotifySettings:
-    for name in table:
-        if name != "webhook":
-            raise ConfigError(f"unknown setting notify.{name}; known: webhook")
-    return NotifySettings(webhook=_webhook("notify.webhook", table["webhook"]) if table else None)
+    known = ("webhook", "smtp", "smtp_user", "mail_from", "mail_to")
+    for name, value in table.items():
+        if name not in known:
+            raise ConfigError(f"unknown setting notify.{name}; known: {', '.join(known)}")
+        if not isinstance(value, str):
+            raise ConfigError(f"notify.{name}: a text is needed, got {value!r:.60}")
+    mail = None
+    if any(name in table for name in known[1:]):
+        missing = [name for name in ("smtp", "mail_from", "mail_to") if name not in table]
+        if missing:
+            raise ConfigError(f"notify.{missing[0]}: is needed for mail, as are smtp, mail_from and mail_to")
+        host, _, port = str(table["smtp"]).partition(":")
+        if not host or not (port or "25").isdigit():
+            raise ConfigError(f"notify.smtp: {table['smtp']!r} is no HOST:PORT")
+        mail = MailSettings(
+            host=host,
+            port=int(port or 25),
+            sender=table["mail_from"],
+            recipient=table["mail_to"],
+            user=table.get("smtp_user"),
+        )
+    webhook = _webhook("notify.webhook", table["webhook"]) if "webhook" in table else None
+    return NotifySettings(webhook=webhook, mail=mail)
 
 
 def _webhook(name: str, value: Any) -> str:

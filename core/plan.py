@@ -14,17 +14,19 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config
+from gpuledger.core.model_name import nearest, preset_named
+from gpuledger.core.plan_architecture import ArchitectureKeys
 from gpuledger.core.plan_costs import Constraints, Costs, PlanCredit
+from gpuledger.core.plan_words import canonical
 from gpuledger.core.quantity import (
     Amount,
     AmountOrZero,
     Count,
-    CountOrZero,
     HoursRange,
     PositiveShare,
     Section,
@@ -39,72 +41,6 @@ Optimizer = Literal["adamw", "adamw_8bit", "adamw_4bit", "lion", "sgd", "adafact
 Recomputation = Literal["none", "selective", "full", "auto"]
 Sharding = Literal["none", "zero1", "zero2", "zero3"]
 Offloaded = Literal["optimizer", "parameters", "activations"]
-
-
-class ArchitectureKeys(Section):
-    """`[architecture]`: the network's shape. What is left out is filled from the preset or inferred."""
-
-    layers: Count | None = None
-    hidden_size: Count | None = None
-    attention_heads: Count | None = None
-    kv_heads: Count | None = None
-    head_size: Count | None = None
-    ffn_hidden_size: Count | None = None
-    vocabulary_size: Count | None = None
-    gated_ffn: bool | None = None
-    tied_embeddings: bool | None = None
-    experts: Count | None = None
-    experts_per_token: Count | None = None
-    shared_experts: CountOrZero | None = None
-    shared_expert_ffn_hidden_size: Count | None = None
-    """Width of one shared expert where it is not that of the others."""
-    expert_ffn_hidden_size: Count | None = None
-    dense_layers: CountOrZero | None = None
-    """Leading layers without experts in a mixture of experts."""
-    moe_every: Count | None = None
-    """Every n-th layer has experts; 1 unless said."""
-    query_lora_rank: CountOrZero | None = None
-    kv_lora_rank: Count | None = None
-    """Given for multi-head latent attention; the three head sizes below belong to it."""
-    nope_head_size: Count | None = None
-    rope_head_size: Count | None = None
-    value_head_size: Count | None = None
-    sliding_window: Count | None = None
-    windowed_layers_share: Share | None = None
-    """Share of the layers that see only the window; all, if a window is given and this is not."""
-    causal: bool | None = None
-    decoder_layers: Count | None = None
-    """Encoder-decoder networks: decoder layers with cross attention, beside `layers` of the encoder."""
-    learned_positions: CountOrZero | None = None
-    bias: Literal["none", "qkv", "all"] | None = None
-    attention_layers: CountOrZero | None = None
-    """Layers with attention; all where not given."""
-    mixer_layers: CountOrZero | None = None
-    mixer_parameters: CountOrZero | None = None
-    """Of one state space, linear attention or convolution in place of attention or beside it."""
-    ffn_layers: CountOrZero | None = None
-    unique_layers: Count | None = None
-    """Layers with parameters of their own, where layers share them."""
-    attention_gate: bool | None = None
-    embedding_size: Count | None = None
-    side_parameters: CountOrZero | None = None
-    """In memory, but not passed by every text token: towers for images or sound, poolers."""
-    note: str | None = Field(default=None, max_length=500)
-    """What whoever wrote these keys left out; shown as a warning."""
-    parameters: Amount | None = None
-    active_parameters: Amount | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ArchitectureKeys:
-        if self.kv_heads and self.attention_heads and self.attention_heads % self.kv_heads:
-            raise ValueError(f"kv_heads {self.kv_heads} must divide attention_heads {self.attention_heads}")
-        if self.experts and self.experts_per_token and self.experts_per_token > self.experts:
-            raise ValueError(f"experts_per_token {self.experts_per_token} exceeds experts {self.experts}")
-        if self.active_parameters and self.parameters and self.active_parameters > self.parameters * 1.001:
-            raise ValueError(
-                f"active_parameters {self.active_parameters:g} exceeds parameters {self.parameters:g}"
-            )
-        return self
 
 
 class Hardware(Section):
@@ -168,6 +104,11 @@ class TrainingPlan(Section):
     training_tokens: Amount | None = None
     dataset_tokens: Amount | None = None
     epochs: Amount | None = None
+    samples: Amount | None = None
+    """Of the data set; `dataset_tokens` is this times `tokens_per_sample`."""
+    tokens_per_sample: Amount | None = None
+    data_basis: str | None = None
+    """How a data set was counted; said as an assumption."""
     sequence_length: Count | None = None
     global_batch_tokens: Amount | None = None
     precision: Precision = "bf16"
@@ -203,6 +144,7 @@ class TrainingPlan(Section):
     constraints: Constraints = Constraints()
     costs: Costs = Costs()
     credit: tuple[PlanCredit, ...] = ()
+    """Money that one provider lets one spend."""
 
     @property
     def is_quoted(self) -> bool:
@@ -255,13 +197,21 @@ def read_plan(text: str, *, syntax: Literal["toml", "json"]) -> TrainingPlan:
     Raises:
         InvalidPlanError: the text is not of that syntax, or a key is unknown, missing or out of bounds.
     """
+    return plan_from_mapping(read_keys(text, syntax=syntax))
+
+
+def read_keys(text: str, *, syntax: Literal["toml", "json"]) -> Any:
+    """The keys written in `text`, unchecked.
+
+    Raises:
+        InvalidPlanError: the text is not of that syntax.
+    """
     try:
-        mapping = tomllib.loads(text) if syntax == "toml" else json.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise InvalidPlanError("syntax", f"not {syntax}: {error}") from error
+        return tomllib.loads(text) if syntax == "toml" else json.loads(text)
+    except ValueError as error:  # of numbers with thousands of digits too
+        raise InvalidPlanError("syntax", f"not {syntax}: {str(error)[:200]}") from error
     except RecursionError as error:
         raise InvalidPlanError("syntax", f"not {syntax}: nested too deeply") from error
-    return plan_from_mapping(mapping)
 
 
 def plan_from_mapping(mapping: object) -> TrainingPlan:
@@ -276,11 +226,10 @@ def plan_from_mapping(mapping: object) -> TrainingPlan:
     if is_config(keys):
         keys = architecture_from_config(keys)
     try:
+        keys = canonical(keys, model_rows(), TrainingPlan)
         plan = TrainingPlan.model_validate(keys)
     except ValidationError as error:
         raise _as_plan_error(error) from error
-    if plan.model is not None and plan.model not in model_rows():
-        raise InvalidPlanError("model", f"no preset {plan.model!r}{_suggestion(plan.model, model_rows())}")
     if not (plan.model or plan.parameters or plan.architecture.parameters or plan.architecture.layers):
         if plan.is_quoted:
             return plan
@@ -295,7 +244,8 @@ def _as_plan_error(error: ValidationError) -> InvalidPlanError:
     path = [str(part) for part in first["loc"]]
     field = ".".join(path) or "plan"
     seen = cast(object, first["input"])
-    shown = repr(seen) if not isinstance(seen, dict | BaseModel) else ""
+    is_long = isinstance(seen, int) and seen.bit_length() > 256
+    shown = "" if is_long or isinstance(seen, dict | BaseModel) else repr(seen)
     if first["type"] == "extra_forbidden":
         known = _section_of(path[:-1]).model_fields
         return InvalidPlanError(field, f"unknown key, value {shown[:80]}{_suggestion(path[-1], known)}")
@@ -354,6 +304,21 @@ def presets() -> tuple[str, ...]:
     return (*rows, *(f"{name}-{method}" for name in popular for method in FINETUNE_METHODS))
 
 
+def preset_parts(name: str) -> tuple[str, Method | None] | None:
+    """The network and the fine-tuning method that a preset's name means; `None` where it means none."""
+    rows = model_rows()
+    if name in rows:
+        return name, None
+    folded = name.strip().lower().replace("_", "-").replace(" ", "-")
+    for method in FINETUNE_METHODS:
+        ending = f"-{method.replace('_', '-')}"
+        model = preset_named(folded.removesuffix(ending), rows) if folded.endswith(ending) else None
+        if model is not None:
+            return model, method
+    model = preset_named(name, rows)
+    return None if model is None else (model, None)
+
+
 def preset_plan(name: str) -> TrainingPlan:
     """A sensible plan of that name: `llama-2-7b` pretrains it, `llama-2-7b-qlora` adapts it.
 
@@ -361,19 +326,18 @@ def preset_plan(name: str) -> TrainingPlan:
         InvalidPlanError: unknown name; suggests the nearest.
     """
     rows = model_rows()
-    method: Method | None = None
-    for finetuning in FINETUNE_METHODS:
-        if name not in rows and name.removesuffix(f"-{finetuning}") in rows:
-            method = finetuning
-    model = name.removesuffix(f"-{method}") if method else name
-    if model not in rows:
-        known = dict.fromkeys(presets())
-        raise InvalidPlanError("model", f"no preset {name!r}{_suggestion(name, known)}")
+    found = preset_parts(name)
+    if found is None:
+        near = ", ".join(nearest(name, dict.fromkeys(presets())))
+        raise InvalidPlanError("model", f"no preset {name!r}" + (f"; did you mean {near}?" if near else ""))
+    model, method = found
+    name = f"{model}-{method}" if method else model
     row = rows[model]
     sequence_length = int(row["sequence_length"])
     if method is None:
         return TrainingPlan(
             name=name,
+            method="pretrain",
             model=model,
             training_tokens=float(row["training_tokens"]) if row["training_tokens"] else None,
             sequence_length=sequence_length,

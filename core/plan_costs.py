@@ -8,11 +8,13 @@ from typing import Any, Literal, cast
 from pydantic import model_validator
 
 from gpuledger.core.quantity import (
+    GB,
     USD,
     Amount,
     AmountOrZero,
     Count,
     CountOrZero,
+    Hours,
     PositiveShare,
     RunsRange,
     Section,
@@ -30,7 +32,7 @@ HOURS_PER_DAY = 24.0
 class Constraints(Section):
     """`[constraints]`: what a choice of hardware must satisfy."""
 
-    deadline_hours: Amount | None = None
+    deadline_hours: Hours | None = None
     max_wall_days: Amount | None = None
     """A search proposes nothing that takes longer; 90 unless said, or the deadline where that is later."""
     budget_usd: USD | None = None
@@ -51,9 +53,9 @@ class Constraints(Section):
 class Costs(Section):
     """`[costs]`: money and quantities beside the run itself; `None` is "not given"."""
 
-    dataset_gb: AmountOrZero | None = None
+    dataset_gb: GB | None = None
     checkpoint_keep: CountOrZero | None = None
-    checkpoint_interval_hours: Amount | None = None
+    checkpoint_interval_hours: Hours | None = None
     failed_run_factor: RunsRange | None = None
     experiments: CountOrZero | None = None
     experiment_usd: USD | None = None
@@ -71,11 +73,13 @@ class Costs(Section):
     hosting_usd_per_month: USD | None = None
     hosting_months: AmountOrZero | None = None
     inference_tokens: AmountOrZero | None = None
-    egress_gb: AmountOrZero | None = None
+    egress_gb: GB | None = None
     storage_months: AmountOrZero | None = None
     interruption_rate_per_hour: AmountOrZero | None = None
     checkpoint_write_minutes: AmountOrZero | None = None
     restart_minutes: AmountOrZero | None = None
+    startup_minutes: AmountOrZero | None = None
+    """Of each run until its first step: image, weights and data fetched and loaded; a restart takes as long."""
     teacher_usd: USD | None = None
     network_usd: USD | None = None
     storage_usd: USD | None = None

@@ -76,15 +76,26 @@ def notify(
     body = body_of(reports, at=at)
     if webhook is None:
         return False
-    waiting = [*_kept(untold), *([body] if body is not None else [])]
+    return deliver(webhook, [] if body is None else [body], untold=untold, waits=waits) and body is not None
+
+
+def deliver(
+    webhook: str,
+    bodies: Sequence[dict[str, Any]],
+    *,
+    untold: Path | None = None,
+    waits: Sequence[float] = WAITS,
+) -> bool:
+    """Send what waited before, then these; whether all arrived. What did not is kept in `untold`."""
+    waiting = [*_kept(untold), *bodies]
     for place, one in enumerate(waiting):
         # What waited before is tried once: it had its tries.
-        if not _told(webhook, one, waits if one is body else ()):
+        if not _told(webhook, one, waits if any(one is body for body in bodies) else ()):
             _keep(untold, waiting[place:])
             return False
     if waiting:
         _keep(untold, [])
-    return body is not None
+    return True
 
 
 def _told(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 Row = Mapping[str, Any]
 
@@ -80,6 +80,35 @@ def age(value: timedelta | None) -> str:
     return f"{seconds / 31_557_600:.1f} y"
 
 
+def hours(value: float) -> str:
+    """A time, as people say it: `40 s`, `42 min`, `3 h 42 min`, `26 d`, `4.2 y`."""
+    minutes = round(value * 60)
+    if value <= 0:
+        return "0"
+    if minutes < 2:
+        return f"{max(round(value * 3600), 1)} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    whole, rest = divmod(minutes, 60)
+    if value < 48:
+        return f"{whole} h {rest} min" if rest and value < 24 else f"{round(value)} h"
+    days = value / 24
+    if days < 10:
+        whole, rest = divmod(round(value), 24)
+        return f"{whole} d {rest} h" if rest else f"{whole} d"
+    return f"{days:,.0f} d" if days < 730 else f"{days / 365.25:,.1f} y"
+
+
+def count(value: float | None) -> str:
+    """A count as people write it: `600`, `20M`, `1.4T`."""
+    if value is None:
+        return ""
+    for scale, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if value >= scale:
+            return f"{value / scale:.4g}{letter}"
+    return f"{value:,.0f}"
+
+
 def dollars(value: Decimal | None) -> str:
     """Two to four decimals, as price lists print them."""
     if value is None:
@@ -95,16 +124,53 @@ def number(value: Any) -> str:
     return f"{Decimal(str(value)).normalize():,f}"
 
 
+def flat(row: Row, prefix: str = "") -> dict[str, Any]:
+    """A row whose values are single ones: `usd_total_mid` for what is nested, `lines_gpu_time_usd` for a list of named
+    objects, texts parted by `; ` for other lists."""
+    out: dict[str, Any] = {}
+    for name, value in row.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            out |= flat(cast("Row", value), f"{key}_")
+        elif isinstance(value, (list, tuple)):
+            out |= _flat_list(key, cast("Sequence[Any]", value))
+        else:
+            out[key] = value
+    return out
+
+
+def _flat_list(key: str, values: Sequence[Any]) -> dict[str, Any]:
+    tables = [cast("Row", value) for value in values if isinstance(value, Mapping)]
+    if tables and all("name" in table for table in tables):
+        out: dict[str, Any] = {}
+        for table in tables:
+            rest = {name: value for name, value in table.items() if name != "name"}
+            out |= flat(rest, f"{key}_{table['name']}_")
+        return out
+    return {key: "; ".join(_in_words(value) for value in values)}
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{name} {_in_words(one)}" for name, one in cast("Row", value).items() if one is not None
+        )
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_in_words, cast("Sequence[Any]", value)))
+    return str(plain(value)) if isinstance(value, (Decimal, datetime, timedelta)) else str(value)
+
+
 def csv_text(rows: Sequence[Row]) -> str:
-    """CSV with a header of all keys, in which no cell is a formula."""
+    """CSV with a header of all keys, in which no cell is a formula, nor anything nested."""
     import csv
     import io
 
     out = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    tables = list(map(flat, rows))
+    names = list(dict.fromkeys(name for row in tables for name in row))
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([_csv_cell(name) for name in names])
-    for row in rows:
+    for row in tables:
         writer.writerow([_csv_cell(row.get(name)) for name in names])
     return out.getvalue()
 
@@ -118,6 +184,4 @@ def _csv_cell(value: Any) -> str:
         return f"'{text}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else text
     if isinstance(value, (bool, int, float)):
         return str(value)
-    if isinstance(value, (list, dict)):
-        return json_text(value)
     return str(plain(value))

@@ -81,7 +81,7 @@ def _calmed(value: Any, key: str = "") -> Any:
     """The answer with every text printable and short, because who reads it may do what a text says, and without what is
     empty. A lock is whole: it is read back."""
     if isinstance(value, str):
-        return value if key == "lock" else formats.clean(value, LONGEST)
+        return value if key in ("lock", "report") else formats.clean(value, LONGEST)
     if isinstance(value, dict):
         pairs = cast("dict[str, Any]", value).items()
         return {name: _calmed(one, name) for name, one in pairs if one not in (None, [], {}, "")}
@@ -298,8 +298,8 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     @with_quote_options
     def quote_plan(
-        plan: PLAN,
         options: dict[str, Any],
+        plan: PLAN = None,
         as_of: Past = None,
         lock: Lock = None,
         details: Details = False,
@@ -338,6 +338,24 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """The prices of an answer, written down: quote_plan with this lock has the same answer later."""
         return {"lock": ledger.lock(plan, as_of=as_of, **_at_most(3, options))}
 
+    @with_quote_options
+    def cost_drivers(options: dict[str, Any], plan: Plan | None = None, as_of: Past = None) -> Answer:
+        """What drives a plan's cost: shares of variance, ten ways to spend less by dollars, and the chances to keep
+        budget and deadline."""
+        return ledger.drivers(plan, as_of=as_of, **options)
+
+    @with_quote_options
+    def check_plan(
+        options: dict[str, Any], plan: Plan | None = None, as_of: Past = None, lock: Lock = None
+    ) -> Answer:
+        """Does a plan keep budget and deadline, can it be true, and what changed since a lock was written."""
+        return ledger.check(plan, as_of=as_of, lock=_text(lock), **options)
+
+    @with_quote_options
+    def quote_report(options: dict[str, Any], plan: Plan | None = None, as_of: Past = None) -> Answer:
+        """A quote as Markdown to paste into a grant or a pull request."""
+        return {"report": ledger.report(plan, as_of=as_of, **options)}
+
     def explain_quote(
         quote_id: Annotated[str, Field(description="16 hex digits, as quote_plan gave it.")],
     ) -> Answer:
@@ -358,7 +376,7 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 
     return [
         *(quote_plan, quote_plans, quote_over_time, cost_frontier, compare_plans, lock_prices),
-        *(explain_quote, estimate_plan),
+        *(cost_drivers, check_plan, quote_report, explain_quote, estimate_plan),
     ]
 
 
@@ -381,7 +399,7 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         rent_usd_per_gpu_hour: Annotated[str | None, Field(description="Instead of gpu.")] = None,
         utilisation: Annotated[float, Field(gt=0, le=1, description="Share of hours in use.")] = 1.0,
         running_usd_per_month: Usd = "0",
-        watts_per_gpu: Annotated[str, Field(description="With its share of the host.")] = "0",
+        watts_per_gpu: Annotated[str | None, Field(description="With its share of the host.")] = None,
         usd_per_kwh: Annotated[str | None, Field(description="Electricity; assumed without.")] = None,
         as_of: Past = None,
     ) -> Answer:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, WithJsonSchema
 
-from gpuledger.core.cost.options import QuoteOption, quote_options
+from gpuledger.core.cost.options import QuoteOption
+from gpuledger.core.cost.plan_options import question_options
 from gpuledger.core.plan import TrainingPlan
 
 OFFER_KEYS = (
@@ -56,21 +57,22 @@ def _plan_schema() -> dict[str, Any]:
 
 
 PLAN = Annotated[
-    str | dict[str, Any],
+    str | dict[str, Any] | None,
     WithJsonSchema(
         {
-            "description": "A preset's name (llama-2-7b-qlora), plan keys as an object, or a plan in TOML.",
-            "anyOf": [{"type": "string"}, _plan_schema()],
+            "description": "A preset's name (llama-2-7b-qlora), plan keys as an object, or a plan in TOML; may be left"
+            " out where model is given.",
+            "anyOf": [{"type": "string"}, _plan_schema(), {"type": "null"}],
         }
     ),
 ]
-"""A plan, with all its keys in the schema."""
+"""A plan or none, with all its keys in the schema."""
 
 
 def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
     """The tool with a parameter for every option of a quote, in place of its parameter `options`, which gets what was
     given."""
-    names = [option.name for option in quote_options()]
+    names = [option.name for option in question_options()]
 
     @functools.wraps(tool)
     def ask(**values: Any) -> Mapping[str, Any]:
@@ -80,7 +82,7 @@ def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., 
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(tool, eval_str=True).parameters.values():
         if parameter.name == "options":
-            parameters += [_parameter(option) for option in quote_options()]
+            parameters += [_parameter(option) for option in question_options()]
         else:
             parameters.append(parameter)
     signature = inspect.Signature(parameters)
@@ -96,6 +98,8 @@ def _parameter(option: QuoteOption) -> inspect.Parameter:
         "number": float | None,
         "usd": str | None,
         "count": int | None,
+        "hours": float | str | None,
+        "gib": float | str | None,
         "switch": bool | None,
     }
     bounds: dict[str, Any] = {}

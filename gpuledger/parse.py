@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
+from gpuledger.core.count import count_from, gib_from, hours_from
 from gpuledger.core.errors import InvalidPlanError, UsageError
 
 if TYPE_CHECKING:
@@ -123,8 +125,6 @@ def count(value: float | str | None, name: str, *, most: float = 1e18) -> float 
     Raises:
         UsageError: no count, zero or too large.
     """
-    from gpuledger.core.count import count_from
-
     if value is None:
         return None
     try:
@@ -172,12 +172,20 @@ def _is_empty(value: Any) -> bool:
 
 
 def _number(value: Any, name: str) -> float:
-    from gpuledger.core.count import count_from
-
     try:
         return count_from(value) if isinstance(value, str) else float(value)
     except (ValueError, TypeError):
         raise UsageError(f"{name}: {str(value)[:40]!r} is no number, as in 12 or 2.5") from None
+
+
+def _measure(read: Callable[[str], float], what: str) -> Callable[[Any, str], float]:
+    def number(value: Any, name: str) -> float:
+        try:
+            return read(value) if isinstance(value, str) else float(value)
+        except (ValueError, TypeError, OverflowError):
+            raise UsageError(f"{name}: {str(value)[:40]!r} is no {what}") from None
+
+    return number
 
 
 _READERS: Mapping[str, Callable[[Any, str], Any]] = {
@@ -186,6 +194,8 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "number": _number,
     "usd": lambda value, name: dollars(value, name),
     "count": lambda value, name: int(_number(value, name)),
+    "hours": _measure(hours_from, "time, as in 72, 3 d or 90 min"),
+    "gib": _measure(gib_from, "memory, as in 24 or 80GB"),
     "switch": lambda value, name: bool(value),
 }
 
@@ -209,11 +219,37 @@ def plan(inputs: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:
     return plan_from_mapping(inputs)
 
 
-def plans(text: str, origin: str) -> list[TrainingPlan]:
+def plan_with(
+    inputs: TrainingPlan | Mapping[str, Any] | str | None, values: Mapping[str, Any]
+) -> TrainingPlan:
+    """A plan with some of its keys in other words, or one made of those alone.
+
+    Args:
+        values: by the names of `plan_options.PLAN_OPTIONS`.
+
+    Raises:
+        InvalidPlanError: a key is unknown, missing or out of bounds.
+        UsageError: there is neither plan nor network.
+    """
+    from gpuledger.core.cost.plan_options import changed
+    from gpuledger.core.plan import plan_from_mapping, preset_plan, presets
+
+    if not values and inputs is not None:
+        return plan(inputs)
+    base = None if inputs is None else plan(inputs)
+    if base is None and set(values) == {"model"}:
+        return preset_plan(str(values["model"]))
+    is_preset = base is not None and base.name in presets() and base == preset_plan(base.name)
+    keys = None if base is None else base.model_dump(mode="json", exclude_unset=True)
+    return plan_from_mapping(changed(keys, values, is_preset=is_preset))
+
+
+def plans(text: str, origin: str, folder: Path | None = None) -> list[TrainingPlan]:
     """The plans that a text holds; more than one only from JSON lines.
 
     Args:
         origin: where the text is from, for messages.
+        folder: of the files that a plan may name; none are read without.
 
     Raises:
         InvalidPlanError: a plan is wrong; names the line where there are several.
@@ -221,27 +257,38 @@ def plans(text: str, origin: str) -> list[TrainingPlan]:
     """
     import json
 
-    from gpuledger.core.plan import plan_from_mapping, read_plan
+    from gpuledger.core.plan import read_keys
 
     stripped = text.lstrip("\ufeff \t\r\n")
     if not stripped:
         raise UsageError(f"PLAN: {origin} is empty")
     if not stripped.startswith(("{", "[{")):
-        return [read_plan(text, syntax="toml")]
+        return [_plan_of(read_keys(text, syntax="toml"), folder)]
     try:
-        return [plan_from_mapping(json.loads(stripped))]
-    except json.JSONDecodeError:
+        whole = json.loads(stripped)
+    except ValueError:
         if len(stripped.splitlines()) == 1:
-            return [read_plan(stripped, syntax="json")]
+            return [_plan_of(read_keys(stripped, syntax="json"), folder)]
+    else:
+        return [_plan_of(whole, folder)]
     read: list[TrainingPlan] = []
     for number, line in enumerate(stripped.splitlines(), start=1):
         if line.strip():
             try:
-                read.append(read_plan(line, syntax="json"))
+                read.append(_plan_of(read_keys(line, syntax="json"), folder))
             except InvalidPlanError as error:
                 message = str(error).removeprefix(f"plan: {error.field}: ")
                 raise InvalidPlanError(f"{origin} line {number}: {error.field}", message) from error
     return read
+
+
+def _plan_of(keys: Any, folder: Path | None) -> TrainingPlan:
+    from gpuledger.core.plan import plan_from_mapping
+    from gpuledger.plan_files import with_files
+
+    if folder is None or not isinstance(keys, dict):
+        return plan_from_mapping(keys)
+    return plan_from_mapping(with_files(cast("dict[str, Any]", keys), folder))
 
 
 def one(several: Sequence[TrainingPlan], origin: str) -> TrainingPlan:

@@ -26,7 +26,7 @@ def compared(answers: Sequence[tuple[str, QuoteSet | str]]) -> list[dict[str, An
 def _row(name: str, answer: QuoteSet | str, first: QuoteSet | None) -> dict[str, Any]:
     more = ("usd_more", "wall_hours_more", "mostly", "mostly_usd_more")
     if isinstance(answer, str) or first is None:
-        return {"plan": name, **dict.fromkeys((*BEST_KEYS, *more)), "error": answer}
+        return {"plan": name, **dict.fromkeys((*BEST_KEYS, "lines", *more)), "error": answer}
     best, base = answer.quotes[0], first.quotes[0]
     line, usd = costlier_line(best.lines, base.lines)
     content = best.to_dict()
@@ -34,6 +34,7 @@ def _row(name: str, answer: QuoteSet | str, first: QuoteSet | None) -> dict[str,
     return {
         "plan": name,
         **{key: content[key] for key in BEST_KEYS},
+        "lines": {line["name"]: line["usd"] for line in content["lines"] if line["usd"] is not None},
         "usd_more": f"{best.total.mid - base.total.mid:.2f}",
         "wall_hours_more": float(hours),
         "mostly": line if usd else None,

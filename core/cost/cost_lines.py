@@ -86,7 +86,8 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
             "gpu_time",
             RUN,
             gpu_time,
-            f"{used} GPUs x {_plain(useful.mid)} h at {_plain(rate / gpus)} USD per GPU-hour, list price",
+            f"{used} GPU{'' if used == 1 else 's'} x {_hours(useful.mid)} h at {_plain(rate / gpus)} USD per GPU-hour,"
+            f" list price{_stopped(costs)}",
         )
     ]
     if bought.idle_gpus:
@@ -97,6 +98,15 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
                 exact.rounded().minus(gpu_time),
                 f"{bought.idle_gpus} further GPUs of {bought.option.instances} whole instances of "
                 f"{bought.option.instance_gpus}",
+            )
+        )
+    if costs.startup_minutes is not None:
+        result.append(
+            CostLine(
+                "start_up",
+                RUN,
+                Amount.same(rate * Decimal(repr(costs.startup_minutes)) / 60).rounded(),
+                f"{costs.startup_minutes:g} min of a run until its first step",
             )
         )
     if bought.spot is not None:
@@ -335,6 +345,24 @@ def _credits(credits: Sequence[Credit], due: Amount) -> list[CostLine]:
         result.append(CostLine("credit", TERMS, spent, credit.line))
         due = due.plus(spent)
     return result
+
+
+def _stopped(costs: Costs) -> str:
+    """What `early_stop` means, in words."""
+    if costs.early_stop is None or costs.early_stop == 1:
+        return ""
+    return f"; early_stop: the run ends after {costs.early_stop:.0%} of its hours"
+
+
+def _hours(value: Decimal) -> str:
+    """Hours of a product that a reader may check: four digits where more would say nothing."""
+    return (
+        _plain(value)
+        if value == value.to_integral_value()
+        else f"{value:,.4g}"
+        if value < 1000
+        else f"{value:,.0f}"
+    )
 
 
 def _plain(value: Decimal) -> str:

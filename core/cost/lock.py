@@ -42,6 +42,8 @@ class Lock:
     overrides: str
     """Text of the user's own terms, which are prices too."""
     measurements: tuple[Measurement, ...]
+    plan: Mapping[str, Any] | None = None
+    """Keys of the plan that it was written of; locks of before have none."""
 
     def question(self, plan: TrainingPlan, options: QuoteOptions) -> Question:
         """The question at the times, and under the terms and measurements, of the lock."""
@@ -87,6 +89,7 @@ def lock_of(question: Question, answer: QuoteSet, surroundings: Surroundings) ->
         excluded=answer.excluded,
         overrides=question.options.overrides.text,
         measurements=question.options.measurements,
+        plan=question.plan.model_dump(mode="json", exclude_unset=True),
     )
 
 
@@ -101,6 +104,7 @@ def written(lock: Lock) -> str:
         "excluded": dict(lock.excluded),
         "overrides": lock.overrides,
         "measurements": [asdict(measurement) for measurement in lock.measurements],
+        "plan": lock.plan,
     }
     lines = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     for name in SURROUNDINGS:
@@ -137,6 +141,7 @@ def read_lock(text: str, origin: str) -> Lock:
             surroundings={name: [_row(row) for row in content[name]] for name in SURROUNDINGS},
             overrides=str(content["overrides"]),
             measurements=tuple(Measurement(**row) for row in content["measurements"]),
+            plan=content.get("plan"),
             excluded={str(reason): int(count) for reason, count in content["excluded"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:

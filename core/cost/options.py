@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 PURCHASE_OPTIONS = ("on_demand", "spot", "reserved", "capacity_block")
 
-Kind = Literal["text", "names", "number", "usd", "count", "switch"]
+Kind = Literal["text", "names", "number", "usd", "count", "switch", "hours", "gib"]
+TEXT_KINDS = ("usd", "hours", "gib")
+"""Numbers that people write with a unit, so that doors take text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +46,16 @@ class QuoteOption:
     """On the page; empty where the page does not ask."""
     hint: str = ""
     """An example of a value."""
+    is_of_plan: bool = False
+    """Makes or changes the plan."""
 
     @property
     def default_text(self) -> str:
         """What holds without it, for a help text."""
         if self.kind == "switch":
             return "default: no"
+        if self.is_of_plan:
+            return "default: as in PLAN"
         return "default: no limit" if self.default in (None, ()) else f"default: {self.default}"
 
 
@@ -126,13 +132,13 @@ class QuoteOptions:
     )
     deadline_hours: float | None = _option(
         None,
-        "number",
-        "Wall hours that the run may take at most.",
+        "hours",
+        "Wall hours that the run may take at most, as in 72 or 3d.",
         flag="--deadline",
         least=0,
         most=1e6,
-        label="Deadline, hours",
-        hint="72",
+        label="Deadline",
+        hint="72, or 3 d",
     )
     budget_usd: Decimal | None = _option(  # noqa: RUF009
         None,
@@ -145,6 +151,26 @@ class QuoteOptions:
     )
     max_gpus: int | None = _option(
         None, "count", "GPUs paid for at most.", least=1, most=1_000_000, label="Most GPUs", hint="64"
+    )
+    min_gpu_memory: float | None = _option(
+        None, "gib", "Memory of one card at least, GB as sold.", least=0, most=1e5
+    )
+    max_gpu_memory: float | None = _option(
+        None,
+        "gib",
+        "Memory of one card at most, GB as sold.",
+        least=0,
+        most=1e5,
+        label="Card, GB at most",
+        hint="24",
+    )
+    credits: tuple[str, ...] = _option(
+        (),
+        "names",
+        "Credit as PROVIDER=USD, spent at that provider alone.",
+        name="credit",
+        label="Credit",
+        hint="aws=100",
     )
     max_nodes: int | None = _option(
         None,
@@ -199,7 +225,7 @@ def _check(option: QuoteOption, value: Any) -> None:
     for one in value if option.kind == "names" else ():
         if option.choices and one not in option.choices:
             raise UsageError(f"{option.name}: {one!r} is none of {', '.join(option.choices)}")
-    if option.kind in ("number", "count", "usd"):
+    if option.kind not in ("text", "names", "switch"):
         low, high = option.least, option.most
         if not (low is None or value >= low) or not (high is None or value <= high):
             bounds = f"{low:g} or more" if high is None else f"from {low:g} to {high:g}"

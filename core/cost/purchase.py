@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
@@ -24,6 +23,8 @@ from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
 
 MICROSECOND = Decimal("0.000001")
+MOST_HOURS = 1e7
+"""A thousand years: what takes longer never ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +93,19 @@ def purchase(
     *,
     checkpoint_gb: Decimal | None,
 ) -> Purchase | None:
-    """The purchase, or `None` where interruptions come so often that the job never ends."""
+    """The purchase, or `None` where it never ends, as work or interruptions are too many."""
     wall = option.estimate.wall_hours
     share = plan.costs.early_stop or 1.0
     useful = {"low": wall.low * share, "mid": wall.mid * share, "high": wall.high * share}
+    if useful["high"] > MOST_HOURS:
+        return None
     spot, running = None, useful
     if offer.purchase_option == "spot":
         spot = spot_terms(plan, offer, option, surroundings, checkpoint_gb=checkpoint_gb)
         running = {
             level: expectation(useful[level], spot.interruptions[level]).expected_hours for level in LEVELS
         }
-        if any(math.isinf(hours) for hours in running.values()):
+        if any(hours > MOST_HOURS for hours in running.values()):
             return None
     billed, billing = _billed(offer, _amount(running))
     return Purchase(
@@ -138,7 +141,7 @@ def spot_terms(
     else:
         per_second = float(assumed("checkpoint_write_gb_per_second")) * option.instances
         write_hours = float(checkpoint_gb or 0) / per_second / SECONDS_PER_HOUR
-    restart = costs.restart_minutes
+    restart = costs.startup_minutes if costs.restart_minutes is None else costs.restart_minutes
     restart_hours = (float(assumed("restart_minutes")) if restart is None else restart) / 60
     return Spot(
         rate=rate,

@@ -3,16 +3,20 @@ stricter of both holds, zero is a value, and what was overruled is said in the a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.cost.checkpoint import plan_checkpoint_gb
 from gpuledger.core.cost.market.offers import MarketFilter
+from gpuledger.core.cost.market.own_terms import Credit
 from gpuledger.core.cost.options import QuoteOptions
-from gpuledger.core.errors import NoOfferError
+from gpuledger.core.errors import NoOfferError, UsageError
+from gpuledger.core.gpu import gpus
+from gpuledger.core.money import decimal_from
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.provider import provider_id
 from gpuledger.core.spec import Spec, parse_spec
@@ -36,6 +40,8 @@ class Question:
     max_gpus: int | None
     checkpoint_gb: Decimal | None
     """Size of one checkpoint; `None` where the plan names no network."""
+    credits: tuple[Credit, ...]
+    """Of the options; those of plan and own terms are beside them."""
     overruled: tuple[str, ...]
     """Limits of plan or options that a stricter one overrules, one sentence each."""
 
@@ -62,7 +68,7 @@ class Question:
         """
         chosen = options or QuoteOptions()
         within, overruled = plan.constraints, list[str]()
-        spec = joint_spec(plan, chosen.gpu)
+        spec = _within_memory(joint_spec(plan, chosen.gpu), chosen)
         return cls(
             plan=plan,
             options=chosen,
@@ -83,6 +89,7 @@ class Question:
             budget_usd=_stricter("budget_usd", chosen.budget_usd, within.budget_usd, "USD", overruled),
             max_gpus=_stricter("max_gpus", chosen.max_gpus, within.max_gpus, "GPUs", overruled),
             checkpoint_gb=plan_checkpoint_gb(plan),
+            credits=tuple(map(credit_from, chosen.credits)),
             overruled=tuple(overruled),
         )
 
@@ -105,6 +112,46 @@ def joint_spec(plan: TrainingPlan, text: str | None) -> Spec | None:
     if not both or (least is not None and most is not None and least > most):
         raise NoOfferError(f"the plan runs on {plan.hardware.gpu}, but {text} was asked for")
     return Spec(text=ours.text, gpu_ids=both, min_count=least, max_count=most)
+
+
+def credit_from(text: str) -> Credit:
+    """`aws=100` as a credit.
+
+    Raises:
+        UsageError: no provider, or no amount.
+    """
+    provider, equals, usd = text.partition("=")
+    try:
+        if not equals or not provider.strip():
+            raise ValueError("no provider")
+        amount = decimal_from(usd)
+        if amount <= 0:
+            raise ValueError("no amount")
+        return Credit(line=f"credit: {text}", provider=provider_id(provider), usd=amount)
+    except ValueError:
+        raise UsageError(
+            f"credit: {text[:60]!r} does not say which provider's it is; write it as aws=100"
+        ) from None
+
+
+def _within_memory(spec: Spec | None, options: QuoteOptions) -> Spec | None:
+    """The accelerators whose memory the options allow."""
+    least, most = options.min_gpu_memory, options.max_gpu_memory
+    if least is None and most is None:
+        return spec
+    chips = [gpus()[gpu_id] for gpu_id in spec.gpu_ids] if spec is not None else list(gpus().values())
+    fitting = tuple(
+        chip.gpu_id
+        for chip in chips
+        if chip.memory_gib and (least or 0) <= chip.memory_gib <= (math.inf if most is None else most)
+    )
+    if not fitting:
+        raise NoOfferError(
+            f"no accelerator asked for has from {least or 0:g} to {most or math.inf:g} GiB of memory"
+        )
+    if spec is None:
+        return Spec(text=f"..{most:g}GB" if most else f"{least:g}GB..", gpu_ids=fitting)
+    return replace(spec, gpu_ids=fitting)
 
 
 def _ids(providers: Sequence[str]) -> tuple[str, ...]:

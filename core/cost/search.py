@@ -40,6 +40,7 @@ from gpuledger.core.validity import LAPSED_RANK, REMEMBERED
 
 # half a cent: each line of a total may be rounded down by so much
 ROUNDING_USD = 0.005
+ENDLESS = "interrupted so often, or so slow, that the run would not end"
 PRICE_LAPSED = "price lapsed, seen too long ago"
 OLDER_TRIED = 60
 """Older offers of one state that are looked at, the least possible total first."""
@@ -114,7 +115,7 @@ class Selection:
             is_wide=is_wide or deadline is not None,
         )
         self._options = Configurations(plan, machines, limits, question.options.measurements)
-        self._endless = 0
+        self._endless: set[str] = set()
         self._without_host_memory = set[str]()
         self._may_lapse = question.options.allow_stale
         self._ranks_lapsed = False
@@ -122,8 +123,8 @@ class Selection:
         self._runs = runs_of(plan)
         least = self._options.least(deadline, _early_stop(plan))
         self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
-        self._plan_credits = plan_credits(plan)
-        credit = sum((credit.usd for credit in (*own.credits, *self._plan_credits)), Decimal(0))
+        self._credits = (*plan_credits(plan), *question.credits)
+        credit = sum((credit.usd for credit in (*own.credits, *self._credits)), Decimal(0))
         rounded = 3 + sum(getattr(plan.costs, name) is not None for name in ROUNDED_COSTS)
         self._slack = float(credit - certain(plan.costs)) + ROUNDING_USD * rounded
         """By how much a total may lie under the price of its hours."""
@@ -239,7 +240,7 @@ class Selection:
             if evaluation is not None and (best is None or _order(evaluation) < _order(best)):
                 best = evaluation
         if best is None and is_endless:
-            self._endless += 1
+            self._endless.add(offer.price_id)
         return best
 
     def _options_on(self, offer: LatestOffer) -> list[Configuration]:
@@ -275,10 +276,11 @@ class Selection:
         surroundings = job.market.surroundings
         bought = purchase(job.plan, offer, option, surroundings, checkpoint_gb=job.checkpoint_gb)
         if bought is None:
+            self._endless.add(offer.price_id)
             return None
         terms = Terms(
             rule=job.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option),
-            credits=credits_at(offer.provider, (*self._plan_credits, *job.overrides.credits)),
+            credits=credits_at(offer.provider, (*self._credits, *job.overrides.credits)),
         )
         ranking = lines(job.plan, bought, surroundings, terms, checkpoint_gb=job.checkpoint_gb)
         late = job.deadline_hours is not None and bought.running_hours.mid > Decimal(repr(job.deadline_hours))
@@ -298,7 +300,7 @@ class Selection:
         if self._without_host_memory:
             counts["less host memory than offloading takes"] += len(self._without_host_memory)
         if self._endless:
-            counts["interrupted so often that the run would not end"] += self._endless
+            counts[ENDLESS] += len(self._endless)
         return counts
 
     def excluded(self) -> Mapping[str, int]:

@@ -120,7 +120,8 @@ def nearest(plan: TrainingPlan, gpu: GPU, count: int) -> list[Evidence]:
 @lru_cache(maxsize=1024)
 def _computed(position: int) -> Evidence | None:
     row = seeds.rows("published_run")[position]
-    plan = plan_from_mapping(json.loads(row["plan"]))
+    # a published run says its speed, not always its tokens, so that a missing method is no question here
+    plan = plan_from_mapping({"method": "pretrain"} | json.loads(row["plan"]))
     try:
         made = estimate(plan, gpus()[row["gpu_id"]], int(row["gpus"]))
     except GPULedgerError:

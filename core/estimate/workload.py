@@ -30,6 +30,9 @@ SEQUENCES_PER_GPU = 2
 SEQUENCE_LENGTH = {"pretrain": 4096}
 FINETUNE_SEQUENCE_LENGTH = 2048
 LORA_RANK = 16
+# tokens per parameter; about 20 train best (Hoffmann et al., arXiv:2203.15556). Instruction data sets have less than a
+# hundredth; up to one is continued pretraining, about which lint warns
+FEWEST_TO_PRETRAIN = 0.1
 
 # half of a sequence is the prompt, half the answer
 USUAL_ROLLOUT_SHARE = 0.5
@@ -161,6 +164,9 @@ def demand(plan: TrainingPlan) -> Demand:
     architecture, assumed, warnings = resolve(plan)
     assumptions = list(assumed)
     pretrain = plan.method in ("pretrain", "distillation")
+    if "method" not in plan.model_fields_set and not plan.is_quoted:
+        _ask_for_method(plan, architecture)
+        assumptions.append("method: pretrain (not given)")
     sequence_length = plan.sequence_length
     if sequence_length is None:
         sequence_length = 4096 if pretrain else FINETUNE_SEQUENCE_LENGTH
@@ -174,6 +180,8 @@ def demand(plan: TrainingPlan) -> Demand:
         # 20 tokens per parameter: Hoffmann et al., arXiv:2203.15556, table 3
         tokens = 20.0 * architecture.active_parameters if pretrain else 5.0e7
         assumptions.append(f"training_tokens: {tokens:.4g} (not given)")
+    if plan.data_basis is not None:
+        assumptions.append(f"dataset_tokens: {plan.dataset_tokens or 0:.4g} ({plan.data_basis})")
     if sequence_length > batch:
         raise InvalidPlanError(
             "global_batch_tokens", f"{batch:g} is less than one sequence of {sequence_length}"
@@ -187,6 +195,22 @@ def demand(plan: TrainingPlan) -> Demand:
     )
 
 
+def _ask_for_method(plan: TrainingPlan, architecture: Architecture) -> None:
+    """Nobody pretrains on a tenth of a token per parameter; such a plan means some fine-tuning, and does not say which.
+
+    Raises:
+        InvalidPlanError: so few tokens, and no method.
+    """
+    tokens, parameters = plan.total_tokens, architecture.active_parameters
+    if tokens is None or tokens >= FEWEST_TO_PRETRAIN * parameters:
+        return
+    raise InvalidPlanError(
+        "method",
+        f"is not given, and {tokens:,.3g} tokens are too few to pretrain {parameters:,.3g} parameters; say"
+        ' "lora" or "qlora" (adapters), "full_finetune", "dpo", or "pretrain" if that is meant',
+    )
+
+
 def _usual_batch(plan: TrainingPlan, sequence_length: int) -> float:
     """Tokens per step that people take: by method, and enough for every GPU of a stated count."""
     if plan.method not in ("pretrain", "distillation"):
@@ -196,8 +220,10 @@ def _usual_batch(plan: TrainingPlan, sequence_length: int) -> float:
 
 
 def lora_parameters(plan: TrainingPlan, architecture: Architecture) -> float:
-    """Rank times (inputs + outputs) of every adapted matrix (LoRA, arXiv:2106.09685, section 4.1)."""
-    return (plan.lora_rank or LORA_RANK) * architecture.layers * adapted_width(plan, architecture)
+    """Rank times (inputs + outputs) of every adapted matrix (LoRA, arXiv:2106.09685, section 4.1); frozen layers have
+    none."""
+    layers = architecture.layers * (1 - (plan.frozen_layers_share or 0.0))
+    return (plan.lora_rank or LORA_RANK) * layers * adapted_width(plan, architecture)
 
 
 def adapted_width(plan: TrainingPlan, architecture: Architecture) -> float:
@@ -229,7 +255,8 @@ def _workload(
         trained = lora_parameters(plan, a)
         if plan.lora_rank is None:
             assumptions.append(f"lora_rank: {LORA_RANK} (not given)")
-        gemm_backward = 1.0 + trained / a.active_parameters
+        # no gradient passes below the lowest layer that has adapters
+        gemm_backward = 1.0 - (plan.frozen_layers_share or 0.0) + trained / a.active_parameters
     elif plan.frozen_layers_share:
         trained = a.parameters * (1 - plan.frozen_layers_share)
         gemm_backward = 2.0 * (1 - plan.frozen_layers_share)

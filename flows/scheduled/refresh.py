@@ -31,6 +31,7 @@ from gpuledger.flows import timetable, traces
 from gpuledger.flows.ledger import Ledger, RunReport
 from gpuledger.flows.notify import UNTOLD, notify
 from gpuledger.flows.pipeline import fetch_source, read_run, record_runs
+from gpuledger.flows.watch import look_and_tell
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
 from gpuledger.scrapers.http.signed import signed_sources
@@ -102,6 +103,7 @@ def record(run_id: str) -> RunReport:
     parsed = read_run(ledger, ledger.archive.manifest(run_id))
     cycle = record_runs(ledger, [parsed] if parsed else [])
     notify(_settings().notify.webhook, cycle.runs, at=_clock(), untold=ledger.home.path / UNTOLD)
+    look_and_tell(ledger.home, _settings().notify, os.environ, at=_clock())
     mine = next((report for report in cycle.runs if report.run_id == run_id), None)
     if mine is None:
         raise StoreError(f"{run_id} was fetched and is not in the ledger: its source is not of this release")

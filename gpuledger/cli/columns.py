@@ -25,7 +25,11 @@ def _day(value: datetime | None) -> str:
 
 
 def _mid(value: Mapping[str, Any]) -> str:
-    return f"{value['mid']:,.1f}"
+    return f"{value['mid']:,.1f}" if value["mid"] >= 1 else f"{value['mid']:.2g}"
+
+
+def _time(value: Mapping[str, Any]) -> str:
+    return formats.hours(value["mid"])
 
 
 def _mid_usd(value: Mapping[str, Any] | None) -> str:
@@ -33,7 +37,7 @@ def _mid_usd(value: Mapping[str, Any] | None) -> str:
 
 
 def _hours(value: Mapping[str, Any] | None) -> str:
-    return "" if value is None else _mid(value)
+    return "" if value is None else _time(value)
 
 
 def _tokens(value: float | None) -> str:
@@ -172,19 +176,6 @@ MANY_COLUMNS = (
     Column("QUOTE", "quote_id", shed=1),
     Column("ERROR", "error"),
 )
-COMPARE_COLUMNS = (
-    Column("PLAN", "plan"),
-    Column("USD", "usd_mid", is_number=True),
-    Column("USD MORE", "usd_more", is_number=True),
-    Column("MOSTLY", "mostly", shed=2),
-    Column("HOURS", "hours", is_number=True),
-    Column("HOURS MORE", "hours_more", is_number=True),
-    Column("PROVIDER", "provider"),
-    Column("INSTANCE TYPE", "instance_type", shed=3),
-    Column("GPU", "gpus_of"),
-    Column("OPTION", "purchase_option", shed=1),
-    Column("ERROR", "error"),
-)
 RESERVE_COLUMNS = (
     Column("PROVIDER", "provider"),
     Column("GPU", "gpu_id"),
@@ -208,7 +199,7 @@ ESTIMATE_COLUMNS = (
     Column("GPU", "gpu_id"),
     Column("GPUS", "gpus", is_number=True),
     Column("NODES", "nodes", is_number=True, shed=2),
-    Column("HOURS", "wall_hours", _mid, is_number=True),
+    Column("HOURS", "wall_hours", _time, is_number=True),
     Column("GPU-HOURS", "gpu_hours", _mid, is_number=True),
     Column("TOKENS/S", "tokens_per_second", _whole, is_number=True, shed=1),
     Column("MFU", "mfu", _percent, is_number=True),

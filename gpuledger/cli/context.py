@@ -156,25 +156,26 @@ def text_of(path: Path, what: str) -> str:
 def is_preset(argument: str) -> bool:
     """Whether PLAN is no file and no standard input, and so a preset's name."""
     path = Path(argument)
-    return argument != "-" and path.suffix not in PLAN_FILES and "/" not in argument and not path.is_file()
+    return argument != "-" and path.suffix not in PLAN_FILES and not path.is_file()
 
 
 def plans(argument: str) -> list[TrainingPlan]:
-    """The plans that PLAN means: a file, a preset or standard input; more than one only from JSON lines.
+    """The plans that PLAN means: a file, a preset or standard input; more than one only from JSON lines. Files that a
+    plan names are looked for beside it.
 
     Raises:
         InvalidPlanError: a plan is wrong; names the line where there are several.
         UsageError: the file cannot be read.
     """
     from gpuledger import parse
-    from gpuledger.core.plan import preset_plan, presets
+    from gpuledger.core.plan import preset_parts, preset_plan
 
     if argument == "-":
-        return parse.plans(sys.stdin.read(), "standard input")
+        return parse.plans(sys.stdin.read(), "standard input", Path())
     path = Path(argument)
     if path.suffix in PLAN_FILES or path.is_file():
-        return parse.plans(text_of(path, "PLAN"), argument)
-    if "/" in argument and argument not in presets():
+        return parse.plans(text_of(path, "PLAN"), argument, path.parent)
+    if "/" in argument and preset_parts(argument) is None:
         raise errors.UsageError(f"PLAN: no file and no preset {argument!r}")
     return [preset_plan(argument)]
 

@@ -132,9 +132,12 @@ def own_or_rent(
         ),
     ] = "0",
     watts: Annotated[
-        str,
-        typer.Option("--watts-per-gpu", help="Watts of one GPU with its share of the host; default: 0."),
-    ] = "0",
+        str | None,
+        typer.Option(
+            "--watts-per-gpu",
+            help="Watts of one GPU with its share of the host; default: 1.5 times what the GPU takes.",
+        ),
+    ] = None,
     power_price: Annotated[
         str | None,
         typer.Option("--usd-per-kwh", help="US dollars per kWh; default: the assumed price of electricity."),

@@ -17,7 +17,18 @@ import click
 import typer
 from typer.models import CommandInfo
 
-from gpuledger.cli import context, documents, evidence, history, plans, prices, serve, sources, upkeep
+from gpuledger.cli import (
+    context,
+    documents,
+    evidence,
+    history,
+    outlook,
+    plans,
+    prices,
+    serve,
+    sources,
+    upkeep,
+)
 
 COMPLETION = "_GPULEDGER_COMPLETE"
 """Set by a shell that asks for completions."""
@@ -57,6 +68,7 @@ def program(
 
 prices.register(app)
 plans.register(app)
+outlook.register(app)
 history.register(app)
 sources.register(app)
 documents.register(app)

@@ -12,7 +12,8 @@ import typer
 
 from gpuledger.cli import completion
 from gpuledger.cli.table import Format
-from gpuledger.core.cost.options import QuoteOption, quote_options
+from gpuledger.core.cost.options import QuoteOption
+from gpuledger.core.cost.plan_options import question_options
 
 FormatOption = Annotated[
     Format | None,
@@ -85,6 +86,16 @@ PlanArgument = Annotated[
 ]
 
 
+OptionalPlan = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PLAN]",
+        help="A .toml, .json or .jsonl file, a preset, or - for standard input; or --model instead.",
+        autocompletion=completion.plans,
+    ),
+]
+
+
 def purchase_options(*, spot: bool, on_demand: bool, reserved: bool) -> tuple[str, ...]:
     """The purchase options that the flags name; empty when none is given."""
     named = [("spot", spot), ("on_demand", on_demand), ("reserved", reserved), ("capacity_block", reserved)]
@@ -98,6 +109,8 @@ _TYPES: dict[str, Any] = {
     "number": float | None,
     "usd": str | None,
     "count": int | None,
+    "hours": str | None,
+    "gib": str | None,
     "switch": bool,
 }
 
@@ -109,7 +122,7 @@ def with_quote_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**values: Any) -> None:
         bought = purchase_options(**{name: values.pop(name) for name in ("spot", "on_demand", "reserved")})
-        inputs = {option.name: values.pop(option.name) for option in quote_options() if option.flag}
+        inputs = {option.name: values.pop(option.name) for option in question_options() if option.flag}
         command(options={**inputs, "purchase_option": bought}, **values)
 
     parameters: list[inspect.Parameter] = []
@@ -126,7 +139,7 @@ def _flags() -> list[inspect.Parameter]:
         _parameter(
             option.name, _TYPES[option.kind], _told(option), False if option.kind == "switch" else None
         )
-        for option in quote_options()
+        for option in question_options()
         if option.flag
     ]
     kinds = (("spot", Spot), ("on_demand", OnDemand), ("reserved", Reserved))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,6 @@ from gpuledger import formats
 from gpuledger.cli import context, decisions, table
 from gpuledger.cli.columns import (
     CHAIN_COLUMNS,
-    COMPARE_COLUMNS,
     ESTIMATE_COLUMNS,
     FRONTIER_COLUMNS,
     LIMIT_COLUMNS,
@@ -21,7 +20,17 @@ from gpuledger.cli.columns import (
     PRESET_COLUMNS,
     QUOTE_COLUMNS,
 )
-from gpuledger.cli.options import AllowStale, AsOf, FormatOption, Gpu, PlanArgument, with_quote_options
+from gpuledger.cli.options import (
+    AllowStale,
+    AsOf,
+    FormatOption,
+    Gpu,
+    OptionalPlan,
+    PlanArgument,
+    with_quote_options,
+)
+from gpuledger.cli.plan_argument import plans_of
+from gpuledger.cli.quote_table import quote_row, remarks
 from gpuledger.cli.table import Format
 from gpuledger.core.errors import UsageError
 
@@ -37,14 +46,17 @@ def register(app: typer.Typer) -> None:
     decisions.register(app)
 
 
-NOT_GIVEN = "not given: costs."
-"""How the basis of a line begins that the plan says nothing about; the key follows."""
+class Report(StrEnum):
+    """Forms of a report."""
+
+    MD = "md"
+    HTML = "html"
 
 
 @with_quote_options
 def quote(
-    plan: PlanArgument,
     options: dict[str, Any],
+    plan: OptionalPlan = None,
     as_of: AsOf = None,
     frontier: Annotated[
         bool, typer.Option("--frontier", help="All ways that are best in cost, time or risk; default: no.")
@@ -66,17 +78,37 @@ def quote(
     every: Annotated[
         str, typer.Option(help="With --over: length of a step, 1d, 1w or 1mo; default: 1mo.")
     ] = "1mo",
+    report: Annotated[
+        Report | None, typer.Option(help="A report to paste or print, md or html; default: none.")
+    ] = None,
+    other: Annotated[
+        list[str] | None,
+        typer.Option("--compare", help="Another plan beside this one. Repeat for several; default: none."),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Where the plan costs least in all, with a receipt for every dollar."""
     with context.answering():
-        plans = context.plans(plan)
+        plans, options = plans_of(plan, options)
         parameters = _options(options, plans)
         past = context.as_of(as_of)
         if span is not None:
             _one_alone(plans, "--over")
             rows = context.ledger().quote_over(plans[0], span=span, every=every, **parameters)
             table.emit(rows, format, columns=OVER_COLUMNS)
+            return
+        if other:
+            _side_by_side(
+                [*plans, *(one for name in other for one in context.plans(name))], parameters, format, past
+            )
+            return
+        if report is not None:
+            _one_alone(plans, "--report")
+            text = None if lock is None else context.text_of(lock, "--lock")
+            written = context.ledger().report(
+                plans[0], kind=report.value, as_of=past, lock=text, **{**parameters, "limit": 5}
+            )
+            typer.echo(written, nl=False)
             return
         if frontier:
             _one_alone(plans, "--frontier")
@@ -122,65 +154,14 @@ def _quoted(plan: TrainingPlan, parameters: dict[str, Any], lock: Path | None, p
 
 def _show(answer: QuoteSet, format: Format | None) -> None:
     if context.is_for_people(format):
-        table.emit([_table_row(row) for row in answer.to_dict()["quotes"]], format, columns=QUOTE_COLUMNS)
+        table.emit([quote_row(row) for row in answer.to_dict()["quotes"]], format, columns=QUOTE_COLUMNS)
         if format is not Format.MD:
-            for remark in _remarks(answer):
+            for remark in remarks(answer):
                 typer.echo(table.wrapped(remark))
     elif format in (Format.CSV, Format.JSONL):
         table.emit(answer.to_dict()["quotes"], format)
     else:
         table.emit(answer.to_dict(), format)
-
-
-def _table_row(row: dict[str, Any]) -> dict[str, Any]:
-    term = f" {row['term_months']} mo" if row["term_months"] else ""
-    usd = row["usd_total"]
-    # nobody reads the cents of an interval that is thousands wide
-    cents = 2 if float(usd["mid"]) < 10_000 else 0
-    return row | {
-        "usd_mid": f"{float(usd['mid']):,.2f}",
-        "usd_range": f"{float(usd['low']):,.{cents}f}..{float(usd['high']):,.{cents}f}",
-        "gpus_of": f"{row['paid_gpus']} x {row['gpu_id']}",
-        "option": f"{row['purchase_option']}{term}",
-        "hours": f"{row['wall_hours']['mid']:,.1f}",
-        "age": formats.age(timedelta(hours=row["price_age_hours"])),
-    }
-
-
-def _remarks(answer: QuoteSet) -> list[str]:
-    """What a person should know beside the ranking."""
-    content = answer.to_dict()
-    lines = ["", f"Lines of {answer.quotes[0].quote_id}:"]
-    keys: list[str] = []
-    for line in content["quotes"][0]["lines"]:
-        if line["usd"] is None and line["basis"].startswith(NOT_GIVEN):
-            keys.append(line["basis"].removeprefix(NOT_GIVEN))
-            continue
-        usd = "unknown" if line["usd"] is None else f"{float(line['usd']):,.2f}"
-        lines.append(f"  {line['name']:<24}{usd:>12}  {formats.clean(line['basis'])}")
-    if keys:
-        lines.append(f"Not given, so not counted: costs.{{{', '.join(dict.fromkeys(keys))}}}")
-    other, flip = content["cheapest_per_gpu_hour"], content["flipped_by"]
-    if other is not None and flip is not None:
-        lines.append(
-            f"Cheapest per hour: {other['gpu_id']} at {other['provider']}, {other['usd_per_gpu_hour']} USD; "
-            f"{other['usd_total']['mid']} in all, mostly by {flip['line']} (+{flip['usd_more']})."
-        )
-    for name in ("deadline", "budget"):
-        verdict = content[name]
-        if verdict is not None:
-            unit = "hours" if name == "deadline" else "usd"
-            word = "pass" if verdict["passes"] else "fail"
-            lines.append(f"{name}: {word}, slack {verdict[f'slack_{unit}']} {unit}")
-    excluded = "; ".join(f"{row['count']} x {row['reason']}" for row in content["excluded"])
-    if excluded:
-        lines.append(f"Left out: {excluded}")
-    lines.append(f"Not included: {', '.join(content['not_included'])}")
-    lines += [f"Overruled: {text}" for text in content["overruled"]]
-    lines += [f"Assumed: {text}" for text in content["assumptions"]]
-    lines += [f"Warning: {text}" for text in content["warnings"]]
-    lines += [f"Published: {_published(one)}" for one in content["evidence"]]
-    return lines
 
 
 def _quote_many(
@@ -189,7 +170,7 @@ def _quote_many(
     rows = list(context.ledger().quotes(plans, as_of=past, **parameters))
     if context.is_for_people(format):
         shown = [
-            row if one is None else row | _table_row(one)
+            row if one is None else row | quote_row(one)
             for row in rows
             for one in row.get("quotes") or [None]
         ]
@@ -213,7 +194,7 @@ def _frontier(
             {
                 **row,
                 "usd_total": row["usd_total"]["mid"],
-                "wall_hours": round(row["wall_hours"], 1),
+                "wall_hours": formats.hours(row["wall_hours"]),
                 "gpus_of": f"{row['gpus']} x {row['gpu_id']}",
             }
             for row in rows
@@ -235,33 +216,35 @@ def compare(
         read = [plan for argument in plans for plan in context.plans(argument)]
         if len(read) < 2:
             raise UsageError(f"PLAN: {len(read)} plan, two or more are compared")
-        rows = context.ledger().compare(read, gpu=gpu, as_of=context.as_of(as_of), allow_stale=allow_stale)
-        if context.is_for_people(format):
-            table.emit(list(map(_compared_row, rows)), format, columns=COMPARE_COLUMNS)
-        else:
-            table.emit(rows, format)
-        if all(row["error"] is not None for row in rows):
-            raise typer.Exit(context.NOTHING)
+        asked_for = {"gpu": gpu, "allow_stale": allow_stale}
+        _side_by_side(read, asked_for, format, context.as_of(as_of))
 
 
-def _compared_row(row: dict[str, Any]) -> dict[str, Any]:
-    if row["error"] is not None:
-        return row
-    return row | {
-        "usd_mid": f"{float(row['usd_total']['mid']):,.2f}",
-        "hours": f"{row['wall_hours']['mid']:,.1f}",
-        "hours_more": f"{row['wall_hours_more']:+,.1f}",
-        "gpus_of": f"{row['paid_gpus']} x {row['gpu_id']}",
-    }
+def _side_by_side(
+    plans: list[TrainingPlan], parameters: dict[str, Any], format: Format | None, past: Any
+) -> None:
+    """Lines as rows and plans as columns for people, the best of a line marked; one row per plan for programs."""
+    from gpuledger.core.cost.side_by_side import column_names, side_by_side
+
+    rows = context.ledger().compare(plans, as_of=past, **{**parameters, "limit": 1})
+    if context.is_for_people(format):
+        columns = [table.Column(formats.clean(name), name, is_number=True) for name in column_names(rows)]
+        lines = [_marked(line) for line in side_by_side(rows)]
+        table.emit(lines, format, columns=[table.Column("", "line"), *columns])
+    else:
+        table.emit(rows, format)
+    if all(row["error"] is not None for row in rows):
+        raise typer.Exit(context.NOTHING)
 
 
-def _published(one: dict[str, Any]) -> str:
-    """One published run and what is computed of it."""
-    unit = one["measure"].replace("_", " ")
-    return (
-        f"{one['run']} on {one['gpus']} x {one['gpu_id']} reached {one['reached']:,.4g} {unit}, "
-        f"computed {one['computed']:,.4g} ({one['computed'] / one['reached'] - 1:+.0%}), distance {one['distance']:g}."
-    )
+def _marked(line: dict[str, Any]) -> dict[str, Any]:
+    def shown(name: str, value: Any) -> Any:
+        if not isinstance(value, float):
+            return value
+        text = formats.hours(value) if line["line"] == "wall hours" else f"{value:,.2f}"
+        return f"{text} *" if name in line["best"] else text
+
+    return {name: shown(name, value) for name, value in line.items() if name != "best"}
 
 
 def estimate(

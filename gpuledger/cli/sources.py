@@ -97,6 +97,7 @@ def refresh(
         from gpuledger.flows.lists import load_bundled
         from gpuledger.flows.notify import UNTOLD, notify
         from gpuledger.flows.pipeline import refresh as run
+        from gpuledger.flows.watch import look_and_tell
 
         logs.start(os.environ)
         traces.start(os.environ)
@@ -122,6 +123,10 @@ def refresh(
                 at=context.now(),
                 untold=ledger.home.path / UNTOLD,
             )
+            for crossing in look_and_tell(
+                ledger.home, context.settings().notify, os.environ, at=context.now()
+            ):
+                context.say(crossing.to_body(context.now())["text"])
         _finish(cycle)
 
 

@@ -63,7 +63,7 @@ class Decisions(PlansOverTime, PriceQuestions):
         rent_usd_per_gpu_hour: Number | None = None,
         utilisation: Number = 1,
         running_usd_per_month: Number = 0,
-        watts_per_gpu: Number = 0,
+        watts_per_gpu: Number | None = None,
         usd_per_kwh: Number | None = None,
         as_of: When = None,
     ) -> dict[str, Any]:
@@ -73,6 +73,7 @@ class Decisions(PlansOverTime, PriceQuestions):
             gpu: SPEC to rent instead at its cheapest, where no rent is given.
             utilisation: share of the hours in which the machines work, 0 to 1.
             running_usd_per_month: space, repair and people.
+            watts_per_gpu: of one GPU with its share of the host; assumed and said where not given.
 
         Raises:
             UsageError: neither rent nor GPU, or a number out of bounds.
@@ -85,9 +86,12 @@ class Decisions(PlansOverTime, PriceQuestions):
         if gpus < 1:
             raise UsageError(f"gpus: {gpus} must be 1 or more")
         kwh = parse.dollars(usd_per_kwh, "usd_per_kwh")
+        watts, assumptions = _watts(gpu, watts_per_gpu)
+        if kwh is None:
+            assumptions.append(f"usd_per_kwh: {assumed('usd_per_kwh')} (not given)")
         power = power_usd_per_month(
             gpus,
-            watts_per_gpu=_number(watts_per_gpu, "watts_per_gpu"),
+            watts_per_gpu=watts,
             usd_per_kwh=assumed("usd_per_kwh") if kwh is None else kwh,
             utilisation=share,
         )
@@ -99,7 +103,11 @@ class Decisions(PlansOverTime, PriceQuestions):
             utilisation=share,
             running_usd_per_month=_number(running_usd_per_month, "running_usd_per_month") + power,
         ).to_dict()
-        return answer | {"rent_basis": basis}
+        return answer | {
+            "power_usd_per_month": f"{power:.2f}",
+            "rent_basis": basis,
+            "assumptions": assumptions,
+        }
 
     def _rent(self, gpu: str | None, rent: Number | None, as_of: When) -> tuple[Decimal, str]:
         inputs = parse.dollars(rent, "rent_usd_per_gpu_hour", above=ZERO)
@@ -224,6 +232,21 @@ class Decisions(PlansOverTime, PriceQuestions):
         from gpuledger.core.cost.decisions.lint import lint_plan
 
         return Rows(finding.to_dict() for finding in lint_plan(parse.plan(plan)))
+
+
+def _watts(gpu: str | None, given: Number | None) -> tuple[Decimal, list[str]]:
+    """Watts of a GPU with its share of the host, and what was assumed for it."""
+    from gpuledger.core.cost.assumption import assumed
+    from gpuledger.core.gpu import gpus
+    from gpuledger.core.spec import parse_spec
+
+    if given is not None:
+        return _number(given, "watts_per_gpu"), []
+    chips = [gpus()[gpu_id] for gpu_id in parse_spec(gpu).gpu_ids] if gpu is not None else []
+    watts = max((Decimal(str(chip.tdp_watts)) for chip in chips if chip.tdp_watts), default=Decimal(700))
+    ratio = assumed("host_power_ratio")
+    text = f"watts_per_gpu: {watts * ratio:g} (not given: {watts:g} W of the GPU x {ratio} with its share of the host)"
+    return watts * ratio, [text]
 
 
 def _number(

@@ -29,7 +29,9 @@ STEP_KEYS = (
 class PlansOverTime(PlanQuestions):
     """Plans at past times."""
 
-    def quote_over(self, plan: PlanLike, *, span: str, every: str = "1mo", **named: Any) -> Rows:
+    def quote_over(
+        self, plan: PlanLike | None = None, *, span: str, every: str = "1mo", **named: Any
+    ) -> Rows:
         """The plan's cheapest cost through time: one row per step, with the cause of each change, and the reason where
         there was no quote.
 
@@ -41,7 +43,10 @@ class PlansOverTime(PlanQuestions):
         Raises:
             UsageError: no span, no step, in the wrong order, or too many steps.
         """
-        one = parse.plan(plan)
+        from gpuledger.core.cost.plan_options import split
+
+        keys, named = split(named)
+        one = parse.plan_with(plan, keys)
         with self.pinned() as same:
             return Rows(same._quoted_at(one, same._steps(span, every), named))
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import CorruptError, EstimateError, GPULedgerError, NoOfferError, UsageError
 from gpuledger.parse import When
 from gpuledger.questions.choice import provider_hints
-from gpuledger.questions.reader import LedgerReader, Rows
+from gpuledger.questions.own_terms import OwnTerms
+from gpuledger.questions.reader import Rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from gpuledger.core.cost.options import QuoteOptions
     from gpuledger.core.cost.question import Question
     from gpuledger.core.cost.quote_set import QuoteSet
-    from gpuledger.core.estimate.measurements import Measurement
     from gpuledger.core.plan import TrainingPlan
     from gpuledger.snapshots import Snapshot
 
@@ -41,47 +39,15 @@ def one_quote(named: Mapping[str, Any]) -> dict[str, Any]:
     return {"limit": 1, **named}
 
 
-class PlanQuestions(LedgerReader):
+class PlanQuestions(OwnTerms):
     """Each question once. A plan is a `TrainingPlan`, its keys, the name of a preset, or TOML or JSON text.
 
     `options` are those of `QuoteOptions`, such as `deadline_hours` or `limit`, by name or as one object.
     """
 
-    def overrides(self) -> Overrides:
-        """The user's own terms, read anew for every answer: `GPULEDGER_OVERRIDES`, else `overrides.toml` of the home;
-        none without a file.
-
-        Raises:
-            ConfigError: the file is wrong.
-            UsageError: the file that the variable names cannot be read.
-        """
-        from gpuledger.core.cost.market.own_terms import Overrides, read_overrides
-
-        named = self.environ.get("GPULEDGER_OVERRIDES")
-        path = Path(named) if named else self.home.path / "overrides.toml"
-        try:
-            return read_overrides(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            if named:
-                raise UsageError(f"GPULEDGER_OVERRIDES: cannot read {path}: {error}") from error
-            return Overrides()
-
-    @property
-    def measured_path(self) -> Path:
-        """Where measured runs are."""
-        return self.home.path / "measured.json"
-
-    def measurements(self) -> tuple[Measurement, ...]:
-        """The user's own measured runs."""
-        if not self.measured_path.exists():
-            return ()
-        from gpuledger.core.estimate.measurements import read
-
-        return tuple(read(self.measured_path))
-
     def question(
         self,
-        plan: PlanLike,
+        plan: PlanLike | None = None,
         options: QuoteOptions | None = None,
         *,
         as_of: When = None,
@@ -91,6 +57,8 @@ class PlanQuestions(LedgerReader):
         """The question that a plan and options ask, resolved.
 
         Args:
+            plan: may be left out where `named` has a model.
+            named: options of a quote, and of the plan (`plan_options.PLAN_OPTIONS`).
             overrides: own terms, or the text of an `overrides.toml`; those of the home without.
 
         Raises:
@@ -99,8 +67,10 @@ class PlanQuestions(LedgerReader):
             NoOfferError: plan and options allow nothing in common.
         """
         from gpuledger.core.cost.market.own_terms import read_overrides
+        from gpuledger.core.cost.plan_options import split
         from gpuledger.core.cost.question import Question
 
+        keys, named = split(named)
         if options is None:
             own = read_overrides(overrides, "overrides") if isinstance(overrides, str) else overrides
             options = parse.options(
@@ -111,7 +81,7 @@ class PlanQuestions(LedgerReader):
         elif named:
             raise UsageError(f"options: give {', '.join(named)} by name or in one object, not both")
         time = parse.past(as_of, "as_of", self.clock())
-        return Question.of(parse.plan(plan), options, as_of=time, now=self.clock())
+        return Question.of(parse.plan_with(plan, keys), options, as_of=time, now=self.clock())
 
     def estimate(
         self,
@@ -175,7 +145,7 @@ class PlanQuestions(LedgerReader):
 
     def quote(
         self,
-        plan: PlanLike,
+        plan: PlanLike | None = None,
         options: QuoteOptions | None = None,
         *,
         as_of: When = None,
@@ -224,14 +194,16 @@ class PlanQuestions(LedgerReader):
         """The ranking of each of many plans as `QuoteSet.to_dict` gives it, or its error under `error`."""
         from gpuledger.core.cost.batch import Batch
         from gpuledger.core.cost.market.side_prices import SOURCES, Surroundings
+        from gpuledger.core.cost.plan_options import split
         from gpuledger.core.store import sql
         from gpuledger.core.store.offers import OfferQuery, offers, snapshot_number
 
         time, _ = self.past(as_of)
+        keys, named = split(named)
         chosen = options or parse.options(
             one_quote(named), overrides=self.overrides(), measurements=self.measurements()
         )
-        read = [parse.plan(plan) for plan in plans]
+        read = [parse.plan_with(plan, keys) for plan in plans]
         with self.reading() as snapshot:
             side = {
                 name: sql.rows(snapshot.connection, f"queries/{query}", {"as_of": time})
@@ -250,7 +222,7 @@ class PlanQuestions(LedgerReader):
 
     def frontier(
         self,
-        plan: PlanLike,
+        plan: PlanLike | None = None,
         options: QuoteOptions | None = None,
         *,
         as_of: When = None,
@@ -279,7 +251,7 @@ class PlanQuestions(LedgerReader):
 
     def lock(
         self,
-        plan: PlanLike,
+        plan: PlanLike | None = None,
         options: QuoteOptions | None = None,
         *,
         as_of: When = None,
@@ -362,24 +334,6 @@ class PlanQuestions(LedgerReader):
             return rows[0] if rows else None
 
         return explanation(self.saved_quote(quote_id), Archive(self.home.archive).body, in_ledger)
-
-    def calibrate(self, text: str, *, syntax: str) -> dict[str, Any]:
-        """Save a measured run, so that estimates of plans like it rest on it.
-
-        Args:
-            text: a plan with a table `[measured]` that holds `tokens_per_second` or `step_seconds`.
-            syntax: `toml` or `json`.
-        """
-        from dataclasses import asdict
-
-        from gpuledger.core.estimate.measurements import append, read_run
-
-        measured = read_run(
-            text, syntax="toml" if syntax == "toml" else "json", measured_at=self.clock().isoformat()
-        )
-        self.home.create()
-        append(self.measured_path, measured)
-        return json.loads(json.dumps(asdict(measured)))
 
 
 def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet:

@@ -13,7 +13,10 @@ from typing import Any
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.files import write_whole
 
-SEEDS = ("architecture", "calibration", "gpu", "model", "stack")
+SEEDS = (
+    *("architecture", "calibration", "gpu", "interval", "model", "published_run", "stack", "stack_memory"),
+    "model_type_default",
+)
 PROGRAM = ("*.py", "estimate/*.py", "cost/physics.py", "cost/question.py")
 
 

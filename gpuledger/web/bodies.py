@@ -29,6 +29,11 @@ async def plan_of(request: Request) -> TrainingPlan:
     return parse.plan(_object(kind, text))
 
 
+async def plan_or_none(request: Request) -> TrainingPlan | None:
+    """The plan that a body is; `None` where there is no body, so that the parameters may say it."""
+    return await plan_of(request) if (await request.body()).strip() else None
+
+
 async def object_of(request: Request, *keys: str, needed: tuple[str, ...] = ()) -> dict[str, Any]:
     """A body that is an object of some keys.
 

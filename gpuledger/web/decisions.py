@@ -42,7 +42,9 @@ class OwnOrRentParameters(Strict):
     rent_usd_per_gpu_hour: Money | None = Field(None, description="US dollars of rent per GPU-hour.")
     utilisation: float = Field(1.0, gt=0, le=1, description="Share of the hours in which they work.")
     running_usd_per_month: Money = Field("0", description="US dollars a month: space, repair, people.")
-    watts_per_gpu: Money = Field("0", description="Watts of one GPU with its share of the host.")
+    watts_per_gpu: Money | None = Field(
+        None, description="Watts of one GPU with its share of the host; assumed without."
+    )
     usd_per_kwh: Money | None = Field(None, description="US dollars per kWh; an assumed price without.")
     as_of: Instant | None = Field(None, description="Prices of a past time; UTC without an offset.")
 

@@ -232,6 +232,8 @@ plan_body: dict[str, Any] = {
 }
 
 
+optional_plan_body: dict[str, Any] = {"requestBody": {**plan_body["requestBody"], "required": False}}
+"""Where parameters may say the plan instead."""
 PLANS: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"type": ["object", "string"]}}
 _DATA_ERRORS = _errors(401, 413, 415, 422, 429, 503)
 
@@ -258,6 +260,17 @@ def body(**keys: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": shape}}}}
 
 
+check_body: dict[str, Any] = body(plan={}, lock={"type": "string"})
+check_body["requestBody"]["content"]["application/json"]["schema"]["required"] = ["plan"]
+report: Responses = {
+    200: {
+        "description": "The report.",
+        "content": {
+            "text/markdown": {"schema": {"type": "string"}},
+            "text/html": {"schema": {"type": "string"}},
+        },
+    }
+} | _DATA_ERRORS
 lock: Responses = (
     _object({"type": "object", "required": ["lock"]}, {"lock": '{"version": 1, ...}'}) | _DATA_ERRORS
 )

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Optional, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from gpuledger.core.cost.options import QuoteOption, quote_options
+from gpuledger.core.cost.options import QuoteOption
+from gpuledger.core.cost.plan_options import question_options
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.questions.choice import LISTED_STATES, cards_named, offer_query
 
@@ -224,6 +225,8 @@ def _field(option: QuoteOption) -> tuple[Any, Any]:
         "names": PurchaseOptions if option.choices else Texts,
         "number": float | None,
         "usd": Optional[Money],  # noqa: UP045
+        "hours": float | Optional[Money],  # noqa: UP045
+        "gib": float | Optional[Money],  # noqa: UP045
         "count": int | None if option.default is None else int,
         "switch": bool,
     }
@@ -240,7 +243,7 @@ class AsOf(Strict):
     as_of: Instant | None = Field(None, description="Prices of a past time; UTC without an offset.")
 
 
-_fields: dict[str, Any] = {option.name: _field(option) for option in quote_options()}
+_fields: dict[str, Any] = {option.name: _field(option) for option in question_options()}
 QuoteParameters: type[AsOf] = cast("Any", create_model)("QuoteParameters", __base__=AsOf, **_fields)
 """What one may ask beside the plan: a parameter for each option of a quote."""
 

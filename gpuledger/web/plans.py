@@ -14,7 +14,7 @@ from gpuledger.core.errors import NoOfferError
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.ledger import Ledger
 from gpuledger.web import openapi
-from gpuledger.web.bodies import object_of, plan_in, plan_of, plans_in, text_in
+from gpuledger.web.bodies import object_of, plan_in, plan_of, plan_or_none, plans_in, text_in
 from gpuledger.web.formats import json_bytes
 from gpuledger.web.parameters import AsOf, EstimateParameters, QuoteParameters, options_of
 from gpuledger.web.problems import ProblemError
@@ -51,12 +51,13 @@ async def answered(request: Request, question: Callable[[Ledger], dict[str, Any]
     "/quotes",
     summary="Where a plan costs least in all",
     responses=openapi.quotes,
-    openapi_extra=openapi.plan_body,
+    openapi_extra=openapi.optional_plan_body,
     status_code=201,
 )
 async def make_quotes(request: Request, parameters: Asked) -> Response:
-    """The body is a plan, as JSON or TOML, or `{"preset": NAME}`. Each quote is saved under its id."""
-    plan = await plan_of(request)
+    """The body is a plan, as JSON or TOML, or `{"preset": NAME}`, or nothing where `model` is a parameter. Each quote
+    is saved under its id."""
+    plan = await plan_or_none(request)
     return await run_in_threadpool(_quoted, request, plan, parameters)
 
 
@@ -73,7 +74,9 @@ async def make_locked_quotes(request: Request, parameters: Asked) -> Response:
     return await run_in_threadpool(_quoted, request, plan_in(content), parameters, text_in(content, "lock"))
 
 
-def _quoted(request: Request, plan: TrainingPlan, parameters: AsOf, lock: str | None = None) -> Response:
+def _quoted(
+    request: Request, plan: TrainingPlan | None, parameters: AsOf, lock: str | None = None
+) -> Response:
     with ledger_of(request).pinned() as ledger:
         answer = ledger.quote(plan, lock=lock, **options_of(parameters))
         response = one(
@@ -116,7 +119,7 @@ async def quote_over(request: Request, parameters: Annotated[OverParameters, Que
     "/frontier",
     summary="All ways that are best in cost, time or risk",
     responses=openapi.many("points"),
-    openapi_extra=openapi.plan_body,
+    openapi_extra=openapi.optional_plan_body,
 )
 async def frontier(request: Request, parameters: Asked) -> Response:
     """No other way beats one of these in cost, time and risk at once."""
@@ -143,7 +146,7 @@ async def compare(request: Request, parameters: Asked) -> Response:
     "/locks",
     summary="The prices of an answer, written down",
     responses=openapi.lock,
-    openapi_extra=openapi.plan_body,
+    openapi_extra=openapi.optional_plan_body,
 )
 async def lock(request: Request, parameters: Asked) -> Response:
     """Text for a file; `POST /v1/quotes/locked` and `quote --lock` read it."""

@@ -117,7 +117,7 @@ def test_each_step_over_time_names_its_cause(home):
         "nothing changed",
     ]
     assert "rtx-4090-24gb spot" in causes[2] and "rtx-4090-24gb spot" in causes[3]
-    usd = [float(json.loads(row["usd_total"])["mid"]) for row in found]
+    usd = [float(row["usd_total_mid"]) for row in found]
     assert usd[0] == usd[1] == usd[3] == usd[4] > usd[2]
 
 

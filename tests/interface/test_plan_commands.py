@@ -217,7 +217,16 @@ def test_lint_ends_with_one_on_an_error(home, tmp_path):
 def test_decisions_answer_in_money(home, tmp_path):
     rent = json.loads(
         run(
-            home, "own-or-rent", "--gpus", "64", "--capex-usd", "300000", "--rent-usd-per-gpu-hour", "1.67"
+            home,
+            "own-or-rent",
+            "--gpus",
+            "64",
+            "--capex-usd",
+            "300000",
+            "--rent-usd-per-gpu-hour",
+            "1.67",
+            "--watts-per-gpu",
+            "0",
         ).stdout
     )
     assert rent["break_even_months"] == "3.85"

@@ -129,7 +129,9 @@ def test_more_tokens_and_more_parameters_are_never_cheaper(
     parameters: float, tokens: float, factor: float
 ) -> None:
     def gpu_hours(n: float, d: float) -> float:
-        return estimate(TrainingPlan(parameters=n, training_tokens=d), gpu(H100), 512).gpu_hours.mid
+        return estimate(
+            TrainingPlan(method="pretrain", parameters=n, training_tokens=d), gpu(H100), 512
+        ).gpu_hours.mid
 
     # below 1.6 a network whose layers and heads divide well may beat a smaller one that divides badly
     base = gpu_hours(parameters, tokens)

@@ -14,7 +14,7 @@ from gpuledger.core.plan import plan_from_mapping
 
 
 def plan(**keys: object):
-    return plan_from_mapping({"training_tokens": 1e9, **keys})
+    return plan_from_mapping({"method": "pretrain", "training_tokens": 1e9, **keys})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,9 @@ def test_the_three_nearest_runs_are_of_the_same_kind(
 
 def test_a_published_run_is_nearest_to_itself() -> None:
     row = next(row for row in seeds.rows("published_run") if row["run"] == "qwen-7B-lora-1x-2048-speed")
-    found = nearest(plan_from_mapping(json.loads(row["plan"])), gpus()[row["gpu_id"]], 1)
+    found = nearest(
+        plan_from_mapping({"method": "pretrain"} | json.loads(row["plan"])), gpus()[row["gpu_id"]], 1
+    )
     assert (found[0].run, found[0].distance) == (row["run"], 0)
 
 
@@ -66,6 +68,8 @@ def test_the_traits_in_the_table_are_those_of_the_plans() -> None:
 
     for row in seeds.rows("published_run")[::17]:
         traits = traits_of(
-            plan_from_mapping(json.loads(row["plan"])), gpus()[row["gpu_id"]], int(row["gpus"])
+            plan_from_mapping({"method": "pretrain"} | json.loads(row["plan"])),
+            gpus()[row["gpu_id"]],
+            int(row["gpus"]),
         )
         assert (traits.method, traits.kernels, traits.stack) == (row["method"], row["kernels"], row["stack"])

@@ -22,7 +22,11 @@ GPT = {
 
 
 def per_token(**keys: object) -> float:
-    return float(demand(plan_from_mapping({"training_tokens": 1e9, **keys})).workload.model_flops_per_token)
+    return float(
+        demand(
+            plan_from_mapping({"method": "pretrain", "training_tokens": 1e9, **keys})
+        ).workload.model_flops_per_token
+    )
 
 
 def test_a_step_of_gpt_3_costs_what_the_megatron_formula_says() -> None:

@@ -10,6 +10,7 @@ from gpuledger.core.plan import plan_from_mapping
 
 GIB = 2**30
 LLAMA = {
+    "method": "pretrain",
     "model": "llama-2-7b",
     "training_tokens": 1e9,
     "sequence_length": 4096,

@@ -23,6 +23,7 @@ K = constants()
 SLACK = K.allocator_slack
 
 PRETRAIN = {
+    "method": "pretrain",
     "model": "llama-2-7b",
     "training_tokens": 1e9,
     "sequence_length": S,

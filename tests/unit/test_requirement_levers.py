@@ -24,7 +24,7 @@ D = Decimal
 
 
 def physics_plan(**keys) -> TrainingPlan:
-    base = {"name": "plan", "model": "llama-2-7b", "training_tokens": 1e9, "sequence_length": 4096}
+    base = {"method": "pretrain", "model": "llama-2-7b", "training_tokens": 1e9, "sequence_length": 4096}
     return plan_from_mapping(base | keys)
 
 

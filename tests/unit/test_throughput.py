@@ -155,7 +155,9 @@ def test_adapters_on_more_matrices_move_more_memory() -> None:
 
 def test_latent_attention_moves_more_than_its_cache_is_wide() -> None:
     """DeepSeek-V3: 128 heads of 192 for queries and keys and of 128 for values, and what they are expanded from."""
-    architecture = demand(plan_from_mapping({"model": "deepseek-v3", "training_tokens": 1e9})).architecture
+    architecture = demand(
+        plan_from_mapping({"model": "deepseek-v3", "method": "pretrain", "training_tokens": 1e9})
+    ).architecture
     assert architecture.attention_width == 128 * 2 * (192 + 128) + 1536 + 512 + 64
     dense = demand(plan()).architecture
     assert dense.attention_width == 4 * dense.hidden_size

@@ -39,6 +39,7 @@ GROUPS = {
     "prices": "Prices",
     "history": "Past prices",
     "plans": "Plans",
+    "outlook": "What may come of a plan",
     "decisions": "Decisions",
     "sources": "Sources",
     "documents": "Documents",

@@ -12,7 +12,9 @@ from gpuledger import Ledger, gpuhunt
 from gpuledger.core.cost.options import QuoteOption, QuoteOptions, quote_options
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.questions.decisions import Decisions
+from gpuledger.questions.outlook import Outlook
 from gpuledger.questions.over_time import PlansOverTime
+from gpuledger.questions.own_terms import OwnTerms
 from gpuledger.questions.plans import PlanQuestions
 from gpuledger.questions.prices import PriceQuestions
 from gpuledger.questions.reader import LedgerReader, Rows
@@ -31,6 +33,8 @@ GROUPS: dict[str, type] = {
     "Plans": PlanQuestions,
     "Plans at past times": PlansOverTime,
     "Decisions": Decisions,
+    "What may come of a plan": Outlook,
+    "Own terms and measured runs": OwnTerms,
     "The ledger itself": LedgerReader,
 }
 

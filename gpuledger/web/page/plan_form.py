@@ -75,7 +75,7 @@ def _chosen(fields: Mapping[str, str]) -> TrainingPlan:
     is_whole_name = model not in model_rows()
     preset = preset_plan(model if is_whole_name or method == "pretrain" else f"{model}-{method}")
     keys = preset.model_dump(mode="json", exclude_defaults=True) | {"name": preset.name}
-    tokens = parse.count(fields["tokens"] or None, "tokens")
+    tokens = _tokens(fields["tokens"])
     epochs = parse.count(fields["epochs"] or None, "epochs")
     if tokens is not None or epochs is not None:
         if preset.method == "pretrain":
@@ -88,3 +88,11 @@ def _chosen(fields: Mapping[str, str]) -> TrainingPlan:
     if length is not None:
         keys["sequence_length"] = int(length)
     return parse.plan(keys)
+
+
+def _tokens(text: str) -> float | None:
+    """`20M`, or samples times the tokens of one: `5000 x 600`."""
+    samples, times, each = text.lower().replace("\N{MULTIPLICATION SIGN}", "x").partition("x")
+    if not times:
+        return parse.count(text or None, "tokens")
+    return (parse.count(samples, "tokens") or 0.0) * (parse.count(each, "tokens") or 0.0)

@@ -96,6 +96,15 @@ QUOTED_CLI = f"--as-of {DAY} --allow-stale -n 3"
 QUOTED_REST = {"as_of": DAY, "allow_stale": "true", "limit": 3}
 OTHER = {"preset": "llama-2-7b-lora"}
 LIMITED = {"deadline_hours": 40.0, "max_gpus": 8, "max_nodes": 1}
+WORDS = {
+    "model": "meta-llama/Llama-2-7b-hf",
+    "method": "qlora",
+    "samples": "5k",
+    "tokens_per_sample": "600",
+    "epochs": "3",
+    "max_gpu_memory": "80GB",
+    "credit": "gcp=1",
+}
 QUESTIONS = {
     "offers": Asked(
         lambda ledger: ledger.offers("H100-SXM:8", as_of=DAY, limit=5),
@@ -286,6 +295,28 @@ QUESTIONS = {
         "plans",
         "plans",
         least=2,
+    ),
+    "quote without a file": Asked(
+        lambda ledger: ledger.quote(**WORDS, **QUOTED).to_dict(),
+        "quote --model meta-llama/Llama-2-7b-hf --method qlora --samples 5k --tokens-per-sample 600 --epochs 3 "
+        f"--max-gpu-memory 80GB --credit gcp=1 {QUOTED_CLI}",
+        post("/v1/quotes", None, **WORDS, **QUOTED_REST),
+        ("quote_plan", {**WORDS, "credit": ["gcp=1"], **QUOTED, "details": True}),
+        ("quotes", "assumptions"),
+    ),
+    "drivers": Asked(
+        lambda ledger: ledger.drivers(PLAN, as_of=DAY, budget_usd="30", allow_stale=True),
+        f"drivers PLAN --as-of {DAY} --budget 30 --allow-stale",
+        post("/v1/drivers", PLAN, as_of=DAY, budget_usd="30", allow_stale="true"),
+        ("cost_drivers", {"plan": PLAN, "as_of": DAY, "budget_usd": "30", "allow_stale": True}),
+        ("usd_total", "inputs", "levers", "outcomes"),
+    ),
+    "check": Asked(
+        lambda ledger: ledger.check(PLAN, as_of=DAY, budget_usd="5000", allow_stale=True),
+        f"check PLAN --as-of {DAY} --budget 5000 --allow-stale",
+        post("/v1/checks", {"plan": PLAN}, as_of=DAY, budget_usd="5000", allow_stale="true"),
+        ("check_plan", {"plan": PLAN, "as_of": DAY, "budget_usd": "5000", "allow_stale": True}),
+        ("passes", "usd_total", "findings"),
     ),
     "size": Asked(
         lambda ledger: ledger.size("300", inference_tokens="1T", as_of=DAY),

@@ -25,7 +25,8 @@ TOOLS = [
         "quote_plans",
         "quote_over_time",
     ),
-    *("cost_frontier", "compare_plans", "lock_prices", "explain_quote", "estimate_plan", "size_for_budget"),
+    *("cost_frontier", "compare_plans", "lock_prices", "cost_drivers", "check_plan", "quote_report"),
+    *("explain_quote", "estimate_plan", "size_for_budget"),
     *("own_or_rent", "build_or_buy", "budget_difference", "check_claims", "lint_plan"),
 ]
 PROGRAM = "from gpuledger.cli.main import main; main()"

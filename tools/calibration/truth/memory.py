@@ -111,7 +111,7 @@ def _measured(folder: Path) -> Iterator[MemoryFact]:
     """Peaks of measured_2026_11.csv, whose rows hold their plan as it stands."""
     for row in rows(folder, "measured_2026_11.csv"):
         if row["what"] == "memory":
-            plan = plan_from_mapping(json.loads(row["plan"]))
+            plan = plan_from_mapping({"method": "pretrain"} | json.loads(row["plan"]))
             assert plan.hardware.gpu is not None and plan.hardware.gpus is not None
             yield MemoryFact(
                 row_id=row["id"],

@@ -294,7 +294,7 @@ def measured(row: Row) -> Observation | None:
     """A row of measured_2026_11.csv, which holds its plan as it stands."""
     if row["what"] == "memory":
         return None
-    plan = plan_from_mapping(json.loads(row["plan"]))
+    plan = plan_from_mapping({"method": "pretrain"} | json.loads(row["plan"]))
     hw = plan.hardware
     return Observation(
         row_id=row["id"],

@@ -1,0 +1,196 @@
+"""What drives a plan's cost and what may come of it, and whether it still keeps what was agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gpuledger.core.errors import UsageError
+from gpuledger.parse import When
+from gpuledger.questions.decisions import Decisions
+from gpuledger.questions.plans import one_quote
+
+if TYPE_CHECKING:
+    from gpuledger.core.cost.levers import Lever
+    from gpuledger.core.cost.question import Question
+    from gpuledger.core.cost.quote_set import QuoteSet
+    from gpuledger.core.price_watch import PriceWatch
+    from gpuledger.questions.plans import PlanLike
+    from gpuledger.snapshots import Snapshot
+
+MOST_DRAWS = 1_000_000
+
+
+class Outlook(Decisions):
+    """Each question once."""
+
+    def drivers(
+        self,
+        plan: PlanLike | None = None,
+        *,
+        as_of: When = None,
+        draws: int = 10_000,
+        seed: int = 0,
+        **named: Any,
+    ) -> dict[str, Any]:
+        """What drives the cost of the cheapest quote: shares of variance by input (first-order Sobol), each input at
+        the ends of its range, ten levers by what they would save, and what may come of the project.
+
+        Args:
+            draws: of the project's Monte-Carlo, seeded by `seed`.
+            named: options of `quote`, and of the plan.
+
+        Raises:
+            NoOfferError, DoesNotFitError: as `quote`.
+        """
+        from gpuledger.core.cost import levers as ways
+        from gpuledger.core.cost.project import (
+            MEANING,
+            first_order_shares,
+            one_at_a_time,
+            outcomes,
+            project_of,
+        )
+        from gpuledger.core.cost.quote import quote
+
+        if not 100 <= draws <= MOST_DRAWS:
+            raise UsageError(f"draws: {draws} must be from 100 to {MOST_DRAWS}")
+        with self.pinned() as same, same.reading() as snapshot:
+            question = same.question(plan, as_of=as_of, **one_quote({**named, "no_evidence": True}))
+            answer = quote(question, same.market(snapshot, question))
+            project = project_of(question.plan, answer.quotes[0])
+            shares = first_order_shares(project.usd, project.uncertain, seed=seed)
+            rows = [
+                ways.tried(lever, answer, lambda lever: same._pulled(question, lever, snapshot))
+                for lever in ways.levers(question.plan, answer)
+            ]
+        budget = question.budget_usd
+        return {
+            "plan": answer.plan,
+            "quote_id": answer.quotes[0].quote_id,
+            "usd_total": answer.quotes[0].total.to_dict(),
+            "inputs": [
+                {
+                    "input": row["input"],
+                    "meaning": MEANING[row["input"]],
+                    "share_of_variance": round(shares[row["input"]], 4),
+                    "usd_low": f"{row['usd_low']:.2f}",
+                    "usd_high": f"{row['usd_high']:.2f}",
+                }
+                for row in one_at_a_time(project)
+            ],
+            "levers": ways.by_dollars([*rows, ways.waited(answer)]),
+            "outcomes": outcomes(
+                project,
+                draws=draws,
+                seed=seed,
+                budget_usd=None if budget is None else float(budget),
+                deadline_hours=question.deadline_hours,
+            ),
+        }
+
+    def _pulled(self, question: Question, lever: Lever, snapshot: Snapshot) -> QuoteSet:
+        """The question asked anew with a lever pulled."""
+        from dataclasses import replace
+
+        from gpuledger.core.cost.question import Question
+        from gpuledger.core.cost.quote import quote
+        from gpuledger.core.plan import plan_from_mapping
+
+        keys = question.plan.model_dump(mode="json", exclude_unset=True)
+        changed = dict(lever.keys or {})
+        if isinstance(changed.get("constraints"), Mapping):
+            changed["constraints"] = {**keys.get("constraints", {}), **changed["constraints"]}
+        options = replace(question.options, **dict(lever.options or {}))
+        if "max_gpu_memory" in (lever.options or {}):
+            options = replace(options, gpu=None)
+            keys["hardware"] = {k: v for k, v in keys.get("hardware", {}).items() if k not in ("gpu", "gpus")}
+        if "purchase_options" in (lever.options or {}):
+            keys["constraints"] = {
+                k: v for k, v in keys.get("constraints", {}).items() if k != "purchase_options"
+            }
+        anew = Question.of(
+            plan_from_mapping({**keys, **changed}), options, as_of=question.as_of, now=question.now
+        )
+        return quote(anew, self.market(snapshot, anew))
+
+    def check(
+        self,
+        plan: PlanLike | None = None,
+        *,
+        lock: str | None = None,
+        as_of: When = None,
+        **named: Any,
+    ) -> dict[str, Any]:
+        """Whether a plan keeps its budget and deadline, and what changed since a lock was written.
+
+        Args:
+            lock: text of a lock: its answer is what was agreed.
+            named: options of `quote`; `budget_usd` and `deadline_hours` are what is checked.
+        """
+        from gpuledger.core.cost.lock import read_lock
+        from gpuledger.core.cost.plan_check import checked
+        from gpuledger.core.plan import plan_from_mapping
+
+        with self.pinned() as same:
+            question = same.question(plan, as_of=as_of, **one_quote(named))
+            now = same.quote(question.plan, question.options, as_of=as_of)
+            if lock is None:
+                return checked(question.plan, now, None, None)
+            keys = read_lock(lock, "lock").plan
+            agreed = None if keys is None else plan_from_mapping(keys)
+            then = None if agreed is None else same.quote(agreed, question.options, lock=lock)
+            # the same plan at the old prices parts what prices did from what the plan did
+            prices = same.quote(question.plan, question.options, lock=lock)
+            return checked(question.plan, now, prices, then)
+
+    def report(
+        self,
+        plan: PlanLike | None = None,
+        *,
+        kind: str = "md",
+        as_of: When = None,
+        lock: str | None = None,
+        **named: Any,
+    ) -> str:
+        """A quote to paste: question, answer with its range, hardware, lines, assumptions, evidence, what is left out,
+        prices with dates and receipts.
+
+        Args:
+            kind: `md` or `html`; the page has a chart and prints on two sheets.
+            named: options of `quote`, and of the plan.
+        """
+        from gpuledger.core.cost.quote_report import markdown, page
+        from gpuledger.formats import flat
+
+        if kind not in ("md", "html"):
+            raise UsageError(f"report: {kind!r} is none of md, html")
+        options: dict[str, Any] = {"limit": 5} | named
+        question = self.question(plan, as_of=as_of, **options)
+        answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
+        keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
+        return (markdown if kind == "md" else page)(answer, keys)
+
+    def price_watch(
+        self, gpu: str, *, below: Any, purchase_option: str = "on_demand", providers: Any = None
+    ) -> PriceWatch:
+        """A watch on the price of accelerators, checked; `flows.watch` keeps and looks at it.
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            UsageError: no price, or no such purchase option.
+        """
+        from decimal import Decimal
+
+        from gpuledger import parse
+        from gpuledger.core.cost.options import PURCHASE_OPTIONS
+        from gpuledger.core.price_watch import PriceWatch
+        from gpuledger.core.provider import provider_id
+        from gpuledger.core.spec import parse_spec
+
+        parse_spec(gpu)
+        if purchase_option not in PURCHASE_OPTIONS:
+            raise UsageError(f"option: {purchase_option!r} is none of {', '.join(PURCHASE_OPTIONS)}")
+        usd = parse.required(parse.dollars(below, "below", above=Decimal(0)), "below")
+        named = tuple(provider_id(name) for name in parse.names(providers))
+        return PriceWatch(gpu=gpu, below=usd, purchase_option=purchase_option, providers=named)
