@@ -40,10 +40,6 @@ def _hours(value: Mapping[str, Any] | None) -> str:
     return "" if value is None else _time(value)
 
 
-def _tokens(value: float | None) -> str:
-    return "" if value is None else _whole(value)
-
-
 def _total(value: Mapping[str, Any]) -> str:
     return f"{value['total']:,.1f}"
 
@@ -133,7 +129,7 @@ PRESET_COLUMNS = (
     Column("NAME", "name"),
     Column("METHOD", "method"),
     Column("MODEL", "model"),
-    Column("TOKENS", "training_tokens", _tokens, is_number=True),
+    Column("TOKENS", "training_tokens", formats.count, is_number=True),
     Column("SEQUENCE", "sequence_length", formats.number, is_number=True),
 )
 OVER_COLUMNS = (
