@@ -115,6 +115,7 @@ def test_nothing_is_loaded_for_them_while_they_are_off(tmp_path, provider):
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+@pytest.mark.recovery
 def test_a_collector_gets_the_spans_of_a_command(tmp_path, provider):
     """OTLP over HTTP, to an address that OpenTelemetry's own variable names."""
     came: list[tuple[str, bytes]] = []
