@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
@@ -23,10 +23,13 @@ from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.decision import OPERATOR, Decision
 from gpuledger.core.store.evidence import Weighing
 from gpuledger.core.store.record import Batch, PriceList
-from gpuledger.core.store.staging import Located, SideFact
-from gpuledger.core.validity import implausible_time
+from gpuledger.core.store.staging import Located, SideFact, located, observed_until
+from gpuledger.core.validity import AHEAD, LATEST_AHEAD, implausible_time
 from gpuledger.flows.operator import decision_in
 from gpuledger.scrapers.source import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LOG = logging.getLogger("gpuledger")
 
@@ -41,6 +44,8 @@ class Parsed:
     side_facts: Sequence[SideFact] = ()
     lists: Sequence[PriceList] = ()
     """Of a dated list, what each document is."""
+    table: pa.Table | None = None
+    """Of a list that is read as columns, in the place of offers; `document_no` counts from 0."""
     skipped: Sequence[Skipped] = ()
     error: SourceError | None = None
     contradictions: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -58,6 +63,8 @@ def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> P
     try:
         if source.name == OPERATOR:
             return Parsed(manifest=manifest, source=source, decision=decision_in(documents[0]))
+        if source.parse_table is not None:
+            return read_table(source, manifest, documents)
         found = [
             (number, _plausible(fact, manifest.observed_at)) for number, fact in _facts(source, documents)
         ]
@@ -93,6 +100,24 @@ def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> P
         lists=lists,
         skipped=[*skipped, *doubled],
         contradictions=contradictions,
+    )
+
+
+def read_table(source: Source, manifest: Manifest, documents: Sequence[Document]) -> Parsed:
+    """The run of a list that is read as columns, without what nobody can have seen yet by the clock of the run.
+
+    Raises:
+        ParseError: a document has another form.
+    """
+    assert source.parse_table is not None
+    parts = [source.parse_table(document) for document in documents]
+    table, early = observed_until(located(parts), manifest.observed_at + LATEST_AHEAD)
+    return Parsed(
+        manifest=manifest,
+        source=source,
+        table=table,
+        lists=[price_list(source, document) for document in documents],
+        skipped=[Skipped(AHEAD, None)] * early,
     )
 
 
@@ -226,6 +251,16 @@ def judge(
             parser_version=source.parser_version,
             offer_count=len(parsed.decision.offer_ids),
             decision=parsed.decision,
+        )
+    if parsed.table is not None:
+        return Batch(
+            manifest=manifest,
+            kind=kind,
+            parser_version=source.parser_version,
+            table=parsed.table,
+            lists=parsed.lists,
+            skipped=parsed.skipped,
+            offer_count=parsed.table.num_rows,
         )
     bands = bands or seed_bands()
     if source.confidence != "direct" and source.is_dated_list and parsed.error is None:
