@@ -86,6 +86,7 @@ audit: $(STAMP)  ## known advisories against the locked versions; needs the netw
 	$(UV) audit --frozen --preview-features audit-command
 
 generated: $(STAMP)  ## write the pages and files again that are made from the program
+	$(BIN)/python -m tools.history.days
 	$(BIN)/python -m tools.docs.source_page > docs/sources.md
 	$(BIN)/python -m tools.docs.data_page > docs/data.md
 	$(BIN)/python -m tools.docs.command_page > docs/commands.md

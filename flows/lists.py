@@ -75,17 +75,13 @@ def take_history(ledger: Ledger, source: Source, path: Path) -> Manifest | None:
     return manifest
 
 
-def load_bundled(ledger: Ledger, *, history: bool = True) -> bool:
-    """Put the price list that ships with the program into the ledger, and the bundled history with it, and publish;
-    whether anything was news.
-
-    Args:
-        history: without it the list alone.
-    """
+def load_bundled(ledger: Ledger) -> bool:
+    """Put the price list that ships with the program into the ledger, and the bundled history where the home wants it,
+    and publish; whether anything was news."""
     source = ledger.source("bundled")
     assert source is not None, "the registry lost the bundled list"
     taken = [take_list(ledger, source, sql.FOLDER / BUNDLED, url=f"gpuledger:{BUNDLED}")]
-    if history:
+    if ledger.home.has_history:
         named = {f"history_{path.stem}": path for path in sorted((sql.FOLDER / HISTORY).glob("*.parquet"))}
         taken += [
             take_history(ledger, source, named[source.name])

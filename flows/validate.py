@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -23,13 +23,11 @@ from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.decision import OPERATOR, Decision
 from gpuledger.core.store.evidence import Weighing
 from gpuledger.core.store.record import Batch, PriceList
-from gpuledger.core.store.staging import Located, SideFact, located, observed_until
-from gpuledger.core.validity import AHEAD, LATEST_AHEAD, implausible_time
+from gpuledger.core.store.staging import Located, SideFact
+from gpuledger.core.validity import implausible_time
+from gpuledger.flows.columns import read_columns
 from gpuledger.flows.operator import decision_in
 from gpuledger.scrapers.source import Source
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LOG = logging.getLogger("gpuledger")
 
@@ -44,8 +42,8 @@ class Parsed:
     side_facts: Sequence[SideFact] = ()
     lists: Sequence[PriceList] = ()
     """Of a dated list, what each document is."""
-    table: pa.Table | None = None
-    """Of a list that is read as columns, in the place of offers; `document_no` counts from 0."""
+    table: Any = None
+    """Of a list that is read as columns, an Arrow table, in the place of offers; `document_no` counts from 0."""
     skipped: Sequence[Skipped] = ()
     error: SourceError | None = None
     contradictions: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -64,7 +62,9 @@ def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> P
         if source.name == OPERATOR:
             return Parsed(manifest=manifest, source=source, decision=decision_in(documents[0]))
         if source.parse_table is not None:
-            return read_table(source, manifest, documents)
+            table, early = read_columns(source, documents, manifest.observed_at)
+            lists = [price_list(source, document) for document in documents]
+            return Parsed(manifest=manifest, source=source, table=table, lists=lists, skipped=early)
         found = [
             (number, _plausible(fact, manifest.observed_at)) for number, fact in _facts(source, documents)
         ]
@@ -100,24 +100,6 @@ def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> P
         lists=lists,
         skipped=[*skipped, *doubled],
         contradictions=contradictions,
-    )
-
-
-def read_table(source: Source, manifest: Manifest, documents: Sequence[Document]) -> Parsed:
-    """The run of a list that is read as columns, without what nobody can have seen yet by the clock of the run.
-
-    Raises:
-        ParseError: a document has another form.
-    """
-    assert source.parse_table is not None
-    parts = [source.parse_table(document) for document in documents]
-    table, early = observed_until(located(parts), manifest.observed_at + LATEST_AHEAD)
-    return Parsed(
-        manifest=manifest,
-        source=source,
-        table=table,
-        lists=[price_list(source, document) for document in documents],
-        skipped=[Skipped(AHEAD, None)] * early,
     )
 
 

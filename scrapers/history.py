@@ -1,6 +1,6 @@
 # pyarrow ships no types of its own.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
 """The history that ships with the program: which offer had which price from when until when, by which archive.
 
 `sql/history/GROUP.parquet`, one row per offer and interval, distilled by `tools/history/distill.py`. Each archive of a
@@ -150,7 +150,9 @@ def parse(document: Document) -> Iterator[Fact]:
         ParseError: no such file, or other columns.
     """
     for row in parse_table(document).to_pylist():
-        terms = {name: row[name] for name in (*_TERMS, "gpu_count", "purchase_option", "term_months", "payment")}
+        terms = {
+            name: row[name] for name in (*_TERMS, "gpu_count", "purchase_option", "term_months", "payment")
+        }
         if row["amount"] is None:
             yield Withdrawn(**terms, observed_at=row["observed_at"])
             continue

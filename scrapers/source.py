@@ -6,16 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 from gpuledger.core.contract import Contract
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.offer import Fact, Skipped
 from gpuledger.core.validity import DEFAULT_TARGET
 from gpuledger.scrapers.line_filter import LineFilter
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 HOURLY = timedelta(hours=1)
 FOUR_TIMES_A_DAY = timedelta(hours=6)
@@ -70,9 +67,9 @@ class Source:
     Reads all documents of one run together and names with each fact the document it comes from; `parse` of
     a single document is then the batch of one."""
     fallback: tuple[Request, ...] = ()
-    parse_table: Callable[[Document], pa.Table] | None = None
-    """Set for a dated list of our own making that is too long to read fact by fact: the rows of `parse` as columns, named
-    as `gpuledger.core.store.staging.seen_table` names them. They were judged when the list was made."""
+    parse_table: Callable[[Document], Any] | None = None
+    """Set for a dated list of our own making that is too long to read fact by fact: the rows of `parse` as an Arrow
+    table, named as `gpuledger.core.store.staging.seen_table` names them. They were judged when the list was made."""
     credentials: tuple[Credential, ...] = ()
     """Keys the source can use; unless stated, those of its `requests`. Where all of these carry one, the source
     is skipped without it."""

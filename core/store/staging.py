@@ -1,6 +1,7 @@
 # pyarrow ships no types of its own.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 # pyright: reportUnknownParameterType=false, reportMissingTypeArgument=false, reportMissingTypeStubs=false
+# pyright: reportAttributeAccessIssue=false
 """One batch as Arrow columns, the only way rows enter the ledger in bulk (row-wise inserts are some 200 times
 slower, `docs/benchmarks.md`)."""
 
@@ -140,8 +141,10 @@ def resolved_table(table: pa.Table, aliases: Aliases, *, first_document: int) ->
     gpu_ids: list[str | None] = []
     for places in rows:
         if places not in found:
-            key = tuple(None if at is None else words[which][at] for which, at in enumerate(places))
-            found[places] = aliases.resolve(*key)
+            provider, label, memory = (
+                None if at is None else words[which][at] for which, at in enumerate(places)
+            )
+            found[places] = aliases.resolve(str(provider), str(label), memory)
         gpu_ids.append(found[places])
     numbers = pc.add(table["document_no"], pa.scalar(first_document, pa.int32()))
     return (

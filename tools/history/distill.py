@@ -194,7 +194,9 @@ def main(folder: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name, group in groups.items():
         rows = write(name, group, wanted["left_out"], target)
-        sys.stderr.write(f"{name}.parquet: {rows} rows, {(target / f'{name}.parquet').stat().st_size} bytes\n")
+        sys.stderr.write(
+            f"{name}.parquet: {rows} rows, {(target / f'{name}.parquet').stat().st_size} bytes\n"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Prices of a change list that the list itself, or its own neighbours, contradict: they stay out of the history.
 
-A live source's claims are weighed as they come, against what was believed before. An archive is read whole, so what came
-after is evidence too: a price of three days between two equal ones was never anybody's price.
+A live source's claims are weighed as they come, against what was believed before. An archive is read whole, so what
+came after is evidence too: a price of three days between two equal ones was never anybody's price.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ SHORT = timedelta(days=45)
 
 LARGE = math.log(1.2)
 EQUAL = math.log(1.05)
-FAR_BELOW, FAR_ABOVE = 0.5, 2.5
-"""Of the median of the same machine over all regions; the widest true spread here is 2.1 (São Paulo)."""
+FAR = {False: (0.5, 2.5), True: (0.4, 3.0)}
+"""Of the median of the same machine over all regions, by whether it is spot; the widest true spread of a list price
+here is 2.1 (São Paulo)."""
 
 LEAST_REGIONS = 4
 MOST_OF_ON_DEMAND = 0.9
@@ -31,7 +32,8 @@ LEAST_OF_ON_DEMAND = 0.2
 
 SPIKE = "a price of days between two equal ones"
 TAKEN_BACK = "a first price that the list took back within 45 days"
-FAR = "far from the same machine in other regions"
+FAR_OFF = "far from the same machine in other regions"
+NOT_SOLD = "of a machine whose price in the region lacks its accelerator"
 NO_DISCOUNT = "a commitment without a discount, or below a fifth of on demand"
 LONGER_DEARER = "a commitment that costs as much as a shorter one"
 
@@ -42,7 +44,8 @@ def without_slips(intervals: Sequence[Interval]) -> tuple[list[Interval], dict[s
     for reason, find in (
         (SPIKE, _spikes),
         (TAKEN_BACK, _taken_back),
-        (FAR, _far),
+        (FAR_OFF, _far),
+        (NOT_SOLD, _not_sold),
         (NO_DISCOUNT, _without_discount),
         (LONGER_DEARER, _longer_dearer),
     ):
@@ -87,15 +90,23 @@ def _taken_back(intervals: Sequence[Interval]) -> Iterator[Interval]:
 
 
 def _far(intervals: Sequence[Interval]) -> Iterator[Interval]:
-    for group in _grouped(intervals, "sku", "gpu_count", "purchase_option", "term_months", "currency", "unit"):
-        listed = [one for one in group if _is_list_price(one)]
-        for one in listed:
-            others = [float(other.row["amount"]) for other in listed if _holds_at(other, one.seen_from)]
-            if len(others) < LEAST_REGIONS:
-                continue
-            ratio = float(one.row["amount"]) / median(others)
-            if not FAR_BELOW <= ratio <= FAR_ABOVE:
+    for group in _grouped(
+        intervals, "sku", "gpu_count", "purchase_option", "term_months", "currency", "unit"
+    ):
+        low, high = FAR[group[0].row["purchase_option"] == "spot"]
+        for one in group:
+            others = [float(other.row["amount"]) for other in group if _holds_at(other, one.seen_from)]
+            if len(others) >= LEAST_REGIONS and not low <= float(one.row["amount"]) / median(others) <= high:
                 yield one
+
+
+def _not_sold(intervals: Sequence[Interval]) -> Iterator[Interval]:
+    """Archives that add parts up have a price for every region, also where only the processor is on sale: all that is
+    left of such a machine there are commitments and spot without on demand."""
+    for group in _grouped(intervals, "provider", "sku", "region"):
+        options = {one.row["purchase_option"] for one in group}
+        if group[0].row["provider"] == "gcp" and "on_demand" not in options:
+            yield from group
 
 
 def _without_discount(intervals: Sequence[Interval]) -> Iterator[Interval]:
