@@ -98,7 +98,7 @@ def load_settings(
     """Read the settings.
 
     Args:
-        environ: `GPULEDGER_HOME`, `GPULEDGER_CONFIG`, `GPULEDGER_STORE`, `GPULEDGER_HISTORY`,
+        environ: `GPULEDGER_HOME`, `GPULEDGER_CONFIG`, `GPULEDGER_STORE`, `GPULEDGER_BUNDLED_HISTORY`,
             `GPULEDGER_SOURCE_<NAME>_URL`, `GPULEDGER_FETCH_<SETTING>`, `GPULEDGER_NOTIFY_WEBHOOK`.
         home, config: as given by flags.
 
@@ -137,7 +137,7 @@ def _read(path: Path, *, required: bool) -> Mapping[str, Any]:
 
 
 def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path) -> Settings:
-    known = {"home", "store", "history", "sources", "fetch", "notify"}
+    known = {"home", "store", "bundled_history", "sources", "fetch", "notify"}
     for name in content:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}; known: {', '.join(sorted(known))}")
@@ -155,7 +155,7 @@ def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path
     return Settings(
         home=placed,
         store=_store("store", content.get("store", "duckdb")),
-        history=_switch("history", content.get("history", True)),
+        history=_switch("bundled_history", content.get("bundled_history", True)),
         source_urls=urls,
         fetch=_fetch(FetchSettings(), "fetch.", _table(content, "fetch")),
         notify=_notify(_table(content, "notify")),
@@ -175,7 +175,7 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
     return replace(
         settings,
         store=_store("GPULEDGER_STORE", environ.get("GPULEDGER_STORE") or settings.store),
-        history=_switch("GPULEDGER_HISTORY", environ.get("GPULEDGER_HISTORY") or settings.history),
+        history=_switch("GPULEDGER_BUNDLED_HISTORY", environ.get("GPULEDGER_BUNDLED_HISTORY") or settings.history),
         source_urls=urls,
         fetch=_fetch(settings.fetch, "GPULEDGER_FETCH_", fetch),
         notify=replace(settings.notify, webhook=_webhook("GPULEDGER_NOTIFY_WEBHOOK", webhook))

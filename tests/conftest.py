@@ -20,7 +20,7 @@ from tests.postgres import NoServerError, Server, server
 from tests.sources.summary import pytest_terminal_summary as pytest_terminal_summary
 
 # Most tests count what a small ledger holds; those of the bundled history turn it on.
-os.environ["GPULEDGER_HISTORY"] = "off"
+os.environ["GPULEDGER_BUNDLED_HISTORY"] = "off"
 
 # Shared machines pause at will; how long an example took says nothing about the code.
 settings.register_profile("shared", deadline=None)

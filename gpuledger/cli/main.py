@@ -25,6 +25,7 @@ from gpuledger.cli import (
     outlook,
     plans,
     prices,
+    release,
     serve,
     sources,
     upkeep,
@@ -62,7 +63,7 @@ def program(
         bool,
         typer.Option(
             "--no-history",
-            help="Start a new ledger without the bundled history of prices [GPULEDGER_HISTORY=off].",
+            help="Start a new ledger without the bundled history of prices [GPULEDGER_BUNDLED_HISTORY=off].",
         ),
     ] = False,
     version: Annotated[
@@ -81,6 +82,7 @@ sources.register(app)
 documents.register(app)
 evidence.register(app)
 upkeep.register(app)
+release.register(app)
 serve.register(app)
 
 

@@ -25,6 +25,14 @@ def history_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+@pytest.fixture(scope="session")
+def list_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The bundled list alone. Only to be read."""
+    home = Home(tmp_path_factory.mktemp("list") / "home")
+    load_bundled(Writer(home=home, sources=EVERY_SOURCE, clock=lambda: NOW))
+    return home
+
+
 @pytest.fixture
 def snapshot(history_home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     with reading(history_home) as connection:

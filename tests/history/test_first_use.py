@@ -20,11 +20,11 @@ def test_the_first_command_takes_the_history_unless_told_not_to(tmp_path):
 
 def test_the_setting_says_the_same_as_the_flag(tmp_path):
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "gpuledger.toml").write_text("history = false\n")
+    (tmp_path / "home" / "gpuledger.toml").write_text("bundled_history = false\n")
     answer = as_process(tmp_path / "home", "sql", HISTORY, "--format", "json", history="")
     assert json.loads(answer.out)[0]["many"] == 0
 
 
 def test_a_setting_that_is_neither_on_nor_off_is_refused(tmp_path):
     answer = as_process(tmp_path, "providers", history="perhaps")
-    assert (answer.code, answer.err) == (2, "error: GPULEDGER_HISTORY must be on or off, not 'perhaps'\n")
+    assert (answer.code, answer.err) == (2, "error: GPULEDGER_BUNDLED_HISTORY must be on or off, not 'perhaps'\n")

@@ -45,7 +45,7 @@ def as_process(
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "GPULEDGER_HOME": str(home),
-        "GPULEDGER_HISTORY": history,
+        "GPULEDGER_BUNDLED_HISTORY": history,
     }
     program = [sys.executable, *python, "-c", "from gpuledger.cli.main import main; main()"]
     done = subprocess.run(
@@ -67,7 +67,7 @@ def gpuledger(
     for name in [name for name in os.environ if name.startswith("GPULEDGER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GPULEDGER_HOME", str(bundled_home))
-    monkeypatch.setenv("GPULEDGER_HISTORY", "off")
+    monkeypatch.setenv("GPULEDGER_BUNDLED_HISTORY", "off")
 
     def run(*arguments: str) -> Ran:
         monkeypatch.setattr(sys, "argv", ["gpuledger", *arguments])

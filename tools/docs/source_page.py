@@ -26,7 +26,7 @@ after it was last seen. Every source is read without a key where it can be; keys
 HISTORY = """
 ## The bundled history
 
-A new ledger begins with %s prices of %s offers since 2013 (`--no-history`, or the setting `history`, leaves them
+A new ledger begins with %s prices of %s offers since 2013 (`--no-history`, or the setting `bundled_history`, leaves them
 out). They are facts that were distilled from archives of other projects by `tools/history/distill.py`: which offer had
 which price from when until when, each with its archive and version. After the end of its archive a price ages like any
 other
