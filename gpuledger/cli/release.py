@@ -13,7 +13,7 @@ from gpuledger.cli.options import FormatOption
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (release, verify):
+    for command in (release, verify, pull):
         app.command()(command)
 
 
@@ -57,3 +57,18 @@ def verify(
             context.say(f"error: {fault}")
         if result.faults:
             raise typer.Exit(context.USAGE)
+
+
+def pull(
+    place: Annotated[str, typer.Argument(metavar="[URL]", help="Of a release; a folder may be named as well.")] = "",
+    public_key: Annotated[
+        Path | None, typer.Option(help="Ed25519 public key (PEM) of the publisher; default: none is checked.")
+    ] = None,
+    format: FormatOption = None,
+) -> None:
+    """Take a published release into the ledger, so that nothing has to be scraped here."""
+    with context.answering():
+        from gpuledger.release.pull import pull as take
+        from gpuledger.scrapers.release import SOURCE
+
+        table.emit(vars(take(context.writer(), place or SOURCE.homepage, public_key=public_key)), format)

@@ -10,7 +10,10 @@ moved as (
     select
         offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, document_no,
         lag(observed_at) over by_time as before_at,
-        lag(amount) over by_time as before_amount
+        lag(amount) over by_time as before_amount,
+        lag(upfront_amount) over by_time as before_upfront_amount,
+        lag(currency) over by_time as before_currency,
+        lag(unit) over by_time as before_unit
     from price_change
     window by_time as (partition by offer_no order by observed_at)
 ),
@@ -50,7 +53,7 @@ select
         usd_per_hour_of(amount, upfront_amount, unit, gpu_count, term_months, usd_per_unit) / gpu_count
         as decimal(18, 6)
     ) as usd_per_gpu_hour,
-    before_amount,
+    before_amount, before_upfront_amount, before_currency, before_unit,
     if(before_seen_at > before_at, before_seen_at, null) as before_seen_at
 from rated
 order by month, gpu_id, provider, source, offer_id, observed_at;
