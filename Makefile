@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
-DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser
+DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser and not peers
 PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
+.PHONY: quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -78,6 +78,9 @@ faults: $(STAMP)  ## fault injection, some 25 minutes; writes docs/reliability.m
 LONGEST := test_kills or test_day or minute or any_byte or any_leaf or many_lists or many_mutations
 faults-sample: $(STAMP)
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults -k "not ($(LONGEST))" tests
+
+peers: $(STAMP)  ## our exports in the readers of gpuhunt and SkyPilot, each in an environment of its own
+	$(BIN)/pytest -q -m peers tests/history
 
 browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
 	$(BIN)/pytest -m browser tests/interface/server -s
