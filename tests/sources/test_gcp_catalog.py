@@ -8,11 +8,11 @@ import pytest
 
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import ParseError
-from gpuledger.core.instance import instance_shapes
 from gpuledger.core.offer import Offer, PurchaseOption, Skipped
+from gpuledger.core.provider import instance_shapes
 from gpuledger.core.published import plain, usd_per_hour
 from gpuledger.scrapers.gcp_catalog import GPUS, SOURCE, follow, parse, parse_batch, way_of_buying
-from gpuledger.scrapers.gcp_machines import BUILDS
+from gpuledger.scrapers.gcp_page import BUILDS
 
 
 def sku(description, dollars, *, unit="h", usage="OnDemand", regions=("us-central1",), **changes):
