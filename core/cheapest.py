@@ -11,7 +11,7 @@ from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING, Literal, get_args
 
-from gpuledger.core.published import plain
+from gpuledger.core.count import decimal_text
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.store.older_price import banner, older_price
 from gpuledger.core.validity import LAPSED, REMEMBERED, state_rank
@@ -199,4 +199,4 @@ def _causes_of(offer: Standing, earlier_at: datetime, later_at: datetime) -> Ite
 
 
 def _price(offer: LatestOffer) -> str:
-    return f"{plain(offer.usd_per_gpu_hour)} USD per GPU-hour"
+    return f"{decimal_text(offer.usd_per_gpu_hour)} USD per GPU-hour"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gpuledger.core.count import decimal_text, instant_text
 from gpuledger.core.errors import CorruptError, NoOfferError, UsageError
 from gpuledger.core.files import write_whole
-from gpuledger.core.published import instant, plain
 from gpuledger.core.seeds import constants_version
 from gpuledger.core.store.home import Home
 
@@ -113,12 +113,12 @@ def _observation(receipt: Mapping[str, Any], ledger: Ledger) -> dict[str, str]:
     )
     if row is None:
         return {"link": "observation", "what": receipt["source"], "state": "not in this ledger"}
-    same = plain(row["amount"]) == receipt["amount"]
+    same = decimal_text(row["amount"]) == receipt["amount"]
     return {
         "link": "observation",
         "what": f"run {row['run_id']} of {receipt['source']}, parser {row['parser_version']}, "
-        f"price first seen {instant(row['changed_at'])}",
-        "state": "the ledger says the same" if same else f"the ledger now says {plain(row['amount'])}",
+        f"price first seen {instant_text(row['changed_at'])}",
+        "state": "the ledger says the same" if same else f"the ledger now says {decimal_text(row['amount'])}",
     }
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from gpuledger.core.cost.amount import cents
 from gpuledger.core.cost.quote_set import QuoteSet
+from gpuledger.core.count import decimal_text
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
-from gpuledger.core.published import plain
 
 # The model and token count that a sum of money trains best, with the tokens it will serve in mind.
 #
@@ -85,7 +85,7 @@ class Rate:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; for 10^18 FLOPs, as one FLOP costs next to nothing."""
         return {
-            "usd_per_exaflop": plain(self.usd_per_flop * 10**18),
+            "usd_per_exaflop": decimal_text(self.usd_per_flop * 10**18),
             "gpu_id": self.gpu_id,
             "provider": self.provider,
             "basis": self.basis,
@@ -188,7 +188,7 @@ class Affordable:
         """JSON-ready; money as decimal strings."""
         best = self.answer.quotes[0].to_dict()
         return {
-            "budget_usd": plain(self.budget_usd),
+            "budget_usd": decimal_text(self.budget_usd),
             "parameters": float(f"{self.size.parameters:.4g}"),
             "training_tokens": float(f"{self.size.training_tokens:.4g}"),
             "inference_tokens": self.size.inference_tokens,
