@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser shared-store documentation audit docs golden wheel clean
+.PHONY: fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -23,6 +23,16 @@ quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; wor
 			"%d of %d sources could not be reached ($(VENV)/refresh.csv says why); quoting from what is there\n", \
 			failed, all }' $(VENV)/refresh.csv
 	@$(BIN)/gpuledger quote $(PLAN) --limit 10 --format table
+
+ADDRESS ?= https://gpuledger.github.io/gpuledger
+FOLDER ?= build/release
+
+fetch-release: $(STAMP)  ## what is published at ADDRESS into FOLDER, each file checked; nothing where nothing is
+	$(BIN)/python -m gpuledger.release.fetch "$(ADDRESS)" "$(FOLDER)"
+
+release-prices: $(STAMP)  ## go on with the release in FOLDER, and prove it
+	$(BIN)/gpuledger release "$(FOLDER)" --address "$(ADDRESS)"
+	$(BIN)/gpuledger verify "$(FOLDER)"
 
 refresh: $(STAMP)
 	$(BIN)/gpuledger refresh

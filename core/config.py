@@ -175,7 +175,9 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
     return replace(
         settings,
         store=_store("GPULEDGER_STORE", environ.get("GPULEDGER_STORE") or settings.store),
-        history=_switch("GPULEDGER_BUNDLED_HISTORY", environ.get("GPULEDGER_BUNDLED_HISTORY") or settings.history),
+        history=_switch(
+            "GPULEDGER_BUNDLED_HISTORY", environ.get("GPULEDGER_BUNDLED_HISTORY") or settings.history
+        ),
         source_urls=urls,
         fetch=_fetch(settings.fetch, "GPULEDGER_FETCH_", fetch),
         notify=replace(settings.notify, webhook=_webhook("GPULEDGER_NOTIFY_WEBHOOK", webhook))

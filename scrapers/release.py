@@ -3,8 +3,8 @@
 # pyright: reportUnknownParameterType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
 """A published release as a source: what another ledger saw, row by row, as dated observations.
 
-One document per file of the release and source in it, so that a receipt names both. A price event says what was seen, and
-when the price before was last seen; the offers on sale say when each was seen last.
+One document per file of the release and source in it, so that a receipt names both. A price event says what was seen,
+and when the price before was last seen; the offers on sale say when each was seen last.
 """
 
 from __future__ import annotations
@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _STRINGS = (
-    *("offer_id", "provider", "via", "sku", "instance_type", "region", "zone", "tier", "gpu_label", "purchase_option"),
+    *(
+        "offer_id",
+        "provider",
+        "via",
+        "sku",
+        "instance_type",
+        "region",
+        "zone",
+        "tier",
+        "gpu_label",
+        "purchase_option",
+    ),
     *("payment", "operating_system", "currency", "unit", "network", "availability"),
 )
 _SIZES = ("gpu_count", "gpu_memory_gib", "vcpus", "memory_gib", "local_storage_gb")

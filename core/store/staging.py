@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gpuledger.core.alias import Aliases
+from gpuledger.core.count import MICRO
 from gpuledger.core.offer import (
     ExchangeRate,
     InterruptionBand,
@@ -29,7 +30,6 @@ from gpuledger.core.offer import (
     TransferPrice,
     Withdrawn,
 )
-from gpuledger.core.published import MICRO
 
 
 @dataclass(frozen=True, kw_only=True)

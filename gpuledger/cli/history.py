@@ -172,7 +172,8 @@ def timing(
 
 def export(
     path: Annotated[
-        Path, typer.Argument(help="A folder, or a file: of DuckDB where it ends in .duckdb, else as --as says.")
+        Path,
+        typer.Argument(help="A folder, or a file: of DuckDB where it ends in .duckdb, else as --as says."),
     ],
     form: Annotated[
         str | None,

@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def release(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Empty, or an earlier release, which goes on.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Empty, or an earlier release, which goes on.")
+    ],
     key: Annotated[
         Path | None,
         typer.Option(help="Ed25519 private key (PEM) that signs the manifest; default: not signed."),
@@ -32,6 +34,8 @@ def release(
     with context.answering():
         from gpuledger.release.write import release as write
 
+        if key is not None:
+            context.require("cryptography", extra="sign")
         table.emit(vars(write(context.ledger(), folder, key=key, address=address)), format)
 
 
@@ -49,6 +53,8 @@ def verify(
     with context.answering():
         from gpuledger.release.verify import verify as prove
 
+        if public_key is not None:
+            context.require("cryptography", extra="sign")
         at = context.instant(day, "--day")
         result = prove(place, day=None if at is None else at.date(), public_key=public_key)
         row = vars(result) | {"faults": list(result.faults)}
@@ -60,7 +66,9 @@ def verify(
 
 
 def pull(
-    place: Annotated[str, typer.Argument(metavar="[URL]", help="Of a release; a folder may be named as well.")] = "",
+    place: Annotated[
+        str, typer.Argument(metavar="[URL]", help="Of a release; a folder may be named as well.")
+    ] = "",
     public_key: Annotated[
         Path | None, typer.Option(help="Ed25519 public key (PEM) of the publisher; default: none is checked.")
     ] = None,
@@ -71,4 +79,6 @@ def pull(
         from gpuledger.release.pull import pull as take
         from gpuledger.scrapers.release import SOURCE
 
+        if public_key is not None:
+            context.require("cryptography", extra="sign")
         table.emit(vars(take(context.writer(), place or SOURCE.homepage, public_key=public_key)), format)

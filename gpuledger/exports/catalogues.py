@@ -49,7 +49,9 @@ def skypilot(rows: Rows, folder: Path) -> tuple[list[Path], Left]:
             left[reason] += 1
             continue
         key = (row["instance_type"], row["region"], row["zone"] or "", row["tier"] or "", row["gpu_id"])
-        cells = clouds[SKYPILOT_CLOUDS.get(row["provider"], row["provider"])].setdefault(key, _skypilot_row(row))
+        cells = clouds[SKYPILOT_CLOUDS.get(row["provider"], row["provider"])].setdefault(
+            key, _skypilot_row(row)
+        )
         column = "SpotPrice" if row["purchase_option"] == "spot" else "Price"
         if not cells[column] or float(cells[column]) > float(row["usd_per_hour"]):
             cells[column] = number(row["usd_per_hour"])
@@ -104,7 +106,8 @@ def _no_machine(row: Mapping[str, Any]) -> str | None:
 
 
 def gpuhunt(rows: Rows, folder: Path, *, at: datetime) -> tuple[list[Path], Left]:
-    """v3 of gpuhunt: `PROVIDER/version` and `PROVIDER/VERSION/catalog.zip`, and `PROVIDER.csv` for `GPUHUNT_CATALOG_DIR`."""
+    """v3 of gpuhunt: `PROVIDER/version` and `PROVIDER/VERSION/catalog.zip`; and `PROVIDER.csv`
+    for `GPUHUNT_CATALOG_DIR`."""
     left: Left = Counter()
     providers: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
@@ -114,7 +117,7 @@ def gpuhunt(rows: Rows, folder: Path, *, at: datetime) -> tuple[list[Path], Left
         if reason is None and row["gpu_vendor"] not in VENDORS:
             reason = "a maker of accelerators that gpuhunt does not know"
         if reason is not None:
-            left[reason] += 1
+            left[str(reason)] += 1
             continue
         providers[GPUHUNT_PROVIDERS.get(row["provider"], row["provider"])].append(_gpuhunt_row(row))
     version, files = f"{at:%Y%m%d}", list[Path]()

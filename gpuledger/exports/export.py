@@ -7,19 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from gpuledger.core.instance import lookup
 from gpuledger.core.errors import StoreError, UsageError
+from gpuledger.core.provider import instance_shape
 from gpuledger.core.store import sql
 from gpuledger.exports import catalogues, tables
 from gpuledger.ledger import Ledger
 
-Form = Literal[
-    "parquet", "duckdb", "skypilot", "gpuhunt", "dstack", "opencost", "focus", "prometheus"
-]
+Form = Literal["parquet", "duckdb", "skypilot", "gpuhunt", "dstack", "opencost", "focus", "prometheus"]
 FORMS: tuple[str, ...] = get_args(Form)
 
 
-def export(ledger: Ledger, path: Path, form: str | None = None) -> tuple[list[dict[str, Any]], dict[str, int]]:
+def export(
+    ledger: Ledger, path: Path, form: str | None = None
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Write the newest snapshot; returns a row per file or table, and how many offers were left out by reason.
 
     Args:
@@ -68,8 +68,8 @@ def _offers(ledger: Ledger, path: Path, form: str) -> tuple[list[Path], Counter[
 
 
 def _with_host(row: dict[str, Any]) -> dict[str, Any]:
-    """The offer with processors and memory of its machine, where the seeds know the machine and the source did not say."""
-    shape = lookup(row["provider"], row["instance_type"])
+    """The offer with processors and memory of its machine, where the seeds know it and the source did not say."""
+    shape = instance_shape(row["provider"], row["instance_type"])
     if shape is None or (row["vcpus"] is not None and row["memory_gib"] is not None):
         return row
     return row | {"vcpus": row["vcpus"] or shape.vcpus, "memory_gib": row["memory_gib"] or shape.memory_gib}

@@ -15,7 +15,15 @@ from gpuledger.formats import number
 Rows = Sequence[dict[str, Any]]
 
 OPENCOST_COLUMNS = (
-    *("EndTimestamp", "InstanceID", "Region", "AssetClass", "InstanceIDField", "InstanceType", "MarketPriceHourly"),
+    *(
+        "EndTimestamp",
+        "InstanceID",
+        "Region",
+        "AssetClass",
+        "InstanceIDField",
+        "InstanceType",
+        "MarketPriceHourly",
+    ),
     "Version",
 )
 INSTANCE_TYPE = "metadata.labels.node.kubernetes.io/instance-type"

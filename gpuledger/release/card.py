@@ -11,8 +11,8 @@ from gpuledger.release.tables import INDEX_FILE, VOTES_FILE
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 DESCRIPTION = (
-    "What GPU clouds charged, when: every price change that was seen of on-demand, spot and reserved accelerators, with its"
-    " source, and a price index per accelerator."
+    "What GPU clouds charged, when: every price change that was seen of on-demand, spot and reserved accelerators,"
+    " with its source, and a price index per accelerator."
 )
 _CONTEXT = {
     "@language": "en",
@@ -48,7 +48,11 @@ TABLES = {
 
 
 def croissant(
-    files: Sequence[File], columns: Mapping[str, Sequence[tuple[str, str]]], *, published_at: str, address: str
+    files: Sequence[File],
+    columns: Mapping[str, Sequence[tuple[str, str]]],
+    *,
+    published_at: str,
+    address: str,
 ) -> str:
     """The JSON-LD.
 
@@ -147,10 +151,10 @@ configs:
 | Table | Rows | One row is |
 |---|---|---|
 {tables}
-A price of a live source holds from `observed_at` until the next row of the same `source` and `offer_id`; `before_seen_at` of
-that row says when the price before was last seen. A price of an archive is a dated observation. A month's file does not change
-any more once the month is over; `manifest.json` and `chain.jsonl` bind all bytes, and `gpuledger verify` checks them and
-recomputes the index.
+A price of a live source holds from `observed_at` until the next row of the same `source` and `offer_id`;
+`before_seen_at` of that row says when the price before was last seen. A price of an archive is a dated
+observation. A month's file does not change any more once the month is over; `manifest.json` and
+`chain.jsonl` bind all bytes, and `gpuledger verify` checks them and recomputes the index.
 
 ```python
 import duckdb

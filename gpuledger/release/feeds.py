@@ -22,7 +22,8 @@ def sentence(row: Mapping[str, Any]) -> str:
     unit = {"gpu_hour": "GPU-hour"}.get(row["unit"], row["unit"])
     option = row["purchase_option"].replace("_", " ")
     return (
-        f"{row['provider']} {row['instance_type']} ({number(row['gpu_count'])} x {row['gpu_id']}), {option}{term}, {where}:"
+        f"{row['provider']} {row['instance_type']} ({number(row['gpu_count'])} x {row['gpu_id']}),"
+        f" {option}{term}, {where}:"
         f" {number(row['before_amount'])} to {number(row['amount'])} {row['currency']} per {unit}"
         f" ({row['change_percent']:+.1f} %)"
     )
@@ -30,7 +31,10 @@ def sentence(row: Mapping[str, Any]) -> str:
 
 def markdown(changes: Sequence[Mapping[str, Any]]) -> str:
     """The change log, newest day first."""
-    lines = [f"# {TITLE}\n", f"List prices that moved in the last {DAYS} days, newest first. Spot is in the Parquet.\n"]
+    lines = [
+        f"# {TITLE}\n",
+        f"List prices that moved in the last {DAYS} days, newest first. Spot is in the Parquet.\n",
+    ]
     for day, rows in groupby(changes, key=lambda row: row["price_date"]):
         lines += [f"## {day}\n", *(f"- {sentence(row)}" for row in rows), ""]
     if not changes:
@@ -75,4 +79,9 @@ def _items(changes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str
     for (day, provider), rows in groupby(changes, key=lambda row: (row["price_date"], row["provider"])):
         texts = [sentence(row) for row in rows]
         plural = "s" if len(texts) > 1 else ""
-        yield f"urn:gpuledger:{day}:{provider}", f"{provider}: {len(texts)} price change{plural}", str(day), texts
+        yield (
+            f"urn:gpuledger:{day}:{provider}",
+            f"{provider}: {len(texts)} price change{plural}",
+            str(day),
+            texts,
+        )

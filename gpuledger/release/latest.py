@@ -12,7 +12,17 @@ RANKS = 3
 """Providers that are named of each accelerator and purchase option."""
 
 _KEYS = (
-    *("provider", "via", "instance_type", "region", "country", "tier", "gpu_count", "usd_per_hour", "usd_per_gpu_hour"),
+    *(
+        "provider",
+        "via",
+        "instance_type",
+        "region",
+        "country",
+        "tier",
+        "gpu_count",
+        "usd_per_hour",
+        "usd_per_gpu_hour",
+    ),
     *("currency", "price_state", "last_seen_at", "source", "offer_id", "term_months"),
 )
 

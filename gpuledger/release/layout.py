@@ -107,7 +107,8 @@ def read_manifest(body: bytes, where: str) -> Manifest:
             raise CorruptError(
                 f"{where}/{MANIFEST} has format {content['format']}, this program reads up to {FORMAT}: upgrade it"
             )
-        return Manifest(**content | {"files": tuple(File(**file) for file in content["files"])})
+        files = tuple(File(**file) for file in content.pop("files"))
+        return Manifest(**content, files=files)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptError(f"{where}/{MANIFEST} is no manifest of a release: {error}") from error
 

@@ -85,11 +85,7 @@ def _check_chain(get: Get, manifest: Manifest, place: str, note: Path) -> str:
 
 
 def _fetch(get: Get, manifest: Manifest, writer: Writer) -> list[tuple[str, bytes]]:
-    known = {
-        entry["sha256"]
-        for run in writer.archive.manifests([SOURCE.name])
-        for entry in run.documents
-    }
+    known = {entry["sha256"] for run in writer.archive.manifests([SOURCE.name]) for entry in run.documents}
     found: list[tuple[str, bytes]] = []
     for file in manifest.files:
         is_wanted = file.path == OFFERS or file.path.startswith(f"{PRICES}/")
@@ -128,4 +124,6 @@ def _notes(path: Path) -> dict[str, str]:
 
 
 def _note(path: Path, place: str, tip: str) -> None:
-    path.write_text(json.dumps(_notes(path) | {place: tip}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(_notes(path) | {place: tip}, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )

@@ -31,7 +31,11 @@ def month_file(month: str) -> str:
 
 
 def write_month(
-    connection: duckdb.DuckDBPyConnection, month: str, target: Path, *, late: tuple[list[str], list[Path]] | None
+    connection: duckdb.DuckDBPyConnection,
+    month: str,
+    target: Path,
+    *,
+    late: tuple[list[str], list[Path]] | None,
 ) -> int:
     """Write a month's events; returns how many.
 

@@ -182,7 +182,9 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
             )
     faults: list[str] = []
     for key, row in published.items():
-        computed = next((one for one in chained(votes[key], purchase_option=key[1]) if one.day == chosen), None)
+        computed = next(
+            (one for one in chained(votes[key], purchase_option=key[1]) if one.day == chosen), None
+        )
         faults += _differences(key, row, computed)
     return chosen, len(published), faults
 

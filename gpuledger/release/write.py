@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.price_index import METHOD_VERSION
 from gpuledger.core.store import sql
 from gpuledger.ledger import Ledger
+from gpuledger.questions.reader import SharedSnapshot
 from gpuledger.release import card, feeds, page, tables
 from gpuledger.release.latest import latest
 from gpuledger.release.layout import (
@@ -39,7 +39,6 @@ from gpuledger.release.layout import (
     read_manifest,
 )
 from gpuledger.release.sign import sign
-from gpuledger.snapshots import SharedSnapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +208,10 @@ def _bind(
     """Write chain and manifest over what is in the folder now."""
     listed = [
         File(
-            path=name, sha256=digest_of(folder / name), bytes=(folder / name).stat().st_size, rows=rows.get(name)
+            path=name,
+            sha256=digest_of(folder / name),
+            bytes=(folder / name).stat().st_size,
+            rows=rows.get(name),
         )
         for name in _files_of(folder)
     ]
@@ -220,7 +222,9 @@ def _bind(
         closing = {
             file.path: file.sha256
             for file in listed
-            if file.path.startswith(f"{PRICES}/") and Path(file.path).stem < this_month and file.path not in done
+            if file.path.startswith(f"{PRICES}/")
+            and Path(file.path).stem < this_month
+            and file.path not in done
         }
         before = digest(chain[-1].to_line().encode()) if chain else None
         chain.append(
@@ -270,5 +274,6 @@ def _files_of(folder: Path) -> list[str]:
     return [
         path.as_posix()
         for path in found
-        if path.as_posix() not in {*NOT_LISTED, CHAIN} and not any(part.startswith(".") for part in path.parts)
+        if path.as_posix() not in {*NOT_LISTED, CHAIN}
+        and not any(part.startswith(".") for part in path.parts)
     ]

@@ -11,7 +11,7 @@ import pytest
 from gpuledger.core.store.database import turn_of_source
 from gpuledger.flows.audit import audit
 from gpuledger.flows.pipeline import refresh
-from gpuledger.flows.repair import repair
+from gpuledger.flows.replay import repair
 from tests.faults.cases import first_quick
 from tests.faults.hostile import plain
 from tests.faults.market import SKUS, listing

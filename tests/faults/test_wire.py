@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gpuledger.core.errors import RefusedFetchError
-from gpuledger.scrapers.http.deadline import Watch
+from gpuledger.scrapers.http.limits import Watch
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.market import listing
 from tests.faults.soundness import committed

@@ -52,16 +52,25 @@ def test_an_accelerator_has_the_name_that_the_other_program_has_for_it(gpu_id, s
 def listed(ledger: gpuledger.Ledger, *, without: tuple[str, ...] = ()) -> Counter:
     """Prices per instance and hour that a catalogue can hold."""
     return Counter(
-        (row["provider"], row["instance_type"], row["region"], row["purchase_option"], Decimal(row["usd_per_hour"]))
+        (
+            row["provider"],
+            row["instance_type"],
+            row["region"],
+            row["purchase_option"],
+            Decimal(row["usd_per_hour"]),
+        )
         for row in ledger.offers()
-        if row["purchase_option"] in ("on_demand", "spot") and row["gpu_id"] and row["provider"] not in without
+        if row["purchase_option"] in ("on_demand", "spot")
+        and row["gpu_id"]
+        and row["provider"] not in without
     )
 
 
 def read_back(facts) -> Counter:
     offers = [fact for fact in facts if isinstance(fact, Offer)]
     return Counter(
-        (offer.provider, offer.sku, offer.region, offer.purchase_option.value, offer.price.amount) for offer in offers
+        (offer.provider, offer.sku, offer.region, offer.purchase_option.value, offer.price.amount)
+        for offer in offers
     )
 
 
@@ -75,7 +84,11 @@ def test_skypilots_files_are_read_again_as_the_same_prices(ledger, tmp_path):
     assert set(found) <= set(listed(ledger, without=("gcp",)))
     assert len(found) > 40
     assert left["Google's rows part host and accelerator, and no source states the parts"] == len(
-        [row for row in ledger.offers() if row["provider"] == "gcp" and row["purchase_option"] in ("on_demand", "spot")]
+        [
+            row
+            for row in ledger.offers()
+            if row["provider"] == "gcp" and row["purchase_option"] in ("on_demand", "spot")
+        ]
     )
 
 
@@ -93,7 +106,10 @@ def test_gpuhunts_files_are_read_again_as_the_same_prices(ledger, tmp_path):
 
 def test_an_export_made_twice_is_the_same_bytes(ledger, tmp_path):
     for form in ("skypilot", "gpuhunt", "dstack", "opencost", "focus", "prometheus"):
-        files = [[Path(row["file"]) for row in export(ledger, tmp_path / str(time) / form, form)[0]] for time in (1, 2)]
+        files = [
+            [Path(row["file"]) for row in export(ledger, tmp_path / str(time) / form, form)[0]]
+            for time in (1, 2)
+        ]
         assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]], form
 
 
@@ -115,7 +131,9 @@ def test_opencosts_nodes_are_found_by_their_label(ledger, tmp_path):
 
 def test_focus_rows_are_what_is_on_sale_at_its_list_price(ledger, tmp_path):
     export(ledger, tmp_path / "focus.csv", "focus")
-    rows = {row["SkuPriceId"]: row for row in csv.DictReader((tmp_path / "focus.csv").read_text().splitlines())}
+    rows = {
+        row["SkuPriceId"]: row for row in csv.DictReader((tmp_path / "focus.csv").read_text().splitlines())
+    }
     shown = {row["offer_id"]: row for row in ledger.offers()}
     assert rows.keys() == shown.keys()
     assert all(Decimal(rows[key]["ListUnitPrice"]) == shown[key]["amount"] for key in rows)
@@ -129,7 +147,9 @@ def test_the_text_file_has_the_cheapest_of_each(ledger, tmp_path):
     line = next(
         line
         for line in text.splitlines()
-        if 'gpu_id="h100-sxm-80gb"' in line and f'provider="{cheapest["provider"]}"' in line and "on_demand" in line
+        if 'gpu_id="h100-sxm-80gb"' in line
+        and f'provider="{cheapest["provider"]}"' in line
+        and "on_demand" in line
     )
     assert Decimal(line.rpartition(" ")[2]) == cheapest["usd_per_gpu_hour"]
 
@@ -185,7 +205,9 @@ def ask(python: Path, code: str, *arguments: str, home: Path, **environ: str) ->
 def test_skypilot_reads_our_files_and_names_the_same_cheapest_h100(ledger, peers, tmp_path):
     rows, _ = export(ledger, tmp_path / ".sky", "skypilot")
     clouds = [Path(row["file"]).parent.name for row in rows]
-    known = [cloud for cloud in clouds if cloud in {"aws", "azure", "lambda", "runpod", "nebius", "oci", "verda"}]
+    known = [
+        cloud for cloud in clouds if cloud in {"aws", "azure", "lambda", "runpod", "nebius", "oci", "verda"}
+    ]
     usd, cloud, machine = ask(peers, READ_SKYPILOT, *known, home=tmp_path)
     offers = [
         (float(row["usd_per_gpu_hour"]), row["provider"], row["instance_type"])
@@ -202,7 +224,10 @@ def test_gpuhunt_reads_our_files_and_names_the_same_cheapest_h100(ledger, peers,
     from gpuledger.exports.names import GPUHUNT_PROVIDERS
 
     rows, _ = export(ledger, tmp_path / "v3", "gpuhunt")
-    known = sorted({Path(row["file"]).stem for row in rows if row["file"].endswith(".csv")} & {"aws", "azure", "gcp", "oci"})
+    known = sorted(
+        {Path(row["file"]).stem for row in rows if row["file"].endswith(".csv")}
+        & {"aws", "azure", "gcp", "oci"}
+    )
     url = (tmp_path / "v3").as_uri()
     usd, provider, machine = ask(peers, READ_GPUHUNT, *known, home=tmp_path, GPUHUNT_CATALOG_URL=url)
     offers = [
@@ -211,5 +236,6 @@ def test_gpuhunt_reads_our_files_and_names_the_same_cheapest_h100(ledger, peers,
         if row["gpu_id"] and gpuhunt_name(row["gpu_id"]) == "H100" and row["purchase_option"] == "on_demand"
         and GPUHUNT_PROVIDERS.get(row["provider"], row["provider"]) in known and row["gpu_count"] >= 1
     ]  # fmt: skip
-    best = min(offers)
-    assert (round(usd, 6), provider, machine) == (round(best[0], 6), best[1], best[2])
+    # of machines at one price per GPU either may come first
+    best = {(round(offer[0], 6), *offer[1:]) for offer in offers if offer[0] == min(offers)[0]}
+    assert (round(usd, 6), provider, machine) in best

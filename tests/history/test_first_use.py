@@ -27,4 +27,7 @@ def test_the_setting_says_the_same_as_the_flag(tmp_path):
 
 def test_a_setting_that_is_neither_on_nor_off_is_refused(tmp_path):
     answer = as_process(tmp_path, "providers", history="perhaps")
-    assert (answer.code, answer.err) == (2, "error: GPULEDGER_BUNDLED_HISTORY must be on or off, not 'perhaps'\n")
+    assert (answer.code, answer.err) == (
+        2,
+        "error: GPULEDGER_BUNDLED_HISTORY must be on or off, not 'perhaps'\n",
+    )

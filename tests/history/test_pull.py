@@ -122,7 +122,7 @@ def test_an_unsigned_release_is_refused_where_a_key_is_asked_for(served, laptop,
 
 
 def test_an_address_that_does_not_answer_is_one_line(laptop):
-    with pytest.raises(UnreachableError, match="cannot read http://127.0.0.1:9"):
+    with pytest.raises(UnreachableError, match=r"cannot read http://127\.0\.0\.1:9"):
         pull(laptop, "http://127.0.0.1:9")
 
 

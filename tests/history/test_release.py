@@ -182,7 +182,10 @@ def test_a_signature_is_good_by_its_key_alone(copy, keys, tmp_path):
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", other], check=True)
     (copy / "manifest.json.sig").write_text(sign(body, other))
     found = verify(str(copy), public_key=public)
-    assert (found.signature, found.faults) == ("wrong", (f"the manifest is not signed by the key in {public}",))
+    assert (found.signature, found.faults) == (
+        "wrong",
+        (f"the manifest is not signed by the key in {public}",),
+    )
     assert len(base64.b64decode((copy / "manifest.json.sig").read_text())) == 64
 
 
@@ -222,7 +225,9 @@ def test_feeds_and_card_are_what_their_readers_take(released):
     assert "# GPU price changes" in (released / "CHANGELOG.md").read_text()
 
 
-def test_another_days_release_rewrites_the_open_month_alone_and_takes_what_came_late(list_home, copy, tmp_path):
+def test_another_days_release_rewrites_the_open_month_alone_and_takes_what_came_late(
+    list_home, copy, tmp_path
+):
     """A day later the ledger knows one new price, and one of a month that is closed."""
     from gpuledger.core.store.home import Home
     from gpuledger.flows.imports import import_files
@@ -241,6 +246,8 @@ def test_another_days_release_rewrites_the_open_month_alone_and_takes_what_came_
     after = digests(copy)
     changed = {name for name in after if before.get(name) != after[name] and name.startswith("prices/")}
     assert changed == {"prices/2026-11.parquet"}
-    times = pq.read_table(copy / "prices" / "2026-11.parquet", columns=["observed_at"])["observed_at"].to_pylist()
+    times = pq.read_table(copy / "prices" / "2026-11.parquet", columns=["observed_at"])[
+        "observed_at"
+    ].to_pylist()
     assert datetime(2025, 6, 5, tzinfo=UTC) in times
     assert (done.number, verify(str(copy)).faults) == (2, ())

@@ -26,11 +26,11 @@ after it was last seen. Every source is read without a key where it can be; keys
 HISTORY = """
 ## The bundled history
 
-A new ledger begins with %s prices of %s offers since 2013 (`--no-history`, or the setting `bundled_history`, leaves them
-out). They are facts that were distilled from archives of other projects by `tools/history/distill.py`: which offer had
-which price from when until when, each with its archive and version. After the end of its archive a price ages like any
-other
-([validity](validity.md)). What the program would refuse stays out, and so does what an archive itself contradicts:
+A new ledger begins with %s prices of %s offers since 2013 (`--no-history`, or the setting `bundled_history`, leaves
+them out). They are facts that were distilled from archives of other projects by `tools/history/distill.py`: which offer
+had which price from when until when, each with its archive and version. After the end of its archive a price ages like
+any other ([validity](validity.md)). What the program would refuse stays out, and so does what an archive itself
+contradicts:
 a price of days between two equal ones, a machine far from its own price in all other regions, a commitment without a
 discount.
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from gpuledger.core.store import bundled_days
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
+from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.ledger import Ledger
-from gpuledger.flows.lists import load_bundled
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
 
