@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser shared-store documentation audit docs golden wheel clean
+.PHONY: page-vendor fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -30,8 +30,11 @@ FOLDER ?= build/release
 fetch-release: $(STAMP)  ## what is published at ADDRESS into FOLDER, each file checked; nothing where nothing is
 	$(BIN)/python -m gpuledger.release.fetch "$(ADDRESS)" "$(FOLDER)"
 
-release-prices: $(STAMP)  ## go on with the release in FOLDER, and prove it
-	$(BIN)/gpuledger release "$(FOLDER)" --address "$(ADDRESS)"
+page-vendor: $(STAMP)  ## what the page of a release loads, from the npm registry, into build/vendor
+	PATH="$(abspath $(BIN)):$$PATH" tools/page/build.sh "$(abspath build/vendor)"
+
+release-prices: $(STAMP) page-vendor  ## go on with the release in FOLDER, and prove it
+	$(BIN)/gpuledger release "$(FOLDER)" --address "$(ADDRESS)" --vendor build/vendor
 	$(BIN)/gpuledger verify "$(FOLDER)"
 
 refresh: $(STAMP)
@@ -93,7 +96,7 @@ peers: $(STAMP)  ## our exports in the readers of gpuhunt and SkyPilot, each in 
 	$(BIN)/pytest -q -m peers tests/history
 
 browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
-	$(BIN)/pytest -m browser tests/interface/server -s
+	$(BIN)/pytest -m browser tests/interface/server tests/history -s
 
 audit: $(STAMP)  ## known advisories against the locked versions; needs the network
 	$(UV) audit --frozen --preview-features audit-command

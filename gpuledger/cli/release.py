@@ -28,6 +28,12 @@ def release(
     address: Annotated[
         str, typer.Option(help="Where the folder will be served, for feeds and data card; default: relative.")
     ] = "",
+    vendor: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of `make page-vendor`: what the page reads Parquet and runs SQL with; default: only latest.json."
+        ),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Write the ledger as static files: Parquet by month, index, manifest, data card, change log, feeds and a page."""
@@ -36,7 +42,7 @@ def release(
 
         if key is not None:
             context.require("cryptography", extra="sign")
-        table.emit(vars(write(context.ledger(), folder, key=key, address=address)), format)
+        table.emit(vars(write(context.ledger(), folder, key=key, address=address, vendor=vendor)), format)
 
 
 def verify(

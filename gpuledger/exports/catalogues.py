@@ -40,11 +40,9 @@ def skypilot(rows: Rows, folder: Path) -> tuple[list[Path], Left]:
     left: Left = Counter()
     clouds: dict[str, dict[tuple[Any, ...], dict[str, str]]] = defaultdict(dict)
     for row in rows:
-        reason = _no_machine(row) or (
-            "Google's rows part host and accelerator, and no source states the parts"
-            if row["provider"] == "gcp"
-            else None
-        )
+        reason = _no_machine(row)
+        if reason is None and row["provider"] == "gcp":
+            reason = "Google's rows part host and accelerator, and no source states the parts"
         if reason is not None:
             left[reason] += 1
             continue
@@ -117,9 +115,10 @@ def gpuhunt(rows: Rows, folder: Path, *, at: datetime) -> tuple[list[Path], Left
         if reason is None and row["gpu_vendor"] not in VENDORS:
             reason = "a maker of accelerators that gpuhunt does not know"
         if reason is not None:
-            left[str(reason)] += 1
+            left[reason] += 1
             continue
-        providers[GPUHUNT_PROVIDERS.get(row["provider"], row["provider"])].append(_gpuhunt_row(row))
+        provider: str = row["provider"]
+        providers[GPUHUNT_PROVIDERS.get(provider, provider)].append(_gpuhunt_row(row))
     version, files = f"{at:%Y%m%d}", list[Path]()
     for provider, found in sorted(providers.items()):
         path = _write_csv(

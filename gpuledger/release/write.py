@@ -59,13 +59,16 @@ class ReleaseReport:
     is_signed: bool
 
 
-def release(ledger: Ledger, folder: Path, *, key: Path | None = None, address: str = "") -> ReleaseReport:
+def release(
+    ledger: Ledger, folder: Path, *, key: Path | None = None, address: str = "", vendor: Path | None = None
+) -> ReleaseReport:
     """Write the newest snapshot into a folder, or bring the release that is there up to it. Made twice of one snapshot
     it has the same bytes.
 
     Args:
         key: an Ed25519 private key in PEM, which signs the manifest.
         address: where the folder will be served, for feeds and card.
+        vendor: what the page reads Parquet and runs SQL with, see `gpuledger.release.page`.
 
     Raises:
         StoreError: the folder cannot be written, or a closed month in it is not what the chain says.
@@ -88,7 +91,7 @@ def release(ledger: Ledger, folder: Path, *, key: Path | None = None, address: s
             licences = _licences(snapshot.connection)
             content = latest(pinned, snapshot=number, published_at=_text(at))
         _write_words(folder, rows, changes, content, licences, at=_text(at), address=address.rstrip("/"))
-        page.write(folder)
+        page.write(folder, vendor)
         return _bind(folder, links, known, rows, number=number, at=at, key=key)
     except OSError as error:
         raise StoreError(f"cannot write {error.filename or folder}: {error.strerror}") from error
