@@ -31,7 +31,7 @@ def release(
     vendor: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of `make page-vendor`: what the page reads Parquet and runs SQL with; default: only latest.json."
+            help="Folder of `make page-vendor`: what the page reads Parquet and runs SQL with; default: none."
         ),
     ] = None,
     format: FormatOption = None,
