@@ -36,7 +36,7 @@ def levers(plan: TrainingPlan, answer: QuoteSet) -> list[Lever]:
         _quantised(plan),
         _spot(answer),
         _smaller_gpu(answer),
-        _shorter(plan),
+        _shorter(plan, answer),
         _packed(plan),
         _fewer_epochs(plan),
         _region(plan),
@@ -94,13 +94,16 @@ def _smaller_gpu(answer: QuoteSet) -> Lever:
     return Lever(**about, options={"max_gpu_memory": smaller[-1]})
 
 
-def _shorter(plan: TrainingPlan) -> Lever:
+def _shorter(plan: TrainingPlan, answer: QuoteSet) -> Lever:
     length = plan.sequence_length or (4096 if plan.method in ("pretrain", "distillation") else 2048)
+    each = answer.quotes[0].purchase.option.estimate.parallelism.get("micro_batch_size")
+    # as many tokens a pass as before, as who shortens sequences would have it
+    passes = {"micro_batch_size": 2 * int(each)} if each else {}
     return Lever(
         name="shorter_sequences",
         does=f"sequences of {length // 2:,} tokens instead of {length:,}",
         price="no context beyond that length is learnt; longer samples are cut or split",
-        keys={"sequence_length": length // 2},
+        keys={"sequence_length": length // 2, "hardware": passes},
         reason=None if length >= 512 else "sequences are short already",
     )
 
@@ -163,8 +166,13 @@ def tried(lever: Lever, answer: QuoteSet, ask: Callable[[Lever], QuoteSet]) -> d
         return row | {"reason": str(error)[:200]}
     best, base = other.quotes[0], answer.quotes[0]
     offer = best.purchase.offer
+    saved = base.total.mid - best.total.mid
+    if saved <= 0:
+        hours = float(base.purchase.running_hours.mid)
+        term = f"{offer.term_months} months are paid for a run of {hours:,.3g} hours"
+        row["reason"] = term if offer.term_months else "costs more here"
     return row | {
-        "usd_saved": f"{base.total.mid - best.total.mid:.2f}",
+        "usd_saved": f"{saved:.2f}",
         "wall_hours_more": float(best.purchase.running_hours.mid - base.purchase.running_hours.mid),
         "quote": f"{best.purchase.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}",
     }

@@ -74,7 +74,7 @@ def _slow_text(slow: Evaluation) -> str:
     offer, days = slow.bought.offer, _wall_hours(slow) / 24
     return (
         f"slower but cheaper: {slow.bought.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}"
-        f" would take {days:,.0f} days and come to {slow.total.mid} USD; constraints.max_wall_days allows it"
+        f" would take {days:,.0f} days and come to {slow.total.mid:,.2f} USD; constraints.max_wall_days allows it"
     )
 
 
@@ -154,6 +154,9 @@ def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"
     if older is not None:
         what = older_price(older.bought.offer, at)
-        yield f"cheaper but older: {what} came to {older.total.mid} USD in all"
+        yield f"cheaper but older: {what} came to {older.total.mid:,.2f} USD in all"
+    need, offer = best.purchase.option.estimate.host_memory_gib, best.purchase.offer
+    if need and offer.memory_gib is None:
+        yield f"offloading takes {need:,.0f} GiB of each machine's own memory; {offer.provider} does not state its own"
     if best.misses_deadline:
         yield "no offer keeps the deadline"
