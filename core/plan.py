@@ -286,7 +286,8 @@ def _plain_message(kind: str, bounds: Mapping[str, Any]) -> str | None:
     """What a number or a choice must be, as a person writes it."""
     for name, words in (("le", "at most"), ("ge", "at least"), ("gt", "more than"), ("lt", "less than")):
         if kind in ("less_than_equal", "greater_than_equal", "greater_than", "less_than") and name in bounds:
-            return f"must be {words} {float(bounds[name]):g}"
+            bound = str(bounds[name]).removeprefix("Decimal('").removesuffix("')")
+            return f"must be {words} {float(bound):g}"
     if kind == "literal_error":
         return f"must be {bounds['expected']}"
     return {"int_from_float": "must be a whole number"}.get(kind)

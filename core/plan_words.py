@@ -76,7 +76,7 @@ def _with_weights(keys: dict[str, Any]) -> dict[str, Any]:
         if meant.pop(f"load_in_{bits}bit", False) is True:
             meant.setdefault("weights", _STORED[f"{bits}bit"])
     for name in _STORED_KEYS:
-        if name in meant and not isinstance(meant[name], Mapping):
+        if meant.get(name) is not None and not isinstance(meant[name], Mapping):
             word = _SPACES.sub("_", str(meant.pop(name)).strip().lower())
             meant.setdefault("weights", _STORED.get(word, word))
     return meant

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from gpuledger.core.cost.decisions.lint import lint_plan
@@ -26,6 +26,8 @@ from gpuledger.core.validity import LAPSED, RECORDED
 LONG_HOURS = 14 * 24
 """From here on a slower way is looked for that the limit on the length of a run leaves out."""
 LONGEST_DAYS = 36_500.0
+NO_PLACE = "global"
+"""Region of offers whose provider does not publish where its machines are."""
 
 
 def quote(question: Question, market: Market) -> QuoteSet:
@@ -105,7 +107,7 @@ def ranked(
         overruled=question.overruled,
         assumptions=estimate.assumptions,
         cheaper_but_older=None if older is None else _quote(context, older, 0),
-        warnings=(*estimate.warnings, *_doubts(question.plan), *_warnings(quotes, older, question.moment)),
+        warnings=(*estimate.warnings, *_doubts(question.plan), *_warnings(quotes, older, question)),
         evidence=estimate.evidence,
         costs=question.plan.costs,
     )
@@ -145,8 +147,15 @@ def _doubts(plan: TrainingPlan) -> list[str]:
     return [f"lint, {each.check}: {each.message}" for each in lint_plan(plan) if each.is_error]
 
 
-def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -> Iterator[str]:
-    best = quotes[0]
+def _warnings(quotes: Sequence[Quote], older: Evaluation | None, question: Question) -> Iterator[str]:
+    best, at = quotes[0], question.moment
+    placeless = [one for one in quotes if one.purchase.offer.region == NO_PLACE]
+    if question.offers.regions and placeless:
+        providers = sorted({one.purchase.offer.provider for one in placeless})
+        yield (
+            f"{len(placeless)} of {len(quotes)} offers do not publish their place, which could be outside"
+            f" {', '.join(question.offers.regions)}; ask {', '.join(providers)}"
+        )
     if best.price_state in ("stale", LAPSED):
         yield banner(best.purchase.offer, at)
     elif best.price_state not in ("fresh", RECORDED):
