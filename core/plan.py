@@ -278,7 +278,7 @@ def _as_plan_error(error: ValidationError) -> InvalidPlanError:
     message = _plain_message(first["type"], first.get("ctx", {})) or first["msg"].removeprefix(
         "Value error, "
     )
-    is_told = shown == "" or shown in message
+    is_told = shown == "" or (shown.startswith("'") and shown in message)
     return InvalidPlanError(field, message if is_told else f"{message}, got {shown[:80]}")
 
 

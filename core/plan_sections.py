@@ -115,6 +115,7 @@ class RunsRange(Spread):
 
     low: Annotated[float, _Number, Field(ge=1, allow_inf_nan=False)]
 
+
 GATED = ("reglu", "geglu", "swiglu")
 MOST_PRUNED = 0.9
 
