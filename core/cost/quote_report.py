@@ -62,7 +62,7 @@ def sections(answer: Row, question: Row) -> list[tuple[str, list[str], list[list
         ),
         ("Assumptions", list(answer["assumptions"]), None),
         ("Warnings", list(answer["warnings"]), None),
-        ("Evidence", [_published(row) for row in answer.get("evidence") or []], None),
+        ("Evidence", [_published(row) for row in answer["evidence"]], None),
         (
             "Not counted",
             [f"Not given: {', '.join(dict.fromkeys(missing))}." if missing else "",
