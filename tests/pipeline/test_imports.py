@@ -315,4 +315,4 @@ def test_a_first_command_that_was_killed_before_it_recorded_is_made_good_by_the_
     clock.forward(minutes=1)
     load_bundled(ledger)
     with reading(ledger.home) as connection:
-        assert connection.execute("select count(*) > 100 from offer_latest").fetchall() == [(True,)]
+        assert connection.execute("select count(*) > 20 from offer_latest").fetchall() == [(True,)]
