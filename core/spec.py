@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
 from gpuledger.core.alias import folded, read_label
 from gpuledger.core.errors import UnknownGPUError, UsageError
@@ -123,6 +122,8 @@ def _range(part: str) -> _Range | None:
     text = folded(part)
     found = _FRACTION.match(text)
     if found:
+        from fractions import Fraction
+
         share = float(Fraction(int(found[1]), int(found[2]) or 1) if found[1] else Fraction(found[3]))
         return _Range(False, share * 0.99, share * 1.01, is_part=True) if share < 1 else None
     found = _COUNT.match(text)

@@ -1,6 +1,7 @@
 """The read side: what is on sale now or at a past time, and which labels no alias explains.
 
-Nothing here may import pydantic, numpy or pyarrow: a lookup has to answer before they have loaded."""
+Nothing here may import pydantic, numpy or pyarrow: a lookup has to answer before they have loaded.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from gpuledger.core import validity
-from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
+
+if TYPE_CHECKING:
+    from gpuledger.core.alias import Aliases
 
 # What is on sale, now or at a past time, under one name for the queries that choose from it.
 
@@ -265,6 +268,8 @@ def unmapped_labels(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any
     rows = sql.rows(connection, "queries/unmapped")
     if not rows:
         return []
+    from gpuledger.core.alias import Alias, Aliases
+
     known = connection.execute("select provider, gpu_label, gpu_memory_gib, gpu_id from gpu_alias").fetchall()
     aliases = Aliases(Alias(*row) for row in known)
     return [row | {"reason": _reason(row, aliases)} for row in rows]

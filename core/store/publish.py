@@ -17,7 +17,6 @@ import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import prepare, writing
 from gpuledger.core.store.home import Home
 
 POINTER = "CURRENT"
@@ -32,6 +31,7 @@ def publish(home: Home, *, now: datetime) -> int:
         StoreError: a check found the ledger wrong, or the disk refused.
     """
     # readers, who open snapshots, need not load what makes them
+    from gpuledger.core.store.database import writing
     from gpuledger.core.store.rollups import check, derive
 
     number = _newest(home) + 1
@@ -136,7 +136,7 @@ def opened(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyCon
                 raise CorruptError(f"cannot open the snapshot {path}: {sql.first_line(error)}") from error
             continue
         check_release(connection, path)
-        prepare(connection)
+        sql.prepare(connection)
         if sandbox_threads is not None:
             connection.execute("set lock_configuration = true")
         return connection

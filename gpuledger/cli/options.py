@@ -14,9 +14,9 @@ import typer
 
 from gpuledger.cli import context
 from gpuledger.cli.table import Format
-from gpuledger.core.cost.options import QuoteOption, question_options
 
 if TYPE_CHECKING:
+    from gpuledger.core.cost.options import QuoteOption
     from gpuledger.core.plan import TrainingPlan
 
 
@@ -187,28 +187,31 @@ def with_quote_options(command: Callable[..., None]) -> Callable[..., None]:
     """The command with a flag for every option of a quote, in place of its parameter `options`, which gets what was
     given by the options' names."""
 
+    from gpuledger.core.cost.options import question_options
+
+    asked_by_flag = [option for option in question_options() if option.flag]
+
     @functools.wraps(command)
     def run(**values: Any) -> None:
         bought = purchase_options(**{name: values.pop(name) for name in ("spot", "on_demand", "reserved")})
-        inputs = {option.name: values.pop(option.name) for option in question_options() if option.flag}
+        inputs = {option.name: values.pop(option.name) for option in asked_by_flag}
         command(options={**inputs, "purchase_option": bought}, **values)
 
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        parameters += _flags() if parameter.name == "options" else [parameter]
+        parameters += _flags(asked_by_flag) if parameter.name == "options" else [parameter]
     signature = inspect.Signature(parameters)
     run.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess, reportAttributeAccessIssue]
     run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
     return run
 
 
-def _flags() -> list[inspect.Parameter]:
+def _flags(options: Iterable[QuoteOption]) -> list[inspect.Parameter]:
     flags = [
         _parameter(
             option.name, _TYPES[option.kind], _told(option), False if option.kind == "switch" else None
         )
-        for option in question_options()
-        if option.flag
+        for option in options
     ]
     kinds = (("spot", Spot), ("on_demand", OnDemand), ("reserved", Reserved))
     return flags + [_parameter(name, kind, None, False) for name, kind in kinds]

@@ -37,8 +37,9 @@ from gpuledger.core.store.catalogue import (
     unreachable,
     unusable,
 )
-from gpuledger.core.store.database import prepare, transaction
+from gpuledger.core.store.database import transaction
 from gpuledger.core.store.shared import marker
+from gpuledger.core.store.sql import prepare
 
 TABLES = (
     "scrape_run",
