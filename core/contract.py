@@ -120,7 +120,9 @@ class BatchReport:
     """By `offer_id`, what is odd about an offer, with figures."""
 
 
-def check(offers: Sequence[CheckedOffer], contract: Contract, *, bands: Mapping[str, Band]) -> BatchReport:
+def check_contract(
+    offers: Sequence[CheckedOffer], contract: Contract, *, bands: Mapping[str, Band]
+) -> BatchReport:
     """Hold a batch against its contract.
 
     Args:

@@ -12,7 +12,7 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.decision import OPERATOR, Decision, Dispute, answers_behind, disputes
-from gpuledger.flows.ledger import CycleReport, Ledger, operator_answer
+from gpuledger.flows.ledger import CycleReport, LedgerWriter, operator_answer
 from gpuledger.flows.pipeline import open_ledger, read_run, record_runs
 
 
@@ -25,7 +25,7 @@ class DecisionReport:
 
 
 def decide(
-    ledger: Ledger, verdict: Literal["accept", "reject"], target: str, *, reason: str, decided_by: str
+    ledger: LedgerWriter, verdict: Literal["accept", "reject"], target: str, *, reason: str, decided_by: str
 ) -> DecisionReport:
     """Accept or reject the open disputes of an offer or of a source, and publish. What is accepted holds from when it
     was first seen; what is rejected does not count however long it is claimed. Both lapse with the next other claim.
@@ -69,7 +69,7 @@ def _by_source(found: Sequence[Dispute]) -> dict[str, list[Dispute]]:
     return sources
 
 
-def _archived(ledger: Ledger, decision: Decision, answers: Sequence[dict[str, object]]) -> Manifest:
+def _archived(ledger: LedgerWriter, decision: Decision, answers: Sequence[dict[str, object]]) -> Manifest:
     archive = ledger.archive
     now = ledger.clock()
     while archive.has_run(run_id(OPERATOR, now)):

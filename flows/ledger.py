@@ -98,7 +98,7 @@ class CycleReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
+class LedgerWriter:
     """What every step needs: where, which sources, and what time it is."""
 
     home: Home
@@ -120,7 +120,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class AuditFinding:
     """One thing that was looked at."""
 
     kind: str

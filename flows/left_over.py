@@ -12,7 +12,7 @@ from gpuledger.core.errors import CorruptError, StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Manifest, run_id, started_at
 from gpuledger.core.store.clocks import is_ahead
-from gpuledger.flows.ledger import Ledger, RunReport
+from gpuledger.flows.ledger import LedgerWriter, RunReport
 from gpuledger.flows.validate import Parsed
 
 RECOVERY = timedelta(days=40)
@@ -26,9 +26,9 @@ AHEAD = "dated ahead of the clock; `gpuledger repair` sets it aside"
 
 
 def left_over(
-    ledger: Ledger,
+    ledger: LedgerWriter,
     connection: duckdb.DuckDBPyConnection,
-    read_run: Callable[[Ledger, Manifest], Parsed | None],
+    read_run: Callable[[LedgerWriter, Manifest], Parsed | None],
     *,
     ours: Iterable[str],
     at_hand: Iterable[str],

@@ -27,12 +27,12 @@ from gpuledger.mcp_schema import (
     Answer,
     AnyGpu,
     Details,
-    Gpu,
-    Lock,
-    Names,
+    GpuSpec,
+    LockText,
     Option,
     Past,
     Plan,
+    ProviderIds,
     Regions,
     Usd,
     as_tool,
@@ -41,7 +41,7 @@ from gpuledger.mcp_schema import (
     newest_under,
     quote_text,
     rows_under,
-    with_quote_options,
+    with_quote_parameters,
 )
 from gpuledger.questions.reader import QueryLimits
 
@@ -67,7 +67,7 @@ def create_server(
 def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def find_offers(
         gpu: AnyGpu = None,
-        provider: Names = [],  # noqa: B006
+        provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option | None = None,
         max_usd_per_gpu_hour: Annotated[str | None, Field(description="As in 2.50.")] = None,
@@ -91,8 +91,8 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return {"snapshot": number, "total": rows.total, **rows_under("offers", rows, OFFER_KEYS)}
 
     def cheapest_offers(
-        gpu: Gpu,
-        provider: Names = [],  # noqa: B006
+        gpu: GpuSpec,
+        provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option = "on_demand",
         as_of: Past = None,
@@ -112,7 +112,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return rows_under("offers", rows, ("rank", *OFFER_KEYS, "note"))
 
     def price_spread(
-        gpu: Gpu,
+        gpu: GpuSpec,
         by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = "provider",
         purchase_option: Option = "on_demand",
         as_of: Past = None,
@@ -120,13 +120,13 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """Least, median and greatest price per GPU-hour of each region, provider or other group."""
         return rows_under("spread", ledger.spread(gpu, by=by, purchase_options=purchase_option, as_of=as_of))
 
-    def reserve_or_not(gpu: Gpu, provider: Names = [], as_of: Past = None) -> Answer:  # noqa: B006
+    def reserve_or_not(gpu: GpuSpec, provider: ProviderIds = [], as_of: Past = None) -> Answer:  # noqa: B006
         """Reserved against on-demand prices, and the share of hours from which reserving costs less."""
         return rows_under("commitments", ledger.reserve(gpu, providers=provider, as_of=as_of))
 
     def price_history(
-        gpu: Gpu,
-        provider: Names = [],  # noqa: B006
+        gpu: GpuSpec,
+        provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option | None = None,
         since: Annotated[str | None, Field(description="First date.")] = None,
@@ -148,7 +148,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return newest_under("history", rows)
 
     def price_index(
-        gpu: Gpu,
+        gpu: GpuSpec,
         purchase_option: Option = "on_demand",
         segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
         since: Annotated[str | None, Field(description="First date.")] = None,
@@ -159,7 +159,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return newest_under("index", rows)
 
     def price_timing(
-        gpu: Gpu,
+        gpu: GpuSpec,
         gpu_hours: Annotated[float, Field(ge=0, description="That the work takes.")],
         by: Annotated[str | None, Field(description="Date by which it must be bought.")] = None,
         purchase_option: Option = "on_demand",
@@ -204,19 +204,19 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 
 
 def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
-    @with_quote_options
+    @with_quote_parameters
     def quote_plan(
         options: dict[str, Any],
         plan: PLAN = None,
         as_of: Past = None,
-        lock: Lock = None,
+        lock: LockText = None,
         details: Details = False,
     ) -> Answer:
         """Where a training plan costs least in all: totals with range, hours, cost lines and source."""
         answer = ledger.quote(plan, as_of=as_of, lock=lock_text(lock), **at_most(3, options)).to_dict()
         return answer if details else quote_text(answer)
 
-    @with_quote_options
+    @with_quote_parameters
     def quote_plans(plans: list[Plan], options: dict[str, Any], as_of: Past = None) -> Answer:
         """The cheapest quote of each of many plans, or why there is none."""
         answers = ledger.quotes(plans, as_of=as_of, **at_most(1, options))
@@ -230,36 +230,36 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """The plan's cheapest cost at each step of a span of time."""
         return rows_under("steps", ledger.quote_over(plan, span=span, every=every))
 
-    @with_quote_options
+    @with_quote_parameters
     def cost_frontier(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Ways to run a plan that no other beats in cost, time and risk at once."""
         points = ledger.frontier(plan, as_of=as_of, **options)
         return rows_under("points", [point.to_dict() for point in points])
 
-    @with_quote_options
+    @with_quote_parameters
     def compare_plans(plans: list[Plan], options: dict[str, Any], as_of: Past = None) -> Answer:
         """Plans side by side: what each costs more, and takes longer, than the first."""
         return rows_under("plans", ledger.compare(plans, as_of=as_of, **options))
 
-    @with_quote_options
+    @with_quote_parameters
     def lock_prices(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """The prices of an answer, written down: quote_plan with this lock has the same answer later."""
         return {"lock": ledger.lock(plan, as_of=as_of, **at_most(3, options))}
 
-    @with_quote_options
+    @with_quote_parameters
     def cost_drivers(options: dict[str, Any], plan: Plan | None = None, as_of: Past = None) -> Answer:
         """What drives a plan's cost: shares of variance, ten ways to spend less by dollars, and the chances to keep
         budget and deadline."""
         return ledger.drivers(plan, as_of=as_of, **options)
 
-    @with_quote_options
+    @with_quote_parameters
     def check_plan(
-        options: dict[str, Any], plan: Plan | None = None, as_of: Past = None, lock: Lock = None
+        options: dict[str, Any], plan: Plan | None = None, as_of: Past = None, lock: LockText = None
     ) -> Answer:
         """Does a plan keep budget and deadline, can it be true, and what changed since a lock was written."""
         return ledger.check(plan, as_of=as_of, lock=lock_text(lock), **options)
 
-    @with_quote_options
+    @with_quote_parameters
     def quote_report(options: dict[str, Any], plan: Plan | None = None, as_of: Past = None) -> Answer:
         """A quote as Markdown to paste into a grant or a pull request."""
         return {"report": ledger.report(plan, as_of=as_of, **options)}
@@ -353,7 +353,7 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def budget_difference(
         plan: Plan,
         paid: Annotated[dict[str, str], Field(description="US dollars by line, as quote_plan names them.")],
-        lock: Lock = None,
+        lock: LockText = None,
         as_of: Past = None,
         allow_stale: bool = False,
     ) -> Answer:

@@ -33,15 +33,15 @@ ROWS = 400
 """Rows of one answer at most; a text says how many were cut off."""
 P = ParamSpec("P")
 Answer = Mapping[str, Any]
-Gpu = Annotated[str, Field(description="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")]
+GpuSpec = Annotated[str, Field(description="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")]
 AnyGpu = Annotated[str | None, Field(description="[vendor:]NAME[:MEMORY][:COUNT]; all without.")]
-Names = Annotated[list[str], Field(description="Provider ids, such as runpod, aws, lambda.")]
+ProviderIds = Annotated[list[str], Field(description="Provider ids, such as runpod, aws, lambda.")]
 Regions = Annotated[list[str], Field(description="Region codes, ISO countries or continents (eu).")]
 Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, UTC; now without.")]
 Usd = Annotated[str, Field(description="US dollars, as in 500.")]
 Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
 Plan = Annotated[str | dict[str, Any], Field(description="A preset's name, plan keys, or TOML.")]
-Lock = Annotated[
+LockText = Annotated[
     str | dict[str, Any] | None, Field(description="Of lock_prices: answers at its prices and times.")
 ]
 Details = Annotated[bool, Field(description="Every key of the answer; it is long.")]
@@ -100,7 +100,7 @@ PLAN = Annotated[
 """A plan or none, with all its keys in the schema."""
 
 
-def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
+def with_quote_parameters(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
     """The tool with a parameter for every option of a quote, in place of its parameter `options`, which gets what was
     given."""
     names = [option.name for option in question_options()]

@@ -28,7 +28,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped
 from gpuledger.core.provider import InstanceShape
-from gpuledger.scrapers.ec2 import FAMILIES, MOST_USD, instant, is_region, shape_or_reason, sold
+from gpuledger.scrapers.ec2 import FAMILIES, MOST_USD, feed_instant, is_region, shape_or_reason, sold
 from gpuledger.scrapers.line_filter import LineFilter
 from gpuledger.scrapers.read_json import each_once, fields, mapping, price_or_reason, rows
 from gpuledger.scrapers.source import Source
@@ -146,10 +146,10 @@ def _list(document: Document) -> Iterator[Fact]:
         raise document.error(f"columns missing: {sorted((_EC2_COLUMNS - columns) or columns)}")
 
 
-Found = tuple[InstanceShape, dict[str, str]] | Skipped
+ShapeOrSkipped = tuple[InstanceShape, dict[str, str]] | Skipped
 
 
-def _rows(header: Sequence[str], lines: Iterator[list[str]], type_column: str) -> Iterator[Found]:
+def _rows(header: Sequence[str], lines: Iterator[list[str]], type_column: str) -> Iterator[ShapeOrSkipped]:
     at = header.index(type_column)
     for cells in lines:
         if len(cells) != len(header):
@@ -162,7 +162,7 @@ def _rows(header: Sequence[str], lines: Iterator[list[str]], type_column: str) -
             yield shape, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
-def _ec2(found: Iterator[Found], document: Document) -> Iterator[Fact]:
+def _ec2(found: Iterator[ShapeOrSkipped], document: Document) -> Iterator[Fact]:
     terms: dict[tuple[str, str], tuple[InstanceShape, dict[str, dict[str, str]]]] = {}
     for entry in found:
         if isinstance(entry, Skipped):
@@ -229,7 +229,7 @@ def _reserved(shape: InstanceShape, parts: Mapping[str, Mapping[str, str]]) -> O
     )
 
 
-def _savings(found: Iterator[Found]) -> Iterator[Fact]:
+def _savings(found: Iterator[ShapeOrSkipped]) -> Iterator[Fact]:
     for entry in found:
         if isinstance(entry, Skipped):
             yield entry
@@ -282,7 +282,7 @@ def _offer(
         option,
         Price(amount=amount, unit=unit),
         upfront_amount=upfront_amount,
-        effective_at=instant(row.get("EffectiveDate")),
+        effective_at=feed_instant(row.get("EffectiveDate")),
         **commitment,
     )
 

@@ -49,7 +49,7 @@ _PRODUCT = re.compile(r"Virtual Machines|Series|Srs")
 
 
 @dataclass(frozen=True)
-class Row:
+class RetailRow:
     """One published row of a machine and the offer in it."""
 
     document: Document
@@ -69,13 +69,13 @@ def parse(document: Document) -> Iterator[Fact]:
 def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
     """The facts of all pages: one offer per identity; a spot row and its on-demand row may lie on different
     pages, and only together do they show that the spot price is a placeholder."""
-    found: list[Row] = []
+    found: list[RetailRow] = []
     for document in documents:
         page = mapping(document.json(), document, "the answer")
         for item in rows(page.get("Items"), document, "Items"):
             for fact in _facts(item, document):
                 if isinstance(fact, Offer):
-                    found.append(Row(document, item, fact))
+                    found.append(RetailRow(document, item, fact))
                 else:
                     yield document, fact
     found.sort(key=lambda row: (row.machine, row.offer.offer_id))
@@ -116,7 +116,7 @@ def follow(document: Document) -> Iterator[Request]:
     yield Request(url=url)
 
 
-def _choose(same: list[Row]) -> list[tuple[Row, str]]:
+def _choose(same: list[RetailRow]) -> list[tuple[RetailRow, str]]:
     """The row in force of one identity, with an empty reason, and the others with why not."""
     starts = [row.offer.effective_at for row in same]
     latest = max(start for start in starts if start)

@@ -95,7 +95,7 @@ def feed_rows(config: Mapping[str, Any], document: Document) -> Iterator[dict[st
                     yield {**place, "size": size.get("size"), "vCPU": size.get("vCPU"), **column}
 
 
-def instant(text: Any) -> datetime | None:
+def feed_instant(text: Any) -> datetime | None:
     """A time in ISO 8601, taken as UTC where it names no offset."""
     try:
         found = datetime.fromisoformat(str(text))

@@ -78,7 +78,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Shape:
+class OracleShape:
     """An instance shape: name, GPUs, parts billed beside the GPU's, and what the seed knows of it."""
 
     name: str
@@ -97,7 +97,7 @@ def parse(document: Document) -> Iterator[Fact]:
 def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
     """The facts of price list and shapes together."""
     parts: dict[str, Part] = {}
-    shapes: dict[str, list[Shape]] = {}
+    shapes: dict[str, list[OracleShape]] = {}
     listed: list[tuple[str, Document, dict[str, Any]]] = []
     for document in documents:
         items = list(rows(mapping(document.json(), document, "the answer").get("items"), document, "items"))
@@ -168,7 +168,7 @@ def _part(item: dict[str, Any], document: Document) -> tuple[Part | None, str]:
     return None, "not in US dollars"
 
 
-def _shape(item: dict[str, Any]) -> tuple[str, Shape | None, str]:
+def _shape(item: dict[str, Any]) -> tuple[str, OracleShape | None, str]:
     """Part number of the GPU, the shape, and why there is none."""
     name = str(item.get("name")).partition(" (")[0]
     count, products = number(item.get("gpuQty")), item.get("products")
@@ -186,7 +186,7 @@ def _shape(item: dict[str, Any]) -> tuple[str, Shape | None, str]:
     if not re.fullmatch(rf"(BM|VM)\.[\w.-]{{1,40}}\.{count:f}", name) or (known and known.gpu_count != count):
         return "", None, "a GPU quantity that contradicts the name"
     memory = number(item.get("bundleMemoryQty"))
-    shape = Shape(
+    shape = OracleShape(
         name=name,
         gpu_count=count,
         extras=tuple((code, quantity) for kind, code, quantity in parts if kind != "ocpu"),
@@ -209,14 +209,14 @@ def _product(entry: Any) -> tuple[str, str, Decimal] | None:
     return value, code, quantity
 
 
-def _seeded(name: str) -> Shape:
+def _seeded(name: str) -> OracleShape:
     known = instance_shape("oci", name)
     assert known is not None, f"the seed lacks {name}"
-    return Shape(name, known.gpu_count, (), False, known.memory_gib, known)
+    return OracleShape(name, known.gpu_count, (), False, known.memory_gib, known)
 
 
 def _part_facts(
-    code: str, part: Part, shapes: Mapping[str, list[Shape]], parts: Mapping[str, Part]
+    code: str, part: Part, shapes: Mapping[str, list[OracleShape]], parts: Mapping[str, Part]
 ) -> Iterator[Fact]:
     item, name = part.item, str(part.item.get("displayName"))
     if code in STORAGE_PARTS or code in TRANSFER_PARTS:
@@ -238,7 +238,9 @@ def _part_facts(
             yield from _shape_offers(shape, part, part.amount, parts)
 
 
-def _shape_offers(shape: Shape, part: Part, amount: Decimal, parts: Mapping[str, Part]) -> Iterator[Fact]:
+def _shape_offers(
+    shape: OracleShape, part: Part, amount: Decimal, parts: Mapping[str, Part]
+) -> Iterator[Fact]:
     unit = Unit.GPU_HOUR
     if shape.extras:
         beside = [(parts.get(code), quantity) for code, quantity in shape.extras]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuledger.core.cost.amount import Amount
-from gpuledger.core.cost.assumption import assumed
-from gpuledger.core.cost.cost_lines import FAILED, RUN, TERMS
+from gpuledger.core.cost.assumption import default_value
+from gpuledger.core.cost.cost_lines import FAILED, OWN_TERMS, RUN
 from gpuledger.core.cost.quote_set import Quote
 from gpuledger.core.cost.spot import schedule
 from gpuledger.core.plan import TrainingPlan
@@ -132,7 +132,9 @@ def project_of(plan: TrainingPlan, quote: Quote) -> Project:
     by_line = {line.name: line.usd for line in quote.lines if line.usd is not None}
     is_committed = "unused_commitment" in by_line
     beside = [
-        line.usd for line in quote.lines if line.usd is not None and line.category not in (RUN, FAILED, TERMS)
+        line.usd
+        for line in quote.lines
+        if line.usd is not None and line.category not in (RUN, FAILED, OWN_TERMS)
     ]
     rule = sum(float(usd.mid) for name, usd in by_line.items() if name in ("discount", "contracted_rate"))
     compute = [line for line in quote.lines if line.usd is not None and line.category in (RUN, FAILED)]
@@ -187,7 +189,9 @@ def _price_spread(quote: Quote) -> float:
         return 0.0
     is_market = quote.purchase.offer.purchase_option == "spot" or quote.purchase.offer.tier == "community"
     known = quote.price_state in ("fresh", RECORDED)
-    return float(assumed(f"price_spread_{'market' if is_market else 'list'}_{'fresh' if known else 'stale'}"))
+    return float(
+        default_value(f"price_spread_{'market' if is_market else 'list'}_{'fresh' if known else 'stale'}")
+    )
 
 
 # Acklam 2003, "An algorithm for computing the inverse normal cumulative distribution function": relative error 1.2e-9

@@ -16,7 +16,7 @@ _STEP = re.compile(r"^(\d{1,4})(h|d|w|mo)$")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months"}
 
 
-def interval(text: str) -> str:
+def step_interval(text: str) -> str:
     """`1d` as an SQL interval text.
 
     Raises:

@@ -32,11 +32,11 @@ def publish(home: Home, *, now: datetime) -> int:
     """
     # readers, who open snapshots, need not load what makes them
     from gpuledger.core.store.database import writing
-    from gpuledger.core.store.rollups import check, derive
+    from gpuledger.core.store.rollups import check_rollups, derive
 
     number = _newest(home) + 1
     with writing(home) as connection:
-        check(connection)
+        check_rollups(connection)
         derive(connection, now=now)
         connection.execute(sql.text("publish/offer_latest"))
         connection.execute("delete from snapshot")
@@ -72,7 +72,7 @@ def reading(home: Home, *, sandbox_threads: int | None = None) -> Generator[duck
         OutdatedError: it was made by another release.
         CorruptError: the pointer or the snapshot cannot be read.
     """
-    connection = opened(home, sandbox_threads)
+    connection = open_snapshot(home, sandbox_threads)
     try:
         with sql.told(f"read the snapshot in {home.snapshots}"):
             yield connection
@@ -122,7 +122,7 @@ _SANDBOX: _Config = {
 }
 
 
-def opened(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyConnection:
+def open_snapshot(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """The connection of `reading`, for those who keep it and close it themselves: later snapshots do not
     change it. DuckDB refuses one file under two configurations in one process, so all are opened here."""
     config = _READ_ONLY if sandbox_threads is None else {**_SANDBOX, "threads": sandbox_threads}

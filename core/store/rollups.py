@@ -88,7 +88,7 @@ CHECKED_WHOLE = 5_000_000
 """Log rows up to which every publishing checks all of them; beyond, the runs since the last one."""
 
 
-def check(connection: duckdb.DuckDBPyConnection, *, everything: bool = False) -> None:
+def check_rollups(connection: duckdb.DuckDBPyConnection, *, everything: bool = False) -> None:
     """Run the checks of `sql/checks` over the runs since the last publishing, or over all where that is
     quick.
 

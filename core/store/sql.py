@@ -88,13 +88,13 @@ def rows(
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
-Parameters = Mapping[str, Any] | Sequence[Any]
+SqlParameters = Mapping[str, Any] | Sequence[Any]
 
 
 def first(
     connection: duckdb.DuckDBPyConnection,
     statement: str | duckdb.Statement,
-    parameters: Parameters | None = None,
+    parameters: SqlParameters | None = None,
 ) -> tuple[Any, ...] | None:
     """The first row of a statement of a few rows, or None where it has none."""
     found = connection.execute(statement, parameters).fetchall()
@@ -104,7 +104,7 @@ def first(
 def some(
     connection: duckdb.DuckDBPyConnection,
     statement: str | duckdb.Statement,
-    parameters: Parameters | None = None,
+    parameters: SqlParameters | None = None,
     *,
     most: int,
 ) -> list[tuple[Any, ...]]:
@@ -115,7 +115,7 @@ def some(
 def some_named(
     connection: duckdb.DuckDBPyConnection,
     statement: str | duckdb.Statement,
-    parameters: Parameters | None = None,
+    parameters: SqlParameters | None = None,
     *,
     most: int,
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -128,7 +128,7 @@ def some_named(
     return names, found
 
 
-def arrow(connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters | None = None) -> Any:
+def arrow(connection: duckdb.DuckDBPyConnection, query: str, parameters: SqlParameters | None = None) -> Any:
     """The rows of one query as an Arrow table."""
     return connection.sql(query, params=parameters).to_arrow_table()
 

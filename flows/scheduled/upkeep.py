@@ -12,15 +12,15 @@ from prefect.artifacts import create_table_artifact
 from gpuledger.core.config import load_settings
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, SourceError
 from gpuledger.core.store.home import home_of
-from gpuledger.flows.audit import audit as look
-from gpuledger.flows.compact import compact as let_go
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.audit import audit_ledger as look
+from gpuledger.flows.compact import compact_ledger as let_go
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
 
-def _ledger() -> Ledger:
+def _ledger() -> LedgerWriter:
     home = home_of(load_settings(os.environ))
-    return Ledger(home=home, sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC))
+    return LedgerWriter(home=home, sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC))
 
 
 @flow(name="audit", flow_run_name="audit", log_prints=False)

@@ -28,7 +28,7 @@ from gpuledger.cli.options import (
     Region,
     Reserved,
     SpecArgument,
-    Spot,
+    SpotFlag,
     Tiers,
     purchase_options,
 )
@@ -69,7 +69,7 @@ def offers(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     max_price: Annotated[
@@ -119,7 +119,7 @@ def cheapest(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     spread: Annotated[
@@ -162,7 +162,7 @@ def history(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     since: Annotated[

@@ -19,14 +19,14 @@ from gpuledger.web.responses import ledger_of, one
 router = APIRouter(prefix="/v1", tags=["decisions"])
 
 
-class When(Strict):
+class AsOfBody(Strict):
     """Prices of when, and which may win."""
 
     as_of: Instant | None = Field(None, description="Prices of a past time; UTC without an offset.")
     allow_stale: bool = Field(False, description="Let prices past their freshness target win.")
 
 
-class SizeParameters(When):
+class SizeParameters(AsOfBody):
     """A budget, and what is served later."""
 
     budget_usd: Money = Field(description="US dollars for training, and for serving if asked.")
@@ -49,7 +49,7 @@ class OwnOrRentParameters(Strict):
     as_of: Instant | None = Field(None, description="Prices of a past time; UTC without an offset.")
 
 
-class BuildOrBuyParameters(When):
+class BuildOrBuyParameters(AsOfBody):
     """The API that is held against training."""
 
     api_usd_per_1k: Money = Field(description="US dollars that the API takes per 1,000 tokens.")
@@ -107,7 +107,7 @@ async def build_or_buy(request: Request, parameters: Annotated[BuildOrBuyParamet
         plan={}, paid={"type": "object", "additionalProperties": True}, lock={"type": "string"}
     ),
 )
-async def budget(request: Request, parameters: Annotated[When, Query()]) -> Response:
+async def budget(request: Request, parameters: Annotated[AsOfBody, Query()]) -> Response:
     """The body is `{"plan": ..., "paid": {LINE: USD}}`, and a lock if there is one."""
     content = await object_of(request, "plan", "paid", "lock", needed=("plan", "paid"))
     plan, lock, paid = (

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_or_none, text_in
-from gpuledger.web.parameters import AsOf, QuoteParameters, options_of
+from gpuledger.web.parameters import AsOfParameters, QuoteParameters, options_of
 from gpuledger.web.plans import answered
 from gpuledger.web.responses import ledger_of
 
@@ -21,11 +21,11 @@ _DRIVERS: dict[str, Any] = {
     "draws": (int, Field(10_000, ge=100, le=1_000_000, description="Draws of the project's Monte-Carlo.")),
     "seed": (int, Field(0, ge=0, le=2**31, description="The same seed gives the same answer.")),
 }
-DriversParameters: type[AsOf] = cast("Any", create_model)(
+DriversParameters: type[AsOfParameters] = cast("Any", create_model)(
     "DriversParameters", __base__=QuoteParameters, **_DRIVERS
 )
 _REPORT: dict[str, Any] = {"kind": (Literal["md", "html"], Field("md", description="Markdown, or a page."))}
-ReportParameters: type[AsOf] = cast("Any", create_model)(
+ReportParameters: type[AsOfParameters] = cast("Any", create_model)(
     "ReportParameters", __base__=QuoteParameters, **_REPORT
 )
 
@@ -94,7 +94,7 @@ async def report(
     return await run_in_threadpool(answer)
 
 
-def _given(parameters: AsOf) -> dict[str, Any]:
+def _given(parameters: AsOfParameters) -> dict[str, Any]:
     return {
         name: value for name, value in options_of(parameters).items() if name in parameters.model_fields_set
     }

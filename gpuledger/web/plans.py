@@ -15,7 +15,7 @@ from gpuledger.core.plan import TrainingPlan
 from gpuledger.ledger import Ledger
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_of, plan_or_none, plans_in, text_in
-from gpuledger.web.parameters import AsOf, EstimateParameters, QuoteParameters, options_of
+from gpuledger.web.parameters import AsOfParameters, EstimateParameters, QuoteParameters, options_of
 from gpuledger.web.problems import ProblemError
 from gpuledger.web.responses import STALE, headers_of, json_bytes, ledger_of, one
 
@@ -24,7 +24,7 @@ QuoteId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["7a4e9db9fb1d8
 Asked = Annotated[QuoteParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
 
 
-class OverParameters(AsOf):
+class OverParameters(AsOfParameters):
     """A span of time, and its steps."""
 
     span: Annotated[str, Field(max_length=80, examples=["2024-01-01..2026-06-01"])] = Field(
@@ -75,7 +75,7 @@ async def make_locked_quotes(request: Request, parameters: Asked) -> Response:
 
 
 def _quoted(
-    request: Request, plan: TrainingPlan | None, parameters: AsOf, lock: str | None = None
+    request: Request, plan: TrainingPlan | None, parameters: AsOfParameters, lock: str | None = None
 ) -> Response:
     with ledger_of(request).pinned() as ledger:
         answer = ledger.quote(plan, lock=lock, **options_of(parameters))

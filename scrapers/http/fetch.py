@@ -27,7 +27,7 @@ MAX_REQUESTS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class FormerAnswer:
     """What an earlier run received for a request, for asking "has it changed?"."""
 
     body: Callable[[], bytes]
@@ -67,7 +67,7 @@ class Fetcher:
         source: Source,
         *,
         keep: Callable[[Document], None],
-        known: Callable[[Request], Known | None] = lambda _: None,
+        known: Callable[[Request], FormerAnswer | None] = lambda _: None,
     ) -> Fetched:
         """All documents of a source. `keep` is called with each before anything reads it.
 
@@ -128,7 +128,7 @@ class Fetcher:
         source: Source,
         requests: list[Request],
         keep: Callable[[Document], None],
-        known: Callable[[Request], Known | None],
+        known: Callable[[Request], FormerAnswer | None],
     ) -> Fetched:
         """The requests and everything that their answers lead to. A keyed request that is refused does not
         spoil the keyless answers; absence from such a run is no evidence."""
@@ -160,7 +160,7 @@ class Fetcher:
             queue.extend(source.follow(document))
         return Fetched(documents=tuple(documents), is_complete=not notes, notes=tuple(notes))
 
-    def _answer(self, source: Source, request: Request, known: Known | None) -> Document | None:
+    def _answer(self, source: Source, request: Request, known: FormerAnswer | None) -> Document | None:
         """The answer, tried again while that may help; `None` for one that may be and is missing."""
 
         def backoff(error: Exception) -> bool | timedelta:
@@ -182,7 +182,7 @@ class Fetcher:
                 return self._once(source, request, known)
         raise AssertionError("unreachable: the retry loop returns or raises")
 
-    def _once(self, source: Source, request: Request, known: Known | None) -> Document | None:
+    def _once(self, source: Source, request: Request, known: FormerAnswer | None) -> Document | None:
         self.politeness.wait(urlsplit(request.url).netloc, source.seconds_between_requests)
         url = self._address(source, request)
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", **request.headers}
@@ -196,7 +196,7 @@ class Fetcher:
         self,
         source: Source,
         request: Request,
-        known: Known | None,
+        known: FormerAnswer | None,
         url: str,
         headers: dict[str, str],
         watch: Watch,
@@ -239,7 +239,7 @@ class Fetcher:
         self,
         source: Source,
         request: Request,
-        known: Known | None,
+        known: FormerAnswer | None,
         response: httpx.Response,
         watch: Watch,
     ) -> Document:
@@ -358,7 +358,7 @@ def secret_variables(sources: Iterable[Source]) -> frozenset[str]:
     )
 
 
-def _conditional(known: Known) -> dict[str, str]:
+def _conditional(known: FormerAnswer) -> dict[str, str]:
     """Only what a header can carry: an ETag outside ASCII is not asked for again."""
     asked = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
     return {name: value for name, value in asked.items() if value and value.isascii()}

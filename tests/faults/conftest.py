@@ -12,7 +12,7 @@ import pytest
 
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.store.home import Home
-from gpuledger.flows.pipeline import CycleReport, Ledger, refresh, source_row
+from gpuledger.flows.pipeline import CycleReport, Ledger, refresh_sources, source_row
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.conftest import Clock
 from tests.faults.hostile import HostileProvider, plain
@@ -42,7 +42,7 @@ class Trial:
     def refresh(self) -> CycleReport:
         """An hour later, whatever the provider answers."""
         self.clock.forward(hours=1)
-        return refresh(self.ledger, self.ledger.sources, self.fetcher)
+        return refresh_sources(self.ledger, self.ledger.sources, self.fetcher)
 
     def good(self) -> CycleReport:
         """An honest refresh, each with prices of its own."""

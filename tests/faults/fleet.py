@@ -16,7 +16,7 @@ from gpuledger.core.config import FetchSettings, lake_address
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger
-from gpuledger.flows.pipeline import Ledger, open_ledger, record_runs, refresh
+from gpuledger.flows.pipeline import Ledger, open_ledger, record_runs, refresh_sources
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.market import SKUS, listing, source
@@ -186,4 +186,4 @@ def refresh_once(ledger: Ledger, url: str) -> None:
             urls={COMMON: f"{url}/{COMMON}"},
             clock=ledger.clock,
         )
-        refresh(ledger, (ledger.sources[0],), fetcher)
+        refresh_sources(ledger, (ledger.sources[0],), fetcher)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from gpuledger.core.store.database import turn, writing
-from gpuledger.core.store.rollups import check
+from gpuledger.core.store.rollups import check_rollups
 from gpuledger.flows.pipeline import Ledger, open_ledger, record_runs
 from gpuledger.flows.replay import replay
 
@@ -38,7 +38,7 @@ def committed(ledger: Ledger) -> Committed:
         broken.unlink()
         RESTORED.append(ledger.home.path)
     with turn(ledger.home), writing(ledger.home) as connection:
-        check(connection, everything=True)
+        check_rollups(connection, everything=True)
         prices = connection.execute(
             "select offer.source, offer.sku, price_change.observed_at, price_change.amount"
             " from price_change inner join offer using (offer_no)"

@@ -17,7 +17,7 @@ from gpuledger.core.offer import Availability, Fact, Offer, Skipped
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.pipeline import CycleReport, Ledger, refresh, source_row
+from gpuledger.flows.pipeline import CycleReport, Ledger, refresh_sources, source_row
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.source import Source
 from tests.template import start_migrated
@@ -77,7 +77,7 @@ class World:
         self.clock.forward(hours=1)
         if body is not None:
             self.provider.always(body, **more)
-        return refresh(self.ledger, self.ledger.sources, self.fetcher)
+        return refresh_sources(self.ledger, self.ledger.sources, self.fetcher)
 
     def prices(self, as_of=None) -> dict[str, str]:
         with reading(self.ledger.home) as connection:

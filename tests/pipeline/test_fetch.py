@@ -180,7 +180,9 @@ def test_certificates_are_always_checked(ask: Asker):
         ask(url=ask.provider.url.replace("http://", "https://"))
 
 
-KNOWN = fetch_module.Known(body=lambda: b"[1]", etag='"one"', last_modified="Wed, 07 Oct 2026 10:00:00 GMT")
+KNOWN = fetch_module.FormerAnswer(
+    body=lambda: b"[1]", etag='"one"', last_modified="Wed, 07 Oct 2026 10:00:00 GMT"
+)
 
 
 def test_what_is_known_is_asked_for_only_if_it_changed(ask: Asker):

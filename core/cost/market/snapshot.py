@@ -14,19 +14,19 @@ import numpy as np
 from gpuledger.core.cost.market.offers import (
     ALIVE,
     Bounds,
-    Candidate,
     MarketFilter,
+    OfferCandidate,
     Shape,
     Shelf,
     Stock,
     machine_of,
 )
-from gpuledger.core.cost.market.side_prices import SOURCES, SpotRate, Surroundings, UnitPrice
+from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices, SpotRate, UnitPrice
 from gpuledger.core.store.offers import snapshot_number
 from gpuledger.core.store.quote_offers import Quotable
 
 
-class _Lazy(Surroundings):
+class _Lazy(SidePrices):
     """Reads the lists when it is first asked for: most quotes need none."""
 
     def __init__(self, quotable: Quotable) -> None:
@@ -34,17 +34,17 @@ class _Lazy(Surroundings):
         self._quotable = quotable
 
     @cached_property
-    def _kept(self) -> Surroundings:
-        return Surroundings(
-            storage=self._quotable.surrounding(SOURCES["storage"]),
-            transfer=self._quotable.surrounding(SOURCES["transfer"]),
+    def _kept(self) -> SidePrices:
+        return SidePrices(
+            storage=self._quotable.surrounding(SIDE_PRICE_QUERIES["storage"]),
+            transfer=self._quotable.surrounding(SIDE_PRICE_QUERIES["transfer"]),
         )
 
     @cached_property
-    def _reclaimed(self) -> Surroundings:
-        return Surroundings(
-            bands=self._quotable.surrounding(SOURCES["bands"]),
-            losses=self._quotable.surrounding(SOURCES["losses"]),
+    def _reclaimed(self) -> SidePrices:
+        return SidePrices(
+            bands=self._quotable.surrounding(SIDE_PRICE_QUERIES["bands"]),
+            losses=self._quotable.surrounding(SIDE_PRICE_QUERIES["losses"]),
         )
 
     def rows_for(self, places: Collection[tuple[str, str, str]]) -> dict[str, list[dict[str, Any]]]:
@@ -107,7 +107,7 @@ class LedgerMarket:
         return self._snapshot
 
     @property
-    def surroundings(self) -> Surroundings:
+    def surroundings(self) -> SidePrices:
         return self._surroundings
 
     @property
@@ -140,7 +140,7 @@ class LedgerMarket:
                 counts[row["excluded_because"]] += row["offers"] + row["lapsed"]
         return dict(counts)
 
-    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
+    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
         stocks = list(self.shelf.stocks.values())
         text = "\n".join(
             _line(stocks[place].key, bounds, place) for place in np.flatnonzero(bounds.is_open).tolist()
@@ -148,7 +148,7 @@ class LedgerMarket:
         if not text:
             return
         for misses, state, floor, offer in self._quotable.candidates(text, states):
-            yield Candidate(misses, state, floor, offer)
+            yield OfferCandidate(misses, state, floor, offer)
 
 
 def _line(key: int, bounds: Bounds, place: int) -> str:

@@ -28,7 +28,7 @@ from gpuledger.core.store.migrate import renew_arriving, resolve_labels, setting
 from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared import lake
 
-Share = Callable[[int], None]
+ShareRun = Callable[[int], None]
 """Appends the run of that number to the lake; called inside the transaction that records it."""
 
 COMMITS_BETWEEN_NOTES = 50
@@ -58,7 +58,7 @@ _BY_RUN_ALONE = (
 @contextmanager
 def recording(
     home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases, source: str
-) -> Generator[Share | None]:
+) -> Generator[ShareRun | None]:
     """The turn to record runs of one source, caught up with the lake; `None` where the ledger is this home's own.
 
     Raises:
@@ -100,7 +100,7 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
         )
     connection.execute(sql.text("lake/form"))
     since = int(setting(connection, "lake_commit") or 0)
-    with lake.opened(home.follows, connection) as there, transaction(there):
+    with lake.open_lake(home.follows, connection) as there, transaction(there):
         home.note_store(lake.store_id(there) or "")
         newest, generation = lake.commit_no(there), lake.generation(there)
         if (known, since) == (generation, newest):
@@ -205,7 +205,7 @@ def _append(
         " from (from form_offer where source = $source except from offer_before)",
         {"run_id": row[0], "source": source},
     )
-    with lake.opened(address, connection) as there:
+    with lake.open_lake(address, connection) as there:
         lake.append(there, rows, held.check)
 
 

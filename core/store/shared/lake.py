@@ -32,7 +32,7 @@ from gpuledger.core.store.catalogue import (
     libpq,
     load,
     patience,
-    quoted,
+    sql_quoted,
     turn_at,
     unreachable,
     unusable,
@@ -65,7 +65,9 @@ them. A refresh in a steady hour writes no file at all."""
 
 
 @contextmanager
-def opened(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> Generator[duckdb.DuckDBPyConnection]:
+def open_lake(
+    address: LakeAddress, ledger: duckdb.DuckDBPyConnection
+) -> Generator[duckdb.DuckDBPyConnection]:
     """The lake, attached as `lake`; the first machine makes its tables.
 
     Args:
@@ -172,7 +174,7 @@ def maintain(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> int:
         StoreError: the catalogue does not answer.
     """
     with (
-        opened(address, ledger) as connection,
+        open_lake(address, ledger) as connection,
         turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake"),
     ):
         connection.execute("call ducklake_flush_inlined_data('lake')")
@@ -268,18 +270,18 @@ def _reach_s3(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> No
     load(connection, "httpfs")
     if address.endpoint is not None:
         scheme, _, host = address.endpoint.partition("://")
-        connection.execute(f"set global s3_endpoint = {quoted(host.rstrip('/'))}")
+        connection.execute(f"set global s3_endpoint = {sql_quoted(host.rstrip('/'))}")
         connection.execute(f"set global s3_use_ssl = {str(scheme == 'https').lower()}")
         connection.execute("set global s3_url_style = 'path'")
 
 
 def _attach(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, creating: bool = False) -> bool:
     options = (
-        f"metadata_schema {quoted(address.schema)}, data_path {quoted(address.parquet)},"
+        f"metadata_schema {sql_quoted(address.schema)}, data_path {sql_quoted(address.parquet)},"
         f" create_if_not_exists {str(creating).lower()}, data_inlining_row_limit {INLINED_ROWS}"
     )
     try:
-        connection.execute(f"attach {quoted('ducklake:postgres:' + libpq(address))} as lake ({options})")
+        connection.execute(f"attach {sql_quoted('ducklake:postgres:' + libpq(address))} as lake ({options})")
         if creating or _setting(connection, "generation") is not None:
             return True
     except duckdb.Error:

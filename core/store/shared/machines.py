@@ -21,7 +21,7 @@ FORGOTTEN = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class MachineReport:
     """What a machine said last."""
 
     name: str
@@ -59,7 +59,7 @@ def report(address: LakeAddress, home: Path, *, release: str, problem: str | Non
     )
 
 
-def known(address: LakeAddress) -> tuple[list[Machine], datetime]:
+def known(address: LakeAddress) -> tuple[list[MachineReport], datetime]:
     """All machines by name, and the catalogue's time.
 
     Raises:
@@ -73,7 +73,9 @@ def known(address: LakeAddress) -> tuple[list[Machine], datetime]:
         "select name, extract(epoch from said_at)::float8 as said_seconds, release, problem,"
         f" extract(epoch from now())::float8 as now_seconds from {_table(address)} order by name",
     )
-    machines = [Machine(name=row[0], said_at=_time(row[1]), release=row[2], problem=row[3]) for row in found]
+    machines = [
+        MachineReport(name=row[0], said_at=_time(row[1]), release=row[2], problem=row[3]) for row in found
+    ]
     return machines, _time(found[0][4]) if found else datetime.now(UTC)
 
 
