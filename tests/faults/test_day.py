@@ -18,7 +18,7 @@ from gpuledger.core.money import Price
 from gpuledger.core.offer import Offer
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.pipeline import Ledger, refresh_sources
+from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
 from gpuledger.flows.validate import Parsed, read_documents
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.registry import SOURCES
@@ -113,7 +113,7 @@ def test_days_with_every_tenth_answer_bad(tmp_path, clock, tally):
     sources = tuple(drifting(source, start) for source in live)
     bodies = {source.name: body_of(source) for source in live}
     providers = {source.name: HostileProvider() for source in sources}
-    ledger = Ledger(home=Home(tmp_path / "home"), sources=sources, clock=clock)
+    ledger = LedgerWriter(home=Home(tmp_path / "home"), sources=sources, clock=clock)
     chance, seen, memory, files, sizes = random.Random(24), Counter(), [], [], []
     with httpx.Client() as client:
         fetcher = Fetcher(

@@ -20,7 +20,7 @@ import httpx
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.store.home import Home
 from gpuledger.flows.compact import compact_ledger
-from gpuledger.flows.pipeline import Ledger, refresh_sources
+from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
 from gpuledger.flows.replay import replay
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.market import source
@@ -66,7 +66,7 @@ def _is_step(call: BuiltinFunctionType) -> bool:
 
 def work(home: Path, url: str, what: str) -> None:
     """One order, as the command of that name does it."""
-    ledger = Ledger(home=Home(home), sources=(source(),), clock=lambda: datetime.now(UTC))
+    ledger = LedgerWriter(home=Home(home), sources=(source(),), clock=lambda: datetime.now(UTC))
     if what == "replay":
         replay(ledger)
         return

@@ -14,7 +14,7 @@ from gpuledger.core.store.publish import reading
 from gpuledger.core.store.shared import lake
 from gpuledger.flows.compact import compact_ledger
 from gpuledger.flows.move_store import move_store
-from gpuledger.flows.pipeline import Ledger, refresh_sources
+from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
 from gpuledger.flows.replay import history_of, replay
 
 pytestmark = pytest.mark.shared_store
@@ -28,7 +28,7 @@ def address(postgres, tmp_path):
     catalogue.hang_up(made)
 
 
-def at(ledger: Ledger, home: Home) -> Ledger:
+def at(ledger: LedgerWriter, home: Home) -> LedgerWriter:
     return replace(ledger, home=home)
 
 
