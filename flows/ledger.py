@@ -45,7 +45,8 @@ def decision_in(document: Document) -> Decision:
     """
     content = document.json()
     try:
-        return Decision(**{**content, "offer_ids": tuple(content["offer_ids"])})
+        keys: dict[str, Any] = {**content, "offer_ids": tuple(content["offer_ids"])}
+        return Decision(**keys)
     except (TypeError, KeyError) as error:
         raise document.error(f"not a decision: {error!r}") from error
 

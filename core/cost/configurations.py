@@ -37,8 +37,8 @@ class Limits:
     gpus: int | None
     """That the plan asks for; `None` leaves the number open."""
     max_gpus: int = ANY
-    min_instance_gpus: int = 0
-    max_instance_gpus: int = ANY
+    min_instance_gpus: float = 0
+    max_instance_gpus: float = ANY
     max_nodes: int = ANY
     is_quoted: bool = False
     """Hours are given, so several pods without a network between them are as good as one."""

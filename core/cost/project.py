@@ -95,7 +95,7 @@ class Project:
         """Interruptions of the whole job per hour."""
         assert self.rates is not None
         low, mid, high = (max(rate, 1e-12) for rate in self.rates)
-        at = np.asarray(0.5 if quantile is None else quantile)
+        at: Array = np.asarray(0.5 if quantile is None else quantile, dtype=np.float64)
         # half of the cases below the middle, half above it, evenly in the logarithm
         below = np.log(low / mid) * (1 - 2 * at)
         above = np.log(high / mid) * (2 * at - 1)
@@ -219,9 +219,9 @@ def _normal(quantile: Array | None) -> Array:
     return where(np.abs(off) <= 0.5 - 0.02425, centre, where(at < 0.5, tail, -tail))
 
 
-def _lognormal(of: Amount, quantile: Array | None) -> Array:
+def _lognormal(hours: Amount, quantile: Array | None) -> Array:
     """The middle is the median; 80 % lie within low and high."""
-    low, mid, high = (float(value) for value in (of.low, of.mid, of.high))
+    low, mid, high = (float(value) for value in (hours.low, hours.mid, hours.high))
     if not 0 < low < high:
         return np.asarray(mid)
     at = _normal(quantile) / Z90

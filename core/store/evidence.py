@@ -141,10 +141,10 @@ def figures_of(table: pa.Table) -> Figures:
     kinds = {"Texts": texts, "Flags": flags, "Numbers": numbers}
     option = table["purchase_option"].combine_chunks().dictionary_encode()
     names = np.array(option.dictionary.to_pylist(), dtype=object)[option.indices.to_numpy()]
-    known = {
+    columns: dict[str, Any] = {
         name: kinds[kind](name) for name, kind in Figures.__annotations__.items() if name not in _OPTIONS
     }
-    return Figures(**known, is_spot=names == "spot", is_reserved=names == "reserved")
+    return Figures(**columns, is_spot=names == "spot", is_reserved=names == "reserved")
 
 
 _OPTIONS = ("is_spot", "is_reserved")

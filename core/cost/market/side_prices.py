@@ -129,11 +129,11 @@ class SidePrices:
         ]
         return max(prices)[1] if prices else None
 
-    def spot_rate(self, provider: str, instance_type: str, region: str, inputs: float | None) -> SpotRate:
+    def spot_rate(self, provider: str, instance_type: str, region: str, plan_rate: float | None) -> SpotRate:
         """The rate: as the user gives it, else the published band, else the ledger's history, else
         assumed."""
-        if inputs is not None:
-            return SpotRate(low=inputs, mid=inputs, high=inputs, basis="interruption rate as given")
+        if plan_rate is not None:
+            return SpotRate(low=plan_rate, mid=plan_rate, high=plan_rate, basis="interruption rate as given")
         key = (provider, instance_type, region)
         if key in self._bands:
             low, high = float(self._bands[key]["low"]), float(self._bands[key]["high"])
