@@ -45,9 +45,9 @@ def cheapest_by_provider(
     `allow_stale` and where there is nothing else. Where an older price would be cheaper than the first, a remark
     says which. Offers without a price in US dollars are left out and counted.
     """
-    known = list(offers)
-    priced = [offer for offer in known if offer.usd_per_gpu_hour is not None]
-    unpriced = Counter(offer.currency for offer in known if offer.usd_per_gpu_hour is None)
+    candidates = list(offers)
+    priced = [offer for offer in candidates if offer.usd_per_gpu_hour is not None]
+    unpriced = Counter(offer.currency for offer in candidates if offer.usd_per_gpu_hour is None)
     lapsed = [offer for offer in priced if offer.price_state(at) == LAPSED]
     alive = [offer for offer in priced if offer.price_state(at) != LAPSED]
     chosen = alive or (lapsed if allow_stale else [])

@@ -56,10 +56,10 @@ def digest(table: str, values: Iterable[SeedRow]) -> str:
     """12 hex digits over the name and all values of one table, the names of its columns included."""
     import hashlib
 
-    found = hashlib.blake2b(table.encode(), digest_size=6)
+    checksum = hashlib.blake2b(table.encode(), digest_size=6)
     for row in values:
-        found.update(b"\1" + b"\0".join(f"{column}={value}".encode() for column, value in row.items()))
-    return found.hexdigest()
+        checksum.update(b"\1" + b"\0".join(f"{column}={value}".encode() for column, value in row.items()))
+    return checksum.hexdigest()
 
 
 @lru_cache(maxsize=1)

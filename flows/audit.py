@@ -66,15 +66,15 @@ def _of_source(row: dict[str, Any]) -> AuditFinding:
 
 def _unrecorded(ledger: LedgerWriter, recorded: set[str]) -> list[AuditFinding]:
     """Runs that were fetched and are not in the ledger; the next refresh takes those that can be read."""
-    found: list[AuditFinding] = []
+    findings: list[AuditFinding] = []
     for run in ledger.archive.run_ids(ledger.clock() - RECOVERY):
         if run in recorded:
             continue
         try:
             ledger.archive.documents(ledger.archive.manifest(run))
         except CorruptError as error:
-            found.append(AuditFinding(kind="run", name=run, state="broken", detail=str(error)))
-    return found
+            findings.append(AuditFinding(kind="run", name=run, state="broken", detail=str(error)))
+    return findings
 
 
 def _archive(ledger: LedgerWriter) -> list[AuditFinding]:

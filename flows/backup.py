@@ -119,17 +119,17 @@ def restore(source: Path, ledger: LedgerWriter) -> BackedUp:
 
 def _copy_archive(archive: Archive, target: Path) -> int:
     """Documents before the manifest that names them; returns how many manifests there are."""
-    kept = Archive(target)
+    copy = Archive(target)
     runs = archive.run_ids(None)
     for run in runs:
-        if kept.has_run(run):
+        if copy.has_run(run):
             continue
         manifest = archive.manifest(run)
         for entry in (*manifest.documents, *manifest.superseded):
             path = archive.path(entry["sha256"])
             if path.exists():
-                _copy(path, kept.path(entry["sha256"]))
-        kept.write_manifest(manifest)
+                _copy(path, copy.path(entry["sha256"]))
+        copy.write_manifest(manifest)
     return len(runs)
 
 

@@ -89,8 +89,8 @@ def _maintain(ledger: LedgerWriter) -> int:
 def _left_overs(ledger: LedgerWriter) -> list[Path]:
     """Temporary files of writers that were killed."""
     since = (ledger.clock() - LEFT_OVER).timestamp()
-    found = [*ledger.home.archive.rglob(".new-*"), *ledger.home.path.glob("quotes/.new-*")]
-    return [path for path in found if path.stat().st_mtime < since]
+    temporary = [*ledger.home.archive.rglob(".new-*"), *ledger.home.path.glob("quotes/.new-*")]
+    return [path for path in temporary if path.stat().st_mtime < since]
 
 
 def _old_quotes(ledger: LedgerWriter, keep: timedelta) -> list[Path]:

@@ -41,8 +41,8 @@ def decide(
         raise UsageError("--reason is empty; say why, for whoever reads the ledger later")
     with turn(ledger.home), writing(ledger.home) as connection:
         open_ledger(ledger, connection)
-        found = disputes(connection, target)
-        if not found:
+        open_disputes = disputes(connection, target)
+        if not open_disputes:
             raise UsageError(f"nothing of {target!r} is disputed; `gpuledger disputes` lists what is")
         manifests = [
             _archived(
@@ -56,15 +56,15 @@ def decide(
                 ),
                 answers_behind(connection, of_source),
             )
-            for source, of_source in _by_source(found).items()
+            for source, of_source in _by_source(open_disputes).items()
         ]
     runs = [run for manifest in manifests if (run := read_run(ledger, manifest)) is not None]
-    return DecisionReport(disputes=tuple(found), cycle=record_runs(ledger, runs))
+    return DecisionReport(disputes=tuple(open_disputes), cycle=record_runs(ledger, runs))
 
 
-def _by_source(found: Sequence[Dispute]) -> dict[str, list[Dispute]]:
+def _by_source(open_disputes: Sequence[Dispute]) -> dict[str, list[Dispute]]:
     sources: dict[str, list[Dispute]] = {}
-    for dispute in found:
+    for dispute in open_disputes:
         sources.setdefault(dispute.source, []).append(dispute)
     return sources
 

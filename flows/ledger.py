@@ -111,8 +111,8 @@ class LedgerWriter:
         return Archive(self.home.archive)
 
     def source(self, name: str) -> Source | None:
-        known = (*self.sources, OPERATOR_SOURCE)
-        return next((source for source in known if source.name == name), None)
+        sources = (*self.sources, OPERATOR_SOURCE)
+        return next((source for source in sources if source.name == name), None)
 
     def alias_rows(self) -> tuple[Alias, ...]:
         """The operator's own aliases go before the shipped ones."""

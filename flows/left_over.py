@@ -44,7 +44,7 @@ def left_over(
     recorded = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
     passed, taken = {*recorded, *ours}, set(at_hand)
     young = run_id("", now - ABANDONED)
-    found: list[Parsed] = []
+    runs: list[Parsed] = []
     broken: list[RunReport] = []
     for run in ledger.archive.run_ids(now - RECOVERY):
         if run in passed or (run > young and run.partition("Z-")[2] not in taken):
@@ -58,8 +58,8 @@ def left_over(
             broken.append(cannot_record(run, str(error)))
             continue
         if left is not None:
-            found.append(left)
-    return found, broken
+            runs.append(left)
+    return runs, broken
 
 
 def cannot_record(run: str, error: str) -> RunReport:

@@ -46,20 +46,22 @@ def findings(ledger: LedgerWriter, connection: duckdb.DuckDBPyConnection) -> lis
         ledger.home.check_store()
         with lake.open_lake(address, connection) as there:
             missing = lake.missing_files(address, there)
-        said, now = machines.known(address)
+        reports, now = machines.reports_of_machines(address)
     except StoreError as error:
         return [AuditFinding(kind="lake", name="shared store", state="broken", detail=str(error))]
-    found = [AuditFinding(kind="lake", name=file, state="broken", detail=_GONE) for file in missing]
-    for machine in said:
+    findings_here = [AuditFinding(kind="lake", name=file, state="broken", detail=_GONE) for file in missing]
+    for machine in reports:
         silent = now - machine.said_at
         if machine.problem is not None:
-            found.append(
+            findings_here.append(
                 AuditFinding(kind="machine", name=machine.name, state="broken", detail=machine.problem)
             )
         elif silent > machines.SILENT:
             detail = f"nothing was heard of it for {silent.total_seconds() / 3600:.0f} h"
-            found.append(AuditFinding(kind="machine", name=machine.name, state="stale", detail=detail))
-    return found
+            findings_here.append(
+                AuditFinding(kind="machine", name=machine.name, state="stale", detail=detail)
+            )
+    return findings_here
 
 
 _GONE = (

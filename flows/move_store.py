@@ -64,8 +64,8 @@ def move_store(before: LedgerWriter, after: LedgerWriter) -> Moved:
     if after.home.follows is not None:
         _make(before, after.home.follows)
     documents = copy_archive(before.archive, after.archive)
-    held, kept = (_into_lake if after.home.follows else _out_of_lake)(before, after)
-    compared = tuple(_compared(one, other) for one, other in zip(held, kept, strict=True))
+    held, after_content = (_into_lake if after.home.follows else _out_of_lake)(before, after)
+    compared = tuple(_compared(one, other) for one, other in zip(held, after_content, strict=True))
     differing = [one for one in compared if not one.is_equal]
     if differing:
         raise StoreError(f"the stores differ, so keep the old one: {differing}")

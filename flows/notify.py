@@ -87,10 +87,10 @@ def deliver(
     waits: Sequence[float] = WAITS,
 ) -> bool:
     """Send what waited before, then these; whether all arrived. What did not is kept in `untold`."""
-    waiting = [*_kept(untold), *bodies]
+    waiting = [*_untold_reports(untold), *bodies]
     for place, one in enumerate(waiting):
         # What waited before is tried once: it had its tries.
-        if not _told(webhook, one, waits if any(one is body for body in bodies) else ()):
+        if not _is_delivered(webhook, one, waits if any(one is body for body in bodies) else ()):
             _keep(untold, waiting[place:])
             return False
     if waiting:
@@ -98,7 +98,7 @@ def deliver(
     return True
 
 
-def _told(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:
+def _is_delivered(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:
     for wait in (*waits, None):
         if _sent(webhook, body):
             return True
@@ -107,7 +107,7 @@ def _told(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:
     return False
 
 
-def _kept(untold: Path | None) -> list[dict[str, Any]]:
+def _untold_reports(untold: Path | None) -> list[dict[str, Any]]:
     if untold is None:
         return []
     with suppress(OSError, ValueError):

@@ -115,7 +115,9 @@ def _fetch(
 
     superseded: list[dict[str, Any]] = []
     try:
-        fetched = fetcher.fetch(source, keep=keep, known=lambda request: _known(archive, before, request))
+        fetched = fetcher.fetch(
+            source, keep=keep, former=lambda request: _former_answer(archive, before, request)
+        )
         if source.fallback and fetched.is_complete:
             error = read_documents(source, _manifest_of(source, started_at), fetched.documents).error
             if error is not None:
@@ -181,7 +183,7 @@ def _manifest_of(source: Source, started_at: datetime) -> Manifest:
     )
 
 
-def _known(archive: Archive, before: Manifest | None, request: Request) -> FormerAnswer | None:
+def _former_answer(archive: Archive, before: Manifest | None, request: Request) -> FormerAnswer | None:
     if before is None or before.failure:
         return None
     for entry in before.documents:
@@ -361,7 +363,7 @@ def fetch_all(
 
     def one(source: Source) -> Parsed | None:
         try:
-            manifest, said = fetch_source(ledger, source, fetcher)
+            manifest, report = fetch_source(ledger, source, fetcher)
         except (MissingCredentialError, StoreBusyError, ClockError) as error:
             is_clock = isinstance(error, ClockError)
             outcome = "failed" if is_clock else "skipped"
@@ -376,7 +378,7 @@ def fetch_all(
             )
             done(source.name, outcome)
             return None
-        notes[manifest.run_id] = said
+        notes[manifest.run_id] = report
         done(source.name, "failed" if manifest.failure else "fetched")
         return read_run(ledger, manifest)
 

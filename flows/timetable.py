@@ -89,12 +89,12 @@ def due(ledger: LedgerWriter, sources: Iterable[Source]) -> Due:
 
 def newest_runs(ledger: LedgerWriter, at: datetime) -> dict[str, datetime]:
     """When the newest run of each source began, by the names of the archive's manifests."""
-    found: dict[str, datetime] = {}
+    newest: dict[str, datetime] = {}
     for run in ledger.archive.run_ids(at - RECOVERY):
         began_at, source = started_at(run)
         if began_at <= at:
-            found[source] = max(began_at, found.get(source, began_at))
-    return found
+            newest[source] = max(began_at, newest.get(source, began_at))
+    return newest
 
 
 def begin(ledger: LedgerWriter, sources: Iterable[Source]) -> None:

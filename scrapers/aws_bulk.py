@@ -81,7 +81,9 @@ def line_filter(request: Request) -> LineFilter | None:
     """The filter of a CSV; the indexes are kept whole."""
     if not request.url.endswith(".csv"):
         return None
-    return next((found for path, found in FILTERS.items() if path in request.url), None)
+    return next(
+        (line_filter_of_path for path, line_filter_of_path in FILTERS.items() if path in request.url), None
+    )
 
 
 def follow(document: Document) -> Iterator[Request]:
@@ -114,13 +116,13 @@ def _index(document: Document) -> list[tuple[str, str | None]]:
     """Region code and path; no path for local zones and the like."""
     regions = mapping(document.json(), document, "answer").get("regions")
     entries = [fields(entry) for entry in regions.values()] if isinstance(regions, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
-    found: list[tuple[str, str | None]] = []
+    regional_files: list[tuple[str, str | None]] = []
     for entry in rows(entries if entries is not None else regions, document, "regions"):
         code, path = str(entry.get("regionCode")), entry.get("currentVersionUrl", entry.get("versionUrl"))
         if not isinstance(path, str) or not _VERSION.fullmatch(path):
             raise document.error(f"region {code[:60]!r} has the path {str(path)[:120]!r}")
-        found.append((code, path if is_region(code) else None))
-    return found
+        regional_files.append((code, path if is_region(code) else None))
+    return regional_files
 
 
 def _cells(document: Document) -> Iterator[list[str]]:
@@ -162,9 +164,9 @@ def _rows(header: Sequence[str], lines: Iterator[list[str]], type_column: str) -
             yield shape, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
-def _ec2(found: Iterator[ShapeOrSkipped], document: Document) -> Iterator[Fact]:
+def _ec2(products: Iterator[ShapeOrSkipped], document: Document) -> Iterator[Fact]:
     terms: dict[tuple[str, str], tuple[InstanceShape, dict[str, dict[str, str]]]] = {}
-    for entry in found:
+    for entry in products:
         if isinstance(entry, Skipped):
             yield entry
             continue
@@ -229,8 +231,8 @@ def _reserved(shape: InstanceShape, parts: Mapping[str, Mapping[str, str]]) -> O
     )
 
 
-def _savings(found: Iterator[ShapeOrSkipped]) -> Iterator[Fact]:
-    for entry in found:
+def _savings(products: Iterator[ShapeOrSkipped]) -> Iterator[Fact]:
+    for entry in products:
         if isinstance(entry, Skipped):
             yield entry
             continue

@@ -106,16 +106,16 @@ def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]
     rates: dict[PartKey, list[PartPrice]] = {}
     for document in documents:
         for sku in rows(_page(document).get("skus", []), document, "skus"):
-            found = _read(sku, document)
-            if isinstance(found, str):
-                yield document, Skipped(found, _row(sku))
+            price = _read(sku, document)
+            if isinstance(price, str):
+                yield document, Skipped(price, _row(sku))
                 continue
-            for entry in found:
+            for entry in price:
                 if isinstance(entry, tuple):
                     rates.setdefault(entry[0], []).append(entry[1])
                 else:
                     yield document, entry
-    chosen = {key: rate for key, found in rates.items() if (rate := _choose(found))}
+    chosen = {key: rate for key, price in rates.items() if (rate := _choose(price))}
     sold: dict[str, list[tuple[str, str]]] = {}
     for kind, label, way, region in chosen:
         if kind == "gpu":
@@ -127,12 +127,12 @@ def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]
             for document, fact, parts in _machines(shape, build, sold.get(shape.gpu_label, []), chosen):
                 used.update(str(part.row.get("skuId")) for part in parts)
                 yield document, fact
-    for found in rates.values():
-        for rate in found:
+    for price in rates.values():
+        for rate in price:
             sku_id = str(rate.row.get("skuId"))
             if sku_id not in used:
                 used.add(sku_id)
-                reason = "two SKUs price this part differently" if _choose(found) is None else _UNUSED
+                reason = "two SKUs price this part differently" if _choose(price) is None else _UNUSED
                 yield rate.document, Skipped(reason, rate.row)
 
 

@@ -86,7 +86,7 @@ class OracleShape:
     extras: tuple[tuple[str, Decimal], ...]
     is_preemptible: bool
     memory_gib: Decimal | None
-    known: InstanceShape | None
+    seeded: InstanceShape | None
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -179,11 +179,13 @@ def _shape(item: dict[str, Any]) -> tuple[str, OracleShape | None, str]:
     entries: list[Any] = list(products) if isinstance(products, list) else []  # pyright: ignore[reportUnknownArgumentType]
     parts = [entry for entry in (_product(entry) for entry in entries) if entry]
     gpu = [code for kind, code, _ in parts if kind == "ocpu"]
-    known = instance_shape("oci", name)
+    seeded = instance_shape("oci", name)
     if len(parts) != len(entries) or len(gpu) != 1:
         return "", None, "a shape whose parts cannot be read"
     # all GPU shapes are named after their count, which catches a quantity of something else
-    if not re.fullmatch(rf"(BM|VM)\.[\w.-]{{1,40}}\.{count:f}", name) or (known and known.gpu_count != count):
+    if not re.fullmatch(rf"(BM|VM)\.[\w.-]{{1,40}}\.{count:f}", name) or (
+        seeded and seeded.gpu_count != count
+    ):
         return "", None, "a GPU quantity that contradicts the name"
     memory = number(item.get("bundleMemoryQty"))
     shape = OracleShape(
@@ -192,7 +194,7 @@ def _shape(item: dict[str, Any]) -> tuple[str, OracleShape | None, str]:
         extras=tuple((code, quantity) for kind, code, quantity in parts if kind != "ocpu"),
         is_preemptible=item.get("allowPreemptible") is True,
         memory_gib=memory if memory and 0 < memory < 10**6 else None,
-        known=known,
+        seeded=seeded,
     )
     return gpu[0], shape, ""
 
@@ -210,9 +212,9 @@ def _product(entry: Any) -> tuple[str, str, Decimal] | None:
 
 
 def _seeded(name: str) -> OracleShape:
-    known = instance_shape("oci", name)
-    assert known is not None, f"the seed lacks {name}"
-    return OracleShape(name, known.gpu_count, (), False, known.memory_gib, known)
+    seeded = instance_shape("oci", name)
+    assert seeded is not None, f"the seed lacks {name}"
+    return OracleShape(name, seeded.gpu_count, (), False, seeded.memory_gib, seeded)
 
 
 def _part_facts(
@@ -250,7 +252,7 @@ def _shape_offers(
         amount *= shape.gpu_count
         amount += sum(extra.amount * quantity for extra, quantity in beside if extra and extra.amount)
         unit = Unit.HOUR
-    label = shape.known.gpu_label if shape.known else part.item["displayName"].rpartition("GPU - ")[2]
+    label = shape.seeded.gpu_label if shape.seeded else part.item["displayName"].rpartition("GPU - ")[2]
     options = [(PurchaseOption.ON_DEMAND, amount)]
     if shape.is_preemptible:
         options.append((PurchaseOption.SPOT, amount * PREEMPTIBLE_SHARE))
@@ -264,9 +266,9 @@ def _shape_offers(
             purchase_option=option,
             price=Price(amount=cost, unit=unit),
             instance_type=shape.name,
-            gpu_memory_gib=shape.known.gpu_memory_gib if shape.known else None,
-            vcpus=shape.known.vcpus if shape.known else None,
-            memory_gib=shape.memory_gib or (shape.known.memory_gib if shape.known else None),
+            gpu_memory_gib=shape.seeded.gpu_memory_gib if shape.seeded else None,
+            vcpus=shape.seeded.vcpus if shape.seeded else None,
+            memory_gib=shape.memory_gib or (shape.seeded.memory_gib if shape.seeded else None),
         )
 
 

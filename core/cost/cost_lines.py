@@ -243,7 +243,9 @@ def _storage(
     else:
         gb = checkpoint_gb * costs.checkpoint_keep
         result.append(
-            _kept("checkpoint_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb))
+            _storage_line(
+                "checkpoint_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb)
+            )
         )
     if costs.dataset_gb is None:
         result.append(_not_given("dataset_storage", STORAGE, "dataset_gb"))
@@ -251,7 +253,9 @@ def _storage(
     else:
         gb = Decimal(repr(costs.dataset_gb))
         result.append(
-            _kept("dataset_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb))
+            _storage_line(
+                "dataset_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb)
+            )
         )
         result.append(_moved("dataset_transfer_in", gb, bought, surroundings, "ingress"))
     if costs.egress_gb is None:
@@ -264,7 +268,7 @@ def _storage(
     return result
 
 
-def _kept(name: str, gb: Decimal, months: Amount, price: UnitPrice) -> CostLine:
+def _storage_line(name: str, gb: Decimal, months: Amount, price: UnitPrice) -> CostLine:
     usd = months.times(gb * price.usd).rounded()
     basis = f"{_plain(gb)} GB x {months.mid:.2f} months at {_plain(price.usd)} USD; {price.basis}"
     return CostLine(name, STORAGE, usd, basis)

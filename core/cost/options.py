@@ -75,7 +75,7 @@ def _option(
     label: str = "",
     hint: str = "",
 ) -> Any:
-    told: dict[str, Any] = {
+    declaration: dict[str, Any] = {
         "kind": kind,
         "help": help,
         "name": name,
@@ -87,7 +87,7 @@ def _option(
         "label": label,
         "hint": hint,
     }
-    return field(default=default, metadata=told)
+    return field(default=default, metadata=declaration)
 
 
 def _no_overrides() -> Overrides:

@@ -188,9 +188,11 @@ def _price_spread(quote: Quote) -> float:
     if quote.purchase.offer.provider == "owned":
         return 0.0
     is_market = quote.purchase.offer.purchase_option == "spot" or quote.purchase.offer.tier == "community"
-    known = quote.price_state in ("fresh", RECORDED)
+    is_current = quote.price_state in ("fresh", RECORDED)
     return float(
-        default_value(f"price_spread_{'market' if is_market else 'list'}_{'fresh' if known else 'stale'}")
+        default_value(
+            f"price_spread_{'market' if is_market else 'list'}_{'fresh' if is_current else 'stale'}"
+        )
     )
 
 
@@ -229,9 +231,9 @@ def _lognormal(hours: Amount, quantile: Array | None) -> Array:
     return mid * np.exp(each_side * at)
 
 
-def _triangular(of: tuple[float, float, float], quantile: Array | None) -> Array:
+def _triangular(corners: tuple[float, float, float], quantile: Array | None) -> Array:
     """Half below the middle and half above it, evenly."""
-    low, mid, high = of
+    low, mid, high = corners
     at = np.asarray(0.5 if quantile is None else quantile)
     return where(at < 0.5, low + (mid - low) * 2 * at, mid + (high - mid) * (2 * at - 1))
 

@@ -81,12 +81,12 @@ def load(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
         StoreError: one is not installed, or is made for another DuckDB.
     """
     for name in names:
-        found = find_spec(f"duckdb_extension_{name}")
-        if found is None or found.origin is None:
+        extension = find_spec(f"duckdb_extension_{name}")
+        if extension is None or extension.origin is None:
             raise StoreError(
                 f"a shared store needs DuckDB's extension {name}: pip install 'gpuledger[scale]'"
             )
-        made_for = Path(found.origin).parent / "extensions"
+        made_for = Path(extension.origin).parent / "extensions"
         path = made_for / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
         if not path.exists():
             versions = ", ".join(sorted(entry.name for entry in made_for.glob("v*"))) or "none"
@@ -198,7 +198,7 @@ def executed(address: LakeAddress, statements: str) -> None:
     _in_session(address, f"call postgres_execute('turns', {sql_quoted(statements)})")
 
 
-def asked(address: LakeAddress, query: str) -> list[tuple[Any, ...]]:
+def query_catalogue(address: LakeAddress, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query in the server's own SQL.
 
     Raises:

@@ -223,13 +223,13 @@ def _rates(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
 
 
 def _has_offers(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    found = sql.first(connection, "select 1 from offer_current where source = $1 limit 1", [source])
-    return found is not None
+    row = sql.first(connection, "select 1 from offer_current where source = $1 limit 1", [source])
+    return row is not None
 
 
 def _has_disputes(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    found = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
-    return found is not None
+    row = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
+    return row is not None
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -225,11 +225,11 @@ def offer_page(
     for name in _LISTS:
         parameters[name] = _joined(name, parameters[name])
     set_on_sale(connection, at=at, as_of=as_of)
-    found = sql.rows(connection, "queries/offers", parameters)
-    total = found[0]["total"] if found else 0
-    for row in found:
+    rows = sql.rows(connection, "queries/offers", parameters)
+    total = rows[0]["total"] if rows else 0
+    for row in rows:
         del row["total"]
-    return OfferPage([LatestOffer(**row) for row in found], total)
+    return OfferPage([LatestOffer(**row) for row in rows], total)
 
 
 def offers(
@@ -270,8 +270,10 @@ def unmapped_labels(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any
         return []
     from gpuledger.core.alias import Alias, Aliases
 
-    known = connection.execute("select provider, gpu_label, gpu_memory_gib, gpu_id from gpu_alias").fetchall()
-    aliases = Aliases(Alias(*row) for row in known)
+    meanings = connection.execute(
+        "select provider, gpu_label, gpu_memory_gib, gpu_id from gpu_alias"
+    ).fetchall()
+    aliases = Aliases(Alias(*row) for row in meanings)
     return [row | {"reason": _reason(row, aliases)} for row in rows]
 
 

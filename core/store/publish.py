@@ -20,7 +20,7 @@ from gpuledger.core.store import sql
 from gpuledger.core.store.home import Home
 
 POINTER = "CURRENT"
-KEPT = 5
+SNAPSHOTS_ON_DISK = 5
 """Snapshots that stay for readers which resolved the pointer a moment ago."""
 
 
@@ -74,7 +74,7 @@ def reading(home: Home, *, sandbox_threads: int | None = None) -> Generator[duck
     """
     connection = open_snapshot(home, sandbox_threads)
     try:
-        with sql.told(f"read the snapshot in {home.snapshots}"):
+        with sql.explaining(f"read the snapshot in {home.snapshots}"):
             yield connection
     finally:
         connection.close()
@@ -193,7 +193,7 @@ def _point(home: Home, name: str) -> None:
 def prune(home: Home, keep: int | None = None) -> int:
     """Delete all but the newest snapshots and what a killed writer left of one; only inside
     `gpuledger.core.store.database.turn`. Returns how many went."""
-    old = _numbers(home)[: -(keep or KEPT)]
+    old = _numbers(home)[: -(keep or SNAPSHOTS_ON_DISK)]
     for number in old:
         _path(home, number).unlink(missing_ok=True)
     for left_over in home.snapshots.glob("prices-*.new"):

@@ -36,10 +36,10 @@ def files(kind: str) -> list[str]:
     Raises:
         StoreError: none there, so the installation is broken.
     """
-    found = [f"{kind}/{path.stem}" for path in sorted((FOLDER / kind).glob("*.sql"))]
-    if not found:
+    names = [f"{kind}/{path.stem}" for path in sorted((FOLDER / kind).glob("*.sql"))]
+    if not names:
         raise StoreError(f"no SQL of kind {kind!r} in {FOLDER}: the installation is incomplete")
-    return found
+    return names
 
 
 @cache
@@ -67,7 +67,7 @@ def first_line(error: duckdb.Error) -> str:
 
 
 @contextmanager
-def told(doing: str) -> Generator[None]:
+def explaining(doing: str) -> Generator[None]:
     """Turns what DuckDB raises inside into one line; every door to a database stands in one.
 
     Raises:
@@ -97,8 +97,8 @@ def first(
     parameters: SqlParameters | None = None,
 ) -> tuple[Any, ...] | None:
     """The first row of a statement of a few rows, or None where it has none."""
-    found = connection.execute(statement, parameters).fetchall()
-    return found[0] if found else None
+    rows_of_answer = connection.execute(statement, parameters).fetchall()
+    return rows_of_answer[0] if rows_of_answer else None
 
 
 def some(
@@ -122,10 +122,10 @@ def some_named(
     """The names of a statement's columns, and up to so many of its rows."""
     cursor = connection.execute(statement, parameters)
     names = [column[0] for column in cursor.description or ()]
-    found = cursor.fetchmany(most)
+    rows_of_answer = cursor.fetchmany(most)
     # Whatever is executed next takes the place of the unfinished result, in every version of DuckDB.
     connection.execute("select 1").fetchall()
-    return names, found
+    return names, rows_of_answer
 
 
 def arrow(connection: duckdb.DuckDBPyConnection, query: str, parameters: SqlParameters | None = None) -> Any:

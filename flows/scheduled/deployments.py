@@ -131,7 +131,7 @@ def _server() -> Generator[None]:
         httpx.get(f"{address.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).raise_for_status()
         yield
     except (httpx.HTTPError, PrefectException) as error:
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ConfigError(
-            f"the Prefect server at {address} does not answer: {said}; start it, or set PREFECT_API_URL"
+            f"the Prefect server at {address} does not answer: {reason}; start it, or set PREFECT_API_URL"
         ) from error

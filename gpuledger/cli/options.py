@@ -209,7 +209,7 @@ def with_quote_options(command: Callable[..., None]) -> Callable[..., None]:
 def _flags(options: Iterable[QuoteOption]) -> list[inspect.Parameter]:
     flags = [
         _parameter(
-            option.name, _TYPES[option.kind], _told(option), False if option.kind == "switch" else None
+            option.name, _TYPES[option.kind], _help_of(option), False if option.kind == "switch" else None
         )
         for option in options
     ]
@@ -217,14 +217,14 @@ def _flags(options: Iterable[QuoteOption]) -> list[inspect.Parameter]:
     return flags + [_parameter(name, kind, None, False) for name, kind in kinds]
 
 
-def _parameter(name: str, kind: Any, told: Any, default: Any) -> inspect.Parameter:
-    annotation = kind if told is None else Annotated[kind, told]
+def _parameter(name: str, kind: Any, option: Any, default: Any) -> inspect.Parameter:
+    annotation = kind if option is None else Annotated[kind, option]
     return inspect.Parameter(
         name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation
     )
 
 
-def _told(option: QuoteOption) -> Any:
+def _help_of(option: QuoteOption) -> Any:
     words = [word for word in (option.flag, option.short_flag) if word]
     repeat = " Repeat for several;" if option.kind == "names" else ""
     text = (

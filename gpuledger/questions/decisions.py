@@ -234,14 +234,14 @@ class Decisions(PlansOverTime, PriceQuestions):
         return Rows(finding.to_dict() for finding in lint_plan(parse.plan(plan)))
 
 
-def _watts(gpu: str | None, given: Number | None) -> tuple[Decimal, list[str]]:
+def _watts(gpu: str | None, power_watts: Number | None) -> tuple[Decimal, list[str]]:
     """Watts of a GPU with its share of the host, and what was assumed for it."""
     from gpuledger.core.cost.assumption import default_value
     from gpuledger.core.gpu import gpus
     from gpuledger.core.spec import parse_spec
 
-    if given is not None:
-        return _number(given, "watts_per_gpu"), []
+    if power_watts is not None:
+        return _number(power_watts, "watts_per_gpu"), []
     chips = [gpus()[gpu_id] for gpu_id in parse_spec(gpu).gpu_ids] if gpu is not None else []
     watts = max((Decimal(str(chip.tdp_watts)) for chip in chips if chip.tdp_watts), default=Decimal(700))
     ratio = default_value("host_power_ratio")

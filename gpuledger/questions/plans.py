@@ -285,7 +285,7 @@ class PlanQuestions(OwnTerms):
             as_of=question.as_of,
             at=question.moment,
             allow_stale=question.options.allow_stale,
-            kept=snapshot.cache,
+            cache=snapshot.cache,
         )
 
     def _save(self, answer: QuoteSet) -> None:

@@ -96,7 +96,7 @@ class NewestSnapshot:
             self.make_readable(error)
             connection = open_snapshot(self._home)
         try:
-            with sql.told(f"read the snapshot in {self._home.snapshots}"):
+            with sql.explaining(f"read the snapshot in {self._home.snapshots}"):
                 yield OneReader(connection)
         finally:
             connection.close()

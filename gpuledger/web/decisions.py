@@ -69,7 +69,7 @@ class QueryParameters(Strict):
     q: Annotated[str, Field(max_length=20_000, examples=["select count(*) from offer_latest"])]
 
 
-def _given(parameters: Strict) -> dict[str, Any]:
+def _stated(parameters: Strict) -> dict[str, Any]:
     return parameters.model_dump(exclude_none=True)
 
 
@@ -77,14 +77,14 @@ def _given(parameters: Strict) -> dict[str, Any]:
 def size(request: Request, parameters: Annotated[SizeParameters, Query()]) -> Response:
     """Parameters and tokens of the best model that the money trains at the cheapest offers."""
     with ledger_of(request).pinned() as ledger:
-        return one(ledger.edition, ledger.clock(), ledger.size(**_given(parameters)))
+        return one(ledger.edition, ledger.clock(), ledger.size(**_stated(parameters)))
 
 
 @router.get("/decisions/own-or-rent", summary="Buy machines or rent them", responses=openapi.decision)
 def own_or_rent(request: Request, parameters: Annotated[OwnOrRentParameters, Query()]) -> Response:
     """The month from which owning has cost less."""
     with ledger_of(request).pinned() as ledger:
-        return one(ledger.edition, ledger.clock(), ledger.own_or_rent(**_given(parameters)))
+        return one(ledger.edition, ledger.clock(), ledger.own_or_rent(**_stated(parameters)))
 
 
 @router.post(
@@ -96,7 +96,7 @@ def own_or_rent(request: Request, parameters: Annotated[OwnOrRentParameters, Que
 async def build_or_buy(request: Request, parameters: Annotated[BuildOrBuyParameters, Query()]) -> Response:
     """Totals of both, and the calls a month at which they meet."""
     plan = await plan_of(request)
-    return await answered(request, lambda ledger: ledger.build_or_buy(plan, **_given(parameters)))
+    return await answered(request, lambda ledger: ledger.build_or_buy(plan, **_stated(parameters)))
 
 
 @router.post(
@@ -117,7 +117,7 @@ async def budget(request: Request, parameters: Annotated[AsOfBody, Query()]) -> 
     )
     if not isinstance(content["paid"], (dict, str)):
         raise UsageError("body: paid must be US dollars by line, or CSV text with name and usd")
-    options = _given(parameters)
+    options = _stated(parameters)
     return await answered(
         request, lambda ledger: {"lines": ledger.budget_difference(plan, paid, lock=lock, **options)}
     )

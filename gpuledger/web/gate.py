@@ -70,7 +70,7 @@ class _Answer:
     until: float = 0.0
 
 
-class _Kept:
+class _AnswerCache:
     """Answers of the newest snapshot, the least recently used ones dropped first."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Gate:
         self._token = Token(settings.token)
         self._rate = RateLimit(settings.requests_per_second)
         self._turnstile = Turnstile()
-        self._kept = _Kept()
+        self._kept = _AnswerCache()
         self._making: dict[tuple[bytes, ...], asyncio.Future[_Answer]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,11 +13,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("gpuledger", "core", "flows", "scrapers")
 LONGEST_FILE = 400
 SAYS_NOTHING = {"found", "known", "kept", "asked", "said", "given", "wanted", "told", "of"}
-# What is rewritten elsewhere at this time, by folder or file.
-MEANS_SEVERAL = {
-    # the answer of an adapter and its own tables: no adapter is imported but by the registry
-    "SOURCE": "every adapter declares one",
-}
 
 
 def product_files() -> list[Path]:
@@ -46,14 +41,25 @@ def public_names(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Assign):
-            yield from (part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name))
+            yield from (
+                part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)
+            )
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield node.target.id
 
 
 def given_names(tree: ast.Module) -> Iterator[str]:
-    """Names of variables, parameters, functions and types."""
+    """Names of variables, parameters, functions and types; not the constructor in `Question.of(plan)`."""
+    constructors = [
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for part in node.body
+        if isinstance(part, ast.FunctionDef) and part.name == "of" and part.decorator_list
+    ]
     for node in ast.walk(tree):
+        if node in constructors:
+            continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
         elif isinstance(node, ast.arg):

@@ -159,7 +159,7 @@ def _share_percent(keys: Keys) -> StatedRange:
     return share, share
 
 
-def _given(keys: Keys) -> StatedRange:
+def _as_stated(keys: Keys) -> StatedRange:
     return _interval(keys["implied"])
 
 
@@ -182,7 +182,7 @@ CHECKS: Mapping[str, Callable[[Keys], StatedRange]] = {
     "change_percent": _change_percent,
     "sum": _sum,
     "share_percent": _share_percent,
-    "given": _given,
+    "given": _as_stated,
     "distinct_keys": _distinct_keys,
     "gpu_memory_gib": _gpu_memory_gib,
 }

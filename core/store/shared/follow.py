@@ -86,14 +86,14 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
         StoreError: the home holds a ledger of its own, or the catalogue does not answer.
         MigrationError: the lake is of a newer release.
     """
-    known = setting(connection, "lake")
+    seen_lake = setting(connection, "lake")
     if home.follows is None:
-        if known is not None and home.is_ledger:
+        if seen_lake is not None and home.is_ledger:
             raise StoreError(
                 f"{home.path} follows a shared store: set GPULEDGER_STORE to it, or use another home"
             )
         return 0
-    if known is None and _count(connection, "scrape_run"):
+    if seen_lake is None and _count(connection, "scrape_run"):
         raise StoreError(
             f"{home.path} holds a ledger of its own: `gpuledger migrate-store` moves it into a shared store, and"
             " a machine that follows one needs a home of its own"
@@ -103,13 +103,13 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
     with lake.open_lake(home.follows, connection) as there, transaction(there):
         home.note_store(lake.store_id(there) or "")
         newest, generation = lake.commit_no(there), lake.generation(there)
-        if (known, since) == (generation, newest):
+        if (seen_lake, since) == (generation, newest):
             return 0
-        if known != generation:
+        if seen_lake != generation:
             _forget(connection)
             since = 0
         runs = _stage(there, connection, since)
-    if not runs and known == generation and newest - since < COMMITS_BETWEEN_NOTES:
+    if not runs and seen_lake == generation and newest - since < COMMITS_BETWEEN_NOTES:
         return 0
     with transaction(connection):
         if runs:

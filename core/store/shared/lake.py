@@ -246,23 +246,23 @@ def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb
 
 def _known_id(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> str:
     """The lake's id; one that an earlier release made gets one now, where its folders are there."""
-    found = store_id(connection)
-    if found is not None:
-        return found
+    identity = store_id(connection)
+    if identity is not None:
+        return identity
     with turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever upgrades the lake"):
-        found = store_id(connection)
-        if found is not None:
-            return found
+        identity = store_id(connection)
+        if identity is not None:
+            return identity
         holds = sql.first(connection, "select count(*) from lake.scrape_run")
         if holds and holds[0] and not (address.archive / "runs").is_dir():
             raise NotMountedError(
                 f"{address.archive} is not mounted: the shared store has {holds[0]} runs and none is there; mount it"
             )
-        found = uuid.uuid4().hex
-        marker.make(address, found)
+        identity = uuid.uuid4().hex
+        marker.make(address, identity)
         with transaction(connection):
-            _write_setting(connection, "id", found)
-    return found
+            _write_setting(connection, "id", identity)
+    return identity
 
 
 def _reach_s3(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> None:
