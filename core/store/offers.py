@@ -205,7 +205,7 @@ def page(
     parameters: dict[str, Any] = {entry.name: getattr(query, entry.name) for entry in fields(query)}
     for name in _LISTS:
         parameters[name] = _joined(name, parameters[name])
-    set_on_sale(connection, at=at, as_of=as_of)
+    set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
     found = sql.rows(connection, "queries/offers", parameters)
     total = found[0]["total"] if found else 0
     for row in found:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gpuledger import parse
 from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.provider import provider_id
-from gpuledger.core.validity import ALL_STATES, LAPSED
+from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,9 +94,19 @@ def cards_named(names: str | Sequence[str] | None) -> tuple[list[str], UnknownGP
     return meant, unknown
 
 
-def offer_row(offer: LatestOffer, moment: datetime) -> dict[str, Any]:
-    """One offer for output: every field, and how fresh its price is at that time."""
+_OF_ONE_ORDER = ("usd_per_hour", "upfront_usd", "vcpus", "memory_gib")
+"""What grows with the GPUs of an order where an offer is sold per GPU."""
+
+
+def offer_row(offer: LatestOffer, moment: datetime, least: float | None = None) -> dict[str, Any]:
+    """One offer for output: every field, and how fresh its price is at that time. `gpu_count` and `usd_per_hour` are
+    those of one order: of what is sold per GPU the smallest that holds `least` accelerators. `amount` stays as
+    published."""
     row = {name: getattr(offer, name) for name in offer.__slots__}
+    row["gpu_count"] = order_gpus(offer.gpu_count, offer.min_gpus, offer.max_gpus, least)
+    if row["gpu_count"] != offer.gpu_count:
+        units = row["gpu_count"] / offer.gpu_count
+        row |= {name: None if row[name] is None else row[name] * units for name in _OF_ONE_ORDER}
     row["price_state"] = offer.price_state(moment)
     row["price_age_hours"] = round(offer.age(moment).total_seconds() / 3600, 2)
     return row

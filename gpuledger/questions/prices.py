@@ -55,7 +55,7 @@ class PriceQuestions(LedgerReader):
                 remarks = provider_hints(snapshot.connection, query.providers)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
-        rows = (offer_row(offer, moment) for offer in result.offers)
+        rows = (offer_row(offer, moment, query.min_gpu_count) for offer in result.offers)
         remarks = remarks if result.total else remarks or [NO_OFFER]
         return Rows(rows, total=result.total, as_of=moment, remarks=remarks)
 
@@ -90,7 +90,7 @@ class PriceQuestions(LedgerReader):
             hints = [] if on_sale else provider_hints(snapshot.connection, chosen.providers)
             answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
             rows: list[dict[str, Any]] = [
-                offer_row(ranked.offer, moment) | {"rank": rank, "note": ranked.note}
+                offer_row(ranked.offer, moment, chosen.min_gpu_count) | {"rank": rank, "note": ranked.note}
                 for rank, ranked in enumerate(answer.ranking, start=1)
             ]
             cases = [
