@@ -54,7 +54,7 @@ def test_eight_of_what_is_sold_per_gpu_are_eight_with_their_price(ledger, rows):
 
 def over_http(ledger: Ledger, path: str) -> list[dict]:
     settings = GateSettings(requests_per_second=0)
-    with TestClient(create_app(ledger.home, settings=settings, clock=lambda: NOW, environ={})) as client:
+    with TestClient(create_app(ledger.home, settings=settings, clock=lambda: NOW, environ={}), base_url="http://127.0.0.1") as client:
         return client.get(path, params={"gpu": "H100-SXM:8"}).json()["offers"]
 
 
