@@ -245,9 +245,13 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
         since: Annotated[str | None, Field(description="First date.")] = None,
         until: Annotated[str | None, Field(description="Last date.")] = None,
+        verify: Annotated[
+            bool, Field(description="Compute the days anew from archived bytes, compare.")
+        ] = False,
     ) -> Answer:
         """The panel index of accelerators from matched offers, one row per accelerator and day; the newest 400."""
-        rows = ledger.index(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
+        question = ledger.check_index if verify else ledger.index
+        rows = question(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
         return {"index": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
     def price_timing(

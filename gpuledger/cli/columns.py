@@ -57,6 +57,14 @@ def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def _hundredths(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _millionths(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
 def _percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
@@ -111,6 +119,32 @@ HISTORY_COLUMNS = (
     Column("REGION", "region", shed=5),
     Column("$/GPU/H", "usd_per_gpu_hour", formats.dollars, is_number=True),
     Column("SOURCE", "source", shed=6),
+)
+INDEX_COLUMNS = (
+    Column("DAY", "price_date"),
+    Column("GPU", "gpu_id"),
+    Column("INDEX", "price_index", _hundredths, is_number=True),
+    Column("LOW", "low", _hundredths, is_number=True, shed=5),
+    Column("HIGH", "high", _hundredths, is_number=True, shed=5),
+    Column("$/GPU/H", "usd_per_gpu_hour", _price, is_number=True),
+    Column("FLOOR", "floor_usd_per_gpu_hour", _price, is_number=True, shed=2),
+    Column("WHOSE", "floor_provider", shed=2),
+    Column("PROVIDERS", "providers", is_number=True, shed=3),
+    Column("OFFERS", "matched_offers", is_number=True, shed=4),
+    Column("CHAIN", "chain", is_number=True, shed=6),
+    Column("STATE", "state"),
+    Column("WHY", "reason", shed=1),
+)
+INDEX_CHECK_COLUMNS = (
+    Column("DAY", "price_date"),
+    Column("GPU", "gpu_id"),
+    Column("PROVIDER", "provider", lambda value: value or "(index)"),
+    Column("STORED", "stored", _millionths, is_number=True),
+    Column("RECOMPUTED", "recomputed", _millionths, is_number=True),
+    Column("OFFERS", "stored_offers", is_number=True, shed=2),
+    Column("RECOMPUTED OFFERS", "recomputed_offers", is_number=True, shed=3),
+    Column("STATE", "state"),
+    Column("DETAIL", "detail", shed=1),
 )
 QUOTE_COLUMNS = (
     Column("#", "rank", is_number=True),

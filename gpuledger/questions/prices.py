@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from gpuledger import parse
 from gpuledger.core.errors import StoreBusyError, UsageError
 from gpuledger.parse import When
 from gpuledger.questions.choice import LISTED_STATES, lapsed_hint, offer_query, offer_row, provider_hints
-from gpuledger.questions.reader import LedgerReader, Rows, query_rows
+from gpuledger.questions.index import IndexQuestions
+from gpuledger.questions.reader import Rows, query_rows
 
 if TYPE_CHECKING:
     from gpuledger.core.store.offers import OfferQuery
@@ -24,7 +23,7 @@ MOST_SECONDS = 3600
 """That a query may ask for."""
 
 
-class PriceQuestions(LedgerReader):
+class PriceQuestions(IndexQuestions):
     """Each question once. Times are datetimes or ISO 8601 text, UTC without an offset; names are one or several."""
 
     def offers(self, gpu: str | None = None, *, as_of: When = None, **filters: Any) -> Rows:
@@ -165,7 +164,7 @@ class PriceQuestions(LedgerReader):
             purchase_options=purchase_options,
             limit=limit,
         )
-        first, last = self._span(since, until)
+        first, last = self.span(since, until)
         step = None if every is None else interval(every)
         with self.reading() as snapshot:
             if step is None:
@@ -177,79 +176,6 @@ class PriceQuestions(LedgerReader):
                     snapshot.connection, chosen, since=first, until=end, every=step, stat=stat
                 )[:limit]
         return Rows(rows, remarks=[] if rows else ["no price in that time"])
-
-    def index(
-        self,
-        gpu: str,
-        *,
-        purchase_option: str = "on_demand",
-        segment: str = "all",
-        since: When = None,
-        until: When = None,
-    ) -> Rows:
-        """The panel index of accelerators, one row per accelerator and day; docs/methodology.md tells how it is made.
-
-        Args:
-            segment: `all`, `hyperscaler`, `neocloud` or `marketplace`.
-
-        Raises:
-            UnknownGPUError: no such accelerator.
-            UsageError: the SPEC, the segment or a time cannot be understood.
-        """
-        from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store.index_days import price_index
-
-        first, last = self._span(since, until)
-        with self.reading() as snapshot:
-            rows = price_index(
-                snapshot.connection,
-                parse_spec(gpu).gpu_ids,
-                purchase_option=_purchase_option(purchase_option),
-                segment=segment,
-                first_date=None if first is None else first.date(),
-                last_date=None if last is None else last.date(),
-            )
-        return Rows(rows, remarks=[] if rows else ["no price in that time"])
-
-    def timing(
-        self, gpu: str, *, gpu_hours: float, by: When = None, purchase_option: str = "on_demand"
-    ) -> dict[str, Any]:
-        """Today's price among past days, its trend, and what waiting did in the past. No forecast.
-
-        Args:
-            gpu_hours: that the work takes.
-            by: when it must be bought at the latest; bounds the waiting.
-
-        Raises:
-            NoOfferError: too few recorded days.
-            UsageError: the SPEC or the time cannot be understood, or the time is past.
-        """
-        from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store.index_days import price_index
-        from gpuledger.core.timing import timing
-
-        last = parse.instant(by, "by")
-        weeks_left = None if last is None else int((last - self.clock()).total_seconds() // (7 * 86_400))
-        if weeks_left is not None and weeks_left < 0:
-            raise UsageError(f"by: {by!r} is past")
-        option = _purchase_option(purchase_option)
-        with self.reading() as snapshot:
-            rows = price_index(
-                snapshot.connection, list(parse_spec(gpu).gpu_ids), purchase_option=option, segment="all"
-            )
-        # of several accelerators the one whose index is published most often
-        published = Counter(row["gpu_id"] for row in rows if row["state"] == "published")
-        chosen = published.most_common(1)[0][0] if published else rows[-1]["gpu_id"] if rows else None
-        days = [row for row in rows if row["gpu_id"] == chosen]
-        return {"gpu": gpu, "purchase_option": purchase_option} | timing(
-            days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}"
-        )
-
-    def _span(self, since: When, until: When) -> tuple[datetime | None, datetime | None]:
-        first, last = parse.instant(since, "since"), parse.instant(until, "until")
-        if first is not None and last is not None and first > last:
-            raise UsageError(f"since: {since!s} is after until {until!s}")
-        return first, last
 
     def gpus(self) -> Rows:
         """Accelerators with their memory and cheapest prices."""
@@ -381,11 +307,3 @@ class PriceQuestions(LedgerReader):
         for row in changes:
             prices.setdefault(ids[row["key"]], []).append((row["observed_at"], row["amount"]))
         return prices
-
-
-def _purchase_option(name: str) -> str:
-    from gpuledger.core.cost.options import PURCHASE_OPTIONS
-
-    if name not in PURCHASE_OPTIONS:
-        raise UsageError(f"purchase_option: {name!r} is none of {', '.join(PURCHASE_OPTIONS)}")
-    return name

@@ -135,6 +135,14 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "price_index": 97.4,
         "usd_per_gpu_hour": "2.19",
     },
+    "check": {
+        "price_date": "2026-11-20",
+        "gpu_id": "h100-sxm-80gb",
+        "provider": "runpod",
+        "state": "agrees",
+        "stored": 0.97,
+        "recomputed": 0.97,
+    },
 }
 
 

@@ -14,6 +14,7 @@ from gpuledger.web.cursor import Cursor, fingerprint, read_cursor
 from gpuledger.web.parameters import (
     CheapestParameters,
     HistoryParameters,
+    IndexCheckParameters,
     IndexParameters,
     OfferParameters,
     Parameters,
@@ -122,6 +123,22 @@ def index(request: Request, parameters: Annotated[IndexParameters, Query()]) -> 
             until=parameters.until,
         )
         return listing(request, ledger.edition, Listing("index", rows, len(rows)), parameters.format)
+
+
+@router.get("/index/check", summary="Days of the index, computed anew", responses=openapi.rows("check"))
+def index_check(request: Request, parameters: Annotated[IndexCheckParameters, Query()]) -> Response:
+    """From the archived bytes, compared with what is stored: one row per day and provider, then one of the index."""
+    with ledger_of(request).pinned() as ledger:
+        rows = ledger.check_index(
+            parameters.gpu,
+            parameters.day,
+            purchase_option=parameters.purchase_option,
+            segment=parameters.segment,
+            since=parameters.since,
+            until=parameters.until,
+        )
+        answer = Listing("check", rows, len(rows), more={"remarks": rows.remarks})
+        return listing(request, ledger.edition, answer, parameters.format)
 
 
 @router.get("/timing", summary="Is now a good time to buy", responses=openapi.timing)

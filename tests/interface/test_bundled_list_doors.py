@@ -1,16 +1,22 @@
-"""What is sold per GPU answers a question for eight of them with eight and their price, at every door."""
+"""The bundled list at every door: orders of what is sold per GPU, days of the index computed anew."""
 
+import asyncio
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from mcp import Client
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
-from gpuledger import Ledger, gpuhunt
+from gpuledger import Ledger, UsageError, gpuhunt
+from gpuledger.cli.main import app as command_line
 from gpuledger.core.store.home import Home
 from gpuledger.flows.lists import load_bundled
 from gpuledger.flows.pipeline import Ledger as Store
+from gpuledger.mcp import create_server
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
@@ -52,10 +58,15 @@ def test_eight_of_what_is_sold_per_gpu_are_eight_with_their_price(ledger, rows):
     assert runpod(rows(ledger)) == EIGHT
 
 
-def over_http(ledger: Ledger, path: str) -> list[dict]:
+def asked_over_http(ledger: Ledger, path: str, **named: str) -> dict:
     settings = GateSettings(requests_per_second=0)
-    with TestClient(create_app(ledger.home, settings=settings, clock=lambda: NOW, environ={}), base_url="http://127.0.0.1") as client:
-        return client.get(path, params={"gpu": "H100-SXM:8"}).json()["offers"]
+    app = create_app(ledger.home, settings=settings, clock=lambda: NOW, environ={})
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        return client.get(path, params=named).json()
+
+
+def over_http(ledger: Ledger, path: str) -> list[dict]:
+    return asked_over_http(ledger, path, gpu="H100-SXM:8")["offers"]
 
 
 def test_the_price_of_eight_is_what_a_quote_pays(ledger):
@@ -96,3 +107,66 @@ def test_choosing_accelerators_before_reading_the_past_changes_no_row(ledger):
         }
     one, other = rows.values()
     assert one and one == other
+
+
+def by_tool(ledger: Ledger, tool: str, **named: object) -> dict:
+    server, _, _ = create_server(ledger.home, clock=lambda: NOW, environ={})
+
+    async def ask() -> str:
+        async with Client(server) as client:
+            return (await client.call_tool(tool, named)).content[0].text
+
+    return json.loads(asyncio.run(ask()))
+
+
+def by_command(ledger: Ledger, *words: str) -> list[dict]:
+    ran = CliRunner().invoke(command_line, ["--home", str(ledger.home.path), *words, "-f", "json"])
+    assert ran.exit_code == 0, ran.output
+    return json.loads(ran.stdout)
+
+
+CHECKED = [
+    lambda ledger: ledger.check_index("H100-SXM", "2026-10-07"),
+    lambda ledger: by_command(ledger, "index", "H100-SXM", "--verify", "2026-10-07"),
+    lambda ledger: by_command(
+        ledger, "index", "H100-SXM", "--verify", "all", "--from", "2026-10-07", "--to", "2026-10-07"
+    ),
+    lambda ledger: asked_over_http(ledger, "/v1/index/check", gpu="H100-SXM", day="2026-10-07")["check"],
+    lambda ledger: by_tool(
+        ledger, "price_index", gpu="H100-SXM", since="2026-10-07", until="2026-10-07", verify=True
+    )["index"],
+]
+
+
+@pytest.mark.parametrize("rows", CHECKED, ids=["Python", "command", "command, a span", "REST", "MCP"])
+def test_a_day_of_the_index_agrees_with_its_bytes(ledger, rows):
+    found = [(row.get("provider"), row["state"], row.get("recomputed")) for row in rows(ledger)]
+    assert {row[1] for row in found} == {"agrees"}
+    assert {row[0] for row in found} > {None, "runpod", "coreweave", "oci"}
+    relatives = {provider: relative for provider, _, relative in found}
+    assert relatives["coreweave"] == 1
+    assert relatives["runpod"] == pytest.approx(1.080381, abs=1e-6)
+
+
+def test_a_day_that_is_not_over_has_no_index_yet(ledger):
+    with pytest.raises(UsageError, match="is not over"):
+        ledger.check_index("H100-SXM", NOW)
+    with pytest.raises(UsageError, match="say which day"):
+        ledger.check_index("H100-SXM")
+
+
+def test_the_index_is_rounded_for_people_and_whole_for_programs(ledger):
+    words = [
+        "--home",
+        str(ledger.home.path),
+        "index",
+        "H100-SXM",
+        "--from",
+        "2026-10-07",
+        "--to",
+        "2026-10-07",
+    ]
+    table = CliRunner().invoke(command_line, [*words, "-f", "table"]).stdout
+    assert "106.12" in table and "106.124" not in table
+    (row,) = by_command(ledger, *words[2:])
+    assert row["price_index"] == pytest.approx(106.124738, abs=1e-6)
