@@ -155,12 +155,15 @@ from (
             group by offer_no
         ),
 
-        -- What dated lists said at that time: of the rows before it the one that its list has in force the longest, else the
-        -- last. A full snapshot that lacks an offer withdraws it.
+        -- What dated lists said at that time: of the rows before it the one that its list has in force the longest, or that
+        -- was seen again the latest; else the last. So what was seen twice since goes before a change list. A full snapshot that lacks an offer withdraws it.
         dated as (
             select
                 offer_no,
-                arg_max(dated_price, (least(seen_until, coalesce(as_of, 'infinity'::timestamptz)), observed_at)) as said
+                arg_max(
+                    dated_price,
+                    (least(greatest(seen_until, same_until), coalesce(as_of, 'infinity'::timestamptz)), observed_at)
+                ) as said
             from dated_price
             where
                 (as_of is null or observed_at <= as_of)
