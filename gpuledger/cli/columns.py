@@ -65,6 +65,11 @@ def _millionths(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
 
 
+def _survival(value: str | None) -> str:
+    """`12 of 30`, of a sentence on how many prices still held at that age."""
+    return " ".join((value or "").split()[:3])
+
+
 def _percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
@@ -84,6 +89,7 @@ OFFER_COLUMNS = (
     Column("STOCK", "availability", shed=5),
     Column("AGE", "age", formats.age, is_number=True),
     Column("STATE", "price_state"),
+    Column("STILL HELD", "survival", _survival, is_number=True, shed=2),
 )
 GPU_COLUMNS = (
     Column("GPU", "gpu_id"),
@@ -161,6 +167,7 @@ QUOTE_COLUMNS = (
     Column("HOURS", "hours", is_number=True),
     Column("STATE", "price_state"),
     Column("AGE", "age", is_number=True, shed=1),
+    Column("STILL HELD", "survival", _survival, is_number=True, shed=5),
     Column("QUOTE", "quote_id", shed=2),
 )
 PRESET_COLUMNS = (

@@ -112,6 +112,22 @@ def offer_row(offer: LatestOffer, moment: datetime, least: float | None = None) 
     return row
 
 
+def add_survival(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], as_of: datetime | None
+) -> None:
+    """Give each row the key `survival`: of a stale one, how often prices like it still held at that age."""
+    from gpuledger.core.store.survival import survival
+
+    cases = {
+        place: (row["provider"], row["purchase_option"], row["price_age_hours"])
+        for place, row in enumerate(rows)
+        if row["price_state"] == "stale"
+    }
+    texts = survival(connection, cases.values(), as_of=as_of)
+    for place, row in enumerate(rows):
+        row["survival"] = texts.get(cases[place]) if place in cases else None
+
+
 def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) -> list[str]:
     """A line for each provider that the ledger does not know, with the nearest that it does."""
     import difflib

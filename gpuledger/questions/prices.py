@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gpuledger.core.errors import StoreBusyError, UsageError
 from gpuledger.parse import When
-from gpuledger.questions.choice import LISTED_STATES, lapsed_hint, offer_query, offer_row, provider_hints
+from gpuledger.questions.choice import (
+    LISTED_STATES,
+    add_survival,
+    lapsed_hint,
+    offer_query,
+    offer_row,
+    provider_hints,
+)
 from gpuledger.questions.index import IndexQuestions
 from gpuledger.questions.reader import Rows, query_rows
 
@@ -54,7 +61,8 @@ class PriceQuestions(IndexQuestions):
                 remarks = provider_hints(snapshot.connection, query.providers)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
-        rows = (offer_row(offer, moment, query.min_gpu_count) for offer in result.offers)
+            rows = [offer_row(offer, moment, query.min_gpu_count) for offer in result.offers]
+            add_survival(snapshot.connection, rows, time)
         remarks = remarks if result.total else remarks or [NO_OFFER]
         return Rows(rows, total=result.total, as_of=moment, remarks=remarks)
 
@@ -78,7 +86,6 @@ class PriceQuestions(IndexQuestions):
         """
         from gpuledger.core.cheapest import cheapest_by_provider
         from gpuledger.core.store.offers import offers
-        from gpuledger.core.store.survival import survival
 
         time, moment = self.past(as_of)
         chosen = offer_query(
@@ -92,15 +99,7 @@ class PriceQuestions(IndexQuestions):
                 offer_row(ranked.offer, moment, chosen.min_gpu_count) | {"rank": rank, "note": ranked.note}
                 for rank, ranked in enumerate(answer.ranking, start=1)
             ]
-            cases = [
-                (row["provider"], row["purchase_option"], row["price_age_hours"])
-                for row in rows
-                if row["price_state"] == "stale"
-            ]
-            texts = survival(snapshot.connection, cases)
-            for row in rows:
-                key = (row["provider"], row["purchase_option"], row["price_age_hours"])
-                row["survival"] = texts.get(key) if row["price_state"] == "stale" else None
+            add_survival(snapshot.connection, rows, time)
         return Rows(rows[:limit], total=len(rows), as_of=moment, remarks=hints or answer.remarks)
 
     def spread(

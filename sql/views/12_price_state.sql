@@ -30,6 +30,12 @@ create or replace macro state_rank(state) as
         else 4
     end;
 
+-- An age in whole hours, from a week on in whole days: fine enough to compare lives of prices, and few of them.
+create or replace macro age_hours(seconds) as
+    if(seconds < 604800, floor(seconds / 3600), 24 * floor(seconds / 86400))::integer;
+
+comment on macro age_hours is 'An age of so many seconds in whole hours, from a week on in whole days.';
+
 -- Whether one order can have between least and most accelerators: sold per GPU from min_gpus to max_gpus, else as it is.
 create or replace macro sells_count(gpu_count, min_gpus, max_gpus, least, most) as
     if(
