@@ -16,7 +16,7 @@ from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, s
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpu, gpus
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.plan_costs import HOURS_PER_DAY
+from gpuledger.core.plan_sections import HOURS_PER_DAY
 
 Objective = Literal["fastest", "fewest_gpu_hours"]
 # 512 nodes is more than any cloud sells in one piece

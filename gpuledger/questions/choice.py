@@ -116,7 +116,7 @@ def add_survival(
     connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], as_of: datetime | None
 ) -> None:
     """Give each row the key `survival`: of a stale one, how often prices like it still held at that age."""
-    from gpuledger.core.store.survival import survival
+    from gpuledger.core.store.older_price import survival
 
     cases = {
         place: (row["provider"], row["purchase_option"], row["price_age_hours"])

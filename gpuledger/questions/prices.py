@@ -119,7 +119,7 @@ class PriceQuestions(IndexQuestions):
             UnknownGPUError: no such accelerator.
             UsageError: the SPEC cannot be understood, or there is no such grouping.
         """
-        from gpuledger.core.cost.decisions.spread import GROUPINGS, spread
+        from gpuledger.core.cheapest import GROUPINGS, spread
         from gpuledger.core.store.offers import offers
 
         if by not in GROUPINGS:
@@ -190,7 +190,7 @@ class PriceQuestions(IndexQuestions):
 
     def unmapped(self) -> Rows:
         """Labels that no alias explains, why, and their prices, which stay in the ledger."""
-        from gpuledger.core.store.unmapped import unmapped_labels
+        from gpuledger.core.store.offers import unmapped_labels
 
         with self.reading() as snapshot:
             return Rows(unmapped_labels(snapshot.connection))

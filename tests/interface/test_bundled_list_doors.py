@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from gpuledger.flows.lists import load_bundled
 from mcp import Client
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -14,7 +15,6 @@ from typer.testing import CliRunner
 from gpuledger import Ledger, UsageError, gpuhunt
 from gpuledger.cli.main import app as command_line
 from gpuledger.core.store.home import Home
-from gpuledger.flows.lists import load_bundled
 from gpuledger.flows.pipeline import Ledger as Store
 from gpuledger.mcp import create_server
 from gpuledger.scrapers.registry import SOURCES

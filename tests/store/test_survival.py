@@ -9,9 +9,9 @@ import pytest
 from gpuledger.core.alias import Aliases
 from gpuledger.core.store import sql
 from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.older_price import survival
 from gpuledger.core.store.record import record
 from gpuledger.core.store.rollups import derive
-from gpuledger.core.store.survival import survival
 from tests.store.conftest import an_offer as make_offer
 
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
