@@ -19,6 +19,7 @@ import duckdb
 from gpuledger.core.alias import Aliases
 from gpuledger.core.errors import CorruptError
 from gpuledger.core.index_check import index_rows, provider_rows, votes_of
+from gpuledger.core.offer import Offer, Withdrawn
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import prepare
 from gpuledger.core.store.index_days import SEGMENTS, derive_votes, price_index
@@ -145,12 +146,7 @@ class _Taken:
         self.documents += len(manifest.documents)
 
     def _chosen(self, batch: Batch) -> Batch:
-        resolve = self._aliases.resolve
-        offers = [
-            entry
-            for entry in batch.offers
-            if resolve(entry.fact.provider, entry.fact.gpu_label, entry.fact.gpu_memory_gib) in self._gpu_ids
-        ]
+        offers = [entry for entry in batch.offers if self._is_chosen(entry.fact)]
         at = batch.manifest.observed_at
         held = [
             offer_id
@@ -158,6 +154,10 @@ class _Taken:
             if any(claim.holds_at(at) for claim in claims)
         ]
         return replace(batch, offers=offers, weighing=None, held=held)
+
+    def _is_chosen(self, fact: Offer | Withdrawn) -> bool:
+        memory = fact.gpu_memory_gib if isinstance(fact, Offer) else None
+        return self._aliases.resolve(fact.provider, fact.gpu_label, memory) in self._gpu_ids
 
 
 def _held_claims(

@@ -256,8 +256,11 @@ def index(
     """The panel index of accelerators from matched offers, one row per accelerator and day."""
     with context.answering():
         ledger = context.ledger()
-        kind = {"purchase_option": purchase_option, "segment": segment}
-        span = {"since": context.instant(since, "--from"), "until": context.instant(until, "--to")}
+        kind: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
+        span: dict[str, Any] = {
+            "since": context.instant(since, "--from"),
+            "until": context.instant(until, "--to"),
+        }
         if verify is None:
             rows = ledger.index(spec, **kind, **span)
         elif verify == "all":

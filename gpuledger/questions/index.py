@@ -39,7 +39,7 @@ class IndexQuestions(LedgerReader):
         from gpuledger.core.spec import parse_spec
         from gpuledger.core.store.index_days import price_index
 
-        first, last = self.span(since, until)
+        first, last = self._span(since, until)
         with self.reading() as snapshot:
             rows = price_index(
                 snapshot.connection,
@@ -111,7 +111,7 @@ class IndexQuestions(LedgerReader):
         from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
         since, until = (since, until) if day is None else (day, day)
-        first, last = self.span(since, until)
+        first, last = self._span(since, until)
         if first is None or last is None:
             raise UsageError("verify: say which day, or from which to which")
         if last.date() >= self.clock().date():
@@ -137,7 +137,7 @@ class IndexQuestions(LedgerReader):
         ]
         return Rows(checked.rows, remarks=remarks if checked.rows else ["no price in that time"])
 
-    def span(self, since: When, until: When) -> tuple[datetime | None, datetime | None]:
+    def _span(self, since: When, until: When) -> tuple[datetime | None, datetime | None]:
         """Two times as text or times, in order.
 
         Raises:

@@ -163,7 +163,7 @@ class PriceQuestions(IndexQuestions):
             purchase_options=purchase_options,
             limit=limit,
         )
-        first, last = self.span(since, until)
+        first, last = self._span(since, until)
         step = None if every is None else interval(every)
         with self.reading() as snapshot:
             if step is None:
