@@ -193,6 +193,12 @@ class TrainingPlan(Section):
         return self
 
 
+MOST_CHARACTERS = 65_536
+MOST_DOTS = 64
+"""In one line of TOML. The parser of Python 3.11 to 3.14 takes time that grows with the square of a key's dots: 4 s
+for a key of 40 kB."""
+
+
 def read_plan(text: str, *, syntax: Literal["toml", "json"]) -> TrainingPlan:
     """The plan written in `text`.
 
@@ -206,8 +212,14 @@ def read_keys(text: str, *, syntax: Literal["toml", "json"]) -> Any:
     """The keys written in `text`, unchecked.
 
     Raises:
-        InvalidPlanError: the text is not of that syntax.
+        InvalidPlanError: the text is not of that syntax, or larger or deeper than any plan.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidPlanError("plan", f"{len(text):,} characters; a plan has at most {MOST_CHARACTERS:,}")
+    if syntax == "toml" and any(line.count(".") > MOST_DOTS for line in text.split("\n")):
+        raise InvalidPlanError(
+            "syntax", f"a line of more than {MOST_DOTS} dots; a plan has tables of one level"
+        )
     try:
         return tomllib.loads(text) if syntax == "toml" else json.loads(text)
     except ValueError as error:  # of numbers with thousands of digits too

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,9 +11,11 @@ from starlette.responses import Response
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.web.metrics import Meter, ledger_lines
+from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import json_bytes, ledger_of
 
 router = APIRouter(tags=["operation"])
+LOG = logging.getLogger("gpuledger.server")
 
 _HEALTHY: dict[int | str, dict[str, Any]] = {
     200: {
@@ -35,8 +38,11 @@ def healthz(request: Request) -> Response:
             edition = ledger.edition
             stale = sum(row["is_stale"] for row in ledger.status())
     except GPULedgerError as error:
+        LOG.warning("not healthy: %s", error)
         return Response(
-            json_bytes({"status": "down", "problem": str(error)}), 503, media_type="application/json"
+            json_bytes({"status": "down", "problem": f"{kind_of(error)[1]}; the server's log says more"}),
+            503,
+            media_type="application/json",
         )
     content = {
         "status": "ok" if pool.problem is None and not stale else "degraded",
@@ -45,7 +51,9 @@ def healthz(request: Request) -> Response:
         "last_observed_at": edition.last_observed_at,
         "offers": edition.offers,
         "stale_sources": stale,
-        "problem": pool.problem,
+        "problem": None
+        if pool.problem is None
+        else "the newest snapshot cannot be read; the one before answers",
     }
     return Response(json_bytes(content), media_type="application/json")
 

@@ -33,13 +33,15 @@ class Served:
 
 
 @contextmanager
-def serving(app: object) -> Iterator[str]:
+def serving(app: object, **more: object) -> Iterator[str]:
     """The address of an ASGI application under uvicorn, in a thread."""
     import uvicorn
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", access_log=False, proxy_headers=False, lifespan="on")
+    config = uvicorn.Config(
+        app, log_level="critical", access_log=False, proxy_headers=False, lifespan="on", **more
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
