@@ -388,13 +388,15 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def size_for_budget(
         budget_usd: Usd,
         inference_tokens: Annotated[str, Field(description="Tokens served over its life, as in 2T.")] = "0",
+        deadline_hours: Annotated[
+            float | None, Field(gt=0, description="Longest run; 90 days without.")
+        ] = None,
         as_of: Past = None,
         allow_stale: bool = False,
     ) -> Answer:
         """The model and token count that a budget trains best at the cheapest offers."""
-        return ledger.size(
-            budget_usd, inference_tokens=inference_tokens, as_of=as_of, allow_stale=allow_stale
-        )
+        named = {"deadline_hours": deadline_hours, "as_of": as_of, "allow_stale": allow_stale}
+        return ledger.size(budget_usd, inference_tokens=inference_tokens, **named)
 
     def own_or_rent(
         gpus: Annotated[int, Field(ge=1, description="GPUs bought.")],

@@ -250,6 +250,15 @@ def offers(
     return page(connection, query, at=at, as_of=as_of).offers
 
 
+def without_place(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> int:
+    """How many offers of its accelerators and providers a question for regions leaves out because nobody knows where
+    they are; to be asked after `page`, on the same connection."""
+    if not query.regions:
+        return 0
+    named = {name: _joined(name, getattr(query, name)) for name in ("gpu_ids", "providers", "regions")}
+    return sql.rows(connection, "queries/offers_without_place", named)[0]["offers"]
+
+
 def _joined(name: str, values: Sequence[str] | None) -> str | None:
     """One text: binding a list costs far more than splitting it (see sql/queries/quote_offer.sql)."""
     if values is None or (not values and name != "gpu_ids"):

@@ -146,6 +146,14 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     return hints
 
 
+def unplaced_hint(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> list[str]:
+    """A line where offers are left out because nobody knows where they are; after the question itself."""
+    from gpuledger.core.store.offers import without_place
+
+    count = without_place(connection, query)
+    return [f"{count} offers left out: their place is not known"] if count else []
+
+
 def lapsed_hint(
     connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, moment: datetime, as_of: datetime | None
 ) -> list[str]:

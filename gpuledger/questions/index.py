@@ -28,6 +28,7 @@ class IndexQuestions(LedgerReader):
         until: When = None,
     ) -> Rows:
         """The panel index of accelerators, one row per accelerator and day; docs/methodology.md tells how it is made.
+        Remarks name providers whose spot price is administered.
 
         Args:
             segment: `all`, `hyperscaler`, `neocloud` or `marketplace`.
@@ -37,19 +38,21 @@ class IndexQuestions(LedgerReader):
             UsageError: the SPEC, the segment or a time cannot be understood.
         """
         from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store.index_days import price_index
+        from gpuledger.core.store.index_days import administered_spot, price_index
 
         first, last = self._span(since, until)
+        gpu_ids, option = parse_spec(gpu).gpu_ids, _purchase_option(purchase_option)
         with self.reading() as snapshot:
             rows = price_index(
                 snapshot.connection,
-                parse_spec(gpu).gpu_ids,
-                purchase_option=_purchase_option(purchase_option),
+                gpu_ids,
+                purchase_option=option,
                 segment=segment,
                 first_date=None if first is None else first.date(),
                 last_date=None if last is None else last.date(),
             )
-        return Rows(rows, remarks=[] if rows else ["no price in that time"])
+            marked = administered_spot(snapshot.connection, gpu_ids) if option == "spot" else []
+        return Rows(rows, remarks=marked if rows else ["no price in that time"])
 
     def timing(
         self, gpu: str, *, gpu_hours: float, by: When = None, purchase_option: str = "on_demand"
@@ -65,7 +68,7 @@ class IndexQuestions(LedgerReader):
             UsageError: the SPEC or the time cannot be understood, or the time is past.
         """
         from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store.index_days import price_index
+        from gpuledger.core.store.index_days import administered_spot, price_index
         from gpuledger.core.timing import timing
 
         last = parse.instant(by, "by")
@@ -73,17 +76,16 @@ class IndexQuestions(LedgerReader):
         if weeks_left is not None and weeks_left < 0:
             raise UsageError(f"by: {by!r} is past")
         option = _purchase_option(purchase_option)
+        gpu_ids = parse_spec(gpu).gpu_ids
         with self.reading() as snapshot:
-            rows = price_index(
-                snapshot.connection, list(parse_spec(gpu).gpu_ids), purchase_option=option, segment="all"
-            )
+            rows = price_index(snapshot.connection, gpu_ids, purchase_option=option, segment="all")
+            marked = administered_spot(snapshot.connection, gpu_ids) if option == "spot" else []
         # of several accelerators the one whose index is published most often
         published = Counter(row["gpu_id"] for row in rows if row["state"] == "published")
         chosen = published.most_common(1)[0][0] if published else rows[-1]["gpu_id"] if rows else None
         days = [row for row in rows if row["gpu_id"] == chosen]
-        return {"gpu": gpu, "purchase_option": purchase_option} | timing(
-            days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}"
-        )
+        answer = timing(days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}")
+        return {"gpu": gpu, "purchase_option": purchase_option} | answer | {"administered": marked}
 
     def check_index(
         self,

@@ -17,6 +17,7 @@ from gpuledger.questions.choice import (
     offer_query,
     offer_row,
     provider_hints,
+    unplaced_hint,
 )
 from gpuledger.questions.index import IndexQuestions
 from gpuledger.questions.reader import Rows, query_rows
@@ -56,6 +57,7 @@ class PriceQuestions(IndexQuestions):
         listed = query if query.states else replace(query, states=LISTED_STATES)
         with self.reading() as snapshot:
             result = page(snapshot.connection, listed, at=moment, as_of=time)
+            unplaced = unplaced_hint(snapshot.connection, query)
             remarks: list[str] = []
             if not result.total:
                 remarks = provider_hints(snapshot.connection, query.providers)
@@ -63,7 +65,7 @@ class PriceQuestions(IndexQuestions):
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
             rows = [offer_row(offer, moment, query.min_gpu_count) for offer in result.offers]
             add_survival(snapshot.connection, rows, time)
-        remarks = remarks if result.total else remarks or [NO_OFFER]
+        remarks = [*unplaced, *(remarks if result.total else remarks or [NO_OFFER])]
         return Rows(rows, total=result.total, as_of=moment, remarks=remarks)
 
     def cheapest(
@@ -94,13 +96,19 @@ class PriceQuestions(IndexQuestions):
         with self.reading() as snapshot:
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
             hints = [] if on_sale else provider_hints(snapshot.connection, chosen.providers)
+            hints += unplaced_hint(snapshot.connection, chosen)
             answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
             rows: list[dict[str, Any]] = [
                 offer_row(ranked.offer, moment, chosen.min_gpu_count) | {"rank": rank, "note": ranked.note}
                 for rank, ranked in enumerate(answer.ranking, start=1)
             ]
             add_survival(snapshot.connection, rows, time)
-        return Rows(rows[:limit], total=len(rows), as_of=moment, remarks=hints or answer.remarks)
+        return Rows(
+            rows[:limit],
+            total=len(rows),
+            as_of=moment,
+            remarks=[*hints, *(() if hints and not rows else answer.remarks)],
+        )
 
     def spread(
         self,

@@ -50,7 +50,12 @@ def offers(request: Request, parameters: Annotated[OfferParameters, Query()]) ->
     end = query.skip_rows + len(rows)
     more = Cursor(edition.number, end, question).text() if rows and end < rows.total else None
     answer = Listing(
-        "offers", rows, rows.total, next_cursor=more, stale=is_stale(rows), more={"as_of": rows.as_of}
+        "offers",
+        rows,
+        rows.total,
+        next_cursor=more,
+        stale=is_stale(rows),
+        more={"as_of": rows.as_of, "remarks": rows.remarks},
     )
     return listing(request, edition, answer, parameters.format)
 
@@ -124,7 +129,8 @@ def index(request: Request, parameters: Annotated[IndexParameters, Query()]) -> 
             since=parameters.since,
             until=parameters.until,
         )
-        return listing(request, ledger.edition, Listing("index", rows, len(rows)), parameters.format)
+        answer = Listing("index", rows, len(rows), more={"remarks": rows.remarks})
+        return listing(request, ledger.edition, answer, parameters.format)
 
 
 @router.get("/index/check", summary="Days of the index, computed anew", responses=openapi.rows("check"))

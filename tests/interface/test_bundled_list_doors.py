@@ -7,7 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from gpuledger.flows.lists import load_bundled
 from mcp import Client
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 from gpuledger import Ledger, UsageError, gpuhunt
 from gpuledger.cli.main import app as command_line
 from gpuledger.core.store.home import Home
+from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.pipeline import Ledger as Store
 from gpuledger.mcp import create_server
 from gpuledger.scrapers.registry import SOURCES
@@ -170,3 +170,32 @@ def test_the_index_is_rounded_for_people_and_whole_for_programs(ledger):
     assert "106.12" in table and "106.124" not in table
     (row,) = by_command(ledger, *words[2:])
     assert row["price_index"] == pytest.approx(106.124738, abs=1e-6)
+
+
+STEPS = [
+    ("2026-01-01", "10.85", "first step"),
+    ("2026-02-01", "10.85", "nothing changed"),
+    ("2026-03-01", "4.48", "an offer came: rtx-4090-24gb spot"),
+    ("2026-04-01", "10.85", "an offer lapsed: rtx-4090-24gb spot"),
+    ("2026-05-01", "10.85", "nothing changed"),
+    ("2026-06-01", "10.85", "nothing changed"),
+    ("2026-07-01", "10.85", "nothing changed"),
+    ("2026-08-01", "18.69", "an offer became stale: rtx-4090-24gb on_demand"),
+    ("2026-09-01", "18.69", "nothing changed"),
+    ("2026-10-01", "16.20", "an offer came: h200-sxm-141gb spot"),
+    ("2026-11-01", "18.69", "an offer became stale: h200-sxm-141gb spot"),
+]
+
+
+def test_each_step_of_a_cost_through_time_names_its_cause(ledger):
+    later = Ledger(ledger.home, clock=lambda: datetime(2026, 11, 29, 12, tzinfo=UTC), environ={})
+    rows = later.quote_over("llama-3-8b-lora", span="2026-01-01..2026-11-29", every="1mo")
+    assert [(f"{row['as_of']:%Y-%m-%d}", row["usd_total"]["mid"]) for row in rows] == [
+        step[:2] for step in STEPS
+    ]
+    for row, (_, _, cause) in zip(rows, STEPS, strict=True):
+        assert row["cause"].startswith(cause)
+        # which offer, at what price or when it was seen
+        assert cause in ("first step", "nothing changed") or (
+            "at" in row["cause"] and "seen 2026-" in row["cause"]
+        )
