@@ -99,8 +99,9 @@ class Outlook(Decisions):
 
         keys = question.plan.model_dump(mode="json", exclude_unset=True)
         changed = dict(lever.keys or {})
-        if isinstance(changed.get("constraints"), Mapping):
-            changed["constraints"] = {**keys.get("constraints", {}), **changed["constraints"]}
+        for name, inner in changed.items():
+            if isinstance(inner, Mapping):
+                changed[name] = {**keys.get(name, {}), **inner}
         options = replace(question.options, **dict(lever.options or {}))
         if "max_gpu_memory" in (lever.options or {}):
             options = replace(options, gpu=None)

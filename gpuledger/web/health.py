@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.metrics import Meter, ledger_lines
+from gpuledger.web.metrics import Meter, disk_lines, ledger_lines, run_lines
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import json_bytes, ledger_of
 
@@ -65,12 +65,14 @@ def healthz(request: Request) -> Response:
     response_class=Response,
 )
 def metrics(request: Request) -> Response:
-    """Requests and their durations, the snapshot served, and the age of every source."""
+    """Requests and their durations, the snapshot served, the age of every source, its runs by outcome, disk space."""
     meter: Meter = request.app.state.meter
     lines = list(meter.lines())
     try:
         with ledger_of(request).pinned() as ledger:
             lines += ledger_lines(ledger.edition, ledger.status())
+            lines += run_lines(ledger.run_counts())
+            lines += disk_lines(ledger.home)
         lines += [
             "# HELP gpuledger_up 1: a snapshot can be read.",
             "# TYPE gpuledger_up gauge",

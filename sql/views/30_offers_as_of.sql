@@ -259,11 +259,22 @@ from (
             left join before_absence on doubled.offer_no = before_absence.offer_no
             left join (select source, max(run_at) as run_at from accepted_run group by source) as last_run
                 on doubled.source = last_run.source
+            left join next_run on doubled.source = next_run.source
+            left join otherwise_then on doubled.offer_no = otherwise_then.offer_no
             left join disputed_as_of(as_of) as disputed
                 on doubled.source = disputed.source and doubled.offer_id = disputed.offer_id
             qualify row_number() over (
                 partition by doubled.offer_id
                 order by
+                    coalesce(
+                        if(
+                            source.kind = 'archive',
+                            as_of > dated.said.observed_at
+                            and (dated.said.seen_until >= as_of or dated.said.same_until >= as_of),
+                            next_run.run_at is not null and otherwise_then.offer_no is null
+                        ),
+                        false
+                    ) desc,
                     seen_last(
                         source.kind, state.amount is not null, state.changed_at,
                         least(dated.said.seen_until, coalesce(as_of, 'infinity'::timestamptz)), disputed.believed_seen_at,

@@ -188,3 +188,42 @@ def test_a_data_set_that_cannot_be_read_is_refused(tmp_path, name):
     (tmp_path / "train.csv").write_text("text\nhello\n")
     with pytest.raises(InvalidPlanError, match="data"):
         with_files({"data": name}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "weights"),
+    [
+        ({"quantization": "8bit"}, "int8"),
+        ({"quantization": "4-bit"}, "nf4"),
+        ({"quantisation": "NF4"}, "nf4"),
+        ({"bits": 8}, "int8"),
+        ({"load_in_8bit": True}, "int8"),
+        ({"load_in_4bit": True}, "nf4"),
+        ({"load_in_4bit": False}, None),
+        ({"weights": "LLM.int8"}, "int8"),
+        ({"quantization": "none"}, "fp16"),
+    ],
+)
+def test_quantised_weights_in_the_words_of_other_programs(keys, weights):
+    assert plan_from_mapping({"model": "llama-2-13b", "method": "lora", **keys}).weights == weights
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"precision": "int8"}, 'weights = "int8"'),
+        ({"precision": "4bit"}, 'weights = "nf4"'),
+        ({"quantization": "2bit"}, "must be 'fp16', 'int8' or 'nf4'"),
+        ({"dataset_tokens": 1e28}, r"must be at most 1e\+18, got 1e\+28"),
+        ({"dataset_tokens": -1}, "must be more than 0, got -1"),
+        ({"dataset_tokens": "0x10"}, "not a count: '0x10'"),
+        ({"dataset_tokens": int("f" * 40, 16)}, "a number of 160 bits"),
+        ({"dataset_tokens": 10**4300}, "bits"),
+        ({"dataset_tokens": 1e308}, "must be at most"),
+        ({"dataset_tokens": "9" * 4300}, "4300 characters"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_that_says_what_can(keys, words):
+    with pytest.raises(InvalidPlanError, match=words) as refused:
+        plan_from_mapping({"model": "llama-2-13b", "method": "lora", **keys})
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
