@@ -36,6 +36,8 @@ def marked(empty, shares: dict[str, float]) -> list[str]:
         offers.append(an_offer("a", round(listed * share, 6), purchase_option="spot", **more))
     record(connection, books.batch(*offers), Aliases(books.aliases))
     connection.execute(sql.text("publish/offer_latest"))
+    connection.execute("delete from snapshot")
+    connection.execute(sql.text("publish/snapshot"), {"number": 1, "published_at": books.at})
     return administered_spot(connection, H100)
 
 

@@ -37,6 +37,8 @@ def watched(books_in, tmp_path_factory) -> Iterator[duckdb.DuckDBPyConnection]:
             record(connection, books.batch(*offers, at=DAY_ONE + look * 6 * HOUR), Aliases(books.aliases))
         derive(connection, now=DAY_ONE + timedelta(days=11, hours=1))
         connection.execute(sql.text("publish/offer_latest"))
+        published_at = DAY_ONE + timedelta(days=11, hours=1)
+        connection.execute(sql.text("publish/snapshot"), {"number": 1, "published_at": published_at})
         yield connection
 
 
