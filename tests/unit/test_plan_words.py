@@ -271,3 +271,17 @@ def test_a_tokenizer_counts_where_the_package_is_installed(tmp_path):
     (tmp_path / "t.txt").write_text("a a a a a")
     keys = with_files({"data": "t.txt", "tokenizer": "tokenizer.json"}, tmp_path)
     assert keys["tokens_per_sample"] == 5 and "counted by tokenizer.json" in keys["data_basis"]
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("llama3", "llama-3-8b"),
+        ("mixtral", "mixtral-8x7b"),
+        ("Qwen/Qwen2.5", "qwen2.5-"),
+        ("llama-3-9b", "llama-3-8b"),
+    ],
+)
+def test_a_family_without_its_size_names_its_members(name, near):
+    with pytest.raises(InvalidPlanError, match=f"did you mean {near}"):
+        plan_from_mapping({"model": name, "method": "lora"})
