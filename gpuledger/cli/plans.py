@@ -274,8 +274,9 @@ def estimate(
     with context.answering():
         ledger = context.ledger()
         parameters: dict[str, Any] = {"gpu": gpu, "gpus": gpus, "limits": limits, "no_evidence": no_evidence}
-        is_changed = plan is None or any(options.values())
-        plans = plans_of(plan, options)[0] if is_changed or not context.is_preset(plan) else [plan]
+        is_preset = plan is not None and context.is_preset(plan) and not any(options.values())
+        # a name alone may have been estimated before
+        plans = [plan] if plan is not None and is_preset else plans_of(plan, options)[0]
         is_one = len(plans) == 1
         rows = ledger.estimate(plans[0], **parameters) if is_one else ledger.estimates(plans, **parameters)
         columns = (*ESTIMATE_COLUMNS, *(LIMIT_COLUMNS if limits else ()))
