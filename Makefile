@@ -108,6 +108,7 @@ generated: $(STAMP)  ## write the pages and files again that are made from the p
 	$(BIN)/python -m tools.docs.command_page > docs/commands.md
 	$(BIN)/python -m tools.docs.library_page > docs/library.md
 	$(BIN)/python -m tools.docs.network_page > docs/networks.md
+	$(BIN)/python -m tools.docs.findings_page > docs/findings.md
 	$(BIN)/python -m tools.docs.prefect_file > prefect.yaml
 
 docs: generated  ## the generated pages, and what the others show; read the diff before you keep it

@@ -230,6 +230,7 @@ def load_bundled(ledger: Ledger) -> bool:
     source = ledger.source("bundled")
     assert source is not None, "the registry lost the bundled list"
     taken = [take_list(ledger, source, sql.FOLDER / BUNDLED, url=f"gpuledger:{BUNDLED}")]
+    named: dict[str, Path] = {}
     if ledger.home.has_history:
         named = {f"history_{path.stem}": path for path in sorted((sql.FOLDER / HISTORY).glob("*.parquet"))}
         taken += [
@@ -241,5 +242,6 @@ def load_bundled(ledger: Ledger) -> bool:
     if not manifests and is_published(ledger.home):
         return False
     parsed = [read_run(ledger, manifest) for manifest in manifests]
-    record_runs(ledger, [run for run in parsed if run is not None])
+    # What a first command put into the archive before it was killed is recorded now, however young.
+    record_runs(ledger, [run for run in parsed if run is not None], sources=[source.name, *named])
     return bool(manifests)
