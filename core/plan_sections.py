@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gpuledger.core.count import count_from, gb_from, hours_from
-from gpuledger.core.money import decimal_from
+from gpuledger.core.money import dollars_from
 
 # Values that a plan may hold: counts, amounts, shares and money within bounds, and three cases of one.
 
@@ -37,7 +37,7 @@ def _number_by(read: Callable[[str], float]) -> BeforeValidator:
 
 def _money(value: object) -> object:
     if isinstance(value, str):
-        return decimal_from(value.strip().removeprefix("$").removesuffix("USD").strip())
+        return dollars_from(value)
     if isinstance(value, int) and abs(value) > MOST:
         raise ValueError(f"a number of {value.bit_length()} bits; {MOST_USD:g} at most")
     return value

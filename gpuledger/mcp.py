@@ -14,38 +14,37 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
+from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
-from gpuledger.mcp_schema import (
-    INSTRUCTIONS,
-    OFFER_KEYS,
-    PLAN,
-    READ_ONLY,
-    Answer,
-    AnyGpu,
-    Details,
-    GpuSpec,
-    LockText,
-    Option,
-    Past,
-    Plan,
-    ProviderIds,
-    Regions,
-    Usd,
-    as_tool,
-    at_most,
-    lock_text,
-    newest_under,
-    quote_text,
-    rows_under,
-    with_quote_parameters,
-)
+from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_parameters
+from gpuledger.mcp_text import ROWS, Answer, at_most, in_rows, lock_text, quote_text, told
 from gpuledger.questions.reader import QueryLimits
 
+INSTRUCTIONS = """Prices of GPU clouds with their history, and what a training plan costs with them. Money is
+decimal text in US dollars; `price_state` says whether a price is fresh. Accelerators are named
+[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8 or nvidia:24GB..80GB. A plan is a preset's name (list_known presets),
+an object of plan keys (the schema is in quote_plan), or TOML. Say the age and source of a price when you pass it on."""
+
 SQL_LIMITS = QueryLimits(seconds=20.0, rows=10_000, mib=64, threads=2, at_once=2)
+
+Gpu = Annotated[str, Field(description="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")]
+AnyGpu = Annotated[str | None, Field(description="[vendor:]NAME[:MEMORY][:COUNT]; all without.")]
+Names = Annotated[list[str], Field(description="Provider ids, such as runpod, aws, lambda.")]
+Regions = Annotated[list[str], Field(description="Region codes, ISO countries or continents (eu).")]
+Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, UTC; now without.")]
+Usd = Annotated[str, Field(description="US dollars, as in 500.")]
+Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
+Lock = Annotated[
+    str | dict[str, Any] | None, Field(description="Of lock_prices: answers at its prices and times.")
+]
+Details = Annotated[bool, Field(description="Every key of the answer; it is long.")]
+READ_ONLY = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
 
 
 def create_server(
@@ -60,14 +59,14 @@ def create_server(
     server: MCPServer[Any] = MCPServer("gpuledger", instructions=INSTRUCTIONS, log_level="WARNING")
     for tools in (_price_tools(ledger), _plan_tools(ledger), _decision_tools(ledger)):
         for question in tools:
-            server.tool(annotations=READ_ONLY, structured_output=False)(as_tool(question))
+            server.tool(annotations=READ_ONLY, structured_output=False)(told(question))
     return server, ledger, pool
 
 
 def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def find_offers(
         gpu: AnyGpu = None,
-        provider: ProviderIds = [],  # noqa: B006
+        provider: Names = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option | None = None,
         max_usd_per_gpu_hour: Annotated[str | None, Field(description="As in 2.50.")] = None,
@@ -88,11 +87,11 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
                 limit=limit,
             )
             number = same.edition.number
-        return {"snapshot": number, "total": rows.total, **rows_under("offers", rows, OFFER_KEYS)}
+        return {"snapshot": number, "total": rows.total, **in_rows("offers", rows, OFFER_KEYS)}
 
     def cheapest_offers(
-        gpu: GpuSpec,
-        provider: ProviderIds = [],  # noqa: B006
+        gpu: Gpu,
+        provider: Names = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option = "on_demand",
         as_of: Past = None,
@@ -109,24 +108,24 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
             allow_stale=allow_stale,
             limit=limit,
         )
-        return rows_under("offers", rows, ("rank", *OFFER_KEYS, "note"))
+        return in_rows("offers", rows, ("rank", *OFFER_KEYS, "note"))
 
     def price_spread(
-        gpu: GpuSpec,
+        gpu: Gpu,
         by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = "provider",
         purchase_option: Option = "on_demand",
         as_of: Past = None,
     ) -> Answer:
         """Least, median and greatest price per GPU-hour of each region, provider or other group."""
-        return rows_under("spread", ledger.spread(gpu, by=by, purchase_options=purchase_option, as_of=as_of))
+        return in_rows("spread", ledger.spread(gpu, by=by, purchase_options=purchase_option, as_of=as_of))
 
-    def reserve_or_not(gpu: GpuSpec, provider: ProviderIds = [], as_of: Past = None) -> Answer:  # noqa: B006
+    def reserve_or_not(gpu: Gpu, provider: Names = [], as_of: Past = None) -> Answer:  # noqa: B006
         """Reserved against on-demand prices, and the share of hours from which reserving costs less."""
-        return rows_under("commitments", ledger.reserve(gpu, providers=provider, as_of=as_of))
+        return in_rows("commitments", ledger.reserve(gpu, providers=provider, as_of=as_of))
 
     def price_history(
-        gpu: GpuSpec,
-        provider: ProviderIds = [],  # noqa: B006
+        gpu: Gpu,
+        provider: Names = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option | None = None,
         since: Annotated[str | None, Field(description="First date.")] = None,
@@ -145,21 +144,26 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
             every=every,
             stat=stat,
         )
-        return newest_under("history", rows)
+        # the newest are worth most
+        return {"history": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
     def price_index(
-        gpu: GpuSpec,
+        gpu: Gpu,
         purchase_option: Option = "on_demand",
         segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
         since: Annotated[str | None, Field(description="First date.")] = None,
         until: Annotated[str | None, Field(description="Last date.")] = None,
+        verify: Annotated[
+            bool, Field(description="Compute the days anew from archived bytes, compare.")
+        ] = False,
     ) -> Answer:
         """The panel index of accelerators from matched offers, one row per accelerator and day; the newest 400."""
-        rows = ledger.index(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
-        return newest_under("index", rows)
+        question = ledger.check_index if verify else ledger.index
+        rows = question(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
+        return {"index": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
     def price_timing(
-        gpu: GpuSpec,
+        gpu: Gpu,
         gpu_hours: Annotated[float, Field(ge=0, description="That the work takes.")],
         by: Annotated[str | None, Field(description="Date by which it must be bought.")] = None,
         purchase_option: Option = "on_demand",
@@ -168,15 +172,16 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return ledger.timing(gpu, gpu_hours=gpu_hours, by=by, purchase_option=purchase_option)
 
     def list_known(
-        what: Literal["gpus", "providers", "regions", "sources", "presets", "unmapped"],
+        what: Literal["gpus", "providers", "regions", "sources", "presets", "unmapped", "watches"],
     ) -> Answer:
-        """What there is to choose from: accelerators, providers, regions, sources, presets of plans, unknown labels."""
+        """What there is to choose from: accelerators, providers, regions, sources, presets of plans, unknown
+        labels, prices that are watched."""
         rows = getattr(ledger, what)()
         if what == "presets":
             return {"presets": [row["name"] for row in rows]}
         if what == "gpus":
             rows = [row for row in rows if row["offers"]]
-        return rows_under(what, rows)
+        return in_rows(what, rows)
 
     def data_status() -> Answer:
         """How fresh the prices are: each source's age against its target, and its last error."""
@@ -187,7 +192,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
             "published_at": edition.published_at,
             "last_observed_at": edition.last_observed_at,
             "offers": edition.offers,
-            **rows_under("sources", rows),
+            **in_rows("sources", rows),
             "imports": imports,
         }
 
@@ -195,7 +200,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         query: Annotated[str, Field(max_length=20_000, description="One read-only DuckDB query.")],
     ) -> Answer:
         """Rows of SQL on the newest snapshot; relations: offer_latest, price_history, price_daily, gpu_price_index."""
-        return rows_under("rows", ledger.query(query))
+        return in_rows("rows", ledger.query(query))
 
     return [
         *(find_offers, cheapest_offers, price_spread, reserve_or_not, price_history, price_index),
@@ -209,7 +214,7 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         options: dict[str, Any],
         plan: PLAN = None,
         as_of: Past = None,
-        lock: LockText = None,
+        lock: Lock = None,
         details: Details = False,
     ) -> Answer:
         """Where a training plan costs least in all: totals with range, hours, cost lines and source."""
@@ -217,7 +222,7 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return answer if details else quote_text(answer)
 
     @with_quote_parameters
-    def quote_plans(plans: list[Plan], options: dict[str, Any], as_of: Past = None) -> Answer:
+    def quote_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:
         """The cheapest quote of each of many plans, or why there is none."""
         answers = ledger.quotes(plans, as_of=as_of, **at_most(1, options))
         return {"answers": [one if "error" in one else quote_text(one) for one in answers]}
@@ -228,18 +233,18 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         every: Annotated[str, Field(description="Step: 1d, 1w, 1mo.")] = "1mo",
     ) -> Answer:
         """The plan's cheapest cost at each step of a span of time."""
-        return rows_under("steps", ledger.quote_over(plan, span=span, every=every))
+        return in_rows("steps", ledger.quote_over(plan, span=span, every=every))
 
     @with_quote_parameters
     def cost_frontier(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Ways to run a plan that no other beats in cost, time and risk at once."""
         points = ledger.frontier(plan, as_of=as_of, **options)
-        return rows_under("points", [point.to_dict() for point in points])
+        return in_rows("points", [point.to_dict() for point in points])
 
     @with_quote_parameters
-    def compare_plans(plans: list[Plan], options: dict[str, Any], as_of: Past = None) -> Answer:
+    def compare_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Plans side by side: what each costs more, and takes longer, than the first."""
-        return rows_under("plans", ledger.compare(plans, as_of=as_of, **options))
+        return in_rows("plans", ledger.compare(plans, as_of=as_of, **options))
 
     @with_quote_parameters
     def lock_prices(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
@@ -247,20 +252,20 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return {"lock": ledger.lock(plan, as_of=as_of, **at_most(3, options))}
 
     @with_quote_parameters
-    def cost_drivers(options: dict[str, Any], plan: Plan | None = None, as_of: Past = None) -> Answer:
+    def cost_drivers(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
         """What drives a plan's cost: shares of variance, ten ways to spend less by dollars, and the chances to keep
         budget and deadline."""
         return ledger.drivers(plan, as_of=as_of, **options)
 
     @with_quote_parameters
     def check_plan(
-        options: dict[str, Any], plan: Plan | None = None, as_of: Past = None, lock: LockText = None
+        options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None, lock: Lock = None
     ) -> Answer:
         """Does a plan keep budget and deadline, can it be true, and what changed since a lock was written."""
         return ledger.check(plan, as_of=as_of, lock=lock_text(lock), **options)
 
     @with_quote_parameters
-    def quote_report(options: dict[str, Any], plan: Plan | None = None, as_of: Past = None) -> Answer:
+    def quote_report(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
         """A quote as Markdown to paste into a grant or a pull request."""
         return {"report": ledger.report(plan, as_of=as_of, **options)}
 
@@ -292,13 +297,15 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def size_for_budget(
         budget_usd: Usd,
         inference_tokens: Annotated[str, Field(description="Tokens served over its life, as in 2T.")] = "0",
+        deadline_hours: Annotated[
+            float | None, Field(gt=0, description="Longest run; 90 days without.")
+        ] = None,
         as_of: Past = None,
         allow_stale: bool = False,
     ) -> Answer:
         """The model and token count that a budget trains best at the cheapest offers."""
-        return ledger.size(
-            budget_usd, inference_tokens=inference_tokens, as_of=as_of, allow_stale=allow_stale
-        )
+        named = {"deadline_hours": deadline_hours, "as_of": as_of, "allow_stale": allow_stale}
+        return ledger.size(budget_usd, inference_tokens=inference_tokens, **named)
 
     def own_or_rent(
         gpus: Annotated[int, Field(ge=1, description="GPUs bought.")],
@@ -353,7 +360,7 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def budget_difference(
         plan: Plan,
         paid: Annotated[dict[str, str], Field(description="US dollars by line, as quote_plan names them.")],
-        lock: LockText = None,
+        lock: Lock = None,
         as_of: Past = None,
         allow_stale: bool = False,
     ) -> Answer:
@@ -361,15 +368,15 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         rows = ledger.budget_difference(
             plan, paid, lock=lock_text(lock), as_of=as_of, allow_stale=allow_stale
         )
-        return rows_under("lines", rows)
+        return in_rows("lines", rows)
 
     def check_claims() -> Answer:
         """Numbers of articles about training costs: what was stated against what it implies."""
-        return rows_under("claims", ledger.claims(), ("claim", "verdict", "finding"))
+        return in_rows("claims", ledger.claims(), ("claim", "verdict", "finding"))
 
     def lint_plan(plan: Plan) -> Answer:
         """Can a plan be true? Checks it against memory, arithmetic and physics."""
-        return rows_under("findings", ledger.lint(plan))
+        return in_rows("findings", ledger.lint(plan))
 
     return [size_for_budget, own_or_rent, build_or_buy, budget_difference, check_claims, lint_plan]
 

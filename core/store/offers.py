@@ -1,7 +1,6 @@
 """The read side: what is on sale now or at a past time, and which labels no alias explains.
 
-Nothing here may import pydantic, numpy or pyarrow: a lookup has to answer before they have loaded.
-"""
+Nothing here may import pydantic, numpy or pyarrow: a lookup has to answer before they have loaded."""
 
 from __future__ import annotations
 
@@ -9,28 +8,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
 from gpuledger.core import validity
+from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
-
-if TYPE_CHECKING:
-    from gpuledger.core.alias import Aliases
 
 # What is on sale, now or at a past time, under one name for the queries that choose from it.
 
 
 def set_on_sale(
-    connection: duckdb.DuckDBPyConnection, *, at: datetime | None, as_of: datetime | None
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    at: datetime | None,
+    as_of: datetime | None,
+    gpu_ids: Sequence[str] | None = None,
 ) -> None:
     """Make the temporary view `on_sale` of this connection: the columns of `offer_latest`, `row_no`, and
-    `price_state` at the time `at`."""
+    `price_state` at the time `at`.
+
+    Args:
+        gpu_ids: accelerators that are asked about; of a past time no others are read then.
+    """
     connection.execute("set variable question_at = $at::timestamptz", {"at": at})
     if as_of is not None:
         connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
+        wanted = None if gpu_ids is None else list(gpu_ids)
+        connection.execute("set variable past_gpu_ids = $gpu_ids::varchar[]", {"gpu_ids": wanted})
         connection.execute(sql.text("queries/offer_past"))
     connection.execute(sql.text("queries/on_sale" if as_of is None else "queries/on_sale_then"))
 
@@ -224,12 +231,12 @@ def offer_page(
     parameters: dict[str, Any] = {entry.name: getattr(query, entry.name) for entry in fields(query)}
     for name in _LISTS:
         parameters[name] = _joined(name, parameters[name])
-    set_on_sale(connection, at=at, as_of=as_of)
-    rows = sql.rows(connection, "queries/offers", parameters)
-    total = rows[0]["total"] if rows else 0
-    for row in rows:
+    set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
+    found = sql.rows(connection, "queries/offers", parameters)
+    total = found[0]["total"] if found else 0
+    for row in found:
         del row["total"]
-    return OfferPage([LatestOffer(**row) for row in rows], total)
+    return OfferPage([LatestOffer(**row) for row in found], total)
 
 
 def offers(
@@ -241,6 +248,15 @@ def offers(
 ) -> list[LatestOffer]:
     """The offers of `page`."""
     return offer_page(connection, query, at=at, as_of=as_of).offers
+
+
+def without_place(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> int:
+    """How many offers of its accelerators and providers a question for regions leaves out because nobody knows where
+    they are; to be asked after `page`, on the same connection."""
+    if not query.regions:
+        return 0
+    named = {name: _joined(name, getattr(query, name)) for name in ("gpu_ids", "providers", "regions")}
+    return sql.rows(connection, "queries/offers_without_place", named)[0]["offers"]
 
 
 def _joined(name: str, values: Sequence[str] | None) -> str | None:
@@ -268,12 +284,8 @@ def unmapped_labels(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any
     rows = sql.rows(connection, "queries/unmapped")
     if not rows:
         return []
-    from gpuledger.core.alias import Alias, Aliases
-
-    meanings = connection.execute(
-        "select provider, gpu_label, gpu_memory_gib, gpu_id from gpu_alias"
-    ).fetchall()
-    aliases = Aliases(Alias(*row) for row in meanings)
+    known = connection.execute("select provider, gpu_label, gpu_memory_gib, gpu_id from gpu_alias").fetchall()
+    aliases = Aliases(Alias(*row) for row in known)
     return [row | {"reason": _reason(row, aliases)} for row in rows]
 
 

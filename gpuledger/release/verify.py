@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -167,19 +168,7 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
     published = {_series(row): row for row in index.filter(pc.equal(index["price_date"], chosen)).to_pylist()}
     if not published:
         return None, 0, [f"{INDEX_FILE} has no row of {chosen}"]
-    votes: dict[Series, list[ProviderDay]] = defaultdict(list)
-    for row in _table(bodies[VOTES_FILE]).to_pylist():
-        key = _series(row)
-        if key in published:
-            votes[key].append(
-                ProviderDay(
-                    day=row["price_date"],
-                    provider=row["provider"],
-                    matched_offers=row["matched_offers"],
-                    log_change=row["log_change"],
-                    cheapest_usd_per_gpu_hour=row["cheapest_usd_per_gpu_hour"],
-                )
-            )
+    votes = _votes(_table(bodies[VOTES_FILE]), chosen)
     faults: list[str] = []
     for key, row in published.items():
         computed = next(
@@ -187,6 +176,43 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
         )
         faults += _differences(key, row, computed)
     return chosen, len(published), faults
+
+
+_ANY_PRICE = Decimal(1)
+"""Of a vote: the level of the index is not compared, only how it moved."""
+
+
+def _votes(table: Any, chosen: date) -> dict[Series, list[ProviderDay]]:
+    """The votes of each series up to a day; and one of nobody on the day after it, where the series goes on."""
+    import pyarrow.compute as pc
+
+    votes: dict[Series, list[ProviderDay]] = defaultdict(list)
+    names = ("gpu_id", "purchase_option", "segment", "price_date", "provider", "matched_offers", "log_change")
+    until = table.filter(pc.less_equal(table["price_date"], chosen))
+    for gpu_id, option, segment, day, provider, matched, change in zip(
+        *(until[name].to_pylist() for name in names), strict=True
+    ):
+        votes[gpu_id, option, segment].append(
+            ProviderDay(
+                day=day,
+                provider=provider,
+                matched_offers=matched,
+                log_change=change,
+                cheapest_usd_per_gpu_hour=_ANY_PRICE,
+            )
+        )
+    later = table.filter(pc.greater(table["price_date"], chosen)).group_by(list(names[:3])).aggregate([])
+    for gpu_id, option, segment in zip(*(later[name].to_pylist() for name in names[:3]), strict=True):
+        votes[gpu_id, option, segment].append(
+            ProviderDay(
+                day=chosen + timedelta(days=1),
+                provider="",
+                matched_offers=0,
+                log_change=0.0,
+                cheapest_usd_per_gpu_hour=_ANY_PRICE,
+            )
+        )
+    return votes
 
 
 def _series(row: Mapping[str, Any]) -> Series:

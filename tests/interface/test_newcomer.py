@@ -55,7 +55,19 @@ def test_what_was_refused_is_read(home, plan):
 
 
 @pytest.mark.parametrize(
-    "words", ["--provider RunPod", "--gpu h100sxm", "--gpu nvidia-h100", "--gpu H100_SXM", "--method LORA"]
+    "words",
+    [
+        "--provider RunPod",
+        "--gpu h100sxm",
+        "--gpu nvidia-h100",
+        "--gpu H100_SXM",
+        "--method LORA",
+        "--budget $20",
+        "--budget 20USD",
+        "--budget 1,250",
+        "--deadline 3d",
+        "--credit aws=$100",
+    ],
 )
 def test_case_and_vendor_words_do_not_matter(home, words):
     assert run(home, f"quote llama-3-8b-lora -n 1 {words}").exit_code == 0

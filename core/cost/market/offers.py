@@ -173,7 +173,7 @@ class ListMarket:
     def __init__(
         self,
         offers: Sequence[LatestOffer],
-        filter: MarketFilter,
+        wanted: MarketFilter,
         *,
         at: datetime,
         allow_stale: bool = False,
@@ -184,16 +184,16 @@ class ListMarket:
         self._by_shape: dict[Shape, dict[Decimal | None, list[_Entry]]] = {}
         counts = Counter(excluded or {})
         for offer in offers:
-            reason = reason_to_exclude(offer, filter)
+            reason = reason_to_exclude(offer, wanted)
             if reason is not None:
                 counts[reason] += 1
                 continue
             state = state_class(offer, at, allow_stale=allow_stale)
-            by_term = self._by_shape.setdefault(shape_of(offer, by_provider=filter.by_provider), {})
+            by_term = self._by_shape.setdefault(shape_of(offer, by_provider=wanted.by_provider), {})
             by_term.setdefault(offer.term_months, []).append(_Entry.of(state, offer))
         for by_term in self._by_shape.values():
-            for entries in by_term.values():
-                entries.sort()
+            for found in by_term.values():
+                found.sort()
         self._excluded = counts
         self._surroundings = surroundings or SidePrices()
         self._snapshot = snapshot
@@ -212,7 +212,7 @@ class ListMarket:
 
     @cached_property
     def _shelf(self) -> Shelf:
-        stocks: dict[Shape, Stock] = {}
+        found: dict[Shape, Stock] = {}
         for shape, by_term in self._by_shape.items():
             least = min(
                 entry.state * 1e9 + float(entry.offer.usd_per_gpu_hour or 0)
@@ -221,8 +221,8 @@ class ListMarket:
             )
             states = [entry.state for entries in by_term.values() for entry in entries]
             lapsed = states.count(LAPSED_RANK)
-            stocks[shape] = Stock(len(states) - lapsed, least, machine_of(shape), lapsed=lapsed)
-        return Shelf(stocks)
+            found[shape] = Stock(len(states) - lapsed, least, machine_of(shape), lapsed=lapsed)
+        return Shelf(found)
 
     @cached_property
     def _rows(self) -> _Rows:
@@ -276,11 +276,7 @@ class _Rows:
     """Offers of one shape and term in a row, by state and price; the first of each as columns."""
 
     def __init__(self, by_shape: Mapping[Shape, Mapping[Decimal | None, list[_Entry]]]) -> None:
-        rows = [
-            (place, row)
-            for place, rows_of_shape in enumerate(by_shape.values())
-            for row in rows_of_shape.values()
-        ]
+        rows = [(place, row) for place, found in enumerate(by_shape.values()) for row in found.values()]
         self.entries = [row for _, row in rows]
         self._shape = np.array([place for place, _ in rows], np.intp)
         self._state = np.array([row[0].state for row in self.entries], np.intp)
@@ -337,7 +333,7 @@ def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
     return 0 if allow_stale and state == "stale" else state_rank(state)
 
 
-def reason_to_exclude(offer: LatestOffer, filter: MarketFilter) -> str | None:
+def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
     """Why the offer cannot be quoted; the same rules, in the same order, as in
     sql/queries/quote_offer.sql."""
     places = {
@@ -346,15 +342,21 @@ def reason_to_exclude(offer: LatestOffer, filter: MarketFilter) -> str | None:
         *(offer.continent or "").lower().split(),
     }
     rules = (
-        (filter.gpu_ids and offer.gpu_id not in filter.gpu_ids, "another GPU than asked for"),
-        (filter.providers and offer.provider not in filter.providers, "another provider than asked for"),
+        (wanted.gpu_ids and offer.gpu_id not in wanted.gpu_ids, "another GPU than asked for"),
+        (wanted.providers and offer.provider not in wanted.providers, "another provider than asked for"),
         (
-            filter.regions and not places.intersection(r.lower() for r in filter.regions),
+            wanted.regions
+            and not (offer.country or offer.continent)
+            and not places.intersection(r.lower() for r in wanted.regions),
+            "its place is not known",
+        ),
+        (
+            wanted.regions and not places.intersection(r.lower() for r in wanted.regions),
             "another region than asked for",
         ),
-        (filter.tiers and offer.tier not in filter.tiers, "another tier than asked for"),
+        (wanted.tiers and offer.tier not in wanted.tiers, "another tier than asked for"),
         (
-            filter.purchase_options and offer.purchase_option not in filter.purchase_options,
+            wanted.purchase_options and offer.purchase_option not in wanted.purchase_options,
             "another purchase option than asked for",
         ),
         (offer.usd_per_hour is None, "no price in US dollars"),

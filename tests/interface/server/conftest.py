@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
 
+from gpuledger.core.price_watch import PriceWatch
 from gpuledger.core.store.home import Home
 from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.pipeline import LedgerWriter
+from gpuledger.flows.watch import keep
 from gpuledger.scrapers.registry import SOURCES
 from tests.interface.server.large_ledger import NOW, fill
 
@@ -59,6 +62,7 @@ def market_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """1,200 made-up offers of 20 providers with 60 days of prices. Only to be read."""
     home = Home(tmp_path_factory.mktemp("market"))
     fill(home, now=NOW, offers=1200, days=60)
+    keep(home, [PriceWatch(gpu="H100-SXM", below=Decimal("0.50"))])
     return home
 
 
