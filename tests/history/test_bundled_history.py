@@ -212,7 +212,7 @@ def test_by_a_clock_of_2023_nothing_later_is_known(tmp_path):
     from gpuledger.core.store.home import Home
     from gpuledger.core.store.publish import reading
     from gpuledger.flows.imports import load_bundled
-    from gpuledger.flows.ledger import Ledger as Writer
+    from gpuledger.flows.ledger import LedgerWriter as Writer
 
     then = datetime(2023, 1, 1, tzinfo=UTC)
     home = Home(tmp_path, has_history=True)
