@@ -123,6 +123,17 @@ def test_the_questions_about_the_past_answer_from_it(ledger: gpuledger.Ledger):
     assert best["price_state"] == "recorded"
 
 
+def test_of_two_lists_that_one_speaks_whose_price_is_recorded(ledger: gpuledger.Ledger):
+    """The bundled list saw the price of June 2025 again in 2026; the archive, which looked later in June, did not."""
+    rows = {row["provider"]: row for row in ledger.cheapest("H100-SXM", as_of="2026-03-15")}
+    aws = rows["aws"]
+    assert (aws["source"], str(aws["usd_per_gpu_hour"]), aws["price_state"]) == (
+        "bundled",
+        "6.880000",
+        "recorded",
+    )
+
+
 def test_a_receipt_names_the_archive_and_its_version(snapshot):
     urls = {
         row[0]
