@@ -71,6 +71,19 @@ def alternate_bytes(w: Workload) -> tuple[Any, Any]:
     return whole * (1.0 + w.is_wide), split * (1.0 + w.is_wide)
 
 
+def lean_bytes(w: Workload) -> tuple[Any, Any]:
+    """The same where tuned stacks recompute what costs next to nothing: outputs of norms, the product of a gated
+    feed-forward, and what comes back from the experts, whose weights are applied before (DeepSeek-V3, arXiv:2412.19437,
+    sections 3.2.3 and 3.3.3; Megatron-Core, `--recompute-modules`). Inputs of experts are kept in one byte with FP8.
+    """
+    d, f = w.hidden_size, w.ffn_active_size
+    split = where(w.is_quantised > 0, 3.0, 4.0) * d + 2.0 * w.kv_size
+    split = split + where(w.ffn_matrices > 2, 4.0, where(w.is_quantised > 0, 3.0, 4.0)) * f
+    routed = where(w.is_quantised > 0, 1.0, 2.0) * w.experts_per_token * d
+    wide = 1.0 + w.is_wide
+    return (4.0 + w.extra_streams) * d * wide, (split + where(w.experts > 1, routed, 0.0)) * wide
+
+
 def _layer(w: Workload, layout: Layout, saved: tuple[Any, Any]) -> Any:
     """Bytes of one layer per token on one GPU of its tensor-parallel group."""
     whole, split = saved
@@ -94,7 +107,7 @@ def logit_bytes_per_token(w: Workload, layout: Layout, k: Constants) -> Any:
     ) / layout.tensor_parallel
 
 
-def _stored(w: Workload, layout: Layout, k: Constants) -> tuple[Any, Any]:
+def _stored(w: Workload, layout: Layout, k: Constants, *, is_lean: bool = False) -> tuple[Any, Any]:
     """Bytes that one layer stores until its backward pass, and those of the layer that is worked on."""
     t, d = layout.tensor_parallel, w.hidden_size
     tokens = pass_tokens(w, layout)
@@ -103,6 +116,9 @@ def _stored(w: Workload, layout: Layout, k: Constants) -> tuple[Any, Any]:
     layer = tokens * (_layer(w, layout, saved_bytes(w, layout)) + gathered) * k.kept_share
     is_alternate = (w.is_alternate > 0) & (layout.recomputation >= 1)
     selected = where(is_alternate, tokens * _layer(w, layout, alternate_bytes(w)), layer)
+    if is_lean:
+        lean = tokens * (_layer(w, layout, lean_bytes(w)) + gathered) * k.kept_share
+        selected = minimum(selected, where(w.is_tuned > 0, lean, selected))
     # recomputing a layer keeps its input, and one layer at a time comes back whole
     full = maximum(layout.recomputation - 1.0, 0.0)
     inputs = tokens * 2.0 * d * (1.0 + w.is_wide) / where(w.sequence_parallel > 0, t, 1.0)
@@ -114,11 +130,15 @@ def stage_layers(w: Workload, layout: Layout) -> Any:
     return np.ceil(w.layers / layout.pipeline_parallel - 1e-9)
 
 
-def activation_gib(w: Workload, layout: Layout, k: Constants) -> Any:
-    """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included."""
+def activation_gib(w: Workload, layout: Layout, k: Constants, *, is_lean: bool = False) -> Any:
+    """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included.
+
+    Args:
+        is_lean: tuned stacks recompute what costs next to nothing.
+    """
     p = layout.pipeline_parallel
     tokens = pass_tokens(w, layout)
-    each, working = _stored(w, layout, k)
+    each, working = _stored(w, layout, k, is_lean=is_lean)
     layers = stage_layers(w, layout)
     away = w.offloads_activations > 0
     stored = each * where(away, minimum(layers, LAYERS_ON_GPU), layers)

@@ -26,6 +26,8 @@ USEFUL_TOKENS = 16_384.0
 # recipes of fine-tuning take one sequence of some thousand tokens a pass, and more of shorter ones up to four
 FINETUNING_TOKENS = 1_024.0
 FINETUNING_SEQUENCES = 4.0
+# of nodes: what runs on 128 of them lose is counted, and grows with every doubling
+DOUBLINGS = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +168,12 @@ def settled(of: Cells, k: Constants) -> Settled:
     micro = np.where(of.micro_batch_size > 0, of.micro_batch_size, micro)
     layout = layout.replace(micro_batch_size=micro)
     none = activation_gib(w, layout.replace(recomputation=1.0), k)
-    full = activation_gib(w, layout.replace(recomputation=2.0), k)
-    recomputed = np.clip((none - room) / np.maximum(none - full, 1e-9), 0.0, 1.0)
-    held: NDArray[np.float64] = np.asarray(none + (full - none) * recomputed)
+    lean = np.minimum(activation_gib(w, layout.replace(recomputation=1.0), k, is_lean=True), none)
+    full = np.minimum(activation_gib(w, layout.replace(recomputation=2.0), k), lean)
+    recomputed = np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
+    held: NDArray[np.float64] = np.asarray(
+        np.where(lean <= room, np.minimum(none, np.maximum(room, lean)), lean + (full - lean) * recomputed)
+    )
     if not of.chooses_recomputation.all():
         given: Any = activation_gib(w, layout, k)
         held = np.asarray(np.where(of.chooses_recomputation, held, given))
@@ -251,7 +256,7 @@ def whole_run_overhead(w: Workload, layout: Layout, k: Constants) -> Any:
     nodes = np.maximum(layout.gpus / layout.gpus_per_node, 1.0)
     is_tuned = w.team_is_tuned > 0
     base = np.where(is_tuned, k.tuned_overhead, k.typical_overhead)
-    scale = np.where(is_tuned, k.tuned_scale_overhead, k.typical_scale_overhead) * (1.0 - 1.0 / nodes)
+    scale = np.where(is_tuned, k.tuned_scale_overhead, k.typical_scale_overhead) * np.log2(nodes) / DOUBLINGS
     return base * (1.0 + scale + k.failures_per_node_day * nodes * k.hours_per_failure / 24.0)
 
 

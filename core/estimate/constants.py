@@ -31,6 +31,7 @@ class Constants:
     eager_factor: float
     cast_bytes: float
     routing_bytes: float
+    fused_routing_share: float
     expert_launches: float
     expert_imbalance: float
     layer_seconds: float

@@ -173,10 +173,9 @@ def _virtual(
     stated = plan.hardware.virtual_pipeline
     if stated or pipeline == 1 or not software.interleaves or software.kernels != "tuned":
         return (stated or 1,)
-    if is_open:
-        return (next(v for v in (4, 3, 2, 1) if v == 1 or layers % (v * pipeline) == 0),)
     places = {v: v * pipeline * math.ceil(layers / (v * pipeline)) for v in range(2, 9)}
-    return (1, *(v for v, count in places.items() if count <= layers * MOST_PLACES))
+    usual = [v for v, count in places.items() if count <= layers * MOST_PLACES]
+    return (max((v for v in usual if v <= 4), default=1),) if is_open else (1, *usual)
 
 
 @lru_cache(maxsize=256)

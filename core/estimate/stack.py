@@ -36,8 +36,12 @@ class Stack:
     """With ZeRO-1 every GPU sends its updated share in turn, not all at once."""
     overlaps_traffic: bool = True
     """Tensor-parallel traffic and gradients travel beside multiplies."""
+    flash_attention: bool = True
+    """False before FlashAttention (arXiv:2205.14135): scores pass through memory."""
     hides_routing: bool = False
     """The traffic of experts runs beside the work of another micro-batch."""
+    fused_routing: float = 0.0
+    """Share of the routing of experts that runs in graphs and fused kernels; of a name without its release a mean."""
     divides: Literal["data", "all"] = "all"
     """What its recipes divide: the data alone, with or without ZeRO, or the network too."""
     interleaves: bool = True
@@ -50,6 +54,10 @@ class Stack:
 UNNAMED_ADAPTERS = Stack("eager", divides="data", interleaves=False, checkpoints=True)
 UNNAMED_FINETUNING = Stack("plain", divides="data", interleaves=False, checkpoints=True)
 
+# who pretrains so large a mixture hides the traffic of its experts (DeepSeek-V3, arXiv:2412.19437, section 3.2; Megatron-
+# Core, `--overlap-moe-expert-parallel-comm`)
+LARGE_MIXTURE = Stack("tuned", hides_routing=True)
+
 
 @lru_cache(maxsize=1)
 def stacks() -> Mapping[str, Stack]:
@@ -60,6 +68,8 @@ def stacks() -> Mapping[str, Stack]:
             broadcasts_shares=row["broadcasts_shares"] == "true",
             overlaps_traffic=row["overlaps_traffic"] == "true",
             hides_routing=row["hides_routing"] == "true",
+            flash_attention=row["flash_attention"] == "true",
+            fused_routing=float(row["fused_routing"]),
             divides=cast(Literal["data", "all"], row["divides"]),
             interleaves=row["interleaves"] == "true",
             checkpoints=row["checkpoints"] == "true",
@@ -82,11 +92,15 @@ def longest_name(name: str | None, names: Iterable[str]) -> str | None:
 
 
 def team_of(plan: TrainingPlan) -> Team:
-    """Who runs the plan: as it says, else people who tune it where it names a tuned stack, else the usual ones."""
+    """Who runs the plan: as it says, else people who tune it where it names a tuned stack or pretrains a mixture of
+    experts so large that nobody else does, else the usual ones.
+    """
     if plan.team is not None:
         return plan.team
     named = named_stack(plan.hardware.stack)
-    return "tuned" if named is not None and named.kernels == "tuned" else "typical"
+    if named is None:
+        return "tuned" if is_large_mixture(plan) else "typical"
+    return "tuned" if named.kernels == "tuned" else "typical"
 
 
 def is_open(plan: TrainingPlan) -> bool:
@@ -100,7 +114,9 @@ def is_open(plan: TrainingPlan) -> bool:
 
 def loses_by_choice(plan: TrainingPlan) -> bool:
     """Whether people run less than the best division: an open plan, of a job that is not so large as to be tuned."""
-    return is_open(plan) and (needs_tuned_kernels(plan) or stack_of(plan).kernels != "tuned")
+    if not is_open(plan) or is_large_mixture(plan):
+        return False
+    return needs_tuned_kernels(plan) or stack_of(plan).kernels != "tuned"
 
 
 def stack_of(plan: TrainingPlan) -> Stack:
@@ -113,6 +129,8 @@ def stack_of(plan: TrainingPlan) -> Stack:
     named = named_stack(plan.hardware.stack)
     if named is not None:
         return named
+    if is_large_mixture(plan):
+        return LARGE_MIXTURE
     if needs_tuned_kernels(plan):
         return Stack("tuned")
     if plan.method in FINETUNING:
@@ -123,12 +141,32 @@ def stack_of(plan: TrainingPlan) -> Stack:
 
 
 def _is_large(plan: TrainingPlan) -> bool:
-    """Whether a job is so large that its kernels are tuned: by its GPUs, or where those are open by its network."""
+    """Whether a job is so large that its kernels are tuned: by its experts, its GPUs, or where those are open by its
+    network.
+    """
+    if has_experts(plan):
+        return True
     if plan.hardware.gpus is not None:
         return plan.hardware.gpus >= TUNED_FROM_GPUS
+    return _total_parameters(plan) >= TUNED_FROM_PARAMETERS
+
+
+def has_experts(plan: TrainingPlan) -> bool:
+    """Whether the network is a mixture of experts: nobody pretrains one without software made for that."""
+    row = model_rows().get(plan.model or "", {})
+    return (plan.architecture.experts or int(float(row.get("experts") or 0))) > 1
+
+
+def is_large_mixture(plan: TrainingPlan) -> bool:
+    """Whether the plan pretrains a mixture of experts of 100 billion parameters and more."""
+    is_pretraining = plan.method in ("pretrain", "distillation")
+    return is_pretraining and has_experts(plan) and _total_parameters(plan) >= TUNED_FROM_PARAMETERS
+
+
+def _total_parameters(plan: TrainingPlan) -> float:
     row, given = model_rows().get(plan.model or "", {}), plan.architecture
     published = float(row.get("published_parameters") or 0.0)
-    return (given.parameters or plan.parameters or published) >= TUNED_FROM_PARAMETERS
+    return given.parameters or plan.parameters or published
 
 
 def needs_tuned_kernels(plan: TrainingPlan) -> bool:

@@ -111,14 +111,28 @@ def ring_latency(size: Any, stride: Any, layout: Layout, device: Device, k: Cons
     return (size - nodes) * k.hop_seconds + nodes * k.network_hop_seconds
 
 
-def routed_seconds(e: Any, t: Any, layout: Layout, device: Device, k: Constants) -> Any:
-    """Seconds per byte that one GPU sends to the other members of its expert group (arXiv:2412.19437, 3.2)."""
+def routed_seconds(w: Workload, e: Any, t: Any, layout: Layout, device: Device, k: Constants) -> Any:
+    """Seconds per byte that one GPU sends to the other members of its expert group (arXiv:2412.19437, 3.2).
+
+    Software that hides this traffic sends a token once to each node, whatever the experts there (3.2.2).
+    """
     inside = device.interconnect_bytes_per_second * k.collective_efficiency
     outside = device.network_bytes_per_second * k.network_efficiency
     node = maximum(layout.gpus_per_node, device.fabric_gpus)
     n = clip(node / t, 1.0, e)
     others = maximum(e - 1.0, 1.0)
-    return (n - 1.0) / others / inside + (e - n) / others / outside
+    nodes, chosen = e / n, maximum(w.experts_per_token, 1.0)
+    once = minimum(nodes * (1.0 - (1.0 - 1.0 / nodes) ** chosen) / chosen, 1.0)
+    sent = where(w.hides_routing > 0, once, 1.0)
+    return (n - 1.0) / others / inside + sent * (e - n) / others / outside
+
+
+def routing_left(w: Workload, device: Device, k: Constants) -> Any:
+    """Share of launches, copies and shown traffic of experts that graphs and fused kernels leave, which the vendor's
+    releases have for its youngest generation: the same jobs on Hopper gain nothing.
+    """
+    fused = w.fused_routing * (device.needs_recipes > 0)
+    return 1.0 - fused * (1.0 - k.fused_routing_share)
 
 
 def elementwise_bytes_per_token(w: Workload, layout: Layout, device: Device, k: Constants) -> Any:
@@ -134,7 +148,9 @@ def elementwise_bytes_per_token(w: Workload, layout: Layout, device: Device, k: 
     out = k.elementwise_bytes * kernels * (widths + unsplit) * (1.0 + full / 3.0)
     # copies of every token for its experts, there and back
     routed = where(w.experts > 1, w.experts_per_token * w.hidden_size, 0.0)
-    out = out + k.routing_bytes * routed + device.is_quantised * k.cast_bytes * (widths + 2.0 * routed)
+    # kernels that hide the traffic write where experts read (arXiv:2412.19437, section 3.2.2)
+    copied = routing_left(w, device, k) * where(w.hides_routing > 0, 1.0 - k.overlap, 1.0)
+    out = out + k.routing_bytes * copied * routed + device.is_quantised * k.cast_bytes * (widths + 2.0 * routed)
     # adapters are small operations of their own; half of what they read or write is not split
     out = out + k.elementwise_bytes * w.adapted_width * (1.0 + t) / 2.0
     logits = where(w.is_tuned > 0, k.fused_logit_traffic_bytes, k.logit_traffic_bytes)
@@ -175,10 +191,12 @@ def data_parallel_seconds(
     )
     each = (2.0 * w.weight_bytes + reduced) * ring + SHARDED_COLLECTIVES * latency
     each = where(sharded, micro_batches * _shown(each, hiding, k), 0.0)
-    last = _shown(where(sharded, 0.0, (reduced + gathered) * ring) + summed, hiding, k)
-    last = last + where(sharded, 0.0, 2.0 * trained * latency)
-    in_turn = (w.broadcasts_shares > 0) & (layout.sharding == 1) & (latency > 0)
-    return each + last + where(in_turn, shared * k.share_broadcast_seconds, 0.0)
+    # shares that are sent in turn wait for the optimizer, and nothing runs beside them
+    in_turn = (w.broadcasts_shares > 0) & (layout.sharding == 1)
+    beside = where(in_turn, reduced, reduced + gathered)
+    last = _shown(where(sharded, 0.0, beside * ring) + summed, hiding, k)
+    last = last + where(in_turn, gathered * ring, 0.0) + where(sharded, 0.0, 2.0 * trained * latency)
+    return each + last + where(in_turn & (latency > 0), shared * k.share_broadcast_seconds, 0.0)
 
 
 def _shown(moved: Any, hiding: Any, k: Constants) -> Any:
@@ -249,7 +267,7 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
     traffic = elementwise_bytes_per_token(w, layout, device, k)
     elementwise = per_step * stage_layers * traffic / (t * device.memory_bytes_per_second)
     launches = micro_batches * stage_layers * k.layer_seconds * (1.0 + full / 3.0)
-    launches = launches * (1.0 + where(moe, k.expert_launches, 0.0))
+    launches = launches * (1.0 + where(moe, k.expert_launches * routing_left(w, device, k), 0.0))
 
     # tensor parallelism
     inside = group_bandwidth(t, 1.0, layout, device, k)
@@ -271,7 +289,8 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
         per_step
         * stage_layers
         * routed_bytes
-        * routed_seconds(e, t, layout, device, k)
+        * routed_seconds(w, e, t, layout, device, k)
+        * routing_left(w, device, k)
         * where(w.hides_routing > 0, (1.0 - k.overlap) * exposed, k.expert_exposed * exposed)
     )
     expert = expert + where(e > 1, micro_batches * stage_layers * 4.0 * e * k.hop_seconds, 0.0)

@@ -17,7 +17,7 @@ from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, loses_by_choice, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import keeps_copies, memory_form, offloaded, sequence_parallel
 from gpuledger.core.estimate.state_bytes import state_bytes, unpacking_factor
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import TrainingPlan, model_rows
 
 # tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M
 PRETRAIN_BATCH_TOKENS = 4_194_304.0
@@ -94,6 +94,7 @@ class Workload:
     broadcasts_shares: Any
     overlaps_traffic: Any
     hides_routing: Any
+    fused_routing: Any
     is_online: Any
     team_is_tuned: Any
     loses_by_choice: Any
@@ -212,11 +213,15 @@ def _ask_for_method(plan: TrainingPlan, architecture: Architecture) -> None:
 
 
 def _usual_batch(plan: TrainingPlan, sequence_length: int) -> float:
-    """Tokens per step that people take: by method, and enough for every GPU of a stated count."""
+    """Tokens per step that people take: by method, in pretraining those that the network was published with, and enough
+    for every GPU of a stated count.
+    """
     if plan.method not in ("pretrain", "distillation"):
         sequences = ONLINE_BATCH_SEQUENCES if plan.method in ONLINE else FINETUNE_BATCH_SEQUENCES
         return float(sequences * sequence_length)
-    return max(PRETRAIN_BATCH_TOKENS, float(SEQUENCES_PER_GPU * sequence_length * (plan.hardware.gpus or 0)))
+    published = model_rows().get(plan.model or "", {}).get("global_batch_tokens")
+    usual = float(published) if published else PRETRAIN_BATCH_TOKENS
+    return max(usual, float(SEQUENCES_PER_GPU * sequence_length * (plan.hardware.gpus or 0)))
 
 
 def lora_parameters(plan: TrainingPlan, architecture: Architecture) -> float:
@@ -302,12 +307,15 @@ def _workload(
         is_adapted=float(adapters),
         adapted_width=adapted_width(plan, a) if adapters else 0.0,
         is_dequantised=unpacking_factor(plan),
-        flash_attention=float(plan.flash_attention is not False),
+        flash_attention=float(
+            software.flash_attention if plan.flash_attention is None else plan.flash_attention
+        ),
         is_tuned=float(software.kernels == "tuned"),
         is_eager=float(software.kernels == "eager"),
         broadcasts_shares=float(software.broadcasts_shares),
         overlaps_traffic=float(software.overlaps_traffic),
         hides_routing=float(software.hides_routing),
+        fused_routing=software.fused_routing,
         is_online=float(plan.method in ("ppo", "grpo")),
         team_is_tuned=float(team_of(plan) == "tuned"),
         loses_by_choice=float(loses_by_choice(plan)),

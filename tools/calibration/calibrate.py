@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from gpuledger.core import seeds
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.estimate.best_layout import (
+    DOUBLINGS,
     Choice,
     Columns,
     Problem,
@@ -219,8 +220,10 @@ class Throughput:
         hours = self.tokens[whole] / self.batch[whole] * np.asarray(found.time.total) / 3600.0
         ratio, nodes = self.observed[whole] / (hours * self.gpus[whole]), self.nodes[whole]
         lost = k.failures_per_node_day * nodes * k.hours_per_failure / 24.0
-        wanted = (ratio / k.typical_overhead - 1.0 - lost) / (1.0 - 1.0 / nodes)
-        return replace(k, typical_scale_overhead=max(weighted_median(wanted, 1.0 / ratio), 0.0))
+        doublings = np.log2(nodes) / DOUBLINGS
+        wanted = (ratio / k.typical_overhead - 1.0 - lost) / doublings
+        # a doubling more or less moves the hours of a run by so much
+        return replace(k, typical_scale_overhead=max(weighted_median(wanted, doublings / ratio), 0.0))
 
     def folds(self, k: Constants, groups: NDArray[np.str_] | None = None) -> dict[str, Constants]:
         """For each group, by default each family, constants that were fitted without it."""
