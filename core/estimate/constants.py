@@ -43,6 +43,7 @@ class Constants:
     sharded_host_factor: float
     score_bytes: float
     collective_efficiency: float
+    half_message_bytes: float
     network_efficiency: float
     tensor_exposed: float
     expert_exposed: float

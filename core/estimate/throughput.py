@@ -271,6 +271,8 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
 
     # tensor parallelism
     inside = group_bandwidth(t, 1.0, layout, device, k)
+    # a collective reaches half of that with a message of so many bytes (NCCL tests: bus bandwidth by size)
+    inside = inside / (1.0 + k.half_message_bytes / (2.0 * tokens * w.hidden_size))
     collectives = TENSOR_COLLECTIVES + 2.0 * full
     exchanged = collectives * 2.0 * 2.0 * w.hidden_size * (t - 1.0) / t
     exposed = where((w.is_tuned > 0) & (w.overlaps_traffic > 0), k.overlapped_share, 1.0)
