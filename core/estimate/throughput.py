@@ -190,18 +190,21 @@ def data_parallel_seconds(
         group * t > layout.gpus_per_node, ring_latency(shared, t, layout, device, k), 0.0
     )
     each = (2.0 * w.weight_bytes + reduced) * ring + SHARDED_COLLECTIVES * latency
-    each = where(sharded, micro_batches * _shown(each, hiding, k), 0.0)
+    each = where(sharded, micro_batches * _shown(w, each, hiding, k), 0.0)
     # shares that are sent in turn wait for the optimizer, and nothing runs beside them
     in_turn = (w.broadcasts_shares > 0) & (layout.sharding == 1)
     beside = where(in_turn, reduced, reduced + gathered)
-    last = _shown(where(sharded, 0.0, beside * ring) + summed, hiding, k)
+    last = _shown(w, where(sharded, 0.0, beside * ring) + summed, hiding, k)
     last = last + where(in_turn, gathered * ring, 0.0) + where(sharded, 0.0, 2.0 * trained * latency)
     return each + last + where(in_turn & (latency > 0), shared * k.share_broadcast_seconds, 0.0)
 
 
-def _shown(moved: Any, hiding: Any, k: Constants) -> Any:
-    """Work hides traffic, but a share of it always shows: the first gather, the last bucket, contention."""
-    return maximum(moved - hiding, (1.0 - k.overlap) * moved)
+def _shown(w: Workload, moved: Any, hiding: Any, k: Constants) -> Any:
+    """Work hides traffic, but a share of it always shows: the first gather, the last bucket, contention; less of it with
+    tuned stacks.
+    """
+    share = (1.0 - k.overlap) * where(w.is_tuned > 0, k.overlapped_share, 1.0)
+    return maximum(moved - hiding, share * moved)
 
 
 def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> StepTime:

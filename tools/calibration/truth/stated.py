@@ -36,6 +36,7 @@ SOURCES: Mapping[str, str] = {
     "arXiv:2204.06745": "megatron-deepspeed",
     "arXiv:2211.05100": "megatron-deepspeed",
     "MosaicML MPT": "llm-foundry",
+    "TinyLlama README: 3": "tinyllama",
     "aws-neuron": "neuronx",
     "torchtitan": "torchtitan",
     "fms-fsdp": "fms-fsdp",
