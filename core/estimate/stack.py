@@ -113,8 +113,10 @@ def is_open(plan: TrainingPlan) -> bool:
 
 
 def loses_by_choice(plan: TrainingPlan) -> bool:
-    """Whether people run less than the best division: an open plan, of a job that is not so large as to be tuned."""
-    if not is_open(plan) or is_large_mixture(plan):
+    """Whether people run less than the best division: an open plan, of a job that is not so large as to be tuned, nor
+    of adapters in fewer bits than 16, which vendors' recipes alone train.
+    """
+    if not is_open(plan) or is_large_mixture(plan) or (plan.has_adapters and needs_tuned_kernels(plan)):
         return False
     return needs_tuned_kernels(plan) or stack_of(plan).kernels != "tuned"
 
