@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout, divisions, is_possible, tried
 from gpuledger.core.estimate.memory import Memory, activation_gib, states, with_activations
-from gpuledger.core.estimate.throughput import Device, StepTime, step_time
+from gpuledger.core.estimate.throughput import StepTime, step_time
+from gpuledger.core.estimate.traffic import Device
 from gpuledger.core.estimate.workload import Demand, Workload
 
 Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)

@@ -28,7 +28,8 @@ from gpuledger.core.estimate.best_layout import (
 )
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout, Tried, divisions, is_possible, tried
-from gpuledger.core.estimate.throughput import Device, step_time
+from gpuledger.core.estimate.throughput import step_time
+from gpuledger.core.estimate.traffic import Device
 from gpuledger.core.estimate.workload import Demand, Workload
 
 Index = NDArray[np.intp]

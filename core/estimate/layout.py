@@ -80,11 +80,11 @@ def _powers(limit: int) -> tuple[int, ...]:
 
 
 def stated_degrees(hardware: Hardware) -> dict[str, int]:
-    """The degrees that a plan leaves out although it states its division: those are 1.
+    """The degrees that a plan leaves out although it states others: those are 1.
 
-    Experts are left open, as they are spread without being mentioned.
+    How states are sharded says nothing of the degrees, and experts are spread without being mentioned.
     """
-    if not hardware.states_division:
+    if all(getattr(hardware, name) is None for name in DEGREES):
         return {}
     return {name: 1 for name in DEGREES if getattr(hardware, name) is None}
 
@@ -144,7 +144,7 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
     automatic = plan.activation_recomputation == "auto"
     full = automatic and is_checkpointed(plan)
     levels = (2,) if full else (1, 2) if automatic else (RECOMPUTATION.index(plan.activation_recomputation),)
-    is_open = not hw.states_division
+    is_open = all(getattr(hw, name) is None for name in (*DEGREES, "expert_parallel"))
     # of a step that also generates, the trained part is not cut into stages
     most = 16 if divides_all and plan.method not in ONLINE else 1
     stages = (pipeline,) if pipeline else tuple(p for p in _powers(most) if p <= architecture.layers)

@@ -122,7 +122,7 @@ def across_halves(rows: Throughput, k: Constants) -> np.ndarray:
     first = np.isin(rows.families, halves(rows)[0])
     for test in (first, ~first):
         train, index = np.flatnonzero(~test), np.flatnonzero(test)
-        fold = rows.with_overhead(rows.fitted(train[rows.is_fitted_on[train]], k, is_near=True), train)
+        fold = rows.with_overhead(rows.fitted(train[rows.is_fitted_on[train]], k), train)
         out[index], _ = rows.predicted(fold, index)
     return out
 
