@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuledger.core.estimate.activation import activation_gib, layer_bytes
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout, divisions, is_possible, tried
-from gpuledger.core.estimate.memory import Memory, activation_gib, states, with_activations
+from gpuledger.core.estimate.memory import Memory, states, with_activations
 from gpuledger.core.estimate.throughput import StepTime, step_time
 from gpuledger.core.estimate.traffic import Device
 from gpuledger.core.estimate.workload import Demand, Workload
@@ -164,19 +165,21 @@ def settled(of: Cells, k: Constants) -> Settled:
     usual = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
     sequences = np.where(w.is_checkpointed > 0, usual, sequences)
     useful = np.minimum(share, np.maximum(sequences, 1.0))
-    held_by_room = room / activation_gib(w, layout, k)
+    each = layer_bytes(w, layout, k)
+    held_by_room = room / activation_gib(w, layout, k, each)
     micro = _power_below(np.minimum(held_by_room, useful))
     micro = np.where(of.micro_batch_size > 0, of.micro_batch_size, micro)
     layout = layout.replace(micro_batch_size=micro)
-    none = activation_gib(w, layout.replace(recomputation=1.0), k)
-    lean = np.minimum(activation_gib(w, layout.replace(recomputation=1.0), k, is_lean=True), none)
-    full = np.minimum(activation_gib(w, layout.replace(recomputation=2.0), k), lean)
+    kept, whole = (layout.replace(recomputation=share) for share in (1.0, 2.0))
+    none = activation_gib(w, kept, k, each)
+    lean = np.minimum(activation_gib(w, kept, k, each, is_lean=True), none) if np.any(w.is_tuned) else none
+    full = np.minimum(activation_gib(w, whole, k, each), lean)
     recomputed = np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
     held: NDArray[np.float64] = np.asarray(
         np.where(lean <= room, np.minimum(none, np.maximum(room, lean)), lean + (full - lean) * recomputed)
     )
     if not of.chooses_recomputation.all():
-        given: Any = activation_gib(w, layout, k)
+        given: Any = activation_gib(w, layout, k, each)
         held = np.asarray(np.where(of.chooses_recomputation, held, given))
         recomputed = np.where(of.chooses_recomputation, recomputed, 0.0)
     layout = layout.replace(

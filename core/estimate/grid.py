@@ -29,7 +29,7 @@ from gpuledger.core.estimate.best_layout import (
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout, Tried, divisions, is_possible, tried
 from gpuledger.core.estimate.throughput import step_time
-from gpuledger.core.estimate.traffic import Device
+from gpuledger.core.estimate.traffic import Device, Levels
 from gpuledger.core.estimate.workload import Demand, Workload
 
 Index = NDArray[np.intp]
@@ -108,22 +108,23 @@ class Grid:
             chooses_recomputation=np.array(of.is_automatic),
         )
         found = settled(cells, k)
-        timed = is_timed(found, frame.group, len(self._group_gpus))[frame.cell]
-        pair = np.flatnonzero(timed)
-        row, cell = frame.row[pair], frame.cell[pair]
-        layout = picked(found.layout, cell)
-        time = step_time(w, layout, picked(self._device, row), k)
+        timed = is_timed(found, frame.group, len(self._group_gpus))
+        used = np.flatnonzero(timed)
+        pair = np.flatnonzero(timed[frame.cell])
+        row, cell = frame.row[pair], (np.cumsum(timed) - 1)[frame.cell[pair]]
+        layout = picked(found.layout, used)
+        time = step_time(w, layout, self._device, k, Levels(cell=cell, row=row))
         total = np.asarray(time.total)
         best, exists = np.zeros(self._rows, np.intp), np.zeros(self._rows, bool)
         least = first_least(total, row)
         best[row[least]], exists[row[least]] = least, np.isfinite(total[least]) & frame.is_real
-        chosen = picked(layout, best)
+        chosen = picked(layout, cell[best])
         return Choice(
             layout=chosen,
-            memory=picked(found.memory, cell[best]),
+            memory=picked(found.memory, used[cell[best]]),
             time=picked(time, best),
             overhead=np.asarray(whole_run_overhead(w, chosen, k)),
-            fits=found.fits[cell[best]] & exists,
+            fits=found.fits[used[cell[best]]] & exists,
             is_possible=exists,
         )
 
