@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuledger.core.estimate.activation import activation_gib, layer_bytes
+from gpuledger.core.estimate.activation import LayerBytes, activation_gib, layer_bytes
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout, divisions, is_possible, tried
 from gpuledger.core.estimate.memory import Memory, states, with_activations
@@ -67,6 +67,10 @@ class Cells:
     micro_batch_size: NDArray[np.float64]
     """As the plan fixes it, else 0."""
     chooses_recomputation: NDArray[np.bool_]
+    shapes: Layout | None = None
+    """The divisions that differ, where many cells have the same one on GPUs of other memory."""
+    shape: NDArray[np.intp] | None = None
+    """Of each cell, among those."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,18 +159,22 @@ def settled(of: Cells, k: Constants) -> Settled:
     Where activations do not fit, as many layers are recomputed as it takes (Megatron-LM,
     `--recompute-num-layers`).
     """
-    w, layout = of.workload, of.layout
-    fixed = states(w, layout, k)
-    room = np.maximum((of.gpu_memory_gib * k.memory_margin - fixed.total) / k.allocator_slack, 0.0)
-    replicas: Any = np.maximum(layout.data_parallel, 1.0)
-    passes: Any = np.where(layout.pipeline_parallel > 1, 4.0 * layout.pipeline_parallel, 1.0)
+    w, layout, shapes = of.workload, of.layout, of.shapes or of.layout
+    # memory beside activations, and what one sequence takes, depend on the division alone
+    states_of, each_of = states(w, shapes, k), layer_bytes(w, shapes, k)
+    replicas: Any = np.maximum(shapes.data_parallel, 1.0)
+    passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
     sequences = USEFUL_TOKENS / w.sequence_length
     usual = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
     sequences = np.where(w.is_checkpointed > 0, usual, sequences)
-    useful = np.minimum(share, np.maximum(sequences, 1.0))
-    each = layer_bytes(w, layout, k)
-    held_by_room = room / activation_gib(w, layout, k, each)
+    useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), of.shape)
+    one = lift(activation_gib(w, shapes, k, each_of), of.shape)
+    taken = lift(states_of.total, of.shape)
+    fixed = states_of if of.shape is None else picked(states_of, of.shape)
+    each = LayerBytes(*(lift(column, of.shape) for column in each_of))
+    room = np.maximum((of.gpu_memory_gib * k.memory_margin - taken) / k.allocator_slack, 0.0)
+    held_by_room = room / one
     micro = _power_below(np.minimum(held_by_room, useful))
     micro = np.where(of.micro_batch_size > 0, of.micro_batch_size, micro)
     layout = layout.replace(micro_batch_size=micro)
@@ -189,6 +197,11 @@ def settled(of: Cells, k: Constants) -> Settled:
     total = np.asarray(used.total) + np.zeros(len(of.gpu_memory_gib))
     fits = total <= of.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
     return Settled(layout=layout, memory=used, total=total, fits=fits)
+
+
+def lift(column: Any, shape: NDArray[np.intp] | None) -> Any:
+    """A column of divisions for every cell."""
+    return column if shape is None or not np.ndim(column) else column[shape]
 
 
 def _power_below(limit: Any) -> Any:

@@ -58,6 +58,10 @@ class Place(NamedTuple):
 class _Frame:
     """The cells of a grid under one set of divisions."""
 
+    shapes: Layout
+    """The divisions that differ in what memory they take."""
+    shape: Index
+    """Of each cell, among those."""
     layout: Layout
     """One division per cell."""
     gpu_memory_gib: Floats
@@ -106,6 +110,8 @@ class Grid:
             gpu_memory_gib=frame.gpu_memory_gib,
             micro_batch_size=np.array(micro),
             chooses_recomputation=np.array(of.is_automatic),
+            shapes=frame.shapes,
+            shape=frame.shape,
         )
         found = settled(cells, k)
         timed = is_timed(found, frame.group, len(self._group_gpus))
@@ -151,8 +157,13 @@ class Grid:
         group, _ = np.nonzero(exists)
         by_row = number[self._group]
         row, _ = np.nonzero(by_row >= 0)
+        layout = Layout(**{name: values[exists] for name, values in wide.items()})
+        columns = np.array([getattr(layout, field.name) for field in fields(Layout)])
+        _, first, shape = np.unique(columns, axis=1, return_index=True, return_inverse=True)
         return _Frame(
-            layout=Layout(**{name: values[exists] for name, values in wide.items()}),
+            shapes=picked(layout, first),
+            shape=shape.ravel(),
+            layout=layout,
             gpu_memory_gib=self._group_memory[group],
             group=group,
             row=row,
