@@ -47,7 +47,7 @@ def saved_bytes(w: Workload, layout: Layout) -> tuple[Any, Any]:
     back. With FP8 the inputs of matrices are kept in one byte. In 32 bits all is twice that.
     """
     d, f = w.hidden_size, w.ffn_active_size
-    gated = where(w.is_quantised > 0, 5.0, where(w.is_tuned > 0, 6.0, 8.0))
+    gated = where(w.is_quantised > 0, 5.0, 8.0 - 2.0 * w.is_tuned)
     plain = where(w.is_quantised > 0, 3.0, 4.0)
     whole = (where(w.is_quantised > 0, 7.0, 8.0) + w.extra_streams) * d
     split = where(w.is_quantised > 0, 3.0, 4.0) * d + 2.0 * w.kv_size
@@ -143,7 +143,7 @@ def layer_bytes(w: Workload, layout: Layout, k: Constants) -> LayerBytes:
     lean = kept
     if np.any(w.is_tuned):
         lean = (_layer(w, layout, lean_bytes(w)) + gathered) * k.kept_share
-        lean = minimum(kept, where(w.is_tuned > 0, lean, kept))
+        lean = minimum(kept, kept + w.is_tuned * (lean - kept))
     return LayerBytes(
         kept=kept,
         lean=lean,

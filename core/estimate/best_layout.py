@@ -24,7 +24,7 @@ from gpuledger.core.estimate.workload import Demand, Workload
 
 Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
 # more tokens per pass than this gain nothing and cost memory
-USEFUL_TOKENS = 16_384.0
+USEFUL_TOKENS = 8_192.0
 # recipes of fine-tuning take one sequence of some thousand tokens a pass, and more of shorter ones up to four
 FINETUNING_TOKENS = 1_024.0
 FINETUNING_SEQUENCES = 4.0

@@ -159,7 +159,7 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
         levels=levels,
         is_open=is_open,
         is_automatic=automatic and not full,
-        pipelines_nodes=is_open and software.kernels != "tuned",
+        pipelines_nodes=is_open and not software.tuned_share,
     )
 
 
@@ -171,7 +171,7 @@ def _virtual(
     layer each (Llama 3, arXiv:2407.21783, section 3.3.2).
     """
     stated = plan.hardware.virtual_pipeline
-    if stated or pipeline == 1 or not software.interleaves or software.kernels != "tuned":
+    if stated or pipeline == 1 or not software.interleaves or not software.tuned_share:
         return (stated or 1,)
     places = {v: v * pipeline * math.ceil(layers / (v * pipeline)) for v in range(2, 9)}
     usual = [v for v, count in places.items() if count <= layers * MOST_PLACES]

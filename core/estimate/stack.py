@@ -7,6 +7,7 @@ expert parallelism with multiplies and reduces gradients in 16 bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,11 +19,11 @@ from gpuledger.core.plan import TrainingPlan, model_rows
 Kernels = Literal["eager", "plain", "tuned"]
 Team = Literal["tuned", "typical"]
 
-# from as many GPUs on pretraining has tuned kernels, where neither plan nor stack says; a plan that leaves the count
-# open is compared over counts with the same kernels, so that no count wins by this alone
-TUNED_FROM_GPUS = 512
-# of networks so large that fewer GPUs do not train them, for plans that leave the count open
-TUNED_FROM_PARAMETERS = 1e11
+# where neither plan nor stack says: pretraining on so many GPUs has plain kernels, on so many tuned ones, and between
+# them a part of both, so that no one GPU more decides; a plan that leaves the count open is compared over counts with
+# the same kernels, which then follow the size of the network in the same way
+PLAIN_UP_TO_GPUS, TUNED_FROM_GPUS = 256, 1024
+PLAIN_UP_TO_PARAMETERS, TUNED_FROM_PARAMETERS = 1e10, 1e11
 FINETUNING = ("full_finetune", "lora", "qlora", "dpo")
 ONLINE = ("ppo", "grpo")
 
@@ -48,6 +49,13 @@ class Stack:
     """Whether a pipeline may have several stages on a GPU."""
     checkpoints: bool = False
     """Recipes of fine-tuning recompute activations and take few sequences a pass."""
+    between: float = 0.0
+    """Of plain kernels: how far on the way to tuned ones."""
+
+    @property
+    def tuned_share(self) -> float:
+        """1 of tuned kernels, 0 of plain and eager ones."""
+        return 1.0 if self.kernels == "tuned" else self.between
 
 
 # most adapters are trained with PEFT, whole networks with FSDP or ZeRO and fused kernels
@@ -112,13 +120,13 @@ def is_open(plan: TrainingPlan) -> bool:
     )
 
 
-def loses_by_choice(plan: TrainingPlan) -> bool:
-    """Whether people run less than the best division: an open plan, of a job that is not so large as to be tuned, nor
-    of adapters in fewer bits than 16, which vendors' recipes alone train.
+def loses_by_choice(plan: TrainingPlan) -> float:
+    """How much of the usual loss people have who run less than the best division: an open plan, of a job that is not so
+    large as to be tuned, nor of adapters in fewer bits than 16, which vendors' recipes alone train.
     """
     if not is_open(plan) or is_large_mixture(plan) or (plan.has_adapters and needs_tuned_kernels(plan)):
-        return False
-    return needs_tuned_kernels(plan) or stack_of(plan).kernels != "tuned"
+        return 0.0
+    return 1.0 if needs_tuned_kernels(plan) else 1.0 - stack_of(plan).tuned_share
 
 
 def stack_of(plan: TrainingPlan) -> Stack:
@@ -126,7 +134,7 @@ def stack_of(plan: TrainingPlan) -> Stack:
 
     FP8 and FP4 need Transformer Engine; expert parallelism, virtual pipelines, and tensor with pipeline parallelism
     come with kernels made for them. Fine-tuning without any of that checkpoints, on plain kernels, adapters on eager
-    ones. Pretraining has tuned kernels with a team that tunes, and on many GPUs unless a plan divides the data alone.
+    ones. Pretraining has tuned kernels with a team that tunes, and on many GPUs unless the plan states its division.
     """
     named = named_stack(plan.hardware.stack)
     if named is not None:
@@ -137,20 +145,22 @@ def stack_of(plan: TrainingPlan) -> Stack:
         return Stack("tuned")
     if plan.method in FINETUNING:
         return UNNAMED_ADAPTERS if plan.has_adapters else UNNAMED_FINETUNING
-    has_many = not plan.hardware.states_division and _is_large(plan)
-    is_tuned = plan.team == "tuned" or (plan.team is None and has_many)
-    return Stack("tuned" if is_tuned and plan.method not in ONLINE else "plain")
+    if plan.method in ONLINE or plan.team == "typical":
+        return Stack("plain")
+    if plan.team == "tuned":
+        return Stack("tuned")
+    share = 0.0 if plan.hardware.states_division else _share_by_size(plan)
+    return Stack("tuned") if share >= 1.0 else Stack("plain", between=share)
 
 
-def _is_large(plan: TrainingPlan) -> bool:
-    """Whether a job is so large that its kernels are tuned: by its experts, its GPUs, or where those are open by its
-    network.
-    """
+def _share_by_size(plan: TrainingPlan) -> float:
+    """How far the kernels of a job are tuned: by its experts, its GPUs, or where those are open by its network."""
     if has_experts(plan):
-        return True
-    if plan.hardware.gpus is not None:
-        return plan.hardware.gpus >= TUNED_FROM_GPUS
-    return _total_parameters(plan) >= TUNED_FROM_PARAMETERS
+        return 1.0
+    size, low, high = float(plan.hardware.gpus or 0), float(PLAIN_UP_TO_GPUS), float(TUNED_FROM_GPUS)
+    if not size:
+        size, low, high = _total_parameters(plan) or 1.0, PLAIN_UP_TO_PARAMETERS, TUNED_FROM_PARAMETERS
+    return min(max(math.log(size / low) / math.log(high / low), 0.0), 1.0)
 
 
 def has_experts(plan: TrainingPlan) -> bool:

@@ -25,6 +25,7 @@ from gpuledger.core.estimate.traffic import (
     data_parallel_seconds,
     lifted,
     links_of,
+    overlapped,
     tensor_parallel_seconds,
 )
 from gpuledger.core.estimate.workload import Workload
@@ -94,9 +95,9 @@ def element_bytes(w: Workload, layout: Layout, k: Constants) -> ElementBytes:
     residual sums), queries, keys, values and their sum, and the feed-forward.
     """
     t, full = layout.tensor_parallel, maximum(layout.recomputation - 1.0, 0.0)
-    kernels = where(w.is_tuned > 0, k.fused_share, where(w.is_eager > 0, k.eager_factor, 1.0))
+    kernels = where(w.is_eager > 0, k.eager_factor, 1.0 + w.is_tuned * (k.fused_share - 1.0))
     widths = w.hidden_size * UNSPLIT_STREAMS + w.attention_width + w.ffn_active_size * w.ffn_matrices
-    unsplit = where(w.is_tuned > 0, 0.0, UNSPLIT_STREAMS) * w.hidden_size * (t - 1.0)
+    unsplit = (1.0 - w.is_tuned) * UNSPLIT_STREAMS * w.hidden_size * (t - 1.0)
     out = k.elementwise_bytes * kernels * (widths + unsplit) * (1.0 + full / 3.0)
     # copies of every token for its experts, there and back; kernels that hide the traffic write where experts read
     # (arXiv:2412.19437, section 3.2.2)
@@ -104,7 +105,7 @@ def element_bytes(w: Workload, layout: Layout, k: Constants) -> ElementBytes:
     copied = k.routing_bytes * routed * where(w.hides_routing > 0, 1.0 - k.overlap, 1.0)
     # adapters are small operations of their own; half of what they read or write is not split
     out = out + k.elementwise_bytes * w.adapted_width * (1.0 + t) / 2.0
-    logits = where(w.is_tuned > 0, k.fused_logit_traffic_bytes, k.logit_traffic_bytes)
+    logits = k.logit_traffic_bytes + w.is_tuned * (k.fused_logit_traffic_bytes - k.logit_traffic_bytes)
     out = out + logits * w.vocabulary_size / w.layers
     return ElementBytes(common=out, routed=copied, cast=k.cast_bytes * (widths + 2.0 * routed))
 
@@ -149,8 +150,8 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants, at: Lev
     saturation = 1.0 + balance * division(k.gemm_half_width / width)
     saturation = saturation * (1.0 + balance * division(k.gemm_half_rows / rows))
     gemm_rate = device.gemm_flops_per_second * device.gemm_ceiling * k.gemm_efficiency
-    without_recipes = (device.needs_recipes > 0) & ((w.is_tuned < 1) | (w.overlaps_traffic < 1))
-    gemm_rate = gemm_rate * where(without_recipes, k.without_recipes_share, 1.0)
+    without_recipes = device.needs_recipes * (1.0 - w.is_tuned * (w.overlaps_traffic > 0))
+    gemm_rate = gemm_rate * (1.0 - without_recipes * (1.0 - k.without_recipes_share))
     # experts wait for the fullest of them
     waiting = 1.0 + where(moe, k.expert_imbalance, 0.0)
     gemm = division(per_step * gemm_cost * waiting) * saturation * accelerator(1.0 / gemm_rate)
@@ -164,7 +165,7 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants, at: Lev
     repeats = full + selective * (w.flash_attention < 1)
     attention_flops = w.attention_flops * (1.0 + w.attention_backward + repeats) / (t * p)
     product_seconds = 1.0 / (device.half_flops_per_second * k.attention_efficiency)
-    softmax_bytes = k.softmax_bytes * where(w.is_tuned > 0, k.tuned_softmax_share, 1.0)
+    softmax_bytes = k.softmax_bytes * (1.0 + w.is_tuned * (k.tuned_softmax_share - 1.0))
     attention_seconds = product_seconds + softmax_bytes / device.memory_bytes_per_second
     attention = division(per_step * attention_flops) * accelerator(attention_seconds)
     if np.any(w.flash_attention < 1):
@@ -201,8 +202,8 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants, at: Lev
     expert = 0.0
     if np.any(moe):
         routed = 4.0 * w.experts_per_token * 2.0 * w.hidden_size * (e - 1.0) / e / t * per_step * stage_layers
-        exposed = where((w.is_tuned > 0) & (w.overlaps_traffic > 0), k.overlapped_share, 1.0)
-        exposed = where(w.hides_routing > 0, 1.0 - k.overlap, k.expert_exposed) * exposed
+        exposed = overlapped(w, k)
+        exposed = exposed * where(w.hides_routing > 0, 1.0 - k.overlap, k.expert_exposed)
         expert = division(routed * exposed) * links.routed_seconds(w, division(e), division(t)) * left
         expert = expert + division(where(e > 1, layer_passes * 4.0 * e * k.hop_seconds, 0.0))
 
@@ -215,9 +216,9 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants, at: Lev
 
     # a pass is no faster than the host launches it
     host = where(
-        w.is_tuned > 0,
-        k.tuned_host_seconds,
-        where(w.is_eager > 0, k.eager_host_seconds, k.plain_host_seconds),
+        w.is_eager > 0,
+        k.eager_host_seconds,
+        k.plain_host_seconds + w.is_tuned * (k.tuned_host_seconds - k.plain_host_seconds),
     )
     host = host * (1.0 + full / 3.0) * where(t > 1, k.tensor_host_factor, 1.0)
     host = host * where(w.is_dequantised > 0, k.dequantised_host_factor, 1.0)

@@ -129,6 +129,11 @@ def links_of(layout: Layout, device: Device, k: Constants, at: Levels = BROADCAS
     )
 
 
+def overlapped(w: Workload, k: Constants) -> Any:
+    """Share of the shown traffic of tensor and expert parallelism that stacks leave which overlap it with multiplies."""
+    return 1.0 + w.is_tuned * (w.overlaps_traffic > 0) * (k.overlapped_share - 1.0)
+
+
 def tensor_parallel_seconds(
     w: Workload, layout: Layout, k: Constants, links: Links, at: Levels, *, tokens: Any, layer_passes: Any
 ) -> Any:
@@ -147,8 +152,7 @@ def tensor_parallel_seconds(
     slowed = 1.0 + k.half_message_bytes / (2.0 * tokens * w.hidden_size)
     collectives = layer_passes * (TENSOR_COLLECTIVES + 2.0 * full)
     moved = collectives * tokens * 2.0 * 2.0 * w.hidden_size * (t - 1.0) / t
-    exposed = where((w.is_tuned > 0) & (w.overlaps_traffic > 0), k.overlapped_share, 1.0)
-    shown = at.division(moved * slowed * k.tensor_exposed * exposed) / bandwidth
+    shown = at.division(moved * slowed * k.tensor_exposed * overlapped(w, k)) / bandwidth
     if np.all(t <= layout.gpus_per_node):
         return shown + at.division(where(t > 1, collectives * t * k.hop_seconds, 0.0))
     return shown + at.division(where(t > 1, collectives, 0.0)) * links.latency(group, 1.0)
@@ -181,8 +185,8 @@ def data_parallel_seconds(
     copies = group / shared
     inside = links.bandwidth(at.division(shared), at.division(t))
     # tuned stacks reduce gradients in 16 bits whatever they accumulate in
-    is_tuned = (w.is_tuned > 0) & (w.overlaps_traffic > 0)
-    reduced = where(is_tuned, minimum(w.gradient_bytes, 2.0), w.gradient_bytes) * trained
+    narrowed = w.is_tuned * (w.overlaps_traffic > 0) * maximum(w.gradient_bytes - 2.0, 0.0)
+    reduced = (w.gradient_bytes - narrowed) * trained
     hiding = hiding * (w.overlaps_traffic > 0)
     gathered = where(layout.sharding >= 1, w.weight_bytes * trained, reduced)
     summed = 0.0
@@ -212,5 +216,5 @@ def _shown(w: Workload, moved: Any, hiding: Any, k: Constants) -> Any:
     """Work hides traffic, but a share of it always shows: the first gather, the last bucket, contention; less with
     tuned stacks.
     """
-    share = (1.0 - k.overlap) * where(w.is_tuned > 0, k.overlapped_share, 1.0)
+    share = (1.0 - k.overlap) * (1.0 + w.is_tuned * (k.overlapped_share - 1.0))
     return maximum(moved - hiding, share * moved)
