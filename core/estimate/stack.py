@@ -62,8 +62,8 @@ class Stack:
 UNNAMED_ADAPTERS = Stack("eager", divides="data", interleaves=False, checkpoints=True)
 UNNAMED_FINETUNING = Stack("plain", divides="data", interleaves=False, checkpoints=True)
 
-# who pretrains so large a mixture hides the traffic of its experts (DeepSeek-V3, arXiv:2412.19437, section 3.2; Megatron
-# Core, `--overlap-moe-expert-parallel-comm`)
+# who pretrains so large a mixture hides the traffic of its experts (DeepSeek-V3, arXiv:2412.19437, section 3.2;
+# Megatron-Core, `--overlap-moe-expert-parallel-comm`)
 LARGE_MIXTURE = Stack("tuned", hides_routing=True)
 
 

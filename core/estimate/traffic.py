@@ -130,7 +130,7 @@ def links_of(layout: Layout, device: Device, k: Constants, at: Levels = BROADCAS
 
 
 def overlapped(w: Workload, k: Constants) -> Any:
-    """Share of the shown traffic of tensor and expert parallelism that stacks leave which overlap it with multiplies."""
+    """Share of shown traffic of tensor and expert parallelism left by stacks that overlap it with multiplies."""
     return 1.0 + w.is_tuned * (w.overlaps_traffic > 0) * (k.overlapped_share - 1.0)
 
 

@@ -15,8 +15,14 @@ from gpuledger.core.estimate.architecture import Architecture, resolve
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, loses_by_choice, stack_of, team_of
-from gpuledger.core.estimate.stack_memory import keeps_copies, memory_form, offloaded, sequence_parallel
-from gpuledger.core.estimate.state_bytes import state_bytes, unpacking_factor
+from gpuledger.core.estimate.stack_memory import (
+    keeps_copies,
+    memory_form,
+    offloaded,
+    sequence_parallel,
+    state_bytes,
+    unpacking_factor,
+)
 from gpuledger.core.plan import TrainingPlan, model_rows
 
 # tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M

@@ -10,8 +10,7 @@ import time
 
 import pytest
 
-from gpuledger.core.estimate.batch import estimate_plan, frugal, json_lines
-from gpuledger.core.estimate.search import NODE_COUNTS
+from gpuledger.core.estimate.search import NODE_COUNTS, estimate_plan, frugal, json_lines
 from gpuledger.core.estimate.sweep import Candidate, Hardware
 from gpuledger.core.gpu import gpus
 from gpuledger.core.plan import model_rows, plan_from_mapping, preset_plan

@@ -36,7 +36,7 @@ from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.interval import plan_class
 from gpuledger.core.estimate.layout import Layout
-from gpuledger.core.estimate.memory_gib import memory_half_width
+from gpuledger.core.estimate.memory import memory_half_width
 from gpuledger.core.estimate.throughput import step_time
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import gpus
