@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
-DEFAULT := not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser
+DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser
 PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
+.PHONY: quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -29,6 +29,9 @@ refresh: $(STAMP)
 
 test: $(STAMP)  ## the default suite
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "$(DEFAULT)"
+
+recovery: $(STAMP)  ## wrong answers, broken disks, kills, clocks, replay: what the default suite holds one of each kind of
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "recovery and not faults and not shared_store"
 
 shared-store: $(STAMP)  ## the store's tests on DuckLake with a real PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "shared_store and not faults and not benchmark_suite"
@@ -55,7 +58,7 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-check: lint types contracts test scheduler packaging shared-store documentation
+check: lint types contracts test recovery scheduler packaging shared-store documentation
 
 accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
 	$(BIN)/pytest -m accuracy tests/accuracy

@@ -1,10 +1,14 @@
-"""Quantities as people write them: counts (`20M`, `1.4T`, `2e12`, `1_000_000`, `1,000,000`), sizes (`2 TB`, `16GiB`)
-and times (`3 d`, `90 min`, `3 h 42 min`)."""
+"""Quantities as people write them, and as they are written for programs. People write counts (`20M`, `1.4T`, `2e12`,
+`1_000_000`, `1,000,000`), sizes (`2 TB`, `16GiB`) and times (`3 d`, `90 min`, `3 h 42 min`)."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 
+MICRO = Decimal("0.000001")
+"""Resolution of money in the ledger: DECIMAL(18,6)."""
 SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 LONGEST = 40
 """Characters of a number; a longer one is no quantity."""
@@ -108,3 +112,18 @@ def _sum_of(text: str, units: dict[str, float], unit: str, what: str) -> float:
     if not parts:
         raise ValueError(f"not {what}: {text[:LONGEST]!r}")
     return total
+
+
+def decimal_text(value: Decimal | None) -> str | None:
+    """A decimal string without exponent or trailing zeros, at most six places; `None` stays `None`."""
+    if value is None:
+        return None
+    text = format(value.quantize(MICRO, ROUND_HALF_EVEN).normalize(), "f")
+    return "0" if text == "-0" else text
+
+
+def instant_text(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with a `Z`; `None` stays `None`."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -20,18 +20,20 @@ from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config
 from gpuledger.core.model_name import nearest, preset_named
-from gpuledger.core.plan_architecture import ArchitectureKeys
-from gpuledger.core.plan_costs import Constraints, Costs, PlanCredit
-from gpuledger.core.plan_words import canonical
-from gpuledger.core.quantity import (
+from gpuledger.core.plan_sections import (
     Amount,
     AmountOrZero,
+    ArchitectureKeys,
+    Constraints,
+    Costs,
     Count,
     HoursRange,
+    PlanCredit,
     PositiveShare,
     Section,
     Share,
 )
+from gpuledger.core.plan_words import canonical
 
 Method = Literal["pretrain", "full_finetune", "lora", "qlora", "dpo", "distillation", "ppo", "grpo"]
 ADAPTABLE = ("lora", "qlora", "dpo", "ppo", "grpo")

@@ -1,8 +1,15 @@
-"""Provider ids, however a provider is written: by itself, by aggregators and archives, and by people."""
+"""What providers call things: themselves, their regions (seeds `region*.csv`) and the shapes of their instance types
+(seeds `instance_type*.csv`)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
+from gpuledger.core import seeds
 
 _OTHER_NAMES = {
     name: cloud
@@ -38,3 +45,103 @@ def provider_id(name: str) -> str:
     and underscores."""
     words = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
     return _OTHER_NAMES.get(words, words)
+
+
+# From a provider's name of a place to its region code, by the seeds `region*.csv`.
+
+
+def _place(location_name: str) -> str:
+    """AWS renamed its European places; both spellings are in use (`EU (Frankfurt)`, `Europe (Frankfurt)`)."""
+    words = " ".join(location_name.split())
+    return "EU (" + words.removeprefix("Europe (") if words.startswith("Europe (") else words
+
+
+@lru_cache(maxsize=1)
+def _codes() -> Mapping[tuple[str, str], str]:
+    codes: dict[tuple[str, str], str] = {}
+    for row in seeds.rows_of_all("region"):
+        codes[row["provider"], _place(row["location_name"])] = row["region"]
+    return codes
+
+
+def region_code(provider: str, location_name: str) -> str | None:
+    """The code of the region that the provider calls so; `None` when the seeds do not know it."""
+    return _codes().get((provider, _place(location_name)))
+
+
+@lru_cache(maxsize=1)
+def _folded() -> Mapping[tuple[str, str], str]:
+    folded: dict[tuple[str, str], str] = {}
+    for row in seeds.rows_of_all("region"):
+        for name in (row["location_name"], row["region"]):
+            folded[row["provider"], _squeezed(name)] = row["region"]
+    return folded
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", _place(name).casefold())
+
+
+def known_region(provider: str, name: str) -> str:
+    """The region's code however it is spelled: `WestUS3`, `West US 3` and `westus3` are one. A region that the
+    seeds do not know keeps its name; those of Azure are one word of small letters."""
+    found = _folded().get((provider, _squeezed(name)))
+    if found is not None:
+        return found
+    return _squeezed(name) if provider == "azure" else name
+
+
+def region_codes(provider: str) -> list[str]:
+    """All regions of a provider that the seeds know, in their order."""
+    return [code for (owner, _), code in _codes().items() if owner == provider]
+
+
+# Shapes of instance types whose price lists do not name the accelerator (seeds `instance_type*.csv`).
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceShape:
+    """What one instance type holds, as its provider describes it; `None` is "not published"."""
+
+    provider: str
+    instance_type: str
+    gpu_label: str
+    """The provider's name for the accelerator."""
+    gpu_count: Decimal
+    """A fraction for slices of a card. Zero says that the type is known to have no GPU or AI accelerator,
+    though the provider files it among them (FPGA and video cards)."""
+    gpu_memory_gib: Decimal | None
+    """Memory of one whole accelerator, also where the instance has a slice of it."""
+    vcpus: Decimal | None
+    memory_gib: Decimal | None
+    source: str
+
+
+def _decimal(text: str) -> Decimal | None:
+    return Decimal(text) if text else None
+
+
+def _shape(row: Mapping[str, str]) -> InstanceShape:
+    return InstanceShape(
+        provider=row["provider"],
+        instance_type=row["instance_type"],
+        gpu_label=row["gpu_label"],
+        gpu_count=Decimal(row["gpu_count"]),
+        gpu_memory_gib=_decimal(row["gpu_memory_gib"]),
+        vcpus=_decimal(row["vcpus"]),
+        memory_gib=_decimal(row["memory_gib"]),
+        source=row["source"],
+    )
+
+
+@lru_cache(maxsize=1)
+def instance_shapes() -> Mapping[tuple[str, str], InstanceShape]:
+    """All shapes by provider and instance type, from every `instance_type*.csv` of the seeds."""
+    return {
+        (row["provider"], row["instance_type"]): _shape(row) for row in seeds.rows_of_all("instance_type")
+    }
+
+
+def instance_shape(provider: str, instance_type: str) -> InstanceShape | None:
+    """The shape of an instance type; `None` when the seeds do not know it."""
+    return instance_shapes().get((provider, instance_type))

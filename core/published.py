@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from gpuledger.core.count import decimal_text, instant_text
 from gpuledger.core.money import HOURS_PER_MONTH, Unit
 from gpuledger.core.offer import Offer
-
-MICRO = Decimal("0.000001")
-"""Resolution of money in the ledger: DECIMAL(18,6)."""
 
 
 def usd_per_hour(offer: Offer, usd_per_unit: Decimal = Decimal(1)) -> Decimal:
@@ -29,21 +27,6 @@ def usd_per_hour(offer: Offer, usd_per_unit: Decimal = Decimal(1)) -> Decimal:
         Unit.TERM: amount / term_hours,
     }[offer.price.unit]
     return (hourly + (offer.upfront_amount or 0) / term_hours) * usd_per_unit
-
-
-def plain(value: Decimal | None) -> str | None:
-    """A decimal string without exponent or trailing zeros, at most six places; `None` stays `None`."""
-    if value is None:
-        return None
-    text = format(value.quantize(MICRO, ROUND_HALF_EVEN).normalize(), "f")
-    return "0" if text == "-0" else text
-
-
-def instant(value: datetime | None) -> str | None:
-    """ISO 8601 in UTC with a `Z`; `None` stays `None`."""
-    if value is None:
-        return None
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def published_row(
@@ -81,15 +64,15 @@ def published_row(
         "term_months": _count(offer.term_months),
         "payment": offer.payment,
         "operating_system": offer.operating_system,
-        "upfront_usd": plain(upfront),
+        "upfront_usd": decimal_text(upfront),
         "availability": offer.availability.value,
-        "amount": plain(offer.price.amount),
+        "amount": decimal_text(offer.price.amount),
         "currency": offer.price.currency,
         "unit": offer.price.unit.value,
-        "usd_per_hour": plain(hourly),
-        "usd_per_gpu_hour": plain(None if hourly is None else hourly / offer.gpu_count),
-        "effective_at": instant(offer.effective_at),
-        "observed_at": instant(offer.observed_at or observed_at),
+        "usd_per_hour": decimal_text(hourly),
+        "usd_per_gpu_hour": decimal_text(None if hourly is None else hourly / offer.gpu_count),
+        "effective_at": instant_text(offer.effective_at),
+        "observed_at": instant_text(offer.observed_at or observed_at),
     }
 
 

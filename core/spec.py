@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from gpuledger.core.alias import folded, read_label
 from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.gpu import GPU, gpus
-from gpuledger.core.label import folded, read_label
 
 VENDORS = ("nvidia", "amd", "intel", "google", "aws")
 MOST = 1_000_000

@@ -12,8 +12,7 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.decision import OPERATOR, Decision, Dispute, answers_behind, disputes
-from gpuledger.flows.ledger import CycleReport, Ledger
-from gpuledger.flows.operator import written
+from gpuledger.flows.ledger import CycleReport, Ledger, operator_answer
 from gpuledger.flows.pipeline import open_ledger, read_run, record_runs
 
 
@@ -78,7 +77,7 @@ def _archived(ledger: Ledger, decision: Decision, answers: Sequence[dict[str, ob
     document = Document(
         source=OPERATOR,
         request=Request(url=f"gpuledger:{decision.verdict}/{decision.source}"),
-        body=written(decision),
+        body=operator_answer(decision),
         fetched_at=now,
         content_type="application/json",
     )

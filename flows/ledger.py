@@ -1,17 +1,54 @@
-"""What every step of the program needs, and what it says in the end: a ledger, the report of a run and of a cycle."""
+"""What every step of the program needs, and what it says in the end: a ledger, the operator as one of
+its sources, the report of a run and of a cycle."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gpuledger.core.alias import Alias, read_aliases, seed_rows
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document
 from gpuledger.core.store.archive import Archive
 from gpuledger.core.store.database import Home
-from gpuledger.flows import operator
+from gpuledger.core.store.decision import OPERATOR, Decision
 from gpuledger.scrapers.source import Source
+
+# The operator as a source: decisions about disputed prices are in the archive beside the answers, so that
+# a replay takes them in their place.
+
+OPERATOR_SOURCE = Source(
+    name=OPERATOR,
+    homepage="",
+    every=timedelta(0),
+    requests=(),
+    parse=lambda document: iter(()),
+    contract=Contract(min_offers=0),
+)
+
+
+def operator_answer(decision: Decision) -> bytes:
+    """The decision as it is archived."""
+    return json.dumps(
+        {**vars(decision), "offer_ids": list(decision.offer_ids)}, indent=1, sort_keys=True
+    ).encode()
+
+
+def decision_in(document: Document) -> Decision:
+    """The decision of an archived document.
+
+    Raises:
+        ParseError: it is none.
+    """
+    content = document.json()
+    try:
+        return Decision(**{**content, "offer_ids": tuple(content["offer_ids"])})
+    except (TypeError, KeyError) as error:
+        raise document.error(f"not a decision: {error!r}") from error
+
 
 USER_ALIASES = "gpu_alias.csv"
 
@@ -73,7 +110,7 @@ class Ledger:
         return Archive(self.home.archive)
 
     def source(self, name: str) -> Source | None:
-        known = (*self.sources, operator.SOURCE)
+        known = (*self.sources, OPERATOR_SOURCE)
         return next((source for source in known if source.name == name), None)
 
     def alias_rows(self) -> tuple[Alias, ...]:

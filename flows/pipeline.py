@@ -49,7 +49,7 @@ from gpuledger.flows.left_over import (
     report_of,
 )
 from gpuledger.flows.machines import say, say_of
-from gpuledger.flows.traces import span
+from gpuledger.flows.telemetry import span
 from gpuledger.flows.validate import Parsed, judge, read
 from gpuledger.scrapers.http.fetch import Fetched, Fetcher, Known
 from gpuledger.scrapers.source import Source

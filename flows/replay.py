@@ -15,9 +15,11 @@ from typing import Any
 
 from gpuledger.core.errors import StoreBusyError, StoreError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.archive import started_at
+from gpuledger.core.store.catalogue import clock_of
+from gpuledger.core.store.clocks import check_machine, is_ahead
+from gpuledger.core.store.database import file_lock, turn, writing
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.lock import held
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.shared.follow import follow
 from gpuledger.core.store.shared.move import fill
@@ -73,7 +75,7 @@ def replay(
     home = ledger.home
     home.create()
     home.check_store()
-    with held(home.path / "replay.lock", wait_seconds=1, whose="another replay"):
+    with file_lock(home.path / "replay.lock", wait_seconds=1, whose="another replay"):
         rebuild = Rebuild(ledger, progress)
         rebuild.begin()
         while rebuild.go_on() > FEW:
@@ -179,3 +181,38 @@ def _example(what: str, row: Interval) -> dict[str, Any]:
 def history_of(home: Home, ledger: Ledger) -> list[Interval]:
     """All price intervals of a ledger by natural keys; equal ledgers give equal rows."""
     return _history(replace(ledger, home=home), (), None)
+
+
+# One command after a clock was ahead: what it dated into the future is set aside, and the ledger is built
+# again.
+#
+# What is set aside stays in the archive's folder `set-aside`, as evidence; its true time is not known.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repaired:
+    """What a repair did."""
+
+    set_aside: tuple[str, ...]
+    """Runs whose time lies ahead of the clock."""
+    replayed: ReplayReport | None
+    """None where nothing had to be set aside."""
+
+
+def repair(ledger: Ledger) -> Repaired:
+    """Set the runs aside that began ahead of the clock, and replay the others.
+
+    Raises:
+        ClockError: this machine's clock is ahead of the shared store's.
+        StoreError: the disk refused, or the catalogue does not answer.
+    """
+    now = clock_of(ledger.home.lake) if ledger.home.lake else ledger.clock()
+    check_machine(ledger.clock(), now)
+    with turn(ledger.home):
+        runs = [run for run in ledger.archive.run_ids(None) if is_ahead(started_at(run)[0], now)]
+        for run in runs:
+            try:
+                ledger.archive.set_aside(run)
+            except OSError as error:
+                raise StoreError(f"cannot set {run} aside: {error.strerror}") from error
+    return Repaired(set_aside=tuple(runs), replayed=replay(ledger) if runs else None)

@@ -13,8 +13,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.band import Band, seed_bands
-from gpuledger.core.contract import OUTSIDE, CheckedOffer, check
+from gpuledger.core.contract import OUTSIDE, Band, CheckedOffer, check, seed_bands
 from gpuledger.core.document import Document
 from gpuledger.core.errors import ContractError, ParseError, SourceError
 from gpuledger.core.offer import ExchangeRate, Fact, Offer, PurchaseOption, Skipped, Withdrawn
@@ -25,7 +24,7 @@ from gpuledger.core.store.evidence import Weighing
 from gpuledger.core.store.record import Batch, PriceList
 from gpuledger.core.store.staging import Located, SideFact
 from gpuledger.core.validity import implausible_time
-from gpuledger.flows.operator import decision_in
+from gpuledger.flows.ledger import decision_in
 from gpuledger.scrapers.source import Source
 
 LOG = logging.getLogger("gpuledger")

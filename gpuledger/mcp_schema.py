@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, WithJsonSchema
 
-from gpuledger.core.cost.options import QuoteOption
-from gpuledger.core.cost.plan_options import question_options
+from gpuledger.core.cost.options import QuoteOption, question_options
 from gpuledger.core.plan import TrainingPlan
 
 OFFER_KEYS = (

@@ -225,13 +225,13 @@ def plan_with(
     """A plan with some of its keys in other words, or one made of those alone.
 
     Args:
-        values: by the names of `plan_options.PLAN_OPTIONS`.
+        values: by the names of `PLAN_OPTIONS`.
 
     Raises:
         InvalidPlanError: a key is unknown, missing or out of bounds.
         UsageError: there is neither plan nor network.
     """
-    from gpuledger.core.cost.plan_options import changed
+    from gpuledger.core.cost.options import changed
     from gpuledger.core.plan import plan_from_mapping, preset_plan, presets
 
     if not values and inputs is not None:

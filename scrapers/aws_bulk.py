@@ -25,9 +25,9 @@ from typing import Any
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
-from gpuledger.core.instance import InstanceShape
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped
+from gpuledger.core.provider import InstanceShape
 from gpuledger.scrapers.ec2 import FAMILIES, MOST_USD, instant, is_region, shape_or_reason, sold
 from gpuledger.scrapers.line_filter import LineFilter
 from gpuledger.scrapers.read_json import each_once, fields, mapping, price_or_reason, rows

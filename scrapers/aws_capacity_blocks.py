@@ -20,11 +20,10 @@ from decimal import Decimal
 from bs4 import Tag
 
 from gpuledger.core.contract import Contract, between
+from gpuledger.core.count import MICRO
 from gpuledger.core.document import Document, Request
-from gpuledger.core.instance import InstanceShape
 from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
-from gpuledger.core.published import MICRO
-from gpuledger.core.region import region_code
+from gpuledger.core.provider import InstanceShape, region_code
 from gpuledger.scrapers.ec2 import (
     CREDENTIALS,
     MOST_USD,

@@ -23,7 +23,7 @@ from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from gpuledger.core.region import region_code
+from gpuledger.core.provider import region_code
 from gpuledger.scrapers.ec2 import (
     FAMILIES,
     MOST_USD,

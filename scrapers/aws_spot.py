@@ -24,8 +24,8 @@ from typing import Any
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
-from gpuledger.core.instance import InstanceShape
 from gpuledger.core.offer import Fact, InterruptionBand, Offer, PurchaseOption, Skipped
+from gpuledger.core.provider import InstanceShape
 from gpuledger.scrapers.ec2 import (
     CREDENTIALS,
     MOST_USD,

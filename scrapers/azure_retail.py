@@ -21,9 +21,9 @@ from urllib.parse import urlencode, urlsplit
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
-from gpuledger.core.instance import InstanceShape, lookup
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.core.provider import InstanceShape, instance_shape
 from gpuledger.core.published import usd_per_hour
 from gpuledger.scrapers.read_json import LEAST_AMOUNT, array, fields, mapping, number, per_gb, rows, within
 from gpuledger.scrapers.source import TWICE_A_DAY, Source
@@ -165,7 +165,7 @@ def _machine_facts(
     item: dict[str, Any], text: dict[str, str], amount: Decimal, region: str, starts_at: datetime
 ) -> Iterator[Fact]:
     size = text.get("armSkuName", "")
-    shape = lookup("azure", size) or _unknown_shape(size)
+    shape = instance_shape("azure", size) or _unknown_shape(size)
     reason = _refusal(item, text, amount)
     if reason or shape is None or shape.gpu_count == 0:
         yield Skipped(reason or ("no size of an N series" if shape is None else "no GPU"), item)

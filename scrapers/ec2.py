@@ -14,9 +14,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from gpuledger.core.document import Credential, Document
-from gpuledger.core.instance import InstanceShape, lookup
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer, PurchaseOption, Skipped
+from gpuledger.core.provider import InstanceShape, instance_shape
 from gpuledger.scrapers.read_json import priced, rows
 
 MOST_USD = 10_000
@@ -34,7 +34,7 @@ CREDENTIALS = tuple(
     Credential(variable=variable, travels_as="header", name="Authorization")
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 )
-"""What signs a request to the API; see `gpuledger.scrapers.http.signed`."""
+"""What signs a request to the API; see `gpuledger.scrapers.http.aws_api`."""
 
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,2}-\d")
 
@@ -55,7 +55,7 @@ def shape_or_reason(instance_type: Any, *, is_accelerated: bool) -> InstanceShap
     Args:
         is_accelerated: the list itself files the type under accelerators.
     """
-    shape = lookup("aws", instance_type) if isinstance(instance_type, str) else None
+    shape = instance_shape("aws", instance_type) if isinstance(instance_type, str) else None
     if shape is None:
         return "an accelerator type that the seed lacks" if is_accelerated else "no accelerator"
     return shape if shape.gpu_count else "no GPU or AI accelerator"

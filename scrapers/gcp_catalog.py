@@ -19,10 +19,10 @@ from urllib.parse import quote
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
-from gpuledger.core.instance import InstanceShape, instance_shapes
 from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from gpuledger.scrapers.gcp_machines import BUILDS, NOT_ON_DEMAND, Build
+from gpuledger.core.provider import InstanceShape, instance_shapes
+from gpuledger.scrapers.gcp_page import BUILDS, NOT_ON_DEMAND, Build
 from gpuledger.scrapers.read_json import array, fields, leaf, mapping, number, per_gb, rows
 from gpuledger.scrapers.source import DAILY, Source
 

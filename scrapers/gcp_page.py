@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,13 +21,46 @@ from bs4 import Tag
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
-from gpuledger.core.instance import InstanceShape, lookup
 from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
-from gpuledger.scrapers.gcp_machines import NOT_ON_DEMAND
+from gpuledger.core.provider import InstanceShape, instance_shape
 from gpuledger.scrapers.read_html import leading_number, soup, words
 from gpuledger.scrapers.read_json import each_once, fields, leaf, per_gb
 from gpuledger.scrapers.source import DAILY, Source
+
+# What Google's price lists leave to the documentation of its machine series.
+
+
+@dataclass(frozen=True)
+class Build:
+    """How a machine series is put together: families of its vCPU and memory SKUs, of which the first that is
+    sold in a region counts, none where the GPU's price holds all; and GiB of local SSD with each GPU."""
+
+    families: tuple[str, ...] = ()
+    ssd_gib_per_gpu: int = 0
+
+
+BUILDS = {
+    "n1-standard": Build(("N1 Predefined",)),
+    "g2-standard": Build(("G2",)),
+    "g4-standard": Build(("G4",)),
+    "a2-highgpu": Build(("A2",)),
+    "a2-megagpu": Build(("A2",)),
+    "a2-ultragpu": Build(("A2",), 375),
+    "a3-highgpu": Build(("A3",), 750),
+    "a3-megagpu": Build(("A3Plus", "A3"), 750),
+    "a3-ultragpu": Build(("A3Ultra",), 1500),
+    "a4-highgpu": Build(),
+    "ct5lp-hightpu": Build(),
+    "ct5p-hightpu": Build(),
+    "ct6e-standard": Build(),
+    "tpu7x-standard": Build(),
+}
+"""Compute Engine machine type documentation, read 2026."""
+NOT_ON_DEMAND = re.compile(r"a4-|a3-ultragpu-|a3-highgpu-[124]g")
+"""Sold as spot, flex-start or by reservation only, though SKUs price them (Compute Engine consumption
+options documentation, read 2026)."""
+
 
 PAGE = "https://cloud.google.com/products/compute/pricing/accelerator-optimized?hl=en"
 LIST = "https://raw.githubusercontent.com/Cyclenerd/google-cloud-pricing-cost-calculator/master/pricing.yml"
@@ -97,7 +131,7 @@ def _page_row(header: list[str], cells: list[str], region: str) -> Iterator[Fact
     if any("/ 1 month" in cell for cell in cells):
         yield Skipped("the same per month", cells)
         return
-    shape = lookup("gcp", cells[0])
+    shape = instance_shape("gcp", cells[0])
     reason = _refusal(shape, _vcpus(row.get("Components", "")))
     if shape is None or reason:
         yield Skipped(reason, cells)
@@ -223,7 +257,7 @@ def _by_region(cost: Any) -> Iterator[tuple[str, Decimal]]:
 def _list_machine(name: str, entry: dict[str, Any], built_at: datetime | None) -> Iterator[Fact]:
     row = {key: value for key, value in entry.items() if key != "cost"} | {"name": name}
     counts = [amount for key in ACCELERATORS if (amount := _amount(entry.get(key)))]
-    shape = lookup("gcp", name)
+    shape = instance_shape("gcp", name)
     if not counts and (shape is None or "cpu" not in entry):
         yield Skipped("no accelerator", row)
         return

@@ -19,9 +19,9 @@ from typing import Any
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
-from gpuledger.core.instance import InstanceShape, lookup
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePrice, TransferPrice
+from gpuledger.core.provider import InstanceShape, instance_shape
 from gpuledger.scrapers.read_json import LEAST_AMOUNT, mapping, number, rows
 from gpuledger.scrapers.source import DAILY, Source
 
@@ -179,7 +179,7 @@ def _shape(item: dict[str, Any]) -> tuple[str, Shape | None, str]:
     entries: list[Any] = list(products) if isinstance(products, list) else []  # pyright: ignore[reportUnknownArgumentType]
     parts = [entry for entry in (_product(entry) for entry in entries) if entry]
     gpu = [code for kind, code, _ in parts if kind == "ocpu"]
-    known = lookup("oci", name)
+    known = instance_shape("oci", name)
     if len(parts) != len(entries) or len(gpu) != 1:
         return "", None, "a shape whose parts cannot be read"
     # all GPU shapes are named after their count, which catches a quantity of something else
@@ -210,7 +210,7 @@ def _product(entry: Any) -> tuple[str, str, Decimal] | None:
 
 
 def _seeded(name: str) -> Shape:
-    known = lookup("oci", name)
+    known = instance_shape("oci", name)
     assert known is not None, f"the seed lacks {name}"
     return Shape(name, known.gpu_count, (), False, known.memory_gib, known)
 

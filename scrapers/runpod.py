@@ -25,10 +25,10 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.contract import Contract, between
+from gpuledger.core.count import MICRO
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit
 from gpuledger.core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
-from gpuledger.core.published import MICRO
 from gpuledger.scrapers.read_html import is_page, size_in, soup, words
 from gpuledger.scrapers.read_json import (
     each_once,

@@ -21,10 +21,10 @@ from statistics import quantiles
 from typing import Any
 
 from gpuledger.core.contract import Contract, between
+from gpuledger.core.count import MICRO
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, MarketSample, Offer, PurchaseOption, Skipped
-from gpuledger.core.published import MICRO
 from gpuledger.scrapers.read_json import fields, leaf, listed, picked, priced, text, within
 from gpuledger.scrapers.source import HOURLY, Source
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpuledger.core.cost.quote_set import QuoteSet, costlier_line
@@ -41,3 +41,75 @@ def _row(name: str, answer: QuoteSet | str, first: QuoteSet | None) -> dict[str,
         "mostly_usd_more": f"{usd:.2f}",
         "error": None,
     }
+
+
+# A comparison as people read it: a line per quantity, a column per plan, the best of each marked, what
+# differs first.
+
+Row = Mapping[str, Any]
+HARDWARE = (
+    "provider",
+    "instance_type",
+    "region",
+    "purchase_option",
+    "gpu_id",
+    "paid_gpus",
+    "price_state",
+    "error",
+)
+
+
+def side_by_side(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Lines with the keys `line`, each plan's column, and `best`: the columns that are least.
+
+    Args:
+        rows: as `compared` gives them.
+    """
+    columns = column_names(rows)
+    lines = [
+        _line("total, USD", columns, [_money(row, "mid") for row in rows]),
+        _line("total low, USD", columns, [_money(row, "low") for row in rows]),
+        _line("total high, USD", columns, [_money(row, "high") for row in rows]),
+        _line("wall hours", columns, [_mid(row, "wall_hours") for row in rows]),
+        _line("GPU-hours", columns, [_mid(row, "gpu_hours") for row in rows]),
+        _line("USD per GPU-hour", columns, [_number(row.get("usd_per_gpu_hour")) for row in rows]),
+    ]
+    names = dict.fromkeys(name for row in rows for name in row.get("lines") or {})
+    lines += [
+        _line(f"{name}, USD", columns, [_number((row.get("lines") or {}).get(name)) for row in rows])
+        for name in names
+    ]
+    lines += [_line(name, columns, [row.get(name) for row in rows]) for name in HARDWARE]
+    told = [line for line in lines if any(line[column] is not None for column in columns)]
+    head, rest = told[:1], told[1:]
+    return [*head, *sorted(rest, key=lambda line: len({str(line[column]) for column in columns}) < 2)]
+
+
+def column_names(rows: Sequence[Row]) -> list[str]:
+    """The plans' names, those of the same name numbered."""
+    names: list[str] = []
+    for row in rows:
+        name, count = row["plan"], 2
+        while name in names:
+            name, count = f"{row['plan']} ({count})", count + 1
+        names.append(name)
+    return names
+
+
+def _line(title: str, columns: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    numbers = [value for value in values if isinstance(value, float)]
+    is_ranked = len(numbers) > 1 and len(set(numbers)) > 1
+    best = [name for name, value in zip(columns, values, strict=True) if is_ranked and value == min(numbers)]
+    return {"line": title, **dict(zip(columns, values, strict=True)), "best": best}
+
+
+def _money(row: Row, case: str) -> float | None:
+    return None if row.get("usd_total") is None else float(row["usd_total"][case])
+
+
+def _mid(row: Row, key: str) -> float | None:
+    return None if row.get(key) is None else float(row[key]["mid"])
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

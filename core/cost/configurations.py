@@ -16,11 +16,13 @@ from gpuledger.core.cost.market.offers import Machine
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.measurements import Measurement
+from gpuledger.core.estimate.stack_memory import offloaded
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
 from gpuledger.core.gpu import GPU, gpus
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.plan_costs import HOURS_PER_DAY
+from gpuledger.core.plan_sections import HOURS_PER_DAY
 from gpuledger.core.spec import Spec
+from gpuledger.core.store.offers import LatestOffer
 
 NODE_COUNTS = tuple(1 << power for power in range(10))
 POD_SIZES = (1, 2, 4, 8)
@@ -333,3 +335,20 @@ def _sentence(plan: TrainingPlan, error: InvalidPlanError) -> str:
         "hardware.gpu": "no rates of training are published for it",
         "hardware.mfu": "the MFU given is above what this GPU reaches",
     }.get(error.field, f"refused by the estimate: {error.field}")
+
+
+# Whether the machines of an offer hold what a plan offloads.
+
+
+def offloads(plan: TrainingPlan) -> bool:
+    """Whether anything of the plan lives in the host's memory: as it says, or as its software does unasked."""
+    return not plan.is_quoted and bool(offloaded(plan))
+
+
+def has_host_memory(offer: LatestOffer, option: Configuration) -> bool:
+    """Whether one machine's memory is at least what offloading takes; an offer that does not state it is not judged."""
+    need = option.estimate.host_memory_gib
+    if need is None or offer.memory_gib is None or not offer.gpu_count:
+        return True
+    # a pod priced per GPU gets the memory of its GPUs
+    return need <= float(offer.memory_gib * option.instance_gpus / offer.gpu_count)

@@ -1,13 +1,58 @@
-"""The chain from a quote's dollars to stored bytes, from the quote kept and what the ledger still holds."""
+"""Quotes kept by their id, and the chain from a quote's dollars to stored bytes: from the quote kept and what the
+ledger still holds."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from gpuledger.core.errors import CorruptError
-from gpuledger.core.published import instant, plain
+from gpuledger.core.count import decimal_text, instant_text
+from gpuledger.core.errors import CorruptError, NoOfferError, UsageError
+from gpuledger.core.files import write_whole
 from gpuledger.core.seeds import constants_version
+from gpuledger.core.store.home import Home
+
+# Quotes by their id, so that each can be explained later.
+
+_ID = re.compile(r"^[0-9a-f]{16}$")
+
+
+def save_quote(home: Home, quote_id: str, content: Mapping[str, Any]) -> None:
+    """Save a quote. The same id holds the same dollars, so the first stays.
+
+    Raises:
+        StoreError: the disk refused.
+    """
+    path = _path(home, quote_id)
+    if not path.exists():
+        write_whole(path, json.dumps(content, indent=1).encode(), is_durable=False)
+
+
+def saved_quote(home: Home, quote_id: str) -> dict[str, Any]:
+    """A quote saved earlier.
+
+    Raises:
+        UsageError: not the form of an id.
+        NoOfferError: no such quote was saved here.
+        CorruptError: the file cannot be read.
+    """
+    if not _ID.match(quote_id):
+        raise UsageError(f"QUOTE_ID: {quote_id!r} is not 16 hex digits, as in 7a4e9db9fb1d84fd")
+    path = _path(home, quote_id)
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise NoOfferError(f"no quote {quote_id} was made in {home.path}") from None
+    except (OSError, ValueError) as error:
+        raise CorruptError(f"{path} is not a quote: {error}") from error
+
+
+def _path(home: Home, quote_id: str) -> Path:
+    return home.path / "quotes" / f"{quote_id}.json"
+
 
 Ledger = Callable[[str, str, int], Mapping[str, Any] | None]
 """(source, offer id, time of the change in microseconds) -> a row of sql/queries/explain_price.sql."""
@@ -68,12 +113,12 @@ def _observation(receipt: Mapping[str, Any], ledger: Ledger) -> dict[str, str]:
     )
     if row is None:
         return {"link": "observation", "what": receipt["source"], "state": "not in this ledger"}
-    same = plain(row["amount"]) == receipt["amount"]
+    same = decimal_text(row["amount"]) == receipt["amount"]
     return {
         "link": "observation",
         "what": f"run {row['run_id']} of {receipt['source']}, parser {row['parser_version']}, "
-        f"price first seen {instant(row['changed_at'])}",
-        "state": "the ledger says the same" if same else f"the ledger now says {plain(row['amount'])}",
+        f"price first seen {instant_text(row['changed_at'])}",
+        "state": "the ledger says the same" if same else f"the ledger now says {decimal_text(row['amount'])}",
     }
 
 

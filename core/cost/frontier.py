@@ -11,7 +11,7 @@ from typing import Any
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.search import Evaluation, Selection
-from gpuledger.core.published import plain
+from gpuledger.core.count import decimal_text
 
 OFFERS = 400
 """Offers looked at, those of the least possible total; each with every number of instances."""
@@ -41,7 +41,7 @@ class Point:
             "gpu_id": offer.gpu_id,
             "nodes": bought.option.instances,
             "gpus": bought.billed_gpus,
-            "usd_per_gpu_hour": plain(offer.usd_per_gpu_hour),
+            "usd_per_gpu_hour": decimal_text(offer.usd_per_gpu_hour),
             "price_id": offer.price_id,
         }
 

@@ -17,10 +17,10 @@ from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import QuoteSet
+from gpuledger.core.count import instant_text
 from gpuledger.core.errors import UsageError
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.published import instant
 from gpuledger.core.seeds import constants_version
 from gpuledger.core.store.offers import LatestOffer
 
@@ -97,8 +97,8 @@ def written(lock: Lock) -> str:
     """The lock as JSON, one offer per line, so that two locks can be compared by eye."""
     head = {
         "version": VERSION,
-        "as_of": instant(lock.as_of),
-        "now": instant(lock.now),
+        "as_of": instant_text(lock.as_of),
+        "now": instant_text(lock.now),
         "snapshot": lock.snapshot,
         "constants_version": lock.constants_version,
         "excluded": dict(lock.excluded),
@@ -157,7 +157,7 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: str(value)
         if isinstance(value, Decimal)
-        else instant(value)
+        else instant_text(value)
         if isinstance(value, datetime)
         else value
         for key, value in row.items()

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from gpuledger.core.cost.checkpoint import plan_checkpoint_gb
+from gpuledger.core.cost.assumption import plan_checkpoint_gb
 from gpuledger.core.cost.market.offers import MarketFilter
 from gpuledger.core.cost.market.own_terms import Credit
 from gpuledger.core.cost.options import QuoteOptions

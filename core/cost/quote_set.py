@@ -14,10 +14,10 @@ from gpuledger.core.cost.cost_lines import CostLine, list_total
 from gpuledger.core.cost.decisions.decision import price_for_work
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.cost.receipt import Receipt
+from gpuledger.core.count import decimal_text, instant_text
 from gpuledger.core.estimate.estimate import Evidence
 from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import Costs
-from gpuledger.core.published import instant, plain
 from gpuledger.core.store.older_price import check_command
 
 
@@ -55,7 +55,7 @@ class Quote:
             "region": offer.region,
             "zone": offer.zone,
             "purchase_option": offer.purchase_option,
-            "term_months": plain(offer.term_months),
+            "term_months": decimal_text(offer.term_months),
             "tier": offer.tier,
             "gpu_id": offer.gpu_id,
             "gpus": bought.option.estimate.gpus,
@@ -67,7 +67,7 @@ class Quote:
             "usd_total": self.total.to_dict(),
             "usd_list_total": self.list_total.to_dict(),
             "lines": [_line(line) for line in self.lines],
-            "usd_per_gpu_hour": plain(offer.usd_per_gpu_hour),
+            "usd_per_gpu_hour": decimal_text(offer.usd_per_gpu_hour),
             "usd_per_petaflop_hour": self._usd_per_petaflop_hour(),
             "price_age_hours": self.price_age_hours,
             "price_state": self.price_state,
@@ -84,7 +84,7 @@ class Quote:
         flops, hours = estimate.model_flops, estimate.gpu_hours.mid
         if price is None or not flops or not hours:
             return None
-        return plain(price_for_work(price, flops / (hours * SECONDS_PER_HOUR)))
+        return decimal_text(price_for_work(price, flops / (hours * SECONDS_PER_HOUR)))
 
     def _interruptions(self) -> dict[str, Any] | None:
         spot = self.purchase.spot
@@ -135,9 +135,9 @@ class Verdict:
         """Limit, value and slack (negative: by how much it is missed) with the unit in the key."""
         return {
             "passes": self.passes,
-            f"limit_{self.unit}": plain(self.limit),
-            f"value_{self.unit}": plain(self.value),
-            f"slack_{self.unit}": plain(self.limit - self.value),
+            f"limit_{self.unit}": decimal_text(self.limit),
+            f"value_{self.unit}": decimal_text(self.value),
+            f"slack_{self.unit}": decimal_text(self.limit - self.value),
         }
 
 
@@ -215,7 +215,7 @@ class QuoteSet:
         other = self.cheapest_per_gpu_hour
         return {
             "plan": self.plan,
-            "as_of": instant(self.as_of),
+            "as_of": instant_text(self.as_of),
             "snapshot": self.snapshot,
             "quotes": [quote.to_dict() for quote in self.quotes],
             "excluded": [{"reason": reason, "count": count} for reason, count in self.excluded.items()],
@@ -254,7 +254,7 @@ def _short(quote: Quote) -> dict[str, Any]:
         "region": offer.region,
         "purchase_option": offer.purchase_option,
         "gpu_id": offer.gpu_id,
-        "usd_per_gpu_hour": plain(offer.usd_per_gpu_hour),
+        "usd_per_gpu_hour": decimal_text(offer.usd_per_gpu_hour),
         "usd_total": quote.total.to_dict(),
         "price_state": quote.price_state,
     }
@@ -264,6 +264,6 @@ def _older(quote: Quote) -> dict[str, Any]:
     offer = quote.purchase.offer
     return _short(quote) | {
         "price_age_hours": quote.price_age_hours,
-        "observed_at": instant(offer.last_seen_at),
+        "observed_at": instant_text(offer.last_seen_at),
         "check": check_command(offer),
     }

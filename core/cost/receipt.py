@@ -11,8 +11,8 @@ from typing import Any
 
 from gpuledger.core.cost.cost_lines import CostLine
 from gpuledger.core.cost.purchase import Purchase
+from gpuledger.core.count import decimal_text, instant_text
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.published import instant, plain
 from gpuledger.core.seeds import constants_version
 from gpuledger.core.store.offers import LatestOffer
 
@@ -33,15 +33,15 @@ class Receipt:
             "price_id": offer.price_id,
             "offer_id": offer.offer_id,
             "source": offer.source,
-            "observed_at": instant(offer.last_seen_at),
-            "valid_from": instant(offer.valid_from),
+            "observed_at": instant_text(offer.last_seen_at),
+            "valid_from": instant_text(offer.valid_from),
             "source_url": offer.source_url,
             "document_sha256": offer.document_sha256,
             "parser_version": offer.parser_version,
-            "amount": plain(offer.amount),
+            "amount": decimal_text(offer.amount),
             "currency": offer.currency,
             "unit": offer.unit,
-            "usd_per_hour": plain(offer.usd_per_hour),
+            "usd_per_hour": decimal_text(offer.usd_per_hour),
             "overrides": list(self.overrides),
             "snapshot": self.snapshot,
             "constants_version": self.constants_version,
@@ -70,7 +70,7 @@ def quote_id(fingerprint: str, bought: Purchase, lines: Sequence[CostLine], over
     content = _canonical(
         {
             "plan": fingerprint,
-            "price": [bought.offer.price_id, plain(bought.offer.usd_per_hour)],
+            "price": [bought.offer.price_id, decimal_text(bought.offer.usd_per_hour)],
             "machines": [bought.option.instance_gpus, bought.option.instances],
             "constants": constants_version(),
             "overrides": list(overrides),

@@ -14,9 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from gpuledger.core.cost.amount import Amount
-from gpuledger.core.cost.configurations import Configuration, Configurations, LeastNeed, Limits
+from gpuledger.core.cost.configurations import (
+    Configuration,
+    Configurations,
+    LeastNeed,
+    Limits,
+    has_host_memory,
+    offloads,
+)
 from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, list_total, total
-from gpuledger.core.cost.host import has_host_memory, offloads
 from gpuledger.core.cost.market.offers import (
     ALIVE,
     OLDER,

@@ -20,7 +20,7 @@ from gpuledger.core.estimate.stack_memory import memory_form
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
 from gpuledger.core.plan import HoursRange, TrainingPlan
-from gpuledger.core.plan_costs import HOURS_PER_DAY
+from gpuledger.core.plan_sections import HOURS_PER_DAY
 
 SECONDS_PER_HOUR = 3600.0
 # a GPU so empty and so slow is first for its price alone, and that is said

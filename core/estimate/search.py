@@ -16,10 +16,9 @@ from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpu, gpus
-from gpuledger.core.gpu import gpus as known_gpus
 from gpuledger.core.parallel import in_processes
 from gpuledger.core.plan import TrainingPlan, read_plan
-from gpuledger.core.plan_costs import HOURS_PER_DAY
+from gpuledger.core.plan_sections import HOURS_PER_DAY
 
 Objective = Literal["fastest", "fewest_gpu_hours"]
 # 512 nodes is more than any cloud sells in one piece
@@ -203,7 +202,7 @@ def limits_of(plan: TrainingPlan, found: Estimate) -> dict[str, int | None]:
     """Both limits on the hardware of an estimate; none where hours are quoted and memory is not computed."""
     if found.memory_gib is None:
         return {"largest_micro_batch": None, "longest_sequence": None}
-    gpu = known_gpus()[found.gpu_id]
+    gpu = gpus()[found.gpu_id]
     return {
         "largest_micro_batch": largest_micro_batch(plan, gpu, found.gpus),
         "longest_sequence": longest_sequence(plan, gpu, found.gpus),

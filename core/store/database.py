@@ -7,19 +7,54 @@ writers take turns on a lock file beside it, and readers only ever see numbered 
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 import duckdb
 
-from gpuledger.core.errors import StoreError, UnreachableError
+from gpuledger.core.errors import StoreBusyError, StoreError, UnreachableError
 from gpuledger.core.store import recover, sql
 from gpuledger.core.store.catalogue import Turn, turn_at
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.home import home_of as home_of
-from gpuledger.core.store.lock import held
+
+# Taking turns across processes by `flock`: the kernel gives a turn back when its holder dies, however it
+# dies.
+
+
+@contextmanager
+def file_lock(path: Path, *, wait_seconds: float, whose: str) -> Generator[None]:
+    """Hold the lock of that file; the file stays, empty.
+
+    Args:
+        whose: who else may hold it, for the message, such as "another writer".
+
+    Raises:
+        StoreBusyError: it was not given back within `wait_seconds`.
+        StoreError: the file cannot be written.
+    """
+    deadline = time.monotonic() + wait_seconds
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error
+    with file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StoreBusyError(f"{whose} has held {path} for {wait_seconds:g} s") from None
+                time.sleep(0.02)
+        yield
+
 
 LOG = logging.getLogger("gpuledger")
 
@@ -34,7 +69,7 @@ def turn(home: Home, *, wait_seconds: float = 60.0) -> Generator[None]:
     """
     home.create()
     home.check_store()
-    with held(home.lock, wait_seconds=wait_seconds, whose="another writer"):
+    with file_lock(home.lock, wait_seconds=wait_seconds, whose="another writer"):
         yield
 
 
@@ -61,7 +96,9 @@ def turn_of_source(home: Home, source: str, *, wait_seconds: float = 60.0) -> Ge
             except UnreachableError as error:
                 LOG.warning("%s; %s is fetched into the archive meanwhile", error, source)
         if taken is None:
-            stack.enter_context(held(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose))
+            stack.enter_context(
+                file_lock(home.path / "locks" / source, wait_seconds=wait_seconds, whose=whose)
+            )
         yield taken
 
 

@@ -1,5 +1,6 @@
-"""The read side: what readers ask of a snapshot. Nothing here may import pydantic, numpy or pyarrow: a lookup
-has to answer before they have loaded."""
+"""The read side: what is on sale now or at a past time, and which labels no alias explains.
+
+Nothing here may import pydantic, numpy or pyarrow: a lookup has to answer before they have loaded."""
 
 from __future__ import annotations
 
@@ -12,9 +13,24 @@ from typing import Any
 import duckdb
 
 from gpuledger.core import validity
+from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
-from gpuledger.core.store.on_sale import set_on_sale
+
+# What is on sale, now or at a past time, under one name for the queries that choose from it.
+
+
+def set_on_sale(
+    connection: duckdb.DuckDBPyConnection, *, at: datetime | None, as_of: datetime | None
+) -> None:
+    """Make the temporary view `on_sale` of this connection: the columns of `offer_latest`, `row_no`, and
+    `price_state` at the time `at`."""
+    connection.execute("set variable question_at = $at::timestamptz", {"at": at})
+    if as_of is not None:
+        connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
+        connection.execute(sql.text("queries/offer_past"))
+    connection.execute(sql.text("queries/on_sale" if as_of is None else "queries/on_sale_then"))
+
 
 ORDERS = (
     "best",
@@ -238,3 +254,23 @@ def snapshot_number(connection: duckdb.DuckDBPyConnection) -> int:
     """Number of the snapshot that this connection reads."""
     row = sql.first(connection, "select number from snapshot")
     return row[0] if row else 0
+
+
+# Labels that no alias explains, each with the reason.
+
+
+def unmapped_labels(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """One row per provider, label and memory without an accelerator, most offers first; `reason` says why: the name
+    is not known, the stated memory is another card's, or it is a part of a card."""
+    rows = sql.rows(connection, "queries/unmapped")
+    if not rows:
+        return []
+    known = connection.execute("select provider, gpu_label, gpu_memory_gib, gpu_id from gpu_alias").fetchall()
+    aliases = Aliases(Alias(*row) for row in known)
+    return [row | {"reason": _reason(row, aliases)} for row in rows]
+
+
+def _reason(row: dict[str, Any], aliases: Aliases) -> str:
+    if row["provider"] == "azure" and row["gpu_label"].startswith("Standard_"):
+        return "a size whose accelerators are not in the seeds"
+    return aliases.meaning(row["provider"], row["gpu_label"], row["gpu_memory_gib"]).reason

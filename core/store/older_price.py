@@ -1,10 +1,15 @@
-"""How an older price is spoken of: what it is, how old, and the command that would see it anew."""
+"""Older prices: how one is spoken of, with the command that would see it anew, and how often prices of its age
+still held."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import duckdb
+
+from gpuledger.core.store import sql
 from gpuledger.core.validity import LAPSED
 
 if TYPE_CHECKING:
@@ -36,3 +41,25 @@ def age_text(offer: LatestOffer, at: datetime) -> str:
         if hours >= 2 * size:
             return f"{hours / size:.0f} {unit}"
     return f"{hours:.0f} hours"
+
+
+# How often prices still held at an age, by the ledger's own history.
+
+Case = tuple[str, str, float]
+"""Provider, purchase option, age in hours."""
+
+
+def survival(connection: duckdb.DuckDBPyConnection, cases: Iterable[Case]) -> dict[Case, str]:
+    """Of each case one line on how many prices of that provider and purchase option still held at that age. Cases of
+    which the ledger knows nothing are left out."""
+    lines = {f"{provider},{option},{hours!r}": (provider, option, hours) for provider, option, hours in cases}
+    if not lines:
+        return {}
+    rows = sql.rows(connection, "queries/price_survival", {"cases": "\n".join(lines)})
+    return {
+        (row["provider"], row["purchase_option"], row["age_hours"]): (
+            f"{row['held']} of {row['prices']} {row['purchase_option']} prices of {row['provider']} still held"
+            " at that age"
+        )
+        for row in rows
+    }

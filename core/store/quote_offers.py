@@ -10,8 +10,7 @@ from typing import Any
 import duckdb
 
 from gpuledger.core.store import sql
-from gpuledger.core.store.offers import LatestOffer
-from gpuledger.core.store.on_sale import set_on_sale
+from gpuledger.core.store.offers import LatestOffer, set_on_sale
 
 CHUNK, GROWTH = 32, 4
 """Offers read first, and how many times as many each time after: the ten best are nearly always among the

@@ -27,9 +27,9 @@ from gpuledger.core.offer import (
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.database import transaction
-from gpuledger.core.store.dated_list import relist
 from gpuledger.core.store.decision import Decision, settle
 from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
+from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
 
 EXAMPLE_CHARACTERS = 2000

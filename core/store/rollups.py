@@ -11,8 +11,20 @@ import duckdb
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import transaction
-from gpuledger.core.store.dated_list import relist
 from gpuledger.core.store.index_days import derive_index, derive_votes
+
+# What is kept beside the rows of dated lists: how long each price held, by its list and by later ones.
+
+
+def relist(connection: duckdb.DuckDBPyConnection, source: str | None = None) -> None:
+    """Say anew of all prices of a dated list how long they held; only inside a transaction.
+
+    Args:
+        source: whose rows; all lists without.
+    """
+    connection.execute(sql.text("derive/no_dated_price"), {"source": source})
+    connection.execute(sql.text("derive/dated_price"), {"source": source})
+
 
 ROWS_APART = 1_000_000
 """Log rows between two checkpoints: what one question about the past reads at most, about 20 ms."""

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from gpuledger.core.alias import Aliases
+from gpuledger.core.count import MICRO
 from gpuledger.core.offer import (
     ExchangeRate,
     InterruptionBand,
@@ -26,7 +27,6 @@ from gpuledger.core.offer import (
     TransferPrice,
     Withdrawn,
 )
-from gpuledger.core.published import MICRO
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,14 +27,14 @@ from gpuledger.core.errors import (
     TransientFetchError,
 )
 from gpuledger.core.store.home import home_of
-from gpuledger.flows import timetable, traces
+from gpuledger.flows import telemetry, timetable
 from gpuledger.flows.ledger import Ledger, RunReport
 from gpuledger.flows.notify import UNTOLD, notify
 from gpuledger.flows.pipeline import fetch_source, read_run, record_runs
 from gpuledger.flows.watch import look_and_tell
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
+from gpuledger.scrapers.http.aws_api import signed_sources
 from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
-from gpuledger.scrapers.http.signed import signed_sources
 from gpuledger.scrapers.registry import SOURCES, get
 
 CATCH_UP = "catch-up"
@@ -134,8 +134,8 @@ def refresh(source_name: str, every_seconds: int | None = None) -> dict[str, Any
     if every_seconds is not None and _is_served(source_name, timedelta(seconds=every_seconds)):
         get_run_logger().info("%s: read already for this time of its schedule", source_name)
         return {"source": source_name, "outcome": "read already"}
-    traces.start(os.environ)
-    with traces.span("refresh", sources=[source_name]) as note:
+    telemetry.start(os.environ)
+    with telemetry.span("refresh", sources=[source_name]) as note:
         done = _refreshed(source_name)
         note(outcome=done["outcome"])
     return done

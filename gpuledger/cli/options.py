@@ -1,19 +1,87 @@
-"""Option types that several commands share. The options of a quote are made from their one declaration in
-`gpuledger.core.cost.options`."""
+"""Arguments and options that several commands share, what a shell completes of them, and how PLAN and its flags are
+read together. The options of a quote are made from their one declaration in `gpuledger.core.cost.options`."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpuledger.cli import completion
+from gpuledger.cli import context
 from gpuledger.cli.table import Format
-from gpuledger.core.cost.options import QuoteOption
-from gpuledger.core.cost.plan_options import question_options
+from gpuledger.core.cost.options import QuoteOption, question_options
+
+if TYPE_CHECKING:
+    from gpuledger.core.plan import TrainingPlan
+
+
+# What a shell may complete beside commands and options: presets, plan files, accelerators,
+# providers, sources.
+#
+# Each function takes what is typed so far. Nothing found is no answer: a shell must not see an error.
+
+PLAN_FILES = (".toml", ".json", ".jsonl")
+
+
+def complete_plans(incomplete: str) -> list[str]:
+    """Presets, and files and folders that may hold plans."""
+    from gpuledger.core.plan import presets
+
+    folder, _, begun = incomplete.rpartition("/")
+    place = Path(folder or ("/" if incomplete.startswith("/") else "."))
+    prefix = incomplete[: len(incomplete) - len(begun)]
+    try:
+        result = [entry for entry in place.iterdir() if entry.name.startswith(begun)]
+    except OSError:
+        result = []
+    files = [f"{prefix}{entry.name}" for entry in result if entry.suffix in PLAN_FILES]
+    folders = [
+        f"{prefix}{entry.name}/" for entry in result if entry.is_dir() and not entry.name.startswith(".")
+    ]
+    return [*_beginning(presets(), incomplete), *sorted(files), *sorted(folders)]
+
+
+def complete_accelerators(incomplete: str) -> list[str]:
+    """Ids of accelerators."""
+    from gpuledger.core.gpu import gpus
+
+    return _beginning(gpus(), incomplete)
+
+
+def complete_providers(incomplete: str) -> list[str]:
+    """Providers of the newest snapshot."""
+    from gpuledger.core.config import load_settings
+    from gpuledger.core.errors import GPULedgerError
+    from gpuledger.core.store import sql
+    from gpuledger.core.store.home import Home
+    from gpuledger.core.store.publish import reading
+
+    try:
+        with reading(Home(load_settings(os.environ).home)) as connection:
+            return _beginning(
+                (row["provider"] for row in sql.rows(connection, "queries/providers")), incomplete
+            )
+    except GPULedgerError:
+        return []
+
+
+def complete_sources(incomplete: str) -> list[str]:
+    """Sources that can be refreshed."""
+    from gpuledger.scrapers.registry import SOURCES
+
+    return _beginning((source.name for source in SOURCES if source.requests), incomplete)
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    """Names in any case; what is typed stays as it is, as typer drops what does not begin with it."""
+    typed = incomplete.lower()
+    return [incomplete + name[len(typed) :] for name in names if name.startswith(typed)]
+
 
 FormatOption = Annotated[
     Format | None,
@@ -24,7 +92,7 @@ FormatOption = Annotated[
     ),
 ]
 SourceNames = Annotated[
-    list[str] | None, typer.Argument(help="Sources; all without.", autocompletion=completion.sources)
+    list[str] | None, typer.Argument(help="Sources; all without.", autocompletion=complete_sources)
 ]
 Providers = Annotated[
     list[str] | None,
@@ -32,7 +100,7 @@ Providers = Annotated[
         "--provider",
         "-p",
         help="Provider id; only these providers. Repeat for several; default: all.",
-        autocompletion=completion.providers,
+        autocompletion=complete_providers,
     ),
 ]
 Region = Annotated[
@@ -65,7 +133,7 @@ Gpu = Annotated[
         "--gpu",
         "-g",
         help="SPEC of the accelerators, [vendor:]NAME[:MEMORY][:COUNT]; default: all.",
-        autocompletion=completion.accelerators,
+        autocompletion=complete_accelerators,
     ),
 ]
 SpecArgument = Annotated[
@@ -73,7 +141,7 @@ SpecArgument = Annotated[
     typer.Argument(
         metavar="SPEC",
         help="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.",
-        autocompletion=completion.accelerators,
+        autocompletion=complete_accelerators,
     ),
 ]
 PlanArgument = Annotated[
@@ -81,7 +149,7 @@ PlanArgument = Annotated[
     typer.Argument(
         metavar="PLAN",
         help="A .toml, .json or .jsonl file, a preset, or - for standard input.",
-        autocompletion=completion.plans,
+        autocompletion=complete_plans,
     ),
 ]
 
@@ -91,7 +159,7 @@ OptionalPlan = Annotated[
     typer.Argument(
         metavar="[PLAN]",
         help="A .toml, .json or .jsonl file, a preset, or - for standard input; or --model instead.",
-        autocompletion=completion.plans,
+        autocompletion=complete_plans,
     ),
 ]
 
@@ -102,7 +170,7 @@ def purchase_options(*, spot: bool, on_demand: bool, reserved: bool) -> tuple[st
     return tuple(name for name, is_given in named if is_given)
 
 
-_COMPLETIONS = {"gpu": completion.accelerators, "provider": completion.providers}
+_COMPLETIONS = {"gpu": complete_accelerators, "provider": complete_providers}
 _TYPES: dict[str, Any] = {
     "text": str | None,
     "names": list[str] | None,
@@ -168,3 +236,32 @@ def _told(option: QuoteOption) -> Any:
         max=option.most if option.kind in ("number", "count") else None,
         autocompletion=_COMPLETIONS.get(option.name),
     )
+
+
+# PLAN and the flags that make or change a plan, read together.
+
+
+def plans_of(argument: str | None, options: dict[str, Any]) -> tuple[list[TrainingPlan], dict[str, Any]]:
+    """The plans that PLAN and the flags of a plan mean together, and the options of the question."""
+    from gpuledger import parse
+    from gpuledger.core.cost.options import split
+    from gpuledger.plan_files import with_files
+
+    keys, rest = split(options)
+    keys = with_files(keys, Path()) if keys else keys
+    if argument is None:
+        return [parse.plan_with(None, keys)], rest
+    return [parse.plan_with(plan, keys) for plan in context.plans(argument)], rest
+
+
+def one_of(argument: str | None, options: dict[str, Any]) -> tuple[TrainingPlan, dict[str, Any]]:
+    """The one plan that is meant, and the options that were given.
+
+    Raises:
+        UsageError: there are several.
+    """
+    from gpuledger import parse
+
+    plans, rest = plans_of(argument, options)
+    chosen = {name: value for name, value in rest.items() if value not in (None, [], (), False)}
+    return parse.one(plans, argument or "--model"), chosen

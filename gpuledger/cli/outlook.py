@@ -10,8 +10,7 @@ import typer
 
 from gpuledger import formats
 from gpuledger.cli import context, table
-from gpuledger.cli.options import AsOf, FormatOption, OptionalPlan, Providers, with_quote_options
-from gpuledger.cli.plan_argument import one_of
+from gpuledger.cli.options import AsOf, FormatOption, OptionalPlan, Providers, one_of, with_quote_options
 from gpuledger.cli.table import Column, Format
 
 INPUT_COLUMNS = (

@@ -19,6 +19,8 @@ from gpuledger.cli.columns import (
     OVER_COLUMNS,
     PRESET_COLUMNS,
     QUOTE_COLUMNS,
+    quote_row,
+    remarks,
 )
 from gpuledger.cli.options import (
     AllowStale,
@@ -27,10 +29,9 @@ from gpuledger.cli.options import (
     Gpu,
     OptionalPlan,
     PlanArgument,
+    plans_of,
     with_quote_options,
 )
-from gpuledger.cli.plan_argument import plans_of
-from gpuledger.cli.quote_table import quote_row, remarks
 from gpuledger.cli.table import Format
 from gpuledger.core.errors import UsageError
 
@@ -224,7 +225,7 @@ def _side_by_side(
     plans: list[TrainingPlan], parameters: dict[str, Any], format: Format | None, past: Any
 ) -> None:
     """Lines as rows and plans as columns for people, the best of a line marked; one row per plan for programs."""
-    from gpuledger.core.cost.side_by_side import column_names, side_by_side
+    from gpuledger.core.cost.compare import column_names, side_by_side
 
     rows = context.ledger().compare(plans, as_of=past, **{**parameters, "limit": 1})
     if context.is_for_people(format):

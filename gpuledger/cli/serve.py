@@ -46,7 +46,7 @@ def serve(
         import os
 
         context.require("fastapi", "uvicorn", "jinja2", extra="web")
-        from gpuledger.web.listening import listen
+        from gpuledger.web.application import listen
 
         with context.ledger().reading():
             pass

@@ -34,8 +34,8 @@ def fetcher(ledger: Ledger) -> Fetcher:
 
     import httpx
 
+    from gpuledger.scrapers.http.aws_api import signed_sources
     from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
-    from gpuledger.scrapers.http.signed import signed_sources
     from gpuledger.scrapers.registry import get
 
     settings = context.settings()
@@ -92,15 +92,15 @@ def refresh(
     with context.answering():
         import os
 
-        from gpuledger.flows import logs, traces
+        from gpuledger.flows import telemetry
         from gpuledger.flows.dry_run import check_only
-        from gpuledger.flows.lists import load_bundled
+        from gpuledger.flows.imports import load_bundled
         from gpuledger.flows.notify import UNTOLD, notify
         from gpuledger.flows.pipeline import refresh as run
         from gpuledger.flows.watch import look_and_tell
 
-        logs.start(os.environ)
-        traces.start(os.environ)
+        telemetry.log_as_json(os.environ)
+        telemetry.start(os.environ)
 
         ledger = context.writer()
         chosen = _chosen(ledger, source)

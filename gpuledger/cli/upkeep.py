@@ -146,7 +146,7 @@ def restore(
 def repair(format: FormatOption = None) -> None:
     """After a clock was ahead: set the runs of that time aside, and rebuild the ledger from the others."""
     with context.answering():
-        from gpuledger.flows.repair import repair as mend
+        from gpuledger.flows.replay import repair as mend
 
         done = mend(context.writer())
         snapshot = done.replayed.snapshot if done.replayed else None

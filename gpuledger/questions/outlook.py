@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gpuledger.core.cost.quote_set import QuoteSet
     from gpuledger.core.price_watch import PriceWatch
     from gpuledger.questions.plans import PlanLike
-    from gpuledger.snapshots import Snapshot
+    from gpuledger.questions.reader import Snapshot
 
 MOST_DRAWS = 1_000_000
 

@@ -10,8 +10,7 @@ from gpuledger import parse
 from gpuledger.core.errors import CorruptError, EstimateError, GPULedgerError, NoOfferError, UsageError
 from gpuledger.parse import When
 from gpuledger.questions.choice import provider_hints
-from gpuledger.questions.own_terms import OwnTerms
-from gpuledger.questions.reader import Rows
+from gpuledger.questions.reader import OwnTerms, Rows
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from gpuledger.core.cost.question import Question
     from gpuledger.core.cost.quote_set import QuoteSet
     from gpuledger.core.plan import TrainingPlan
-    from gpuledger.snapshots import Snapshot
+    from gpuledger.questions.reader import Snapshot
 
     PlanLike = TrainingPlan | Mapping[str, Any] | str
 
@@ -58,7 +57,7 @@ class PlanQuestions(OwnTerms):
 
         Args:
             plan: may be left out where `named` has a model.
-            named: options of a quote, and of the plan (`plan_options.PLAN_OPTIONS`).
+            named: options of a quote, and of the plan (`PLAN_OPTIONS`).
             overrides: own terms, or the text of an `overrides.toml`; those of the home without.
 
         Raises:
@@ -67,7 +66,7 @@ class PlanQuestions(OwnTerms):
             NoOfferError: plan and options allow nothing in common.
         """
         from gpuledger.core.cost.market.own_terms import read_overrides
-        from gpuledger.core.cost.plan_options import split
+        from gpuledger.core.cost.options import split
         from gpuledger.core.cost.question import Question
 
         keys, named = split(named)
@@ -112,7 +111,7 @@ class PlanQuestions(OwnTerms):
         existing = None if name is None else preset_cache.cached(self.home.path, name, request)
         if existing is not None:
             return Rows(existing)
-        from gpuledger.core.cost.checkpoint import saved_weights_gb
+        from gpuledger.core.cost.assumption import saved_weights_gb
         from gpuledger.core.cost.physics import estimates_of
         from gpuledger.core.estimate.search import limits_of
 
@@ -194,7 +193,7 @@ class PlanQuestions(OwnTerms):
         """The ranking of each of many plans as `QuoteSet.to_dict` gives it, or its error under `error`."""
         from gpuledger.core.cost.batch import Batch
         from gpuledger.core.cost.market.side_prices import SOURCES, Surroundings
-        from gpuledger.core.cost.plan_options import split
+        from gpuledger.core.cost.options import split
         from gpuledger.core.store import sql
         from gpuledger.core.store.offers import OfferQuery, offers, snapshot_number
 
@@ -291,7 +290,7 @@ class PlanQuestions(OwnTerms):
 
     def _save(self, answer: QuoteSet) -> None:
         """A home that cannot be written costs the explanation, not the quote."""
-        from gpuledger.core.store.quotes import save_quote
+        from gpuledger.core.cost.explain import save_quote
 
         try:
             for one in answer.quotes:
@@ -306,7 +305,7 @@ class PlanQuestions(OwnTerms):
             NoOfferError: none of that id.
             UsageError: not the form of an id.
         """
-        from gpuledger.core.store.quotes import saved_quote
+        from gpuledger.core.cost.explain import saved_quote
 
         return saved_quote(self.home, quote_id)
 
@@ -340,7 +339,7 @@ def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet
     """The answer whose stale quotes say how often prices like theirs still held at that age."""
     from dataclasses import replace
 
-    from gpuledger.core.store.survival import survival
+    from gpuledger.core.store.older_price import survival
 
     cases = {
         quote.quote_id: (

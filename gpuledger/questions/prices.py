@@ -79,7 +79,7 @@ class PriceQuestions(LedgerReader):
         """
         from gpuledger.core.cheapest import cheapest_by_provider
         from gpuledger.core.store.offers import offers
-        from gpuledger.core.store.survival import survival
+        from gpuledger.core.store.older_price import survival
 
         time, moment = self.past(as_of)
         chosen = offer_query(
@@ -121,7 +121,7 @@ class PriceQuestions(LedgerReader):
             UnknownGPUError: no such accelerator.
             UsageError: the SPEC cannot be understood, or there is no such grouping.
         """
-        from gpuledger.core.cost.decisions.spread import GROUPINGS, spread
+        from gpuledger.core.cheapest import GROUPINGS, spread
         from gpuledger.core.store.offers import offers
 
         if by not in GROUPINGS:
@@ -265,7 +265,7 @@ class PriceQuestions(LedgerReader):
 
     def unmapped(self) -> Rows:
         """Labels that no alias explains, why, and their prices, which stay in the ledger."""
-        from gpuledger.core.store.unmapped import unmapped_labels
+        from gpuledger.core.store.offers import unmapped_labels
 
         with self.reading() as snapshot:
             return Rows(unmapped_labels(snapshot.connection))

@@ -1,26 +1,137 @@
-"""What every question of the ledger starts from: where it lives, what time it is, and a snapshot."""
+"""What every question of the ledger starts from: where it lives, what time it is, a snapshot, and the user's own
+terms."""
 
 from __future__ import annotations
 
 import copy
+import json
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from gpuledger import parse
+from gpuledger.core import errors
 from gpuledger.core.config import load_settings
+from gpuledger.core.errors import UsageError
 from gpuledger.core.store.home import Home, home_of
-from gpuledger.snapshots import NewestSnapshot, SharedSnapshot, Snapshot, Snapshots
 
 if TYPE_CHECKING:
     import duckdb
 
+    from gpuledger.core.cost.market.own_terms import Overrides
+    from gpuledger.core.estimate.measurements import Measurement
+    from gpuledger.core.store.home import Home
     from gpuledger.core.store.snapshot_pool import Edition
+
+
+# Where a `Ledger` gets its snapshot from: the newest one on disk for a single question, a pool for a
+# server, or one that several questions share.
+
+
+class Snapshot(Protocol):
+    """A published state of the ledger as one reader sees it."""
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection: ...
+
+    @property
+    def edition(self) -> Edition:
+        """Its number, its time, and when its prices stop being fresh."""
+        ...
+
+    @property
+    def cache(self) -> dict[str, list[dict[str, Any]]]:
+        """Answers that hold for as long as the snapshot does, by query."""
+        ...
+
+
+class Snapshots(Protocol):
+    """Opens snapshots for readers."""
+
+    def reading(self, number: int | None = None) -> AbstractContextManager[Snapshot]:
+        """The newest snapshot, or an earlier one by its number."""
+        ...
+
+
+class OneReader:
+    """A connection of one's own."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.cache: dict[str, list[dict[str, Any]]] = {}
+
+        self._edition: Edition | None = None
+
+    @property
+    def edition(self) -> Edition:
+        """Read when it is first needed: most questions do not ask."""
+        if self._edition is None:
+            from gpuledger.core.store.snapshot_pool import edition_of
+
+            self._edition = edition_of(self.connection)
+        return self._edition
+
+
+class NewestSnapshot:
+    """Opens the newest snapshot for each question. On a first use the bundled list makes one, after an upgrade the
+    ledger makes one anew, and `say` is told so."""
+
+    def __init__(self, home: Home, *, clock: Callable[[], datetime], say: Callable[[str], None]) -> None:
+        self._home, self._clock, self._say = home, clock, say
+
+    @contextmanager
+    def reading(self, number: int | None = None) -> Generator[Snapshot]:
+        """The newest snapshot; an earlier one is a server's to keep."""
+        from gpuledger.core.store import sql
+        from gpuledger.core.store.publish import opened
+
+        try:
+            connection = opened(self._home)
+        except (errors.EmptyLedgerError, errors.OutdatedError) as error:
+            self.make_readable(error)
+            connection = opened(self._home)
+        try:
+            with sql.told(f"read the snapshot in {self._home.snapshots}"):
+                yield OneReader(connection)
+        finally:
+            connection.close()
+
+    def make_readable(self, why: errors.GPULedgerError) -> None:
+        """Publish what readers lack: the bundled list in a new ledger, the old rows after an upgrade."""
+        from gpuledger.flows.ledger import Ledger
+        from gpuledger.scrapers.archives.registry import EVERY_SOURCE
+
+        writer = Ledger(home=self._home, sources=EVERY_SOURCE, clock=self._clock)
+        if isinstance(why, errors.OutdatedError):
+            from gpuledger.flows.publish import publish_news
+
+            publish_news(writer)
+            self._say("the ledger was written by another release: brought it to this one")
+            return
+        from gpuledger.flows.imports import load_bundled
+
+        load_bundled(writer)
+        if writer.home.follows is None:
+            self._say(
+                "no ledger yet: started one from the bundled price list; `gpuledger refresh` fetches live prices"
+            )
+
+
+class SharedSnapshot:
+    """The one snapshot that all questions of a `with` block are asked of."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    @contextmanager
+    def reading(self, number: int | None = None) -> Generator[Snapshot]:
+        """That snapshot, whatever is published meanwhile."""
+        yield self._snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,3 +258,60 @@ class LedgerReader:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+# What a home holds of the user's own: other terms than the list's, and measured runs.
+
+
+class OwnTerms(LedgerReader):
+    """A ledger with its user's own terms and measurements."""
+
+    def overrides(self) -> Overrides:
+        """The user's own terms, read anew for every answer: `GPULEDGER_OVERRIDES`, else `overrides.toml` of the home;
+        none without a file.
+
+        Raises:
+            ConfigError: the file is wrong.
+            UsageError: the file that the variable names cannot be read.
+        """
+        from gpuledger.core.cost.market.own_terms import Overrides, read_overrides
+
+        named = self.environ.get("GPULEDGER_OVERRIDES")
+        path = Path(named) if named else self.home.path / "overrides.toml"
+        try:
+            return read_overrides(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            if named:
+                raise UsageError(f"GPULEDGER_OVERRIDES: cannot read {path}: {error}") from error
+            return Overrides()
+
+    @property
+    def measured_path(self) -> Path:
+        """Where measured runs are."""
+        return self.home.path / "measured.json"
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """The user's own measured runs."""
+        if not self.measured_path.exists():
+            return ()
+        from gpuledger.core.estimate.measurements import read
+
+        return tuple(read(self.measured_path))
+
+    def calibrate(self, text: str, *, syntax: str) -> dict[str, Any]:
+        """Save a measured run, so that estimates of plans like it rest on it.
+
+        Args:
+            text: a plan with a table `[measured]` that holds `tokens_per_second` or `step_seconds`.
+            syntax: `toml` or `json`.
+        """
+        from dataclasses import asdict
+
+        from gpuledger.core.estimate.measurements import append, read_run
+
+        measured = read_run(
+            text, syntax="toml" if syntax == "toml" else "json", measured_at=self.clock().isoformat()
+        )
+        self.home.create()
+        append(self.measured_path, measured)
+        return json.loads(json.dumps(asdict(measured)))

@@ -1,20 +1,24 @@
-"""The server: REST routes and the page over one ledger, behind the gate."""
+"""The server: REST routes and the page over one ledger, behind the gate, in one process of uvicorn or several."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+import socket
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.home import Home
@@ -24,6 +28,58 @@ from gpuledger.questions.reader import QueryLimits
 from gpuledger.web import decisions, health, outlook, plans, prices, problems
 from gpuledger.web.gate import Gate, GateSettings
 from gpuledger.web.metrics import Meter
+
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
+else:
+    HTTPProtocol = AutoHTTPProtocol
+
+
+# Run an ASGI application under uvicorn, in one process or several.
+
+
+class PromptProtocol(HTTPProtocol):
+    """HTTP whose answers leave at once.
+
+    asyncio does this only for sockets that name their protocol, and those that uvicorn shares between
+    processes do not. Without it an answer in two parts waits 40 ms for the client's acknowledgement.
+    """
+
+    def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Set the connection up."""
+        accepted: socket.socket | None = transport.get_extra_info("socket")
+        if accepted is not None and accepted.family in (socket.AF_INET, socket.AF_INET6):
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)
+
+
+def listen(factory: str, *, host: str, port: int, workers: int = 1, proxies: Sequence[str] = ()) -> None:
+    """Serve until stopped.
+
+    Args:
+        factory: `module:function` that makes the application, called once per process.
+        proxies: addresses and networks whose word about their clients is believed: the client's address, by which
+            requests are counted, and whether it came by HTTPS.
+
+    Raises:
+        SystemExit: the address is taken or is not this machine's.
+    """
+    uvicorn.run(
+        factory,
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        http=PromptProtocol,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        server_header=False,
+    )
+
 
 ABOUT = """What GPU clouds charge, since when, and what a training plan costs with it. Read-only; money is
 decimal text in US dollars with its unit in the key. Every answer is from one snapshot, which `ETag` names."""

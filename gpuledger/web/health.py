@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.formats import json_bytes
 from gpuledger.web.metrics import Meter, ledger_lines
-from gpuledger.web.responses import ledger_of
+from gpuledger.web.responses import json_bytes, ledger_of
 
 router = APIRouter(tags=["operation"])
 

@@ -1,15 +1,20 @@
-"""Query parameters: gpuhunt's names where it has one, the command line's otherwise. Unknown ones are
-refused."""
+"""Query parameters: gpuhunt's names where it has one, the command line's otherwise. Unknown ones are refused.
+A cursor is one of them."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Optional, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from gpuledger.core.cost.options import QuoteOption
-from gpuledger.core.cost.plan_options import question_options
+from gpuledger.core.cost.options import QuoteOption, question_options
+from gpuledger.core.errors import UsageError
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.questions.choice import LISTED_STATES, cards_named, offer_query
 
@@ -260,3 +265,49 @@ class EstimateParameters(Strict):
     gpus: int | None = Field(None, ge=1, le=1_000_000, description="How many.")
     limits: bool = Field(False, description="Also the largest micro-batch and the longest sequence that fit.")
     no_evidence: bool = Field(False, description="Leave out the published runs nearest to the plan.")
+
+
+# Cursors: where a page ended, on which snapshot, of which question. Opaque to callers.
+
+MOST = 10**9
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The next page of one question on one snapshot."""
+
+    snapshot: int
+    skip_rows: int
+    question: str
+
+    def text(self) -> str:
+        """The cursor as it appears in an address."""
+        packed = json.dumps([self.snapshot, self.skip_rows, self.question], separators=(",", ":"))
+        return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
+
+
+def fingerprint(question: object) -> str:
+    """Eight digits that differ when the question does; a cursor of one must not page through another."""
+    return hashlib.blake2b(repr(question).encode(), digest_size=4).hexdigest()
+
+
+def read_cursor(text: str, question: str) -> Cursor:
+    """The cursor in an address.
+
+    Raises:
+        UsageError: not one of ours, or of another question.
+    """
+    try:
+        unpacked: object = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        unpacked = None
+    parts = cast("list[object]", unpacked) if isinstance(unpacked, list) else []
+    match parts:
+        case [int(snapshot), int(skip_rows), str(parameters)] if (
+            0 < snapshot < MOST and 0 <= skip_rows < MOST
+        ):
+            if parameters != question:
+                raise UsageError("cursor: belongs to another question; send the same filters with it")
+            return Cursor(snapshot, skip_rows, parameters)
+        case _:
+            raise UsageError(f"cursor: {text[:40]!r} is none of ours")

@@ -15,10 +15,9 @@ from gpuledger.core.plan import TrainingPlan
 from gpuledger.ledger import Ledger
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_of, plan_or_none, plans_in, text_in
-from gpuledger.web.formats import json_bytes
 from gpuledger.web.parameters import AsOf, EstimateParameters, QuoteParameters, options_of
 from gpuledger.web.problems import ProblemError
-from gpuledger.web.responses import STALE, headers_of, ledger_of, one
+from gpuledger.web.responses import STALE, headers_of, json_bytes, ledger_of, one
 
 router = APIRouter(prefix="/v1", tags=["plans"])
 QuoteId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["7a4e9db9fb1d84fd"])]

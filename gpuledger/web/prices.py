@@ -10,9 +10,9 @@ from starlette.responses import Response
 from gpuledger.core.errors import UsageError
 from gpuledger.questions.choice import cards_named
 from gpuledger.web import openapi
-from gpuledger.web.cursor import Cursor, fingerprint, read_cursor
 from gpuledger.web.parameters import (
     CheapestParameters,
+    Cursor,
     HistoryParameters,
     IndexParameters,
     OfferParameters,
@@ -20,6 +20,8 @@ from gpuledger.web.parameters import (
     ReserveParameters,
     SpreadParameters,
     TimingParameters,
+    fingerprint,
+    read_cursor,
 )
 from gpuledger.web.problems import ProblemError
 from gpuledger.web.responses import Listing, is_stale, ledger_of, listing, one

@@ -15,11 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gpuledger.core.instance import lookup
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, Withdrawn
-from gpuledger.core.provider import provider_id
-from gpuledger.core.region import known_region
+from gpuledger.core.provider import instance_shape, known_region, provider_id
 from gpuledger.scrapers.read_json import price_or_reason
 
 HYPERSCALERS = ("aws", "azure", "gcp", "oci")
@@ -62,7 +60,7 @@ def fact(seen: Sighting, row: Any) -> Offer | Withdrawn | Skipped:
     provider = provider_id(seen.provider)
     if not provider:
         return Skipped("no provider or no product is named", row)
-    shape = lookup(provider, seen.sku)
+    shape = instance_shape(provider, seen.sku)
     if (shape is not None and shape.gpu_count == 0) or seen.gpu_count == 0:
         return Skipped("no accelerator", row)
     if shape is None and provider in HYPERSCALERS and (seen.gpu_label is None or seen.gpu_count is None):

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from gpuledger.core.document import Document
-from gpuledger.core.instance import lookup
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
+from gpuledger.core.provider import instance_shape
 from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant, without_dear_spot
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows
@@ -104,7 +104,7 @@ def _gcp(rows: Sequence[Mapping[str, str]], observed_at: datetime) -> Iterator[F
         if not row["InstanceType"]:
             yield Skipped("a GPU without its machine, added where the machine is", dict(row))
             continue
-        shape = lookup("gcp", row["InstanceType"])
+        shape = instance_shape("gcp", row["InstanceType"])
         if shape is None or shape.gpu_count == 0:
             yield Skipped("no accelerator", dict(row))
             continue

@@ -1,4 +1,5 @@
-"""Asks EC2 for what needs AWS credentials and a signature: spot prices per zone, and Capacity Blocks on offer.
+"""Answers that plain HTTP cannot get, because AWS wants its own signature: spot prices per zone, and Capacity Blocks
+on offer.
 
 Not an adapter. It returns documents for `aws_spot` and `aws_capacity_blocks`, whose `parse` reads them: the bytes
 as EC2 sent them, to be archived like any other answer. Needs the extra `aws` (boto3), which looks for credentials
@@ -10,11 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from importlib.util import find_spec
 from typing import Any, cast
 
 from gpuledger.core.document import Document, Request
-from gpuledger.core.errors import ConfigError, MissingCredentialError, RefusedFetchError, TransientFetchError
-from gpuledger.core.instance import instance_shapes
+from gpuledger.core.errors import (
+    ConfigError,
+    MissingCredentialError,
+    RefusedFetchError,
+    SourceError,
+    TransientFetchError,
+)
+from gpuledger.core.provider import instance_shapes, region_codes
 
 FILTER_VALUES = 100
 """Instance types of one call; EC2 takes up to 200 values per filter."""
@@ -163,3 +172,26 @@ def _pages(client: Any, query: Query, call: Mapping[str, Any]) -> Iterator[bytes
             yield bodies.pop()
     finally:
         client.meta.events.unregister(event, keep_body)
+
+
+# Answers that plain HTTP cannot get, because the provider wants its own signature.
+
+Signed = Mapping[str, Callable[[], Iterable[Document | SourceError]]]
+
+
+def signed_sources(environ: Mapping[str, str], clock: Callable[[], datetime]) -> Signed:
+    """What this environment can ask for, by source: needs the extra `aws` and `AWS_ACCESS_KEY_ID`."""
+    if environ.get("AWS_ACCESS_KEY_ID") and find_spec("boto3"):
+        queries = (spot_prices(accelerator_types()), capacity_blocks(accelerator_types()))
+        return {query.source: partial(_of_all_regions, query, clock) for query in queries}
+    return {}
+
+
+def _of_all_regions(query: Query, clock: Callable[[], datetime]) -> Iterator[Document | SourceError]:
+    """Region by region. A region that an account has not enabled is only a note."""
+    shared = session()
+    for region in region_codes("aws"):
+        try:
+            yield from answers(query, region, now=clock(), within=shared)
+        except SourceError as error:
+            yield error

@@ -14,8 +14,7 @@ import stamina
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.errors import MissingCredentialError, RefusedFetchError, SourceError, TransientFetchError
-from gpuledger.scrapers.http.deadline import Watch
-from gpuledger.scrapers.http.rate_limit import Politeness
+from gpuledger.scrapers.http.limits import Politeness, Watch
 from gpuledger.scrapers.http.redaction import without, without_bytes
 from gpuledger.scrapers.line_filter import filtered_lines, inflated
 from gpuledger.scrapers.source import Source
@@ -61,7 +60,7 @@ class Fetcher:
     signed: Mapping[str, Callable[[], Iterable[Document | SourceError]]] = field(
         default_factory=dict[str, Callable[[], Iterable[Document | SourceError]]]
     )
-    """Documents that need a provider's own signing library, by source; see `gpuledger.scrapers.http.signed`."""
+    """Documents that need a provider's own signing library, by source; see `gpuledger.scrapers.http.aws_api`."""
 
     def fetch(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Response
 
-from gpuledger.web.listening import listen
+from gpuledger.web.application import listen
 
 
 def create() -> FastAPI:

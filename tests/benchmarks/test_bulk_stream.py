@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuledger.core.instance import instance_shapes
+from gpuledger.core.provider import instance_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 MB = 10**6

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from gpuledger.core.config import FetchSettings
-from gpuledger.core.region import region_codes
+from gpuledger.core.provider import region_codes
 from gpuledger.core.store.home import Home
 from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
 from gpuledger.scrapers.http.fetch import Fetcher

@@ -59,7 +59,7 @@ def bundled_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from datetime import UTC, datetime
 
     from gpuledger.core.store.home import Home
-    from gpuledger.flows.lists import load_bundled
+    from gpuledger.flows.imports import load_bundled
     from gpuledger.flows.pipeline import Ledger
 
     home = Home(tmp_path_factory.mktemp("bundled") / "ledger")

@@ -135,6 +135,7 @@ def home(either_home: Home) -> Home:
     return either_home
 
 
+@pytest.mark.recovery
 def test_decisions_are_archived_replayed_and_lapse_with_the_next_change(home):
     now = hours(-1)
     with stage_in(home) as stage:

@@ -69,6 +69,7 @@ def test_there_are_enough_of_both():
 
 
 @pytest.mark.parametrize("poisoning", some(POISONINGS, SAMPLE))
+@pytest.mark.recovery
 def test_a_wrong_answer_changes_nothing_that_is_believed(stage, poisoning, record_property):
     harm = poisoned(stage, poisoning)
     assert not harm
@@ -76,6 +77,7 @@ def test_a_wrong_answer_changes_nothing_that_is_believed(stage, poisoning, recor
 
 
 @pytest.mark.parametrize("move", some(TRUE_MOVES, TRUE_SAMPLE))
+@pytest.mark.recovery
 def test_a_true_change_is_believed_within_two_intervals(stage, move, record_property):
     acceptance = moved(stage, move)
     assert acceptance.missing == {}

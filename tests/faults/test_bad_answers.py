@@ -56,6 +56,7 @@ def kind_of_last_error(trial) -> str:
         for place, name in enumerate(QUICK)
     ],
 )
+@pytest.mark.recovery
 def test_a_bad_answer_ends_its_own_run_and_nothing_else(long_trial, name):
     survives(long_trial, name)
 

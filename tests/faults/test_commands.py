@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from gpuledger.cli.main import app
 from gpuledger.core.store.home import Home
-from gpuledger.flows.lists import load_bundled
+from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.pipeline import Ledger
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from tests.faults.hostile import HostileProvider, plain

@@ -233,6 +233,7 @@ def test_a_broken_pointer_is_named_to_readers_and_replaced_by_the_next_refresh(t
 
 
 @pytest.mark.parametrize("damage", first_quick(["cut", "something else", "emptied"]))
+@pytest.mark.recovery
 def test_a_database_that_broke_is_rebuilt_from_the_archive(trial, damage):
     for _ in range(3):
         trial.good()
@@ -253,6 +254,7 @@ def torn(path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", first_quick([torn, Path.unlink, DAMAGE["emptied"], DAMAGE["cut"]], 2))
+@pytest.mark.recovery
 def test_a_torn_or_missing_database_is_restored_from_the_newest_snapshot(trial, broken):
     from gpuledger.flows.pipeline import record_runs
 

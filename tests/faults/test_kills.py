@@ -108,6 +108,7 @@ def killed_at(victim: Victim, what: str, steps: list[int]) -> None:
     victim.assert_recovers()
 
 
+@pytest.mark.recovery
 def test_a_refresh_killed_at_some_steps_loses_nothing(victim):
     victim.order("refresh")
     steps = victim.steps_of("refresh")

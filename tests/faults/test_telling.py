@@ -8,7 +8,7 @@ import pytest
 
 from gpuledger.core.config import load_settings
 from gpuledger.core.errors import ConfigError
-from gpuledger.flows import logs
+from gpuledger.flows import telemetry
 from gpuledger.flows.audit import audit
 from gpuledger.flows.notify import notify
 from gpuledger.flows.pipeline import RunReport
@@ -58,7 +58,7 @@ def test_the_webhook_is_read_from_the_settings_file(tmp_path):
 @pytest.fixture
 def log_lines():
     stream = io.StringIO()
-    logs.start({"GPULEDGER_LOG": "json"}, stream)
+    telemetry.log_as_json({"GPULEDGER_LOG": "json"}, stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     log = logging.getLogger("gpuledger")
     log.handlers, log.propagate = [], True

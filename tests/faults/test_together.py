@@ -11,7 +11,7 @@ import pytest
 from gpuledger.core.store.database import turn_of_source
 from gpuledger.flows.audit import audit
 from gpuledger.flows.pipeline import refresh
-from gpuledger.flows.repair import repair
+from gpuledger.flows.replay import repair
 from tests.faults.cases import first_quick
 from tests.faults.hostile import plain
 from tests.faults.market import SKUS, listing
@@ -48,6 +48,7 @@ def at_once(trial, refreshes: int) -> list[str]:
 
 
 @pytest.mark.parametrize("minutes", [0, -3])
+@pytest.mark.recovery
 def test_two_refreshes_of_one_source_at_once_are_both_recorded_in_order(trial, minutes):
     """The clock stands still, or was set back: their runs still have names and times of their own."""
     trial.good()
@@ -104,6 +105,7 @@ BACK = {
 
 
 @pytest.mark.parametrize("step", first_quick(BACK))
+@pytest.mark.recovery
 def test_a_clock_that_goes_back_far_writes_nothing_until_the_ledger_is_repaired_or_it_is_right(trial, step):
     """A run that began in the future leaves no true time for the next one."""
     for _ in range(2):
@@ -120,6 +122,7 @@ def test_a_clock_that_goes_back_far_writes_nothing_until_the_ledger_is_repaired_
     trial.assert_survived(before)
 
 
+@pytest.mark.recovery
 def test_what_was_dated_ahead_is_set_aside_by_one_command(trial):
     trial.good()
     kept = committed(trial.ledger)
@@ -137,6 +140,7 @@ def test_what_was_dated_ahead_is_set_aside_by_one_command(trial):
 
 
 @pytest.mark.parametrize("step", first_quick(STEPS))
+@pytest.mark.recovery
 def test_a_clock_that_jumps_keeps_every_price_and_their_order(trial, step):
     for _ in range(2):
         trial.good()

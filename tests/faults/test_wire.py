@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gpuledger.core.errors import RefusedFetchError
-from gpuledger.scrapers.http.deadline import Watch
+from gpuledger.scrapers.http.limits import Watch
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.market import listing
 from tests.faults.soundness import committed
@@ -45,6 +45,7 @@ def refused(trial, url: str) -> str:
     return run.error
 
 
+@pytest.mark.recovery
 def test_a_certificate_that_nobody_vouches_for_is_refused(trial, self_signed):
     server = HostileProvider(self_signed)
     server.always(plain(listing(1)))
@@ -54,6 +55,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(trial, self_signed):
     assert not server.paths, "the request was sent before the certificate was checked"
 
 
+@pytest.mark.recovery
 def test_plain_words_where_tls_was_asked_for_are_refused(trial):
     server = HostileProvider()
     server.always(plain(listing(1)))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuledger.cli import completion
+from gpuledger.cli import options
 from gpuledger.cli.main import COMPLETION, app
 
 
@@ -42,16 +42,16 @@ def test_plan_files_and_folders_are_offered_beside_presets(tmp_path: Path, monke
     (tmp_path / "llama-notes.txt").touch()
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "a.json").touch()
-    assert completion.plans("llama-own") == ["llama-own.toml"]
-    assert completion.plans("llama-no") == []
-    assert completion.plans("pla") == ["plans/"]
-    assert completion.plans("plans/") == ["plans/a.json"]
-    assert completion.plans("nowhere/") == []
+    assert options.complete_plans("llama-own") == ["llama-own.toml"]
+    assert options.complete_plans("llama-no") == []
+    assert options.complete_plans("pla") == ["plans/"]
+    assert options.complete_plans("plans/") == ["plans/a.json"]
+    assert options.complete_plans("nowhere/") == []
 
 
 def test_without_a_ledger_no_provider_is_offered_and_nothing_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("GPULEDGER_HOME", str(tmp_path / "home"))
-    assert completion.providers("") == []
+    assert options.complete_providers("") == []
     assert not (tmp_path / "home").exists()

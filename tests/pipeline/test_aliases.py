@@ -7,8 +7,8 @@ import pytest
 
 from gpuledger.core.errors import UnknownGPUError
 from gpuledger.core.gpu import gpus
+from gpuledger.core.store.offers import unmapped_labels
 from gpuledger.core.store.publish import reading
-from gpuledger.core.store.unmapped import unmapped_labels
 from gpuledger.flows.aliases import add_alias
 
 UNKNOWN = "HyperChip 9000"

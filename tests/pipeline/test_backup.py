@@ -25,6 +25,7 @@ def backed_up(world, listing, tmp_path):
     return tmp_path / "backup", back_up(world.ledger, tmp_path / "backup")
 
 
+@pytest.mark.recovery
 def test_a_restored_home_has_the_same_history_quotes_and_terms(backed_up, world, tmp_path):
     folder, made = backed_up
     other = replace(world.ledger, home=Home(tmp_path / "restored"))
@@ -43,6 +44,7 @@ def test_a_backup_is_brought_up_to_date(backed_up, world, listing):
     assert after.digest != before.digest
 
 
+@pytest.mark.recovery
 def test_a_byte_that_broke_ends_a_restore(backed_up, world, tmp_path):
     folder, _ = backed_up
     victim = next((folder / "archive").rglob("*.zst"))

@@ -168,6 +168,7 @@ EACH = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_
 
 @settings(max_examples=2, derandomize=True, **EACH)
 @given(lists=LISTS, seed=st.integers(0, 999))
+@pytest.mark.recovery
 def test_lists_in_any_order_give_the_same_history(tmp_path_factory, blank, lists, seed):
     """A few whole ledgers; `tests/store/test_list_order.py` tries the same with many lists and no files."""
     same_in_any_order(tmp_path_factory, blank, lists, seed)

@@ -38,6 +38,7 @@ def test_replay_gives_the_same_history_to_the_byte(world, listing):
     assert world.prices() == {"a": "2.6", "b": "3"}
 
 
+@pytest.mark.recovery
 def test_a_corrected_adapter_corrects_the_past(world, listing):
     three_runs(world, listing)
     (source,) = world.ledger.sources
@@ -62,6 +63,7 @@ def test_a_dry_run_changes_nothing(world, listing):
     assert world.ledger.home.database.read_bytes() == before
 
 
+@pytest.mark.recovery
 def test_bytes_that_changed_on_disk_stop_a_replay_and_keep_the_ledger(world, listing):
     three_runs(world, listing)
     before = world.ledger.home.database.read_bytes()
@@ -80,6 +82,7 @@ def contents(ledger):
         return contents_of_ledger(connection), state, skips
 
 
+@pytest.mark.recovery
 def test_runs_that_repeat_another_are_rebuilt_as_they_were_recorded(world, listing):
     """Repeated answers are recorded many at a time; here among changes, absences, a withdrawal and failures."""
     answers = [
@@ -100,6 +103,7 @@ def test_runs_that_repeat_another_are_rebuilt_as_they_were_recorded(world, listi
     assert contents(world.ledger) == before
 
 
+@pytest.mark.recovery
 def test_refreshes_go_on_while_a_replay_builds_and_nothing_of_theirs_is_lost(world, listing):
     for price in (2.5, 2.6):
         world.refresh(listing(a=price, b=3))
@@ -118,6 +122,7 @@ def test_refreshes_go_on_while_a_replay_builds_and_nothing_of_theirs_is_lost(wor
     assert world.rows("select count(*) from scrape_run") == [(3,)]
 
 
+@pytest.mark.recovery
 def test_a_replay_that_was_stopped_goes_on_where_it_was(world, listing, monkeypatch):
     monkeypatch.setattr(rebuild, "BATCH", 2)
     for price in (2.5, 2.6, 2.6, 2.6, 2.7):

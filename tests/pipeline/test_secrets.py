@@ -141,6 +141,7 @@ def test_every_credential_of_every_source_is_known():
 @pytest.mark.parametrize(
     "answer", [pytest.param(a, marks=[pytest.mark.faults] * (a not in SOON)) for a in ANSWERS]
 )
+@pytest.mark.recovery
 def test_no_byte_that_a_refresh_writes_holds_a_key(answer: str, provider, tmp_path: Path):
     behave(provider, answer)
     home = tmp_path / "home"

@@ -58,6 +58,7 @@ class Month:
 
 
 @pytest.mark.parametrize("first", [timedelta(hours=17 * step) for step in range(10)])
+@pytest.mark.recovery
 def test_a_month_with_a_restart_a_day_and_a_crash_loop(first: timedelta):
     """Every source is read as often as it declares, and none more than 1.2 times as often."""
     month = Month({source.name: source.every for source in FETCHED})

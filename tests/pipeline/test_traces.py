@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from gpuledger.core.errors import ConfigError
-from gpuledger.flows import traces
+from gpuledger.flows import telemetry
 
 PROGRAM = """
 import sys
@@ -32,9 +32,9 @@ def exporter():
     kept = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(kept))
-    traces.use(provider)
+    telemetry.use(provider)
     yield kept
-    traces.use(None)
+    telemetry.use(None)
 
 
 def tree(exporter: InMemorySpanExporter) -> list[str]:
@@ -85,7 +85,7 @@ def test_the_step_that_failed_says_why(world, exporter):
 
 
 def test_what_is_not_our_own_error_is_told_by_its_name_alone(exporter):
-    with pytest.raises(ValueError, match="key"), traces.span("fetch", source="runpod"):
+    with pytest.raises(ValueError, match="key"), telemetry.span("fetch", source="runpod"):
         raise ValueError("the key is hunter2")
     (span,) = exporter.get_finished_spans()
     assert span.status.description == "ValueError"
@@ -115,6 +115,7 @@ def test_nothing_is_loaded_for_them_while_they_are_off(tmp_path, provider):
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+@pytest.mark.recovery
 def test_a_collector_gets_the_spans_of_a_command(tmp_path, provider):
     """OTLP over HTTP, to an address that OpenTelemetry's own variable names."""
     came: list[tuple[str, bytes]] = []
@@ -149,10 +150,10 @@ def test_a_collector_gets_the_spans_of_a_command(tmp_path, provider):
 
 def test_another_value_of_the_variable_is_refused():
     with pytest.raises(ConfigError, match="'yes' is not otlp"):
-        traces.start({"GPULEDGER_TRACE": "yes"})
+        telemetry.start({"GPULEDGER_TRACE": "yes"})
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(ConfigError, match=r"gpuledger\[otel\]"):
-        traces.start({"GPULEDGER_TRACE": "otlp"})
+        telemetry.start({"GPULEDGER_TRACE": "otlp"})

@@ -4,8 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from gpuledger.core.provider import provider_id
-from gpuledger.core.region import known_region
+from gpuledger.core.provider import known_region, provider_id
 from gpuledger.scrapers.archives.archive_row import amount_text
 from tests.sources.test_archives import offers, read, reasons
 

@@ -7,8 +7,7 @@ import pytest
 
 from gpuledger.core.alias import seed_aliases
 from gpuledger.core.gpu import gpus
-from gpuledger.core.instance import instance_shapes, lookup
-from gpuledger.core.region import region_code, region_codes
+from gpuledger.core.provider import instance_shape, instance_shapes, region_code, region_codes
 
 AWS = [shape for (provider, _), shape in instance_shapes().items() if provider == "aws"]
 
@@ -52,7 +51,7 @@ def test_the_memory_of_a_type_is_that_of_its_gpu():
     ],
 )
 def test_a_type_holds_so_many_of_its_gpu(instance_type: str, gpu_id: str, gpu_count: str):
-    shape = lookup("aws", instance_type)
+    shape = instance_shape("aws", instance_type)
     assert shape
     assert shape.gpu_count == Decimal(gpu_count)
     assert seed_aliases().resolve("aws", instance_type, shape.gpu_memory_gib) == gpu_id
@@ -60,14 +59,14 @@ def test_a_type_holds_so_many_of_its_gpu(instance_type: str, gpu_id: str, gpu_co
 
 @pytest.mark.parametrize("instance_type", ["vt1.3xlarge", "f1.2xlarge", "f2.48xlarge"])
 def test_video_and_fpga_cards_are_known_to_be_no_gpus(instance_type: str):
-    shape = lookup("aws", instance_type)
+    shape = instance_shape("aws", instance_type)
     assert shape
     assert shape.gpu_count == 0
 
 
 def test_a_type_without_accelerators_is_unknown():
-    assert lookup("aws", "c7i.large") is None
-    assert lookup("azure", "p5.48xlarge") is None
+    assert instance_shape("aws", "c7i.large") is None
+    assert instance_shape("azure", "p5.48xlarge") is None
 
 
 def test_regions_are_found_by_either_spelling():

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from gpuledger.core.count import decimal_text
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import ParseError
-from gpuledger.core.instance import instance_shapes
 from gpuledger.core.offer import Offer, PurchaseOption, Skipped
-from gpuledger.core.published import plain, usd_per_hour
+from gpuledger.core.provider import instance_shapes
+from gpuledger.core.published import usd_per_hour
 from gpuledger.scrapers.gcp_catalog import GPUS, SOURCE, follow, parse, parse_batch, way_of_buying
-from gpuledger.scrapers.gcp_machines import BUILDS
+from gpuledger.scrapers.gcp_page import BUILDS
 
 
 def sku(description, dollars, *, unit="h", usage="OnDemand", regions=("us-central1",), **changes):
@@ -42,7 +43,10 @@ def page(*skus, token=""):
 
 def hourly(*documents):
     found = [fact for _, fact in parse_batch(documents) if isinstance(fact, Offer)]
-    return {(o.instance_type, o.purchase_option.value, o.term_months): plain(usd_per_hour(o)) for o in found}
+    return {
+        (o.instance_type, o.purchase_option.value, o.term_months): decimal_text(usd_per_hour(o))
+        for o in found
+    }
 
 
 def reasons(*skus):
@@ -119,7 +123,7 @@ def test_decimal_gigabytes_are_counted_as_such():
         sku("G4 Instance Ram running in Americas", "0.0021", unit="GBy.h"),
     ]
     expected = Decimal("3.1") + 48 * Decimal("0.024") + 180 * Decimal("1.073741824") * Decimal("0.0021")
-    assert hourly(page(*parts))["g4-standard-48", "on_demand", None] == plain(expected)
+    assert hourly(page(*parts))["g4-standard-48", "on_demand", None] == decimal_text(expected)
 
 
 def test_a4_is_sold_by_gpu_with_all_the_rest_and_not_on_demand():

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gpuledger.core.count import decimal_text
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import ParseError
 from gpuledger.core.offer import Offer, PurchaseOption, Skipped
-from gpuledger.core.published import plain, usd_per_hour
+from gpuledger.core.published import usd_per_hour
 from gpuledger.scrapers.gcp_page import SOURCE, parse
 from tools.captures import read_capture
 
@@ -99,7 +100,7 @@ def test_the_list_is_told_by_its_content_and_has_all_regions():
 def test_a_committed_price_of_the_list_is_per_month():
     offer = offers(LIST)["a3-highgpu-8g", "us-central1", "reserved", 12]
     assert (offer.price.unit.value, offer.price.amount) == ("month", Decimal("44810.08066464"))
-    assert plain(usd_per_hour(offer)) == "61.383672"
+    assert decimal_text(usd_per_hour(offer)) == "61.383672"
 
 
 def test_the_list_dates_itself():

@@ -12,8 +12,8 @@ import pytest
 
 from gpuledger.core.alias import seed_aliases
 from gpuledger.core.document import Document, Request
-from gpuledger.core.instance import lookup
 from gpuledger.core.offer import Fact, InterruptionBand, Offer, Skipped
+from gpuledger.core.provider import instance_shape
 from gpuledger.scrapers import aws_on_demand, aws_spot
 from tools.captures import skipped_by_reason
 
@@ -113,7 +113,7 @@ def test_the_seed_agrees_with_what_ec2_says_about_its_types():
     described = json.loads((AWS / "describe_instance_types_gpu_2026-08.json").read_bytes())
     assert len(described) == 70
     for name, record in described.items():
-        shape, gpu = lookup("aws", name), record["GpuInfo"]["Gpus"][0]
+        shape, gpu = instance_shape("aws", name), record["GpuInfo"]["Gpus"][0]
         assert shape, name
         share = Decimal(str(gpu["GpuPartitionSize"]))
         assert shape.gpu_count == gpu["LogicalGpuCount"] * share, name
@@ -130,6 +130,6 @@ def test_the_seed_agrees_with_the_accelerators_of_another_catalogue():
     servers = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(servers) == 70
     for server in servers:
-        shape = lookup("aws", server["api_reference"])
+        shape = instance_shape("aws", server["api_reference"])
         assert shape, server["api_reference"]
         assert (shape.gpu_count, shape.vcpus) == (Decimal(str(server["gpu_count"])), server["vcpus"])

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gpuledger.core.count import decimal_text
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import ParseError
 from gpuledger.core.offer import Offer, PurchaseOption, Skipped
-from gpuledger.core.published import plain, usd_per_hour
+from gpuledger.core.published import usd_per_hour
 from gpuledger.scrapers.registry import get
 from tools.captures import skipped_by_reason
 
@@ -109,7 +110,9 @@ def test_spot_at_the_full_price_is_left_out_and_real_spot_is_kept():
 
 def test_googles_a2_machine_is_the_published_sum():
     _, facts = parsed("gcp_catalog", ["gcp/billing_skus_list_opencost.json"])
-    hourly = {(o.instance_type, o.region): plain(usd_per_hour(o)) for o in facts if isinstance(o, Offer)}
+    hourly = {
+        (o.instance_type, o.region): decimal_text(usd_per_hour(o)) for o in facts if isinstance(o, Offer)
+    }
     assert hourly["a2-highgpu-1g", "us-central1"] == "3.673385"
     assert hourly["a2-megagpu-16g", "us-central1"] == "55.739504"
 

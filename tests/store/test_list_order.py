@@ -109,6 +109,7 @@ def test_a_list_that_is_imported_again_adds_nothing(books, an_offer):
     assert books.ask(HISTORY) == before
 
 
+@pytest.mark.recovery
 def test_absence_from_a_list_says_nothing(books, an_offer):
     for sku in ("a", "b", "c"):
         books.run(an_offer(sku, observed_at=DAY_ONE), source="list")

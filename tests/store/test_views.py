@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpuledger.core.count import MICRO
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer
-from gpuledger.core.published import MICRO, usd_per_hour
+from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store import sql
 
 

@@ -5,8 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from gpuledger.core.band import Band, seed_bands
-from gpuledger.core.contract import CheckedOffer, Contract, check
+from gpuledger.core.contract import Band, CheckedOffer, Contract, check, seed_bands
 from gpuledger.core.gpu import gpus
 
 CONTRACT = Contract(min_offers=2, must_have=("h100",))

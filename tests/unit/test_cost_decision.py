@@ -6,8 +6,14 @@ import pytest
 
 from gpuledger.core.cost.decisions.budget import read_actual
 from gpuledger.core.cost.decisions.decision import BuildOrBuy, OwnOrRent, break_even_utilisation
-from gpuledger.core.cost.decisions.scaling_law import HOFFMANN, REFIT, lifetime_optimal, optimal, same_loss
-from gpuledger.core.cost.decisions.size import affordable
+from gpuledger.core.cost.decisions.size import (
+    HOFFMANN,
+    REFIT,
+    affordable,
+    lifetime_optimal,
+    optimal,
+    same_loss,
+)
 from gpuledger.core.errors import UsageError
 from tests.unit.offering import ask, offer
 

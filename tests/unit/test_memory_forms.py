@@ -185,6 +185,7 @@ def test_sequence_parallelism_divides_the_checkpointed_inputs() -> None:
     plan = plan_from_mapping(
         {
             "model": "llama-2-70b",
+            "method": "pretrain",
             "training_tokens": 1e9,
             "sequence_length": 4096,
             "global_batch_tokens": 2097152,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from gpuledger.core.count import decimal_text, instant_text
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer
-from gpuledger.core.published import instant, plain, published_row, usd_per_hour
+from gpuledger.core.published import published_row, usd_per_hour
 
 AT = datetime(2026, 10, 7, 12, 0, tzinfo=UTC)
 
@@ -63,17 +64,17 @@ PLAIN = {
 
 @pytest.mark.parametrize(("value", "text"), PLAIN.items())
 def test_money_is_written_without_exponent_and_needless_zeros(value: str, text: str):
-    assert plain(Decimal(value)) == text
+    assert decimal_text(Decimal(value)) == text
 
 
 def test_what_is_absent_stays_absent():
-    assert plain(None) is None
-    assert instant(None) is None
+    assert decimal_text(None) is None
+    assert instant_text(None) is None
 
 
 def test_instants_are_in_utc_with_a_z():
     there = AT.astimezone(timezone(timedelta(hours=9)))
-    assert instant(there) == "2026-10-07T12:00:00Z"
+    assert instant_text(there) == "2026-10-07T12:00:00Z"
 
 
 def row(published: Offer, **usd_per_unit: str) -> dict[str, Any]:

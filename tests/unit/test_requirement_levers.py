@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from gpuledger.core.cost.checkpoint import WEIGHT_BYTES, weights_gb
+from gpuledger.core.cheapest import spread
+from gpuledger.core.cost.assumption import WEIGHT_BYTES, weights_gb
 from gpuledger.core.cost.cost_lines import STORAGE
 from gpuledger.core.cost.decisions.decision import break_even_utilisation, price_for_work
-from gpuledger.core.cost.decisions.spread import spread
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.estimate.architecture import resolve

@@ -10,7 +10,7 @@ from gpuledger.core.cost.decisions.decision import (
     BuildOrBuy,
     OwnOrRent,
 )
-from gpuledger.core.cost.decisions.scaling_law import REFIT, Size, optimal, same_loss
+from gpuledger.core.cost.decisions.size import REFIT, Size, optimal, same_loss
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.side_prices import Surroundings
 from gpuledger.core.errors import NoOfferError

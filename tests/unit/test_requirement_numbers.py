@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gpuledger.core.cost.accounting import EXCLUSIONS, SIX, normalised
-from gpuledger.core.cost.checkpoint import checkpoint_gb, weights_gb
+from gpuledger.core.cost.assumption import checkpoint_gb, weights_gb
 from gpuledger.core.cost.decisions.claim import checked_claims
 from gpuledger.core.cost.decisions.decision import (
     BUY_BELOW_CALLS,
@@ -16,7 +16,7 @@ from gpuledger.core.cost.decisions.decision import (
     api_usd,
     share_off,
 )
-from gpuledger.core.cost.decisions.scaling_law import HOFFMANN, REFIT, Size, same_loss
+from gpuledger.core.cost.decisions.size import HOFFMANN, REFIT, Size, same_loss
 from gpuledger.core.cost.spot import Interruptions, expected_loss_hours, schedule
 from gpuledger.core.gpu import gpu
 from tests.unit.offering import ask, march_2026, offer, quoted_plan, total, usd_lines

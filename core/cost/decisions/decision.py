@@ -12,9 +12,9 @@ from typing import Any
 
 from gpuledger.core.cost.amount import ZERO, cents
 from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.count import decimal_text
 from gpuledger.core.errors import UsageError
 from gpuledger.core.money import HOURS_PER_MONTH
-from gpuledger.core.published import plain
 
 # S2 of the founding articles: under 10 million calls a month buying is cheaper, and parity within 20
 # percent
@@ -66,11 +66,11 @@ class BuildOrBuy:
             "build_usd_total": f"{self.build_total_usd:.2f}",
             "buy_usd_total": f"{self.buy_total_usd:.2f}",
             "decision": "build" if self.build_total_usd < self.buy_total_usd else "buy",
-            "calls_per_month": plain(self.calls_per_month),
-            "break_even_calls_per_month": plain(calls),
-            "months": plain(self.months),
-            "usd_per_call_own": plain(self.own_usd_per_call),
-            "usd_per_call_api": plain(self.api_usd_per_call),
+            "calls_per_month": decimal_text(self.calls_per_month),
+            "break_even_calls_per_month": decimal_text(calls),
+            "months": decimal_text(self.months),
+            "usd_per_call_own": decimal_text(self.own_usd_per_call),
+            "usd_per_call_api": decimal_text(self.api_usd_per_call),
         }
 
 

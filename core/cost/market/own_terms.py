@@ -41,12 +41,12 @@ from decimal import Decimal
 from typing import Any, cast
 
 from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.count import MICRO
 from gpuledger.core.errors import ConfigError, EstimateError, UsageError
 from gpuledger.core.gpu import gpu
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.provider import provider_id
-from gpuledger.core.published import MICRO
 from gpuledger.core.spec import parse_spec
 from gpuledger.core.store.offers import LatestOffer
 

@@ -18,18 +18,14 @@ from gpuledger import formats
 from gpuledger.core.errors import EmptyLedgerError, GPULedgerError, StoreBusyError, UsageError
 from gpuledger.core.plan import model_rows
 from gpuledger.web.access import COOKIE, Token
-from gpuledger.web.cursor import Cursor, fingerprint, read_cursor
-from gpuledger.web.formats import csv_bytes, json_bytes
 from gpuledger.web.page import svg
 from gpuledger.web.page.chart import OPTIONS, SPANS, chart, read_chart_form
-from gpuledger.web.page.facets import Facets
+from gpuledger.web.page.listings import Facets, saved, source_rows
 from gpuledger.web.page.plan_form import METHODS, OPTION_FIELDS, is_asked, read_form
-from gpuledger.web.page.questions import saved
 from gpuledger.web.page.rendering import asset_bytes, page
-from gpuledger.web.page.sources import source_rows
-from gpuledger.web.parameters import OfferParameters
+from gpuledger.web.parameters import Cursor, OfferParameters, fingerprint, read_cursor
 from gpuledger.web.problems import kind_of
-from gpuledger.web.responses import headers_of, ledger_of
+from gpuledger.web.responses import csv_bytes, headers_of, json_bytes, ledger_of
 
 PAGE_ROWS = 50
 TREND = timedelta(days=30)

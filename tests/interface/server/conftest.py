@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from gpuledger.core.store.home import Home
-from gpuledger.flows.lists import load_bundled
+from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.pipeline import Ledger
 from gpuledger.scrapers.registry import SOURCES
 from tests.interface.server.large_ledger import NOW, fill

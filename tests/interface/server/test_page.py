@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuledger.web.page.questions import saved
+from gpuledger.web.page.listings import saved
 from gpuledger.web.page.rendering import STATIC, asset
 from gpuledger.web.page.svg import scatter, spark_path, stacked
 from tests.interface.server.large_ledger import NOW

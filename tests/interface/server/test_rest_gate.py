@@ -228,6 +228,7 @@ def test_a_cursor_keeps_to_its_snapshot_and_a_lost_one_is_410(served_home):
     assert lost.json()["type"] == "urn:gpuledger:problem:snapshot-gone"
 
 
+@pytest.mark.recovery
 def test_no_answer_mixes_two_snapshots_while_others_publish(served_home):
     """Every publish gives all H100s one new price, so a mixed answer would show two."""
     stop, wrong, seen = threading.Event(), [], set()

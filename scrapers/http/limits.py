@@ -1,4 +1,4 @@
-"""A time limit over one whole answer, and an eye on whom it comes from.
+"""Limits: how long one whole answer may take, whom it may come from, and how soon the same host is asked again.
 
 A timeout of the client is for each read: headers that come one byte at a time, or interim answers without
 end, never meet it. So a timer ends the connection itself. Both are told the connection by tracing
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -87,3 +88,22 @@ def _shut(connection: socket.socket) -> None:
 
 def _text(host: str | bytes) -> str:
     return host.decode("ascii") if isinstance(host, bytes) else host
+
+
+# How long one waits before asking the same host again.
+
+
+class Politeness:
+    """Keeps a minimum time between two requests to one host, over all threads. Hosts are the sources' own,
+    so that many sources behind one mirror do not wait for each other."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._next_at: dict[str, float] = {}
+
+    def wait(self, host: str, seconds: float) -> None:
+        with self._guard:
+            now = time.monotonic()
+            start_at = max(now, self._next_at.get(host, now))
+            self._next_at[host] = start_at + seconds
+        time.sleep(max(0.0, start_at - now))

@@ -1,19 +1,71 @@
-"""Spans for OpenTelemetry: refresh, and below it per source fetch, archive, parse, check and record; then publish.
+"""Logs as JSON lines, and spans for OpenTelemetry: refresh, and below it per source
+fetch, archive, parse, check and record; then publish.
 
-Off unless `GPULEDGER_TRACE=otlp`; then the extra `otel` sends them to where OpenTelemetry's own variables say
+Spans are off unless `GPULEDGER_TRACE=otlp`; then the extra `otel` sends them to where OpenTelemetry's own variables say
 (`OTEL_EXPORTER_OTLP_ENDPOINT` and the like). While it is off nothing of OpenTelemetry is imported.
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gpuledger.core.errors import ConfigError, GPULedgerError
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer, TracerProvider
+
+
+# Logs for machines: one JSON object a line on standard error, with the ids of source and run.
+
+FIELDS = (
+    "source",
+    "run_id",
+    "outcome",
+    "offers",
+    "changes",
+    "withdrawn",
+    "skipped",
+    "error",
+    "url",
+    "seconds",
+)
+"""What a line may carry beside time, level and message; a line carries those that its event has."""
+
+
+class JsonLines(logging.Formatter):
+    """One object a line; a traceback is one of its strings."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name in FIELDS if (value := record.__dict__.get(name)) is not None}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def log_as_json(environ: Mapping[str, str], stream: TextIO | None = None) -> None:
+    """With `GPULEDGER_LOG=json`, write what the pipeline says; otherwise only warnings are shown, as text."""
+    # Each second try would be a bare event in a person's terminal; how a run ended is in its report.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
+    if environ.get("GPULEDGER_LOG") != "json":
+        return
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines())
+    log = logging.getLogger("gpuledger")
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
 
 VARIABLE = "GPULEDGER_TRACE"
 SERVICE = "gpuledger"
