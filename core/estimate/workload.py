@@ -14,7 +14,7 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.architecture import Architecture, resolve
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
-from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, loses_by_choice, stack_of, team_of
+from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, is_open, loses_by_choice, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import (
     keeps_copies,
     memory_form,
@@ -106,6 +106,8 @@ class Workload:
     fused_routing: Any
     is_online: Any
     team_is_tuned: Any
+    is_open: Any
+    """Neither division nor software is said."""
     loses_by_choice: Any
     """People run less than the best division: neither that nor a stack nor a tuned team is said."""
     is_checkpointed: Any
@@ -328,6 +330,7 @@ def _workload(
         fused_routing=software.fused_routing,
         is_online=float(plan.method in ("ppo", "grpo")),
         team_is_tuned=float(team_of(plan) == "tuned"),
+        is_open=float(is_open(plan)),
         loses_by_choice=loses_by_choice(plan),
         is_checkpointed=float(is_checkpointed(plan)),
         sharding_gpus=float(plan.hardware.sharding_gpus or math.inf),
