@@ -23,8 +23,8 @@ from gpuledger.core.estimate.traffic import Device
 from gpuledger.core.estimate.workload import Demand, Workload
 
 Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
-# more tokens per pass than this gain nothing and cost memory; who says neither division nor software takes as many as
-# most published runs and benchmarks, of which every family was counted once (median 8,192)
+# more tokens per pass than this gain nothing and cost memory; who says neither division nor software of a dense network
+# takes as many as most published runs and benchmarks, of which every family was counted once (median 8,192)
 USEFUL_TOKENS, USUAL_TOKENS = 16_384.0, 8_192.0
 # recipes of fine-tuning take one sequence of some thousand tokens a pass, and more of shorter ones up to four
 FINETUNING_TOKENS = 1_024.0
@@ -166,7 +166,7 @@ def settled(of: Cells, k: Constants) -> Settled:
     replicas: Any = np.maximum(shapes.data_parallel, 1.0)
     passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
-    sequences = np.where(w.is_open > 0, USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
+    sequences = np.where((w.is_open > 0) & (w.experts <= 1), USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
     usual = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
     sequences = np.where(w.is_checkpointed > 0, usual, sequences)
     useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), of.shape)

@@ -242,12 +242,13 @@ one class of a measured table. For each in turn all fitted constants are fitted 
 is the choice of the divisions that rows leave open: no figure below, unless it says so, rests on a row of its own
 family.
 
-Every fold begins at the priors, which `sql/seeds/calibration.csv` derives, so that nothing of the rows left out is in its
-constants. Forms, as opposed to constants, were listed from published physics with the errors of all families in view; one
-stays if a source says so and the errors of the first half of the families that is named below do not grow; the second half
-is reported beside it. The widths of the intervals are quantiles of the same errors left out. A table further down shows what is lost
-when the constants, too, come from one half of the families alone and the other half is predicted, both ways. Errors on
-families that nobody here has seen are larger than those below; how much larger the gap between the
+Every fold begins at the priors, which `sql/seeds/calibration.csv` derives, so that nothing of the rows left out is in
+its constants. Forms, as opposed to constants, were listed from published physics with the errors of all families in
+view; one stays if a source says so and the errors of the first half of the families that is named below do not grow;
+the second half is reported beside it. The widths of the intervals are quantiles of the same errors left out. A table
+further down shows what is lost when the constants, too, come from one half of the families alone and the other half is
+predicted, both ways. Errors on families that nobody here has seen are larger than those below; how much
+larger the gap between the
 columns *left out* and *fitted* suggests.
 """
 REASONS = """
