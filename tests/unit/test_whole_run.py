@@ -30,7 +30,7 @@ def hours_at_the_rate(found: Estimate) -> float:
     [
         ({"hardware": {"stack": "nemo"}}, 8, 1.03, 1.04),
         ({"team": "tuned"}, 64, 1.03, 1.08),
-        ({}, 8, 1.08, 1.12),
+        ({}, 8, 1.12, 1.16),
         ({}, 64, 1.12, 1.3),
         ({"team": "tuned"}, 16_384, 1.15, 1.5),
     ],
