@@ -166,7 +166,9 @@ def settled(of: Cells, k: Constants) -> Settled:
     replicas: Any = np.maximum(shapes.data_parallel, 1.0)
     passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
-    sequences = np.where((w.is_open > 0) & (w.experts <= 1), USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
+    sequences: Any = (
+        np.where((w.is_open > 0) & (w.experts <= 1), USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
+    )
     usual = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
     sequences = np.where(w.is_checkpointed > 0, usual, sequences)
     useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), of.shape)
