@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 
 STATES = ("fresh", "stale", "unlisted", "sold_out", "lapsed")
 """The order in which prices may win, everywhere. `recorded`, about a past moment, counts as `fresh`."""
@@ -35,6 +36,8 @@ MARKETPLACES = frozenset({"vast", "tensordock", "salad", "clore", "akash"})
 
 EARLIEST_YEAR = 2006
 """Amazon EC2, the first cloud that rents by the hour, opened in August 2006."""
+
+AHEAD = "seen more than a day after now"
 
 LATEST_AHEAD = timedelta(days=1)
 """How far ahead of the clock an observation may lie: time zones, and a date without a time."""
@@ -87,10 +90,20 @@ def sells_count(
     return (least is None or high >= least) and (most is None or low <= most)
 
 
+def order_gpus(
+    gpu_count: Decimal, min_gpus: int | None, max_gpus: int | None, least: float | None
+) -> Decimal:
+    """GPUs of the smallest order of the offer that has at least `least` (`None` does not matter): of one that is sold
+    per GPU as many as asked for, of any other an instance's."""
+    if gpu_count == 1 and (max_gpus or 1) > 1:
+        return Decimal(max(min_gpus or 1, ceil(least or 1)))
+    return gpu_count
+
+
 def implausible_time(observed_at: datetime, now: datetime) -> str | None:
     """Why an observation cannot have been made then, or `None`."""
     if observed_at.year < EARLIEST_YEAR:
         return f"seen before {EARLIEST_YEAR}, when no cloud rented by the hour"
     if observed_at > now + LATEST_AHEAD:
-        return "seen more than a day after now"
+        return AHEAD
     return None

@@ -22,6 +22,9 @@ from gpuledger.core.estimate.throughput import StepTime, step_time
 from gpuledger.core.estimate.traffic import Device
 from gpuledger.core.estimate.workload import Demand, Workload
 
+# a column is a float or an array, which the stubs of numpy cannot say
+where: Any = np.where
+
 Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
 # more tokens per pass than this gain nothing and cost memory; who says neither division nor software of a dense network
 # takes as many as most published runs and benchmarks, of which every family was counted once (median 8,192)
@@ -166,11 +169,9 @@ def settled(of: Cells, k: Constants) -> Settled:
     replicas: Any = np.maximum(shapes.data_parallel, 1.0)
     passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
-    sequences: Any = (
-        np.where((w.is_open > 0) & (w.experts <= 1), USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
-    )
-    usual = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
-    sequences = np.where(w.is_checkpointed > 0, usual, sequences)
+    useful = where((w.is_open > 0) & (w.experts <= 1), USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
+    usual: Any = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
+    sequences = where(w.is_checkpointed > 0, usual, useful)
     useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), of.shape)
     one = lift(activation_gib(w, shapes, k, each_of), of.shape)
     taken = lift(states_of.total, of.shape)

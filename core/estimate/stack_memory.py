@@ -28,6 +28,7 @@ from typing import Literal, cast
 
 from gpuledger.core import seeds
 from gpuledger.core.estimate.architecture import Architecture
+from gpuledger.core.estimate.sparsity import frozen_bytes
 from gpuledger.core.estimate.stack import longest_name
 from gpuledger.core.plan import TrainingPlan
 
@@ -226,6 +227,7 @@ def _frozen(plan: TrainingPlan, a: Architecture, form: StackMemory) -> StateByte
         weights += (form.unquantised_bytes - weights) * min(1.0, unquantised / a.parameters)
     gradients = 4.0 if plan.precision in WIDE else 2.0
     optimizer = OPTIMIZER_BYTES[plan.optimizer] - (MASTER_BYTES if weights == 4.0 else 0.0)
+    weights = frozen_bytes(plan, a, weights)
     return StateBytes(
         weights=weights,
         gradients=gradients,

@@ -154,7 +154,11 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants, at: Lev
     gemm_rate = gemm_rate * (1.0 - without_recipes * (1.0 - k.without_recipes_share))
     # experts wait for the fullest of them
     waiting = 1.0 + where(moe, k.expert_imbalance, 0.0)
-    gemm = division(per_step * gemm_cost * waiting) * saturation * accelerator(1.0 / gemm_rate)
+    gemm = (
+        division(per_step * gemm_cost * waiting * (1.0 - w.sparse_saving))
+        * saturation
+        * accelerator(1.0 / gemm_rate)
+    )
     if np.any(w.is_dequantised):
         # 4-bit weights become 16-bit ones in every pass over a micro-batch, so many tokens share the cost
         unpacked = maximum(w.parameters - w.embedding_parameters, 0.0) / (t * p) * k.dequantisation_bytes

@@ -30,7 +30,7 @@ from gpuledger.core.store.database import transaction
 from gpuledger.core.store.decision import Decision, settle
 from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
 from gpuledger.core.store.rollups import relist
-from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
+from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, resolved_table, seen_table
 
 EXAMPLE_CHARACTERS = 2000
 
@@ -57,6 +57,8 @@ class Batch:
     parser_version: int
     offers: Sequence[Located] = ()
     """`document_no` counts the manifest's documents from 0."""
+    table: pa.Table | None = None
+    """Of an archive, in the place of offers: rows as `gpuledger.core.store.staging.located` makes them."""
     side_facts: Sequence[SideFact] = ()
     lists: Sequence[PriceList] = ()
     """Of an archive, one per document of the manifest."""
@@ -65,6 +67,8 @@ class Batch:
     outcome: Literal["accepted", "quarantined", "failed"] = "accepted"
     weighing: Weighing | None = None
     """How its claims are weighed against what the ledger knows; without it every row of a believable batch counts."""
+    held: Sequence[str] = ()
+    """Of a run that is not weighed: identities whose claims were ruled not to count."""
     decision: Decision | None = None
     """What an operator decided, in the place of offers."""
     error: FetchFailure | None = None
@@ -149,12 +153,15 @@ def _append(
         decided = settle(connection, batch.decision, parameters)
         return _append_ruled(connection, decided, {**parameters, "source": batch.decision.source})
     first_document = parameters["first_document"]
+    if batch.table is not None:
+        table = resolved_table(batch.table, aliases, first_document=first_document)
+        return _append_archive(connection, table, parameters | _lists(batch))
     numbered = [
         Located(fact=entry.fact, document_no=first_document + entry.document_no) for entry in batch.offers
     ]
     table = seen_table(numbered, aliases)
     return (
-        append_live(connection, table, parameters, batch.weighing)
+        append_live(connection, table, parameters, batch.weighing, batch.held)
         if batch.kind == "live"
         else _append_archive(connection, table, parameters | _lists(batch))
     )
@@ -175,6 +182,7 @@ def append_live(
     seen: pa.Table,
     parameters: Mapping[str, Any],
     weighing: Weighing | None = None,
+    held: Sequence[str] = (),
 ) -> _Appended:
     """Write what a batch changes in the logs and the current state, but for what is disputed; only inside a
     transaction.
@@ -182,11 +190,12 @@ def append_live(
     Args:
         seen: as `gpuledger.core.store.staging.seen_table` makes it.
         parameters: run_no, source, observed_at and is_complete.
+        held: without a weighing, identities whose claims do not count.
     """
     seen = in_parts(seen)
     weighed = None
     if weighing is None:
-        rule_nothing(connection)
+        rule_nothing(connection, held)
     else:
         connection.register("seen_arrow", seen)
         try:

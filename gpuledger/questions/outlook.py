@@ -9,6 +9,7 @@ from gpuledger.core.errors import UsageError
 from gpuledger.parse import When
 from gpuledger.questions.decisions import Decisions
 from gpuledger.questions.plans import one_quote
+from gpuledger.questions.reader import Rows
 
 if TYPE_CHECKING:
     from gpuledger.core.cost.levers import Lever
@@ -99,8 +100,9 @@ class Outlook(Decisions):
 
         keys = question.plan.model_dump(mode="json", exclude_unset=True)
         changed = dict(lever.keys or {})
-        if isinstance(changed.get("constraints"), Mapping):
-            changed["constraints"] = {**keys.get("constraints", {}), **changed["constraints"]}
+        for name, inner in changed.items():
+            if isinstance(inner, Mapping):
+                changed[name] = {**keys.get(name, {}), **inner}
         options = replace(question.options, **dict(lever.options or {}))
         if "max_gpu_memory" in (lever.options or {}):
             options = replace(options, gpu=None)
@@ -170,6 +172,12 @@ class Outlook(Decisions):
         answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
         keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
         return (markdown if kind == "md" else page)(answer, keys)
+
+    def watches(self) -> Rows:
+        """Prices that somebody waits for, as they were at the last look; `gpuledger watch` begins and ends them."""
+        from gpuledger.flows.watch import watches
+
+        return Rows(watch.to_dict() for watch in watches(self.home))
 
     def price_watch(
         self, gpu: str, *, below: Any, purchase_option: str = "on_demand", providers: Any = None

@@ -12,6 +12,7 @@ from gpuledger import Ledger, gpuhunt
 from gpuledger.core.cost.options import QuoteOption, QuoteOptions, quote_options
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.questions.decisions import Decisions
+from gpuledger.questions.index import IndexQuestions
 from gpuledger.questions.outlook import Outlook
 from gpuledger.questions.over_time import PlansOverTime
 from gpuledger.questions.plans import PlanQuestions
@@ -23,12 +24,13 @@ HEAD = """# Python API
 Written from `gpuledger.Ledger` by `make docs`; a test holds it to that. [Python](python.md) shows it at work.
 
 Every method reads the newest snapshot of a home, `GPULEDGER_HOME` unless `Ledger(home)` names another, and never the
-network. Where there is no ledger yet, the first question starts one from the bundled price list. Times are datetimes or
-ISO 8601 text, UTC without an offset; names are one or several. A plan is a `TrainingPlan`, its keys, the name of a
-preset, or TOML or JSON text.
+network. Where there is no ledger yet, the first question starts one from the bundled price list and history. Times are
+datetimes or ISO 8601 text, UTC without an offset; names are one or several. A plan is a `TrainingPlan`, its keys, the
+name of a preset, or TOML or JSON text.
 """
 GROUPS: dict[str, type] = {
     "Prices": PriceQuestions,
+    "The price index": IndexQuestions,
     "Plans": PlanQuestions,
     "Plans at past times": PlansOverTime,
     "Decisions": Decisions,

@@ -50,6 +50,7 @@ def add_to(app: FastAPI) -> None:
     for path, view in (("/", prices), ("/history", history), ("/quote", quote), ("/sources", sources)):
         app.add_api_route(path, view, methods=["GET"], include_in_schema=False)
     app.add_api_route("/quote/frontier", quote_frontier, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/quote/drivers", quote_drivers, methods=["GET"], include_in_schema=False)
     app.add_api_route("/history/data", history_data, methods=["GET"], include_in_schema=False)
     app.add_api_route("/sql", sql_form, methods=["GET"], include_in_schema=False)
     app.add_api_route("/sql", sql_run, methods=["POST"], include_in_schema=False)
@@ -207,6 +208,7 @@ def _quote(request: Request, inputs: Mapping[str, str]) -> dict[str, Any]:
         "line_names": names,
         "bars": bars,
         "frontier_address": _address("/quote/frontier", inputs),
+        "drivers_address": _address("/quote/drivers", inputs),
     }
 
 
@@ -228,6 +230,21 @@ def _frontier(request: Request, inputs: Mapping[str, str]) -> dict[str, Any]:
         "plot": svg.PLOT,
         "option_styles": svg.OPTION_STYLES,
     }
+
+
+def quote_drivers(request: Request) -> Response:
+    """What drives the cost of the plan in the form, and what would save."""
+    return _answered(request, "drivers.html", "quote", _drivers)
+
+
+def _drivers(request: Request, inputs: Mapping[str, str]) -> dict[str, Any]:
+    form = read_form(inputs)
+    with ledger_of(request).pinned() as ledger:
+        return {
+            "edition": ledger.edition,
+            "found": ledger.drivers(form.plan, **form.options),
+            "quote_address": _address("/quote", inputs),
+        }
 
 
 def sources(request: Request) -> Response:

@@ -10,7 +10,10 @@ from gpuledger.web.page.rendering import STATIC, asset
 from gpuledger.web.page.svg import scatter, spark_path, stacked
 from tests.interface.server.large_ledger import NOW
 
-VIEWS = ["/", "/history", "/quote", "/quote?model=llama-2-7b&method=qlora", "/sources", "/sql"]
+VIEWS = [
+    *("/", "/history", "/quote", "/quote?model=llama-2-7b&method=qlora", "/sources", "/sql"),
+    "/quote/drivers?model=llama-2-7b&method=qlora",
+]
 
 
 @pytest.mark.parametrize("address", VIEWS)
@@ -244,3 +247,12 @@ def test_templates_escape_by_default():
 
 def test_the_clock_of_the_page_is_the_servers(client):
     assert NOW.strftime("%Y-%m-%d") in client.get("/quote?model=llama-2-7b&method=qlora").text
+
+
+def test_what_drives_a_quote_has_inputs_levers_and_chances(client):
+    form = "model=llama-2-7b&method=qlora&budget_usd=30"
+    assert f"/quote/drivers?{form}".replace("&", "&amp;") in client.get(f"/quote?{form}").text
+    shown = client.get(f"/quote/drivers?{form}").text
+    assert "hours of the run, within the interval of its rate" in shown and "The budget is kept in" in shown
+    assert shown.count("<tr>") >= 12
+    assert client.get("/quote/drivers?model=llama-2-8b").status_code == 422
