@@ -188,7 +188,7 @@ def settled(of: Cells, k: Constants) -> Settled:
     full = np.minimum(activation_gib(w, whole, k, each), lean)
     recomputed = np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
     held: NDArray[np.float64] = np.asarray(
-        np.where(lean <= room, np.minimum(none, np.maximum(room, lean)), lean + (full - lean) * recomputed)
+        where(lean <= room, np.minimum(none, np.maximum(room, lean)), lean + (full - lean) * recomputed)
     )
     if not of.chooses_recomputation.all():
         given: Any = activation_gib(w, layout, k, each)

@@ -158,11 +158,10 @@ class Grid:
         by_row = number[self._group]
         row, _ = np.nonzero(by_row >= 0)
         layout = Layout(**{name: values[exists] for name, values in wide.items()})
-        columns = np.array([getattr(layout, field.name) for field in fields(Layout)])
-        _, first, shape = np.unique(columns, axis=1, return_index=True, return_inverse=True)
+        _, first, shape = np.unique(_alike(layout), return_index=True, return_inverse=True)
         return _Frame(
             shapes=picked(layout, first),
-            shape=shape.ravel(),
+            shape=shape,
             layout=layout,
             gpu_memory_gib=self._group_memory[group],
             group=group,
@@ -170,6 +169,15 @@ class Grid:
             cell=by_row[by_row >= 0],
             is_real=is_real,
         )
+
+
+def _alike(layout: Layout) -> Index:
+    """A number for each division, the same for equal ones."""
+    out = np.zeros(len(layout.gpus), np.intp)
+    for field in fields(Layout):
+        values, codes = np.unique(getattr(layout, field.name), return_inverse=True)
+        _, out = np.unique(out * len(values) + codes, return_inverse=True)
+    return out
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,7 @@ ONE_PLAN_SECONDS, ALL_PLANS_SECONDS, CORES = 0.010, 12.0, 2
 def pretraining(number: int):
     """Every preset architecture in turn, with other tokens, sequences and batches each time."""
     names = tuple(model_rows())
-    keys = {"name": f"plan-{number}", "model": names[number % len(names)]}
+    keys = {"name": f"plan-{number}", "method": "pretrain", "model": names[number % len(names)]}
     sizes = {"sequence_length": 512 * (1 + number % 16), "global_batch_tokens": 65_536.0 * (4 + number % 61)}
     return plan_from_mapping(keys | sizes | {"training_tokens": 1e10 * (1 + number % 97)})
 
