@@ -89,6 +89,21 @@ NEVER_BY_TIME = 6.0
 INTERVALS = 2
 """Intervals of its source over which the same value confirms itself."""
 
+LONGEST_DISPUTE = timedelta(days=30)
+"""How long a value has to stand to be believed whatever contradicts it, within the band of its GPU."""
+
+SAME_LIST, SAME_SPOT = 0.004, 0.2231
+"""Difference of logarithms up to which two claims are the same one; prices of an hour move by a quarter meanwhile."""
+
+SAME_AGAIN = 0.01
+"""The same of a price and the one before it."""
+
+SIBLINGS_LEAST = 3
+"""Fewest places of one machine whose prices say what it may cost in another."""
+
+RELOCATED_LEAST = 3
+"""Fewest rows at one price that went from one place and came to another, from which on the places were exchanged."""
+
 JITTER = 1 / 6
 """Share of an interval by which a schedule may be early."""
 
