@@ -93,6 +93,8 @@ class Figures:
     place_key: Keys
     machine_key: Keys
     label_key: Keys
+    way_key: Keys
+    way: Keys
     gpu_count: Numbers
     term: Numbers
     """Months."""
@@ -111,6 +113,9 @@ class Figures:
     product_both: Numbers
     product_regions: Numbers
     product_alike: Numbers
+    region_alike: Numbers
+    """Prices of its place that moved by its own factor."""
+    region_gpus: Numbers
     kin_low: Numbers
     kin_high: Numbers
     market_low: Numbers

@@ -48,7 +48,7 @@ MARKET_SHARE = 0.02
 KIN_SHARE = 0.02
 """How far below all its kin a new offer has to be to count as cheaper than they are."""
 
-MARKETPLACE_KIN_SHARE = 0.5
+MARKETPLACE_KIN_SHARE = 0.3
 """The same where single hosts ask what they like."""
 
 COUNT_MATCH = 0.005
@@ -56,6 +56,9 @@ COUNT_MATCH = 0.005
 
 SPOT_OF_LIST = 0.09
 """Least share of the provider's price on demand that a spot price is believed at where no other one is known."""
+
+ON_DEMAND_OF_LIST = 0.5
+"""The same of what somebody else sells of a provider on demand."""
 
 RESERVED_OF_LIST = (0.5, 0.35, 0.22)
 """The same of commitments for up to 3 months, up to 12, and longer."""

@@ -42,6 +42,8 @@ def _comings(f: Figures) -> Comings:
         place_key=f.place_key,
         machine_key=f.machine_key,
         label_key=f.label_key,
+        way_key=f.way_key,
+        way=f.way,
         kin_key=f.kin_key,
         gpu=f.gpu,
         region=f.region,
@@ -106,7 +108,9 @@ def _reading(f: Figures, run: Circumstances) -> _Reading:
         undercuts=undercuts,
         is_among_siblings=(f.product_both >= limits.SIBLINGS_LEAST)
         & (f.usd >= f.sibling_low * (1 - limits.KIN_SHARE))
-        & (f.usd <= f.sibling_high * (1 + limits.KIN_SHARE)),
+        & (f.usd <= f.sibling_high * (1 + limits.KIN_SHARE))
+        # A tax, a unit or a currency of one place.
+        & ~((f.region_alike >= limits.UNIFORM_LEAST) & (f.region_gpus >= 2)),
         is_undone=is_move & (np.abs(np.log(f.usd / f.usd_unsettled)) < limits.SAME_AGAIN),
         is_product_wide=is_move
         & (f.product_regions >= 3)
@@ -157,7 +161,7 @@ def _batch(f: Figures, read: _Reading, came: Succession) -> dict[Reason, Flags]:
         Reason.NO_RATE: read.priced & ~np.isfinite(f.usd) & read.known,
         Reason.UNIFORM: (read.priced | (f.claim == "absence")) & bool(uniform.any()),
         Reason.CURRENCY: read.priced & f.is_other_currency,
-        Reason.EXCHANGED: f.is_exchanged | moved,
+        Reason.EXCHANGED: f.is_exchanged | moved | came.is_rebought,
     }
 
 
@@ -255,7 +259,7 @@ def _least_of_list(f: Figures, run: Circumstances) -> Numbers:
     share = np.select(
         [f.is_spot, f.is_reserved & (f.term <= 3), f.is_reserved & (f.term <= 12), f.is_reserved],
         [limits.SPOT_OF_LIST, *limits.RESERVED_OF_LIST],
-        default=0.0,
+        default=limits.ON_DEMAND_OF_LIST,
     )
     return share / (2 if run.is_first else 1)
 

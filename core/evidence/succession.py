@@ -40,6 +40,10 @@ class Comings:
     """Equal for offers that differ in their places alone."""
     label_key: Keys
     """Equal for offers that differ in their GPU's names alone."""
+    way_key: Keys
+    """Equal for offers that differ in their names and in how they are bought."""
+    way: Keys
+    """Equal for offers that are bought alike."""
     kin_key: Keys
     """Equal for offers of one GPU that are bought alike, wherever."""
     gpu: Texts
@@ -65,6 +69,8 @@ class Succession:
     """Of a new one, whether the same machine was listed with another GPU."""
     shift: Numbers
     """Of a new one, the logarithm of what the new ones of its kind cost in the middle over what those that went did."""
+    is_rebought: Flags
+    """Of a new one, whether the same machine, at the same price, went from another way to buy."""
     is_moved: Flags
     """Of a new one, whether the same machine, at the same price, went from another place, though its own is not new."""
 
@@ -84,10 +90,13 @@ def succession(comings: Comings) -> Succession:
             moved_usd=none,
             is_relabelled=no,
             shift=none,
+            is_rebought=no,
             is_moved=no,
         )
     like, near = (nearest(key, c.usd, is_gone, is_new) for key in (c.like_key, c.place_key))
     machine = nearest(c.machine_key, c.usd, is_gone, is_new)
+    bought = nearest(c.way_key, c.usd, is_gone, is_new)
+    bought = np.where((bought >= 0) & (c.way[bought] != c.way), bought, -1)
     label = nearest(c.label_key, c.usd, is_gone, is_new)
     machine = np.where((machine >= 0) & (c.region[machine] != c.region), machine, -1)
     label = np.where((label >= 0) & (c.gpu[label] != c.gpu), label, -1)
@@ -108,13 +117,14 @@ def succession(comings: Comings) -> Succession:
 
     old = np.where(is_new, c.is_old_region, c.is_old_region[machine])
     return Succession(
-        renamed_to=np.where(is_gone, first_of(label, machine, like, near), -1),
+        renamed_to=np.where(is_gone, first_of(label, machine, like, near, bought), -1),
         is_renamed_alike=is_gone
         & (is_alike(like) | is_refined & (distance(label) < REFINED) | is_alike(machine) & ~old),
         predecessor_usd=np.where(is_new & (before >= 0), c.usd[before], np.nan),
         moved_usd=np.where(is_new & (machine >= 0), c.usd[machine], np.nan),
         is_relabelled=is_new & is_relabelled,
         shift=_shift(c),
+        is_rebought=is_new & is_alike(bought),
         is_moved=is_new & old & is_alike(machine),
     )
 

@@ -185,13 +185,23 @@ def _words(
     rows = table.take(places).to_pylist()
     came = verdicts.succession
     before = np.where(np.isfinite(came.predecessor_usd), came.predecessor_usd, came.moved_usd)
+    uniform_row = _first_with(table, "option_factor")
     for row, place in zip(rows, places.tolist(), strict=True):
+        if row["option_factor"] is None:
+            row |= uniform_row
         row["predecessor_usd"] = float(before[place])
         row["shift"] = float(came.shift[place])
     return [
         _word(row, Action(int(verdicts.action[place])), Reason(int(verdicts.reason[place])), rates, doubts)
         for place, row in zip(places.tolist(), rows, strict=True)
     ]
+
+
+def _first_with(table: pa.Table, name: str) -> dict[str, Any]:
+    """What a row of a moved price says of the whole answer."""
+    columns = ("option_factor", "option_alike", "option_both")
+    rows = table.select(columns).filter(table[name].is_valid())
+    return rows.slice(0, 1).to_pylist()[0] if rows.num_rows else dict.fromkeys(columns)
 
 
 def _word(

@@ -32,6 +32,22 @@ gone as (
     where claim.position is null
 ),
 
+-- a label that no alias explains, but that looks like one of the provider's
+unmapped as (
+    select distinct provider, gpu_label
+    from seen_arrow
+    where gpu_id is null and position in (select position from claim where claim = 'new')
+),
+
+lookalike as (
+    select unmapped.provider, unmapped.gpu_label, any_value(offer.gpu_id) as gpu_id
+    from unmapped
+    inner join offer
+        on unmapped.provider = offer.provider and drawn_label(unmapped.gpu_label) = drawn_label(offer.gpu_label)
+    where offer.gpu_id is not null
+    group by unmapped.provider, unmapped.gpu_label
+),
+
 priced as (
     select
         claim.offer_id,
@@ -50,7 +66,9 @@ priced as (
         seen.amount, seen.upfront_amount, seen.currency, seen.unit,
         coalesce(seen.provider, gone.provider) as provider,
         coalesce(seen.via, gone.via) as via,
-        coalesce(seen.gpu_id, gone.gpu_id, normalised_label(coalesce(seen.gpu_label, gone.gpu_label))) as gpu,
+        coalesce(
+            seen.gpu_id, gone.gpu_id, lookalike.gpu_id, normalised_label(coalesce(seen.gpu_label, gone.gpu_label))
+        ) as gpu,
         coalesce(seen.gpu_id, gone.gpu_id) is not null as is_mapped,
         coalesce(seen.purchase_option, gone.purchase_option) as purchase_option,
         coalesce(seen.term_months, gone.term_months, 0)::double as term,
@@ -63,6 +81,7 @@ priced as (
     left join seen_arrow as seen on claim.position = seen.position
     left join gone on claim.offer_no = gone.offer_no
     left join withdrawn on claim.offer_no = withdrawn.offer_no
+    left join lookalike on seen.provider = lookalike.provider and seen.gpu_label = lookalike.gpu_label
 ),
 
 keyed as (
@@ -90,7 +109,7 @@ select
     hash(keyed.kin_key, keyed.instance_type) as product_key,
     hash(keyed.kin_key, keyed.region, keyed.tier) as place_key,
     if(keyed.term = 0, hash(keyed.gpu, keyed.purchase_option), null) as market_key,
-    hash(keyed.provider, keyed.via, keyed.gpu) as list_key,
+    hash(keyed.provider, keyed.gpu) as list_key,
     if(keyed.position is null, null, usd_double(
         keyed.amount::double, keyed.upfront_amount::double, keyed.unit, keyed.gpu_count, keyed.term,
         now_rate.usd_per_unit::double

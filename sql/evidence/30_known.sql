@@ -85,7 +85,7 @@ priced as (
         hash(
             wanted.provider, wanted.via, wanted.gpu, wanted.purchase_option, coalesce(wanted.term_months, 0)::double
         ) as kin_key,
-        hash(wanted.provider, wanted.via, wanted.gpu) as list_key,
+        hash(wanted.provider, wanted.gpu) as list_key,
         if(wanted.term_months is null, hash(wanted.gpu, wanted.purchase_option), null) as market_key,
         lower(wanted.instance_type) as instance_type,
         lower(wanted.region) as region,

@@ -58,6 +58,14 @@ product_move as (
     group by move.product_key
 ),
 
+-- prices of one place that moved by one factor
+region_move as (
+    select region, round(change, 2) as step, count(*) as moved_alike, count(distinct gpu) as gpus_alike
+    from move
+    where abs(change) > 0.1
+    group by region, step
+),
+
 -- prices that changed places: the new one is another's old one, and the other way round; of two products in one
 -- place, of one product in two places, or of two ways to buy one machine
 pair as (
@@ -76,8 +84,9 @@ pair as (
             hash('place', product_key, gpu_count, round(believed_usd, 4), round(usd, 4)),
             hash('way', provider, region, sku, gpu, gpu_count, round(believed_usd, 4), round(usd, 4))
         ]) as back,
-        unnest([hash(gpu, gpu_count), hash(gpu, gpu_count), hash(region), hash(purchase_option, term)]) as differing,
-        unnest([false, false, true, false]) as is_of_places
+        unnest([hash(gpu, gpu_count), hash(gpu, gpu_count), hash(region), hash(purchase_option, term, tier)]) as differing,
+        unnest([false, false, true, false]) as is_of_places,
+        unnest([false, false, false, true]) as is_of_ways
     from move
     where abs(change) > 0.001
 ),
@@ -87,18 +96,20 @@ back as (
 ),
 
 crossed as (
-    select pair.offer_no, pair.is_of_places, pair.is_large
+    select pair.offer_no, pair.is_of_places, pair.is_of_ways, pair.is_large
     from pair
     inner join back on pair.forth = back.back
     where back.least <> pair.differing or back.most <> pair.differing
 ),
 
--- small moves meet by chance, unless most of what moved are two places whose prices changed
+-- small moves meet by chance, unless most of what moved are two places whose prices changed, or others of the two
+-- ways to buy did
 exchanged as (
     select offer_no, bool_or(is_of_places) as is_of_places
     from crossed
     where
         is_large
+        or is_of_ways and (select bool_or(is_large) from crossed where is_of_ways)
         or is_of_places
         and (select count(distinct offer_no) from crossed where is_of_places)
         >= greatest(4, 0.5 * (select count(*) from move))
@@ -207,6 +218,8 @@ select
     option_move.moved_alike as option_alike,
     option_move.gpus_alike as option_gpus,
     product_move.moved_alike as product_alike,
+    region_move.moved_alike as region_alike,
+    region_move.gpus_alike as region_gpus,
     product_move.regions_alike as product_regions,
     exchanged.offer_no is not null or slipped.purchase_option is not null as is_exchanged,
     coalesce(exchanged.is_of_places, false) as is_of_places,
@@ -217,6 +230,9 @@ from move
 left join option_total on move.purchase_option = option_total.purchase_option
 left join option_move on move.purchase_option = option_move.purchase_option
 left join product_move on move.product_key = product_move.product_key
+left join region_move
+    on move.region = region_move.region
+    and round(move.change, 2) = region_move.step
 left join exchanged on move.offer_no = exchanged.offer_no
 left join slipped on move.purchase_option = slipped.purchase_option
 left join younger on move.offer_no = younger.offer_no

@@ -129,6 +129,8 @@ select
     hash(claimed.kin_key, claimed.sku, claimed.gpu_count, claimed.tier) as machine_key,
     hash(claimed.provider, claimed.purchase_option, claimed.term, claimed.sku, claimed.region, claimed.gpu_count)
         as label_key,
+    hash(claimed.provider, claimed.gpu, claimed.region, claimed.gpu_count) as way_key,
+    hash(claimed.purchase_option, claimed.term, claimed.tier) as way,
     old_region.region is not null as is_old_region,
     claimed.is_as_disputed,
     claimed.is_other_currency,
@@ -146,6 +148,8 @@ select
     moved.option_gpus,
     moved.product_regions,
     moved.product_alike,
+    moved.region_alike,
+    moved.region_gpus,
     product.offers as product_both,
     product.lowest[2] as sibling_low,
     product.highest[2] as sibling_high,

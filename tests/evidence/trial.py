@@ -40,7 +40,9 @@ def poisoned(stage: Stage, poisoning: Poisoning) -> Harm:
         harm.disputed, harm.outcome = max(harm.disputed, run.disputed), run.outcome
         now, cheapest = stage.state(poisoning.source), stage.cheapest()
         harm.believed = [f"{o}: {usd}" for o, (usd, _) in now.items() if o not in true or true[o][0] != usd]
-        harm.cheapest = [str(key) for key, (_, usd) in cheapest.items() if key not in best or usd < best[key][1]]
+        harm.cheapest = [
+            str(key) for key, (_, usd) in cheapest.items() if key not in best or usd < best[key][1]
+        ]
         if poisoning.kind != ABSENT_AT_FIRST:
             harm.lost = [o for o in true if o not in now or not now[o][1]]
         if harm:
