@@ -57,7 +57,7 @@ COUNT_MATCH = 0.005
 SPOT_OF_LIST = 0.09
 """Least share of the provider's price on demand that a spot price is believed at where no other one is known."""
 
-ON_DEMAND_OF_LIST = 0.5
+ON_DEMAND_OF_LIST = 0.8
 """The same of what somebody else sells of a provider on demand."""
 
 RESERVED_OF_LIST = (0.5, 0.35, 0.22)
