@@ -138,10 +138,10 @@ def figures_of(table: pa.Table) -> Figures:
     def keys(name: str) -> Keys:
         return table[name].to_numpy()
 
-    kinds = {"Texts": texts, "Flags": flags, "Numbers": numbers, "Keys": keys}
+    kinds: dict[str, Any] = {"Texts": texts, "Flags": flags, "Numbers": numbers, "Keys": keys}
     option = table["purchase_option"].combine_chunks().dictionary_encode()
     names = np.array(option.dictionary.to_pylist(), dtype=object)[option.indices.to_numpy()]
-    known = {
+    known: dict[str, Any] = {
         name: kinds[kind](name) for name, kind in Figures.__annotations__.items() if name not in _OPTIONS
     }
     return Figures(**known, is_spot=names == "spot", is_reserved=names == "reserved")

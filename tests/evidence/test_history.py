@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from gpuledger.core.instance import lookup
 
 from gpuledger.core.alias import Aliases, seed_rows
-from gpuledger.core.instance import lookup
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer, PurchaseOption
 from gpuledger.core.published import usd_per_hour

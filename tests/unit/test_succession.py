@@ -1,12 +1,14 @@
 """Which offer that appeared may be which one that went."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from gpuledger.core.evidence.succession import Comings, nearest, says_more, succession
 
 
-def comings(*rows: dict[str, object]) -> Comings:
+def comings(*rows: Mapping[str, object]) -> Comings:
     """Claims that share all keys but those that a row states."""
     columns = {
         name: [row.get(name, default) for row in rows]
