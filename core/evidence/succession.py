@@ -107,8 +107,6 @@ def succession(comings: Comings) -> Succession:
     is_relabelled = (label >= 0) & ~is_refined & mapped
     label = np.where(is_relabelled | is_refined, label, -1)
 
-    before = np.where(is_refined, label, like)
-
     def distance(other: Places) -> Numbers:
         return np.where(other >= 0, np.abs(np.log(c.usd / c.usd[other])), np.inf)
 
@@ -120,7 +118,7 @@ def succession(comings: Comings) -> Succession:
         renamed_to=np.where(is_gone, first_of(label, machine, like, near, bought), -1),
         is_renamed_alike=is_gone
         & (is_alike(like) | is_refined & (distance(label) < REFINED) | is_alike(machine) & ~old),
-        predecessor_usd=np.where(is_new & (before >= 0), c.usd[before], np.nan),
+        predecessor_usd=np.where(is_new & (like >= 0), c.usd[like], np.nan),
         moved_usd=np.where(is_new & (machine >= 0), c.usd[machine], np.nan),
         is_relabelled=is_new & is_relabelled,
         shift=_shift(c),

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from gpuledger.core.instance import lookup
 
 from gpuledger.core.alias import Aliases, seed_rows
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer, PurchaseOption
+from gpuledger.core.provider import instance_shape
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.evidence import Weighing
@@ -57,8 +57,8 @@ def azure(row: dict[str, str]) -> Offer | None:
 def aws(row: dict[str, str]) -> Offer | None:
     if (row["os"], row["tenancy"]) != ("Linux", "Shared"):
         return None
-    shape = lookup("aws", row["instance_type"])
-    if shape is None:
+    shape = instance_shape("aws", row["instance_type"])
+    if shape is None or not shape.gpu_count:
         return None
     count = str(shape.gpu_count)
     return made(
