@@ -30,7 +30,7 @@ from gpuledger.cli.options import (
     Region,
     Reserved,
     SpecArgument,
-    Spot,
+    SpotFlag,
     Tiers,
     purchase_options,
 )
@@ -71,7 +71,7 @@ def offers(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     max_price: Annotated[
@@ -121,7 +121,7 @@ def cheapest(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     spread: Annotated[
@@ -164,7 +164,7 @@ def history(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     since: Annotated[
