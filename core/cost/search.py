@@ -29,6 +29,7 @@ from gpuledger.core.cost.market.offers import (
     Bounds,
     Candidate,
     ListMarket,
+    Machine,
     Market,
     Shelf,
     machine_of,
@@ -308,6 +309,11 @@ class Selection:
         if self._endless:
             counts[ENDLESS] += len(self._endless)
         return counts
+
+    def refusals(self) -> dict[Machine, str]:
+        """Why no number of a machine runs the plan."""
+        machines = self._options.machines
+        return {machines[place]: reason for place, reason in self._options.refused.items()}
 
     def excluded(self) -> Mapping[str, int]:
         """All offers that are not quoted for a reason, the commonest first."""
