@@ -133,11 +133,17 @@ def _text(row: Any) -> str:
 
 def toml_text(keys: Mapping[str, Any]) -> str:
     """A plan's keys as a TOML file: single values first, then a table for each section."""
-    lines = [f"{name} = {_toml_value(value)}" for name, value in keys.items() if not isinstance(value, Mapping)]
+    lines = [
+        f"{name} = {_toml_value(value)}" for name, value in keys.items() if not isinstance(value, Mapping)
+    ]
     for name, section in keys.items():
         if isinstance(section, Mapping):
             pairs = cast("Mapping[str, Any]", section).items()
-            lines += ["", f"[{name}]", *(f"{key} = {_toml_value(value)}" for key, value in pairs if value is not None)]
+            lines += [
+                "",
+                f"[{name}]",
+                *(f"{key} = {_toml_value(value)}" for key, value in pairs if value is not None),
+            ]
     return "\n".join(line for line in lines if not line.endswith("= null")) + "\n"
 
 
@@ -147,7 +153,11 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):
-        return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else repr(value)
+        return (
+            str(int(value))
+            if isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+            else repr(value)
+        )
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml_value(one) for one in cast('Iterable[Any]', value))}]"
     if isinstance(value, Mapping):

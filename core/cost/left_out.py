@@ -1,4 +1,4 @@
-"""What a quote leaves out, by who sells it: the same reasons as `QuoteSet.excluded`, apart by provider and accelerator."""
+"""What a quote leaves out: the reasons of `QuoteSet.excluded`, apart by provider and accelerator."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 from gpuledger.core.cost.market.offers import Machine
 
 
-def left_out(
-    kinds: Iterable[Mapping[str, Any]], refusals: Mapping[Machine, str]
-) -> list[dict[str, Any]]:
+def left_out(kinds: Iterable[Mapping[str, Any]], refusals: Mapping[Machine, str]) -> list[dict[str, Any]]:
     """One row per provider, accelerator and reason, the most offers first.
 
     Args:

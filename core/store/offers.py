@@ -198,8 +198,8 @@ class OfferPage:
 
 
 DERIVED = ("usd_per_peak_petaflop_hour", "usd_per_gib_hour", "spot_saving")
-"""US dollars per hour of the dense bf16 petaFLOP/s of the data sheet and per GiB of its memory; the share by which a spot
-price is below the provider's cheapest on-demand price of the accelerator."""
+"""US dollars per hour of the dense bf16 petaFLOP/s of the data sheet and per GiB of its memory; the share by which a
+spot price is below the provider's cheapest on-demand price of the accelerator."""
 
 
 _LISTS = (

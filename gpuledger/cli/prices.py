@@ -14,6 +14,7 @@ from gpuledger.cli.columns import (
     GPU_COLUMNS,
     HISTORY_COLUMNS,
     OFFER_COLUMNS,
+    OVERVIEW_COLUMNS,
     PROVIDER_COLUMNS,
     SPREAD_COLUMNS,
 )
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (offers, cheapest, history, index, gpus, providers, regions):
+    for command in (overview, offers, cheapest, history, index, gpus, providers, regions):
         app.command()(command)
     app.command(name="sql")(run_sql)
 
@@ -64,6 +65,15 @@ def _emit_offers(rows: Rows, format: Format | None) -> None:
         context.say(remark)
 
 
+def overview(as_of: AsOf = None, format: FormatOption = None) -> None:
+    """The market at a glance: one row per accelerator on sale, of the prices in its most reliable state."""
+    with context.answering():
+        rows = context.ledger().overview(as_of=context.as_of(as_of))
+        table.emit(rows, format, columns=OVERVIEW_COLUMNS)
+        if not rows:
+            raise typer.Exit(context.NOTHING)
+
+
 def offers(
     gpu: Gpu = None,
     provider: Providers = None,
@@ -78,6 +88,26 @@ def offers(
     min_gpu_memory: Annotated[
         float | None, typer.Option(help="GiB of one GPU at least; default: no limit.")
     ] = None,
+    min_gpu_count: Annotated[
+        float | None, typer.Option(help="GPUs of one order at least; default: no limit.")
+    ] = None,
+    max_gpu_count: Annotated[
+        float | None, typer.Option(help="GPUs of one order at most; default: no limit.")
+    ] = None,
+    best_per_provider: Annotated[
+        bool,
+        typer.Option(
+            "--best-per-provider",
+            help="Of each accelerator, provider and purchase option the best offer alone; default: no.",
+        ),
+    ] = False,
+    order_by: Annotated[
+        str | None,
+        typer.Option(help="Column to order by, such as usd_per_gpu_hour or usd_per_gib_hour; default: best."),
+    ] = None,
+    descending: Annotated[
+        bool, typer.Option("--descending", help="The greatest first, with --order-by; default: no.")
+    ] = False,
     source: Annotated[
         list[str] | None, typer.Option(help="Name of a source. Repeat for several; default: all.")
     ] = None,
@@ -104,6 +134,11 @@ def offers(
             purchase_options=purchase_options(spot=spot, on_demand=on_demand, reserved=reserved),
             max_usd_per_gpu_hour=parse.dollars(max_price, "--max-price"),
             min_gpu_memory=min_gpu_memory,
+            min_gpu_count=min_gpu_count,
+            max_gpu_count=max_gpu_count,
+            best_per_provider=best_per_provider,
+            order_by=order_by or "best",
+            descending=descending,
             sources=source,
             states=state,
             as_of=context.as_of(as_of),
@@ -179,11 +214,31 @@ def history(
         Path | None,
         typer.Option(help="File for a drawing of the samples: .svg, .png, .html or .json; default: none."),
     ] = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="When prices changed, the newest first; default: no.")
+    ] = False,
     limit: Limit = None,
     format: FormatOption = None,
 ) -> None:
     """Prices over time: one row per offer and interval, or one per sample with --every."""
     with context.answering():
+        if changes:
+            moves = context.ledger().price_moves(
+                spec,
+                providers=provider,
+                regions=region,
+                tiers=tier,
+                purchase_options=purchase_options(spot=spot, on_demand=on_demand, reserved=reserved),
+                since=context.instant(since, "--from"),
+                until=context.instant(until, "--to"),
+                limit=limit or 100,
+            )
+            table.emit(moves, format)
+            for remark in moves.remarks:
+                context.say(remark)
+            if not moves:
+                raise typer.Exit(context.NOTHING)
+            return
         every = every or ("1d" if plot is not None else None)
         start, stop = context.instant(since, "--from"), context.instant(until, "--to")
         if start and stop and start > stop:

@@ -234,25 +234,6 @@ class PlanQuestions(OwnTerms):
         with self.reading() as snapshot:
             return frontier(question, self.market(snapshot, question))
 
-    def left_out(
-        self,
-        plan: PlanLike | None = None,
-        options: QuoteOptions | None = None,
-        *,
-        as_of: When = None,
-        **named: Any,
-    ) -> Rows:
-        """Offers that a quote leaves out: one row per provider, accelerator and reason with how many, the most first."""
-        from gpuledger.core.cost.left_out import left_out
-        from gpuledger.core.cost.search import Selection
-        from gpuledger.core.store import sql
-
-        question = self.question(plan, options, as_of=as_of, **named)
-        with self.reading() as snapshot:
-            market = self.market(snapshot, question)
-            refusals = Selection(question, market).refusals()
-            return Rows(left_out(sql.rows(snapshot.connection, "queries/quote_left_out"), refusals))
-
     def compare(self, plans: Sequence[PlanLike], *, as_of: When = None, **named: Any) -> Rows:
         """Plans side by side at the same prices: one row per plan with its best quote, and what it costs more and takes
         longer than the first; a plan without a quote has its reason under `error`."""

@@ -154,7 +154,12 @@ class Gate:
         if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in ("GET", "HEAD"):
             return _problem(403, "cross-site", "a page of another site may not ask this")
         path: str = scope["path"]
-        if path == "/healthz" or path.startswith("/static/") or path in ("/login", "/logout") or not self._token.is_set:
+        if (
+            path == "/healthz"
+            or path.startswith("/static/")
+            or path in ("/login", "/logout")
+            or not self._token.is_set
+        ):
             return None
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         if self._token.admits(authorization, headers.get(b"cookie", b"").decode("latin-1")):

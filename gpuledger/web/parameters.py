@@ -122,6 +122,9 @@ class OfferParameters(Choice):
     min_compute_capability: Size | None = Field(None, description="Of NVIDIA accelerators, as in 8.0.")
     max_compute_capability: Size | None = None
     allowed_flags: Texts = Field([], description="Taken and without effect: no offer here carries a flag.")
+    best_per_provider: bool = Field(
+        False, description="Of each accelerator, provider and purchase option the best offer alone."
+    )
     order_by: Literal[
         "best",
         "usd_per_gpu_hour",
@@ -136,6 +139,8 @@ class OfferParameters(Choice):
         "instance_type",
         "region",
         "availability",
+        "usd_per_peak_petaflop_hour",
+        "usd_per_gib_hour",
     ] = Field("best", description="best: by price_state, then per GPU-hour, as ties of all others.")
     order_dir: Literal["asc", "desc"] = "asc"
     cursor: Annotated[str, Field(max_length=200)] | None = Field(
@@ -164,6 +169,12 @@ class OfferParameters(Choice):
     def question(self) -> dict[str, Any]:
         """What must stay the same from page to page."""
         return self.model_dump(exclude={"cursor", "limit", "format"})
+
+
+class OverviewParameters(Parameters):
+    """`/v1/overview`."""
+
+    as_of: Instant | None = Field(None, description="A past date or time; UTC without an offset.")
 
 
 class CheapestParameters(Choice):
@@ -204,6 +215,10 @@ class HistoryParameters(Choice, Span):
     )
     stat: Literal["min", "median"] = "min"
     limit: int = Field(MOST_ROWS, ge=1, le=100_000, description="At most so many rows.")
+
+
+class ChangeParameters(Choice, Span):
+    """`/v1/changes`."""
 
 
 class IndexParameters(Span):

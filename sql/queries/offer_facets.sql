@@ -55,9 +55,12 @@ from kind
 where is_card and is_provider and is_option and is_place and is_state and gpu_count >= 1
 group by gpu_count::integer
 union all
-select 'continent', unnest(string_split(continent, ' ')) as place, null, sum(offers)::integer
-from kind
-where is_card and is_provider and is_option and is_count and is_state and continent is not null
+select 'continent', place, null, sum(offers)::integer
+from (
+    select unnest(string_split(continent, ' ')) as place, offers
+    from kind
+    where is_card and is_provider and is_option and is_count and is_state and continent is not null
+)
 group by place
 union all
 select 'country', country, continent, sum(offers)::integer

@@ -83,6 +83,7 @@ NEEDS = {
     "queries/quote_offer": _ON_SALE,
     "queries/quote_shape": _QUOTE_VIEW,
     "queries/quote_left_out": _QUOTE_VIEW,
+    "queries/quote_first_of_providers": _QUOTE_VIEW,
     "queries/quote_candidate": _QUOTE_VIEW,
 }
 GIVEN = {

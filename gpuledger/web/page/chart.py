@@ -53,7 +53,11 @@ class Card:
         """As one asks for it elsewhere."""
         if self.max_count is None:
             return self.gpu_id
-        counts = f"{self.max_count:g}" if self.min_count == self.max_count else f"{self.min_count:g}..{self.max_count:g}"
+        counts = (
+            f"{self.max_count:g}"
+            if self.min_count == self.max_count
+            else f"{self.min_count:g}..{self.max_count:g}"
+        )
         return f"{self.gpu_id}:{counts}"
 
 
@@ -129,7 +133,9 @@ def read_chart_form(
         gpu=",".join(card.spec for card in cards),
         cards=cards,
         left_out=left_out,
-        providers=tuple(name.strip().lower() for name in inputs.get("provider", "").split(",") if name.strip()),
+        providers=tuple(
+            name.strip().lower() for name in inputs.get("provider", "").split(",") if name.strip()
+        ),
         option=option,
         region=inputs.get("region") or "",
         span=span,
@@ -244,7 +250,9 @@ def drawing(ledger: Ledger, form: ChartForm) -> Drawing:
             lines.append(Line(card.spec, card.name, over, (False,) * steps))
         else:
             least = [_least([(line.usd[at], line.loose[at]) for line in providers]) for at in range(steps)]
-            lines.append(Line(card.spec, card.name, tuple(usd for usd, _ in least), tuple(loose for _, loose in least)))
+            lines.append(
+                Line(card.spec, card.name, tuple(usd for usd, _ in least), tuple(loose for _, loose in least))
+            )
     marked = all(part["is_marked"] for part in parts)
     return Drawing(start, step_seconds, steps, tuple(lines), middle, is_marked=marked)
 
@@ -315,7 +323,7 @@ def _of_card(ledger: Ledger, form: ChartForm, card: Card) -> dict[str, Any]:
 
 
 def _index(ledger: Ledger, form: ChartForm) -> Drawing:
-    """The index of each accelerator with the range that leaving any one provider out gives; gaps where it is withheld."""
+    """The index of each accelerator with the range without any one provider; gaps where it is withheld."""
     found = {
         card: ledger.index(card.gpu_id, purchase_option=form.option, since=form.since, until=form.until)
         for card in form.cards
@@ -326,13 +334,22 @@ def _index(ledger: Ledger, form: ChartForm) -> Drawing:
     first, steps = min(days), (max(days) - min(days)).days + 1
     lines: list[Line] = []
     for card, rows in found.items():
-        values: dict[str, list[float | None]] = {name: [None] * steps for name in ("price_index", "low", "high")}
+        values: dict[str, list[float | None]] = {
+            name: [None] * steps for name in ("price_index", "low", "high")
+        }
         for row in rows:
             if row["state"] != "withheld":
                 for name, column in values.items():
                     column[(row["price_date"] - first).days] = row[name]
         lines.append(
-            Line(card.gpu_id, card.name, tuple(values["price_index"]), (False,) * steps, tuple(values["low"]), tuple(values["high"]))
+            Line(
+                card.gpu_id,
+                card.name,
+                tuple(values["price_index"]),
+                (False,) * steps,
+                tuple(values["low"]),
+                tuple(values["high"]),
+            )
         )
     start = int(datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp())
     return Drawing(start, 86_400, steps, tuple(lines), unit="index")
@@ -348,9 +365,14 @@ def finding(form: ChartForm, drawn: Drawing, option: str) -> str:
         now = [(line.usd[last], line.name) for line in drawn.lines if line.usd[last] is not None]
         parts = [f"{name} ${usd:,.2f}" for usd, name in sorted(now, key=lambda pair: pair[0] or 0)]
         what = "cheapest" if form.stat == "min" else "median of providers"
-        return f"{option}, {what} per GPU-hour: {', '.join(parts)}" if parts else f"{option}: no price now"
+        begin = option[:1].upper() + option[1:]
+        return f"{begin}, {what} per GPU-hour: {', '.join(parts)}" if parts else f"{begin}: no price now"
     card = form.cards[0]
-    now = [(line.usd[last], line.name) for line in drawn.lines if line.usd[last] is not None] if drawn.steps else []
+    now = (
+        [(line.usd[last], line.name) for line in drawn.lines if line.usd[last] is not None]
+        if drawn.steps
+        else []
+    )
     if not now:
         return f"{card.name}, {option}: no price now"
     usd, provider = min(now, key=lambda pair: pair[0] or 0)

@@ -14,7 +14,7 @@ from gpuledger.core.errors import EmptyLedgerError, GPULedgerError
 from gpuledger.core.store.snapshot_pool import Edition
 from gpuledger.web.page.rendering import page
 from gpuledger.web.page.snapshot_cache import SnapshotCache
-from gpuledger.web.page.state import DOLLARS, Elsewhere, PageState, address, currency_of
+from gpuledger.web.page.state import DOLLARS, NOWHERE, Elsewhere, PageState, address, currency_of, inputs_of
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import headers_of, ledger_of
 
@@ -34,7 +34,7 @@ class Made:
 
     edition: Edition | None
     content: Mapping[str, Any]
-    elsewhere: Elsewhere = Elsewhere()
+    elsewhere: Elsewhere = NOWHERE
     status: int = 200
 
 
@@ -48,7 +48,7 @@ def snapshot_cache(request: Request) -> SnapshotCache:
 
 def answered(request: Request, template: str, view: str, make: View) -> Response:
     """The view, or what is wrong with the question, in the same frame."""
-    inputs = {name: value.strip() for name, value in request.query_params.items()}
+    inputs = inputs_of(request)
     is_fragment = inputs.pop("fragment", "") == "1"
     state = PageState(request.url.path, inputs)
     try:
@@ -62,7 +62,7 @@ def answered(request: Request, template: str, view: str, make: View) -> Response
             "edition": made.edition,
             "elsewhere": made.elsewhere,
         }
-        return page(template, frame | made.content, status=made.status, headers=headers)
+        return page(template, {**frame, **made.content}, status=made.status, headers=headers)
     except GPULedgerError as error:
         edition = None if isinstance(error, EmptyLedgerError) else request.app.state.pool.newest()
         state = PageState(request.url.path, inputs, DOLLARS)
@@ -71,9 +71,13 @@ def answered(request: Request, template: str, view: str, make: View) -> Response
         return page("wrong.html", wrong, status=kind_of(error)[0])
 
 
-def plain_page(request: Request, template: str, view: str, content: Mapping[str, Any], status: int = 200) -> Response:
+def plain_page(
+    request: Request, template: str, view: str, content: Mapping[str, Any], status: int = 200
+) -> Response:
     """A page without an answer of the ledger."""
-    inputs = {name: request.query_params[name] for name in ("as_of", "currency") if name in request.query_params}
+    inputs = {
+        name: request.query_params[name] for name in ("as_of", "currency") if name in request.query_params
+    }
     frame = _frame(request, view, PageState(request.url.path, inputs), False, None)
     return page(template, frame | {"edition": None, "elsewhere": Elsewhere()} | dict(content), status=status)
 

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gpuledger.ledger import Ledger
-from gpuledger.web.formats import csv_bytes, json_bytes
 from gpuledger.web.page import svg
 from gpuledger.web.page.chart import (
     MOST_CARDS,
@@ -23,9 +22,9 @@ from gpuledger.web.page.chart import (
     read_chart_form,
 )
 from gpuledger.web.page.frame import Made, snapshot_cache
-from gpuledger.web.page.offer_list import choices_of, inputs_of
-from gpuledger.web.page.state import Elsewhere, PageState, command_line, sql_text
-from gpuledger.web.responses import headers_of, ledger_of
+from gpuledger.web.page.offer_list import choices_of
+from gpuledger.web.page.state import Elsewhere, PageState, command_line, inputs_of, sql_text
+from gpuledger.web.responses import csv_bytes, headers_of, json_bytes, ledger_of
 
 MOVES = 60
 """Changes that the page lists."""
@@ -53,10 +52,14 @@ def history(request: Request, state: PageState) -> Made:
             "lines_svg": svg.lines(drawn) if drawn.steps else None,
             "latest": _latest(drawn),
             "without": {
-                card.spec: state.here(gpu=",".join(other.spec for other in form.cards if other != card), add="", hide="")
+                card.spec: state.here(
+                    gpu=",".join(other.spec for other in form.cards if other != card), add="", hide=""
+                )
                 for card in form.cards
             },
-            "moves_address": PageState("/history/moves", state.inputs).here(add="", gpu=form.gpu, hide="", zoom=""),
+            "moves_address": PageState("/history/moves", state.inputs).here(
+                add="", gpu=form.gpu, hide="", zoom=""
+            ),
             "is_log": state.inputs.get("log") == "1",
             "as_file": f"/v1/{'index' if form.show == 'index' else 'history'}?{form.rest}",
             # inside a script element only a tag could do harm
@@ -168,9 +171,7 @@ def elsewhere(form: ChartForm) -> Elsewhere:
         )
         return Elsewhere(command, f"/v1/index?{form.rest}", sql)
     flags = {form.option: True} if form.option in ("on_demand", "spot", "reserved") else {"reserved": True}
-    command = command_line(
-        "history", specs, provider=form.providers, region=form.region, **flags, **span
-    )
+    command = command_line("history", specs, provider=form.providers, region=form.region, **flags, **span)
     sql = (
         "select valid_from, valid_to, provider, instance_type, region, usd_per_gpu_hour\n"
         f"from price_history_of([{ids}])\n"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,14 +17,20 @@ from gpuledger.core.errors import GPULedgerError, UsageError
 from gpuledger.core.spec import Spec, parse_spec
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.ledger import Ledger
-from gpuledger.web.cursor import Cursor, fingerprint, read_cursor
-from gpuledger.web.formats import TYPE_OF, csv_bytes, json_bytes, parquet_bytes
 from gpuledger.web.page import svg
 from gpuledger.web.page.frame import Made, snapshot_cache
-from gpuledger.web.page.state import Elsewhere, PageState, command_line, sql_text, sql_time
-from gpuledger.web.parameters import OfferParameters
+from gpuledger.web.page.state import Elsewhere, PageState, command_line, inputs_of, sql_text, sql_time
+from gpuledger.web.parameters import Cursor, OfferParameters, fingerprint, read_cursor
 from gpuledger.web.problems import kind_of
-from gpuledger.web.responses import headers_of, ledger_of, sized
+from gpuledger.web.responses import (
+    TYPE_OF,
+    csv_bytes,
+    headers_of,
+    json_bytes,
+    ledger_of,
+    parquet_bytes,
+    sized,
+)
 
 PAGE_ROWS = 50
 TREND = timedelta(days=30)
@@ -114,8 +121,12 @@ def offer_list(request: Request, state: PageState) -> Made:
             raise
         # the form stays as it was filled in, with what is wrong beneath
         nearest = _NEAREST.search(str(error))
-        names = [] if nearest is None else [name.strip() for name in re.split(r",| or ", nearest[1]) if name.strip()]
-        content = {
+        names = (
+            []
+            if nearest is None
+            else [name.strip() for name in re.split(r",| or ", nearest[1]) if name.strip()]
+        )
+        content: dict[str, Any] = {
             "wrong": str(error),
             "nearest": [(name, state.here(gpu=name)) for name in names],
             "facets": {}, "chosen": {}, "price_state": state.inputs.get("price_state") or begin,
@@ -140,6 +151,7 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
             ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of)
         )
     _with_trends(rows, trends, moment)
+    chosen = _chosen(form)
     end = query.skip_rows + len(rows)
     following = Cursor(edition.number, end, question).text() if end < rows.total else None
     content: dict[str, Any] = {
@@ -148,8 +160,8 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
         "remarks": rows.remarks,
         "first": query.skip_rows + 1 if rows else 0,
         "last": end,
-        "facets": _facets(facets),
-        "chosen": _chosen(form),
+        "facets": _facets(facets, chosen),
+        "chosen": chosen,
         "price_state": form.state,
         "is_best": form.is_best,
         "order_by": parameters.order_by,
@@ -158,7 +170,7 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
         "any_state_address": state.here(price_state="any", cursor=""),
         "best_address": state.here(show="", cursor=""),
         "all_address": state.here(show="all", cursor=""),
-        "sort_address": lambda column: _sort(state, parameters, column),
+        "sort_address": partial(_sort, state, parameters),
         "files": [
             (kind, PageState(f"/prices.{kind.lower()}", inputs).here(cursor="", currency=""))
             for kind in ("CSV", "JSON", "Parquet")
@@ -188,12 +200,6 @@ def offer_file(request: Request, kind: str) -> Response:
     return Response(content, headers=headers, media_type=TYPE_OF[kind])  # pyright: ignore[reportArgumentType]
 
 
-def inputs_of(request: Request) -> dict[str, str]:
-    """The fields of an address; a field that is there several times is one list, parted by commas."""
-    query = request.query_params
-    return {name: ",".join(text.strip() for text in query.getlist(name) if text.strip()) for name in query}
-
-
 def choices_of(request: Request, ledger: Ledger) -> dict[str, Any]:
     """Names to choose from: accelerators with offers, and providers."""
 
@@ -216,10 +222,12 @@ def _state_to_begin_with(request: Request) -> str:
 
 
 def _facet_key(query: OfferQuery) -> str:
-    return repr(replace(query, skip_rows=0, max_rows=None, order_by="best", descending=False, best_per_provider=False))
+    return repr(
+        replace(query, skip_rows=0, max_rows=None, order_by="best", descending=False, best_per_provider=False)
+    )
 
 
-def _facets(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def _facets(rows: list[dict[str, Any]], chosen: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     made: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         made.setdefault(row["facet"], []).append(row)
@@ -227,6 +235,8 @@ def _facets(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     made["purchase_option"] = [
         {"value": value, "offers": sum(counts.get(name, 0) for name in value.split(","))} for value in OPTIONS
     ]
+    for name in ("gpu", "provider"):
+        made[name] = sorted(made.get(name, []), key=lambda row: row["value"] not in chosen[name])
     made["count"] = sorted(made.get("count", []), key=lambda row: int(row["value"]))
     return made
 
@@ -296,7 +306,9 @@ def elsewhere(form: OfferForm, moment: datetime) -> Elsewhere:
         descending=parameters.order_dir == "desc",
         as_of=inputs.get("as_of"),
     )
-    named = {name: value for name, value in inputs.items() if name in ("gpu", *LISTS, *SINGLE) and name != "cursor"}
+    named = {
+        name: value for name, value in inputs.items() if name in ("gpu", *LISTS, *SINGLE) and name != "cursor"
+    }
     named |= {"min_gpu_count": inputs.get("count", ""), "max_gpu_count": inputs.get("count", "")}
     named |= {"price_state": "".join(states), "best_per_provider": "true" if form.is_best else ""}
     return Elsewhere(command, PageState("/v1/offers", named).here(limit="1000"), _sql(form, moment))
@@ -306,14 +318,21 @@ def _sql(form: OfferForm, moment: datetime) -> str:
     parameters, spec = form.parameters, form.spec
     at = sql_time(moment)
     where: list[str] = []
-    counts = [bound for bound in (parameters.min_gpu_count, parameters.max_gpu_count)]
+    counts = [parameters.min_gpu_count, parameters.max_gpu_count]
     if spec is not None:
         where.append(f"gpu_id in ({', '.join(map(sql_text, spec.gpu_ids))})")
-        counts = [counts[0] if counts[0] is not None else spec.min_count, counts[1] if counts[1] is not None else spec.max_count]
+        counts = [
+            counts[0] if counts[0] is not None else spec.min_count,
+            counts[1] if counts[1] is not None else spec.max_count,
+        ]
     if counts != [None, None]:
         low, high = ("null" if bound is None else f"{bound:g}" for bound in counts)
         where.append(f"sells_count(gpu_count, min_gpus, max_gpus, {low}, {high})")
-    for column, values in (("provider", parameters.provider), ("tier", parameters.tier), ("purchase_option", parameters.purchase_option)):
+    for column, values in (
+        ("provider", parameters.provider),
+        ("tier", parameters.tier),
+        ("purchase_option", parameters.purchase_option),
+    ):
         if values:
             where.append(f"{column} in ({', '.join(map(sql_text, values))})")
     if parameters.region:
@@ -328,11 +347,15 @@ def _sql(form: OfferForm, moment: datetime) -> str:
     source = f"offers_as_of({at})" if form.parameters.as_of else "offer_latest"
     best = (
         "qualify row_number() over (\n    partition by coalesce(gpu_id, gpu_label), provider, purchase_option\n"
-        f"    order by state_rank({state}),\n    usd_per_gpu_hour nulls last, usd_per_hour, region, tier, offer_id\n) = 1\n"
+        f"    order by state_rank({state}),\n    usd_per_gpu_hour nulls last, region, offer_id\n) = 1\n"
         if form.is_best
         else ""
     )
-    order = "usd_per_gpu_hour" if parameters.order_by in ("best", "usd_per_peak_petaflop_hour", "usd_per_gib_hour") else parameters.order_by
+    order = (
+        "usd_per_gpu_hour"
+        if parameters.order_by in ("best", "usd_per_peak_petaflop_hour", "usd_per_gib_hour")
+        else parameters.order_by
+    )
     direction = " desc" if parameters.order_dir == "desc" else ""
     return (
         "select gpu_id, gpu_count, provider, instance_type, region, purchase_option,\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -37,10 +38,12 @@ def overview(request: Request, state: PageState) -> Made:
             "first": [row for row in shown if row["is_for_data_centres"]][:SHOWN_FIRST],
             "fresh_sources": sum(row["state"] == "fresh" for row in status),
             "sources": len(status),
-            "newest_hours": None if newest is None else (ledger_of(request).clock() - newest).total_seconds() / 3600,
+            "newest_hours": None
+            if newest is None
+            else (ledger_of(request).clock() - newest).total_seconds() / 3600,
             "moment": moment,
             "is_past": bool(state.as_of),
-            "prices_of": lambda row: prices_address(state, row),
+            "prices_of": partial(prices_address, state),
             "files": state.to("/v1/overview"),
         },
         elsewhere(state.inputs),
@@ -54,7 +57,7 @@ def prices_address(state: PageState, row: Mapping[str, Any]) -> str:
 
 def year_line(row: Mapping[str, Any]) -> str:
     """The median of 52 weeks as a path; weeks without a price have a gap before them only."""
-    weeks = row["median_usd_per_gpu_hour_of_52_weeks"] or []
+    weeks: list[Any] = row["median_usd_per_gpu_hour_of_52_weeks"] or []
     points = [(float(number), float(usd)) for number, usd in enumerate(weeks) if usd is not None]
     return svg.spark_path(points, 0.0, 52.0) if len(points) > 1 else ""
 

@@ -6,10 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gpuledger.plan_files import toml_text
-from gpuledger.web.formats import csv_bytes, json_bytes
-from gpuledger.web.page.offer_list import inputs_of
 from gpuledger.web.page.quote_form import read_form
-from gpuledger.web.responses import headers_of, ledger_of
+from gpuledger.web.page.state import inputs_of
+from gpuledger.web.responses import csv_bytes, headers_of, json_bytes, ledger_of
 
 TYPES = {
     "csv": "text/csv",
@@ -32,9 +31,11 @@ def quote_file(request: Request, kind: str) -> Response:
         elif kind == "lock":
             text = ledger.lock(form.plan, **form.options)
         else:
-            answer = ledger.quote(form.plan, **{**form.options, "limit": MOST_QUOTES}).to_dict()
+            answer = ledger.quote(form.plan, **form.asked(limit=MOST_QUOTES)).to_dict()
             text = csv_bytes(answer["quotes"]).decode() if kind == "csv" else json_bytes(answer).decode()
         headers = headers_of(ledger.edition, ledger.clock())
-    name = "".join(character if character.isalnum() or character in "-." else "-" for character in form.plan.name[:60])
+    name = "".join(
+        character if character.isalnum() or character in "-." else "-" for character in form.plan.name[:60]
+    )
     headers["content-disposition"] = f'attachment; filename="{name or "plan"}.{kind}"'
     return Response(text, headers=headers, media_type=f"{TYPES[kind]}; charset=utf-8")

@@ -25,9 +25,18 @@ PLAN_FIELDS = ("model", "method", "data", "tokens", "epochs", "sequence_length",
 FIELDS = (*PLAN_FIELDS, *(option.name for option in OPTION_FIELDS), "as_of")
 LONGEST_PLAN = 20_000
 PRESETS = (
-    ("Llama 3.1 8B, QLoRA, 5,000 samples", {"model": "llama-3.1-8b", "method": "qlora", "data": "5000 x 600"}),
-    ("LoRA of 8B under $20", {"model": "meta-llama/Llama-3.1-8B", "method": "lora", "data": "20M", "budget_usd": "20"}),
-    ("Fine-tune 70B in 3 days", {"model": "llama-3.1-70b", "method": "full_finetune", "data": "100M", "deadline_hours": "3 d"}),
+    (
+        "Llama 3.1 8B, QLoRA, 5,000 samples",
+        {"model": "llama-3.1-8b", "method": "qlora", "data": "5000 x 600"},
+    ),
+    (
+        "LoRA of 8B under $20",
+        {"model": "meta-llama/Llama-3.1-8B", "method": "lora", "data": "20M", "budget_usd": "20"},
+    ),
+    (
+        "Fine-tune 70B in 3 days",
+        {"model": "llama-3.1-70b", "method": "full_finetune", "data": "100M", "deadline_hours": "3 d"},
+    ),
     ("Pretrain 7B on 1T tokens", {"model": "llama-2-7b", "method": "pretrain", "data": "1T"}),
 )
 _WORDS = re.compile(r"\b(tokens?|samples?|examples?|rows?|each|of)\b", re.I)
@@ -46,6 +55,10 @@ class PlanForm:
     def plan_keys(self) -> dict[str, Any]:
         """The plan as a file would hold it, for whoever wants to ask again elsewhere."""
         return self.plan.model_dump(mode="json", exclude_unset=True) | {"name": self.plan.name}
+
+    def asked(self, **more: Any) -> dict[str, Any]:
+        """The options with others in their place."""
+        return {**self.options, **more}
 
     @property
     def given_options(self) -> dict[str, Any]:
@@ -105,7 +118,8 @@ def plan_of(fields: Mapping[str, str]) -> TrainingPlan:
         if method in ("", parse.plan(model).method):
             return parse.plan_with(model, {name: value for name, value in values.items() if name != "method"})
     try:
-        values["parameters"] = f"{count_from(model):g}"
+        count_from(model)
+        values["parameters"] = model
     except ValueError:
         values["model"] = model
     return parse.plan_with(None, values)

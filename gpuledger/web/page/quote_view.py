@@ -1,20 +1,19 @@
-"""The quote page: the answer first, then the ranking, and what is looked at when someone asks: the frontier, what drives
-the cost, what was left out, another plan or day beside it, and the receipt of each total."""
+"""The quote page: the answer first, then the ranking, and what takes longer: the frontier, what drives the cost,
+what was left out, another plan or day beside it, and the receipt of each total."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from gpuledger.core.cost.compare import compared
+from gpuledger.core.cost.compare import compared, side_by_side
 from gpuledger.core.cost.quote_set import QuoteSet
-from gpuledger.core.cost.side_by_side import side_by_side
 from gpuledger.core.errors import EstimateError, GPULedgerError, NoOfferError, UsageError
 from gpuledger.ledger import Ledger
-from gpuledger.web.formats import json_bytes
 from gpuledger.web.page import svg
 from gpuledger.web.page.frame import Made
 from gpuledger.web.page.offer_list import choices_of
@@ -31,11 +30,11 @@ from gpuledger.web.page.quote_form import (
 )
 from gpuledger.web.page.state import Elsewhere, PageState, address, command_line
 from gpuledger.web.problems import kind_of
-from gpuledger.web.responses import ledger_of
+from gpuledger.web.responses import json_bytes, ledger_of
 
-RANKED = 60
-"""Quotes that are looked at for one of each provider."""
 SHOWN = 10
+PROVIDERS = 40
+"""Most providers of the ranking."""
 LEFT_OUT = 200
 """Rows of what was left out that the page lists."""
 
@@ -60,7 +59,7 @@ def quote(request: Request, state: PageState) -> Made:
             return Made(ledger.edition, content)
         try:
             form = read_form(inputs)
-            answer = ledger.quote(form.plan, **{**form.options, "limit": RANKED})
+            answer = ledger.quote(form.plan, **form.asked(limit=SHOWN if _is_every(inputs) else 1))
         except GPULedgerError as error:
             # beside the form, so that nobody has to fill it in again
             content |= {"wrong": str(error), "nearest": _nearest(state, error)}
@@ -70,15 +69,11 @@ def quote(request: Request, state: PageState) -> Made:
 
 def _answer(ledger: Ledger, state: PageState, form: PlanForm, answer: QuoteSet) -> dict[str, Any]:
     found = answer.to_dict()
-    every = state.inputs.get("each") == "all"
-    quotes = found["quotes"][:SHOWN] if every else _one_per_provider(found["quotes"])[:SHOWN]
-    counts: dict[str, int] = {}
-    for row in found["quotes"]:
-        counts[row["provider"]] = counts.get(row["provider"], 0) + 1
+    quotes = found["quotes"]
     estimate = answer.quotes[0].purchase.option.estimate
     memory = {
         name.replace("_", " "): float(gib)
-        for name, gib in _parts(estimate.memory_gib).items()
+        for name, gib in (asdict(estimate.memory_gib) if estimate.memory_gib else {}).items()
         if gib and name not in ("total", "least", "low", "high")
     }
     card = float(estimate.gpu_memory_gib or 0)
@@ -88,8 +83,7 @@ def _answer(ledger: Ledger, state: PageState, form: PlanForm, answer: QuoteSet) 
         "found": found,
         "best": found["quotes"][0],
         "quotes": list(zip(quotes, svg.whiskers(quotes), strict=True)),
-        "others": counts,
-        "is_every": every,
+        "is_every": _is_every(state.inputs),
         "switch": (state.here(each=""), state.here(each="all")),
         "estimate": estimate,
         "memory": bar,
@@ -97,37 +91,33 @@ def _answer(ledger: Ledger, state: PageState, form: PlanForm, answer: QuoteSet) 
         "card_gib": card,
         "card_end": card_end,
         "ways": _ways(ledger, form, answer),
-        "receipt_of": lambda quote_id: address("/quote/receipt", {**question, "id": quote_id, "currency": state.inputs.get("currency")}),
+        "receipt_of": _receipts(state),
         "late": {
             name: address(f"/quote/{name}", question | {"currency": state.inputs.get("currency", "")})
-            for name in ("frontier", "drivers", "left-out")
+            for name in ("providers", "frontier", "drivers", "left-out")
         },
-        "files": [(name, address(f"/quote.{kind}", question)) for name, kind in
-                  (("Markdown", "md"), ("CSV", "csv"), ("Plan as TOML", "toml"), ("Lock", "lock"))],  # fmt: skip
+        "files": [
+            (name, address(f"/quote.{kind}", question))
+            for name, kind in (("Markdown", "md"), ("CSV", "csv"), ("Plan as TOML", "toml"), ("Lock", "lock"))
+        ],
         "question": question,
     }
 
 
-def _parts(memory: Any) -> Mapping[str, Any]:
-    from dataclasses import asdict, is_dataclass
-
-    if is_dataclass(memory) and not isinstance(memory, type):
-        return asdict(memory)
-    return dict(memory or {})
-
-
-def _one_per_provider(quotes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    first: dict[str, dict[str, Any]] = {}
-    for row in quotes:
-        first.setdefault(row["provider"], row)
-    return list(first.values())
+def _is_every(inputs: Mapping[str, str]) -> bool:
+    """Whether the ranking has all offers, and not one of each provider."""
+    return inputs.get("each") == "all"
 
 
 def _nearest(state: PageState, error: GPULedgerError) -> list[tuple[str, str]]:
     import re
 
     named = re.search(r"did you mean (.+?)\?", str(error))
-    return [] if named is None else [(name.strip(), state.here(model=name.strip())) for name in named[1].split(",")]
+    return (
+        []
+        if named is None
+        else [(name.strip(), state.here(model=name.strip())) for name in named[1].split(",")]
+    )
 
 
 def _ways(ledger: Ledger, form: PlanForm, answer: QuoteSet) -> list[str]:
@@ -137,11 +127,15 @@ def _ways(ledger: Ledger, form: PlanForm, answer: QuoteSet) -> list[str]:
         share = float(answer.budget.limit / answer.budget.value) if answer.budget.value else 0.0
         tokens = form.plan.total_tokens
         data = "" if tokens is None else f", some {_count(tokens * share)} tokens in all"
-        ways.append(f"Nearest way to the budget: about {100 * share:.0f} % of the training{data}; or a smaller model or QLoRA.")
+        ways.append(
+            f"Nearest way to the budget: about {100 * share:.0f} % of the training{data}; or a smaller model or QLoRA."
+        )
         if not any(row.purchase.offer.purchase_option == "spot" for row in answer.quotes):
             try:
-                spot = ledger.quote(form.plan, **{**form.options, "limit": 1, "purchase_option": "spot"})
-                ways.append(f"On spot it would come to {spot.mid} USD at {spot.quotes[0].purchase.offer.provider}.")
+                spot = ledger.quote(form.plan, **form.asked(limit=1, purchase_option="spot"))
+                ways.append(
+                    f"On spot it would come to {spot.mid} USD at {spot.quotes[0].purchase.offer.provider}."
+                )
             except GPULedgerError:
                 pass
     if answer.deadline is not None and not answer.deadline.passes:
@@ -164,6 +158,28 @@ def _count(value: float) -> str:
     return formats.count(value)
 
 
+def providers(request: Request, state: PageState) -> Made:
+    """The best of each provider; it looks at offers of all of them, so the page asks for it afterwards."""
+    form = read_form(state.inputs)
+    with ledger_of(request).pinned() as ledger:
+        found = ledger.quote_by_provider(form.plan, **form.asked(limit=PROVIDERS)).to_dict()
+        return Made(
+            ledger.edition,
+            {
+                "quotes": list(zip(found["quotes"], svg.whiskers(found["quotes"]), strict=True)),
+                "receipt_of": _receipts(state),
+                "choices": choices_of(request, ledger),
+            },
+            elsewhere(form),
+        )
+
+
+def _receipts(state: PageState) -> Callable[[str], str]:
+    """The address of the receipt of a quote."""
+    question = {name: state.inputs.get(name, "") for name in FIELDS}
+    return lambda quote_id: address("/quote/receipt", {**question, "id": quote_id})
+
+
 def frontier(request: Request, state: PageState) -> Made:
     """The frontier alone; it looks at many more offers than the ranking, so the page asks for it afterwards."""
     form = read_form(state.inputs)
@@ -171,7 +187,11 @@ def frontier(request: Request, state: PageState) -> Made:
         points = [point.to_dict() for point in ledger.frontier(form.plan, **form.options)]
         for point in points:
             point["href"] = _receipt_address(state, point)
-        return Made(ledger.edition, {"points": points, "scatter": svg.scatter(points), "plot": svg.PLOT}, elsewhere(form))
+        return Made(
+            ledger.edition,
+            {"points": points, "scatter": svg.scatter(points), "plot": svg.PLOT},
+            elsewhere(form),
+        )
 
 
 def _receipt_address(state: PageState, point: Mapping[str, Any]) -> str:
@@ -192,7 +212,9 @@ def drivers(request: Request, state: PageState) -> Made:
     form = read_form(state.inputs)
     options = {name: value for name, value in form.options.items() if name != "limit"}
     with ledger_of(request).pinned() as ledger:
-        return Made(ledger.edition, {"drivers": ledger.drivers(form.plan, draws=4_000, **options)}, elsewhere(form))
+        return Made(
+            ledger.edition, {"drivers": ledger.drivers(form.plan, draws=4_000, **options)}, elsewhere(form)
+        )
 
 
 def left_out(request: Request, state: PageState) -> Made:
@@ -201,7 +223,9 @@ def left_out(request: Request, state: PageState) -> Made:
     with ledger_of(request).pinned() as ledger:
         rows = ledger.left_out(form.plan, **form.options)
         total = sum(row["offers"] for row in rows)
-        return Made(ledger.edition, {"rows": rows[:LEFT_OUT], "all_rows": len(rows), "total": total}, elsewhere(form))
+        return Made(
+            ledger.edition, {"rows": rows[:LEFT_OUT], "all_rows": len(rows), "total": total}, elsewhere(form)
+        )
 
 
 def comparison(request: Request, state: PageState) -> Made:
@@ -215,16 +239,23 @@ def comparison(request: Request, state: PageState) -> Made:
             if state.inputs.get(f"other_{name}")
         },
     }
-    if not any(state.inputs.get(f"other_{name}") for name in ("model", "method", "data", "epochs", "sequence_length", "as_of")):
-        raise UsageError("other: say what else: other_model, other_method, other_data, other_epochs or other_as_of")
-    other_plan = form.plan if form.fields["plan"] and not state.inputs.get("other_model") else plan_of(other_fields)
+    if not any(
+        state.inputs.get(f"other_{name}")
+        for name in ("model", "method", "data", "epochs", "sequence_length", "as_of")
+    ):
+        raise UsageError(
+            "other: say what else: other_model, other_method, other_data, other_epochs or other_as_of"
+        )
+    other_plan = (
+        form.plan if form.fields["plan"] and not state.inputs.get("other_model") else plan_of(other_fields)
+    )
     other_day = state.inputs.get("other_as_of") or form.options["as_of"]
     with ledger_of(request).pinned() as ledger:
         answers: list[tuple[str, QuoteSet | str]] = []
         for plan, as_of in ((form.plan, form.options["as_of"]), (other_plan, other_day)):
             name = f"{plan.name}, {str(as_of)[:10] if as_of else 'today'}"
             try:
-                answers.append((name, ledger.quote(plan, **{**form.options, "as_of": as_of, "limit": 1})))
+                answers.append((name, ledger.quote(plan, **form.asked(as_of=as_of, limit=1))))
             except EstimateError as error:
                 answers.append((name, str(error)))
         rows = compared(answers)
@@ -232,13 +263,21 @@ def comparison(request: Request, state: PageState) -> Made:
         if columns[0] == columns[1]:
             rows = [row | {"plan": f"{row['plan']} ({number})"} for number, row in enumerate(rows, 1)]
             columns = [row["plan"] for row in rows]
+        plans = [form.plan_keys, other_plan.model_dump(mode="json", exclude_unset=True)]
         return Made(
             ledger.edition,
-            {"lines": side_by_side(rows), "columns": columns, "errors": [row["error"] for row in rows if row["error"]],
-             "back": address("/quote", form.fields)},
-            Elsewhere(command_line("compare", "PLAN", "PLAN"), "/v1/compare",
-                      body=json_bytes({"plans": [form.plan_keys, other_plan.model_dump(mode="json", exclude_unset=True)]}).decode()),
-        )  # fmt: skip
+            {
+                "lines": side_by_side(rows),
+                "columns": columns,
+                "errors": [row["error"] for row in rows if row["error"]],
+                "back": address("/quote", form.fields),
+            },
+            Elsewhere(
+                command_line("compare", "plan.toml", "other.toml"),
+                "/v1/compare",
+                body=json_bytes({"plans": plans}).decode(),
+            ),
+        )
 
 
 def quote_receipt(request: Request, state: PageState) -> Made:
@@ -264,10 +303,11 @@ def _found_quote(ledger: Ledger, inputs: Mapping[str, str]) -> dict[str, Any]:
             if not is_asked(inputs):
                 raise
     form = read_form(inputs)
-    answer = ledger.quote(form.plan, **{**form.options, "limit": RANKED})
-    for one in answer.quotes:
+    question = form.asked(limit=PROVIDERS)
+    answers = (ledger.quote(form.plan, **question), ledger.quote_by_provider(form.plan, **question))
+    for one in (one for answer in answers for one in answer.quotes):
         if quote_id == one.quote_id or (price_id and one.purchase.offer.price_id == price_id):
-            return {"plan": answer.plan, **one.to_dict()}
+            return {"plan": form.plan.name, **one.to_dict()}
     raise NoOfferError(f"quote: none of {quote_id or price_id} among the answers to this question today")
 
 

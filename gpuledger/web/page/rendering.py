@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -78,8 +78,7 @@ def environment() -> Environment:
         hours=formats.hours,
         plain=formats.plain,
     )
-    made.globals["asset"] = asset
-    made.globals["money_usd"] = DOLLARS.price
+    cast("dict[str, Any]", made.globals).update(asset=asset, money_usd=DOLLARS.price)
     return made
 
 

@@ -7,14 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
+
+from starlette.requests import Request
 
 from gpuledger.core.errors import UsageError
 from gpuledger.ledger import Ledger
 from gpuledger.web.page.snapshot_cache import SnapshotCache
 
-SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "CNY": "CN¥", "CHF": "CHF ", "CAD": "CA$"}
+SYMBOLS = {
+    "USD": "$",
+    "EUR": "€",
+    "GBP": "£",
+    "JPY": "¥",
+    "INR": "₹",
+    "CNY": "CN¥",
+    "CHF": "CHF ",
+    "CAD": "CA$",
+}
 OFFERED = ("USD", "EUR", "GBP", "JPY", "INR", "CNY", "CHF", "CAD")
 """Currencies of the choice on the page, where the ledger has their rate; an address may name any other."""
 CENT = Decimal("0.01")
@@ -82,9 +93,28 @@ class PageState:
         return address(self.path, {**self.inputs, **more})
 
 
+SEVERAL = ("gpu", "provider", "region", "tier", "purchase_option", "price_state")
+"""Fields that a form may send several times."""
+
+
+def inputs_of(request: Request) -> dict[str, str]:
+    """The fields of an address; of one that is there several times all values parted by commas, or the last."""
+    query = request.query_params
+    return {
+        name: ",".join(text.strip() for text in query.getlist(name) if text.strip())
+        if name in SEVERAL
+        else query[name].strip()
+        for name in query
+    }
+
+
 def address(path: str, fields: Mapping[str, Any]) -> str:
     """A path with a query of what is not empty."""
-    pairs = [(name, str(value)) for name, value in fields.items() if value not in (None, "", [], ()) and name != "fragment"]
+    pairs = [
+        (name, str(value))
+        for name, value in fields.items()
+        if value not in (None, "", [], ()) and name != "fragment"
+    ]
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
@@ -121,6 +151,9 @@ class Elsewhere:
         return f'curl -X POST "$SERVER{self.rest}" -H "content-type: application/json" -d {shlex.quote(self.body)}'
 
 
+NOWHERE = Elsewhere()
+
+
 def command_line(*words: str, **flags: Any) -> str:
     """A command as one types it; several values repeat their flag, empty ones are left out."""
     parts = ["gpuledger", *words]
@@ -129,8 +162,7 @@ def command_line(*words: str, **flags: Any) -> str:
         if value is True:
             parts.append(flag)
         elif isinstance(value, (list, tuple)):
-            several: Sequence[object] = value  # pyright: ignore[reportUnknownVariableType]
-            for one in several:
+            for one in cast("Sequence[object]", value):
                 parts += [flag, str(one)]
         elif value not in (None, "", False):
             parts += [flag, str(value)]

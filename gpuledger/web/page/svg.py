@@ -39,7 +39,7 @@ def spark_path(points: Sequence[tuple[float, float]], start: float, end: float) 
 
 COLOURS = 7
 """Colours that are told apart; from the next on the same with another dash."""
-DASHES = ("", "7 4", "2 3", "9 3 2 3")
+DASHES = ("", "8 4", "14 4 3 4", "5 2")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def lines(drawn: Drawing) -> Picture:
             ends.append(at)
         dash = DASHES[number // COLOURS % len(DASHES)]
         strokes.append(Stroke(line.name, number % COLOURS, dash, _steps(firm, x, y), _steps(soft, x, y), at))
-    return Picture(strokes, _calendar(drawn, x), [(y(value), _tick(value)) for value in _round_values(low, high)])
+    return Picture(
+        strokes, _calendar(drawn, x), [(y(value), _tick(value)) for value in _round_values(low, high)]
+    )
 
 
 def _steps(values: Sequence[float | None], x: Callable[[float], float], y: Callable[[float], float]) -> str:
@@ -136,7 +138,9 @@ def _calendar(drawn: Drawing, x: Callable[[float], float]) -> list[tuple[float, 
         ticks = [midnight + timedelta(days=number) for number in range(0, days + 2, apart)]
         text = "%d %b"
     return [
-        (x((at - start).total_seconds() / drawn.step_seconds), at.strftime(text)) for at in ticks if start <= at <= end
+        (x((at - start).total_seconds() / drawn.step_seconds), at.strftime(text))
+        for at in ticks
+        if start <= at <= end
     ]
 
 
@@ -178,8 +182,8 @@ PLOT = (62.0, 14.0, 742.0, 286.0)
 
 
 def scatter(points: Sequence[Mapping[str, Any]]) -> Scatter | None:
-    """Cost over hours, both on logarithmic axes; `None` without points. Colours are providers, spot is hollow; names are
-    written where they do not cover each other."""
+    """Cost over hours, both on logarithmic axes; `None` without points. Colours are providers, spot is hollow;
+    names are written where they do not cover each other."""
     if not points:
         return None
     hours = [max(float(point["wall_hours"]), 1e-6) for point in points]
@@ -187,9 +191,13 @@ def scatter(points: Sequence[Mapping[str, Any]]) -> Scatter | None:
     left, top, right, bottom = PLOT
     x_of, x_ticks = _axis(hours, left + 12, right - 12)
     y_of, y_ticks = _axis(usd, bottom - 12, top + 16)
-    styles = {name: number % COLOURS for number, name in enumerate(dict.fromkeys(str(p["provider"]) for p in points))}
+    styles = {
+        name: number % COLOURS
+        for number, name in enumerate(dict.fromkeys(str(p["provider"]) for p in points))
+    }
     dots: list[Dot] = []
-    boxes: list[tuple[float, float, float, float]] = []
+    places = [(x_of(hour), y_of(dollars)) for hour, dollars in zip(hours, usd, strict=True)]
+    boxes: list[tuple[float, float, float, float]] = [(x - 7, y - 7, x + 7, y + 7) for x, y in places]
     for point, hour, dollars in zip(points, hours, usd, strict=True):
         what = f"{point['gpus']} x {point['gpu_id']}, {point['provider']}"
         x, y = x_of(hour), y_of(dollars)
@@ -218,7 +226,9 @@ def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, 
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _axis(values: Iterable[float], start: float, end: float) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
+def _axis(
+    values: Iterable[float], start: float, end: float
+) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
     logs = [math.log10(value) for value in values]
     low, high = min(logs), max(logs)
     if high - low < 0.1:
@@ -260,7 +270,12 @@ def whiskers(quotes: Sequence[Mapping[str, Any]]) -> list[Whisker]:
     """The totals of quotes from low to high on one scale that begins at zero."""
     most = max((float(quote["usd_total"]["high"]) for quote in quotes), default=0.0) or 1.0
     return [
-        Whisker(*(round(200 * max(float(quote["usd_total"][case]), 0.0) / most, 1) for case in ("low", "mid", "high")))
+        Whisker(
+            *(
+                round(200 * max(float(quote["usd_total"][case]), 0.0) / most, 1)
+                for case in ("low", "mid", "high")
+            )
+        )
         for quote in quotes
     ]
 

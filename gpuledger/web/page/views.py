@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gpuledger.web.page.frame import Made, answered, plain_page
+from gpuledger.web.page.frame import Made, View, answered, plain_page
 from gpuledger.web.page.history import history, history_data, moves
 from gpuledger.web.page.offer_list import offer_file, offer_list
 from gpuledger.web.page.overview import overview
 from gpuledger.web.page.query_view import query, query_file
 from gpuledger.web.page.quote_files import quote_file
-from gpuledger.web.page.quote_view import comparison, drivers, frontier, left_out, quote, quote_receipt
+from gpuledger.web.page.quote_view import (
+    comparison,
+    drivers,
+    frontier,
+    left_out,
+    providers,
+    quote,
+    quote_receipt,
+)
 from gpuledger.web.page.rendering import asset_bytes
 from gpuledger.web.page.session import add_session
 from gpuledger.web.page.snapshot_cache import SnapshotCache
@@ -21,14 +31,17 @@ from gpuledger.web.page.source_view import sources
 from gpuledger.web.page.state import Elsewhere, PageState
 from gpuledger.web.responses import ledger_of
 
-FORMER = frozenset({"gpu", "provider", "purchase_option", "price_state", "max_usd_per_gpu_hour", "order_by", "cursor"})
+FORMER = frozenset(
+    {"gpu", "provider", "purchase_option", "price_state", "max_usd_per_gpu_hour", "order_by", "cursor"}
+)
 """Fields of prices: before there was an overview, `/` held them."""
 
-_VIEWS = {
+_VIEWS: dict[str, tuple[str, str, View]] = {
     "/prices": ("prices.html", "prices", offer_list),
     "/history": ("history.html", "history", history),
     "/history/moves": ("moves.html", "history", moves),
     "/quote": ("quote.html", "quote", quote),
+    "/quote/providers": ("providers.html", "quote", providers),
     "/quote/frontier": ("frontier.html", "quote", frontier),
     "/quote/drivers": ("drivers.html", "quote", drivers),
     "/quote/left-out": ("left_out.html", "quote", left_out),
@@ -55,9 +68,9 @@ def add_to(app: FastAPI) -> None:
     add_session(app)
 
 
-def _route(template: str, view: str, make: object) -> object:
+def _route(template: str, view: str, make: View) -> Callable[[Request], Response]:
     def show(request: Request) -> Response:
-        return answered(request, template, view, make)  # pyright: ignore[reportArgumentType]
+        return answered(request, template, view, make)
 
     return show
 
