@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
-DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser
+DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser and not peers
 PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults browser shared-store documentation audit docs golden wheel clean
+.PHONY: page-vendor fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -23,6 +23,19 @@ quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; wor
 			"%d of %d sources could not be reached ($(VENV)/refresh.csv says why); quoting from what is there\n", \
 			failed, all }' $(VENV)/refresh.csv
 	@$(BIN)/gpuledger quote $(PLAN) --limit 10 --format table
+
+ADDRESS ?= https://gpuledger.github.io/gpuledger
+FOLDER ?= build/release
+
+fetch-release: $(STAMP)  ## what is published at ADDRESS into FOLDER, each file checked; nothing where nothing is
+	$(BIN)/python -m gpuledger.release.fetch "$(ADDRESS)" "$(FOLDER)"
+
+page-vendor: $(STAMP)  ## what the page of a release loads, from the npm registry, into build/vendor
+	PATH="$(abspath $(BIN)):$$PATH" tools/page/build.sh "$(abspath build/vendor)"
+
+release-prices: $(STAMP) page-vendor  ## go on with the release in FOLDER, and prove it
+	$(BIN)/gpuledger release "$(FOLDER)" --address "$(ADDRESS)" --vendor build/vendor
+	$(BIN)/gpuledger verify "$(FOLDER)"
 
 refresh: $(STAMP)
 	$(BIN)/gpuledger refresh
@@ -79,18 +92,23 @@ LONGEST := test_kills or test_day or minute or any_byte or any_leaf or many_list
 faults-sample: $(STAMP)
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults -k "not ($(LONGEST))" tests
 
+peers: $(STAMP)  ## our exports in the readers of gpuhunt and SkyPilot, each in an environment of its own
+	$(BIN)/pytest -q -m peers tests/history
+
 browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it
-	$(BIN)/pytest -m browser tests/interface/server -s
+	$(BIN)/pytest -m browser tests/interface/server tests/history -s
 
 audit: $(STAMP)  ## known advisories against the locked versions; needs the network
 	$(UV) audit --frozen --preview-features audit-command
 
 generated: $(STAMP)  ## write the pages and files again that are made from the program
+	$(BIN)/python -m tools.history.days
 	$(BIN)/python -m tools.docs.source_page > docs/sources.md
 	$(BIN)/python -m tools.docs.data_page > docs/data.md
 	$(BIN)/python -m tools.docs.command_page > docs/commands.md
 	$(BIN)/python -m tools.docs.library_page > docs/library.md
 	$(BIN)/python -m tools.docs.network_page > docs/networks.md
+	$(BIN)/python -m tools.docs.findings_page > docs/findings.md
 	$(BIN)/python -m tools.docs.prefect_file > prefect.yaml
 
 docs: generated  ## the generated pages, and what the others show; read the diff before you keep it

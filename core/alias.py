@@ -7,16 +7,18 @@ accelerator with another memory is another accelerator, and where none is known 
 
 from __future__ import annotations
 
+import csv
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 
 from gpuledger.core import seeds
-from gpuledger.core.gpu import GPU, gpus
+from gpuledger.core.errors import ConfigError, UnknownGPUError
+from gpuledger.core.gpu import GPU, gpu, gpus
 
 # Words for an accelerator taken apart: its name, form factor and memory, and whether they mean a part of
 # a card.
@@ -292,8 +294,42 @@ def _model(gpu_id: str) -> str:
 
 
 def read_aliases(path: Path) -> list[Alias]:
-    """Rows of a CSV with the columns provider, gpu_label, gpu_memory_gib, gpu_id."""
-    return [_alias(row) for row in seeds.read_rows(path)]
+    """Rows of a CSV with the columns provider, gpu_label, gpu_memory_gib, gpu_id, as an operator wrote it.
+
+    Raises:
+        ConfigError: it is no such file; names the file and the line.
+    """
+    try:
+        rows = seeds.read_rows(path)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return [_own_alias(path, number, row) for number, row in enumerate(rows, start=2)]
+
+
+OWN_COLUMNS = ("provider", "gpu_label", "gpu_memory_gib", "gpu_id")
+
+
+def _own_alias(path: Path, line: int, row: Mapping[str, str | None]) -> Alias:
+    missing = [column for column in OWN_COLUMNS if row.get(column) is None]
+    if missing:
+        raise ConfigError(
+            f"{path}, line {line}: no {', '.join(missing)}; the columns are {', '.join(OWN_COLUMNS)}, "
+            "and `gpuledger alias LABEL GPU_ID` writes them"
+        )
+    full = {column: row[column] or "" for column in OWN_COLUMNS}
+    if not full["gpu_label"].strip():
+        raise ConfigError(f"{path}, line {line}: gpu_label is empty")
+    try:
+        alias = _alias(full)
+    except InvalidOperation:
+        raise ConfigError(
+            f"{path}, line {line}: gpu_memory_gib is {full['gpu_memory_gib']!r}, not a number of GiB"
+        ) from None
+    try:
+        gpu(alias.gpu_id)
+    except UnknownGPUError as error:
+        raise ConfigError(f"{path}, line {line}: {error}") from error
+    return alias
 
 
 def _alias(row: Mapping[str, str]) -> Alias:

@@ -84,6 +84,8 @@ class Settings:
     """Where the ledger lives; database, archive and snapshots are derived from it."""
     store: str = "duckdb"
     """`duckdb`, or the address of a lake; see `lake_address`."""
+    history: bool = True
+    """Whether a new ledger takes the history that ships with the program."""
     source_urls: Mapping[str, str] = field(default_factory=dict[str, str])
     """Address overrides by source, for mirrors, proxies and tests."""
     fetch: FetchSettings = field(default_factory=FetchSettings)
@@ -96,8 +98,8 @@ def load_settings(
     """Read the settings.
 
     Args:
-        environ: `GPULEDGER_HOME`, `GPULEDGER_CONFIG`, `GPULEDGER_STORE`, `GPULEDGER_SOURCE_<NAME>_URL`,
-            `GPULEDGER_FETCH_<SETTING>`, `GPULEDGER_NOTIFY_WEBHOOK`.
+        environ: `GPULEDGER_HOME`, `GPULEDGER_CONFIG`, `GPULEDGER_STORE`, `GPULEDGER_BUNDLED_HISTORY`,
+            `GPULEDGER_SOURCE_<NAME>_URL`, `GPULEDGER_FETCH_<SETTING>`, `GPULEDGER_NOTIFY_WEBHOOK`.
         home, config: as given by flags.
 
     Raises:
@@ -135,7 +137,7 @@ def _read(path: Path, *, required: bool) -> Mapping[str, Any]:
 
 
 def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path) -> Settings:
-    known = {"home", "store", "sources", "fetch", "notify"}
+    known = {"home", "store", "bundled_history", "sources", "fetch", "notify"}
     for name in content:
         if name not in known:
             raise ConfigError(f"unknown setting {name!r}; known: {', '.join(sorted(known))}")
@@ -153,6 +155,7 @@ def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path
     return Settings(
         home=placed,
         store=_store("store", content.get("store", "duckdb")),
+        history=_switch("bundled_history", content.get("bundled_history", True)),
         source_urls=urls,
         fetch=_fetch(FetchSettings(), "fetch.", _table(content, "fetch")),
         notify=_notify(_table(content, "notify")),
@@ -172,6 +175,9 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
     return replace(
         settings,
         store=_store("GPULEDGER_STORE", environ.get("GPULEDGER_STORE") or settings.store),
+        history=_switch(
+            "GPULEDGER_BUNDLED_HISTORY", environ.get("GPULEDGER_BUNDLED_HISTORY") or settings.history
+        ),
         source_urls=urls,
         fetch=_fetch(settings.fetch, "GPULEDGER_FETCH_", fetch),
         notify=replace(settings.notify, webhook=_webhook("GPULEDGER_NOTIFY_WEBHOOK", webhook))
@@ -219,6 +225,16 @@ def _store(name: str, value: Any) -> str:
         raise ConfigError(f"unknown {name} {value!r}; known: {STORES}")
     lake_address(value, name=name)
     return value
+
+
+_SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+
+
+def _switch(name: str, value: Any) -> bool:
+    found = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
+    if found is None:
+        raise ConfigError(f"{name} must be on or off, not {value!r}")
+    return found
 
 
 LAKE = "ducklake:"

@@ -83,7 +83,12 @@ def _is_edition(words: list[str]) -> bool:
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """Up to three of `known` that are spelt most like a name."""
-    folded = "-".join(_words(name[:_LONGEST].rpartition("/")[2]))
-    by_spelling = {"-".join(_words(one)): one for one in known}
+    words = _words(name[:_LONGEST].rpartition("/")[2])
+    folded, presets = "-".join(words), list(known)
+    of_family = [one for one in presets if words and _words(one)[: len(words)] == words]
+    if of_family:
+        # a family without its size
+        return of_family[:3]
+    by_spelling = {"-".join(_words(one)): one for one in presets}
     found = difflib.get_close_matches(folded, by_spelling, n=3, cutoff=0.6)
     return [by_spelling[one] for one in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
@@ -59,3 +60,25 @@ def decimal_from(text: str) -> Decimal:
     if not value.is_finite():
         raise ValueError(f"not a decimal number: {text!r}")
     return value
+
+
+_DOLLARS = re.compile(
+    r"^(?P<sign>-?)\s*\$?\s*(?P<number>[-\d.,e+]+)\s*(?P<scale>[km]?)\s*(?:usd|dollars?|\$)?$", re.IGNORECASE
+)
+_DOLLAR_SCALES = {"": Decimal(1), "k": Decimal(1_000), "m": Decimal(1_000_000)}
+
+
+def dollars_from(text: str) -> Decimal:
+    """US dollars as people write them: `20`, `$20`, `20 USD`, `1,250 dollars`, `50k`.
+
+    Raises:
+        ValueError: anything else.
+    """
+    found = _DOLLARS.match(text.strip()[:60])
+    if found is None:
+        raise ValueError(f"not an amount of dollars: {text[:60]!r}")
+    amount = decimal_from(found["sign"] + found["number"])
+    try:
+        return amount * _DOLLAR_SCALES[found["scale"].lower()]
+    except ArithmeticError:
+        raise ValueError(f"not an amount of dollars: {text[:60]!r}") from None

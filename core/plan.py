@@ -71,6 +71,10 @@ class Hardware(Section):
     """PPO and GRPO: the engine that writes rollouts runs on the same GPUs, or on others."""
     network_gbit_per_second: Amount | None = None
     """Network rate of one GPU to other nodes, one direction."""
+    storage_gb_per_second: Amount | None = None
+    """What the storage of the training data gives the whole job."""
+    data_gbit_per_second: Amount | None = None
+    """Network rate of one node to that storage."""
     gpu_hours: HoursRange | None = None
     wall_hours: HoursRange | None = None
 
@@ -109,6 +113,8 @@ class TrainingPlan(Section):
     samples: Amount | None = None
     """Of the data set; `dataset_tokens` is this times `tokens_per_sample`."""
     tokens_per_sample: Amount | None = None
+    data_bytes_per_token: Amount | None = None
+    """Bytes that are read for each trained token: ids, text, or the images behind them."""
     data_basis: str | None = None
     """How a data set was counted; said as an assumption."""
     sequence_length: Count | None = None
@@ -122,6 +128,8 @@ class TrainingPlan(Section):
     """Share of the lower layers that is not trained."""
     weights: Literal["fp16", "int8", "nf4"] | None = None
     """How frozen weights are stored beside adapters: 16 bits (`fp16`, also for bf16), LLM.int8(), 4-bit NormalFloat."""
+    weight_sparsity: Literal["2:4"] | None = None
+    """Two zeros in every four weights of the feed-forward, which the GPU's units skip."""
     loss: Literal["plain", "parallel", "fused", "chunked", "cut"] | None = None
     """How logits are held; `gpuledger.core.estimate.activation` says what each means."""
     state_precision: Literal["mixed", "autocast", "pure"] | None = None
@@ -188,9 +196,19 @@ class TrainingPlan(Section):
                 f"weights {self.weights!r} says how frozen weights are stored; method {self.method!r} trains them: "
                 "take lora or qlora, or give lora_rank"
             )
+        if self.weight_sparsity is not None and (self.weights or "fp16") != "fp16":
+            raise ValueError("weight_sparsity '2:4' has no kernels for 8-bit or 4-bit weights")
+        if self.weight_sparsity is not None and self.method == "qlora":
+            raise ValueError("weight_sparsity '2:4' has no kernels for 4-bit weights: take method 'lora'")
         if self.weights == "fp16" and self.method == "qlora":
             raise ValueError("weights 'fp16' is not quantised: take method 'lora'")
         return self
+
+
+MOST_CHARACTERS = 65_536
+MOST_DOTS = 64
+"""In one line of TOML. The parser of Python 3.11 to 3.14 takes time that grows with the square of a key's dots: 4 s
+for a key of 40 kB."""
 
 
 def read_plan(text: str, *, syntax: Literal["toml", "json"]) -> TrainingPlan:
@@ -206,8 +224,14 @@ def read_keys(text: str, *, syntax: Literal["toml", "json"]) -> Any:
     """The keys written in `text`, unchecked.
 
     Raises:
-        InvalidPlanError: the text is not of that syntax.
+        InvalidPlanError: the text is not of that syntax, or larger or deeper than any plan.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidPlanError("plan", f"{len(text):,} characters; a plan has at most {MOST_CHARACTERS:,}")
+    if syntax == "toml" and any(line.count(".") > MOST_DOTS for line in text.split("\n")):
+        raise InvalidPlanError(
+            "syntax", f"a line of more than {MOST_DOTS} dots; a plan has tables of one level"
+        )
     try:
         return tomllib.loads(text) if syntax == "toml" else json.loads(text)
     except ValueError as error:  # of numbers with thousands of digits too
@@ -251,8 +275,22 @@ def _as_plan_error(error: ValidationError) -> InvalidPlanError:
     if first["type"] == "extra_forbidden":
         known = _section_of(path[:-1]).model_fields
         return InvalidPlanError(field, f"unknown key, value {shown[:80]}{_suggestion(path[-1], known)}")
-    message = first["msg"].removeprefix("Value error, ")
-    return InvalidPlanError(field, f"{message}, got {shown[:80]}" if shown else message)
+    message = _plain_message(first["type"], first.get("ctx", {})) or first["msg"].removeprefix(
+        "Value error, "
+    )
+    is_told = shown == "" or (shown.startswith("'") and shown in message)
+    return InvalidPlanError(field, message if is_told else f"{message}, got {shown[:80]}")
+
+
+def _plain_message(kind: str, bounds: Mapping[str, Any]) -> str | None:
+    """What a number or a choice must be, as a person writes it."""
+    for name, words in (("le", "at most"), ("ge", "at least"), ("gt", "more than"), ("lt", "less than")):
+        if kind in ("less_than_equal", "greater_than_equal", "greater_than", "less_than") and name in bounds:
+            bound = str(bounds[name]).removeprefix("Decimal('").removesuffix("')")
+            return f"must be {words} {float(bound):g}"
+    if kind == "literal_error":
+        return f"must be {bounds['expected']}"
+    return {"int_from_float": "must be a whole number"}.get(kind)
 
 
 def _section_of(path: Sequence[str]) -> type[BaseModel]:

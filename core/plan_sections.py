@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gpuledger.core.count import count_from, gb_from, hours_from
-from gpuledger.core.money import decimal_from
+from gpuledger.core.money import dollars_from
 
 # Values that a plan may hold: counts, amounts, shares and money within bounds, and three cases of one.
 
@@ -37,7 +37,7 @@ def _number_by(read: Callable[[str], float]) -> BeforeValidator:
 
 def _money(value: object) -> object:
     if isinstance(value, str):
-        return decimal_from(value.strip().removeprefix("$").removesuffix("USD").strip())
+        return dollars_from(value)
     if isinstance(value, int) and abs(value) > MOST:
         raise ValueError(f"a number of {value.bit_length()} bits; {MOST_USD:g} at most")
     return value
@@ -116,6 +116,10 @@ class RunsRange(Spread):
     low: Annotated[float, _Number, Field(ge=1, allow_inf_nan=False)]
 
 
+GATED = ("reglu", "geglu", "swiglu")
+MOST_PRUNED = 0.9
+
+
 class ArchitectureKeys(Section):
     """`[architecture]`: the network's shape. What is left out is filled from the preset or inferred."""
 
@@ -127,6 +131,8 @@ class ArchitectureKeys(Section):
     ffn_hidden_size: Count | None = None
     vocabulary_size: Count | None = None
     gated_ffn: bool | None = None
+    activation: Literal["relu", "relu2", "gelu", "silu", "reglu", "geglu", "swiglu"] | None = None
+    """Of the feed-forward; the last three have a gate, and so a third matrix."""
     tied_embeddings: bool | None = None
     experts: Count | None = None
     experts_per_token: Count | None = None
@@ -160,6 +166,8 @@ class ArchitectureKeys(Section):
     ffn_layers: CountOrZero | None = None
     unique_layers: Count | None = None
     """Layers with parameters of their own, where layers share them."""
+    pruned_share: Share | None = None
+    """Share of heads and of the feed-forward's width that pruning took out."""
     attention_gate: bool | None = None
     embedding_size: Count | None = None
     side_parameters: CountOrZero | None = None
@@ -171,6 +179,11 @@ class ArchitectureKeys(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> ArchitectureKeys:
+        has_gate = self.activation in GATED
+        if self.activation is not None and self.gated_ffn not in (None, has_gate):
+            raise ValueError(f"activation {self.activation!r} has {'a' if has_gate else 'no'} gate")
+        if self.pruned_share is not None and self.pruned_share > MOST_PRUNED:
+            raise ValueError(f"pruned_share {self.pruned_share:g} leaves no network; {MOST_PRUNED:g} at most")
         if self.kv_heads and self.attention_heads and self.attention_heads % self.kv_heads:
             raise ValueError(f"kv_heads {self.kv_heads} must divide attention_heads {self.attention_heads}")
         if self.experts and self.experts_per_token and self.experts_per_token > self.experts:

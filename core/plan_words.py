@@ -27,6 +27,13 @@ METHOD_WORDS = {
 }
 UNCLEAR_METHODS = ("finetune", "fine_tune", "finetuning", "fine_tuning", "tune", "peft")
 _KEY_WORDS = {"utilization": "utilisation", "tokens": "training_tokens", "dataset_samples": "samples"}
+_STORED = {
+    **dict.fromkeys(("8bit", "8_bit", "int8", "8", "llm.int8", "load_in_8bit"), "int8"),
+    **dict.fromkeys(("4bit", "4_bit", "nf4", "int4", "4", "load_in_4bit"), "nf4"),
+    **dict.fromkeys(("none", "16bit", "16_bit", "16", "fp16", "bf16"), "fp16"),
+}
+"""How people say in what frozen weights are stored."""
+_STORED_KEYS = ("quantization", "quantisation", "bits", "weights")
 _SPACES = re.compile(r"[\s\-]+")
 
 
@@ -47,7 +54,32 @@ def canonical(keys: Mapping[str, Any], models: Mapping[str, Any], section: type[
         meant["method"] = method_from(meant["method"])
     if isinstance(meant.get("model"), str):
         meant["model"] = model_from(meant["model"], models)
-    return _with_tokens(_folded(meant, section))
+    return _with_tokens(_folded(_with_weights(meant), section))
+
+
+def _with_weights(keys: dict[str, Any]) -> dict[str, Any]:
+    """`weights` in the words of other programs: `quantization = "8bit"`, `bits = 4`, `load_in_8bit = true`.
+
+    Raises:
+        InvalidPlanError: a word for a precision of stored weights is under `precision`, in which is computed.
+    """
+    precision = keys.get("precision")
+    stored = _STORED.get(_SPACES.sub("_", precision.strip().lower())) if isinstance(precision, str) else None
+    if stored not in (None, "fp16"):
+        raise InvalidPlanError(
+            "precision",
+            f"{precision!r} says how frozen weights are stored, not in what is computed; write"
+            f' weights = "{stored}" beside lora or qlora, or take precision "fp8"',
+        )
+    meant = dict(keys)
+    for bits in (4, 8):
+        if meant.pop(f"load_in_{bits}bit", False) is True:
+            meant.setdefault("weights", _STORED[f"{bits}bit"])
+    for name in _STORED_KEYS:
+        if meant.get(name) is not None and not isinstance(meant[name], Mapping):
+            word = _SPACES.sub("_", str(meant.pop(name)).strip().lower())
+            meant.setdefault("weights", _STORED.get(word, word))
+    return meant
 
 
 def method_from(text: str) -> str:

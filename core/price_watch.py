@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from gpuledger.core.count import decimal_text
 from gpuledger.core.errors import UsageError
 
 FILE = "watches.json"
@@ -40,12 +41,11 @@ class PriceWatch:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; money as decimal strings."""
-        usd = self.usd_per_gpu_hour
         return {
             "watch_id": self.watch_id,
             **asdict(self),
-            "below": str(self.below),
-            "usd_per_gpu_hour": None if usd is None else str(usd),
+            "below": decimal_text(self.below),
+            "usd_per_gpu_hour": decimal_text(self.usd_per_gpu_hour),
             "providers": list(self.providers),
         }
 
@@ -61,12 +61,12 @@ class Crossing:
 
     def to_body(self, at: datetime) -> dict[str, Any]:
         """What is sent: `text` for people, the rest for programs."""
-        watch = self.watch
+        watch, usd = self.watch, decimal_text(self.watch.usd_per_gpu_hour)
         return {
             "event": "gpuledger.price_below",
             "at": at.isoformat(),
-            "text": f"gpuledger: {watch.gpu} {watch.purchase_option} is {watch.usd_per_gpu_hour} USD per GPU-hour at"
-            f" {self.provider} ({self.instance_type}, {self.region}), below {watch.below}",
+            "text": f"gpuledger: {watch.gpu} {watch.purchase_option} is {usd} USD per GPU-hour at"
+            f" {self.provider} ({self.instance_type}, {self.region}), below {decimal_text(watch.below)}",
             "watch": watch.to_dict(),
             "provider": self.provider,
             "instance_type": self.instance_type,

@@ -36,6 +36,8 @@ MARKETPLACES = frozenset({"vast", "tensordock", "salad", "clore", "akash"})
 EARLIEST_YEAR = 2006
 """Amazon EC2, the first cloud that rents by the hour, opened in August 2006."""
 
+AHEAD = "seen more than a day after now"
+
 LATEST_AHEAD = timedelta(days=1)
 """How far ahead of the clock an observation may lie: time zones, and a date without a time."""
 
@@ -92,5 +94,5 @@ def implausible_time(observed_at: datetime, now: datetime) -> str | None:
     if observed_at.year < EARLIEST_YEAR:
         return f"seen before {EARLIEST_YEAR}, when no cloud rented by the hour"
     if observed_at > now + LATEST_AHEAD:
-        return "seen more than a day after now"
+        return AHEAD
     return None

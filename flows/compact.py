@@ -17,6 +17,8 @@ from gpuledger.core.store.shared.lake import maintain
 from gpuledger.flows.ledger import Ledger
 from gpuledger.flows.pipeline import open_ledger
 
+KEEP_QUOTES = timedelta(days=400)
+MOST_QUOTES = 100_000
 LEFT_OVER = timedelta(hours=1)
 """A temporary file that is older than this belongs to nobody any more."""
 
@@ -28,13 +30,19 @@ class Compacted:
     snapshots: int = 0
     left_overs: int = 0
     documents: int = 0
+    quotes: int = 0
+    """Saved quotes past their time, or beyond the number that stays."""
     bytes: int = 0
     merged_files: int = 0
     """Files of a shared store into which smaller ones and rows of its catalogue went."""
 
 
 def compact(
-    ledger: Ledger, *, keep_documents: timedelta | None = None, keep_snapshots: int | None = None
+    ledger: Ledger,
+    *,
+    keep_documents: timedelta | None = None,
+    keep_snapshots: int | None = None,
+    keep_quotes: timedelta = KEEP_QUOTES,
 ) -> Compacted:
     """Let go what is past its time; only while no writer is at work.
 
@@ -43,6 +51,7 @@ def compact(
             read stays, whenever it was first written.
         keep_snapshots: published snapshots that stay, the newest of them included; `None` is what publishing
             keeps.
+        keep_quotes: age from which saved quotes go; of younger ones the newest `MOST_QUOTES` stay.
 
     Raises:
         UsageError: a retention that would delete what is in use.
@@ -63,6 +72,7 @@ def compact(
             snapshots=snapshots,
             left_overs=left_overs,
             documents=_remove(old),
+            quotes=_remove(_old_quotes(ledger, keep_quotes)),
             bytes=size,
             merged_files=_maintain(ledger),
         )
@@ -81,6 +91,15 @@ def _left_overs(ledger: Ledger) -> list[Path]:
     since = (ledger.clock() - LEFT_OVER).timestamp()
     found = [*ledger.home.archive.rglob(".new-*"), *ledger.home.path.glob("quotes/.new-*")]
     return [path for path in found if path.stat().st_mtime < since]
+
+
+def _old_quotes(ledger: Ledger, keep: timedelta) -> list[Path]:
+    """A server saves one file for each quote that somebody asks for."""
+    since = (ledger.clock() - keep).timestamp()
+    saved = sorted(
+        ((path.stat().st_mtime, path) for path in ledger.home.path.glob("quotes/*.json")), reverse=True
+    )
+    return [path for place, (time, path) in enumerate(saved) if time < since or place >= MOST_QUOTES]
 
 
 def _past(ledger: Ledger, keep: timedelta) -> list[Path]:

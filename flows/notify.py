@@ -87,14 +87,14 @@ def deliver(
     waits: Sequence[float] = WAITS,
 ) -> bool:
     """Send what waited before, then these; whether all arrived. What did not is kept in `untold`."""
-    waiting = [*_kept(untold), *bodies]
+    waiting = [*untold_in(untold), *bodies]
     for place, one in enumerate(waiting):
         # What waited before is tried once: it had its tries.
         if not _told(webhook, one, waits if any(one is body for body in bodies) else ()):
-            _keep(untold, waiting[place:])
+            keep_untold(untold, waiting[place:])
             return False
     if waiting:
-        _keep(untold, [])
+        keep_untold(untold, [])
     return True
 
 
@@ -107,7 +107,8 @@ def _told(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:
     return False
 
 
-def _kept(untold: Path | None) -> list[dict[str, Any]]:
+def untold_in(untold: Path | None) -> list[dict[str, Any]]:
+    """What waits in the file; nothing where there is none."""
     if untold is None:
         return []
     with suppress(OSError, ValueError):
@@ -115,7 +116,8 @@ def _kept(untold: Path | None) -> list[dict[str, Any]]:
     return []
 
 
-def _keep(untold: Path | None, bodies: list[dict[str, Any]]) -> None:
+def keep_untold(untold: Path | None, bodies: list[dict[str, Any]]) -> None:
+    """Leave it for the next message; the file goes where nothing waits."""
     if untold is None:
         return
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -24,6 +24,7 @@ from gpuledger.core.store.evidence import Weighing
 from gpuledger.core.store.record import Batch, PriceList
 from gpuledger.core.store.staging import Located, SideFact
 from gpuledger.core.validity import implausible_time
+from gpuledger.flows.columns import read_columns
 from gpuledger.flows.ledger import decision_in
 from gpuledger.scrapers.source import Source
 
@@ -40,6 +41,8 @@ class Parsed:
     side_facts: Sequence[SideFact] = ()
     lists: Sequence[PriceList] = ()
     """Of a dated list, what each document is."""
+    table: Any = None
+    """Of a list that is read as columns, an Arrow table, in the place of offers; `document_no` counts from 0."""
     skipped: Sequence[Skipped] = ()
     error: SourceError | None = None
     contradictions: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -57,6 +60,10 @@ def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> P
     try:
         if source.name == OPERATOR:
             return Parsed(manifest=manifest, source=source, decision=decision_in(documents[0]))
+        if source.parse_table is not None:
+            table, early = read_columns(source, documents, manifest.observed_at)
+            lists = [price_list(source, document) for document in documents]
+            return Parsed(manifest=manifest, source=source, table=table, lists=lists, skipped=early)
         found = [
             (number, _plausible(fact, manifest.observed_at)) for number, fact in _facts(source, documents)
         ]
@@ -225,6 +232,16 @@ def judge(
             parser_version=source.parser_version,
             offer_count=len(parsed.decision.offer_ids),
             decision=parsed.decision,
+        )
+    if parsed.table is not None:
+        return Batch(
+            manifest=manifest,
+            kind=kind,
+            parser_version=source.parser_version,
+            table=parsed.table,
+            lists=parsed.lists,
+            skipped=parsed.skipped,
+            offer_count=parsed.table.num_rows,
         )
     bands = bands or seed_bands()
     if source.confidence != "direct" and source.is_dated_list and parsed.error is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -19,10 +20,12 @@ from gpuledger.core.spec import parse_spec
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import LatestOffer, OfferQuery, offers
 from gpuledger.core.store.publish import opened
-from gpuledger.flows.notify import UNTOLD, deliver
+from gpuledger.flows.notify import UNTOLD, deliver, keep_untold, untold_in
 
 LOG = logging.getLogger("gpuledger")
 TIMEOUT_SECONDS = 10.0
+UNMAILED = "unmailed.jsonl"
+"""File of the home with what no mail server took yet."""
 
 
 def watches(home: Home) -> list[PriceWatch]:
@@ -98,8 +101,13 @@ def look_and_tell(
     bodies = [crossing.to_body(at) for crossing in crossings]
     if settings.webhook is not None:
         deliver(settings.webhook, bodies, untold=home.path / UNTOLD)
-    if settings.mail is not None and bodies:
-        send_mail(settings.mail, bodies, password=environ.get("GPULEDGER_SMTP_PASSWORD"))
+    if settings.mail is not None:
+        # what a server did not take goes with the next mail
+        waiting = [*untold_in(home.path / UNMAILED), *bodies]
+        is_sent = not waiting or send_mail(
+            settings.mail, waiting, password=environ.get("GPULEDGER_SMTP_PASSWORD")
+        )
+        keep_untold(home.path / UNMAILED, [] if is_sent else waiting)
     return crossings
 
 
@@ -114,7 +122,7 @@ def send_mail(
     try:
         with smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT_SECONDS) as server:
             if password is not None:
-                server.starttls()
+                server.starttls(context=ssl.create_default_context())
                 server.login(settings.user or settings.sender, password)
             server.send_message(message)
         return True

@@ -15,7 +15,7 @@ class Ledger(Outlook):
     """What GPU clouds charged, when, and what a training plan costs with it. Every question is a method.
 
     It reads the newest snapshot of a home and never the network. Where there is no ledger yet, the first question
-    starts one from the bundled price list.
+    starts one from the bundled price list and history.
 
         ledger = gpuledger.Ledger()
         ledger.cheapest("H100-SXM")[0]["usd_per_gpu_hour"]

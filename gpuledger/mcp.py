@@ -7,25 +7,21 @@ id like any other, so that `explain_quote` can tell later where its dollars are 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import wraps
-from typing import Annotated, Any, Literal, ParamSpec, cast
+from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from gpuledger import formats
-from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
-from gpuledger.mcp_schema import OFFER_KEYS, PLAN, QUOTE_KEYS, with_quote_options
+from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_options
+from gpuledger.mcp_text import ROWS, Answer, at_most, in_rows, lock_text, quote_text, told
 from gpuledger.questions.reader import QueryLimits
 
 INSTRUCTIONS = """Prices of GPU clouds with their history, and what a training plan costs with them. Money is
@@ -33,14 +29,8 @@ decimal text in US dollars; `price_state` says whether a price is fresh. Acceler
 [vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8 or nvidia:24GB..80GB. A plan is a preset's name (list_known presets),
 an object of plan keys (the schema is in quote_plan), or TOML. Say the age and source of a price when you pass it on."""
 
-LONGEST = 500
-"""Characters of one text; addresses of real sources have up to 300."""
-ROWS = 400
-"""Rows of one answer at most; a text says how many were cut off."""
 SQL_LIMITS = QueryLimits(seconds=20.0, rows=10_000, mib=64, threads=2, at_once=2)
 
-P = ParamSpec("P")
-Answer = Mapping[str, Any]
 Gpu = Annotated[str, Field(description="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")]
 AnyGpu = Annotated[str | None, Field(description="[vendor:]NAME[:MEMORY][:COUNT]; all without.")]
 Names = Annotated[list[str], Field(description="Provider ids, such as runpod, aws, lambda.")]
@@ -48,7 +38,6 @@ Regions = Annotated[list[str], Field(description="Region codes, ISO countries or
 Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, UTC; now without.")]
 Usd = Annotated[str, Field(description="US dollars, as in 500.")]
 Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
-Plan = Annotated[str | dict[str, Any], Field(description="A preset's name, plan keys, or TOML.")]
 Lock = Annotated[
     str | dict[str, Any] | None, Field(description="Of lock_prices: answers at its prices and times.")
 ]
@@ -56,87 +45,6 @@ Details = Annotated[bool, Field(description="Every key of the answer; it is long
 READ_ONLY = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-
-
-def _told(question: Callable[P, Answer]) -> Callable[P, str]:
-    """Our errors as tool errors with their one clear line, and answers as one compact text without strangers' control
-    characters."""
-
-    @wraps(question)
-    def answer(*args: P.args, **kwargs: P.kwargs) -> str:
-        try:
-            plain = json.loads(formats.json_text(dict(question(*args, **kwargs))))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise ToolError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-        except GPULedgerError as error:
-            raise ToolError(formats.clean(str(error), LONGEST)) from None
-        return json.dumps(_calmed(plain), ensure_ascii=False, separators=(",", ":"))
-
-    answer.__annotations__ = {**question.__annotations__, "return": str}
-    return answer
-
-
-def _calmed(value: Any, key: str = "") -> Any:
-    """The answer with every text printable and short, because who reads it may do what a text says, and without what is
-    empty. A lock is whole: it is read back."""
-    if isinstance(value, str):
-        return value if key in ("lock", "report") else formats.clean(value, LONGEST)
-    if isinstance(value, dict):
-        pairs = cast("dict[str, Any]", value).items()
-        return {name: _calmed(one, name) for name, one in pairs if one not in (None, [], {}, "")}
-    if isinstance(value, list):
-        return [_calmed(one) for one in cast("list[Any]", value)]
-    return value
-
-
-def _short(rows: Sequence[Mapping[str, Any]], keys: Sequence[str] = ()) -> list[dict[str, Any]]:
-    return [{key: row[key] for key in keys or row if row.get(key) is not None} for row in rows[:ROWS]]
-
-
-def _rows(name: str, rows: Sequence[Mapping[str, Any]], keys: Sequence[str] = ()) -> dict[str, Any]:
-    """Rows under a name, with what is said of them."""
-    cut = max(len(rows) - ROWS, 0)
-    remarks = list(getattr(rows, "remarks", ()))
-    return {name: _short(rows, keys), "rows_cut": cut or None, "remarks": remarks}
-
-
-def _text(lock: str | dict[str, Any] | None) -> str | None:
-    """A lock as its text; clients read texts that look like JSON before they send them."""
-    return json.dumps(lock) if isinstance(lock, dict) else lock
-
-
-def _at_most(quotes: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    """So many quotes unless the options say otherwise."""
-    return {"limit": quotes, **options}
-
-
-def quote_text(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """A ranking in few characters: each quote in one object, lines of the best alone."""
-    best = answer["quotes"][0]
-    lines = {line["name"]: line["usd"] for line in best["lines"] if line["usd"] not in (None, "0.00")}
-    quotes = [
-        {key: quote[key] for key in QUOTE_KEYS}
-        | {
-            "usd": quote["usd_total"]["mid"],
-            "usd_range": f"{quote['usd_total']['low']}..{quote['usd_total']['high']}",
-            "hours": round(quote["wall_hours"]["mid"], 2),
-            "gpus": f"{quote['paid_gpus']} x {quote['gpu_id']}",
-        }
-        for quote in answer["quotes"]
-    ]
-    verdicts = {name: answer[name] for name in ("deadline", "budget")}
-    return {
-        "plan": answer["plan"],
-        "as_of": answer["as_of"],
-        "quotes": quotes,
-        "best_lines_usd": lines,
-        "best_source": best["receipt"]["source_url"],
-        **verdicts,
-        "overruled": answer["overruled"],
-        "warnings": [formats.clean(text, 120) for text in answer["warnings"][:2]],
-        "excluded": sum(row["count"] for row in answer["excluded"]) or None,
-    }
 
 
 def create_server(
@@ -151,7 +59,7 @@ def create_server(
     server: MCPServer[Any] = MCPServer("gpuledger", instructions=INSTRUCTIONS, log_level="WARNING")
     for tools in (_price_tools(ledger), _plan_tools(ledger), _decision_tools(ledger)):
         for question in tools:
-            server.tool(annotations=READ_ONLY, structured_output=False)(_told(question))
+            server.tool(annotations=READ_ONLY, structured_output=False)(told(question))
     return server, ledger, pool
 
 
@@ -179,7 +87,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
                 limit=limit,
             )
             number = same.edition.number
-        return {"snapshot": number, "total": rows.total, **_rows("offers", rows, OFFER_KEYS)}
+        return {"snapshot": number, "total": rows.total, **in_rows("offers", rows, OFFER_KEYS)}
 
     def cheapest_offers(
         gpu: Gpu,
@@ -200,7 +108,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
             allow_stale=allow_stale,
             limit=limit,
         )
-        return _rows("offers", rows, ("rank", *OFFER_KEYS, "note"))
+        return in_rows("offers", rows, ("rank", *OFFER_KEYS, "note"))
 
     def price_spread(
         gpu: Gpu,
@@ -209,11 +117,11 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         as_of: Past = None,
     ) -> Answer:
         """Least, median and greatest price per GPU-hour of each region, provider or other group."""
-        return _rows("spread", ledger.spread(gpu, by=by, purchase_options=purchase_option, as_of=as_of))
+        return in_rows("spread", ledger.spread(gpu, by=by, purchase_options=purchase_option, as_of=as_of))
 
     def reserve_or_not(gpu: Gpu, provider: Names = [], as_of: Past = None) -> Answer:  # noqa: B006
         """Reserved against on-demand prices, and the share of hours from which reserving costs less."""
-        return _rows("commitments", ledger.reserve(gpu, providers=provider, as_of=as_of))
+        return in_rows("commitments", ledger.reserve(gpu, providers=provider, as_of=as_of))
 
     def price_history(
         gpu: Gpu,
@@ -260,15 +168,16 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return ledger.timing(gpu, gpu_hours=gpu_hours, by=by, purchase_option=purchase_option)
 
     def list_known(
-        what: Literal["gpus", "providers", "regions", "sources", "presets", "unmapped"],
+        what: Literal["gpus", "providers", "regions", "sources", "presets", "unmapped", "watches"],
     ) -> Answer:
-        """What there is to choose from: accelerators, providers, regions, sources, presets of plans, unknown labels."""
+        """What there is to choose from: accelerators, providers, regions, sources, presets of plans, unknown
+        labels, prices that are watched."""
         rows = getattr(ledger, what)()
         if what == "presets":
             return {"presets": [row["name"] for row in rows]}
         if what == "gpus":
             rows = [row for row in rows if row["offers"]]
-        return _rows(what, rows)
+        return in_rows(what, rows)
 
     def data_status() -> Answer:
         """How fresh the prices are: each source's age against its target, and its last error."""
@@ -279,7 +188,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
             "published_at": edition.published_at,
             "last_observed_at": edition.last_observed_at,
             "offers": edition.offers,
-            **_rows("sources", rows),
+            **in_rows("sources", rows),
             "imports": imports,
         }
 
@@ -287,7 +196,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         query: Annotated[str, Field(max_length=20_000, description="One read-only DuckDB query.")],
     ) -> Answer:
         """Rows of SQL on the newest snapshot; relations: offer_latest, price_history, price_daily, gpu_price_index."""
-        return _rows("rows", ledger.query(query))
+        return in_rows("rows", ledger.query(query))
 
     return [
         *(find_offers, cheapest_offers, price_spread, reserve_or_not, price_history, price_index),
@@ -305,13 +214,13 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         details: Details = False,
     ) -> Answer:
         """Where a training plan costs least in all: totals with range, hours, cost lines and source."""
-        answer = ledger.quote(plan, as_of=as_of, lock=_text(lock), **_at_most(3, options)).to_dict()
+        answer = ledger.quote(plan, as_of=as_of, lock=lock_text(lock), **at_most(3, options)).to_dict()
         return answer if details else quote_text(answer)
 
     @with_quote_options
-    def quote_plans(plans: list[Plan], options: dict[str, Any], as_of: Past = None) -> Answer:
+    def quote_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:
         """The cheapest quote of each of many plans, or why there is none."""
-        answers = ledger.quotes(plans, as_of=as_of, **_at_most(1, options))
+        answers = ledger.quotes(plans, as_of=as_of, **at_most(1, options))
         return {"answers": [one if "error" in one else quote_text(one) for one in answers]}
 
     def quote_over_time(
@@ -320,39 +229,39 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         every: Annotated[str, Field(description="Step: 1d, 1w, 1mo.")] = "1mo",
     ) -> Answer:
         """The plan's cheapest cost at each step of a span of time."""
-        return _rows("steps", ledger.quote_over(plan, span=span, every=every))
+        return in_rows("steps", ledger.quote_over(plan, span=span, every=every))
 
     @with_quote_options
     def cost_frontier(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Ways to run a plan that no other beats in cost, time and risk at once."""
         points = ledger.frontier(plan, as_of=as_of, **options)
-        return _rows("points", [point.to_dict() for point in points])
+        return in_rows("points", [point.to_dict() for point in points])
 
     @with_quote_options
-    def compare_plans(plans: list[Plan], options: dict[str, Any], as_of: Past = None) -> Answer:
+    def compare_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Plans side by side: what each costs more, and takes longer, than the first."""
-        return _rows("plans", ledger.compare(plans, as_of=as_of, **options))
+        return in_rows("plans", ledger.compare(plans, as_of=as_of, **options))
 
     @with_quote_options
     def lock_prices(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """The prices of an answer, written down: quote_plan with this lock has the same answer later."""
-        return {"lock": ledger.lock(plan, as_of=as_of, **_at_most(3, options))}
+        return {"lock": ledger.lock(plan, as_of=as_of, **at_most(3, options))}
 
     @with_quote_options
-    def cost_drivers(options: dict[str, Any], plan: Plan | None = None, as_of: Past = None) -> Answer:
+    def cost_drivers(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
         """What drives a plan's cost: shares of variance, ten ways to spend less by dollars, and the chances to keep
         budget and deadline."""
         return ledger.drivers(plan, as_of=as_of, **options)
 
     @with_quote_options
     def check_plan(
-        options: dict[str, Any], plan: Plan | None = None, as_of: Past = None, lock: Lock = None
+        options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None, lock: Lock = None
     ) -> Answer:
         """Does a plan keep budget and deadline, can it be true, and what changed since a lock was written."""
-        return ledger.check(plan, as_of=as_of, lock=_text(lock), **options)
+        return ledger.check(plan, as_of=as_of, lock=lock_text(lock), **options)
 
     @with_quote_options
-    def quote_report(options: dict[str, Any], plan: Plan | None = None, as_of: Past = None) -> Answer:
+    def quote_report(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
         """A quote as Markdown to paste into a grant or a pull request."""
         return {"report": ledger.report(plan, as_of=as_of, **options)}
 
@@ -450,16 +359,18 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         allow_stale: bool = False,
     ) -> Answer:
         """Lines of the plan's cheapest quote against what was paid, then the total."""
-        rows = ledger.budget_difference(plan, paid, lock=_text(lock), as_of=as_of, allow_stale=allow_stale)
-        return _rows("lines", rows)
+        rows = ledger.budget_difference(
+            plan, paid, lock=lock_text(lock), as_of=as_of, allow_stale=allow_stale
+        )
+        return in_rows("lines", rows)
 
     def check_claims() -> Answer:
         """Numbers of articles about training costs: what was stated against what it implies."""
-        return _rows("claims", ledger.claims(), ("claim", "verdict", "finding"))
+        return in_rows("claims", ledger.claims(), ("claim", "verdict", "finding"))
 
     def lint_plan(plan: Plan) -> Answer:
         """Can a plan be true? Checks it against memory, arithmetic and physics."""
-        return _rows("findings", ledger.lint(plan))
+        return in_rows("findings", ledger.lint(plan))
 
     return [size_for_budget, own_or_rent, build_or_buy, budget_difference, check_claims, lint_plan]
 

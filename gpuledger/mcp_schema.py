@@ -68,6 +68,14 @@ PLAN = Annotated[
 """A plan or none, with all its keys in the schema."""
 
 
+Plan = Annotated[str | dict[str, Any], Field(description="A preset's name, plan keys, or TOML.")]
+OptionalPlan = Annotated[
+    str | dict[str, Any] | None,
+    Field(description="A preset's name, plan keys, or TOML; may be left out where model is given."),
+]
+Plans = Annotated[list[str | dict[str, Any]], Field(description="Presets' names, plan keys, or TOML.")]
+
+
 def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
     """The tool with a parameter for every option of a quote, in place of its parameter `options`, which gets what was
     given."""

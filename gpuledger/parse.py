@@ -105,6 +105,13 @@ def dollars(
     Raises:
         UsageError: no amount, or one out of bounds.
     """
+    if isinstance(value, str):
+        from gpuledger.core.money import dollars_from
+
+        try:
+            value = dollars_from(value)
+        except ValueError:
+            raise UsageError(f"{name}: {value[:40]!r} is no amount, as in 2.50 or 1250") from None
     return decimal(value, name, above=above, most=MOST_USD - Decimal("0.01"))
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from gpuledger.core.contract import Contract
 from gpuledger.core.document import Credential, Document, Request
@@ -66,6 +67,9 @@ class Source:
     Reads all documents of one run together and names with each fact the document it comes from; `parse` of
     a single document is then the batch of one."""
     fallback: tuple[Request, ...] = ()
+    parse_table: Callable[[Document], Any] | None = None
+    """Set for a dated list of our own making that is too long to read fact by fact: the rows of `parse` as an Arrow
+    table, named as `gpuledger.core.store.staging.seen_table` names them. They were judged when the list was made."""
     credentials: tuple[Credential, ...] = ()
     """Keys the source can use; unless stated, those of its `requests`. Where all of these carry one, the source
     is skipped without it."""

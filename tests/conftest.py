@@ -1,5 +1,6 @@
 """What several folders of tests share: a home, a clock that stands still, and a provider on loopback."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from tests.postgres import NoServerError, Server, server
 
 # A hook: workers gather the tables, the process that started them prints them.
 from tests.sources.summary import pytest_terminal_summary as pytest_terminal_summary
+
+# Most tests count what a small ledger holds; those of the bundled history turn it on.
+os.environ["GPULEDGER_BUNDLED_HISTORY"] = "off"
 
 # Shared machines pause at will; how long an example took says nothing about the code.
 settings.register_profile("shared", deadline=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from gpuledger.core.cost.quote_set import QuoteSet, costlier_line
 
@@ -74,11 +74,9 @@ def side_by_side(rows: Sequence[Row]) -> list[dict[str, Any]]:
         _line("GPU-hours", columns, [_mid(row, "gpu_hours") for row in rows]),
         _line("USD per GPU-hour", columns, [_number(row.get("usd_per_gpu_hour")) for row in rows]),
     ]
-    names = dict.fromkeys(name for row in rows for name in row.get("lines") or {})
-    lines += [
-        _line(f"{name}, USD", columns, [_number((row.get("lines") or {}).get(name)) for row in rows])
-        for name in names
-    ]
+    by_line = [cast("dict[str, Any]", row.get("lines") or {}) for row in rows]
+    names = dict.fromkeys(name for own in by_line for name in own)
+    lines += [_line(f"{name}, USD", columns, [_number(own.get(name)) for own in by_line]) for name in names]
     lines += [_line(name, columns, [row.get(name) for row in rows]) for name in HARDWARE]
     told = [line for line in lines if any(line[column] is not None for column in columns)]
     head, rest = told[:1], told[1:]

@@ -60,8 +60,8 @@ class Limits:
             gpus=plan.hardware.gpus or (1 if plan.is_quoted else None),
             max_gpus=ANY if max_gpus is None else max_gpus,
             max_nodes=ANY if max_nodes is None else max_nodes,
-            min_instance_gpus=0 if spec is None else spec.min_count or 0,
-            max_instance_gpus=ANY if spec is None else spec.max_count or ANY,
+            min_instance_gpus=0 if spec is None else int(spec.min_count or 0),
+            max_instance_gpus=ANY if spec is None else int(spec.max_count or ANY),
             is_quoted=plan.is_quoted,
             is_wide=is_wide,
         )

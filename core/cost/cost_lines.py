@@ -100,7 +100,9 @@ def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
                 f"{bought.option.instance_gpus}",
             )
         )
-    if costs.startup_minutes is not None:
+    if costs.startup_minutes is None:
+        result.append(_not_given("start_up", RUN, "startup_minutes"))
+    else:
         result.append(
             CostLine(
                 "start_up",

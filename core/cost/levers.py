@@ -36,7 +36,7 @@ def levers(plan: TrainingPlan, answer: QuoteSet) -> list[Lever]:
         _quantised(plan),
         _spot(answer),
         _smaller_gpu(answer),
-        _shorter(plan),
+        _shorter(plan, answer),
         _packed(plan),
         _fewer_epochs(plan),
         _region(plan),
@@ -45,7 +45,7 @@ def levers(plan: TrainingPlan, answer: QuoteSet) -> list[Lever]:
 
 
 def _lora(plan: TrainingPlan) -> Lever:
-    about = {
+    about: dict[str, Any] = {
         "name": "lora",
         "does": "train adapters of low rank and freeze the network",
         "price": "learns less of new knowledge than full fine-tuning (Biderman et al. 2024, arXiv:2405.09673)",
@@ -60,7 +60,7 @@ def _lora(plan: TrainingPlan) -> Lever:
 
 
 def _quantised(plan: TrainingPlan) -> Lever:
-    about = {"name": "quantise", "does": "hold frozen weights in 4 bits, or compute in 8"}
+    about: dict[str, Any] = {"name": "quantise", "does": "hold frozen weights in 4 bits, or compute in 8"}
     price = "4-bit weights lose little (Dettmers et al. 2023, arXiv:2305.14314) and each step is slower"
     if plan.method == "lora":
         return Lever(**about, price=price, keys={"method": "qlora", "weights": None})
@@ -71,7 +71,7 @@ def _quantised(plan: TrainingPlan) -> Lever:
 
 
 def _spot(answer: QuoteSet) -> Lever:
-    about = {
+    about: dict[str, Any] = {
         "name": "spot",
         "does": "buy capacity that may be taken away",
         "price": "interruptions: lost work is in the total, its spread in the hours",
@@ -82,9 +82,9 @@ def _spot(answer: QuoteSet) -> Lever:
 
 
 def _smaller_gpu(answer: QuoteSet) -> Lever:
-    memory = answer.quotes[0].purchase.option.estimate.gpu_memory_gib
+    memory = answer.quotes[0].purchase.option.estimate.gpu_memory_gib or 0.0
     smaller = [size for size in SMALLER if size < memory - 1]
-    about = {
+    about: dict[str, Any] = {
         "name": "smaller_gpu",
         "does": "run on cards with less memory",
         "price": "takes longer, and recomputes more",
@@ -94,13 +94,16 @@ def _smaller_gpu(answer: QuoteSet) -> Lever:
     return Lever(**about, options={"max_gpu_memory": smaller[-1]})
 
 
-def _shorter(plan: TrainingPlan) -> Lever:
+def _shorter(plan: TrainingPlan, answer: QuoteSet) -> Lever:
     length = plan.sequence_length or (4096 if plan.method in ("pretrain", "distillation") else 2048)
+    each = answer.quotes[0].purchase.option.estimate.parallelism.get("micro_batch_size")
+    # as many tokens a pass as before, as who shortens sequences would have it
+    passes = {"micro_batch_size": 2 * int(each)} if each else {}
     return Lever(
         name="shorter_sequences",
         does=f"sequences of {length // 2:,} tokens instead of {length:,}",
         price="no context beyond that length is learnt; longer samples are cut or split",
-        keys={"sequence_length": length // 2},
+        keys={"sequence_length": length // 2, "hardware": passes},
         reason=None if length >= 512 else "sequences are short already",
     )
 
@@ -119,7 +122,10 @@ def _packed(plan: TrainingPlan) -> Lever:
 
 
 def _fewer_epochs(plan: TrainingPlan) -> Lever:
-    about = {"name": "fewer_epochs", "price": "may learn less; most is learnt in the first passes"}
+    about: dict[str, Any] = {
+        "name": "fewer_epochs",
+        "price": "may learn less; most is learnt in the first passes",
+    }
     if plan.epochs is None or plan.epochs <= 1:
         return Lever(**about, does="pass over the data less often", reason="one pass is the least")
     fewer = max(plan.epochs - 1, 1.0)
@@ -127,14 +133,15 @@ def _fewer_epochs(plan: TrainingPlan) -> Lever:
 
 
 def _region(plan: TrainingPlan) -> Lever:
-    about = {"name": "region", "does": "run in any region", "price": "data may have to stay where it is"}
+    price = "data may have to stay where it is"
+    about: dict[str, Any] = {"name": "region", "does": "run in any region", "price": price}
     if not plan.constraints.regions:
         return Lever(**about, reason="every region is compared already")
     return Lever(**about, keys={"constraints": {"regions": []}})
 
 
 def _commitment(answer: QuoteSet) -> Lever:
-    about = {
+    about: dict[str, Any] = {
         "name": "commitment",
         "does": "reserve for months or a block of days",
         "price": "the term is paid, used or not",
@@ -163,8 +170,13 @@ def tried(lever: Lever, answer: QuoteSet, ask: Callable[[Lever], QuoteSet]) -> d
         return row | {"reason": str(error)[:200]}
     best, base = other.quotes[0], answer.quotes[0]
     offer = best.purchase.offer
+    saved = base.total.mid - best.total.mid
+    if saved <= 0:
+        hours = float(base.purchase.running_hours.mid)
+        term = f"{float(offer.term_months or 0):g} months are paid for a run of {hours:,.3g} hours"
+        row["reason"] = term if offer.term_months else "costs more here"
     return row | {
-        "usd_saved": f"{base.total.mid - best.total.mid:.2f}",
+        "usd_saved": f"{saved:.2f}",
         "wall_hours_more": float(best.purchase.running_hours.mid - base.purchase.running_hours.mid),
         "quote": f"{best.purchase.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}",
     }

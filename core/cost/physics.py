@@ -66,7 +66,8 @@ def _chosen(plan: TrainingPlan, spec: str | None) -> tuple[list[GPU], int | None
     understood = parse_spec(text)
     if not understood.gpu_ids:
         raise UnknownGPUError(text)
-    exact = understood.min_count if understood.min_count == understood.max_count else None
+    count = understood.min_count
+    exact = int(count) if count is not None and count == understood.max_count else None
     return [gpus()[gpu_id] for gpu_id in understood.gpu_ids], exact
 
 

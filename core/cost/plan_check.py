@@ -116,7 +116,7 @@ def markdown(answer: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def annotations(answer: Mapping[str, Any], path: str) -> str:
+def workflow_commands(answer: Mapping[str, Any], path: str) -> str:
     """Workflow commands that a forge shows beside the file: `::error file=plan.toml::text`."""
     words = {"error": "error", "warning": "warning", "note": "notice"}
     rows = [

@@ -24,6 +24,8 @@ from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.validity import RECORDED
 
 Array = NDArray[np.float64]
+# as the stubs of numpy cannot say
+where: Any = np.where
 Z90 = 1.2815515655446004
 """Of the normal distribution: an interval of 80 % reaches so many standard deviations to each side."""
 INPUTS = ("speed", "price", "interruptions", "failed_runs", "other_costs")
@@ -95,8 +97,9 @@ class Project:
         low, mid, high = (max(rate, 1e-12) for rate in self.rates)
         at = np.asarray(0.5 if quantile is None else quantile)
         # half of the cases below the middle, half above it, evenly in the logarithm
-        below, above = np.log(low / mid) * (1 - 2 * at), np.log(high / mid) * (2 * at - 1)
-        return mid * np.exp(np.where(at < 0.5, below, above))
+        below = np.log(low / mid) * (1 - 2 * at)
+        above = np.log(high / mid) * (2 * at - 1)
+        return mid * np.exp(where(at < 0.5, below, above))
 
     def lost_hours(self, useful: Array, quantile: Array | None) -> Array:
         """Expected: Daly 2006, equation 13, with the interval between checkpoints as it is planned."""
@@ -209,7 +212,7 @@ def _normal(quantile: Array | None) -> Array:
     centre = off * np.polyval(_CENTRE[0], square) / np.polyval(_CENTRE[1], square)
     root = np.sqrt(-2 * np.log(np.minimum(at, 1 - at)))
     tail = np.polyval(_TAIL[0], root) / np.polyval(_TAIL[1], root)
-    return np.where(np.abs(off) <= 0.5 - 0.02425, centre, np.where(at < 0.5, tail, -tail))
+    return where(np.abs(off) <= 0.5 - 0.02425, centre, where(at < 0.5, tail, -tail))
 
 
 def _lognormal(of: Amount, quantile: Array | None) -> Array:
@@ -218,14 +221,15 @@ def _lognormal(of: Amount, quantile: Array | None) -> Array:
     if not 0 < low < high:
         return np.asarray(mid)
     at = _normal(quantile) / Z90
-    return mid * np.exp(np.where(at < 0, np.log(mid / low), np.log(high / mid)) * at)
+    each_side: Any = where(at < 0, np.log(mid / low), np.log(high / mid))
+    return mid * np.exp(each_side * at)
 
 
 def _triangular(of: tuple[float, float, float], quantile: Array | None) -> Array:
     """Half below the middle and half above it, evenly."""
     low, mid, high = of
     at = np.asarray(0.5 if quantile is None else quantile)
-    return np.where(at < 0.5, low + (mid - low) * 2 * at, mid + (high - mid) * (2 * at - 1))
+    return where(at < 0.5, low + (mid - low) * 2 * at, mid + (high - mid) * (2 * at - 1))
 
 
 def first_order_shares(

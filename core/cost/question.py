@@ -16,7 +16,7 @@ from gpuledger.core.cost.market.own_terms import Credit
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.core.gpu import gpus
-from gpuledger.core.money import decimal_from
+from gpuledger.core.money import dollars_from
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.provider import provider_id
 from gpuledger.core.spec import Spec, parse_spec
@@ -124,7 +124,7 @@ def credit_from(text: str) -> Credit:
     try:
         if not equals or not provider.strip():
             raise ValueError("no provider")
-        amount = decimal_from(usd)
+        amount = dollars_from(usd)
         if amount <= 0:
             raise ValueError("no amount")
         return Credit(line=f"credit: {text}", provider=provider_id(provider), usd=amount)

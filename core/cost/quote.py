@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from gpuledger.core.cost.decisions.lint import lint_plan
@@ -26,6 +26,8 @@ from gpuledger.core.validity import LAPSED, RECORDED
 LONG_HOURS = 14 * 24
 """From here on a slower way is looked for that the limit on the length of a run leaves out."""
 LONGEST_DAYS = 36_500.0
+NO_PLACE = "global"
+"""Region of offers whose provider does not publish where its machines are."""
 
 
 def quote(question: Question, market: Market) -> QuoteSet:
@@ -74,7 +76,7 @@ def _slow_text(slow: Evaluation) -> str:
     offer, days = slow.bought.offer, _wall_hours(slow) / 24
     return (
         f"slower but cheaper: {slow.bought.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}"
-        f" would take {days:,.0f} days and come to {slow.total.mid} USD; constraints.max_wall_days allows it"
+        f" would take {days:,.0f} days and come to {slow.total.mid:,.2f} USD; constraints.max_wall_days allows it"
     )
 
 
@@ -105,7 +107,7 @@ def ranked(
         overruled=question.overruled,
         assumptions=estimate.assumptions,
         cheaper_but_older=None if older is None else _quote(context, older, 0),
-        warnings=(*estimate.warnings, *_doubts(question.plan), *_warnings(quotes, older, question.moment)),
+        warnings=(*estimate.warnings, *_doubts(question.plan), *_warnings(quotes, older, question)),
         evidence=estimate.evidence,
         costs=question.plan.costs,
     )
@@ -145,8 +147,15 @@ def _doubts(plan: TrainingPlan) -> list[str]:
     return [f"lint, {each.check}: {each.message}" for each in lint_plan(plan) if each.is_error]
 
 
-def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -> Iterator[str]:
-    best = quotes[0]
+def _warnings(quotes: Sequence[Quote], older: Evaluation | None, question: Question) -> Iterator[str]:
+    best, at = quotes[0], question.moment
+    placeless = [one for one in quotes if one.purchase.offer.region == NO_PLACE]
+    if question.offers.regions and placeless:
+        providers = sorted({one.purchase.offer.provider for one in placeless})
+        yield (
+            f"{len(placeless)} of {len(quotes)} offers do not publish their place, which could be outside"
+            f" {', '.join(question.offers.regions)}; ask {', '.join(providers)}"
+        )
     if best.price_state in ("stale", LAPSED):
         yield banner(best.purchase.offer, at)
     elif best.price_state not in ("fresh", RECORDED):
@@ -154,6 +163,9 @@ def _warnings(quotes: Sequence[Quote], older: Evaluation | None, at: datetime) -
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"
     if older is not None:
         what = older_price(older.bought.offer, at)
-        yield f"cheaper but older: {what} came to {older.total.mid} USD in all"
+        yield f"cheaper but older: {what} came to {older.total.mid:,.2f} USD in all"
+    need, offer = best.purchase.option.estimate.host_memory_gib, best.purchase.offer
+    if need and offer.memory_gib is None:
+        yield f"offloading takes {need:,.0f} GiB of each machine's own memory; {offer.provider} does not state its own"
     if best.misses_deadline:
         yield "no offer keeps the deadline"

@@ -31,7 +31,9 @@ def sections(answer: Row, question: Row) -> list[tuple[str, list[str], list[list
     """
     best = answer["quotes"][0]
     usd, hours = best["usd_total"], best["wall_hours"]
-    lines = [line for line in best["lines"] if line["usd"] is not None and float(line["usd_high"] or 0) != 0]
+    lines: list[dict[str, str]] = [
+        line for line in best["lines"] if line["usd"] is not None and float(line["usd_high"] or 0) != 0
+    ]
     missing = [
         line["basis"].removeprefix("not given: costs.") for line in best["lines"] if line["usd"] is None
     ]
@@ -60,7 +62,7 @@ def sections(answer: Row, question: Row) -> list[tuple[str, list[str], list[list
         ),
         ("Assumptions", list(answer["assumptions"]), None),
         ("Warnings", list(answer["warnings"]), None),
-        ("Evidence", [_published(row) for row in answer.get("evidence") or []], None),
+        ("Evidence", [_published(row) for row in answer["evidence"]], None),
         (
             "Not counted",
             [f"Not given: {', '.join(dict.fromkeys(missing))}." if missing else "",

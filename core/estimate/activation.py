@@ -43,15 +43,15 @@ def saved_bytes(w: Workload, layout: Layout) -> tuple[Any, Any]:
     In 16 bits: inputs and outputs of both norms make 8 d and are whole on each GPU of a tensor-parallel group;
     queries and the attention's output make 4 d, keys and values add their width. A gated feed-forward keeps
     both halves, the activation and the product, 8 f, or 6 f if activation and product are fused; one without a
-    gate keeps the input and the output of the activation, 4 f. Routed tokens are copied to their experts and
-    back. With FP8 the inputs of matrices are kept in one byte. In 32 bits all is twice that.
+    gate keeps the input and the output of the activation, 4 f, and of ReLU the output alone. Routed tokens are copied
+    to their experts and back. With FP8 the inputs of matrices are kept in one byte. In 32 bits all is twice that.
     """
     d, f = w.hidden_size, w.ffn_active_size
     gated = where(w.is_quantised > 0, 5.0, where(w.is_tuned > 0, 6.0, 8.0))
     plain = where(w.is_quantised > 0, 3.0, 4.0)
     whole = (where(w.is_quantised > 0, 7.0, 8.0) + w.extra_streams) * d
     split = where(w.is_quantised > 0, 3.0, 4.0) * d + 2.0 * w.kv_size
-    split = split + where(w.ffn_matrices > 2, gated, plain) * f
+    split = split + where(w.ffn_matrices > 2, gated, plain - 2.0 * w.is_relu) * f
     split = split + where(w.experts > 1, 4.0 * w.experts_per_token * d, 0.0)
     # the attention matrix: 5 a s bytes, gone with FlashAttention or selective recomputation
     matrix = 5.0 * w.attention_heads * w.sequence_length

@@ -15,7 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.pruning import pruned_shape
 from gpuledger.core.plan import TrainingPlan, preset_architecture
+from gpuledger.core.plan_sections import GATED
 
 # width of common dense decoders in units of depth: Llama 2 paper, arXiv:2307.09288, table of sizes:
 # 4096/32, 5120/40
@@ -250,6 +252,9 @@ def _resolved(
     items: tuple[tuple[str, Any], ...], published: float | None, active: float | None
 ) -> tuple[Architecture, list[str], list[str]]:
     keys, assumptions, warnings = dict(items), list[str](), list[str]()
+    pruned = keys.pop("pruned_share", None)
+    if "activation" in keys:
+        keys["gated_ffn"] = keys.pop("activation") in GATED
     if "layers" not in keys or "hidden_size" not in keys:
         keys = _shape_from_count(keys, published, active)
         assumptions.append(
@@ -266,6 +271,12 @@ def _resolved(
         )
     if published is not None and abs(counted / published - 1.0) > COUNT_TOLERANCE:
         warnings.append(f"parameters {published:.4g} given, but the shape counts up to {counted:.4g}")
+    if pruned:
+        filled = pruned_shape(filled, pruned)
+        less = Architecture(**filled)
+        published = published and published * less.counted_parameters / counted
+        active = active and active * less.counted_active_parameters / shape.counted_active_parameters
+        shape = less
     if published is None and active is None:
         return shape, assumptions, warnings
     return (

@@ -20,6 +20,9 @@ from gpuledger.core.estimate.memory import Memory, activation_gib, states, with_
 from gpuledger.core.estimate.throughput import Device, StepTime, step_time
 from gpuledger.core.estimate.workload import Demand, Workload
 
+# a column is a float or an array, which the stubs of numpy cannot say
+where: Any = np.where
+
 Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
 # more tokens per pass than this gain nothing and cost memory
 USEFUL_TOKENS = 16_384.0
@@ -157,9 +160,8 @@ def settled(of: Cells, k: Constants) -> Settled:
     replicas: Any = np.maximum(layout.data_parallel, 1.0)
     passes: Any = np.where(layout.pipeline_parallel > 1, 4.0 * layout.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
-    sequences = USEFUL_TOKENS / w.sequence_length
-    usual = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
-    sequences = np.where(w.is_checkpointed > 0, usual, sequences)
+    usual: Any = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
+    sequences = where(w.is_checkpointed > 0, usual, USEFUL_TOKENS / w.sequence_length)
     useful = np.minimum(share, np.maximum(sequences, 1.0))
     held_by_room = room / activation_gib(w, layout, k)
     micro = _power_below(np.minimum(held_by_room, useful))

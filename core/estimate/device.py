@@ -12,6 +12,7 @@ from statistics import median
 from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import constants
+from gpuledger.core.estimate.sparsity import refuse_without_units
 from gpuledger.core.estimate.throughput import Device
 from gpuledger.core.gpu import GPU, gpus
 from gpuledger.core.plan import TrainingPlan
@@ -50,6 +51,7 @@ def device(plan: TrainingPlan, gpu: GPU) -> Device:
         InvalidPlanError: the plan's precision does not exist there.
     """
     precision = precision_on(plan, gpu)
+    refuse_without_units(plan, gpu)
     rates = gpu.peak_flops_per_second
     half = rates.get("bf16") or rates.get("fp16") or rates[precision]
     bandwidth = gpu.memory_bytes_per_second

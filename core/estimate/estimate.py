@@ -10,6 +10,15 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.assumptions import assumed
 from gpuledger.core.estimate.best_layout import Choice
 from gpuledger.core.estimate.constants import Constants, constants
+from gpuledger.core.estimate.data_loading import (
+    ACCELERATORS,
+    GIGA,
+    bytes_per_token,
+    feed,
+    limit_text,
+    no_sooner,
+    within,
+)
 from gpuledger.core.estimate.device import device, precision_on
 from gpuledger.core.estimate.grid import Grid, Place
 from gpuledger.core.estimate.host_memory import host_memory_gib
@@ -73,6 +82,10 @@ class Estimate:
     """What offloading takes of one node's own memory; 0 without it."""
     fits: bool | None
     gpu_memory_gib: float | None
+    data_gb_per_second: float | None
+    """What the whole job reads of its data set at that rate."""
+    limited_by: str | None
+    """`accelerators`, or the key of the stated rate that gives no more: of storage or of the network to it."""
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
     evidence: tuple[Evidence, ...] = ()
@@ -131,8 +144,15 @@ def assembled(
     if plan.hardware.mfu is not None:
         refuse_above_ceiling(plan.hardware.mfu, gpu, k)
         step_seconds, overhead = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
+    trained = float(w.global_batch_tokens) / step_seconds
+    fed, (each, told) = feed(plan, math.ceil(gpus / gpus_per_node)), bytes_per_token(plan)
+    is_starved = fed is not None and fed.tokens_per_second < trained
+    if fed is not None:
+        assumptions += [told] if told else []
+        step_seconds = max(step_seconds, float(w.global_batch_tokens) / fed.tokens_per_second)
+        warnings += [limit_text(fed, trained)] if is_starved else []
     mfu = float(step_flops / (step_seconds * gpus * peak))
-    hfu = float(choice.time.hardware_flops[row] / (choice.time.total[row] * peak))
+    hfu = float(choice.time.hardware_flops[row] / (step_seconds * peak))
     if plan.hardware.mfu is not None:
         hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
     tokens_per_second = float(w.global_batch_tokens) / step_seconds
@@ -141,6 +161,7 @@ def assembled(
         rate, wall = (even_interval(mid, k.measured_spread) for mid in (tokens_per_second, hours))
     else:
         rate, wall = interval(tokens_per_second, need, nodes, "rate"), interval(hours, need, nodes, "hours")
+    rate, wall = within(rate, fed), no_sooner(wall, float(w.tokens), fed)
     limit = (gpu.memory_gib or 0.0) * k.memory_margin
     shown = memory_gib(need, used, row, at, limit, k)
     fits = bool(choice.fits[row])
@@ -180,6 +201,8 @@ def assembled(
         host_memory_gib=float(host_memory_gib(w, at, k)),
         fits=fits,
         gpu_memory_gib=gpu.memory_gib,
+        data_gb_per_second=tokens_per_second * each / GIGA,
+        limited_by=fed.limit if fed is not None and is_starved else ACCELERATORS,
         assumptions=tuple(assumptions),
         warnings=tuple(warnings),
     )
@@ -244,6 +267,8 @@ def quoted(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> Estim
         host_memory_gib=None,
         fits=None,
         gpu_memory_gib=gpu.memory_gib,
+        data_gb_per_second=None,
+        limited_by=None,
         assumptions=(*assumptions, *(need.assumptions if need else ())),
         warnings=tuple(need.warnings if need else ()),
     )

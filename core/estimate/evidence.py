@@ -105,7 +105,8 @@ def nearest(plan: TrainingPlan, gpu: GPU, count: int) -> list[Evidence]:
         return []
     away = distances(traits_of(plan, gpu, count), _columns())
     rows, found, families = seeds.rows("published_run"), list[Evidence](), dict[str, int]()
-    for position in np.argsort(away, kind="stable").tolist():
+    order: list[int] = np.argsort(away, kind="stable").tolist()
+    for position in order:
         family = rows[position]["family"]
         made = _computed(position) if families.get(family, 0) < MOST_OF_A_FAMILY else None
         if made is None:

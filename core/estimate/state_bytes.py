@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gpuledger.core.estimate.architecture import Architecture
+from gpuledger.core.estimate.sparsity import frozen_bytes
 from gpuledger.core.estimate.stack_memory import StackMemory
 from gpuledger.core.plan import TrainingPlan
 
@@ -125,6 +126,7 @@ def _frozen(plan: TrainingPlan, a: Architecture, form: StackMemory) -> StateByte
         weights += (form.unquantised_bytes - weights) * min(1.0, unquantised / a.parameters)
     gradients = 4.0 if plan.precision in WIDE else 2.0
     optimizer = OPTIMIZER_BYTES[plan.optimizer] - (MASTER_BYTES if weights == 4.0 else 0.0)
+    weights = frozen_bytes(plan, a, weights)
     return StateBytes(
         weights=weights,
         gradients=gradients,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import constants
+from gpuledger.core.estimate.data_loading import least_step_seconds
 from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted, refuse_above_ceiling
 from gpuledger.core.estimate.grid import Grid
@@ -49,13 +50,14 @@ class Hardware:
     def __init__(self, candidates: Iterable[Candidate]) -> None:
         self.candidates = tuple(candidates)
         self.gpus = np.array([c.gpus for c in self.candidates], float)
+        self.gpus_per_node = np.array([c.gpus_per_node for c in self.candidates], float)
         self._able: dict[tuple[object, ...], _Able] = {}
 
     def able(self, plan: TrainingPlan) -> _Able:
         """The candidates that can run the plan, by what of it decides their rates."""
         hw = plan.hardware
         stated = "precision" in plan.model_fields_set
-        key = (plan.precision, stated, hw.mfu, hw.network_gbit_per_second)
+        key = (plan.precision, stated, hw.mfu, hw.network_gbit_per_second, plan.weight_sparsity)
         if key not in self._able:
             known = {c.gpu.gpu_id: c.gpu for c in self.candidates}
             rates = {name: device(plan, gpu) for name, gpu in known.items() if refusal(plan, gpu) is None}
@@ -117,10 +119,12 @@ def sweep(plan: TrainingPlan, on: Hardware, measurements: Sequence[Measurement] 
     choice = None
     if able.grid is not None:
         choice = able.grid.run(need, k)
-        seconds = choice.time.total * choice.overhead * (w.tokens / w.global_batch_tokens)
+        arriving = least_step_seconds(plan, w.global_batch_tokens, on.gpus[index], on.gpus_per_node[index])
+        steps = w.tokens / w.global_batch_tokens
+        seconds = np.maximum(choice.time.total, arriving) * choice.overhead * steps
         if plan.hardware.mfu is not None:
             peak = able.peak_flops_per_second * on.gpus[index] * plan.hardware.mfu
-            seconds = w.tokens * w.model_flops_per_token / peak
+            seconds = np.maximum(w.tokens * w.model_flops_per_token / peak, arriving * steps)
         wall[index] = np.where(choice.is_possible, seconds / SECONDS_PER_HOUR, np.nan)
         memory[index] = np.where(choice.is_possible, choice.memory.total, np.nan)
         fits[index] = choice.fits

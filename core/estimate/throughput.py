@@ -221,7 +221,7 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants) -> Step
     gemm_rate = gemm_rate * where(without_recipes, k.without_recipes_share, 1.0)
     # experts wait for the fullest of them
     waiting = 1.0 + where(moe, k.expert_imbalance, 0.0)
-    gemm = per_step * gemm_cost / gemm_rate * waiting
+    gemm = per_step * gemm_cost / gemm_rate * waiting * (1.0 - w.sparse_saving)
 
     # 4-bit weights become 16-bit ones in every pass over a micro-batch, so many tokens share the cost
     unpacked = maximum(w.parameters - w.embedding_parameters, 0.0) / (t * p) * k.dequantisation_bytes

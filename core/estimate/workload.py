@@ -14,6 +14,7 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.architecture import Architecture, resolve
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
+from gpuledger.core.estimate.sparsity import saved_share
 from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, loses_by_choice, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import keeps_copies, memory_form, offloaded, sequence_parallel
 from gpuledger.core.estimate.state_bytes import state_bytes, unpacking_factor
@@ -122,6 +123,10 @@ class Workload:
     fused_logits: Any
     chunked_logits: Any
     cut_logits: Any
+    is_relu: Any
+    """The activation's input need not be kept: its sign is that of the output."""
+    sparse_saving: Any
+    """Share of the time of matrix multiplies that 2:4 weights save."""
     least_sequences: Any
     """Of one pass."""
     frees_gradients: Any
@@ -326,6 +331,8 @@ def _workload(
         fused_logits=float(loss == "fused"),
         chunked_logits=float(loss == "chunked"),
         cut_logits=float(loss == "cut"),
+        is_relu=float(plan.architecture.activation in ("relu", "relu2")),
+        sparse_saving=saved_share(plan, a, forward.body, forward.head),
         least_sequences=2.0 if plan.method == "dpo" else 1.0,
         frees_gradients=float(bool(plan.optimizer_in_backward)),
         is_offloaded=float("optimizer" in offload),

@@ -19,6 +19,8 @@ class Home:
     database_name: str = LEDGER
     lake: LakeAddress | None = None
     """The shared log that this ledger follows, if it is not the home's own."""
+    has_history: bool = False
+    """Whether the history that ships with the program belongs into it; the settings say so unless told otherwise."""
 
     @property
     def database(self) -> Path:
@@ -119,4 +121,4 @@ def _place(lake: LakeAddress) -> str:
 
 def home_of(settings: Settings) -> Home:
     """The home that the settings name."""
-    return Home(settings.home, lake=lake_address(settings.store))
+    return Home(settings.home, lake=lake_address(settings.store), has_history=settings.history)

@@ -1,3 +1,5 @@
+# pyarrow ships no types of its own.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 """The index of every accelerator, kept at publishing: votes by day from the logs, then chained."""
 
 from __future__ import annotations
@@ -25,9 +27,12 @@ def derive_votes(connection: duckdb.DuckDBPyConnection, *, start: date, stop: da
     connection.execute(sql.text("derive/gpu_vote_day"), {"from_date": start, "to_date": stop})
 
 
-def derive_index(connection: duckdb.DuckDBPyConnection) -> None:
-    """Chain all votes anew and keep the days: chaining is quick, and a late import may change any of them."""
+def derive_index(connection: duckdb.DuckDBPyConnection, *, since: date = date.min) -> None:
+    """Chain votes anew and keep the days, of every series with a vote or a day since a date: a late import may change
+    any of its later days."""
     import pyarrow as pa
+
+    connection.execute(sql.text("derive/gpu_index_changed"), {"since": since})
 
     columns: dict[str, list[Any]] = {name: [] for name in ("gpu_id", "purchase_option", "segment", *_COLUMNS)}
     for (gpu_id, purchase_option, segment), votes in _votes(connection):
@@ -36,7 +41,7 @@ def derive_index(connection: duckdb.DuckDBPyConnection) -> None:
             columns[name] += [value] * len(days)
         for name, field in _COLUMNS.items():
             columns[name] += [getattr(day, field) for day in days]
-    connection.execute("delete from gpu_index_day")
+    connection.execute(sql.text("derive/no_gpu_index_day"))
     if columns["gpu_id"]:
         connection.register("index_days", pa.table(columns, schema=_schema()))
         connection.execute("insert into gpu_index_day by name select * from index_days")

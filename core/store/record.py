@@ -30,7 +30,7 @@ from gpuledger.core.store.database import transaction
 from gpuledger.core.store.decision import Decision, settle
 from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
 from gpuledger.core.store.rollups import relist
-from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, seen_table
+from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, resolved_table, seen_table
 
 EXAMPLE_CHARACTERS = 2000
 
@@ -57,6 +57,8 @@ class Batch:
     parser_version: int
     offers: Sequence[Located] = ()
     """`document_no` counts the manifest's documents from 0."""
+    table: pa.Table | None = None
+    """Of an archive, in the place of offers: rows as `gpuledger.core.store.staging.located` makes them."""
     side_facts: Sequence[SideFact] = ()
     lists: Sequence[PriceList] = ()
     """Of an archive, one per document of the manifest."""
@@ -149,6 +151,9 @@ def _append(
         decided = settle(connection, batch.decision, parameters)
         return _append_ruled(connection, decided, {**parameters, "source": batch.decision.source})
     first_document = parameters["first_document"]
+    if batch.table is not None:
+        table = resolved_table(batch.table, aliases, first_document=first_document)
+        return _append_archive(connection, table, parameters | _lists(batch))
     numbered = [
         Located(fact=entry.fact, document_no=first_document + entry.document_no) for entry in batch.offers
     ]

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 
 from gpuledger.core.errors import StoreError
-from gpuledger.core.store import sql
+from gpuledger.core.store import bundled_days, sql
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.index_days import derive_index, derive_votes
 
@@ -50,11 +50,14 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
             relist(connection)
         first = _one(connection, "derive/first_day", {})
         confirmed = _one(connection, "derive/oldest_confirmed", {"run_no": run_no})
-        changed = [at.astimezone(UTC).date() for at in (oldest, confirmed) if at is not None]
-        start = min([until_date or date.max, *changed])
-        if known_reference != reference or until_date is None or has_new_list:
-            start = first or date.max
+        relisted = _one(connection, "derive/oldest_relisted", {"run_no": run_no}) if has_new_list else None
+        changed = [at.astimezone(UTC).date() for at in (oldest, confirmed, relisted) if at is not None]
         today = now.astimezone(UTC).date()
+        start = min([until_date or date.max, *changed])
+        if until_date is None:
+            start = bundled_days.take(connection, today=today) or first or date.max
+        elif known_reference != reference:
+            start = first or date.max
         _days(connection, start, today)
         last_run = _one(connection, "derive/last_run", {})
         connection.execute("delete from derived")
@@ -69,6 +72,7 @@ def _has_new_list(connection: duckdb.DuckDBPyConnection, run_no: int) -> bool:
 def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> None:
     if start >= today:
         return
+    since = start
     for table in ("gpu_price_day", "gpu_vote_day"):
         connection.execute(f"delete from {table} where price_date >= $start", {"start": start})
     # Half a year at a time bounds the memory of a rebuild.
@@ -77,7 +81,7 @@ def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> No
         connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
         derive_votes(connection, start=start, stop=stop)
         start = stop
-    derive_index(connection)
+    derive_index(connection, since=since)
 
 
 CHECKED_WHOLE = 5_000_000

@@ -1,6 +1,7 @@
 # pyarrow ships no types of its own.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 # pyright: reportUnknownParameterType=false, reportMissingTypeArgument=false, reportMissingTypeStubs=false
+# pyright: reportAttributeAccessIssue=false
 """One batch as Arrow columns, the only way rows enter the ledger in bulk (row-wise inserts are some 200 times
 slower, `docs/benchmarks.md`)."""
 
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.count import MICRO
@@ -110,6 +113,45 @@ def seen_table(located: Sequence[Located], aliases: Aliases) -> pa.Table:
     for column in _OFFER_COLUMNS:
         columns[column[0].removeprefix("price.")] = _array(offers, column)
     return pa.table(columns)
+
+
+def located(parts: Sequence[pa.Table]) -> pa.Table:
+    """The columns of several documents as one table, each row with the place of its document."""
+    return pa.concat_tables(
+        [
+            part.append_column("document_no", pa.array([number] * part.num_rows, pa.int32()))
+            for number, part in enumerate(parts)
+        ]
+    )
+
+
+def observed_until(table: pa.Table, until: datetime) -> tuple[pa.Table, int]:
+    """The rows that were observed by then, and how many were not."""
+    kept = table.filter(pc.less_equal(table["observed_at"], pa.scalar(until, _TIME)))
+    return kept, table.num_rows - kept.num_rows
+
+
+def resolved_table(table: pa.Table, aliases: Aliases, *, first_document: int) -> pa.Table:
+    """Rows of `located` as `seen_table` has them: numbered, and with their accelerator resolved."""
+    names = ("provider", "gpu_label", "gpu_memory_gib")
+    encoded = [table[name].combine_chunks().dictionary_encode() for name in names]
+    words = [one.dictionary.to_pylist() for one in encoded]
+    rows = zip(*(one.indices.to_pylist() for one in encoded), strict=True)
+    found: dict[tuple[int | None, ...], str | None] = {}
+    gpu_ids: list[str | None] = []
+    for places in rows:
+        if places not in found:
+            provider, label, memory = (
+                None if at is None else words[which][at] for which, at in enumerate(places)
+            )
+            found[places] = aliases.resolve(str(provider), str(label), memory)
+        gpu_ids.append(found[places])
+    numbers = pc.add(table["document_no"], pa.scalar(first_document, pa.int32()))
+    return (
+        table.set_column(table.column_names.index("document_no"), "document_no", numbers)
+        .append_column("gpu_id", pa.array(gpu_ids, pa.string()))
+        .append_column("position", pa.array(range(table.num_rows), pa.int32()))
+    )
 
 
 def _array(facts: Sequence[OfferKey | None], column: _Column) -> pa.Array:

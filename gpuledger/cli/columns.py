@@ -280,16 +280,15 @@ def remarks(answer: QuoteSet) -> list[str]:
         lines.append(f"Not given, so not counted: costs.{{{', '.join(dict.fromkeys(keys))}}}")
     other, flip = content["cheapest_per_gpu_hour"], content["flipped_by"]
     if other is not None and flip is not None and _is_worth_saying(content):
+        in_all, more = float(other["usd_total"]["mid"]), float(flip["usd_more"])
         lines.append(
             f"Cheapest per hour: {other['gpu_id']} at {other['provider']}, {other['usd_per_gpu_hour']} USD; "
-            f"{other['usd_total']['mid']} in all, mostly by {flip['line']} (+{flip['usd_more']})."
+            f"{in_all:,.2f} in all, mostly by {flip['line']} (+{more:,.2f})."
         )
     for name in ("deadline", "budget"):
         verdict = content[name]
         if verdict is not None:
-            unit = "hours" if name == "deadline" else "usd"
-            word = "pass" if verdict["passes"] else "fail"
-            lines.append(f"{name}: {word}, slack {verdict[f'slack_{unit}']} {unit}")
+            lines.append(f"{name}: {_verdict(name, verdict)}")
     excluded = "; ".join(f"{row['count']} x {row['reason']}" for row in content["excluded"])
     if excluded:
         lines.append(f"Left out: {excluded}")
@@ -299,6 +298,17 @@ def remarks(answer: QuoteSet) -> list[str]:
     lines += [f"Warning: {text}" for text in content["warnings"]]
     lines += [f"Published: {_published(one)}" for one in content["evidence"]]
     return lines
+
+
+def _verdict(name: str, verdict: dict[str, Any]) -> str:
+    """`pass, 4 d 5 h to spare` or `fail, 13.46 USD too much`."""
+    slack = float(verdict["slack_hours" if name == "deadline" else "slack_usd"])
+    far = formats.hours(abs(slack)) if name == "deadline" else f"{abs(slack):,.2f} USD"
+    return (
+        f"pass, {far} to spare"
+        if verdict["passes"]
+        else f"fail, {far} too {'long' if name == 'deadline' else 'much'}"
+    )
 
 
 def _is_worth_saying(content: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -43,18 +44,21 @@ EXIT_CODES: tuple[tuple[type[errors.GPULedgerError], int], ...] = (
 
 # set by the flags of the program itself, before any command runs
 _flags: dict[str, Path | None] = {"home": None, "config": None}
+_switches: dict[str, bool] = {"history": True}
 
 
-def set_flags(home: Path | None, config: Path | None) -> None:
+def set_flags(home: Path | None, config: Path | None, *, history: bool = True) -> None:
     """Remember the program's own flags for this invocation."""
     _flags.update(home=home, config=config)
+    _switches.update(history=history)
 
 
 def settings() -> Settings:
     """The settings of this invocation."""
     from gpuledger.core.config import load_settings
 
-    return load_settings(os.environ, home=_flags["home"], config=_flags["config"])
+    found = load_settings(os.environ, home=_flags["home"], config=_flags["config"])
+    return found if _switches["history"] else replace(found, history=False)
 
 
 def home() -> Home:

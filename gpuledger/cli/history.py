@@ -171,17 +171,24 @@ def timing(
 
 
 def export(
-    path: Annotated[Path, typer.Argument(help="Folder for Parquet, or a file that ends in .duckdb.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A folder, or a file: of DuckDB where it ends in .duckdb, else as --as says."),
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            help="parquet, duckdb, skypilot, gpuhunt, dstack, opencost, focus or prometheus; default: by the path.",
+        ),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
-    """Write the public relations as Parquet, one file a month of history, or as a plain DuckDB file."""
+    """Write prices for other programs: the public relations as Parquet or DuckDB, or the catalogue of another tool."""
     with context.answering():
-        from gpuledger.core.store.export import export_duckdb, export_parquet
+        from gpuledger.exports.export import export as write
 
-        with context.ledger().connect() as connection:
-            rows = (
-                [{"table": name} for name in export_duckdb(connection, path)]
-                if path.suffix == ".duckdb"
-                else [{"file": str(file)} for file in export_parquet(connection, path)]
-            )
+        rows, left = write(context.ledger(), path, form)
         table.emit(rows, format)
+        for reason, count in sorted(left.items()):
+            context.say(f"left out: {count} x {reason}")

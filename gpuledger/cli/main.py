@@ -25,6 +25,7 @@ from gpuledger.cli import (
     outlook,
     plans,
     prices,
+    release,
     serve,
     sources,
     upkeep,
@@ -58,12 +59,19 @@ def _version(selection: bool) -> None:
 def program(
     home: Annotated[Path | None, typer.Option(help="Where the ledger lives [GPULEDGER_HOME].")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings file [GPULEDGER_CONFIG].")] = None,
+    no_history: Annotated[
+        bool,
+        typer.Option(
+            "--no-history",
+            help="Start a new ledger without the bundled history of prices [GPULEDGER_BUNDLED_HISTORY=off].",
+        ),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """What GPU clouds charge, since when, and what a training plan costs with it."""
-    context.set_flags(home, config)
+    context.set_flags(home, config, history=not no_history)
 
 
 prices.register(app)
@@ -74,6 +82,7 @@ sources.register(app)
 documents.register(app)
 evidence.register(app)
 upkeep.register(app)
+release.register(app)
 serve.register(app)
 
 

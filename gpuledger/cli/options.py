@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ import typer
 
 from gpuledger.cli import context
 from gpuledger.cli.table import Format
-from gpuledger.core.cost.options import QuoteOption, question_options
+from gpuledger.core.cost.options import PLAN_OPTIONS, QuoteOption, question_options
 
 if TYPE_CHECKING:
     from gpuledger.core.plan import TrainingPlan
@@ -187,29 +187,54 @@ def with_quote_options(command: Callable[..., None]) -> Callable[..., None]:
     """The command with a flag for every option of a quote, in place of its parameter `options`, which gets what was
     given by the options' names."""
 
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
+    def bought_too(values: dict[str, Any]) -> dict[str, Any]:
         bought = purchase_options(**{name: values.pop(name) for name in ("spot", "on_demand", "reserved")})
         inputs = {option.name: values.pop(option.name) for option in question_options() if option.flag}
-        command(options={**inputs, "purchase_option": bought}, **values)
+        return {**inputs, "purchase_option": bought}
+
+    return _with_flags(command, _flags(question_options(), is_bought=True), bought_too)
+
+
+def with_plan_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the flags that make or change a plan, in place of its parameter `options`."""
+
+    def of_plan(values: dict[str, Any]) -> dict[str, Any]:
+        return {option.name: values.pop(option.name) for option in PLAN_OPTIONS}
+
+    return _with_flags(command, _flags(PLAN_OPTIONS, is_bought=False), of_plan)
+
+
+def _with_flags(
+    command: Callable[..., None],
+    flags: list[inspect.Parameter],
+    taken: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Callable[..., None]:
+    """The command with flags in place of its parameter `options`, which gets what is taken out of their values."""
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        options = taken(values)
+        command(options=options, **values)
 
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        parameters += _flags() if parameter.name == "options" else [parameter]
+        parameters += flags if parameter.name == "options" else [parameter]
     signature = inspect.Signature(parameters)
     run.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess, reportAttributeAccessIssue]
     run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
     return run
 
 
-def _flags() -> list[inspect.Parameter]:
+def _flags(options: Sequence[QuoteOption], *, is_bought: bool) -> list[inspect.Parameter]:
     flags = [
         _parameter(
             option.name, _TYPES[option.kind], _told(option), False if option.kind == "switch" else None
         )
-        for option in question_options()
+        for option in options
         if option.flag
     ]
+    if not is_bought:
+        return flags
     kinds = (("spot", Spot), ("on_demand", OnDemand), ("reserved", Reserved))
     return flags + [_parameter(name, kind, None, False) for name, kind in kinds]
 

@@ -70,7 +70,11 @@ def drivers(
         inputs = [row | {"share": f"{100 * row['share_of_variance']:.0f} %"} for row in answer["inputs"]]
         table.emit(inputs, format, columns=INPUT_COLUMNS)
         rows = [
-            row | {"longer": None if row["wall_hours_more"] is None else _signed(row["wall_hours_more"])}
+            row
+            | {
+                "longer": None if row["wall_hours_more"] is None else _signed(row["wall_hours_more"]),
+                "usd_saved": None if row["usd_saved"] is None else f"{float(row['usd_saved']):,.2f}",
+            }
             for row in answer["levers"]
         ]
         table.emit(rows, format, columns=LEVER_COLUMNS)
@@ -126,7 +130,7 @@ def check(
         if sarif is not None:
             write_whole(sarif, plan_check.sarif([(answer, path)], version("gpuledger")).encode())
         if annotations:
-            typer.echo(plan_check.annotations(answer, path), nl=False)
+            typer.echo(plan_check.workflow_commands(answer, path), nl=False)
         elif format is Format.MD or (format is None and context.is_for_people(format)):
             typer.echo(plan_check.markdown(answer), nl=False)
         else:

@@ -28,8 +28,9 @@ from gpuledger.cli.options import (
     FormatOption,
     Gpu,
     OptionalPlan,
-    PlanArgument,
+    one_of,
     plans_of,
+    with_plan_options,
     with_quote_options,
 )
 from gpuledger.cli.table import Format
@@ -248,8 +249,10 @@ def _marked(line: dict[str, Any]) -> dict[str, Any]:
     return {name: shown(name, value) for name, value in line.items() if name != "best"}
 
 
+@with_plan_options
 def estimate(
-    plan: PlanArgument,
+    options: dict[str, Any],
+    plan: OptionalPlan = None,
     gpu: Gpu = None,
     gpus: Annotated[
         int | None,
@@ -271,7 +274,9 @@ def estimate(
     with context.answering():
         ledger = context.ledger()
         parameters: dict[str, Any] = {"gpu": gpu, "gpus": gpus, "limits": limits, "no_evidence": no_evidence}
-        plans = [plan] if context.is_preset(plan) else context.plans(plan)
+        is_preset = plan is not None and context.is_preset(plan) and not any(options.values())
+        # a name alone may have been estimated before
+        plans = [plan] if plan is not None and is_preset else plans_of(plan, options)[0]
         is_one = len(plans) == 1
         rows = ledger.estimate(plans[0], **parameters) if is_one else ledger.estimates(plans, **parameters)
         columns = (*ESTIMATE_COLUMNS, *(LIMIT_COLUMNS if limits else ()))
@@ -288,10 +293,11 @@ def presets(format: FormatOption = None) -> None:
         table.emit(context.ledger().presets(), format, columns=PRESET_COLUMNS)
 
 
-def lint(plan: PlanArgument, format: FormatOption = None) -> None:
+@with_plan_options
+def lint(options: dict[str, Any], plan: OptionalPlan = None, format: FormatOption = None) -> None:
     """Can this be true? Checks a plan against memory, arithmetic and physics."""
     with context.answering():
-        rows = context.ledger().lint(context.one_plan(plan))
+        rows = context.ledger().lint(one_of(plan, options)[0])
         table.emit(rows, format)
         if any(row["severity"] == "error" for row in rows):
             raise typer.Exit(context.NOTHING)

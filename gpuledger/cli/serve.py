@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gpuledger.cli import context
+from gpuledger.core.errors import UsageError
 
 Port = Annotated[int, typer.Option(help="Port to listen on; default: 8765, for mcp 8766.", min=1, max=65535)]
 Host = Annotated[str, typer.Option(help="Address to listen on; default: loopback.")]
@@ -48,14 +49,17 @@ def serve(
         context.require("fastapi", "uvicorn", "jinja2", extra="web")
         from gpuledger.web.application import listen
 
+        if not (_is_loopback(host) or name or os.environ.get("GPULEDGER_TOKEN")):
+            raise UsageError(
+                f"--host {host}: anybody who reaches it could ask; set GPULEDGER_TOKEN to ask for a token, or say with "
+                "--name by which name this server is reached"
+            )
         with context.ledger().reading():
             pass
         hosts = ",".join(name or ()) if name or _is_loopback(host) else "*"
         os.environ["GPULEDGER_SERVE_HOME"] = str(context.home().path)
         os.environ["GPULEDGER_SERVE_HOSTS"] = hosts
         os.environ["GPULEDGER_SERVE_RATE"] = str(rate)
-        if not _is_loopback(host) and not os.environ.get("GPULEDGER_TOKEN"):
-            context.say(f"anybody who reaches {host} may read; set GPULEDGER_TOKEN to ask for a token")
         shown = f"[{host}]" if ":" in host else host
         context.say(f"serving http://{shown}:{port}/ (stop with Ctrl-C)")
         listen(
@@ -86,8 +90,6 @@ def mcp(
 
 def _proxies(named: Sequence[str]) -> tuple[str, ...]:
     import ipaddress
-
-    from gpuledger.core.errors import UsageError
 
     for one in named:
         try:

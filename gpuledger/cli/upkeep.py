@@ -71,17 +71,25 @@ def compact(
     keep_snapshots: Annotated[
         int | None, typer.Option(help="Published snapshots that stay; default: 5.", min=1, max=1000)
     ] = None,
+    keep_quotes_days: Annotated[
+        int, typer.Option(help="Days after which saved quotes are deleted; default: 400.", min=1)
+    ] = 400,
     format: FormatOption = None,
 ) -> None:
-    """Delete old snapshots and temporary files; old documents only with --keep-documents-days. Prices are never
-    deleted."""
+    """Delete old snapshots, old quotes and temporary files; old documents only with --keep-documents-days. Prices
+    are never deleted."""
     with context.answering():
         from datetime import timedelta
 
         from gpuledger.flows.compact import compact as let_go
 
         keep = None if keep_documents_days is None else timedelta(days=keep_documents_days)
-        done = let_go(context.writer(), keep_documents=keep, keep_snapshots=keep_snapshots)
+        done = let_go(
+            context.writer(),
+            keep_documents=keep,
+            keep_snapshots=keep_snapshots,
+            keep_quotes=timedelta(days=keep_quotes_days),
+        )
         table.emit(vars(done), format)
 
 

@@ -101,8 +101,9 @@ class Outlook(Decisions):
 
         keys = question.plan.model_dump(mode="json", exclude_unset=True)
         changed = dict(lever.keys or {})
-        if isinstance(changed.get("constraints"), Mapping):
-            changed["constraints"] = {**keys.get("constraints", {}), **changed["constraints"]}
+        for name, inner in changed.items():
+            if isinstance(inner, Mapping):
+                changed[name] = {**keys.get(name, {}), **inner}
         options = replace(question.options, **dict(lever.options or {}))
         if "max_gpu_memory" in (lever.options or {}):
             options = replace(options, gpu=None)
@@ -220,6 +221,12 @@ class Outlook(Decisions):
             market = self.market(snapshot, question)
             refusals = Selection(question, market).refusals()
             return Rows(left_out(sql.rows(snapshot.connection, "queries/quote_left_out"), refusals))
+
+    def watches(self) -> Rows:
+        """Prices that somebody waits for, as they were at the last look; `gpuledger watch` begins and ends them."""
+        from gpuledger.flows.watch import watches
+
+        return Rows(watch.to_dict() for watch in watches(self.home))
 
     def price_watch(
         self, gpu: str, *, below: Any, purchase_option: str = "on_demand", providers: Any = None

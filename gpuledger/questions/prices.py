@@ -275,6 +275,11 @@ class PriceQuestions(MarketQuestions):
         with self.reading() as snapshot:
             return Rows(source_states(snapshot.connection, SOURCES, now=self.clock(), environ=self.environ))
 
+    def run_counts(self) -> Rows:
+        """How many runs of each source were accepted, quarantined or failed, and how long the last of each took."""
+        with self.reading() as snapshot:
+            return Rows(query_rows(snapshot.connection, "queries/run_counts"))
+
     def imports(self) -> Rows:
         """The dated lists in the ledger, with what they cover."""
         from gpuledger.flows.source_states import imported_lists

@@ -118,8 +118,13 @@ class NewestSnapshot:
         load_bundled(writer)
         if writer.home.follows is None:
             self._say(
-                "no ledger yet: started one from the bundled price list; `gpuledger refresh` fetches live prices"
+                f"no ledger yet: started one from the bundled {_lists(writer.home)}; `gpuledger refresh` fetches live"
+                " prices"
             )
+
+
+def _lists(home: Home) -> str:
+    return "price list and history" if home.has_history else "price list"
 
 
 class SharedSnapshot:

@@ -1,12 +1,13 @@
-"""Who may ask, from where, and how often."""
+"""Who may ask, from where, how often, and how many costly questions at once."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 
 COOKIE = "gpuledger"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -60,11 +61,66 @@ class Token:
         kind, _, inputs = (authorization or "").partition(" ")
         if kind.lower() == "bearer" and self.opens(inputs.strip()):
             return True
+        # Cookies of other servers on this host come along, in whatever form; SimpleCookie stops at the first odd one.
+        pairs = (part.strip().partition("=") for part in (cookies or "").split(";"))
+        return any(
+            name == COOKIE and hmac.compare_digest(self.cookie_value.encode(), value.strip('"').encode())
+            for name, _, value in pairs
+        )
+
+
+COSTLY = (
+    "/quote",
+    "/compare",
+    "/sql",
+    "/v1/quotes",
+    "/v1/frontier",
+    "/v1/compare",
+    "/v1/estimates",
+    "/v1/sql",
+)
+"""Paths whose answers take a processor for longer than a lookup; with what lies below them, and all other POSTs."""
+
+
+def is_costly(method: str, path: str) -> bool:
+    """Whether a request waits its turn among the costly ones."""
+    if path == "/login" or (path.startswith("/v1/quotes/") and method == "GET"):
+        return False
+    return method == "POST" or any(path == one or path.startswith(one + "/") for one in COSTLY)
+
+
+class Turnstile:
+    """Some costly answers at once, some more in line, and a refusal for the rest.
+
+    Args:
+        at_once: answers being made, per process.
+        in_line: requests that wait for one to end.
+        wait_seconds: the longest wait.
+    """
+
+    def __init__(self, at_once: int = 2, in_line: int = 32, wait_seconds: float = 30.0) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._in_line, self._waiting, self._wait_seconds = in_line, 0, wait_seconds
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[bool]:
+        """True within a turn; False where the line is full or the wait was too long."""
+        if self._waiting >= self._in_line:
+            yield False
+            return
+        self._waiting += 1
         try:
-            result = SimpleCookie(cookies or "").get(COOKIE)
-        except CookieError:
-            return False
-        return result is not None and hmac.compare_digest(self.cookie_value.encode(), result.value.encode())
+            async with asyncio.timeout(self._wait_seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            yield False
+            return
+        finally:
+            self._waiting -= 1
+        try:
+            yield True
+        finally:
+            self._free.release()
 
 
 def own_path(text: str | None) -> str:
@@ -84,3 +140,10 @@ def is_known_host(host: str | None, allowed: Iterable[str]) -> bool:
     name = host.lower()
     bare = name[: name.rindex("]") + 1] if name.startswith("[") and "]" in name else name.partition(":")[0]
     return bare in LOOPBACK or bare in {entry.lower() for entry in allowed}
+
+
+def is_own_origin(origin: str | None, host: str | None) -> bool:
+    """Whether an `Origin` header is this server's own; requests from outside a browser have none."""
+    if origin is None:
+        return True
+    return bool(host) and origin.lower().partition("://")[2] == (host or "").lower()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -18,7 +16,6 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.home import Home
@@ -26,33 +23,9 @@ from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
 from gpuledger.questions.reader import QueryLimits
 from gpuledger.web import decisions, health, outlook, plans, prices, problems
+from gpuledger.web.connections import Places, PromptProtocol
 from gpuledger.web.gate import Gate, GateSettings
 from gpuledger.web.metrics import Meter
-
-if TYPE_CHECKING:
-    from uvicorn.protocols.http.h11_impl import H11Protocol as HTTPProtocol
-else:
-    HTTPProtocol = AutoHTTPProtocol
-
-
-# Run an ASGI application under uvicorn, in one process or several.
-
-
-class PromptProtocol(HTTPProtocol):
-    """HTTP whose answers leave at once.
-
-    asyncio does this only for sockets that name their protocol, and those that uvicorn shares between
-    processes do not. Without it an answer in two parts waits 40 ms for the client's acknowledgement.
-    """
-
-    def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, transport: asyncio.Transport
-    ) -> None:
-        """Set the connection up."""
-        accepted: socket.socket | None = transport.get_extra_info("socket")
-        if accepted is not None and accepted.family in (socket.AF_INET, socket.AF_INET6):
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().connection_made(transport)
 
 
 def listen(factory: str, *, host: str, port: int, workers: int = 1, proxies: Sequence[str] = ()) -> None:
@@ -66,6 +39,8 @@ def listen(factory: str, *, host: str, port: int, workers: int = 1, proxies: Seq
     Raises:
         SystemExit: the address is taken or is not this machine's.
     """
+    # A worker process is forked or imports this anew; both read the environment.
+    os.environ["GPULEDGER_SERVE_PROXIES"] = ",".join(proxies)
     uvicorn.run(
         factory,
         factory=True,
@@ -142,6 +117,8 @@ def from_environment() -> ASGIApp:
         requests_per_second=float(os.environ.get("GPULEDGER_SERVE_RATE", "100")),
         hosts=None if hosts == "*" else tuple(name for name in hosts.split(",") if name),
     )
+    proxies = os.environ.get("GPULEDGER_SERVE_PROXIES", "")
+    PromptProtocol.places = Places(proxies=[one for one in proxies.split(",") if one])
     return create_app(Home(Path(os.environ["GPULEDGER_SERVE_HOME"])), settings=settings)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
 from gpuledger import parse
 from gpuledger.core.errors import InvalidPlanError, UsageError
@@ -24,6 +25,11 @@ async def plan_of(request: Request) -> TrainingPlan:
         ProblemError: another type of content.
     """
     kind, text = await _text(request)
+    # off the event loop: other requests are answered meanwhile
+    return await run_in_threadpool(_plan, kind, text)
+
+
+def _plan(kind: str, text: str) -> TrainingPlan:
     if kind == "application/toml":
         return read_plan(text, syntax="toml")
     return parse.plan(_object(kind, text))
@@ -42,7 +48,7 @@ async def object_of(request: Request, *keys: str, needed: tuple[str, ...] = ()) 
         UsageError: a key is missing or unknown.
     """
     kind, text = await _text(request)
-    content = dict(_object(kind, text))
+    content = dict(await run_in_threadpool(_object, kind, text))
     unknown = [key for key in content if key not in keys]
     missing = [key for key in needed if key not in content]
     if unknown or missing:

@@ -22,14 +22,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.access import Rate, Token, is_known_host
+from gpuledger.web.access import Rate, Token, Turnstile, is_costly, is_known_host, is_own_origin
 from gpuledger.web.metrics import Meter
-from gpuledger.web.problems import MEDIA_TYPE, ProblemError, document
+from gpuledger.web.problems import MEDIA_TYPE, document
 
 Headers = list[tuple[bytes, bytes]]
 LOG = logging.getLogger("gpuledger.server")
 
 BODY_BYTES = 1_000_000
+BODY_SECONDS = 20.0
 KEPT_SECONDS = 10.0
 """Ages in an answer are exact to 0.01 hours, which is 36 seconds."""
 KEPT_BYTES = 32_000_000
@@ -117,6 +118,7 @@ class Gate:
         self._meter = meter
         self._token = Token(settings.token)
         self._rate = Rate(settings.requests_per_second)
+        self._turnstile = Turnstile()
         self._kept = _Kept()
         self._making: dict[tuple[bytes, ...], asyncio.Future[_Answer]] = {}
 
@@ -129,11 +131,13 @@ class Gate:
         answer = self._refusal(scope, headers)
         if answer is None and scope["method"] in ("GET", "HEAD") and _is_kept(scope["path"]):
             answer = await self._kept_answer(scope, headers, receive)
-        if answer is not None:
+        if answer is None and scope["method"] not in ("GET", "HEAD"):
+            receive, answer = await _whole_body(headers, receive)
+        if answer is None:
+            route, status = await self._in_turn(scope, headers, receive, send)
+        else:
             await self._send(scope, headers, answer, send)
             route, status = answer.route, answer.status
-        else:
-            route, status = await self._pass(scope, headers, receive, send)
         self._meter.count(scope["method"], route, status, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> _Answer | None:
@@ -151,15 +155,11 @@ class Gate:
                 f"more than {self._settings.requests_per_second:g} requests a second",
                 extra,
             )
-        if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in ("GET", "HEAD"):
-            return _problem(403, "cross-site", "a page of another site may not ask this")
         path: str = scope["path"]
-        if (
-            path == "/healthz"
-            or path.startswith("/static/")
-            or path in ("/login", "/logout")
-            or not self._token.is_set
-        ):
+        if _is_foreign(scope["method"], path, headers):
+            return _problem(403, "cross-site", "a page of another site may not ask this")
+        is_open = path in ("/healthz", "/login", "/logout") or path.startswith("/static/")
+        if is_open or not self._token.is_set:
             return None
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         if self._token.admits(authorization, headers.get(b"cookie", b"").decode("latin-1")):
@@ -241,23 +241,20 @@ class Gate:
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _pass(
+    async def _in_turn(
         self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
     ) -> tuple[str, int]:
-        """Through to the routes, without keeping the answer; the body is bounded."""
-        seen = {"bytes": 0, "status": 500}
-        inputs = headers.get(b"content-length", b"0")
-        if not inputs.isdigit() or int(inputs) > BODY_BYTES:
-            await self._send(scope, headers, _too_large(), send)
-            return "other", 413
+        if not is_costly(scope["method"], scope["path"]):
+            return await self._pass(scope, receive, send)
+        async with self._turnstile.turn() as is_admitted:
+            if is_admitted:
+                return await self._pass(scope, receive, send)
+        await self._send(scope, headers, _busy(), send)
+        return "refused", 503
 
-        async def bounded() -> Message:
-            message = await receive()
-            seen["bytes"] += len(message.get("body", b""))
-            if seen["bytes"] > BODY_BYTES:
-                raise ProblemError(413, "too-large", f"body: more than {BODY_BYTES} bytes")
-            return message
-
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
+        """Through to the routes, without keeping the answer."""
+        seen = {"status": 500}
         is_head = scope["method"] == "HEAD"
 
         async def dressed(message: Message) -> None:
@@ -270,7 +267,7 @@ class Gate:
 
         inner: Scope = {**scope, "method": "GET"} if is_head else scope
         try:
-            await self._app(inner, bounded, dressed)
+            await self._app(inner, receive, dressed)
         except Exception:
             LOG.exception("failed: %s", scope["path"])
         return _route(inner), seen["status"]
@@ -310,6 +307,51 @@ def _problem(status: int, kind: str, detail: str, extra: Sequence[tuple[bytes, b
         *SECURITY,
     ]
     return _Answer(status, headers, body, route="refused")
+
+
+async def _whole_body(headers: dict[bytes, bytes], receive: Receive) -> tuple[Receive, _Answer | None]:
+    """A body that has come in full, so that a slow client holds no turn; or why not."""
+    stated = headers.get(b"content-length", b"0")
+    if not stated.isdigit() or int(stated) > BODY_BYTES:
+        return receive, _too_large()
+    parts, size, has_more = list[bytes](), 0, True
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while has_more:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return receive, _problem(400, "incomplete", "body: the connection ended before it")
+                parts.append(message.get("body", b""))
+                size, has_more = size + len(parts[-1]), message.get("more_body", False)
+                if size > BODY_BYTES:
+                    return receive, _too_large()
+    except TimeoutError:
+        return receive, _problem(408, "slow", f"body: not there after {BODY_SECONDS:g} seconds")
+    first: list[Message] = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+
+    async def read() -> Message:
+        return first.pop() if first else await receive()
+
+    return read, None
+
+
+def _is_foreign(method: str, path: str, headers: dict[bytes, bytes]) -> bool:
+    """Whether the page of another site asks for what only the own pages, or a person who follows a link, may."""
+    if method not in ("GET", "HEAD"):
+        origin = headers.get(b"origin")
+        host = headers.get(b"host", b"").decode("latin-1")
+        # A form under `referrer-policy: no-referrer` sends "null"; the browser then says itself where it stands.
+        is_own_form = origin == b"null" and headers.get(b"sec-fetch-site") == b"same-origin"
+        if not is_own_form and not is_own_origin(None if origin is None else origin.decode("latin-1"), host):
+            return True
+    if headers.get(b"sec-fetch-site") != b"cross-site":
+        return False
+    follows_link = headers.get(b"sec-fetch-dest") == b"document" and b"sec-fetch-user" in headers
+    return method not in ("GET", "HEAD") or (is_costly(method, path) and not follows_link)
+
+
+def _busy() -> _Answer:
+    return _problem(503, "busy", "too many costly questions at once; ask again", [(b"retry-after", b"5")])
 
 
 def _too_large() -> _Answer:

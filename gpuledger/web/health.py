@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,10 +10,12 @@ from starlette.responses import Response
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.metrics import Meter, ledger_lines
+from gpuledger.web.metrics import Meter, disk_lines, ledger_lines, run_lines
+from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import json_bytes, ledger_of
 
 router = APIRouter(tags=["operation"])
+LOG = logging.getLogger("gpuledger.server")
 
 _HEALTHY: dict[int | str, dict[str, Any]] = {
     200: {
@@ -35,8 +38,11 @@ def healthz(request: Request) -> Response:
             edition = ledger.edition
             stale = sum(row["is_stale"] for row in ledger.status())
     except GPULedgerError as error:
+        LOG.warning("not healthy: %s", error)
         return Response(
-            json_bytes({"status": "down", "problem": str(error)}), 503, media_type="application/json"
+            json_bytes({"status": "down", "problem": f"{kind_of(error)[1]}; the server's log says more"}),
+            503,
+            media_type="application/json",
         )
     content = {
         "status": "ok" if pool.problem is None and not stale else "degraded",
@@ -45,7 +51,9 @@ def healthz(request: Request) -> Response:
         "last_observed_at": edition.last_observed_at,
         "offers": edition.offers,
         "stale_sources": stale,
-        "problem": pool.problem,
+        "problem": None
+        if pool.problem is None
+        else "the newest snapshot cannot be read; the one before answers",
     }
     return Response(json_bytes(content), media_type="application/json")
 
@@ -57,12 +65,14 @@ def healthz(request: Request) -> Response:
     response_class=Response,
 )
 def metrics(request: Request) -> Response:
-    """Requests and their durations, the snapshot served, and the age of every source."""
+    """Requests and their durations, the snapshot served, the age of every source, its runs by outcome, disk space."""
     meter: Meter = request.app.state.meter
     lines = list(meter.lines())
     try:
         with ledger_of(request).pinned() as ledger:
             lines += ledger_lines(ledger.edition, ledger.status())
+            lines += run_lines(ledger.run_counts())
+            lines += disk_lines(ledger.home)
         lines += [
             "# HELP gpuledger_up 1: a snapshot can be read.",
             "# TYPE gpuledger_up gauge",

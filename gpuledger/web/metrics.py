@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import Edition
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -54,13 +56,44 @@ class Meter:
             yield f"gpuledger_request_seconds_count{{{labels}}} {running}"
 
 
+def gauge(name: str, sentence: str) -> Iterator[str]:
+    """The head of a gauge."""
+    yield f"# HELP {name} {sentence}"
+    yield f"# TYPE {name} gauge"
+
+
+def run_lines(counts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Runs by source and outcome, and how long the last of each took: facts of the ledger, so that every process of a
+    server tells the same."""
+    rows = list(counts)
+    yield "# HELP gpuledger_runs_total Runs recorded, by source and outcome."
+    yield "# TYPE gpuledger_runs_total counter"
+    for row in rows:
+        yield f'gpuledger_runs_total{{source="{row["source"]}",outcome="{row["outcome"]}"}} {row["runs"]}'
+    yield from gauge("gpuledger_last_run_seconds", "From the start to the last answer of the newest run.")
+    for row in rows:
+        labels = f'source="{row["source"]}",outcome="{row["outcome"]}"'
+        yield f"gpuledger_last_run_seconds{{{labels}}} {row['last_run_seconds']:.3f}"
+    yield from gauge("gpuledger_last_run_time_seconds", "When that was, Unix time.")
+    for row in rows:
+        labels = f'source="{row["source"]}",outcome="{row["outcome"]}"'
+        yield f"gpuledger_last_run_time_seconds{{{labels}}} {_unix(row['last_run_at'])}"
+
+
+def disk_lines(home: Home) -> Iterator[str]:
+    """Bytes of the home, and what its file system has left. The archive is a file per document, too many to look at for
+    each answer; what is left shows its growth."""
+    yield from gauge("gpuledger_disk_bytes", "Size of the ledger and of its published snapshots.")
+    parts = {"ledger": [home.database], "snapshots": [*home.snapshots.glob("*.duckdb")]}
+    for part, files in parts.items():
+        size = sum(file.stat().st_size for file in files if file.exists())
+        yield f'gpuledger_disk_bytes{{part="{part}"}} {size}'
+    yield from gauge("gpuledger_disk_free_bytes", "Free on the file system of the home.")
+    yield f"gpuledger_disk_free_bytes {shutil.disk_usage(home.path).free}"
+
+
 def ledger_lines(edition: Edition, status: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Gauges of the ledger: which snapshot, how new, how many offers, and the age of each source."""
-
-    def gauge(name: str, sentence: str) -> Iterator[str]:
-        yield f"# HELP {name} {sentence}"
-        yield f"# TYPE {name} gauge"
-
     yield from gauge("gpuledger_snapshot", "Number of the snapshot served.")
     yield f"gpuledger_snapshot {edition.number}"
     yield from gauge("gpuledger_snapshot_published_seconds", "When it was published, Unix time.")

@@ -67,7 +67,8 @@ async def check(
 ) -> Response:
     """The body is `{"plan": ..., "lock": TEXT}`; the lock, which may be left out, is what was agreed."""
     content = await object_of(request, "plan", "lock", needed=("plan",))
-    plan, lock, options = plan_in(content), text_in(content, "lock"), _given(parameters)
+    plan = await run_in_threadpool(plan_in, content)
+    lock, options = text_in(content, "lock"), _given(parameters)
     return await answered(request, lambda ledger: ledger.check(plan, lock=lock, **options))
 
 

@@ -70,7 +70,8 @@ async def make_quotes(request: Request, parameters: Asked) -> Response:
 async def make_locked_quotes(request: Request, parameters: Asked) -> Response:
     """The body is `{"plan": ..., "lock": TEXT}`; the same plan and lock have the same answer anywhere, later."""
     content = await object_of(request, "plan", "lock", needed=("plan", "lock"))
-    return await run_in_threadpool(_quoted, request, plan_in(content), parameters, text_in(content, "lock"))
+    plan = await run_in_threadpool(plan_in, content)
+    return await run_in_threadpool(_quoted, request, plan, parameters, text_in(content, "lock"))
 
 
 def _quoted(
@@ -97,7 +98,7 @@ def _quoted(
 )
 async def quote_many(request: Request, parameters: Asked) -> Response:
     """The body is `{"plans": [...]}`; each has its ranking, or its error. One quote each unless `limit` says more."""
-    plans = plans_in(await object_of(request, "plans", needed=("plans",)))
+    plans = await run_in_threadpool(plans_in, await object_of(request, "plans", needed=("plans",)))
     options: dict[str, Any] = {"limit": 1} | parameters.model_dump(exclude_unset=True, exclude_none=True)
     return await answered(request, lambda ledger: {"answers": list(ledger.quotes(plans, **options))})
 
@@ -136,7 +137,7 @@ async def frontier(request: Request, parameters: Asked) -> Response:
 )
 async def compare(request: Request, parameters: Asked) -> Response:
     """The body is `{"plans": [...]}`: what each costs more, and takes longer, than the first."""
-    plans = plans_in(await object_of(request, "plans", needed=("plans",)))
+    plans = await run_in_threadpool(plans_in, await object_of(request, "plans", needed=("plans",)))
     options = parameters.model_dump(exclude_unset=True, exclude_none=True)
     return await answered(request, lambda ledger: {"plans": ledger.compare(plans, **options)})
 

@@ -220,6 +220,12 @@ def unmapped(request: Request, parameters: Annotated[Parameters, Query()]) -> Re
     return _list(request, parameters, "unmapped")
 
 
+@router.get("/watches", summary="Prices that are waited for", responses=openapi.rows("watches"))
+def watches(request: Request, parameters: Annotated[Parameters, Query()]) -> Response:
+    """As they were at the last look; the command line begins and ends them."""
+    return _list(request, parameters, "watches")
+
+
 @router.get("/status", summary="Freshness of each source", responses=openapi.rows("sources"))
 def status(request: Request, parameters: Annotated[Parameters, Query()]) -> Response:
     """Age against the target, and how the last run went."""

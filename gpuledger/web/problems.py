@@ -32,13 +32,14 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    408: "Too slow",
     410: "Gone",
     413: "Too large",
     415: "Unsupported media type",
     422: "Cannot be answered as asked",
     429: "Too many requests",
     500: "Internal error",
-    503: "No ledger to read",
+    503: "Not now",
 }
 
 

@@ -116,6 +116,8 @@ def _fact(row: Mapping[str, Any], context: Mapping[str, str]) -> Fact:
             # A list of prices per GPU is about one of them where it does not say otherwise.
             gpu_count=decimal(cell(merged, "gpu_count", "gpus")) or (None if per_gpu is None else Decimal(1)),
             gpu_memory_gib=decimal(cell(merged, "gpu_memory_gib", "vram_gb")),
+            vcpus=decimal(cell(merged, "vcpus")),
+            memory_gib=decimal(cell(merged, "memory_gib")),
             term_months=None if months is None else Decimal(months),
             is_withdrawal=merged.get("event") == "removed",
         ),

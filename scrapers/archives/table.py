@@ -16,6 +16,10 @@ from gpuledger.core.document import Document
 
 MOST_UNPACKED_BYTES = 512 * 2**20
 """A catalogue of 90,000 rows is 12 MB; beyond this a zip is no catalogue."""
+SMALL_BYTES = 32 * 2**20
+MOST_RATIO = 60
+"""Catalogues of 2023 to 2026 shrink to a 5th to a 30th; a zip of one byte repeated to a 1,000th."""
+SMALL_ROWS = 1_000_000
 
 
 def table_rows(document: Document) -> Iterator[Mapping[str, Any]]:
@@ -48,12 +52,19 @@ def csv_rows(document: Document, text: str) -> Iterator[dict[str, str]]:
         ParseError: no header, or a row that is longer or shorter than it.
     """
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey="")
-    if not reader.fieldnames or len(reader.fieldnames) < 2:
+    try:
+        is_table = len(reader.fieldnames or ()) >= 2
+    except csv.Error as error:
+        raise document.error(f"no header: {error}") from error
+    if not is_table or not reader.fieldnames:
         raise document.error(f"no table; the body begins {document.body[:60]!r}")
-    for row in reader:
-        if row.get("") or None in row.values():
-            raise document.error(f"line {reader.line_num} does not have {len(reader.fieldnames)} cells")
-        yield row
+    try:
+        for row in reader:
+            if row.get("") or None in row.values():
+                raise document.error(f"line {reader.line_num} does not have {len(reader.fieldnames)} cells")
+            yield row
+    except csv.Error as error:
+        raise document.error(f"line {reader.line_num}: {error}") from error
 
 
 def zip_members(document: Document) -> Iterator[tuple[str, str]]:
@@ -64,8 +75,14 @@ def zip_members(document: Document) -> Iterator[tuple[str, str]]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(document.body)) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MOST_UNPACKED_BYTES:
+            unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > MOST_UNPACKED_BYTES:
                 raise document.error("a zip that unpacks to more than 512 MiB")
+            if unpacked > SMALL_BYTES and unpacked > MOST_RATIO * len(document.body):
+                raise document.error(
+                    f"a zip of {len(document.body):,} bytes that unpacks to {unpacked:,}; price lists shrink to a "
+                    f"{MOST_RATIO}th at most"
+                )
             for member in archive.infolist():
                 if member.filename.endswith((".csv", "version")):
                     yield member.filename, archive.read(member).decode("utf-8-sig")
@@ -78,7 +95,12 @@ def _parquet(document: Document) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        for batch in pq.ParquetFile(io.BytesIO(document.body)).iter_batches(batch_size=20_000):
+        table = pq.ParquetFile(io.BytesIO(document.body))
+        if table.metadata.num_rows > max(SMALL_ROWS, len(document.body)):
+            raise document.error(
+                f"Parquet of {len(document.body):,} bytes and {table.metadata.num_rows:,} rows"
+            )
+        for batch in table.iter_batches(batch_size=20_000):
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise document.error(f"no readable Parquet: {error}") from error

@@ -7,4 +7,4 @@ select
     price_state(
         getvariable('question_at')::timestamptz, is_recorded, fresh_until, lapses_at, is_unlisted, availability
     ) as price_state
-from offer_latest;
+from offer_last_seen;

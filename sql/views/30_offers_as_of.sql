@@ -180,7 +180,7 @@ outspoken as (
     from seen
     where offer_id in (select offer_id from doubled)
     qualify row_number() over (
-        partition by offer_id order by last_seen_at desc, source_kind = 'live' desc, source
+        partition by offer_id order by is_recorded desc, last_seen_at desc, source_kind = 'live' desc, source
     ) > 1
 ),
 

@@ -62,7 +62,7 @@ def bundled_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from gpuledger.flows.imports import load_bundled
     from gpuledger.flows.pipeline import Ledger
 
-    home = Home(tmp_path_factory.mktemp("bundled") / "ledger")
+    home = Home(tmp_path_factory.mktemp("bundled") / "ledger", has_history=True)
     load_bundled(Ledger(home=home, sources=SOURCES, clock=lambda: datetime.now(UTC)))
     return home.path
 

@@ -37,9 +37,16 @@ def bundled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def as_process(home: Path, *arguments: str, stdin: str = "", python: Sequence[str] = ()) -> Ran:
+def as_process(
+    home: Path, *arguments: str, stdin: str = "", python: Sequence[str] = (), history: str = "off"
+) -> Ran:
     """The command in a process of its own, with no settings but the home."""
-    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GPULEDGER_HOME": str(home)}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "GPULEDGER_HOME": str(home),
+        "GPULEDGER_BUNDLED_HISTORY": history,
+    }
     program = [sys.executable, *python, "-c", "from gpuledger.cli.main import main; main()"]
     done = subprocess.run(
         [*program, *arguments], env=environ, input=stdin, capture_output=True, text=True, timeout=120
@@ -60,6 +67,7 @@ def gpuledger(
     for name in [name for name in os.environ if name.startswith("GPULEDGER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GPULEDGER_HOME", str(bundled_home))
+    monkeypatch.setenv("GPULEDGER_BUNDLED_HISTORY", "off")
 
     def run(*arguments: str) -> Ran:
         monkeypatch.setattr(sys, "argv", ["gpuledger", *arguments])

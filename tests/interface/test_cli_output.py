@@ -102,7 +102,8 @@ ALL = [(source.name, path) for source in SOURCES for path in captures(CAPTURES /
 
 
 def test_every_source_has_a_capture_to_parse():
-    assert {name for name, _ in ALL} == {source.name for source in SOURCES}
+    # the bundled history is read as columns, and tests/history holds them to the facts
+    assert {name for name, _ in ALL} == {source.name for source in SOURCES if source.parse_table is None}
 
 
 @pytest.mark.parametrize(("name", "path"), ALL, ids=lambda value: getattr(value, "name", value))

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gpuledger.core.errors import UnknownGPUError
+from gpuledger.core.alias import read_aliases
+from gpuledger.core.errors import ConfigError, UnknownGPUError
 from gpuledger.core.gpu import gpus
 from gpuledger.core.store.offers import unmapped_labels
 from gpuledger.core.store.publish import reading
@@ -72,3 +73,25 @@ def test_a_gpu_that_does_not_exist_changes_nothing(unknown):
     with pytest.raises(UnknownGPUError, match="h100-sxm-80gb"):
         add_alias(unknown.ledger, UNKNOWN, "h100-sxm-81gb", provider="", memory_gib=None)
     assert not (unknown.ledger.home.path / "gpu_alias.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x,y\n1,2\n", "line 2: no provider, gpu_label, gpu_memory_gib, gpu_id; the columns are"),
+        ("provider,gpu_label,gpu_memory_gib,gpu_id\na\n", "line 2: no gpu_label"),
+        ("provider,gpu_label,gpu_memory_gib,gpu_id\n, ,,h100-sxm-80gb\n", "line 2: gpu_label is empty"),
+        (
+            "provider,gpu_label,gpu_memory_gib,gpu_id\n,X,many,h100-sxm-80gb\n",
+            "is 'many', not a number of GiB",
+        ),
+        ("provider,gpu_label,gpu_memory_gib,gpu_id\n,X,,h999\n", "line 2: .*h999"),
+        ("\udcff", "cannot be read"),
+    ],
+    ids=["columns", "short row", "no label", "memory", "accelerator", "bytes"],
+)
+def test_a_file_of_aliases_that_is_wrong_is_named_with_its_line(tmp_path, text, message):
+    path = tmp_path / "gpu_alias.csv"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError, match=message):
+        read_aliases(path)

@@ -16,13 +16,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpuledger.core.errors import SourceError
+from gpuledger.core.store import sql
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.imports import ImportReport, files_of, import_address, import_files
+from gpuledger.flows.imports import (
+    BUNDLED,
+    ImportReport,
+    files_of,
+    import_address,
+    import_files,
+    load_bundled,
+    take_list,
+)
 from gpuledger.flows.pipeline import Ledger, record_runs, source_row
 from gpuledger.flows.replay import history_of, replay
 from gpuledger.scrapers.archives.registry import ARCHIVES, archive
+from gpuledger.scrapers.registry import SOURCES
 from tests.template import start_migrated
 
 HEAD = "observed_at,event,provider,instance_type,region,price_usd_hour\n"
@@ -296,3 +306,13 @@ def test_an_archive_that_is_not_there_is_a_source_error_and_leaves_nothing(tmp_p
     with pytest.raises(SourceError):
         import_address(ledger, archive("changes"), "https://archives.example/none.csv", fetcher, context={})
     assert not ledger.home.database.exists()
+
+
+def test_a_first_command_that_was_killed_before_it_recorded_is_made_good_by_the_next(tmp_path, clock):
+    ledger = Ledger(home=Home(tmp_path), sources=SOURCES, clock=clock)
+    source = ledger.source("bundled")
+    assert take_list(ledger, source, sql.FOLDER / BUNDLED, url="gpuledger:list") is not None
+    clock.forward(minutes=1)
+    load_bundled(ledger)
+    with reading(ledger.home) as connection:
+        assert connection.execute("select count(*) > 20 from offer_latest").fetchall() == [(True,)]

@@ -48,7 +48,8 @@ def test_a_plain_database_opens_without_this_program(ledger, tmp_path):
             Decimal("21.957642"),
             Decimal("98.32"),
         )
-        assert plain.execute("select count(*) from offer_latest").fetchone() == (2,)
+        # seen in 2025: history, and on sale no more
+        assert plain.execute("select count(*) from offer_latest").fetchone() == (0,)
 
 
 def test_an_export_does_not_overwrite_a_database(ledger, tmp_path):

@@ -114,7 +114,7 @@ def test_absence_from_a_list_says_nothing(books, an_offer):
     for sku in ("a", "b", "c"):
         books.run(an_offer(sku, observed_at=DAY_ONE), source="list")
     books.publish()
-    assert books.read("select sku from offer_latest order by sku") == [("a",), ("b",), ("c",)]
+    assert books.read("select sku from offer_last_seen order by sku") == [("a",), ("b",), ("c",)]
 
 
 def test_a_live_source_that_saw_an_offer_as_late_goes_before_a_list(books, an_offer):

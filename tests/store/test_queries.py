@@ -7,7 +7,7 @@ import pytest
 
 from gpuledger.core.store import sql
 
-KINDS = sorted(path.name for path in sql.FOLDER.iterdir() if path.is_dir())
+KINDS = sorted(path.name for path in sql.FOLDER.iterdir() if any(path.glob("*.sql")))
 FILES = [name for kind in KINDS for name in sql.files(kind)]
 QUERIES = sql.files("queries")
 # `name type` in the head of a query

@@ -110,9 +110,11 @@ def ledger(request, tmp_path_factory, books_in) -> Ledger:
         )
         ledger.archive.write_manifest(manifest)
         record_runs(ledger, [read_run(ledger, manifest)], do_publish=False)
-    for name, text in (("changes.csv", CHANGES), ("others.csv", OTHERS)):
+    # what the change list has in force is still on sale today
+    covers = {"covers": "2025-01-01..2026-10-07"}
+    for name, text, context in (("changes.csv", CHANGES, covers), ("others.csv", OTHERS, {})):
         (folder / name).write_text(text)
-        import_files(ledger, archive("changes"), [folder / name], context={})
+        import_files(ledger, archive("changes"), [folder / name], context=context)
     return ledger
 
 

@@ -86,7 +86,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path):
 
 
 REFUSED_FILES = {
-    "hoem = 'x'": "unknown setting 'hoem'; known: fetch, home, notify, sources, store",
+    "hoem = 'x'": "unknown setting 'hoem'; known: bundled_history, fetch, home, notify, sources, store",
     "home = 5": "home must be a folder, not 5",
     "store = 'sqlite'": "unknown store 'sqlite'; known: duckdb",
     "sources = 5": "setting 'sources' must be a table, not 5",

@@ -18,7 +18,8 @@ FIELDS = {
     "plan", "gpu_id", "gpus", "nodes", "parallelism", "parameters", "active_parameters", "model_flops",
     "flops_per_token", "mfu", "hfu", "tokens_per_second", "tokens_per_second_range", "step_seconds", "overhead",
     "wall_hours", "gpu_hours",
-    "memory_gib", "host_memory_gib", "fits", "gpu_memory_gib", "assumptions", "warnings", "evidence",
+    "memory_gib", "host_memory_gib", "fits", "gpu_memory_gib", "data_gb_per_second", "limited_by", "assumptions",
+    "warnings", "evidence",
 }  # fmt: skip
 H100, A100 = "h100-sxm-80gb", "a100-sxm-80gb"
 model_names = st.sampled_from(presets())

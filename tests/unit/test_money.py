@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit, decimal_from
+from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit, decimal_from, dollars_from
 
 READABLE = {
     "49.24": "49.24",
@@ -77,3 +77,18 @@ def test_the_unit_of_a_price_is_never_guessed():
 
 def test_a_month_has_730_hours():
     assert Decimal(8760) / 12 == HOURS_PER_MONTH
+
+
+@pytest.mark.parametrize(
+    ("text", "usd"),
+    [("20", "20"), ("$20", "20"), ("20USD", "20"), ("20 dollars", "20"), ("$1,250.50", "1250.50"), ("50k", "50000"),
+     ("2.5M USD", "2500000"), ("1e3", "1000"), ("-5", "-5")],
+)  # fmt: skip
+def test_dollars_as_people_write_them(text, usd):
+    assert dollars_from(text) == Decimal(usd)
+
+
+@pytest.mark.parametrize("text", ["", "cheap", "20 EUR", "1,5", "$", "20 20", "nan", "1e999999k", "20m$k"])
+def test_what_is_no_amount_of_dollars_is_refused(text):
+    with pytest.raises(ValueError, match=r"not a|out of"):
+        dollars_from(text)

@@ -3,6 +3,8 @@
 import json
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gpuledger.core.count import count_from, gb_from, gib_from, hours_from
@@ -188,3 +190,98 @@ def test_a_data_set_that_cannot_be_read_is_refused(tmp_path, name):
     (tmp_path / "train.csv").write_text("text\nhello\n")
     with pytest.raises(InvalidPlanError, match="data"):
         with_files({"data": name}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "weights"),
+    [
+        ({"quantization": "8bit"}, "int8"),
+        ({"quantization": "4-bit"}, "nf4"),
+        ({"quantisation": "NF4"}, "nf4"),
+        ({"bits": 8}, "int8"),
+        ({"load_in_8bit": True}, "int8"),
+        ({"load_in_4bit": True}, "nf4"),
+        ({"load_in_4bit": False}, None),
+        ({"weights": "LLM.int8"}, "int8"),
+        ({"quantization": "none"}, "fp16"),
+    ],
+)
+def test_quantised_weights_in_the_words_of_other_programs(keys, weights):
+    assert plan_from_mapping({"model": "llama-2-13b", "method": "lora", **keys}).weights == weights
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"precision": "int8"}, 'weights = "int8"'),
+        ({"precision": "4bit"}, 'weights = "nf4"'),
+        ({"quantization": "2bit"}, "must be 'fp16', 'int8' or 'nf4'"),
+        ({"dataset_tokens": 1e28}, r"must be at most 1e\+18, got 1e\+28"),
+        ({"dataset_tokens": -1}, "must be more than 0, got -1"),
+        ({"dataset_tokens": "0x10"}, "not a count: '0x10'"),
+        ({"dataset_tokens": int("f" * 40, 16)}, "a number of 160 bits"),
+        ({"dataset_tokens": 10**4300}, "bits"),
+        ({"dataset_tokens": 1e308}, "must be at most"),
+        ({"dataset_tokens": "9" * 4300}, "4300 characters"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_that_says_what_can(keys, words):
+    with pytest.raises(InvalidPlanError, match=words) as refused:
+        plan_from_mapping({"model": "llama-2-13b", "method": "lora", **keys})
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
+
+
+def test_rows_of_parquet_and_paragraphs_of_text_are_samples(tmp_path):
+    texts = ["a" * 400, "b" * 800]
+    pq.write_table(pa.table({"prompt": texts, "id": [1, 2]}), tmp_path / "train.parquet")
+    (tmp_path / "train.txt").write_text("\n\n".join(texts))
+    for name in ("train.parquet", "train.txt"):
+        keys = with_files({"model": "llama-3-8b", "method": "lora", "data": name}, tmp_path)
+        assert (keys["samples"], keys["tokens_per_sample"]) == (2, pytest.approx(150))
+
+
+def test_conversations_count_all_their_turns(tmp_path):
+    row = {"messages": [{"role": "user", "content": "x" * 40}, {"role": "assistant", "content": "y" * 59}]}
+    (tmp_path / "chat.jsonl").write_text(json.dumps(row) + "\n\n")
+    assert with_files({"data": "chat.jsonl"}, tmp_path)["tokens_per_sample"] == pytest.approx(25)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("broken.jsonl", "{not json\n", "broken.jsonl"),
+        ("empty.jsonl", "", "holds no text"),
+        ("other.jsonl", '{"id": 7}\n', "holds no text"),
+        ("latin.txt", b"\xff\xfe\xff", "latin.txt"),
+        ("not.parquet", b"PAR0", "not.parquet"),
+    ],
+)
+def test_a_data_set_without_text_is_refused_in_one_line(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InvalidPlanError, match=words) as refused:
+        with_files({"data": name}, tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_tokenizer_counts_where_the_package_is_installed(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    counter = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    counter.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    counter.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "t.txt").write_text("a a a a a")
+    keys = with_files({"data": "t.txt", "tokenizer": "tokenizer.json"}, tmp_path)
+    assert keys["tokens_per_sample"] == 5 and "counted by tokenizer.json" in keys["data_basis"]
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("llama3", "llama-3-8b"),
+        ("mixtral", "mixtral-8x7b"),
+        ("Qwen/Qwen2.5", "qwen2.5-"),
+        ("llama-3-9b", "llama-3-8b"),
+    ],
+)
+def test_a_family_without_its_size_names_its_members(name, near):
+    with pytest.raises(InvalidPlanError, match=f"did you mean {near}"):
+        plan_from_mapping({"model": name, "method": "lora"})

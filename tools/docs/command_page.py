@@ -43,6 +43,7 @@ GROUPS = {
     "decisions": "Decisions",
     "sources": "Sources",
     "documents": "Documents",
+    "release": "Releases",
     "evidence": "Evidence",
     "upkeep": "Upkeep",
     "serve": "Servers",

@@ -23,9 +23,9 @@ HEAD = """# Python API
 Written from `gpuledger.Ledger` by `make docs`; a test holds it to that. [Python](python.md) shows it at work.
 
 Every method reads the newest snapshot of a home, `GPULEDGER_HOME` unless `Ledger(home)` names another, and never the
-network. Where there is no ledger yet, the first question starts one from the bundled price list. Times are datetimes or
-ISO 8601 text, UTC without an offset; names are one or several. A plan is a `TrainingPlan`, its keys, the name of a
-preset, or TOML or JSON text.
+network. Where there is no ledger yet, the first question starts one from the bundled price list and history. Times are
+datetimes or ISO 8601 text, UTC without an offset; names are one or several. A plan is a `TrainingPlan`, its keys, the
+name of a preset, or TOML or JSON text.
 """
 GROUPS: dict[str, type] = {
     "Prices": PriceQuestions,

@@ -1,11 +1,16 @@
+# pyarrow ships no types of its own.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
 """`docs/sources.md`, written from the registry: `python -m tools.docs.source_page > docs/sources.md`."""
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+from gpuledger.core.store import sql
+from gpuledger.scrapers.history import archives, left_out
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source
 
@@ -17,6 +22,24 @@ after it was last seen. Every source is read without a key where it can be; keys
 | Source | Provider | What is published | Access | Every | Fresh for | Terms |
 |---|---|---|---|---|---|---|
 """
+
+HISTORY = """
+## The bundled history
+
+A new ledger begins with %s prices of %s offers since 2013 (`--no-history`, or the setting `bundled_history`, leaves
+them out). They are facts that were distilled from archives of other projects by `tools/history/distill.py`: which offer
+had which price from when until when, each with its archive and version. After the end of its archive a price ages like
+any other ([validity](validity.md)). What the program would refuse stays out, and so does what an archive itself
+contradicts:
+a price of days between two equal ones, a machine far from its own price in all other regions, a commitment without a
+discount.
+
+| Archive | Of | Terms | Version | Covers | Prices | Rows left out |
+|---|---|---|---|---|---|---|
+%s
+Left out altogether:
+
+%s"""
 
 NOT_READ = """
 ## Not read, and why
@@ -37,7 +60,33 @@ there keeps its price under its own name and is shown by `gpuledger unmapped`.
 
 def page(sources: Iterable[Source] = SOURCES) -> str:
     """The page as Markdown, one row per source in the order of the registry."""
-    return HEAD + "".join(_row(source) for source in sources) + NOT_READ
+    return HEAD + "".join(_row(source) for source in sources) + history_section() + NOT_READ
+
+
+def history_section() -> str:
+    """What the bundled history was made from, as its files say."""
+    bodies = [path.read_bytes() for path in sorted((sql.FOLDER / "history").glob("*.parquet"))]
+    told = [one for body in bodies for one in archives(body)]
+    rows = "".join(
+        f"| {one['name']} | {one['from']} | {one['licence']} | `{one['version']}` |"
+        f" {one['covers_from'][:10]} to {one['covers_until'][:10]} | {one['intervals']} |"
+        f" {_refused(one['refused'])} |\n"
+        for one in told
+    )
+    offers = len({offer for body in bodies for offer in _offers(body)})
+    out = "".join(f"- **{entry['name']}**: {entry['reason']}.\n" for entry in left_out(bodies[0]))
+    return HISTORY % (f"{sum(one['intervals'] for one in told):,}", f"{offers:,}", rows, out)
+
+
+def _offers(body: bytes) -> set[str]:
+    import pyarrow.parquet as pq
+
+    return set(pq.read_table(io.BytesIO(body), columns=["offer_id"])["offer_id"].to_pylist())
+
+
+def _refused(counts: Mapping[str, int]) -> str:
+    most = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return "; ".join(f"{count} {reason}" for reason, count in most)
 
 
 def _row(source: Source) -> str:

@@ -57,10 +57,10 @@ class _Lazy(Surroundings):
     def transfer(self, provider: str, region: str, direction: str, gb: Decimal) -> UnitPrice | None:
         return self._kept.transfer(provider, region, direction, gb)
 
-    def spot_rate(self, provider: str, instance_type: str, region: str, given: float | None) -> SpotRate:
-        if given is not None:
-            return super().spot_rate(provider, instance_type, region, given)
-        return self._reclaimed.spot_rate(provider, instance_type, region, given)
+    def spot_rate(self, provider: str, instance_type: str, region: str, inputs: float | None) -> SpotRate:
+        if inputs is not None:
+            return super().spot_rate(provider, instance_type, region, inputs)
+        return self._reclaimed.spot_rate(provider, instance_type, region, inputs)
 
 
 class LedgerMarket:

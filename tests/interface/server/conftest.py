@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
 
+from gpuledger.core.price_watch import PriceWatch
 from gpuledger.core.store.home import Home
 from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.pipeline import Ledger
+from gpuledger.flows.watch import keep
 from gpuledger.scrapers.registry import SOURCES
 from tests.interface.server.large_ledger import NOW, fill
 
@@ -33,13 +36,15 @@ class Served:
 
 
 @contextmanager
-def serving(app: object) -> Iterator[str]:
+def serving(app: object, **more: object) -> Iterator[str]:
     """The address of an ASGI application under uvicorn, in a thread."""
     import uvicorn
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", access_log=False, proxy_headers=False, lifespan="on")
+    config = uvicorn.Config(
+        app, log_level="critical", access_log=False, proxy_headers=False, lifespan="on", **more
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -57,6 +62,7 @@ def market_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """1,200 made-up offers of 20 providers with 60 days of prices. Only to be read."""
     home = Home(tmp_path_factory.mktemp("market"))
     fill(home, now=NOW, offers=1200, days=60)
+    keep(home, [PriceWatch(gpu="H100-SXM", below=Decimal("0.50"))])
     return home
 
 

@@ -221,6 +221,7 @@ QUESTIONS = {
     "providers": listed("providers", "provider offers gpus"),
     "regions": listed("regions", "provider region offers"),
     "sources": listed("sources", "source every_hours"),
+    "watches": listed("watches", "watch_id gpu below purchase_option is_below", "watch"),
     "unmapped": listed("unmapped", "gpu_label provider", least=0),
     "status": Asked(
         lambda ledger: ledger.status(),

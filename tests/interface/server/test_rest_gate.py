@@ -53,6 +53,10 @@ def test_metrics_count_requests_by_route_and_know_the_ledger(client):
     assert 'gpuledger_requests_total{method="GET",route="/v1/offers",status="200"' in text
     assert "gpuledger_offers 1200" in text
     assert 'gpuledger_source_age_seconds{source="runpod"} 1188' in text
+    assert 'gpuledger_runs_total{source="runpod",outcome="accepted"}' in text
+    assert 'gpuledger_last_run_seconds{source="runpod",outcome="accepted"}' in text
+    for part in ('disk_bytes{part="ledger"}', 'disk_bytes{part="snapshots"}', "disk_free_bytes"):
+        assert int(text.partition(f"\ngpuledger_{part} ")[2].split()[0]) > 0
     for line in text.splitlines():
         assert line.startswith("#") or len(line.rsplit(" ", 1)) == 2
 

@@ -44,14 +44,19 @@ def test_serve_answers_says_where_and_stops_when_told(list_home, workers):
     assert "Traceback" not in said
 
 
-def test_beyond_loopback_without_a_token_is_pointed_out(process, tmp_path, list_home):
+def test_beyond_loopback_a_server_needs_a_token_or_its_name(process, tmp_path, list_home):
+    done = process(list_home.path, "serve", "--host", "0.0.0.0")
+    assert done.code == 2
+    assert "set GPULEDGER_TOKEN" in done.err
     # the port is taken, so the command ends by itself
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
         taken.listen()
-        done = process(list_home.path, "serve", "--host", "0.0.0.0", "--port", str(taken.getsockname()[1]))
-    assert done.code != 0
-    assert "set GPULEDGER_TOKEN" in done.err
+        port = str(taken.getsockname()[1])
+        done = process(
+            list_home.path, "serve", "--host", "0.0.0.0", "--port", port, "--name", "prices.example"
+        )
+    assert "set GPULEDGER_TOKEN" not in done.err
 
 
 @pytest.mark.parametrize(

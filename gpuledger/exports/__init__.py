@@ -1,0 +1,1 @@
+"""Prices in the forms that other programs read."""

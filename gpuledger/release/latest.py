@@ -1,0 +1,51 @@
+"""`latest.json`: the cheapest of each accelerator, small enough to be read before anything else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpuledger.ledger import Ledger
+
+OPTIONS = ("on_demand", "spot", "reserved")
+RANKS = 3
+"""Providers that are named of each accelerator and purchase option."""
+
+_KEYS = (
+    *(
+        "provider",
+        "via",
+        "instance_type",
+        "region",
+        "country",
+        "tier",
+        "gpu_count",
+        "usd_per_hour",
+        "usd_per_gpu_hour",
+    ),
+    *("currency", "price_state", "last_seen_at", "source", "offer_id", "term_months"),
+)
+
+
+def latest(ledger: Ledger, *, snapshot: int, published_at: str) -> dict[str, Any]:
+    """The content, the same answers as `gpuledger cheapest` gives at that time.
+
+    Args:
+        ledger: pinned to the snapshot, with its time as the clock.
+    """
+    rows: list[dict[str, Any]] = []
+    for gpu in ledger.gpus():
+        if not gpu["offers"]:
+            continue
+        cheapest = {option: _cheapest(ledger, gpu["gpu_id"], option) for option in OPTIONS}
+        found = {option: offers for option, offers in cheapest.items() if offers}
+        if found:
+            names = ("gpu_id", "name", "vendor", "memory_gib", "offers", "providers")
+            rows.append({name: gpu[name] for name in names} | {"cheapest": found})
+    rows.sort(key=lambda row: (-row["providers"], row["gpu_id"]))
+    return {"snapshot": snapshot, "published_at": published_at, "gpus": rows}
+
+
+def _cheapest(ledger: Ledger, gpu_id: str, option: str) -> list[dict[str, Any]]:
+    answer = ledger.cheapest(gpu_id, purchase_options=(option,), limit=RANKS)
+    return [{key: row[key] for key in _KEYS if row[key] is not None} for row in answer]

@@ -1,0 +1,91 @@
+"""Where a release is read from: a folder, or an address. Nothing of it is parsed before its digest was compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from gpuledger.core.errors import CorruptError, UnreachableError
+from gpuledger.release.layout import MANIFEST, File, Manifest, digest, read_manifest
+
+MOST_MANIFEST_BYTES = 16 * 2**20
+Get = Callable[[str, int], bytes]
+"""Bytes of a file of the release, at most so many; `FileNotFoundError` where there is none."""
+
+
+def is_address(place: str) -> bool:
+    """Whether a release is named by an address and not by a folder."""
+    return urlsplit(place).scheme in {"http", "https"}
+
+
+def opened(place: str) -> Get:
+    """How to read a release's files."""
+    return _from_address(place.rstrip("/") + "/") if is_address(place) else _from_folder(Path(place))
+
+
+def _from_folder(folder: Path) -> Get:
+    root = folder.resolve()
+
+    def get(path: str, most: int) -> bytes:
+        file = (root / path).resolve()
+        if not file.is_relative_to(root):
+            raise CorruptError(f"{path!r} lies outside {folder}")
+        if file.stat().st_size > most:
+            raise CorruptError(f"{path} has {file.stat().st_size} bytes, {most} expected")
+        return file.read_bytes()
+
+    return get
+
+
+def _from_address(base: str) -> Get:
+    import httpx
+
+    def get(path: str, most: int) -> bytes:
+        address = urljoin(base, path)
+        if not address.startswith(base):
+            raise CorruptError(f"{path!r} lies outside {base}")
+        body = bytearray()
+        try:
+            with httpx.stream("GET", address, timeout=60, follow_redirects=True) as answer:
+                if answer.status_code == 404:
+                    raise FileNotFoundError(address)
+                if answer.status_code != 200:
+                    raise UnreachableError(f"{address} answers with status {answer.status_code}")
+                for part in answer.iter_bytes():
+                    body += part
+                    if len(body) > most:
+                        raise CorruptError(f"{address} is larger than the {most} bytes of its manifest")
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"cannot read {address}: {error or type(error).__name__}") from error
+        return bytes(body)
+
+    return get
+
+
+def manifest_of(get: Get, place: str) -> tuple[Manifest, bytes]:
+    """The manifest and its bytes.
+
+    Raises:
+        CorruptError: there is none.
+    """
+    try:
+        body = get(MANIFEST, MOST_MANIFEST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        raise CorruptError(f"{place} has no {MANIFEST}: no release is there") from None
+    return read_manifest(body, place), body
+
+
+def fault_of(get: Get, file: File) -> tuple[bytes | None, str | None]:
+    """The bytes of a file as the manifest has them, or what is wrong with them."""
+    try:
+        body = get(file.path, file.bytes)
+    except (FileNotFoundError, NotADirectoryError):
+        return None, f"{file.path} is missing"
+    except CorruptError as error:
+        return None, str(error)
+    if len(body) != file.bytes:
+        return None, f"{file.path} has {len(body)} bytes, {file.bytes} expected: it was cut off"
+    if digest(body) != file.sha256:
+        return None, f"{file.path} has other bytes than its digest in {MANIFEST}"
+    return body, None

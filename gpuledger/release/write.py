@@ -1,0 +1,282 @@
+# pyarrow ships no types of its own.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
+"""Write a release: static files that anybody can read, verify and serve from a plain file server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gpuledger import formats
+from gpuledger.core.errors import StoreError
+from gpuledger.core.price_index import METHOD_VERSION
+from gpuledger.core.store import sql
+from gpuledger.ledger import Ledger
+from gpuledger.questions.reader import SharedSnapshot
+from gpuledger.release import card, feeds, page, tables
+from gpuledger.release.latest import latest
+from gpuledger.release.layout import (
+    CHAIN,
+    LATEST,
+    MANIFEST,
+    NOT_LISTED,
+    OFFERS,
+    PRICES,
+    SIGNATURE,
+    File,
+    Link,
+    Manifest,
+    closed_months,
+    digest,
+    digest_of,
+    digest_of_files,
+    read_chain,
+    read_manifest,
+)
+from gpuledger.release.sign import sign
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseReport:
+    """What a release wrote."""
+
+    folder: str
+    number: int
+    snapshot: int
+    published_at: str
+    files: int
+    written: int
+    """Files whose bytes are other than before."""
+    bytes: int
+    months: int
+    closed: int
+    """Months whose files no later release may change."""
+    is_signed: bool
+
+
+def release(
+    ledger: Ledger, folder: Path, *, key: Path | None = None, address: str = "", vendor: Path | None = None
+) -> ReleaseReport:
+    """Write the newest snapshot into a folder, or bring the release that is there up to it. Made twice of one snapshot
+    it has the same bytes.
+
+    Args:
+        key: an Ed25519 private key in PEM, which signs the manifest.
+        address: where the folder will be served, for feeds and card.
+        vendor: what the page reads Parquet and runs SQL with, see `gpuledger.release.page`.
+
+    Raises:
+        StoreError: the folder cannot be written, or a closed month in it is not what the chain says.
+        CorruptError: what is there is no release.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PRICES).mkdir(exist_ok=True)
+        links = read_chain(_bytes(folder / CHAIN), str(folder))
+        known = _known(folder)
+        with ledger.reading() as snapshot:
+            at = snapshot.edition.published_at.astimezone(UTC)
+            number = snapshot.edition.number
+            pinned = Ledger(
+                ledger.home, clock=lambda: at, environ=ledger.environ, snapshots=SharedSnapshot(snapshot)
+            )
+            rows = dict(_write_tables(folder, snapshot.connection, links, at, known))
+            since = (at - timedelta(days=feeds.DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+            changes = sql.rows(snapshot.connection, "release/recent_change", {"since": since})
+            licences = _licences(snapshot.connection)
+            content = latest(pinned, snapshot=number, published_at=_text(at))
+        _write_words(folder, rows, changes, content, licences, at=_text(at), address=address.rstrip("/"))
+        page.write(folder, vendor)
+        return _bind(folder, links, known, rows, number=number, at=at, key=key)
+    except OSError as error:
+        raise StoreError(f"cannot write {error.filename or folder}: {error.strerror}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _known(folder: Path) -> dict[str, File]:
+    body = _bytes(folder / MANIFEST)
+    return {file.path: file for file in read_manifest(body, str(folder)).files} if body else {}
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _write_tables(
+    folder: Path, connection: Any, links: Sequence[Link], at: datetime, known: dict[str, File]
+) -> Iterator[tuple[str, int]]:
+    """Write the Parquet files that may have changed; yields all of them with their rows."""
+    counts = tables.begin(connection)
+    closed = closed_months(links)
+    for path, (sha256, closed_by) in closed.items():
+        if not (folder / path).exists() or digest_of(folder / path) != sha256:
+            raise StoreError(f"{folder / path} is not what release {closed_by} closed; put that file back")
+    this_month = at.strftime("%Y-%m")
+    paths = [folder / path for path in closed]
+    held = tables.rows_by_month(connection, paths)
+    late = [
+        month
+        for month, rows in counts.items()
+        if tables.month_file(month) in closed and held.get(month, 0) < rows
+    ]
+    open_months = [month for month in counts if tables.month_file(month) not in closed]
+    if this_month not in open_months and late:
+        open_months.append(this_month)
+    for month in sorted(counts.keys() - set(open_months)):
+        path = tables.month_file(month)
+        yield path, known[path].rows or 0 if path in known else held.get(month, 0)
+    for month in open_months:
+        path = tables.month_file(month)
+        takes = (late, paths) if month == max(open_months) else None
+        yield path, tables.write_month(connection, month, folder / path, late=takes)
+    yield from tables.write_whole(connection, folder)
+
+
+def _licences(connection: Any) -> list[tuple[str, str]]:
+    text = (
+        "select source, licence from source where source in (select distinct source from offer) and licence <> ''"
+        " order by source"
+    )
+    return connection.execute(text).fetchall()
+
+
+def _write_words(
+    folder: Path,
+    rows: dict[str, int],
+    changes: Sequence[dict[str, Any]],
+    content: dict[str, Any],
+    licences: Sequence[tuple[str, str]],
+    *,
+    at: str,
+    address: str,
+) -> None:
+    _put(folder / LATEST, formats.json_text(content) + "\n")
+    _put(folder / "CHANGELOG.md", feeds.markdown(changes))
+    _put(folder / "feed.json", feeds.json_feed(changes, address=address))
+    _put(folder / "atom.xml", feeds.atom(changes, address=address, updated=at))
+    events = sum(count for path, count in rows.items() if path.startswith(f"{PRICES}/"))
+    counts = {
+        "prices": events,
+        "offers": rows[OFFERS],
+        "index": rows[tables.INDEX_FILE],
+        "votes": rows[tables.VOTES_FILE],
+    }
+    _put(folder / "README.md", card.readme(counts, published_at=at, licences=licences))
+    parquet = [
+        File(path=path, sha256=digest_of(folder / path), bytes=(folder / path).stat().st_size, rows=count)
+        for path, count in sorted(rows.items())
+    ]
+    _put(
+        folder / "croissant.json",
+        card.croissant(parquet, _columns(folder, rows), published_at=at, address=address),
+    )
+
+
+def _columns(folder: Path, rows: dict[str, int]) -> dict[str, list[tuple[str, str]]]:
+    import pyarrow.parquet as pq
+
+    months = [path for path in sorted(rows) if path.startswith(f"{PRICES}/")]
+    of = {"offers": OFFERS, "index": tables.INDEX_FILE, "votes": tables.VOTES_FILE}
+    places = {"prices": months[-1]} if months else {}
+    return {
+        table: [(field.name, str(field.type)) for field in pq.read_schema(folder / path)]
+        for table, path in (places | of).items()
+    }
+
+
+def _put(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
+def _bind(
+    folder: Path,
+    links: Sequence[Link],
+    known: dict[str, File],
+    rows: dict[str, int],
+    *,
+    number: int,
+    at: datetime,
+    key: Path | None,
+) -> ReleaseReport:
+    """Write chain and manifest over what is in the folder now."""
+    listed = [
+        File(
+            path=name,
+            sha256=digest_of(folder / name),
+            bytes=(folder / name).stat().st_size,
+            rows=rows.get(name),
+        )
+        for name in _files_of(folder)
+    ]
+    files_sha256 = digest_of_files(listed)
+    chain = list(links)
+    if not chain or chain[-1].files_sha256 != files_sha256:
+        done, this_month = closed_months(chain), at.strftime("%Y-%m")
+        closing = {
+            file.path: file.sha256
+            for file in listed
+            if file.path.startswith(f"{PRICES}/")
+            and Path(file.path).stem < this_month
+            and file.path not in done
+        }
+        before = digest(chain[-1].to_line().encode()) if chain else None
+        chain.append(
+            Link(
+                number=len(chain) + 1,
+                snapshot=number,
+                published_at=_text(at),
+                files_sha256=files_sha256,
+                closed=closing,
+                before=before,
+            )
+        )
+    _put(folder / CHAIN, "".join(link.to_line() + "\n" for link in chain))
+    body = (folder / CHAIN).read_bytes()
+    listed.append(File(path=CHAIN, sha256=digest(body), bytes=len(body), rows=len(chain)))
+    manifest = Manifest(
+        number=len(chain),
+        snapshot=number,
+        published_at=_text(at),
+        program=version("gpuledger"),
+        index_method=METHOD_VERSION,
+        files=tuple(sorted(listed, key=lambda file: file.path)),
+    )
+    _put(folder / MANIFEST, manifest.to_json().decode())
+    if key is not None:
+        _put(folder / SIGNATURE, sign(manifest.to_json(), key))
+    else:
+        (folder / SIGNATURE).unlink(missing_ok=True)
+    months = [file for file in listed if file.path.startswith(f"{PRICES}/")]
+    return ReleaseReport(
+        folder=str(folder),
+        number=len(chain),
+        snapshot=number,
+        published_at=_text(at),
+        files=len(listed) + 1,
+        written=sum(file != known.get(file.path) for file in listed),
+        bytes=sum(file.bytes for file in listed),
+        months=len(months),
+        closed=len(closed_months(chain)),
+        is_signed=key is not None,
+    )
+
+
+def _files_of(folder: Path) -> list[str]:
+    """Files of the release in the folder but what binds them; hidden ones belong to others."""
+    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    return [
+        path.as_posix()
+        for path in found
+        if path.as_posix() not in {*NOT_LISTED, CHAIN}
+        and not any(part.startswith(".") for part in path.parts)
+    ]

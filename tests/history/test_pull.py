@@ -1,0 +1,139 @@
+"""A release as a source: on a machine that reads no provider, from a plain file server."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+import gpuledger
+from gpuledger.core.errors import CorruptError, UnreachableError
+from gpuledger.core.store.home import Home
+from gpuledger.core.store.publish import reading
+from gpuledger.flows.ledger import Ledger as Writer
+from gpuledger.flows.replay import replay
+from gpuledger.release.pull import pull
+from gpuledger.release.verify import verify
+from gpuledger.release.write import release
+from gpuledger.scrapers.archives.registry import EVERY_SOURCE
+from tests.interface.server.large_ledger import NOW, fill
+
+LATER = NOW + timedelta(hours=6)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory) -> tuple[Home, Path]:
+    """A ledger of a live source with ten days of prices, and its release. Only to be read."""
+    home = Home(tmp_path_factory.mktemp("market"))
+    fill(home, now=NOW, offers=240, days=10)
+    folder = tmp_path_factory.mktemp("published") / "out"
+    release(gpuledger.Ledger(home.path, clock=lambda: NOW, environ={}), folder)
+    return home, folder
+
+
+@pytest.fixture
+def served(market: tuple[Home, Path], tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Address and folder of a copy of the release."""
+    folder = Path(shutil.copytree(market[1], tmp_path / "served"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", folder
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def laptop(tmp_path: Path) -> Writer:
+    return Writer(home=Home(tmp_path / "laptop"), sources=EVERY_SOURCE, clock=lambda: LATER)
+
+
+SHOWN = "select offer_id, instance_type, region, amount, usd_per_gpu_hour from offer_latest order by offer_id"
+MOVES = "select offer_id, valid_from, amount from price_history order by offer_id, valid_from"
+
+
+def test_the_prices_of_a_pulled_release_are_those_of_its_ledger(market, served, laptop):
+    done = pull(laptop, served[0])
+    assert done.rows > done.new_offers > 200
+    with reading(market[0]) as theirs, reading(laptop.home) as ours:
+        assert ours.execute(SHOWN).fetchall() == theirs.execute(SHOWN).fetchall()
+        assert ours.execute(MOVES).fetchall() == theirs.execute(MOVES).fetchall()
+        assert ours.execute("select distinct source, confidence from price_history").fetchall() == [
+            ("release", "observed")
+        ]
+        urls = ours.execute("select distinct source_url from offer_latest").fetchall()
+    assert urls and all(url.startswith(f"{served[0]}/") and url.endswith("?source=runpod") for (url,) in urls)
+
+
+def test_nothing_of_the_past_is_recorded_there_that_is_not_here(market, served, laptop):
+    """This made-up ledger has two runs, so a price that changed between them was never seen twice: there it ages."""
+    pull(laptop, served[0])
+    text = "select offer_id, amount from offers_as_of($1) where is_recorded order by offer_id"
+    at = NOW - timedelta(days=4, hours=3)
+    with reading(market[0]) as theirs, reading(laptop.home) as ours:
+        found = set(ours.execute(text, [at]).fetchall())
+        assert found <= set(theirs.execute(text, [at]).fetchall())
+    assert len(found) > 100
+
+
+def test_a_second_pull_fetches_nothing_and_a_replay_gives_the_same(served, laptop):
+    pull(laptop, served[0])
+    again = pull(laptop, served[0])
+    assert (again.files, again.changes) == (0, 0)
+    assert (replay(laptop).added, replay(laptop).removed) == (0, 0)
+
+
+def test_an_address_is_verified_as_a_folder_is(served):
+    assert verify(served[0]).faults == ()
+    (served[1] / "offers.parquet").write_bytes(b"x" * 100)
+    assert any(fault.startswith("offers.parquet has 100 bytes") for fault in verify(served[0]).faults)
+
+
+def test_bytes_that_are_not_the_manifests_are_refused_and_nothing_is_taken(served, laptop):
+    path = sorted((served[1] / "prices").iterdir())[0]
+    body = bytearray(path.read_bytes())
+    body[200] ^= 1
+    path.write_bytes(body)
+    with pytest.raises(CorruptError, match=r"has other bytes than its digest.*nothing was taken"):
+        pull(laptop, served[0])
+    assert laptop.archive.manifests(["release"]) == [] or not list(laptop.archive.manifests(["release"]))
+
+
+def test_a_chain_that_forgot_what_was_pulled_is_refused(served, laptop):
+    pull(laptop, served[0])
+    note = laptop.home.path / "pulled.json"
+    note.write_text(json.dumps({served[0]: "0" * 64}))
+    with pytest.raises(CorruptError, match="its past was rewritten"):
+        pull(laptop, served[0])
+
+
+def test_an_unsigned_release_is_refused_where_a_key_is_asked_for(served, laptop, tmp_path):
+    with pytest.raises(CorruptError, match="so nobody signed it"):
+        pull(laptop, served[0], public_key=tmp_path / "key.pub")
+
+
+def test_an_address_that_does_not_answer_is_one_line(laptop):
+    with pytest.raises(UnreachableError, match=r"cannot read http://127\.0\.0\.1:9"):
+        pull(laptop, "http://127.0.0.1:9")
+
+
+def test_a_path_out_of_the_release_is_not_followed(served):
+    manifest = json.loads((served[1] / "manifest.json").read_text())
+    manifest["files"][0]["path"] = "../../etc/passwd"
+    (served[1] / "manifest.json").write_text(json.dumps(manifest))
+    assert any("lies outside" in fault for fault in verify(str(served[1])).faults)
+    # an address cannot be climbed: the same name below its root is missing
+    assert "../../etc/passwd is missing" in verify(served[0]).faults
+
+
+def test_the_time_of_the_release_is_that_of_its_ledger(served, laptop):
+    assert datetime.fromisoformat(pull(laptop, served[0]).published_at) <= NOW.astimezone(UTC)

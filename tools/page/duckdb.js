@@ -1,0 +1,2 @@
+// What its SQL view asks.
+export { AsyncDuckDB, ConsoleLogger, LogLevel, VoidLogger } from "@duckdb/duckdb-wasm";
