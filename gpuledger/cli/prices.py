@@ -212,7 +212,9 @@ def history(
     stat: Annotated[str, typer.Option(help="With --every: min or median over offers; default: min.")] = "min",
     plot: Annotated[
         Path | None,
-        typer.Option(help="File for a drawing of the samples: .svg, .png, .html or .json; default: none."),
+        typer.Option(
+            help="File for a picture of the samples: .svg, .png, .pdf, .html or .json; default: none."
+        ),
     ] = None,
     changes: Annotated[
         bool, typer.Option("--changes", help="When prices changed, the newest first; default: no.")
@@ -239,6 +241,10 @@ def history(
             if not moves:
                 raise typer.Exit(context.NOTHING)
             return
+        if plot is not None:
+            from gpuledger.cli.plot import checked
+
+            checked(plot)
         every = every or ("1d" if plot is not None else None)
         start, stop = context.instant(since, "--from"), context.instant(until, "--to")
         if start and stop and start > stop:
@@ -276,11 +282,12 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
         for option, series in by_option.items():
             context.say(f"{option} {sparkline([float(row['usd_per_gpu_hour']) for row in series])}")
     if plot is not None:
-        # a line joins prices of one kind only
-        option = "on_demand" if "on_demand" in by_option else min(by_option)
-        if len(by_option) > 1:
-            context.say(f"drawn: {option}; --spot, --on-demand or --reserved draws another purchase option")
-        write_plot(by_option[option], plot, title=f"{title}, {option}")
+        span = f"{rows[0]['step_at']:%Y-%m-%d} to {rows[-1]['step_at']:%Y-%m-%d}"
+        caption = f"gpuledger, {span}; at most {max(row['providers'] for row in rows)} providers at a time."
+        stale = sum(row["price_state"] == "stale" for row in rows)
+        if stale:
+            caption += f" {stale} of {len(rows)} values rest on a price that nobody confirmed then."
+        write_plot(rows, plot, title=title, caption=caption)
 
 
 def index(
@@ -297,10 +304,18 @@ def index(
     until: Annotated[
         str | None, typer.Option("--to", help="Last date, ISO 8601; default: the last recorded.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="File for a picture: .svg, .png, .pdf, .html or .json; default: none."),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """The panel index of accelerators from matched offers, one row per accelerator and day."""
     with context.answering():
+        if plot is not None:
+            from gpuledger.cli.plot import checked
+
+            checked(plot)
         rows = context.ledger().index(
             spec,
             purchase_option=purchase_option,
@@ -313,6 +328,16 @@ def index(
             context.say(remark)
         if not rows:
             raise typer.Exit(context.NOTHING)
+        if plot is not None:
+            from gpuledger.cli.plot import write_index_plot
+
+            span = f"{rows[0]['price_date']} to {rows[-1]['price_date']}"
+            caption = (
+                f"gpuledger, {span}, method version {rows[0]['method_version']};"
+                " band: what leaving any one provider out gives; gaps are withheld days."
+            )
+            title = f"{spec}, {purchase_option.replace('_', ' ')}: price index"
+            write_index_plot(rows, plot, title=title, caption=caption)
 
 
 def _listing(name: str, format: Format | None, columns: Sequence[Column] | None = None) -> None:

@@ -59,9 +59,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """60,000 offers with a year of steps, under `gpuledger serve` in a process of its own.
 
     Daily steps make 1.7 million price changes; PAGE_STEP_HOURS=1 makes the 40 million of hourly refreshes.
+    PAGE_HOME names a ledger that was filled before.
     """
     home = Home(tmp_path_factory.mktemp("year"))
-    fill(home, now=datetime.now(UTC), step_hours=int(os.environ.get("PAGE_STEP_HOURS", "24")))
+    if "PAGE_HOME" in os.environ:
+        home = Home(Path(os.environ["PAGE_HOME"]))
+    else:
+        fill(home, now=datetime.now(UTC), step_hours=int(os.environ.get("PAGE_STEP_HOURS", "24")))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
