@@ -153,9 +153,13 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
         since: Annotated[str | None, Field(description="First date.")] = None,
         until: Annotated[str | None, Field(description="Last date.")] = None,
+        verify: Annotated[
+            bool, Field(description="Compute the days anew from archived bytes, compare.")
+        ] = False,
     ) -> Answer:
         """The panel index of accelerators from matched offers, one row per accelerator and day; the newest 400."""
-        rows = ledger.index(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
+        question = ledger.check_index if verify else ledger.index
+        rows = question(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
         return {"index": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
     def price_timing(
@@ -293,13 +297,15 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def size_for_budget(
         budget_usd: Usd,
         inference_tokens: Annotated[str, Field(description="Tokens served over its life, as in 2T.")] = "0",
+        deadline_hours: Annotated[
+            float | None, Field(gt=0, description="Longest run; 90 days without.")
+        ] = None,
         as_of: Past = None,
         allow_stale: bool = False,
     ) -> Answer:
         """The model and token count that a budget trains best at the cheapest offers."""
-        return ledger.size(
-            budget_usd, inference_tokens=inference_tokens, as_of=as_of, allow_stale=allow_stale
-        )
+        named = {"deadline_hours": deadline_hours, "as_of": as_of, "allow_stale": allow_stale}
+        return ledger.size(budget_usd, inference_tokens=inference_tokens, **named)
 
     def own_or_rent(
         gpus: Annotated[int, Field(ge=1, description="GPUs bought.")],

@@ -309,14 +309,14 @@ def _narrow(limits: Limits) -> Limits:
     return replace(limits, is_wide=False) if limits.is_wide else limits
 
 
-# refusals by what of a plan they depend on: precision, stated utilisation, quoted hours
+# refusals by what of a plan they depend on: precision, sparsity, stated utilisation, quoted hours
 _refusals: dict[tuple[object, ...], str | None] = {}
 
 
 def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
     """Why no number of that GPU runs the plan, without the GPU's name, so that machines can be counted by it."""
     is_stated = "precision" in plan.model_fields_set
-    key = (gpu_id, plan.precision, is_stated, plan.hardware.mfu, plan.is_quoted)
+    key = (gpu_id, plan.precision, is_stated, plan.weight_sparsity, plan.hardware.mfu, plan.is_quoted)
     if len(_refusals) > 100_000:
         _refusals.clear()
     if key not in _refusals:
@@ -332,6 +332,7 @@ def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
 def _sentence(plan: TrainingPlan, error: InvalidPlanError) -> str:
     return {
         "precision": f"no {plan.precision} on this GPU",
+        "weight_sparsity": f"no units for {plan.weight_sparsity} sparsity on this GPU",
         "hardware.gpu": "no rates of training are published for it",
         "hardware.mfu": "the MFU given is above what this GPU reaches",
     }.get(error.field, f"refused by the estimate: {error.field}")

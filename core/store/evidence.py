@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,11 +62,15 @@ class Weighing:
     doubts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def rule_nothing(connection: duckdb.DuckDBPyConnection) -> None:
-    """For runs that are not weighed: nothing is held back and nothing is backdated."""
+def rule_nothing(connection: duckdb.DuckDBPyConnection, held: Sequence[str] = ()) -> None:
+    """For runs that are not weighed: nothing is backdated, and nothing held back but what was ruled before."""
     connection.execute(
         "create or replace temp table ruling (offer_id varchar, is_held boolean, claimed_at timestamptz)"
     )
+    if held:
+        connection.execute(
+            "insert into ruling select unnest($held::varchar[]), true, null", {"held": list(held)}
+        )
 
 
 def weigh_run(

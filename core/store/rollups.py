@@ -73,13 +73,14 @@ def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> No
     if start >= today:
         return
     since = start
-    for table in ("gpu_price_day", "gpu_vote_day"):
+    for table in ("gpu_price_day", "gpu_vote_day", "price_end_day"):
         connection.execute(f"delete from {table} where price_date >= $start", {"start": start})
     # Half a year at a time bounds the memory of a rebuild.
     while start < today:
         stop = min(start + timedelta(days=182), today)
         connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
         derive_votes(connection, start=start, stop=stop)
+        connection.execute(sql.text("derive/price_end_day"), {"from_date": start, "to_date": stop})
         start = stop
     derive_index(connection, since=since)
 

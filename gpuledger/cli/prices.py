@@ -13,6 +13,8 @@ from gpuledger.cli import context, table
 from gpuledger.cli.columns import (
     GPU_COLUMNS,
     HISTORY_COLUMNS,
+    INDEX_CHECK_COLUMNS,
+    INDEX_COLUMNS,
     OFFER_COLUMNS,
     OVERVIEW_COLUMNS,
     PROVIDER_COLUMNS,
@@ -304,6 +306,13 @@ def index(
     until: Annotated[
         str | None, typer.Option("--to", help="Last date, ISO 8601; default: the last recorded.")
     ] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            help="Day to compute anew from the archived bytes and to compare with what is stored, or all: each day"
+            " --from --to; default: none. Exit code 1 where a figure differs."
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="File for a picture: .svg, .png, .pdf, .html or .json; default: none."),
@@ -316,19 +325,24 @@ def index(
             from gpuledger.cli.plot import checked
 
             checked(plot)
-        rows = context.ledger().index(
-            spec,
-            purchase_option=purchase_option,
-            segment=segment,
-            since=context.instant(since, "--from"),
-            until=context.instant(until, "--to"),
-        )
-        table.emit(rows, format)
+        ledger = context.ledger()
+        kind: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
+        span: dict[str, Any] = {
+            "since": context.instant(since, "--from"),
+            "until": context.instant(until, "--to"),
+        }
+        if verify is None:
+            rows = ledger.index(spec, **kind, **span)
+        elif verify == "all":
+            rows = ledger.check_index(spec, **kind, **span)
+        else:
+            rows = ledger.check_index(spec, context.instant(verify, "--verify"), **kind)
+        table.emit(rows, format, columns=INDEX_COLUMNS if verify is None else INDEX_CHECK_COLUMNS)
         for remark in rows.remarks:
             context.say(remark)
-        if not rows:
+        if not rows or any(row["state"] in ("differs", "no bytes") for row in rows):
             raise typer.Exit(context.NOTHING)
-        if plot is not None:
+        if plot is not None and verify is None:
             from gpuledger.cli.plot import write_index_plot
 
             span = f"{rows[0]['price_date']} to {rows[-1]['price_date']}"

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from gpuledger import parse
 from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.parse import When
 from gpuledger.questions.choice import offer_query
-from gpuledger.questions.reader import LedgerReader, Rows, query_rows
+from gpuledger.questions.index import IndexQuestions
+from gpuledger.questions.reader import Rows, query_rows
 
 if TYPE_CHECKING:
     from gpuledger.core.store.offers import OfferQuery
@@ -19,19 +19,8 @@ if TYPE_CHECKING:
 Names = str | Iterable[str] | None
 
 
-class MarketQuestions(LedgerReader):
+class MarketQuestions(IndexQuestions):
     """Each question once. Times are datetimes or ISO 8601 text, UTC without an offset; names are one or several."""
-
-    def span(self, since: When, until: When) -> tuple[datetime | None, datetime | None]:
-        """First and last time of a question.
-
-        Raises:
-            UsageError: no time, or in the wrong order.
-        """
-        first, last = parse.instant(since, "since"), parse.instant(until, "until")
-        if first is not None and last is not None and first > last:
-            raise UsageError(f"since: {since!s} is after until {until!s}")
-        return first, last
 
     def facets(self, query: OfferQuery, *, as_of: When = None) -> Rows:
         """How many offers each choice would show: one row per facet (`gpu`, `provider`, `purchase_option`, `count`,
@@ -84,7 +73,7 @@ class MarketQuestions(LedgerReader):
             purchase_options=purchase_options,
             limit=limit,
         )
-        first, last = self.span(since, until)
+        first, last = self._span(since, until)
         with self.reading() as snapshot:
             rows = price_moves(snapshot.connection, chosen, since=first, until=last or self.clock())
         return Rows(rows, remarks=[] if rows else ["no price changed in that time"])

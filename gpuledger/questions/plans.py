@@ -13,6 +13,8 @@ from gpuledger.questions.choice import provider_hints
 from gpuledger.questions.reader import OwnTerms, Rows
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from duckdb import DuckDBPyConnection
 
     from gpuledger.core.cost.frontier import Point
@@ -175,7 +177,7 @@ class PlanQuestions(OwnTerms):
             with self.reading() as snapshot:
                 try:
                     answer = quote(question, self.market(snapshot, question))
-                    answer = _with_survival(answer, snapshot.connection)
+                    answer = _with_survival(answer, snapshot.connection, question.as_of)
                 except NoOfferError as error:
                     hints = provider_hints(snapshot.connection, question.options.providers)
                     raise NoOfferError("; ".join([str(error), *hints])) from None
@@ -335,7 +337,7 @@ class PlanQuestions(OwnTerms):
         return explanation(self.saved_quote(quote_id), Archive(self.home.archive).body, in_ledger)
 
 
-def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet:
+def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection, as_of: datetime | None) -> QuoteSet:
     """The answer whose stale quotes say how often prices like theirs still held at that age."""
     from dataclasses import replace
 
@@ -350,7 +352,7 @@ def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet
         for quote in answer.quotes
         if quote.price_state == "stale"
     }
-    texts = survival(connection, cases.values())
+    texts = survival(connection, cases.values(), as_of=as_of)
     quotes = tuple(
         replace(quote, survival=texts.get(cases[quote.quote_id])) if quote.quote_id in cases else quote
         for quote in answer.quotes

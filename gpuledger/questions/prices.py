@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from gpuledger import parse
 from gpuledger.core.errors import StoreBusyError, UsageError
 from gpuledger.parse import When
-from gpuledger.questions.choice import LISTED_STATES, lapsed_hint, offer_query, offer_row, provider_hints
+from gpuledger.questions.choice import (
+    LISTED_STATES,
+    add_survival,
+    lapsed_hint,
+    offer_query,
+    offer_row,
+    provider_hints,
+    unplaced_hint,
+)
 from gpuledger.questions.market import MarketQuestions, Names
 from gpuledger.questions.reader import Rows, query_rows
 
@@ -47,14 +53,16 @@ class PriceQuestions(MarketQuestions):
         listed = query if query.states else replace(query, states=LISTED_STATES)
         with self.reading() as snapshot:
             result = page(snapshot.connection, listed, at=moment, as_of=time)
+            unplaced = unplaced_hint(snapshot.connection, query)
             remarks: list[str] = []
             if not result.total:
                 remarks = provider_hints(snapshot.connection, query.providers)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
-        pairs = zip(result.offers, result.derived, strict=True)
-        rows = (offer_row(offer, moment) | derived for offer, derived in pairs)
-        remarks = remarks if result.total else remarks or [NO_OFFER]
+            pairs = zip(result.offers, result.derived, strict=True)
+            rows = [offer_row(offer, moment, query.min_gpu_count) | derived for offer, derived in pairs]
+            add_survival(snapshot.connection, rows, time)
+        remarks = [*unplaced, *(remarks if result.total else remarks or [NO_OFFER])]
         return Rows(rows, total=result.total, as_of=moment, remarks=remarks)
 
     def cheapest(
@@ -77,7 +85,6 @@ class PriceQuestions(MarketQuestions):
         """
         from gpuledger.core.cheapest import cheapest_by_provider
         from gpuledger.core.store.offers import offers
-        from gpuledger.core.store.older_price import survival
 
         time, moment = self.past(as_of)
         chosen = offer_query(
@@ -86,21 +93,19 @@ class PriceQuestions(MarketQuestions):
         with self.reading() as snapshot:
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
             hints = [] if on_sale else provider_hints(snapshot.connection, chosen.providers)
+            hints += unplaced_hint(snapshot.connection, chosen)
             answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
             rows: list[dict[str, Any]] = [
-                offer_row(ranked.offer, moment) | {"rank": rank, "note": ranked.note}
+                offer_row(ranked.offer, moment, chosen.min_gpu_count) | {"rank": rank, "note": ranked.note}
                 for rank, ranked in enumerate(answer.ranking, start=1)
             ]
-            cases = [
-                (row["provider"], row["purchase_option"], row["price_age_hours"])
-                for row in rows
-                if row["price_state"] == "stale"
-            ]
-            texts = survival(snapshot.connection, cases)
-            for row in rows:
-                key = (row["provider"], row["purchase_option"], row["price_age_hours"])
-                row["survival"] = texts.get(key) if row["price_state"] == "stale" else None
-        return Rows(rows[:limit], total=len(rows), as_of=moment, remarks=hints or answer.remarks)
+            add_survival(snapshot.connection, rows, time)
+        return Rows(
+            rows[:limit],
+            total=len(rows),
+            as_of=moment,
+            remarks=[*hints, *(() if hints and not rows else answer.remarks)],
+        )
 
     def spread(
         self,
@@ -163,7 +168,7 @@ class PriceQuestions(MarketQuestions):
             purchase_options=purchase_options,
             limit=limit,
         )
-        first, last = self.span(since, until)
+        first, last = self._span(since, until)
         step = None if every is None else interval(every)
         with self.reading() as snapshot:
             if step is None:
@@ -175,73 +180,6 @@ class PriceQuestions(MarketQuestions):
                     snapshot.connection, chosen, since=first, until=end, every=step, stat=stat
                 )[:limit]
         return Rows(rows, remarks=[] if rows else ["no price in that time"])
-
-    def index(
-        self,
-        gpu: str,
-        *,
-        purchase_option: str = "on_demand",
-        segment: str = "all",
-        since: When = None,
-        until: When = None,
-    ) -> Rows:
-        """The panel index of accelerators, one row per accelerator and day; docs/methodology.md tells how it is made.
-
-        Args:
-            segment: `all`, `hyperscaler`, `neocloud` or `marketplace`.
-
-        Raises:
-            UnknownGPUError: no such accelerator.
-            UsageError: the SPEC, the segment or a time cannot be understood.
-        """
-        from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store.index_days import price_index
-
-        first, last = self.span(since, until)
-        with self.reading() as snapshot:
-            rows = price_index(
-                snapshot.connection,
-                parse_spec(gpu).gpu_ids,
-                purchase_option=_purchase_option(purchase_option),
-                segment=segment,
-                first_date=None if first is None else first.date(),
-                last_date=None if last is None else last.date(),
-            )
-        return Rows(rows, remarks=[] if rows else ["no price in that time"])
-
-    def timing(
-        self, gpu: str, *, gpu_hours: float, by: When = None, purchase_option: str = "on_demand"
-    ) -> dict[str, Any]:
-        """Today's price among past days, its trend, and what waiting did in the past. No forecast.
-
-        Args:
-            gpu_hours: that the work takes.
-            by: when it must be bought at the latest; bounds the waiting.
-
-        Raises:
-            NoOfferError: too few recorded days.
-            UsageError: the SPEC or the time cannot be understood, or the time is past.
-        """
-        from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store.index_days import price_index
-        from gpuledger.core.timing import timing
-
-        last = parse.instant(by, "by")
-        weeks_left = None if last is None else int((last - self.clock()).total_seconds() // (7 * 86_400))
-        if weeks_left is not None and weeks_left < 0:
-            raise UsageError(f"by: {by!r} is past")
-        option = _purchase_option(purchase_option)
-        with self.reading() as snapshot:
-            rows = price_index(
-                snapshot.connection, list(parse_spec(gpu).gpu_ids), purchase_option=option, segment="all"
-            )
-        # of several accelerators the one whose index is published most often
-        published = Counter(row["gpu_id"] for row in rows if row["state"] == "published")
-        chosen = published.most_common(1)[0][0] if published else rows[-1]["gpu_id"] if rows else None
-        days = [row for row in rows if row["gpu_id"] == chosen]
-        return {"gpu": gpu, "purchase_option": purchase_option} | timing(
-            days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}"
-        )
 
     def gpus(self) -> Rows:
         """Accelerators with their memory and cheapest prices."""
@@ -359,11 +297,3 @@ class PriceQuestions(MarketQuestions):
         finally:
             if self._turns is not None:
                 self._turns.release()
-
-
-def _purchase_option(name: str) -> str:
-    from gpuledger.core.cost.options import PURCHASE_OPTIONS
-
-    if name not in PURCHASE_OPTIONS:
-        raise UsageError(f"purchase_option: {name!r} is none of {', '.join(PURCHASE_OPTIONS)}")
-    return name

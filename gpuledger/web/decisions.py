@@ -31,6 +31,7 @@ class SizeParameters(When):
 
     budget_usd: Money = Field(description="US dollars for training, and for serving if asked.")
     inference_tokens: Tokens | None = Field(None, description="Tokens to be served over the model's life.")
+    deadline_hours: float | None = Field(None, gt=0, description="Longest run; 90 days without.")
 
 
 class OwnOrRentParameters(Strict):

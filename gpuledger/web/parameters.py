@@ -229,6 +229,12 @@ class IndexParameters(Span):
     segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all"
 
 
+class IndexCheckParameters(IndexParameters):
+    """`/v1/index/check`: a day computed anew."""
+
+    day: Instant | None = Field(None, description="The day; without it all from `since` to `until`.")
+
+
 class TimingParameters(Strict):
     """`/v1/timing`."""
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gpuledger.core.plan_sections import Costs
+
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -90,3 +92,10 @@ def test_what_is_capped_says_why_with_the_day_it_was_tried():
     assert len(capped) >= 2
     for number in capped:
         assert re.search(r"# .*\(20\d\d-\d\d-\d\d", lines[number - 1]), lines[number]
+
+
+def test_every_cost_of_a_plan_has_its_unit_and_meaning_in_the_page():
+    page = (ROOT / "docs" / "plans.md").read_text(encoding="utf-8")
+    table = page[page.index("## `[costs]`") :].partition("\n## ")[0]
+    rows = "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", rows)) == set(Costs.model_fields)

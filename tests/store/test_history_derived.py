@@ -146,7 +146,7 @@ def test_days_added_one_by_one_are_the_days_of_a_rebuild(ledger, monkeypatch):
     monkeypatch.setattr(derive_module, "ROWS_APART", 200)
 
     def kept() -> list[list[tuple]]:
-        tables = ("gpu_price_day", "gpu_vote_day", "gpu_index_day")
+        tables = ("gpu_price_day", "gpu_vote_day", "gpu_index_day", "price_end_day")
         return [ledger.execute(f"select * from {table} order by all").fetchall() for table in tables]
 
     for hour in (24, 48, 72, HOURS):
@@ -154,7 +154,8 @@ def test_days_added_one_by_one_are_the_days_of_a_rebuild(ledger, monkeypatch):
     step_by_step = kept()
     assert all(step_by_step)
     ledger.execute(
-        "delete from derived; delete from gpu_price_day; delete from gpu_vote_day; delete from price_checkpoint"
+        "delete from derived; delete from gpu_price_day; delete from gpu_vote_day; delete from price_end_day;"
+        " delete from price_checkpoint"
     )
     derive(ledger, now=year.at_hour(HOURS))
     assert kept() == step_by_step

@@ -106,7 +106,7 @@ def test_every_offer_is_quoted_or_counted():
     ("options", "reason"),
     [
         ({"providers": ("lambda",)}, "another provider than asked for"),
-        ({"regions": ("eu",)}, "another region than asked for"),
+        ({"regions": ("eu",)}, "its place is not known"),
         ({"tiers": ("secure",)}, "another tier than asked for"),
         ({"purchase_options": ("spot",)}, "another purchase option than asked for"),
         ({"gpu": "B200"}, None),
@@ -115,6 +115,16 @@ def test_every_offer_is_quoted_or_counted():
 def test_no_offer_says_what_removed_how_many(options, reason):
     with pytest.raises(NoOfferError, match=reason or "the plan runs on"):
         ask(quoted_plan(hours=1), [offer("1.00")] * 3, **options)
+
+
+def test_an_offer_elsewhere_and_one_that_nobody_can_place_are_counted_apart():
+    elsewhere, nowhere = (
+        offer("1.00", region="us", country="US", continent="NA"),
+        offer("1.00", region="dc-7"),
+    )
+    bought = offer("2.00", region="eu-west", country="DE", continent="EU")
+    answer = ask(quoted_plan(hours=1), [elsewhere, elsewhere, nowhere, bought], regions=("eu",))
+    assert answer.excluded == {"another region than asked for": 2, "its place is not known": 1}
 
 
 @pytest.mark.parametrize("region", ["eu-west", "EU", "de", "eu"])

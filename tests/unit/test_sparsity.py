@@ -8,6 +8,7 @@ from gpuledger.core.estimate.estimate import estimate
 from gpuledger.core.estimate.sweep import refusal
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
+from tests.unit.offering import ask, offer
 
 BASE = {
     "model": "llama-3-8b",
@@ -110,3 +111,16 @@ def test_layers_that_share_parameters_save_memory_and_no_work():
     assert shared.parameters < 0.4 * own.parameters
     assert shared.model_flops == pytest.approx(own.model_flops, rel=0.01)
     assert shared.memory_gib.weights < own.memory_gib.weights
+
+
+def test_a_quote_says_which_offers_have_no_units_and_a_dense_plan_has_them_again():
+    keys = {"model": "llama-2-7b", "method": "lora", "dataset_tokens": 1e6, "precision": "fp16"}
+    offers = [offer("0.40", gpu_id="v100-sxm-32gb"), offer("1.20", gpu_id="a100-sxm-80gb")]
+    for sparse, left_out, cards in (
+        (None, {}, {"v100-sxm-32gb", "a100-sxm-80gb"}),
+        ("2:4", {"no units for 2:4 sparsity on this GPU": 1}, {"a100-sxm-80gb"}),
+        (None, {}, {"v100-sxm-32gb", "a100-sxm-80gb"}),
+    ):
+        found = ask(plan_from_mapping({**keys, "weight_sparsity": sparse}), offers)
+        assert found.excluded == left_out
+        assert {quote.purchase.offer.gpu_id for quote in found.quotes} == cards

@@ -345,6 +345,12 @@ def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
         (wanted.gpu_ids and offer.gpu_id not in wanted.gpu_ids, "another GPU than asked for"),
         (wanted.providers and offer.provider not in wanted.providers, "another provider than asked for"),
         (
+            wanted.regions
+            and not (offer.country or offer.continent)
+            and not places.intersection(r.lower() for r in wanted.regions),
+            "its place is not known",
+        ),
+        (
             wanted.regions and not places.intersection(r.lower() for r in wanted.regions),
             "another region than asked for",
         ),

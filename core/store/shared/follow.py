@@ -41,6 +41,7 @@ _DERIVED = (
     "gpu_price_day",
     "gpu_vote_day",
     "gpu_index_day",
+    "price_end_day",
     "dated_price",
     "derived",
 )
