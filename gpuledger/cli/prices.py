@@ -326,17 +326,17 @@ def index(
 
             checked(plot)
         ledger = context.ledger()
-        kind: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
+        chosen: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
         span: dict[str, Any] = {
             "since": context.instant(since, "--from"),
             "until": context.instant(until, "--to"),
         }
         if verify is None:
-            rows = ledger.index(spec, **kind, **span)
+            rows = ledger.index(spec, **chosen, **span)
         elif verify == "all":
-            rows = ledger.check_index(spec, **kind, **span)
+            rows = ledger.check_index(spec, **chosen, **span)
         else:
-            rows = ledger.check_index(spec, context.instant(verify, "--verify"), **kind)
+            rows = ledger.check_index(spec, context.instant(verify, "--verify"), **chosen)
         table.emit(rows, format, columns=INDEX_COLUMNS if verify is None else INDEX_CHECK_COLUMNS)
         for remark in rows.remarks:
             context.say(remark)
@@ -345,9 +345,9 @@ def index(
         if plot is not None and verify is None:
             from gpuledger.cli.plot import write_index_plot
 
-            span = f"{rows[0]['price_date']} to {rows[-1]['price_date']}"
+            days = f"{rows[0]['price_date']} to {rows[-1]['price_date']}"
             caption = (
-                f"gpuledger, {span}, method version {rows[0]['method_version']};"
+                f"gpuledger, {days}, method version {rows[0]['method_version']};"
                 " band: what leaving any one provider out gives; gaps are withheld days."
             )
             title = f"{spec}, {purchase_option.replace('_', ' ')}: price index"

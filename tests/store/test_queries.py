@@ -76,6 +76,7 @@ _ON_SALE = (*_QUOTE, sql.text("queries/on_sale"))
 _QUOTE_VIEW = (*_ON_SALE, sql.text("queries/quote_offer"))
 NEEDS = {
     "queries/offers": (sql.text("queries/on_sale"),),
+    "queries/offers_without_place": (sql.text("queries/on_sale"),),
     "queries/offer_facets": (sql.text("queries/on_sale"),),
     "queries/overview": (sql.text("queries/on_sale"),),
     "queries/offer_past": ("set variable as_of = null::timestamptz",),
