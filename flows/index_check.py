@@ -21,11 +21,11 @@ from gpuledger.core.errors import CorruptError
 from gpuledger.core.index_check import index_rows, provider_rows, votes_of
 from gpuledger.core.offer import Offer, Withdrawn
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import prepare
 from gpuledger.core.store.index_days import SEGMENTS, derive_votes, price_index
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.record import Batch, record
-from gpuledger.flows.ledger import Ledger
+from gpuledger.core.store.sql import prepare
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import read_run, source_row
 from gpuledger.flows.validate import judge
 
@@ -56,7 +56,7 @@ class _Held:
 
 
 def check_index(
-    ledger: Ledger,
+    ledger: LedgerWriter,
     connection: duckdb.DuckDBPyConnection,
     gpu_ids: Sequence[str],
     *,
@@ -109,7 +109,7 @@ class _Taken:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: LedgerWriter,
         snapshot: duckdb.DuckDBPyConnection,
         anew: duckdb.DuckDBPyConnection,
         gpu_ids: frozenset[str],
@@ -186,9 +186,9 @@ def _start(day: date) -> datetime:
 
 
 @contextmanager
-def _empty(ledger: Ledger) -> Generator[duckdb.DuckDBPyConnection]:
+def _empty(ledger: LedgerWriter) -> Generator[duckdb.DuckDBPyConnection]:
     """A ledger in memory without a row."""
-    with duckdb.connect() as connection, sql.told("compute the index anew"):
+    with duckdb.connect() as connection, sql.explaining("compute the index anew"):
         prepare(connection)
         migrate(
             connection,

@@ -20,7 +20,7 @@ from pydantic import Field
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
-from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_options
+from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_parameters
 from gpuledger.mcp_text import ROWS, Answer, at_most, in_rows, lock_text, quote_text, told
 from gpuledger.questions.reader import QueryLimits
 
@@ -209,7 +209,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 
 
 def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
-    @with_quote_options
+    @with_quote_parameters
     def quote_plan(
         options: dict[str, Any],
         plan: PLAN = None,
@@ -221,7 +221,7 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         answer = ledger.quote(plan, as_of=as_of, lock=lock_text(lock), **at_most(3, options)).to_dict()
         return answer if details else quote_text(answer)
 
-    @with_quote_options
+    @with_quote_parameters
     def quote_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:
         """The cheapest quote of each of many plans, or why there is none."""
         answers = ledger.quotes(plans, as_of=as_of, **at_most(1, options))
@@ -235,36 +235,36 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """The plan's cheapest cost at each step of a span of time."""
         return in_rows("steps", ledger.quote_over(plan, span=span, every=every))
 
-    @with_quote_options
+    @with_quote_parameters
     def cost_frontier(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Ways to run a plan that no other beats in cost, time and risk at once."""
         points = ledger.frontier(plan, as_of=as_of, **options)
         return in_rows("points", [point.to_dict() for point in points])
 
-    @with_quote_options
+    @with_quote_parameters
     def compare_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Plans side by side: what each costs more, and takes longer, than the first."""
         return in_rows("plans", ledger.compare(plans, as_of=as_of, **options))
 
-    @with_quote_options
+    @with_quote_parameters
     def lock_prices(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """The prices of an answer, written down: quote_plan with this lock has the same answer later."""
         return {"lock": ledger.lock(plan, as_of=as_of, **at_most(3, options))}
 
-    @with_quote_options
+    @with_quote_parameters
     def cost_drivers(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
         """What drives a plan's cost: shares of variance, ten ways to spend less by dollars, and the chances to keep
         budget and deadline."""
         return ledger.drivers(plan, as_of=as_of, **options)
 
-    @with_quote_options
+    @with_quote_parameters
     def check_plan(
         options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None, lock: Lock = None
     ) -> Answer:
         """Does a plan keep budget and deadline, can it be true, and what changed since a lock was written."""
         return ledger.check(plan, as_of=as_of, lock=lock_text(lock), **options)
 
-    @with_quote_options
+    @with_quote_parameters
     def quote_report(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
         """A quote as Markdown to paste into a grant or a pull request."""
         return {"report": ledger.report(plan, as_of=as_of, **options)}

@@ -77,7 +77,7 @@ OptionalPlan = Annotated[
 Plans = Annotated[list[str | dict[str, Any]], Field(description="Presets' names, plan keys, or TOML.")]
 
 
-def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
+def with_quote_parameters(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
     """The tool with a parameter for every option of a quote, in place of its parameter `options`, which gets what was
     given."""
     names = [option.name for option in question_options()]

@@ -145,10 +145,10 @@ def figures_of(table: pa.Table) -> Figures:
     kinds = {"Texts": texts, "Flags": flags, "Numbers": numbers}
     option = table["purchase_option"].combine_chunks().dictionary_encode()
     names = np.array(option.dictionary.to_pylist(), dtype=object)[option.indices.to_numpy()]
-    known = {
+    columns: dict[str, Any] = {
         name: kinds[kind](name) for name, kind in Figures.__annotations__.items() if name not in _OPTIONS
     }
-    return Figures(**known, is_spot=names == "spot", is_reserved=names == "reserved")
+    return Figures(**columns, is_spot=names == "spot", is_reserved=names == "reserved")
 
 
 _OPTIONS = ("is_spot", "is_reserved")
@@ -227,13 +227,13 @@ def _rates(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
 
 
 def _has_offers(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    found = sql.first(connection, "select 1 from offer_current where source = $1 limit 1", [source])
-    return found is not None
+    row = sql.first(connection, "select 1 from offer_current where source = $1 limit 1", [source])
+    return row is not None
 
 
 def _has_disputes(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    found = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
-    return found is not None
+    row = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
+    return row is not None
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

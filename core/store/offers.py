@@ -219,7 +219,7 @@ _LISTS = (
 _EXACT = ("gpu_ids", "tiers", "purchase_options", "sources", "availabilities", "states")
 
 
-def page(
+def offer_page(
     connection: duckdb.DuckDBPyConnection,
     query: OfferQuery,
     *,
@@ -259,7 +259,7 @@ def offers(
     as_of: datetime | None = None,
 ) -> list[LatestOffer]:
     """The offers of `page`."""
-    return page(connection, query, at=at, as_of=as_of).offers
+    return offer_page(connection, query, at=at, as_of=as_of).offers
 
 
 def without_place(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> int:

@@ -102,12 +102,12 @@ def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
 def is_late(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> bool:
     """Whether a run of the same source that observed later is in the ledger. The log of a live source is written
     in the order of its times."""
-    found = sql.first(
+    later = sql.first(
         connection,
         "select 1 from scrape_run where source = $source and observed_at > $observed_at limit 1",
         {"source": manifest.source, "observed_at": manifest.observed_at},
     )
-    return found is not None
+    return later is not None
 
 
 def record(

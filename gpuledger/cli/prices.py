@@ -31,7 +31,7 @@ from gpuledger.cli.options import (
     Region,
     Reserved,
     SpecArgument,
-    Spot,
+    SpotFlag,
     Tiers,
     purchase_options,
 )
@@ -81,7 +81,7 @@ def offers(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     max_price: Annotated[
@@ -156,7 +156,7 @@ def cheapest(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     spread: Annotated[
@@ -199,7 +199,7 @@ def history(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     since: Annotated[

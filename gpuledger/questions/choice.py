@@ -158,7 +158,7 @@ def lapsed_hint(
     connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, moment: datetime, as_of: datetime | None
 ) -> list[str]:
     """A line where only lapsed prices match."""
-    from gpuledger.core.store.offers import page
+    from gpuledger.core.store.offers import offer_page
 
-    lapsed = page(connection, replace(query, states=(LAPSED,), max_rows=1), at=moment, as_of=as_of)
+    lapsed = offer_page(connection, replace(query, states=(LAPSED,), max_rows=1), at=moment, as_of=as_of)
     return [f"only lapsed prices match ({lapsed.total}); --state lapsed lists them"] if lapsed.total else []

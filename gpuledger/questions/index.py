@@ -109,7 +109,7 @@ class IndexQuestions(LedgerReader):
         """
         from gpuledger.core.spec import parse_spec
         from gpuledger.flows.index_check import check_index
-        from gpuledger.flows.ledger import Ledger as Store
+        from gpuledger.flows.ledger import LedgerWriter as Store
         from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
         since, until = (since, until) if day is None else (day, day)

@@ -163,7 +163,7 @@ class Outlook(Decisions):
             kind: `md` or `html`; the page has a chart and prints on two sheets.
             named: options of `quote`, and of the plan.
         """
-        from gpuledger.core.cost.quote_report import markdown, page
+        from gpuledger.core.cost.quote_report import html_page, markdown
         from gpuledger.formats import flat
 
         if kind not in ("md", "html"):
@@ -172,7 +172,7 @@ class Outlook(Decisions):
         question = self.question(plan, as_of=as_of, **options)
         answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
         keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
-        return (markdown if kind == "md" else page)(answer, keys)
+        return (markdown if kind == "md" else html_page)(answer, keys)
 
     def quote_by_provider(
         self,

@@ -47,12 +47,12 @@ class PriceQuestions(MarketQuestions):
 
     def offer_page(self, query: OfferQuery, *, as_of: When = None) -> Rows:
         """The offers of a query, lapsed prices only where it asks for them; `total` counts those before paging."""
-        from gpuledger.core.store.offers import page
+        from gpuledger.core.store.offers import offer_page
 
         time, moment = self.past(as_of)
         listed = query if query.states else replace(query, states=LISTED_STATES)
         with self.reading() as snapshot:
-            result = page(snapshot.connection, listed, at=moment, as_of=time)
+            result = offer_page(snapshot.connection, listed, at=moment, as_of=time)
             unplaced = unplaced_hint(snapshot.connection, query)
             remarks: list[str] = []
             if not result.total:
@@ -158,7 +158,7 @@ class PriceQuestions(MarketQuestions):
             UnknownGPUError: no such accelerator.
             UsageError: the SPEC, a time, the step or the statistic cannot be understood.
         """
-        from gpuledger.core.store.history import interval, price_intervals, price_series
+        from gpuledger.core.store.history import price_intervals, price_series, step_interval
 
         chosen = offer_query(
             gpu,
@@ -169,7 +169,7 @@ class PriceQuestions(MarketQuestions):
             limit=limit,
         )
         first, last = self._span(since, until)
-        step = None if every is None else interval(every)
+        step = None if every is None else step_interval(every)
         with self.reading() as snapshot:
             if step is None:
                 rows = price_intervals(snapshot.connection, chosen, since=first, until=last, now=self.clock())

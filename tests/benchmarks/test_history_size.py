@@ -18,7 +18,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import publish, reading
-from gpuledger.core.store.rollups import check, derive
+from gpuledger.core.store.rollups import check_rollups, derive
 from gpuledger.core.store.staging import in_parts
 from tests.benchmarks import synthetic_year as year
 from tests.benchmarks.page import machine, rounds, table, verdict, write_section
@@ -104,7 +104,7 @@ def measured(folder: Path, hours: int) -> dict[str, float]:
     found["file MB"] = home.database.stat().st_size / 1e6
     found |= refreshes(folder, home, hours, last)
     with writing(home) as connection:
-        found["checks"] = milliseconds(lambda: check(connection))
+        found["checks"] = milliseconds(lambda: check_rollups(connection))
         found["derive"] = milliseconds(lambda: derive(connection, now=year.at_hour(hours + 30)))
     found["publish"] = milliseconds(lambda: publish(home, now=year.at_hour(hours + 31)))
     with reading(home) as connection:

@@ -23,7 +23,7 @@ from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import LEDGER, Home
 from gpuledger.core.store.shared.follow import recording
-from gpuledger.flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
+from gpuledger.flows.pipeline import LedgerWriter, RunReport, open_ledger, read_run, record_one
 from gpuledger.scrapers.registry import SOURCES, get
 from gpuledger.scrapers.source import Source
 from tools.captures import captures, read_capture
@@ -111,7 +111,7 @@ class Stage:
     now: datetime = START
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> LedgerWriter:
         return ledger_in(self.home, lambda: self.now)
 
     def answers(self, source: str, change: str = "", *, at: datetime | None = None) -> RunReport:
@@ -168,8 +168,8 @@ class Stage:
         return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
 
 
-def ledger_in(home: Home, clock: Callable[[], datetime]) -> Ledger:
-    return Ledger(home=home, sources=STAGED, clock=clock)
+def ledger_in(home: Home, clock: Callable[[], datetime]) -> LedgerWriter:
+    return LedgerWriter(home=home, sources=STAGED, clock=clock)
 
 
 @contextmanager

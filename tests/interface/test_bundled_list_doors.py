@@ -17,7 +17,7 @@ from gpuledger import Ledger, UsageError, gpuhunt
 from gpuledger.cli.main import app as command_line
 from gpuledger.core.store.home import Home
 from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.pipeline import Ledger as Store
+from gpuledger.flows.pipeline import LedgerWriter as Store
 from gpuledger.mcp import create_server
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.web.application import create_app

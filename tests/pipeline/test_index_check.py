@@ -21,7 +21,7 @@ from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import current, publish, reading
 from gpuledger.flows.index_check import IndexCheck, check_index
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import read_run, record_runs
 from gpuledger.flows.validate import Parsed
 from gpuledger.scrapers.source import Source
@@ -84,7 +84,7 @@ def price(source: str, sku: str, day: int) -> Decimal:
 
 @dataclass
 class Kept:
-    ledger: Ledger
+    ledger: LedgerWriter
 
     def fetched(self, source: Source, at: datetime, shown: dict[str, Decimal]) -> Parsed:
         document = Document(
@@ -133,7 +133,7 @@ class Kept:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     """Only to be copied."""
     clock = lambda: DAY_ONE + timedelta(days=DAYS, hours=1)  # noqa: E731
-    kept = Kept(Ledger(home=Home(tmp_path_factory.mktemp("written")), sources=SOURCES, clock=clock))
+    kept = Kept(LedgerWriter(home=Home(tmp_path_factory.mktemp("written")), sources=SOURCES, clock=clock))
     kept.ledger.home.create()
     runs = [
         kept.fetched(

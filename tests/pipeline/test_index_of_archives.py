@@ -19,7 +19,7 @@ import pytest
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import files_of, import_files
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE, archive
 
 REAL = os.environ.get("GPULEDGER_HISTORY")
@@ -151,7 +151,9 @@ def stored(request, tmp_path_factory) -> dict[str, list[tuple]]:
     """Rows of the index by accelerator, of a ledger into which the lists came in that order."""
     if REAL is None:
         pytest.skip("GPULEDGER_HISTORY is not set: no recorded archives to import")
-    ledger = Ledger(home=Home(tmp_path_factory.mktemp("archives")), sources=EVERY_SOURCE, clock=lambda: NOW)
+    ledger = LedgerWriter(
+        home=Home(tmp_path_factory.mktemp("archives")), sources=EVERY_SOURCE, clock=lambda: NOW
+    )
     for name in ORDERS[request.param]:
         source, path, context = LISTS[name]
         report = import_files(ledger, archive(source), files_of(Path(REAL) / path), context=context)

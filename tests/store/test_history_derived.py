@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from gpuledger.core.store import rollups as derive_module
-from gpuledger.core.store.database import prepare
 from gpuledger.core.store.migrate import migrate
-from gpuledger.core.store.rollups import check, derive
+from gpuledger.core.store.rollups import check_rollups, derive
+from gpuledger.core.store.sql import prepare
 from tests.benchmarks import synthetic_year as year
 
 OFFERS = 300
@@ -182,10 +182,10 @@ def test_a_late_row_sends_checkpoints_and_days_back_to_its_time(ledger, monkeypa
 def test_the_checks_of_a_part_find_what_was_just_written_wrong(ledger, monkeypatch):
     derive(ledger, now=year.at_hour(HOURS))
     monkeypatch.setattr(derive_module, "CHECKED_WHOLE", 0)
-    check(ledger)
+    check_rollups(ledger)
     ledger.execute(
         "insert into price_change select observed_at, offer_no, amount, upfront_amount, currency, unit, effective_at,"
         " 999, document_no from price_change where run_no = 90 limit 1"
     )
     with pytest.raises(derive_module.StoreError, match="sql/checks/"):
-        check(ledger)
+        check_rollups(ledger)

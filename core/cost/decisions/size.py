@@ -74,7 +74,7 @@ class Size:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate:
+class DollarsPerFlop:
     """Money for arithmetic."""
 
     usd_per_flop: Decimal

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gpuledger import parse
 from gpuledger.core.errors import EmptyLedgerError, GPULedgerError
 from gpuledger.core.store.snapshot_pool import Edition
-from gpuledger.web.page.rendering import page
+from gpuledger.web.page.rendering import html_answer
 from gpuledger.web.page.snapshot_cache import SnapshotCache
 from gpuledger.web.page.state import DOLLARS, NOWHERE, Elsewhere, PageState, address, currency_of, inputs_of
 from gpuledger.web.problems import kind_of
@@ -62,13 +62,13 @@ def answered(request: Request, template: str, view: str, make: View) -> Response
             "edition": made.edition,
             "elsewhere": made.elsewhere,
         }
-        return page(template, {**frame, **made.content}, status=made.status, headers=headers)
+        return html_answer(template, {**frame, **made.content}, status=made.status, headers=headers)
     except GPULedgerError as error:
         edition = None if isinstance(error, EmptyLedgerError) else request.app.state.pool.newest()
         state = PageState(request.url.path, inputs, DOLLARS)
         frame = _frame(request, view, state, is_fragment, None)
         wrong = frame | {"wrong": str(error), "edition": edition, "elsewhere": Elsewhere()}
-        return page("wrong.html", wrong, status=kind_of(error)[0])
+        return html_answer("wrong.html", wrong, status=kind_of(error)[0])
 
 
 def plain_page(
@@ -79,7 +79,9 @@ def plain_page(
         name: request.query_params[name] for name in ("as_of", "currency") if name in request.query_params
     }
     frame = _frame(request, view, PageState(request.url.path, inputs), False, None)
-    return page(template, frame | {"edition": None, "elsewhere": Elsewhere()} | dict(content), status=status)
+    return html_answer(
+        template, frame | {"edition": None, "elsewhere": Elsewhere()} | dict(content), status=status
+    )
 
 
 def _frame(request: Request, view: str, state: PageState, is_fragment: bool, past: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _HEAD = re.compile(r"^-- grain: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Question:
+class SavedQuestion:
     """A query that somebody wrote down, with its `$parameters`."""
 
     name: str
@@ -27,15 +27,15 @@ class Question:
 
 
 @lru_cache(maxsize=1)
-def saved() -> tuple[Question, ...]:
+def saved() -> tuple[SavedQuestion, ...]:
     """All of them, by name; their `$parameters` are fields of the page."""
     return tuple(_question(name) for name in sql.files("queries") if name.startswith(PREFIX))
 
 
-def _question(name: str) -> Question:
+def _question(name: str) -> SavedQuestion:
     text = sql.text(name).strip()
     head = _HEAD.search(text)
-    return Question(
+    return SavedQuestion(
         name.removeprefix(PREFIX),
         "" if head is None else head[1].removeprefix("one row ").removeprefix(", "),
         text,

@@ -29,7 +29,7 @@ TOOLS = [
     *("explain_quote", "estimate_plan", "size_for_budget"),
     *("own_or_rent", "build_or_buy", "budget_difference", "check_claims", "lint_plan"),
 ]
-PROGRAM = "from gpuledger.cli.main import main; main()"
+PROGRAM = "from gpuledger.cli.main import run; run()"
 
 
 def environ_of(home) -> dict[str, str]:
