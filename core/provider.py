@@ -23,6 +23,7 @@ _OTHER_NAMES = {
         "hyperstack": "nexgen_cloud nexgencloud",
         "jarvislabs": "jarvis_labs jarvislabs_ai",
         "lambda": "lambdalabs lambda_ai lambda_cloud lambda_labs",
+        "massedcompute": "massed_compute",
         "linode": "akamai akamai_linode linode_akamai",
         "nebius": "nebius_ai nebius_ai_cloud",
         "oci": "oracle oracle_cloud oracle_cloud_infrastructure",

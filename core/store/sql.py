@@ -129,8 +129,9 @@ def some_named(
 
 
 def arrow(connection: duckdb.DuckDBPyConnection, query: str, parameters: SqlParameters | None = None) -> Any:
-    """The rows of one query as an Arrow table."""
-    return connection.sql(query, params=parameters).to_arrow_table()
+    """The rows of one query as an Arrow table. `connection.sql` with parameters keeps its rows as values first, which
+    takes five times as long."""
+    return connection.execute(query, parameters).to_arrow_table()
 
 
 def arrow_named(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]) -> Any:

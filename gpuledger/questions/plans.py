@@ -115,7 +115,7 @@ class PlanQuestions(OwnTerms):
             return Rows(existing)
         from gpuledger.core.cost.assumption import saved_weights_gb
         from gpuledger.core.cost.physics import estimates_of
-        from gpuledger.core.estimate.largest_fit import limits_of
+        from gpuledger.core.estimate.search import limits_of
 
         one = parse.plan(plan)
         made = estimates_of(

@@ -152,6 +152,15 @@ class Stage:
         )
         return {offer_id: (usd, is_listed) for offer_id, usd, is_listed in rows}
 
+    def state(self, source: str) -> dict[str, tuple[object, bool]]:
+        """By offer, the price that is believed of this source, whichever source is shown, and whether it is listed."""
+        rows = self.rows(
+            "select offer_id, {'amount': amount, 'upfront': upfront_amount, 'currency': currency, 'unit': unit},"
+            " availability is distinct from 'unlisted' from offer_current where source = $1 and amount is not null",
+            [source],
+        )
+        return {offer_id: (price, is_listed) for offer_id, price, is_listed in rows}
+
     def cheapest(self) -> dict[tuple[str, str], tuple[str, Decimal]]:
         """The cheapest listed offer by GPU and purchase option, of each provider and of the market."""
         rows = self.rows(
@@ -186,6 +195,8 @@ def copy_of(base: Path, folder: Path) -> Iterator[Stage]:
     folder.mkdir(parents=True)
     shutil.copyfile(base / LEDGER, folder / LEDGER)
     with stage_in(folder) as stage:
+        # some dozens of rows are sooner read than shared out
+        stage.connection.execute("set threads = 1")
         yield stage
 
 
