@@ -152,6 +152,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     result = cast("HTTPException", error)
+    if result.status_code == 404 and "text/html" in request.headers.get("accept", ""):
+        from gpuledger.web.page.views import not_found
+
+        return not_found(request)
     kind = {404: "not-found", 405: "method-not-allowed"}.get(result.status_code, "http")
     detail = f"{request.method} {request.url.path[:200]}: {result.detail}"
     return problems.respond(result.status_code, kind, detail, result.headers)
