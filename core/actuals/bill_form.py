@@ -51,6 +51,10 @@ reservation_unused_amortized_upfront_fee_for_billing_period reservation_unused_r
 savings_plan_savings_plan_effective_cost savings_plan_total_commitment_to_date
 savings_plan_used_commitment
 """
+_RUNPOD = """
+time startTime bucketStart endTime podId endpointId networkVolumeId gpuTypeId gpuId amount totalAmount gpuAmount
+diskAmount cpuAmount timeBilledMs diskSpaceBilledGb
+"""
 _NAMED = """
 date day start start_date start_time started_at time timestamp usage_start from end end_date end_time ended_at usage_end
 to instance_type instance machine_type product sku item resource_type description resource instance_id resource_id
@@ -73,11 +77,12 @@ FORMS = (
     ),
     BillForm(
         name="runpod",
-        needs=("time|startTime|bucketStart", "podId|gpuTypeId|endpointId|networkVolumeId", "amount|totalAmount"),
-        reads=tuple(
-            "time startTime bucketStart endTime podId endpointId networkVolumeId gpuTypeId gpuId amount totalAmount"
-            " gpuAmount diskAmount cpuAmount timeBilledMs diskSpaceBilledGb".split()
+        needs=(
+            "time|startTime|bucketStart",
+            "podId|gpuTypeId|endpointId|networkVolumeId",
+            "amount|totalAmount",
         ),
+        reads=tuple(_RUNPOD.split()),
         provider="runpod",
     ),
     BillForm(

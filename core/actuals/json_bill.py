@@ -30,7 +30,9 @@ def parse(document: bytes, origin: str) -> list[dict[str, str | None]]:
         loaded = inside[0] if inside else [loaded]
     if not isinstance(loaded, list) or not all(isinstance(row, dict) for row in cast("list[Any]", loaded)):
         raise UsageError(f"{origin}: no list of records in it; it may be one of {', '.join(ENVELOPES)}")
-    return [{name: _text(value) for name, value in row.items()} for row in cast("list[dict[str, Any]]", loaded)]
+    return [
+        {name: _text(value) for name, value in row.items()} for row in cast("list[dict[str, Any]]", loaded)
+    ]
 
 
 def _text(value: Any) -> str | None:

@@ -99,5 +99,7 @@ def rows_of(offers: Iterable[Mapping[str, object]]) -> list[tuple[str, str, str 
         for name in (row["instance_type"], row["sku"]):
             if name:
                 gpu_id = None if row["gpu_id"] is None else str(row["gpu_id"])
-                out.append((str(row["provider"]), str(name), gpu_id, None if count is None else float(str(count))))
+                out.append(
+                    (str(row["provider"]), str(name), gpu_id, None if count is None else float(str(count)))
+                )
     return out

@@ -131,7 +131,9 @@ def variance(quote: Mapping[str, Any], charged: Iterable[Mapping[str, Any]]) -> 
         name = _name(row["kind"]) if is_planned else f"not planned: {_name(row['kind'])}"
         usd[name] = usd.get(name, ZERO) + row["usd"]
         if name == GPU and row["gpu_hours"] is not None and not row["is_unused"]:
-            hours += row["gpu_hours"] if isinstance(row["gpu_hours"], Decimal) else Decimal(repr(row["gpu_hours"]))
+            hours += (
+                row["gpu_hours"] if isinstance(row["gpu_hours"], Decimal) else Decimal(repr(row["gpu_hours"]))
+            )
     planned = planned_lines(quote)
     names = [*planned, *(name for name in usd if name not in planned)]
     billed = {GPU, STORAGE, NETWORK, CREDIT, *usd}

@@ -24,6 +24,7 @@ import duckdb
 from gpuledger.core.actuals import json_bill
 from gpuledger.core.actuals.bill_form import BillForm, form_of, places
 from gpuledger.core.actuals.machine import Machines, is_spot
+from gpuledger.core.count import instant_text
 from gpuledger.core.errors import StoreError, UsageError
 from gpuledger.core.files import write_whole
 from gpuledger.core.provider import provider_id
@@ -141,7 +142,7 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], origin: str) -> BillForm:
-    """A relation `bill` that has every column of the form as text, and the number of the row."""
+    """A relation `bill` that has every column of the form as text."""
     kind, names = _reader(files[0]), [str(file) for file in files]
     if kind == "json":
         rows = [row for file in files for row in json_bill.parse(file.read_bytes(), str(file))]
@@ -160,7 +161,7 @@ def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], origin: 
     form = form_of(kinds, origin)
     chosen = places(form, kinds)
     connection.execute(
-        "create temp view bill as select row_number() over () as row_no, "
+        "create temp view bill as select "
         + ", ".join(f'{_as_text(column, kinds)} as "{_snake(name)}"' for name, column in chosen.items())
         + " from raw"
     )
@@ -181,7 +182,10 @@ def _snake(name: str) -> str:
 
 
 def _columns_table(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
 ) -> None:
     """A table of text from rows, as whole columns at once."""
     if not columns:
@@ -189,12 +193,17 @@ def _columns_table(
     quoted = ['"' + name.replace('"', '""') + '"' for name in columns]
     unnested = ", ".join(f"unnest(${n}::varchar[]) as {name}" for n, name in enumerate(quoted, start=1))
     connection.execute(
-        f"create temp table {table} as select {unnested}", [[row.get(name) for row in rows] for name in columns]
+        f"create temp table {table} as select {unnested}",
+        [[row.get(name) for row in rows] for name in columns],
     )
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, ledger: LedgerFacts) -> None:
-    names = [str(row[0]) for row in connection.execute("select distinct provider_name from formed").fetchall() if row[0]]
+    names = [
+        str(row[0])
+        for row in connection.execute("select distinct provider_name from formed").fetchall()
+        if row[0]
+    ]
     connection.execute(
         "create temp table provider_word as"
         " select unnest($1::varchar[]) as word, unnest($2::varchar[]) as provider",
@@ -215,14 +224,20 @@ def _facts(connection: duckdb.DuckDBPyConnection, ledger: LedgerFacts) -> None:
 
 def _seller(name: str) -> str:
     """`Amazon Web Services, Inc.` and `Microsoft Corporation` are sellers whose short names are known."""
-    return re.sub(r",? (inc|llc|ltd|corporation|corp|b\.?v|emea sarl)\.?$", "", name.strip(), flags=re.IGNORECASE)
+    return re.sub(
+        r",? (inc|llc|ltd|corporation|corp|b\.?v|emea sarl)\.?$", "", name.strip(), flags=re.IGNORECASE
+    )
 
 
 def _machines(connection: duckdb.DuckDBPyConnection, machines: Machines) -> None:
     words = connection.execute(sql.text("actuals/20_machine_words")).fetchall()
     found = [machines.named(provider, texts) for provider, *texts in words]
     columns: list[list[Any]] = [[word[n] for word in words] for n in range(4)]
-    columns += [[one.instance_type for one in found], [one.gpu_id for one in found], [one.gpu_count for one in found]]
+    columns += [
+        [one.instance_type for one in found],
+        [one.gpu_id for one in found],
+        [one.gpu_count for one in found],
+    ]
     columns.append([is_spot(texts) for _, *texts in words])
     connection.execute(
         "create temp table machine as select unnest($1::varchar[]) as provider, unnest($2::varchar[]) as machine_text,"
@@ -274,13 +289,15 @@ def _salt(folder: Path) -> str:
 def _keep(connection: duckdb.DuckDBPyConnection, folder: Path, bill: ImportedBill) -> None:
     """The charges and what is said of them; a bill that is half written is not there."""
     target, temporary = folder / f"{bill.bill}.parquet", folder / f".new-{bill.bill}"
-    connection.execute(f"copy (select * from paid) to '{_quoted(temporary)}' (format parquet, compression zstd)")
+    connection.execute(
+        f"copy (select * from paid) to '{_quoted(temporary)}' (format parquet, compression zstd)"
+    )
     try:
         temporary.chmod(0o600)
         temporary.replace(target)
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error.strerror}") from error
-    write_whole(folder / f"{bill.bill}.json", json.dumps(bill.to_dict(), default=str).encode())
+    write_whole(folder / f"{bill.bill}.json", json.dumps(bill.to_dict(), default=instant_text).encode())
 
 
 def _quoted(path: Path) -> str:

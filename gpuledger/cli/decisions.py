@@ -183,7 +183,10 @@ def reserve(
 
 def budget_diff(
     plan: PlanArgument,
-    actual: Annotated[Path, typer.Argument(help="CSV with the columns name and usd (US dollars).")],
+    actual: Annotated[
+        Path | None,
+        typer.Argument(help="CSV with the columns name and usd (US dollars); default: the imported bills."),
+    ] = None,
     as_of: AsOf = None,
     allow_stale: AllowStale = False,
     lock: Annotated[
@@ -198,14 +201,21 @@ def budget_diff(
         from gpuledger.core.files import write_whole
 
         ledger, one = context.ledger(), context.one_plan(plan)
-        paid = read_actual(context.text_of(actual, "ACTUAL"), str(actual))
         parameters: dict[str, Any] = {"limit": 1, "allow_stale": allow_stale}
         text, past = None, context.as_of(as_of)
-        if lock is not None:
-            if not lock.exists():
-                write_whole(lock, ledger.lock(one, as_of=past, **parameters).encode())
-            text, past = context.text_of(lock, "--lock"), None
-        rows = ledger.budget_difference(one, paid, lock=text, as_of=past, **parameters)
+        if actual is None:
+            if lock is not None:
+                raise UsageError(
+                    "--lock: imported bills are compared with a saved quote; see `actual compare`"
+                )
+            rows = ledger.budget_of_actuals(one, as_of=past, **parameters)
+        else:
+            paid = read_actual(context.text_of(actual, "ACTUAL"), str(actual))
+            if lock is not None:
+                if not lock.exists():
+                    write_whole(lock, ledger.lock(one, as_of=past, **parameters).encode())
+                text, past = context.text_of(lock, "--lock"), None
+            rows = ledger.budget_difference(one, paid, lock=text, as_of=past, **parameters)
         table.emit(rows, format)
         if any(row["state"] in FLAGGED for row in rows):
             raise typer.Exit(context.NOTHING)

@@ -18,6 +18,7 @@ import typer
 from typer.models import CommandInfo
 
 from gpuledger.cli import (
+    actuals,
     context,
     documents,
     evidence,
@@ -81,6 +82,7 @@ history.register(app)
 sources.register(app)
 documents.register(app)
 evidence.register(app)
+actuals.register(app)
 upkeep.register(app)
 release.register(app)
 serve.register(app)

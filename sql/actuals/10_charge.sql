@@ -17,7 +17,6 @@ with typed as (
 )
 
 select
-    typed.row_no,
     typed.provider,
     if(account is null, null, left(sha256($salt::varchar || account), 16)) as account,
     if(sub_account is null, null, left(sha256($salt::varchar || sub_account), 16)) as sub_account,

@@ -41,7 +41,7 @@ kinds as (
 ),
 
 unpriced as (
-    select row_no, provider, instance_type, gpu_id, gpu_hours, started_at
+    select provider, instance_type, gpu_id, gpu_hours, started_at
     from kinds
     where effective_usd is null and gpu_hours is not null and gpu_id is not null
 ),

@@ -2,7 +2,6 @@
 -- What a row comes to once commitments are spread over what they cover, as AWS says it of its reports: usage under a
 -- savings plan or a reservation has the effective cost, what of them stood unused is their own row, fees paid ahead are 0.
 select
-    row_no,
     'aws' as provider_name,
     bill_payer_account_id as account,
     line_item_usage_account_id as sub_account,

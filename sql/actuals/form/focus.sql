@@ -1,6 +1,5 @@
 -- grain: one row per row of a bill in the columns of FOCUS 1.0 to 1.3, and of exports in its form
 select
-    row_no,
     coalesce(service_provider_name, provider_name, host_provider_name, publisher_name, invoice_issuer_name) as provider_name,
     billing_account_id as account,
     sub_account_id as sub_account,

@@ -1,6 +1,5 @@
 -- grain: one row per row of a table whose columns have the usual names; the provider is told with the command
 select
-    row_no,
     null::varchar as provider_name,
     coalesce(account_id, account) as account,
     project as sub_account,
@@ -18,13 +17,9 @@ select
     'usage' as category,
     false as is_unused,
     case
-        when coalesce(resource_type, product, sku, item, "description", "name") ilike any (
-            '%storage%', '%disk%', '%filesystem%', '%volume%'
-        ) then 'Storage'
-        when coalesce(resource_type, product, sku, item, "description", "name") ilike any (
-            '%egress%', '%traffic%', '%transfer%', '%bandwidth%'
-        ) then 'Networking'
-        when coalesce(resource_type, product, sku, item, "description", "name") ilike any ('%tax%', '%vat%') then 'Tax'
+        when regexp_matches(coalesce(resource_type, product, sku, item, "description", "name"), 'storage|disk|filesystem|volume', 'i') then 'Storage'
+        when regexp_matches(coalesce(resource_type, product, sku, item, "description", "name"), 'egress|traffic|transfer|bandwidth', 'i') then 'Networking'
+        when regexp_matches(coalesce(resource_type, product, sku, item, "description", "name"), 'tax|vat', 'i') then 'Tax'
         else 'Compute'
     end as service_category,
     coalesce(product, resource_type) as service,

@@ -1,6 +1,5 @@
 -- grain: one row per record of RunPod's billing history of pods, serverless or volumes; US dollars
 select
-    row_no,
     'runpod' as provider_name,
     null::varchar as account,
     null::varchar as sub_account,

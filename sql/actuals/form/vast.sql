@@ -1,6 +1,5 @@
 -- grain: one row per charge of Vast's invoices; US dollars; hours and their rate where it is GPU time
 select
-    row_no,
     'vast' as provider_name,
     null::varchar as account,
     null::varchar as sub_account,
