@@ -327,8 +327,10 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 
     def build_or_buy(
         plan: Plan,
-        api_usd_per_1k: Annotated[str, Field(description="US dollars per 1,000 tokens at the API.")],
         calls_per_month: str,
+        api: Annotated[str | None, Field(description="As openai/gpt-4o-mini; its price is known.")] = None,
+        api_usd_per_1k: Annotated[str | None, Field(description="Instead of api.")] = None,
+        output_share: Annotated[float, Field(ge=0, le=1, description="Of a call's tokens.")] = 0.25,
         tokens_per_call: str = "1000",
         months: str = "12",
         own_usd_per_1k: Annotated[str, Field(description="Own inference per 1,000 tokens.")] = "0",
@@ -340,7 +342,9 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """Train and host, or buy from an API: totals, and the calls a month at which they meet."""
         return ledger.build_or_buy(
             plan,
+            api=api,
             api_usd_per_1k=api_usd_per_1k,
+            output_share=output_share,
             calls_per_month=calls_per_month,
             tokens_per_call=tokens_per_call,
             months=months,
