@@ -1,6 +1,6 @@
 """TensorBoard's event files: records of TFRecord that hold `Event` messages of protocol buffers. Only scalars are read.
 
-A record is a length of 8 bytes, 4 bytes of checksum, the message, 4 bytes of checksum (tensorflow, lib/io/record_writer).
+A record is a length of 8 bytes, 4 bytes of checksum, the message, 4 bytes of checksum (lib/io/record_writer).
 Of `Event`: 1 wall_time double, 2 step int64, 5 summary; of `Summary.Value`: 1 tag, 2 simple_value float, 8 tensor; of
 `TensorProto`: 4 tensor_content, 5 float_val (tensorflow/core/util/event.proto and framework/*.proto).
 """

@@ -109,7 +109,7 @@ def _trainer_state(state: Mapping[str, Any]) -> Iterator[Progress]:
         )
 
 
-_STEP = ("step", "_step", "global_step", "train/global_step", "trainer/global_step")
+_STEP = ("step", "Step", "_step", "global_step", "train/global_step", "trainer/global_step")
 _TOKENS = (
     "num_input_tokens_seen",
     "train/num_input_tokens_seen",

@@ -1,4 +1,4 @@
-"""The meter itself. The loop pays for a few additions a step; a thread of its own writes, so that no disk is waited for."""
+"""The meter itself. The loop pays for a few additions a step; a thread writes, so that no disk is waited for."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ class Meter:
         self._lock, self._due, self._writer = threading.Lock(), threading.Event(), None
         self._rates: deque[float] = deque(maxlen=WINDOWS)
         self._begun: float | None = None
+        self._has_stepped = False
         self._last = self._window_at = 0.0
         self._window_steps, self._window_tokens = 0, 0.0
         self.state = RunState(run=run or "run")
@@ -154,9 +155,13 @@ class Meter:
         state = self.state
         if passed > 0:
             state.seconds += passed
-            if self._window_steps or state.steps:
-                state.busy_seconds += passed if passed < LONGEST_STEP_SECONDS else 0.0
+            # the first step of a part has the start of the machines in it
+            if self._has_stepped and passed < LONGEST_STEP_SECONDS:
+                state.busy_seconds += passed
+                state.busy_steps += steps
+                state.busy_tokens += tokens
             self._last = at
+        self._has_stepped = True
         state.steps += steps
         state.tokens += tokens
         self._window_steps += steps
@@ -212,7 +217,7 @@ class Meter:
             low, high = mid / (1 + wide), mid * (1 + wide) * max(overhead, 1.0)
         hourly = state.usd_per_hour
         total = None if mid is None or hourly is None else spent + mid * hourly
-        tokens_per_second = state.tokens / state.busy_seconds if state.busy_seconds and state.tokens else None
+        tokens_per_second = state.busy_tokens / state.busy_seconds if state.busy_tokens else None
         return {
             "run": state.run,
             "steps": state.steps,
@@ -256,7 +261,7 @@ class Meter:
         at = self._clock()
         if self._begun is not None and at > self._last:
             self.state.seconds += at - self._last
-        self._begun, self._last = None, at
+        self._begun, self._last, self._has_stepped = None, at, False
         self.state.is_finished = is_whole
         self._due.set()
         if self._writer is not None:
@@ -266,7 +271,7 @@ class Meter:
     def _calibrate(self) -> None:
         """Tell the ledger how fast plans like this one run here, once."""
         state = self.state
-        if state.calibrated_at is not None or not state.busy_seconds or self._plan is None:
+        if state.calibrated_at is not None or not state.busy_tokens or self._plan is None:
             return
         from gpuledger.ledger import Ledger
 
@@ -275,8 +280,8 @@ class Meter:
             self._plan,
             gpu=state.gpu_id,
             gpus=state.gpus,
-            tokens_per_second=state.tokens / state.busy_seconds,
-            overhead=max(state.seconds / state.busy_seconds, 1.0),
+            tokens_per_second=state.busy_tokens / state.busy_seconds,
+            overhead=max(state.seconds * state.busy_tokens / state.busy_seconds / state.tokens, 1.0),
         )
         state.calibrated_at = self._now().isoformat()
 
@@ -329,7 +334,7 @@ def _price(
 
 
 def _overall(state: RunState) -> float:
-    return (state.tokens or float(state.steps)) / state.busy_seconds if state.busy_seconds else 0.0
+    return (state.busy_tokens or float(state.busy_steps)) / state.busy_seconds if state.busy_seconds else 0.0
 
 
 def _left(state: RunState) -> float | None:

@@ -32,6 +32,8 @@ class RunState:
     """In which machines were paid for: from each start to its last sign of life."""
     busy_seconds: float = 0.0
     """Between steps that followed each other: the run without starts, and without what stood still."""
+    busy_steps: int = 0
+    busy_tokens: float = 0.0
     usd_spent: float = 0.0
     budget_usd: float | None = None
     planned_usd: float | None = None
