@@ -20,6 +20,7 @@ from pydantic import Field
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
+from gpuledger.mcp_runs import run_tools
 from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_options
 from gpuledger.mcp_text import ROWS, Answer, at_most, in_rows, lock_text, quote_text, told
 from gpuledger.questions.reader import QueryLimits
@@ -57,7 +58,7 @@ def create_server(
     pool = SnapshotPool(home)
     ledger = Ledger(home, clock=clock, environ=environ, snapshots=pool, query_limits=SQL_LIMITS)
     server: MCPServer[Any] = MCPServer("gpuledger", instructions=INSTRUCTIONS, log_level="WARNING")
-    for tools in (_price_tools(ledger), _plan_tools(ledger), _decision_tools(ledger)):
+    for tools in (_price_tools(ledger), _plan_tools(ledger), _decision_tools(ledger), run_tools(ledger)):
         for question in tools:
             server.tool(annotations=READ_ONLY, structured_output=False)(told(question))
     return server, ledger, pool

@@ -1,10 +1,9 @@
 """From a history of stock to the chance that a machine is there within a time, and that a spot machine stays.
 
-A history is a line of spans in which a machine was there or not. What comes depends on the state now and on how long it
-has lasted: stock that was there for a minute goes sooner than stock that was there for a day. So the chance is the share
-of past moments in the same state and of the same age after which it happened, pulled towards the state's share where few
-such moments were seen, and that towards the share of all moments (climatology). Moments of one span are not independent,
-so what counts as seen are spans.
+A history is a line of spans in which a machine was there or not. What comes depends on the state now and on how long
+it has lasted: stock that was there for a minute goes sooner than stock that was there for a day. So the chance is the
+share of past moments in the same state and of the same age after which it happened, pulled towards the share of the
+state where few such spans were seen.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 AGES_HOURS = (1.0, 6.0, 24.0, 96.0)
@@ -31,7 +31,7 @@ class Span:
     is_there: bool
 
 
-class NotEnoughSeen(Exception):  # noqa: N818
+class NotEnoughSeen(Exception):
     """Too little history for a number; says what there is."""
 
 
@@ -54,10 +54,10 @@ def any_there(lines: Sequence[Sequence[Span]]) -> list[Span]:
     if not lines:
         return []
     first, last = max(line[0].begun for line in lines), min(line[-1].ended for line in lines)
-    edges = sorted({first, last, *(t for line in lines for s in line for t in (s.begun, s.ended) if first < t < last)})
-    spans = [
-        Span(a, b, any(_state(line, (a + b) / 2) for line in lines)) for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    edges = sorted(
+        {first, last, *(t for line in lines for s in line for t in (s.begun, s.ended) if first < t < last)}
+    )
+    spans = [Span(a, b, any(_state(line, (a + b) / 2) for line in lines)) for a, b in pairwise(edges)]
     return joined(spans)
 
 
@@ -142,7 +142,12 @@ class History:
 
 
 def brier(
-    train: History, held_out: History, *, within_hours: float, every_hours: float = 1.0, is_survival: bool = False
+    train: History,
+    held_out: History,
+    *,
+    within_hours: float,
+    every_hours: float = 1.0,
+    is_survival: bool = False,
 ) -> dict[str, Any]:
     """Brier scores over moments of the time held out, of the forecast and of the climatology of the time before.
 

@@ -3,8 +3,8 @@
     kWh   = GPU-hours x watts of a GPU with its share of the host x share of them that is drawn x PUE / 1000
     grams = kWh x grams per kWh of the grid of the region, else of its country
 
-Grids are of `sql/seeds/carbon_intensity.csv`, dated and sourced, lifecycle grams of CO2 equivalent; what a provider buys
-in certificates changes nothing of the grid and is left out.
+Grids are of `sql/seeds/carbon_intensity.csv`, dated and sourced, lifecycle grams of CO2 equivalent; what a provider
+buys in certificates changes nothing of the grid and is left out.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ from gpuledger.cli import (
     plans,
     prices,
     release,
+    runs,
     serve,
+    serving,
     sources,
     upkeep,
 )
@@ -83,6 +85,8 @@ sources.register(app)
 documents.register(app)
 evidence.register(app)
 actuals.register(app)
+runs.register(app)
+serving.register(app)
 upkeep.register(app)
 release.register(app)
 serve.register(app)

@@ -7,11 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
-from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.errors import InvalidPlanError, NoOfferError, UsageError
+from gpuledger.questions.reader import query_rows
 from gpuledger.questions.serving import Serving
 
 if TYPE_CHECKING:
     from gpuledger.questions.plans import PlanLike
+
+MOST_HOURS = 24.0 * 90
 
 
 class OwnRuns(Serving):
@@ -96,6 +99,80 @@ class OwnRuns(Serving):
         )
         return {"log": origin, **watched(read_log(document, origin), about)}
 
+    def availability(
+        self,
+        gpu: str,
+        *,
+        gpus: int = 1,
+        within_hours: float = 24.0,
+        stays_hours: float = 6.0,
+        providers: Any = None,
+        regions: Any = None,
+        purchase_options: Any = "on_demand",
+    ) -> dict[str, Any]:
+        """Can I get it: the chance that accelerators are there within a time, and that a spot machine stays, from the
+        stock that this ledger saw; "not enough seen" where that is so.
+
+        Args:
+            gpus: in one machine; the stock of one offer tells of one machine.
+            within_hours: in which one of the offers should be there.
+            stays_hours: for which a machine that is there should stay.
+
+        Raises:
+            UnknownGPUError: no such accelerator.
+            NoOfferError: no offer of so many.
+        """
+        from gpuledger.core.availability.chance import History, NotEnoughSeen, any_there
+        from gpuledger.core.availability.lines import lines_of
+
+        if gpus < 1 or not 0 < within_hours <= MOST_HOURS or not 0 < stays_hours <= MOST_HOURS:
+            raise UsageError(
+                f"gpus, within_hours and stays_hours: must be above 0, hours at most {MOST_HOURS:g}"
+            )
+        offers = [
+            row
+            for row in self.offers(
+                gpu, providers=providers, regions=regions, purchase_options=purchase_options
+            )
+            if (row["max_gpus"] or row["gpu_count"] or 0) >= gpus
+        ]
+        if not offers:
+            raise NoOfferError(f"gpu: no offer of {gpus} x {gpu} was seen")
+        now = self.clock()
+        with self.reading() as snapshot:
+            found = query_rows(
+                snapshot.connection,
+                "queries/stock_spans",
+                {"offer_ids": [row["offer_id"] for row in offers], "now": now},
+            )
+        lines = lines_of(found, now)
+        history = History(spans=tuple(any_there(list(lines.values()))))
+        answer: dict[str, Any] = {
+            "gpu": gpu,
+            "gpus": gpus,
+            "offers": len(offers),
+            "offers_with_stock": len(lines),
+            "days_seen": round(history.days, 2),
+            "changes_seen": max(len(history.spans) - 1, 0),
+            "share_of_time_there": round(history.share_there, 4) if history.spans else None,
+            "is_there": history.spans[-1].is_there if history.spans else None,
+            "published": _published(offers) if "spot" in str(purchase_options) else [],
+        }
+        try:
+            history.check()
+        except NotEnoughSeen as error:
+            return {**answer, "there_within": None, "stays_for": None, "remarks": [str(error)]}
+        last = history.spans[-1]
+        age = last.ended - last.begun
+        there = history.there_within(within_hours, is_there=last.is_there, age_hours=age)
+        stays = history.stays_for(stays_hours, age_hours=age if last.is_there else 0.0)
+        return {
+            **answer,
+            "there_within": {"hours": within_hours, "chance": round(there, 4)},
+            "stays_for": {"hours": stays_hours, "chance": round(stays, 4)},
+            "remarks": ["stock tells of one machine; several at once are no likelier than that"],
+        }
+
     def accuracy(self) -> dict[str, Any]:
         """How far one's own estimates were from what happened: metered runs against their quotes, and measured speeds
         against computed ones."""
@@ -104,3 +181,13 @@ class OwnRuns(Serving):
 
         rows = accuracy_rows(runs(self.home.path), self.measurements())
         return {"summary": summary(rows), "runs": rows}
+
+
+def _published(offers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What others recorded of such spot machines, where this ledger has seen too little."""
+    from gpuledger.core import seeds
+
+    wanted = {(row["provider"], row["instance_type"]) for row in offers}
+    return [
+        dict(row) for row in seeds.rows("spot_survival") if (row["provider"], row["instance_type"]) in wanted
+    ]
