@@ -51,7 +51,8 @@ def rows(providers: Any, source: str) -> list[tuple[str, ...]]:
         if provider.id not in PROVIDERS:
             continue
         for model in provider.models:
-            several = model.prices if isinstance(model.prices, list) else [model.prices]
+            prices: Any = model.prices
+            several: list[Any] = [*prices] if isinstance(prices, list) else [prices]
             for one in several:
                 start = getattr(getattr(one, "constraint", None), "start_date", None)
                 if getattr(one, "constraint", None) is not None and start is None:

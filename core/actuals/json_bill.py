@@ -26,8 +26,9 @@ def parse(document: bytes, origin: str) -> list[dict[str, str | None]]:
     except (UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"{origin}: not JSON: {error}") from error
     if isinstance(loaded, dict):
-        inside = [loaded[name] for name in ENVELOPES if isinstance(loaded.get(name), list)]  # pyright: ignore[reportUnknownMemberType]
-        loaded = inside[0] if inside else [loaded]
+        envelope = cast("dict[str, Any]", loaded)
+        inside = [envelope[name] for name in ENVELOPES if isinstance(envelope.get(name), list)]
+        loaded = cast("Any", inside[0] if inside else [envelope])
     if not isinstance(loaded, list) or not all(isinstance(row, dict) for row in cast("list[Any]", loaded)):
         raise UsageError(f"{origin}: no list of records in it; it may be one of {', '.join(ENVELOPES)}")
     return [

@@ -97,7 +97,7 @@ def planned_lines(quote: Mapping[str, Any]) -> dict[str, tuple[Decimal | None, D
         if line["usd"] is None:
             continue
         amount = Decimal(line["usd"])
-        name = PLANNED_KINDS.get(line["category"], line["name"])
+        name = str(PLANNED_KINDS.get(line["category"], line["name"]))
         if name == STORAGE and line["name"] in NETWORK_LINES:
             name = NETWORK
         if name == CREDIT and "credit" not in line["name"]:

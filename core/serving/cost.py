@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from gpuledger.core import seeds
 from gpuledger.core.count import decimal_text
 from gpuledger.core.errors import DoesNotFitError
 from gpuledger.core.estimate.interval import Range
@@ -212,8 +213,14 @@ class ServingCost:
             "break_even_requests_per_day": None
             if api is None
             else {case: self.break_even(api, rate) for case, rate in cases.items()},
+            "benchmarks": _benchmarks(at.gpu.gpu_id),
             "memory": memory(at, self.load.input_tokens + self.load.output_tokens),
         }
+
+
+def _benchmarks(gpu_id: str) -> int:
+    """Published throughputs of that accelerator that the constants were fitted on; 0 is a sign to look twice."""
+    return sum(row["gpu_id"] == gpu_id for row in seeds.rows("serving_benchmark"))
 
 
 def memory(at: Deployment, tokens: float) -> dict[str, Any]:

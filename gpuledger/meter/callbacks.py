@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from gpuledger.meter.run import Meter
@@ -18,7 +18,7 @@ def _guarded(meter: Meter, act: Callable[[], Any]) -> None:
     try:
         act()
     except Exception as error:
-        meter._failed(error)  # pyright: ignore[reportPrivateUsage]
+        meter.failed(error)
 
 
 def hugging_face(meter: Meter, *, sequence_length: int | None = None) -> Any:
@@ -32,6 +32,10 @@ def hugging_face(meter: Meter, *, sequence_length: int | None = None) -> Any:
 
     class HuggingFaceMeter(base):
         """Main process only."""
+
+        is_main = False
+        steps = 0
+        seen = tokens_per_step = 0.0
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             def act() -> None:
@@ -111,6 +115,9 @@ def lightning(meter: Meter, *, tokens_of: Callable[[Any], float] | None = None) 
     class LightningMeter(base):
         """Main process only; what it measures is logged with the metrics, and goes into checkpoints."""
 
+        steps = 0
+        world = 1
+
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             def act() -> None:
                 self.steps = int(trainer.global_step)
@@ -162,8 +169,9 @@ def lightning(meter: Meter, *, tokens_of: Callable[[Any], float] | None = None) 
 def batch_tokens(batch: Any) -> float:
     """Elements of the first tensor of whole numbers in a batch: ids of tokens, in whatever container."""
     if isinstance(batch, dict):
-        inside = batch.get("input_ids")
-        return batch_tokens(inside) if inside is not None else _first_of(batch.values())
+        named = cast("dict[str, Any]", batch)
+        inside = named.get("input_ids")
+        return batch_tokens(inside) if inside is not None else _first_of(named.values())
     if isinstance(batch, list | tuple):
         return _first_of(batch)
     is_whole = hasattr(batch, "numel") and not (batch.is_floating_point() or batch.is_complex())

@@ -18,7 +18,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from gpuledger.meter.state import RunState, run_path, store, stored
 
 log = logging.getLogger("gpuledger.meter")
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 WINDOW_SECONDS = 10.0
 """One rate is measured over so long, and the file is written as often."""
 WINDOWS = 60
@@ -36,7 +37,7 @@ def _quiet(method: Callable[Concatenate[Meter, P], T]) -> Callable[Concatenate[M
         try:
             return method(self, *args, **kwargs)
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
             return None
 
     return answer
@@ -128,7 +129,7 @@ class Meter:
             state.planned_hours = float(quote["wall_hours"]["mid"])
         self.state = state
 
-    def _failed(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
         self.problems += 1
         if self.problems == 1:
             log.warning("the meter of this run failed, the run goes on: %s: %s", type(error).__name__, error)

@@ -50,8 +50,8 @@ class ServeCostParameters(When):
         description="A preset, or a count of parameters such as 7B."
     )
     requests_per_day: Tokens = Field(description="Requests a day.")
-    input_tokens: Tokens = Field("1000", description="Of one request.")
-    output_tokens: Tokens = Field("300", description="Of one answer.")
+    input_tokens: Tokens = Field(1000.0, description="Of one request.")
+    output_tokens: Tokens = Field(300.0, description="Of one answer.")
     samples: int = Field(1, ge=1, le=10_000, description="Answers made per request.")
     peak_factor: float | None = Field(None, ge=1, le=1000, description="Busiest hour over the mean one; 2.")
     milliseconds_per_token: float | None = Field(

@@ -34,6 +34,8 @@ JOBS = {
     "a Trainer of Transformers": jobs.trainer,
     "a Trainer of Lightning": jobs.lightning,
 }
+OF_FRAMEWORKS = (pytest.mark.frameworks, pytest.mark.filterwarnings("ignore"))
+"""Their own warnings are not ours."""
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 
 
@@ -60,7 +62,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", [next(iter(JOBS)), *(pytest.param(name, marks=pytest.mark.frameworks) for name in list(JOBS)[1:])]
+    "name", [next(iter(JOBS)), *(pytest.param(name, marks=OF_FRAMEWORKS) for name in list(JOBS)[1:])]
 )
 def test_the_next_estimate_has_learnt_from_the_run(name: str, home: Path, tmp_path: Path):
     job: Callable[..., None] = JOBS[name]

@@ -1,6 +1,6 @@
 """Brier scores of availability on recorded traces: the first 60 percent of each is known, the rest is forecast.
 
-python -m tools.calibration.availability FOLDER     a folder of traces: {"metadata": {"gap_seconds": n}, "data": [1, 0]}
+python -m tools.calibration.availability FOLDER     of traces, each {"metadata": {"gap_seconds": n}, "data": [1, 0]}
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ def main() -> None:
     for path in sorted(Path(sys.argv[1]).glob("*.json")):
         spans = trace(path)
         train, held_out = parted(spans, KNOWN)
-        say(
-            f"{path.stem}: {History(spans=tuple(spans)).days:.1f} days, {len(spans)} spans, there {train.share_there:.2f}\n"
-        )
+        days = History(spans=tuple(spans)).days
+        say(f"{path.stem}: {days:.1f} days, {len(spans)} spans, there {train.share_there:.2f}\n")
         if len(train.spans) < 6:
             continue
         for hours in WITHIN_HOURS:

@@ -105,7 +105,34 @@ WORDS = {
     "max_gpu_memory": "80GB",
     "credit": "gcp=1",
 }
+SERVED = {"requests_per_day": "50000", "api": "openai/gpt-4o-mini", "as_of": DAY, "limit": 2}
 QUESTIONS = {
+    "serve cost": Asked(
+        lambda ledger: ledger.serve_cost("llama-3.1-8b", **SERVED)["servings"],
+        f"serve-cost llama-3.1-8b --requests-per-day 50000 --api openai/gpt-4o-mini --as-of {DAY} -n 2",
+        get("/v1/serve-cost", model="llama-3.1-8b", **SERVED),
+        ("serve_cost", {"model": "llama-3.1-8b", **SERVED}),
+        ("provider", "price_id", "tokens_per_second", "usd_per_month", "break_even_requests_per_day"),
+        "servings",
+        "servings",
+        least=2,
+    ),
+    "token prices": Asked(
+        lambda ledger: ledger.token_prices("openai gpt-4o", as_of=DAY),
+        f"token-prices 'openai gpt-4o' --as-of {DAY}",
+        get("/v1/token-prices", words="openai gpt-4o", as_of=DAY),
+        ("token_prices", {"words": "openai gpt-4o", "as_of": DAY}),
+        ("api", "input_usd_per_mtok", "output_usd_per_mtok", "source"),
+        "prices",
+        "prices",
+    ),
+    "availability": Asked(
+        lambda ledger: [ledger.availability("H100", within_hours=12)],
+        "availability H100 --within-hours 12",
+        get("/v1/availability", gpu="H100", within_hours=12),
+        ("availability", {"gpu": "H100", "within_hours": 12}),
+        ("gpu", "offers", "days_seen", "changes_seen"),
+    ),
     "offers": Asked(
         lambda ledger: ledger.offers("H100-SXM:8", as_of=DAY, limit=5),
         f"offers --gpu H100-SXM:8 --as-of {DAY} -n 5",
