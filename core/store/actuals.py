@@ -329,3 +329,19 @@ def charges(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
         )
         connection.execute(sql.text("actuals/actual_charge"))
         yield connection
+
+
+def export_focus(home: Path, target: Path) -> int:
+    """Write the charges that count as CSV or Parquet in the columns of FOCUS 1.0; returns how many.
+
+    Raises:
+        UsageError: no bill was imported, or the name says neither form.
+        StoreError: the file cannot be written.
+    """
+    form = {".csv": "(format csv, header)", ".parquet": "(format parquet)"}.get(target.suffix)
+    if form is None:
+        raise UsageError(f"PATH: {target} is neither .csv nor .parquet")
+    with charges(home) as connection, sql.told(f"write {target}"):
+        connection.execute(f"copy ({sql.text('actuals/focus_export')}) to '{_quoted(target)}' {form}")
+        row = sql.first(connection, "select count(*) from actual_charge where usd is not null")
+    return int(row[0]) if row else 0

@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     actual.command(name="import")(import_bill)
     actual.command(name="list")(list_bills)
     actual.command(name="compare")(compare)
+    actual.command(name="export")(export)
     app.add_typer(actual, name="actual")
 
 
@@ -72,6 +73,16 @@ def list_bills(format: FormatOption = None) -> None:
         table.emit(rows, format, columns=BILL_COLUMNS)
         if not rows:
             raise typer.Exit(context.NOTHING)
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="A new .csv or .parquet file.")],
+    format: FormatOption = None,
+) -> None:
+    """Write what was paid in the columns of FOCUS 1.0, with hashes for ids."""
+    with context.answering():
+        count = context.ledger().export_actuals(path)
+        table.emit({"path": str(path), "charges": count}, format)
 
 
 def compare(

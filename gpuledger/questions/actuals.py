@@ -45,6 +45,16 @@ class Actuals(Outlook):
 
         return Rows(bills(self.home.path))
 
+    def export_actuals(self, path: Path | str) -> int:
+        """Write what was paid as CSV or Parquet in the columns of FOCUS 1.0, ids hashed; returns how many charges.
+
+        Raises:
+            UsageError: no bill was imported, or the name says neither form.
+        """
+        from gpuledger.core.store.actuals import export_focus
+
+        return export_focus(self.home.path, Path(path))
+
     def compare_actuals(
         self,
         plan: PlanLike,

@@ -5,6 +5,7 @@ The clock is the test's, so that a small job on a CPU takes what the test says t
 """
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,6 +68,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_next_estimate_has_learnt_from_the_run(name: str, home: Path, tmp_path: Path):
     job: Callable[..., None] = JOBS[name]
     (home / "measured.json").unlink(missing_ok=True)
+    for left in ("runs", "actuals"):
+        shutil.rmtree(home / left, ignore_errors=True)
     clock = Time()
     ledger = Ledger(home, clock=clock.now, environ={})
     quote = ledger.quote(PLAN, allow_stale=True, limit=1).quotes[0].to_dict()

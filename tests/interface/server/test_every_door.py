@@ -108,14 +108,11 @@ WORDS = {
 SERVED = {"requests_per_day": "50000", "api": "openai/gpt-4o-mini", "as_of": DAY, "limit": 2}
 QUESTIONS = {
     "serve cost": Asked(
-        lambda ledger: ledger.serve_cost("llama-3.1-8b", **SERVED)["servings"],
+        lambda ledger: ledger.serve_cost("llama-3.1-8b", **SERVED),
         f"serve-cost llama-3.1-8b --requests-per-day 50000 --api openai/gpt-4o-mini --as-of {DAY} -n 2",
         get("/v1/serve-cost", model="llama-3.1-8b", **SERVED),
         ("serve_cost", {"model": "llama-3.1-8b", **SERVED}),
-        ("provider", "price_id", "tokens_per_second", "usd_per_month", "break_even_requests_per_day"),
-        "servings",
-        "servings",
-        least=2,
+        ("model", "parameters", "load", "excluded"),
     ),
     "token prices": Asked(
         lambda ledger: ledger.token_prices("openai gpt-4o", as_of=DAY),
@@ -127,7 +124,7 @@ QUESTIONS = {
         "prices",
     ),
     "availability": Asked(
-        lambda ledger: [ledger.availability("H100", within_hours=12)],
+        lambda ledger: ledger.availability("H100", within_hours=12),
         "availability H100 --within-hours 12",
         get("/v1/availability", gpu="H100", within_hours=12),
         ("availability", {"gpu": "H100", "within_hours": 12}),
