@@ -39,7 +39,7 @@ def watch_run(
         str | None, typer.Option(help="US dollars an hour of all machines together; default: the quote's.")
     ] = None,
     gpus: Annotated[
-        int | None, typer.Option(help="Accelerators; default: the quote's, else 1.", min=1)
+        int | None, typer.Option(help="GPUs of the run; default: the quote's, else 1.", min=1)
     ] = None,
     tokens_per_step: Annotated[
         float | None, typer.Option(help="Tokens of one step; default: as the log says.", min=1)
@@ -47,7 +47,10 @@ def watch_run(
     sequence_length: Annotated[
         int | None, typer.Option(help="Tokens of a sample, where a log counts samples; default: none.", min=1)
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps in all; default: as the log says.", min=1)] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Times that the weights are updated in all; default: as the log says.", min=1),
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="US dollars that may be spent; default: none.")] = None,
     format: FormatOption = None,
 ) -> None:
@@ -89,7 +92,7 @@ def accuracy(format: FormatOption = None) -> None:
 
 def availability(
     spec: SpecArgument,
-    gpus: Annotated[int, typer.Option(help="In one machine; default: 1.", min=1)] = 1,
+    gpus: Annotated[int, typer.Option(help="GPUs in one machine; default: 1.", min=1)] = 1,
     within: Annotated[
         float, typer.Option("--within-hours", help="Hours to wait at most; default: 24.")
     ] = 24.0,
