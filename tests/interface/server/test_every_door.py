@@ -569,7 +569,7 @@ def same_at_every_door(house: House, name: str) -> None:
     asked = QUESTIONS[name]
     expected = essence(asked.python(house.python), asked)
     assert len(expected) >= asked.least
-    codes = (0, 1) if name in ("budget", "unmapped", "reserve") else (0,)
+    codes = (0, 1) if name in ("budget", "unmapped", "reserve", "availability") else (0,)
     assert essence(house.by_command(asked.cli, codes=codes), asked) == expected
     assert essence(house.by_rest(asked), asked) == expected
     tool, given = asked.mcp
