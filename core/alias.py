@@ -68,8 +68,8 @@ def normalised(label: str) -> str:
     `h100 80gb sxm5`. Invisible characters and other spellings of letters and digits are resolved first."""
     words = _SEPARATOR.sub(" ", folded(label)).strip()
     words = _JOINED_UNIT.sub(r"\1gb", words)
-    kept = [word for word in words.split() if word not in _MAKERS]
-    return " ".join(kept) if kept else words
+    meaningful = [word for word in words.split() if word not in _MAKERS]
+    return " ".join(meaningful) if meaningful else words
 
 
 _LOOK_ALIKE = str.maketrans("авсеніјкморѕтухαβεηικμνορτυχζ", "abcehijkmopstyxabehikmnoptyxz")
@@ -113,9 +113,9 @@ def read_label(text: str) -> Label:
     names: list[str] = []
     form, memory = "", None
     for word in words.split():
-        found = _MEMORY.fullmatch(word)
-        if found and memory is None:
-            memory = Decimal(found[1])
+        match = _MEMORY.fullmatch(word)
+        if match and memory is None:
+            memory = Decimal(match[1])
         elif word in _FORMS:
             form = _FORMS[word]
         elif word not in _DECORATION:
@@ -177,10 +177,10 @@ class Aliases:
         refusal = ""
         for rows, is_whole in self._ways(provider, seen, memory_gib):
             memory = memory_gib if is_whole else memory_gib or seen.memory_gib
-            found = self._of_memory(rows, memory, seen)
-            if found.gpu_id is not None:
-                return found
-            refusal = refusal or found.reason
+            row_of_memory = self._of_memory(rows, memory, seen)
+            if row_of_memory.gpu_id is not None:
+                return row_of_memory
+            refusal = refusal or row_of_memory.reason
         if seen.is_part:
             return Meaning(
                 None, "a part of a card (MIG, vGPU, a fraction) that is no accelerator of its own here"

@@ -45,9 +45,9 @@ def cheapest_by_provider(
     `allow_stale` and where there is nothing else. Where an older price would be cheaper than the first, a remark
     says which. Offers without a price in US dollars are left out and counted.
     """
-    known = list(offers)
-    priced = [offer for offer in known if offer.usd_per_gpu_hour is not None]
-    unpriced = Counter(offer.currency for offer in known if offer.usd_per_gpu_hour is None)
+    candidates = list(offers)
+    priced = [offer for offer in candidates if offer.usd_per_gpu_hour is not None]
+    unpriced = Counter(offer.currency for offer in candidates if offer.usd_per_gpu_hour is None)
     lapsed = [offer for offer in priced if offer.price_state(at) == LAPSED]
     alive = [offer for offer in priced if offer.price_state(at) != LAPSED]
     chosen = alive or (lapsed if allow_stale else [])
@@ -105,7 +105,7 @@ GROUPINGS: tuple[str, ...] = get_args(By)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class PriceSpread:
     """Prices of a group in US dollars per GPU-hour."""
 
     group: str
@@ -115,7 +115,7 @@ class Spread:
     max_usd_per_gpu_hour: Decimal
 
 
-def spread(offers: Iterable[LatestOffer], by: By) -> list[Spread]:
+def spread(offers: Iterable[LatestOffer], by: By) -> list[PriceSpread]:
     """Least, median and greatest price of each group, cheapest group first; offers without a price are
     left out."""
     groups: dict[str, list[Decimal]] = {}
@@ -123,7 +123,7 @@ def spread(offers: Iterable[LatestOffer], by: By) -> list[Spread]:
         if offer.usd_per_gpu_hour is not None:
             groups.setdefault(str(getattr(offer, by) or ""), []).append(offer.usd_per_gpu_hour)
     rows = [
-        Spread(
+        PriceSpread(
             group=group,
             offers=len(prices),
             min_usd_per_gpu_hour=min(prices),

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gpuledger.core.errors import ConfigError
 
@@ -251,6 +250,8 @@ def lake_address(store: str, *, name: str = "store") -> LakeAddress | None:
     """
     if not store.startswith(LAKE):
         return None
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
     parts = urlsplit(store.removeprefix(LAKE))
     if parts.password is not None:
         raise ConfigError(f"{name} must not hold a password; set PGPASSWORD or write ~/.pgpass")
@@ -294,6 +295,8 @@ def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _url(name: str, value: Any) -> str:
+    from urllib.parse import urlsplit
+
     parts = urlsplit(value) if isinstance(value, str) else None
     if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc:
         raise ConfigError(f"{name} must be an http or https address, not {value!r}")

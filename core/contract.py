@@ -120,7 +120,9 @@ class BatchReport:
     """By `offer_id`, what is odd about an offer, with figures."""
 
 
-def check(offers: Sequence[CheckedOffer], contract: Contract, *, bands: Mapping[str, Band]) -> BatchReport:
+def check_contract(
+    offers: Sequence[CheckedOffer], contract: Contract, *, bands: Mapping[str, Band]
+) -> BatchReport:
     """Hold a batch against its contract.
 
     Args:
@@ -154,7 +156,7 @@ def _must_have(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
 def _outside(offers: Sequence[CheckedOffer], contract: Contract, bands: Mapping[str, Band]) -> dict[str, str]:
     """By `offer_id`, what is wrong with each offer outside its bounds."""
     low, high = contract.usd_per_gpu_hour
-    found: dict[str, str] = {}
+    doubts: dict[str, str] = {}
     for offer in offers:
         band = bands.get(offer.gpu_id or "")
         floor, ceiling = low, high
@@ -162,11 +164,11 @@ def _outside(offers: Sequence[CheckedOffer], contract: Contract, bands: Mapping[
             floor = max(low, band.low_on_demand if offer.is_on_demand else band.low)
             ceiling = min(high, band.high)
         if not floor <= offer.usd_per_gpu_hour <= ceiling:
-            found[offer.offer_id] = (
+            doubts[offer.offer_id] = (
                 f"{offer.label}: {offer.usd_per_gpu_hour.normalize():f} USD per GPU-hour is outside "
                 f"{floor:f} to {ceiling:f} for {offer.gpu_id or 'any GPU'}"
             )
-    return found
+    return doubts
 
 
 def _spot(offers: Sequence[CheckedOffer], contract: Contract) -> dict[str, str]:

@@ -55,10 +55,10 @@ def count_from(text: str) -> float:
     Raises:
         ValueError: anything else, among it `1,4T`, which may be 1.4 or 14.
     """
-    found = _COUNT.match(_folded(text))
-    if found is None:
+    match = _COUNT.match(_folded(text))
+    if match is None:
         raise ValueError(f"not a count: {text[:LONGEST]!r}")
-    return float(found["number"]) * SCALES[found["scale"]]
+    return float(match["number"]) * SCALES[match["scale"]]
 
 
 def gb_from(text: str) -> float:
@@ -100,15 +100,15 @@ def _sum_of(text: str, units: dict[str, float], unit: str, what: str) -> float:
     folded = _folded(text)
     total, place, parts = 0.0, 0, 0
     while place < len(folded):
-        found = _MEASURE.match(folded, place)
-        is_bare = found is not None and not found["unit"]
-        if found is None or (is_bare and (parts or found.end() < len(folded))):
+        match = _MEASURE.match(folded, place)
+        is_bare = match is not None and not match["unit"]
+        if match is None or (is_bare and (parts or match.end() < len(folded))):
             raise ValueError(f"not {what}: {text[:LONGEST]!r}")
-        scale = units.get(found["unit"] or unit)
+        scale = units.get(match["unit"] or unit)
         if scale is None:
             raise ValueError(f"not {what}: {text[:LONGEST]!r}")
-        total += float(found["number"]) * scale
-        place, parts = found.end(), parts + 1
+        total += float(match["number"]) * scale
+        place, parts = match.end(), parts + 1
     if not parts:
         raise ValueError(f"not {what}: {text[:LONGEST]!r}")
     return total

@@ -106,7 +106,7 @@ def gpu(gpu_id: str) -> GPU:
     Raises:
         UnknownGPUError: no such id; carries the nearest ones.
     """
-    known = gpus()
-    if gpu_id not in known:
-        raise UnknownGPUError(gpu_id, difflib.get_close_matches(gpu_id.lower(), known, n=3, cutoff=0.5))
-    return known[gpu_id]
+    table = gpus()
+    if gpu_id not in table:
+        raise UnknownGPUError(gpu_id, difflib.get_close_matches(gpu_id.lower(), table, n=3, cutoff=0.5))
+    return table[gpu_id]

@@ -21,14 +21,14 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config
 from gpuledger.core.model_name import nearest, preset_named
 from gpuledger.core.plan_sections import (
-    Amount,
-    AmountOrZero,
     ArchitectureKeys,
     Constraints,
     Costs,
     Count,
     HoursRange,
+    NumberOrZero,
     PlanCredit,
+    PositiveNumber,
     PositiveShare,
     Section,
     Share,
@@ -69,11 +69,11 @@ class Hardware(Section):
     """What lives in the host's memory; `none` is an empty list."""
     rollout_engine: Literal["colocated", "separate"] | None = None
     """PPO and GRPO: the engine that writes rollouts runs on the same GPUs, or on others."""
-    network_gbit_per_second: Amount | None = None
+    network_gbit_per_second: PositiveNumber | None = None
     """Network rate of one GPU to other nodes, one direction."""
-    storage_gb_per_second: Amount | None = None
+    storage_gb_per_second: PositiveNumber | None = None
     """What the storage of the training data gives the whole job."""
-    data_gbit_per_second: Amount | None = None
+    data_gbit_per_second: PositiveNumber | None = None
     """Network rate of one node to that storage."""
     gpu_hours: HoursRange | None = None
     wall_hours: HoursRange | None = None
@@ -106,19 +106,19 @@ class TrainingPlan(Section):
     """Who runs it: people who tune software and operation, or the usual ones."""
     method: Method = "pretrain"
     model: str | None = None
-    parameters: Amount | None = None
-    training_tokens: Amount | None = None
-    dataset_tokens: Amount | None = None
-    epochs: Amount | None = None
-    samples: Amount | None = None
+    parameters: PositiveNumber | None = None
+    training_tokens: PositiveNumber | None = None
+    dataset_tokens: PositiveNumber | None = None
+    epochs: PositiveNumber | None = None
+    samples: PositiveNumber | None = None
     """Of the data set; `dataset_tokens` is this times `tokens_per_sample`."""
-    tokens_per_sample: Amount | None = None
-    data_bytes_per_token: Amount | None = None
+    tokens_per_sample: PositiveNumber | None = None
+    data_bytes_per_token: PositiveNumber | None = None
     """Bytes that are read for each trained token: ids, text, or the images behind them."""
     data_basis: str | None = None
     """How a data set was counted; said as an assumption."""
     sequence_length: Count | None = None
-    global_batch_tokens: Amount | None = None
+    global_batch_tokens: PositiveNumber | None = None
     precision: Precision = "bf16"
     optimizer: Optimizer = "adamw"
     activation_recomputation: Recomputation = "auto"
@@ -141,11 +141,11 @@ class TrainingPlan(Section):
     flash_attention: bool | None = None
     cached_reference: bool | None = None
     """DPO with log-probabilities of the reference computed once beforehand."""
-    teacher_parameters: Amount | None = None
-    reward_parameters: Amount | None = None
-    critic_parameters: Amount | None = None
+    teacher_parameters: PositiveNumber | None = None
+    reward_parameters: PositiveNumber | None = None
+    critic_parameters: PositiveNumber | None = None
     """PPO: of the critic, and of the reward network unless that is given."""
-    evaluation_tokens_share: AmountOrZero | None = None
+    evaluation_tokens_share: NumberOrZero | None = None
     """Tokens evaluated, forward only, per trained token."""
     rollout_tokens_share: Share | None = None
     """PPO and GRPO: share of the trained tokens that the policy generates; the rest is prompt."""

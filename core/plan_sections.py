@@ -46,8 +46,8 @@ def _money(value: object) -> object:
 _Number = _number_by(count_from)
 Count = Annotated[int, _Number, Field(gt=0, le=int(MOST))]
 CountOrZero = Annotated[int, _Number, Field(ge=0, le=int(MOST))]
-Amount = Annotated[float, _Number, Field(gt=0, le=MOST, allow_inf_nan=False)]
-AmountOrZero = Annotated[float, _Number, Field(ge=0, le=MOST, allow_inf_nan=False)]
+PositiveNumber = Annotated[float, _Number, Field(gt=0, le=MOST, allow_inf_nan=False)]
+NumberOrZero = Annotated[float, _Number, Field(ge=0, le=MOST, allow_inf_nan=False)]
 GB = Annotated[float, _number_by(gb_from), Field(ge=0, le=1e12, allow_inf_nan=False)]
 """A size: GB of 10^9 bytes, or text with its unit."""
 Hours = Annotated[float, _number_by(hours_from), Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -66,9 +66,9 @@ class Section(BaseModel):
 class Spread(Section):
     """Three cases of one quantity: one number, `[low, high]`, or a table low, mid, high."""
 
-    low: AmountOrZero
-    mid: AmountOrZero
-    high: AmountOrZero
+    low: NumberOrZero
+    mid: NumberOrZero
+    high: NumberOrZero
 
     @classmethod
     def number_in(cls, text: str) -> float:
@@ -174,8 +174,8 @@ class ArchitectureKeys(Section):
     """In memory, but not passed by every text token: towers for images or sound, poolers."""
     note: str | None = Field(default=None, max_length=500)
     """What whoever wrote these keys left out; shown as a warning."""
-    parameters: Amount | None = None
-    active_parameters: Amount | None = None
+    parameters: PositiveNumber | None = None
+    active_parameters: PositiveNumber | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> ArchitectureKeys:
@@ -198,7 +198,7 @@ class ArchitectureKeys(Section):
 # The sections of a plan that say what a purchase must satisfy, and which money is counted beside the GPU-
 # hours.
 
-PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block"]
+PurchaseOptionName = Literal["on_demand", "spot", "reserved", "capacity_block"]
 
 
 # nobody waits longer for one run without having said so
@@ -210,14 +210,14 @@ class Constraints(Section):
     """`[constraints]`: what a choice of hardware must satisfy."""
 
     deadline_hours: Hours | None = None
-    max_wall_days: Amount | None = None
+    max_wall_days: PositiveNumber | None = None
     """A search proposes nothing that takes longer; 90 unless said, or the deadline where that is later."""
     budget_usd: USD | None = None
     max_gpus: Count | None = None
     regions: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
-    purchase_options: tuple[PurchaseOption, ...] = ()
+    purchase_options: tuple[PurchaseOptionName, ...] = ()
 
     @property
     def longest_wall_hours(self) -> float:
@@ -244,18 +244,18 @@ class Costs(Section):
     data_usd: USD | None = None
     label_items: CountOrZero | None = None
     usd_per_label: USD | None = None
-    data_overhead: AmountOrZero | None = None
+    data_overhead: NumberOrZero | None = None
     """Share of what data and labels cost, for cleaning, formatting and privacy."""
     safety_usd: USD | None = None
     hosting_usd_per_month: USD | None = None
-    hosting_months: AmountOrZero | None = None
-    inference_tokens: AmountOrZero | None = None
+    hosting_months: NumberOrZero | None = None
+    inference_tokens: NumberOrZero | None = None
     egress_gb: GB | None = None
-    storage_months: AmountOrZero | None = None
-    interruption_rate_per_hour: AmountOrZero | None = None
-    checkpoint_write_minutes: AmountOrZero | None = None
-    restart_minutes: AmountOrZero | None = None
-    startup_minutes: AmountOrZero | None = None
+    storage_months: NumberOrZero | None = None
+    interruption_rate_per_hour: NumberOrZero | None = None
+    checkpoint_write_minutes: NumberOrZero | None = None
+    restart_minutes: NumberOrZero | None = None
+    startup_minutes: NumberOrZero | None = None
     """Of each run until its first step: image, weights and data fetched and loaded; a restart takes as long."""
     teacher_usd: USD | None = None
     network_usd: USD | None = None

@@ -109,6 +109,6 @@ def read_watches(text: str, origin: str) -> list[PriceWatch]:
         raise UsageError(f"{origin}: cannot be read as watches: {error!r:.100}") from error
 
 
-def written(watches: Sequence[PriceWatch]) -> str:
+def watches_text(watches: Sequence[PriceWatch]) -> str:
     """The file's text."""
     return json.dumps([watch.to_dict() for watch in watches], indent=1) + "\n"

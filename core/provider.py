@@ -23,6 +23,7 @@ _OTHER_NAMES = {
         "hyperstack": "nexgen_cloud nexgencloud",
         "jarvislabs": "jarvis_labs jarvislabs_ai",
         "lambda": "lambdalabs lambda_ai lambda_cloud lambda_labs",
+        "massedcompute": "massed_compute",
         "linode": "akamai akamai_linode linode_akamai",
         "nebius": "nebius_ai nebius_ai_cloud",
         "oci": "oracle oracle_cloud oracle_cloud_infrastructure",
@@ -85,9 +86,9 @@ def _squeezed(name: str) -> str:
 def known_region(provider: str, name: str) -> str:
     """The region's code however it is spelled: `WestUS3`, `West US 3` and `westus3` are one. A region that the
     seeds do not know keeps its name; those of Azure are one word of small letters."""
-    found = _folded().get((provider, _squeezed(name)))
-    if found is not None:
-        return found
+    code = _folded().get((provider, _squeezed(name)))
+    if code is not None:
+        return code
     return _squeezed(name) if provider == "azure" else name
 
 

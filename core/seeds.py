@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-Row = Mapping[str, str]
+SeedRow = Mapping[str, str]
 
 FOLDER = Path(__file__).resolve().parents[1] / "sql" / "seeds"
 """Beside `core/` in a checkout and in a wheel alike."""
@@ -29,20 +29,20 @@ ANSWER_SEEDS = (
 """Every table that an estimate's hours or a quote's dollars depend on."""
 
 
-def read_rows(path: Path) -> tuple[Row, ...]:
+def read_rows(path: Path) -> tuple[SeedRow, ...]:
     """The rows of a CSV file with a header, every value as text."""
     with path.open(newline="", encoding="utf-8") as file:
         return tuple(csv.DictReader(file))
 
 
 @lru_cache(maxsize=64)
-def rows(name: str) -> tuple[Row, ...]:
+def rows(name: str) -> tuple[SeedRow, ...]:
     """The rows of `sql/seeds/<name>.csv`."""
     return read_rows(FOLDER / f"{name}.csv")
 
 
 @lru_cache(maxsize=16)
-def rows_of_all(prefix: str) -> tuple[Row, ...]:
+def rows_of_all(prefix: str) -> tuple[SeedRow, ...]:
     """The rows of every `sql/seeds/<prefix>*.csv`, in the order of the files' names."""
     return tuple(row for path in sorted(FOLDER.glob(f"{prefix}*.csv")) for row in read_rows(path))
 
@@ -52,14 +52,14 @@ def text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def digest(table: str, values: Iterable[Row]) -> str:
+def digest(table: str, values: Iterable[SeedRow]) -> str:
     """12 hex digits over the name and all values of one table, the names of its columns included."""
     import hashlib
 
-    found = hashlib.blake2b(table.encode(), digest_size=6)
+    checksum = hashlib.blake2b(table.encode(), digest_size=6)
     for row in values:
-        found.update(b"\1" + b"\0".join(f"{column}={value}".encode() for column, value in row.items()))
-    return found.hexdigest()
+        checksum.update(b"\1" + b"\0".join(f"{column}={value}".encode() for column, value in row.items()))
+    return checksum.hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
 from gpuledger.core.alias import folded, read_label
 from gpuledger.core.errors import UnknownGPUError, UsageError
@@ -85,12 +84,12 @@ def parse_spec(text: str) -> Spec:
     bounds = _bounds(parts, text)
     memory, count = bounds.get(True), bounds.get(False)
     sized = _of_memory(memory)
-    found = _named(name, chosen, sized, is_sized=memory is not None) if name else sized(_whole(chosen))
+    meant = _named(name, chosen, sized, is_sized=memory is not None) if name else sized(_whole(chosen))
     if count is not None and name:
-        _refuse_memory_as_count(count, found, name)
+        _refuse_memory_as_count(count, meant, name)
     return Spec(
         text=text,
-        gpu_ids=tuple(gpu.gpu_id for gpu in found),
+        gpu_ids=tuple(gpu.gpu_id for gpu in meant),
         min_count=1 if count is None or count.low is None else count.low,
         max_count=None if count is None else count.high,
     )
@@ -121,17 +120,19 @@ def _bounds(parts: Iterable[str], text: str) -> dict[bool, _Range]:
 def _range(part: str) -> _Range | None:
     """A memory or a count with its bounds, or `None` for a name."""
     text = folded(part)
-    found = _FRACTION.match(text)
-    if found:
-        share = float(Fraction(int(found[1]), int(found[2]) or 1) if found[1] else Fraction(found[3]))
+    match = _FRACTION.match(text)
+    if match:
+        from fractions import Fraction
+
+        share = float(Fraction(int(match[1]), int(match[2]) or 1) if match[1] else Fraction(match[3]))
         return _Range(False, share * 0.99, share * 1.01, is_part=True) if share < 1 else None
-    found = _COUNT.match(text)
-    if found and (found[1] or found[3]):
-        low, dots, high = found[1], found[2], found[3]
+    match = _COUNT.match(text)
+    if match and (match[1] or match[3]):
+        low, dots, high = match[1], match[2], match[3]
         return _Range(False, float(low) if low else None, float(high or low) if (high or not dots) else None)
-    found = _MEMORY.match(text)
-    if found and (found[2] or found[5]):
-        low, dots, high = found[1], found[3], found[4]
+    match = _MEMORY.match(text)
+    if match and (match[2] or match[5]):
+        low, dots, high = match[1], match[3], match[4]
         return _Range(True, float(low) if low else None, float(high or low) if (high or not dots) else None)
     return None
 
@@ -143,18 +144,18 @@ def _is_card_number(part: str) -> bool:
 
 def _without_count(name: str) -> tuple[str, list[str]]:
     """`8xH100` and `H100 x8` as name and count."""
-    found = _TIMES.match(name)
-    if found is None:
+    match = _TIMES.match(name)
+    if match is None:
         return name, []
-    return found["name"] or found["name_first"], [found["count"] or found["count_last"]]
+    return match["name"] or match["name_first"], [match["count"] or match["count_last"]]
 
 
-def _refuse_memory_as_count(count: _Range, found: Sequence[GPU], name: str) -> None:
+def _refuse_memory_as_count(count: _Range, meant: Sequence[GPU], name: str) -> None:
     """A number of GPUs that no instance has and that is the memory of the card."""
     number = count.low
     if number is None or number != count.high or number <= MOST_PER_INSTANCE:
         return
-    if any(gpu.vendor != "google" and gpu.memory_gib and _agrees(number, gpu) for gpu in found):
+    if any(gpu.vendor != "google" and gpu.memory_gib and _agrees(number, gpu) for gpu in meant):
         size = f"{name.upper()}:{number:g}"
         raise UsageError(f"SPEC: no instance has {number:g} GPUs of {name.upper()}; did you mean {size}GB?")
 
@@ -200,11 +201,11 @@ def _whole(chosen: Iterable[GPU]) -> list[GPU]:
 def _named(
     names: str, chosen: list[GPU], sized: Callable[[Iterable[GPU]], list[GPU]], *, is_sized: bool
 ) -> list[GPU]:
-    found: dict[str, GPU] = {}
-    given = [name.strip() for name in names.split(",") if name.strip()]
-    if not given:
+    cards: dict[str, GPU] = {}
+    parts = [name.strip() for name in names.split(",") if name.strip()]
+    if not parts:
         raise UsageError(f"SPEC {names!r} names no accelerator")
-    for name in given:
+    for name in parts:
         meant = _meant(name, chosen, is_sized=is_sized)
         if not meant:
             raise UnknownGPUError(name, _nearest(slug(name), chosen))
@@ -216,15 +217,15 @@ def _named(
             )
         if len({gpu.architecture for gpu in fitting}) > 1:
             _refuse_ambiguous(name, fitting)
-        found.update((gpu.gpu_id, gpu) for gpu in fitting)
-    return list(found.values())
+        cards.update((gpu.gpu_id, gpu) for gpu in fitting)
+    return list(cards.values())
 
 
 def _refuse_ambiguous(name: str, meant: Sequence[GPU]) -> None:
-    known = ", ".join(f"{gpu.gpu_id} ({gpu.name})" for gpu in meant[:6])
+    choices = ", ".join(f"{gpu.gpu_id} ({gpu.name})" for gpu in meant[:6])
     if len(meant) > 6:
-        known += f" and {len(meant) - 6} more"
-    raise UsageError(f"SPEC: {name.upper()} is the name of different cards: {known}; say which")
+        choices += f" and {len(meant) - 6} more"
+    raise UsageError(f"SPEC: {name.upper()} is the name of different cards: {choices}; say which")
 
 
 def _meant(name: str, chosen: list[GPU], *, is_sized: bool) -> list[GPU]:
@@ -233,14 +234,16 @@ def _meant(name: str, chosen: list[GPU], *, is_sized: bool) -> list[GPU]:
     words = slug(name)
     wants_part = any(part in words.split("-") for part in PARTS)
     cards = chosen if wants_part else _whole(chosen)
-    known = {gpu.gpu_id: gpu for gpu in chosen}
+    by_id = {gpu.gpu_id: gpu for gpu in chosen}
     exact = [gpu for gpu in cards if _is_named(words, gpu.gpu_id)]
     if exact and not is_sized and not _SEVERAL_CARDS.fullmatch(words):
         return exact
-    aliased = [known[gpu_id] for gpu_id in _aliased(name, is_sized=is_sized) if gpu_id in known]
-    found = exact + [gpu for gpu in aliased if gpu not in exact and (wants_part or gpu in cards or is_sized)]
-    if found:
-        return found
+    aliased = [by_id[gpu_id] for gpu_id in _aliased(name, is_sized=is_sized) if gpu_id in by_id]
+    candidates = exact + [
+        gpu for gpu in aliased if gpu not in exact and (wants_part or gpu in cards or is_sized)
+    ]
+    if candidates:
+        return candidates
     return [gpu for gpu in cards if _begins(words, gpu.gpu_id)] or _numbered(words, cards)
 
 
@@ -260,8 +263,8 @@ def _aliased(name: str, *, is_sized: bool) -> list[str]:
 
 
 def _nearest(words: str, chosen: Sequence[GPU]) -> list[str]:
-    known = sorted({*(gpu.gpu_id for gpu in chosen), *(_family(gpu.gpu_id) for gpu in chosen)})
-    return difflib.get_close_matches(words, known, n=3, cutoff=0.5)
+    names_of_cards = sorted({*(gpu.gpu_id for gpu in chosen), *(_family(gpu.gpu_id) for gpu in chosen)})
+    return difflib.get_close_matches(words, names_of_cards, n=3, cutoff=0.5)
 
 
 def slug(name: str) -> str:
@@ -298,10 +301,10 @@ def _rest(words: str, gpu_id: str) -> list[str] | None:
 
 def _numbered(words: str, cards: Iterable[GPU]) -> list[GPU]:
     """Cards by their number alone: `4090` is the RTX 4090 and not the 4090 D; `3090ti`, `4080-super`."""
-    found = re.match(r"^(\d{4})-?(.*)$", words)
-    if found is None:
+    match = re.match(r"^(\d{4})-?(.*)$", words)
+    if match is None:
         return []
-    number = "-".join(piece for piece in found.groups() if piece)
+    number = "-".join(piece for piece in match.groups() if piece)
     return [gpu for gpu in cards if any(_is_named(f"{line}-{number}", gpu.gpu_id) for line in _LINES)]
 
 

@@ -91,12 +91,12 @@ def trend(prices: Series) -> Trend | None:
     Between two published days the change is spread evenly, so that a gap weighs as the days that it lasted.
     """
     recent = prices[-TREND_DAYS - 1 :]
-    known = [(place, price) for place, price in enumerate(recent) if price is not None]
-    if len(known) <= LEAST_DAYS:
+    priced = [(place, price) for place, price in enumerate(recent) if price is not None]
+    if len(priced) <= LEAST_DAYS:
         return None
     steps = [
         math.log(after / before) / (place - earlier)
-        for (earlier, before), (place, after) in pairwise(known)
+        for (earlier, before), (place, after) in pairwise(priced)
         for _ in range(place - earlier)
     ]
     # Seeded: the same question has the same answer.
@@ -114,7 +114,7 @@ def trend(prices: Series) -> Trend | None:
     monthly = [
         math.expm1(30 * mean) for mean in (sum(steps) / len(steps), means[DRAWS // 20], means[-DRAWS // 20])
     ]
-    return Trend(per_30_days=monthly[0], low=monthly[1], high=monthly[2], days=len(known) - 1)
+    return Trend(per_30_days=monthly[0], low=monthly[1], high=monthly[2], days=len(priced) - 1)
 
 
 def wait(prices: Series, weeks: int) -> Wait | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 
 STATES = ("fresh", "stale", "unlisted", "sold_out", "lapsed")
 """The order in which prices may win, everywhere. `recorded`, about a past moment, counts as `fresh`."""
@@ -87,6 +88,16 @@ def sells_count(
     if gpu_count == 1 and (max_gpus or 1) > 1:
         low, high = float(min_gpus or 1), float(max_gpus or 1)
     return (least is None or high >= least) and (most is None or low <= most)
+
+
+def order_gpus(
+    gpu_count: Decimal, min_gpus: int | None, max_gpus: int | None, least: float | None
+) -> Decimal:
+    """GPUs of the smallest order of the offer that has at least `least` (`None` does not matter): of one that is sold
+    per GPU as many as asked for, of any other an instance's."""
+    if gpu_count == 1 and (max_gpus or 1) > 1:
+        return Decimal(max(min_gpus or 1, ceil(least or 1)))
+    return gpu_count
 
 
 def implausible_time(observed_at: datetime, now: datetime) -> str | None:

@@ -12,7 +12,7 @@ from gpuledger.core.alias import Alias, normalised, read_aliases
 from gpuledger.core.gpu import gpu
 from gpuledger.core.store import sql
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.ledger import USER_ALIASES, Ledger
+from gpuledger.flows.ledger import USER_ALIASES, LedgerWriter
 from gpuledger.flows.pipeline import record_runs
 
 COLUMNS = ("provider", "gpu_label", "gpu_memory_gib", "gpu_id", "source")
@@ -30,7 +30,7 @@ class AliasReport:
 
 
 def add_alias(
-    ledger: Ledger, label: str, gpu_id: str, *, provider: str, memory_gib: Decimal | None
+    ledger: LedgerWriter, label: str, gpu_id: str, *, provider: str, memory_gib: Decimal | None
 ) -> AliasReport:
     """Say what a label means, and publish: every offer that ever had it is mapped, without a replay.
 

@@ -19,7 +19,7 @@ from gpuledger.core.errors import CorruptError, StoreError, UsageError
 from gpuledger.core.store.archive import Archive
 from gpuledger.core.store.database import Home, turn, writing
 from gpuledger.core.store.shared.move import contents_of_ledger
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
 from gpuledger.flows.replay import replay
 
@@ -47,7 +47,7 @@ class BackedUp:
     """Of the ledger's content, the same for equal ledgers whichever way they were made."""
 
 
-def back_up(ledger: Ledger, target: Path) -> BackedUp:
+def back_up(ledger: LedgerWriter, target: Path) -> BackedUp:
     """Write a backup into a folder that is empty, or holds an earlier backup, which it brings up to date.
 
     Raises:
@@ -78,7 +78,7 @@ def back_up(ledger: Ledger, target: Path) -> BackedUp:
     return BackedUp(files=len(listed), bytes=size, runs=runs, digest=digest)
 
 
-def restore(source: Path, ledger: Ledger) -> BackedUp:
+def restore(source: Path, ledger: LedgerWriter) -> BackedUp:
     """Bring a backup into an empty home, rebuild the database from its archive, and compare with what was backed up.
 
     Raises:
@@ -119,17 +119,17 @@ def restore(source: Path, ledger: Ledger) -> BackedUp:
 
 def _copy_archive(archive: Archive, target: Path) -> int:
     """Documents before the manifest that names them; returns how many manifests there are."""
-    kept = Archive(target)
+    copy = Archive(target)
     runs = archive.run_ids(None)
     for run in runs:
-        if kept.has_run(run):
+        if copy.has_run(run):
             continue
         manifest = archive.manifest(run)
         for entry in (*manifest.documents, *manifest.superseded):
             path = archive.path(entry["sha256"])
             if path.exists():
-                _copy(path, kept.path(entry["sha256"]))
-        kept.write_manifest(manifest)
+                _copy(path, copy.path(entry["sha256"]))
+        copy.write_manifest(manifest)
     return len(runs)
 
 
@@ -156,7 +156,7 @@ def _copy(path: Path, target: Path) -> None:
     temporary.replace(target)
 
 
-def _digest(ledger: Ledger) -> str:
+def _digest(ledger: LedgerWriter) -> str:
     """Of all tables of the log, in words that do not depend on numbers."""
     with turn(ledger.home), writing(ledger.home) as connection:
         open_ledger(ledger, connection)

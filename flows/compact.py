@@ -14,7 +14,7 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.publish import prune
 from gpuledger.core.store.shared.lake import maintain
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
 
 KEEP_QUOTES = timedelta(days=400)
@@ -37,8 +37,8 @@ class Compacted:
     """Files of a shared store into which smaller ones and rows of its catalogue went."""
 
 
-def compact(
-    ledger: Ledger,
+def compact_ledger(
+    ledger: LedgerWriter,
     *,
     keep_documents: timedelta | None = None,
     keep_snapshots: int | None = None,
@@ -78,7 +78,7 @@ def compact(
         )
 
 
-def _maintain(ledger: Ledger) -> int:
+def _maintain(ledger: LedgerWriter) -> int:
     if ledger.home.follows is None:
         return 0
     with writing(ledger.home) as connection:
@@ -86,14 +86,14 @@ def _maintain(ledger: Ledger) -> int:
         return maintain(ledger.home.follows, connection)
 
 
-def _left_overs(ledger: Ledger) -> list[Path]:
+def _left_overs(ledger: LedgerWriter) -> list[Path]:
     """Temporary files of writers that were killed."""
     since = (ledger.clock() - LEFT_OVER).timestamp()
-    found = [*ledger.home.archive.rglob(".new-*"), *ledger.home.path.glob("quotes/.new-*")]
-    return [path for path in found if path.stat().st_mtime < since]
+    temporary = [*ledger.home.archive.rglob(".new-*"), *ledger.home.path.glob("quotes/.new-*")]
+    return [path for path in temporary if path.stat().st_mtime < since]
 
 
-def _old_quotes(ledger: Ledger, keep: timedelta) -> list[Path]:
+def _old_quotes(ledger: LedgerWriter, keep: timedelta) -> list[Path]:
     """A server saves one file for each quote that somebody asks for."""
     since = (ledger.clock() - keep).timestamp()
     saved = sorted(
@@ -102,7 +102,7 @@ def _old_quotes(ledger: Ledger, keep: timedelta) -> list[Path]:
     return [path for place, (time, path) in enumerate(saved) if time < since or place >= MOST_QUOTES]
 
 
-def _past(ledger: Ledger, keep: timedelta) -> list[Path]:
+def _past(ledger: LedgerWriter, keep: timedelta) -> list[Path]:
     """Files of documents that only runs before that age read, and that the ledger has recorded."""
     since = ledger.clock() - keep
     with writing(ledger.home) as connection:

@@ -12,7 +12,7 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.decision import OPERATOR, Decision, Dispute, answers_behind, disputes
-from gpuledger.flows.ledger import CycleReport, Ledger, operator_answer
+from gpuledger.flows.ledger import CycleReport, LedgerWriter, operator_answer
 from gpuledger.flows.pipeline import open_ledger, read_run, record_runs
 
 
@@ -25,7 +25,7 @@ class DecisionReport:
 
 
 def decide(
-    ledger: Ledger, verdict: Literal["accept", "reject"], target: str, *, reason: str, decided_by: str
+    ledger: LedgerWriter, verdict: Literal["accept", "reject"], target: str, *, reason: str, decided_by: str
 ) -> DecisionReport:
     """Accept or reject the open disputes of an offer or of a source, and publish. What is accepted holds from when it
     was first seen; what is rejected does not count however long it is claimed. Both lapse with the next other claim.
@@ -41,8 +41,8 @@ def decide(
         raise UsageError("--reason is empty; say why, for whoever reads the ledger later")
     with turn(ledger.home), writing(ledger.home) as connection:
         open_ledger(ledger, connection)
-        found = disputes(connection, target)
-        if not found:
+        open_disputes = disputes(connection, target)
+        if not open_disputes:
             raise UsageError(f"nothing of {target!r} is disputed; `gpuledger disputes` lists what is")
         manifests = [
             _archived(
@@ -56,20 +56,20 @@ def decide(
                 ),
                 answers_behind(connection, of_source),
             )
-            for source, of_source in _by_source(found).items()
+            for source, of_source in _by_source(open_disputes).items()
         ]
     runs = [run for manifest in manifests if (run := read_run(ledger, manifest)) is not None]
-    return DecisionReport(disputes=tuple(found), cycle=record_runs(ledger, runs))
+    return DecisionReport(disputes=tuple(open_disputes), cycle=record_runs(ledger, runs))
 
 
-def _by_source(found: Sequence[Dispute]) -> dict[str, list[Dispute]]:
+def _by_source(open_disputes: Sequence[Dispute]) -> dict[str, list[Dispute]]:
     sources: dict[str, list[Dispute]] = {}
-    for dispute in found:
+    for dispute in open_disputes:
         sources.setdefault(dispute.source, []).append(dispute)
     return sources
 
 
-def _archived(ledger: Ledger, decision: Decision, answers: Sequence[dict[str, object]]) -> Manifest:
+def _archived(ledger: LedgerWriter, decision: Decision, answers: Sequence[dict[str, object]]) -> Manifest:
     archive = ledger.archive
     now = ledger.clock()
     while archive.has_run(run_id(OPERATOR, now)):

@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 from gpuledger.core.alias import Aliases
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.record import Batch
-from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
+from gpuledger.flows.ledger import CycleReport, LedgerWriter, RunReport
 from gpuledger.flows.pipeline import fetch_all
 from gpuledger.flows.validate import Parsed, judge
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.source import Source
 
 
-def check_only(ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher) -> CycleReport:
+def check_only(ledger: LedgerWriter, sources: Sequence[Source], fetcher: Fetcher) -> CycleReport:
     """Fetch and judge; the answers go to a folder that is thrown away."""
     with TemporaryDirectory(prefix="gpuledger-") as folder:
         elsewhere = replace(ledger, home=Home(Path(folder)))

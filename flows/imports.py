@@ -13,7 +13,7 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.publish import is_published
-from gpuledger.flows.ledger import CycleReport, Ledger
+from gpuledger.flows.ledger import CycleReport, LedgerWriter
 from gpuledger.flows.pipeline import read_run, record_runs
 from gpuledger.scrapers.history import archives
 from gpuledger.scrapers.http.fetch import Fetcher
@@ -52,7 +52,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def import_files(
-    ledger: Ledger,
+    ledger: LedgerWriter,
     source: Source,
     paths: Sequence[Path],
     *,
@@ -70,7 +70,7 @@ def import_files(
 
 
 def import_address(
-    ledger: Ledger,
+    ledger: LedgerWriter,
     source: Source,
     address: str,
     fetcher: Fetcher,
@@ -90,7 +90,7 @@ def import_address(
 
 
 def import_documents(
-    ledger: Ledger,
+    ledger: LedgerWriter,
     source: Source,
     documents: Iterator[Document],
     *,
@@ -121,7 +121,7 @@ def import_documents(
     return ImportReport(cycle=record_runs(ledger, parsed), files=files, known_files=known_files)
 
 
-def _document(ledger: Ledger, source: Source, path: Path, context: Mapping[str, str]) -> Document:
+def _document(ledger: LedgerWriter, source: Source, path: Path, context: Mapping[str, str]) -> Document:
     return Document(
         source=source.name,
         # The last two folders often say which provider or version a file is of.
@@ -131,7 +131,7 @@ def _document(ledger: Ledger, source: Source, path: Path, context: Mapping[str, 
     )
 
 
-def _known(ledger: Ledger, source: Source) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+def _known(ledger: LedgerWriter, source: Source) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
     return {
         (entry["sha256"], _frozen(entry["context"]))
         for manifest in ledger.archive.manifests([source.name])
@@ -143,7 +143,7 @@ def _frozen(context: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(context.items()))
 
 
-def _write(ledger: Ledger, source: Source, entries: Sequence[Mapping[str, object]]) -> Manifest:
+def _write(ledger: LedgerWriter, source: Source, entries: Sequence[Mapping[str, object]]) -> Manifest:
     now = ledger.clock()
     # Runs are named by their time; several of one import may begin within one tick of the clock.
     taken = set(ledger.archive.run_ids(now))
@@ -166,7 +166,7 @@ BUNDLED = "seeds/bundled_price.csv"
 HISTORY = "history"
 
 
-def take_list(ledger: Ledger, source: Source, path: Path, *, url: str) -> Manifest | None:
+def take_list(ledger: LedgerWriter, source: Source, path: Path, *, url: str) -> Manifest | None:
     """Put a dated list from disk into the archive as a run; `None` when these bytes were taken before."""
     ledger.home.create()
     now = ledger.clock()
@@ -192,7 +192,7 @@ def take_list(ledger: Ledger, source: Source, path: Path, *, url: str) -> Manife
     return manifest
 
 
-def take_history(ledger: Ledger, source: Source, path: Path) -> Manifest | None:
+def take_history(ledger: LedgerWriter, source: Source, path: Path) -> Manifest | None:
     """Put a file of the bundled history into the archive as a run, one document per archive that it was distilled
     from; `None` when these bytes were taken before."""
     ledger.home.create()
@@ -224,7 +224,7 @@ def take_history(ledger: Ledger, source: Source, path: Path) -> Manifest | None:
     return manifest
 
 
-def load_bundled(ledger: Ledger) -> bool:
+def load_bundled(ledger: LedgerWriter) -> bool:
     """Put the price list that ships with the program into the ledger, and the bundled history where the home wants it,
     and publish; whether anything was news."""
     source = ledger.source("bundled")

@@ -45,7 +45,8 @@ def decision_in(document: Document) -> Decision:
     """
     content = document.json()
     try:
-        return Decision(**{**content, "offer_ids": tuple(content["offer_ids"])})
+        keys: dict[str, Any] = {**content, "offer_ids": tuple(content["offer_ids"])}
+        return Decision(**keys)
     except (TypeError, KeyError) as error:
         raise document.error(f"not a decision: {error!r}") from error
 
@@ -98,7 +99,7 @@ class CycleReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
+class LedgerWriter:
     """What every step needs: where, which sources, and what time it is."""
 
     home: Home
@@ -110,8 +111,8 @@ class Ledger:
         return Archive(self.home.archive)
 
     def source(self, name: str) -> Source | None:
-        known = (*self.sources, OPERATOR_SOURCE)
-        return next((source for source in known if source.name == name), None)
+        sources = (*self.sources, OPERATOR_SOURCE)
+        return next((source for source in sources if source.name == name), None)
 
     def alias_rows(self) -> tuple[Alias, ...]:
         """The operator's own aliases go before the shipped ones."""
@@ -120,7 +121,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class AuditFinding:
     """One thing that was looked at."""
 
     kind: str

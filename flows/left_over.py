@@ -12,7 +12,7 @@ from gpuledger.core.errors import CorruptError, StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Manifest, run_id, started_at
 from gpuledger.core.store.clocks import is_ahead
-from gpuledger.flows.ledger import Ledger, RunReport
+from gpuledger.flows.ledger import LedgerWriter, RunReport
 from gpuledger.flows.validate import Parsed
 
 RECOVERY = timedelta(days=40)
@@ -26,9 +26,9 @@ AHEAD = "dated ahead of the clock; `gpuledger repair` sets it aside"
 
 
 def left_over(
-    ledger: Ledger,
+    ledger: LedgerWriter,
     connection: duckdb.DuckDBPyConnection,
-    read_run: Callable[[Ledger, Manifest], Parsed | None],
+    read_run: Callable[[LedgerWriter, Manifest], Parsed | None],
     *,
     ours: Iterable[str],
     at_hand: Iterable[str],
@@ -44,7 +44,7 @@ def left_over(
     recorded = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
     passed, taken = {*recorded, *ours}, set(at_hand)
     young = run_id("", now - ABANDONED)
-    found: list[Parsed] = []
+    runs: list[Parsed] = []
     broken: list[RunReport] = []
     for run in ledger.archive.run_ids(now - RECOVERY):
         if run in passed or (run > young and run.partition("Z-")[2] not in taken):
@@ -58,8 +58,8 @@ def left_over(
             broken.append(cannot_record(run, str(error)))
             continue
         if left is not None:
-            found.append(left)
-    return found, broken
+            runs.append(left)
+    return runs, broken
 
 
 def cannot_record(run: str, error: str) -> RunReport:

@@ -10,17 +10,17 @@ import duckdb
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.shared import lake, machines
-from gpuledger.flows.ledger import Finding, Ledger, RunReport
+from gpuledger.flows.ledger import AuditFinding, LedgerWriter, RunReport
 
 LOG = logging.getLogger("gpuledger")
 
 
-def say_of(ledger: Ledger, runs: Iterable[RunReport]) -> None:
+def say_of(ledger: LedgerWriter, runs: Iterable[RunReport]) -> None:
     """Tell the other machines what the runs of a refresh say about this one."""
     say(ledger, next((run.error for run in runs if run.is_of_machine), None))
 
 
-def say(ledger: Ledger, problem: str | None) -> None:
+def say(ledger: LedgerWriter, problem: str | None) -> None:
     """Tell the other machines that this one lives, and what is wrong with it; where the catalogue does not answer, that
     is nobody's loss."""
     if ledger.home.lake is None:
@@ -33,7 +33,7 @@ def say(ledger: Ledger, problem: str | None) -> None:
         LOG.info("the other machines were not told: %s", error)
 
 
-def findings(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> list[Finding]:
+def findings(ledger: LedgerWriter, connection: duckdb.DuckDBPyConnection) -> list[AuditFinding]:
     """Machines in trouble, and files that the shared store lacks.
 
     Args:
@@ -44,20 +44,24 @@ def findings(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> list[Find
         return []
     try:
         ledger.home.check_store()
-        with lake.opened(address, connection) as there:
+        with lake.open_lake(address, connection) as there:
             missing = lake.missing_files(address, there)
-        said, now = machines.known(address)
+        reports, now = machines.reports_of_machines(address)
     except StoreError as error:
-        return [Finding(kind="lake", name="shared store", state="broken", detail=str(error))]
-    found = [Finding(kind="lake", name=file, state="broken", detail=_GONE) for file in missing]
-    for machine in said:
+        return [AuditFinding(kind="lake", name="shared store", state="broken", detail=str(error))]
+    findings_here = [AuditFinding(kind="lake", name=file, state="broken", detail=_GONE) for file in missing]
+    for machine in reports:
         silent = now - machine.said_at
         if machine.problem is not None:
-            found.append(Finding(kind="machine", name=machine.name, state="broken", detail=machine.problem))
+            findings_here.append(
+                AuditFinding(kind="machine", name=machine.name, state="broken", detail=machine.problem)
+            )
         elif silent > machines.SILENT:
             detail = f"nothing was heard of it for {silent.total_seconds() / 3600:.0f} h"
-            found.append(Finding(kind="machine", name=machine.name, state="stale", detail=detail))
-    return found
+            findings_here.append(
+                AuditFinding(kind="machine", name=machine.name, state="stale", detail=detail)
+            )
+    return findings_here
 
 
 _GONE = (

@@ -14,9 +14,9 @@ from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.shared.follow import leave
-from gpuledger.core.store.shared.lake import opened
+from gpuledger.core.store.shared.lake import open_lake
 from gpuledger.core.store.shared.move import Content, contents_of_lake, contents_of_ledger, fill
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
 
 
@@ -44,7 +44,7 @@ class Moved:
     """Files of the archive that were copied; those that were there already are not counted."""
 
 
-def move_store(before: Ledger, after: Ledger) -> Moved:
+def move_store(before: LedgerWriter, after: LedgerWriter) -> Moved:
     """Copy a ledger from its store into an empty one, and compare them.
 
     Args:
@@ -64,19 +64,19 @@ def move_store(before: Ledger, after: Ledger) -> Moved:
     if after.home.follows is not None:
         _make(before, after.home.follows)
     documents = copy_archive(before.archive, after.archive)
-    held, kept = (_into_lake if after.home.follows else _out_of_lake)(before, after)
-    compared = tuple(_compared(one, other) for one, other in zip(held, kept, strict=True))
+    held, after_content = (_into_lake if after.home.follows else _out_of_lake)(before, after)
+    compared = tuple(_compared(one, other) for one, other in zip(held, after_content, strict=True))
     differing = [one for one in compared if not one.is_equal]
     if differing:
         raise StoreError(f"the stores differ, so keep the old one: {differing}")
     return Moved(compared=compared, documents=documents)
 
 
-def _make(before: Ledger, lake: LakeAddress) -> None:
+def _make(before: LedgerWriter, lake: LakeAddress) -> None:
     """The shared store with its folders, before anything is copied there."""
     with turn(before.home), writing(before.home) as connection:
         open_ledger(before, connection)
-        with opened(lake, connection):
+        with open_lake(lake, connection):
             pass
 
 
@@ -90,7 +90,7 @@ def _compared(one: Content, other: Content) -> Compared:
     )
 
 
-def _into_lake(before: Ledger, after: Ledger) -> tuple[Sequence[Content], Sequence[Content]]:
+def _into_lake(before: LedgerWriter, after: LedgerWriter) -> tuple[Sequence[Content], Sequence[Content]]:
     lake = after.home.follows
     assert lake is not None
     with turn(before.home), writing(before.home) as connection:
@@ -99,10 +99,12 @@ def _into_lake(before: Ledger, after: Ledger) -> tuple[Sequence[Content], Sequen
         return contents_of_ledger(connection), contents_of_lake(lake, connection)
 
 
-def _out_of_lake(before: Ledger, after: Ledger) -> tuple[Sequence[Content], Sequence[Content]]:
+def _out_of_lake(before: LedgerWriter, after: LedgerWriter) -> tuple[Sequence[Content], Sequence[Content]]:
     lake = before.home.follows
     assert lake is not None
-    following = Ledger(home=Home(after.home.path, lake=lake), sources=before.sources, clock=before.clock)
+    following = LedgerWriter(
+        home=Home(after.home.path, lake=lake), sources=before.sources, clock=before.clock
+    )
     with turn(after.home):
         if after.home.database.exists():
             raise StoreError(f"{after.home.database} is there already; a move needs an empty home")

@@ -39,8 +39,8 @@ from gpuledger.core.store.evidence import Weighed
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.record import is_late, is_recorded, record
-from gpuledger.core.store.shared.follow import Share, catch_up, recording
-from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
+from gpuledger.core.store.shared.follow import ShareRun, catch_up, recording
+from gpuledger.flows.ledger import CycleReport, LedgerWriter, RunReport
 from gpuledger.flows.left_over import (
     LATE,
     RECOVERY,
@@ -50,14 +50,14 @@ from gpuledger.flows.left_over import (
 )
 from gpuledger.flows.machines import say, say_of
 from gpuledger.flows.telemetry import span
-from gpuledger.flows.validate import Parsed, judge, read
-from gpuledger.scrapers.http.fetch import Fetched, Fetcher, Known
+from gpuledger.flows.validate import Parsed, judge, read_documents
+from gpuledger.scrapers.http.fetch import Fetched, Fetcher, FormerAnswer
 from gpuledger.scrapers.source import Source
 
 LOG = logging.getLogger("gpuledger")
 
 
-def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Manifest, tuple[str, ...]]:
+def fetch_source(ledger: LedgerWriter, source: Source, fetcher: Fetcher) -> tuple[Manifest, tuple[str, ...]]:
     """Fetch one source into the archive. A failure is a manifest too; only a missing key is raised.
 
     Raises:
@@ -79,7 +79,7 @@ def fetch_source(ledger: Ledger, source: Source, fetcher: Fetcher) -> tuple[Mani
         return manifest, notes
 
 
-def meet_store(ledger: Ledger) -> None:
+def meet_store(ledger: LedgerWriter) -> None:
     """Open a shared store for the first time from this home, so that its folders are known before they are written.
 
     Raises:
@@ -92,7 +92,7 @@ def meet_store(ledger: Ledger) -> None:
 
 
 def _fetch(
-    ledger: Ledger, source: Source, fetcher: Fetcher, now: datetime
+    ledger: LedgerWriter, source: Source, fetcher: Fetcher, now: datetime
 ) -> tuple[Manifest, tuple[str, ...]]:
     archive = ledger.archive
     before = archive.newest(source.name, ledger.clock() - RECOVERY)
@@ -115,9 +115,11 @@ def _fetch(
 
     superseded: list[dict[str, Any]] = []
     try:
-        fetched = fetcher.fetch(source, keep=keep, known=lambda request: _known(archive, before, request))
+        fetched = fetcher.fetch(
+            source, keep=keep, former=lambda request: _former_answer(archive, before, request)
+        )
         if source.fallback and fetched.is_complete:
-            error = read(source, _manifest_of(source, started_at), fetched.documents).error
+            error = read_documents(source, _manifest_of(source, started_at), fetched.documents).error
             if error is not None:
                 fetched, superseded = _fall_back(source, fetcher, error, fetched, entries, keep)
         notes, is_complete = fetched.notes, fetched.is_complete
@@ -181,7 +183,7 @@ def _manifest_of(source: Source, started_at: datetime) -> Manifest:
     )
 
 
-def _known(archive: Archive, before: Manifest | None, request: Request) -> Known | None:
+def _former_answer(archive: Archive, before: Manifest | None, request: Request) -> FormerAnswer | None:
     if before is None or before.failure:
         return None
     for entry in before.documents:
@@ -189,18 +191,18 @@ def _known(archive: Archive, before: Manifest | None, request: Request) -> Known
             sha256, etag, modified = entry["sha256"], entry["etag"], entry["last_modified"]
             # Where the bytes broke, the whole answer is asked for, which mends the archive.
             if (etag or modified) and archive.holds(sha256):
-                return Known(body=partial(archive.body, sha256), etag=etag, last_modified=modified)
+                return FormerAnswer(body=partial(archive.body, sha256), etag=etag, last_modified=modified)
     return None
 
 
-def read_run(ledger: Ledger, manifest: Manifest) -> Parsed | None:
+def read_run(ledger: LedgerWriter, manifest: Manifest) -> Parsed | None:
     """Read a run's documents back from the archive and parse them; `None` for a source of another release."""
     source = ledger.source(manifest.source)
     if source is None:
         return None
     with span("parse", source=manifest.source, run_id=manifest.run_id) as note:
         documents = ledger.archive.documents(manifest) if manifest.failure is None else []
-        parsed = read(source, manifest, documents)
+        parsed = read_documents(source, manifest, documents)
         note(
             offers=len(parsed.offers),
             skipped=len(parsed.skipped),
@@ -209,7 +211,7 @@ def read_run(ledger: Ledger, manifest: Manifest) -> Parsed | None:
     return parsed
 
 
-def open_ledger(ledger: Ledger, connection: duckdb.DuckDBPyConnection) -> Aliases:
+def open_ledger(ledger: LedgerWriter, connection: duckdb.DuckDBPyConnection) -> Aliases:
     """Bring the database to this release, and up to the shared log where there is one; returns the aliases
     that hold."""
     rows = ledger.alias_rows()
@@ -233,7 +235,7 @@ def source_row(source: Source) -> SourceRow:
 
 
 def record_runs(
-    ledger: Ledger, parsed: Sequence[Parsed], *, sources: Sequence[str] = (), do_publish: bool = True
+    ledger: LedgerWriter, parsed: Sequence[Parsed], *, sources: Sequence[str] = (), do_publish: bool = True
 ) -> CycleReport:
     """Record runs, and those that an earlier process fetched but never recorded, then publish once.
 
@@ -290,7 +292,7 @@ def _order(run: Parsed) -> str:
 
 
 def record_one(
-    connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Aliases, share: Share | None = None
+    connection: duckdb.DuckDBPyConnection, run: Parsed, aliases: Aliases, share: ShareRun | None = None
 ) -> RunReport:
     rates: dict[str, Decimal] = {
         row["currency"]: row["usd_per_unit"] for row in sql.rows(connection, "queries/exchange_rate_latest")
@@ -325,8 +327,8 @@ def record_one(
     return report
 
 
-def refresh(
-    ledger: Ledger,
+def refresh_sources(
+    ledger: LedgerWriter,
     sources: Sequence[Source],
     fetcher: Fetcher,
     *,
@@ -353,7 +355,7 @@ def refresh(
 
 
 def fetch_all(
-    ledger: Ledger, sources: Sequence[Source], fetcher: Fetcher, done: Callable[[str, str], None]
+    ledger: LedgerWriter, sources: Sequence[Source], fetcher: Fetcher, done: Callable[[str, str], None]
 ) -> tuple[list[Parsed], dict[str, tuple[str, ...]], list[RunReport]]:
     """Fetch all sources at once: their runs, what the fetcher noted by run, and the sources left out."""
     skipped: list[RunReport] = []
@@ -361,7 +363,7 @@ def fetch_all(
 
     def one(source: Source) -> Parsed | None:
         try:
-            manifest, said = fetch_source(ledger, source, fetcher)
+            manifest, report = fetch_source(ledger, source, fetcher)
         except (MissingCredentialError, StoreBusyError, ClockError) as error:
             is_clock = isinstance(error, ClockError)
             outcome = "failed" if is_clock else "skipped"
@@ -376,7 +378,7 @@ def fetch_all(
             )
             done(source.name, outcome)
             return None
-        notes[manifest.run_id] = said
+        notes[manifest.run_id] = report
         done(source.name, "failed" if manifest.failure else "fetched")
         return read_run(ledger, manifest)
 

@@ -10,7 +10,7 @@ from gpuledger.core.errors import EmptyLedgerError, OutdatedError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.publish import publish, reading
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
 
 _STATE = (
@@ -18,7 +18,7 @@ _STATE = (
 )
 
 
-def publish_news(ledger: Ledger) -> int | None:
+def publish_news(ledger: LedgerWriter) -> int | None:
     """Publish if there are runs or reference data that readers have not seen; the snapshot's number, or `None`.
 
     Raises:

@@ -19,7 +19,7 @@ from gpuledger.core.store.archive import started_at
 from gpuledger.core.store.clocks import is_ahead
 from gpuledger.core.store.database import Home, joined, writing
 from gpuledger.core.store.repeated import Repeated, record_repeated
-from gpuledger.flows.ledger import Ledger, RunReport
+from gpuledger.flows.ledger import LedgerWriter, RunReport
 from gpuledger.flows.pipeline import open_ledger, read_run, record_one
 from gpuledger.flows.validate import Parsed
 
@@ -67,7 +67,7 @@ class _Seen:
 class Rebuild:
     """A rebuild that is under way; every call of `go_on` takes what came into the archive since."""
 
-    ledger: Ledger
+    ledger: LedgerWriter
     progress: Progress = no_progress
     unknown: set[str] = field(default_factory=set[str])
     _last: dict[str, _Seen] = field(default_factory=dict[str, "_Seen"])
@@ -137,7 +137,7 @@ class Rebuild:
         return [run for run in self.ledger.archive.run_ids(None) if not is_ahead(started_at(run)[0], now)]
 
     def _batch(
-        self, rebuilt: Ledger, connection: duckdb.DuckDBPyConnection, aliases: Aliases, runs: list[str]
+        self, rebuilt: LedgerWriter, connection: duckdb.DuckDBPyConnection, aliases: Aliases, runs: list[str]
     ) -> None:
         waiting: list[Repeated] = []
         for run in runs:
@@ -173,7 +173,7 @@ class Rebuild:
         self._last[name] = _Seen(parsed, run_no)
 
 
-def _print_of(ledger: Ledger) -> str:
+def _print_of(ledger: LedgerWriter) -> str:
     """What the rebuilt ledger depends on beside the archive: the program's text, its seeds, the operator's aliases."""
     digest = hashlib.sha256(f"{sql.relations()} {duckdb.__version__}".encode())
     package = Path(__file__).resolve().parents[1]

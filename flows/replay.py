@@ -23,7 +23,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import publish
 from gpuledger.core.store.shared.follow import follow
 from gpuledger.core.store.shared.move import fill
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
 from gpuledger.flows.rebuild import Progress, Rebuild, no_progress
 
@@ -33,7 +33,7 @@ BEFORE = "ledger.before.duckdb"
 FEW = 20
 """So few runs may wait for the turn: they are rebuilt within it."""
 
-Interval = tuple[Any, ...]
+PriceInterval = tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class ReplayReport:
 
 
 def replay(
-    ledger: Ledger,
+    ledger: LedgerWriter,
     *,
     sources: Sequence[str] = (),
     since: datetime | None = None,
@@ -104,7 +104,7 @@ def replay(
     )
 
 
-def _before(ledger: Ledger, sources: Sequence[str], since: datetime | None) -> list[Interval]:
+def _before(ledger: LedgerWriter, sources: Sequence[str], since: datetime | None) -> list[PriceInterval]:
     """The history in use, read from a copy, so that writers wait for the copying alone. One that cannot be read holds
     nothing to compare with: a replay is what mends it."""
     copy = replace(ledger.home, database_name=BEFORE)
@@ -126,7 +126,7 @@ def _before(ledger: Ledger, sources: Sequence[str], since: datetime | None) -> l
         copy.remove_database()
 
 
-def _take(ledger: Ledger, rebuild: Rebuild) -> int:
+def _take(ledger: LedgerWriter, rebuild: Rebuild) -> int:
     """Put the rebuilt ledger in the place of the one in use; returns the snapshot's number."""
     home, rebuilt = ledger.home, rebuild.home
     with turn(home):
@@ -155,14 +155,14 @@ def _counts(home: Home) -> tuple[int, int]:
     return (row[0], row[1]) if row else (0, 0)
 
 
-def _history(ledger: Ledger, sources: Sequence[str], since: datetime | None) -> list[Interval]:
+def _history(ledger: LedgerWriter, sources: Sequence[str], since: datetime | None) -> list[PriceInterval]:
     with writing(ledger.home) as connection:
         open_ledger(ledger, connection)
         parameters = {"sources": list(sources) or None, "since": since}
         return connection.execute(sql.text("queries/history_export"), parameters).fetchall()
 
 
-def _example(what: str, row: Interval) -> dict[str, Any]:
+def _example(what: str, row: PriceInterval) -> dict[str, Any]:
     source, provider, _, sku, region, *_ = row
     return {
         "what": what,
@@ -178,7 +178,7 @@ def _example(what: str, row: Interval) -> dict[str, Any]:
     }
 
 
-def history_of(home: Home, ledger: Ledger) -> list[Interval]:
+def history_of(home: Home, ledger: LedgerWriter) -> list[PriceInterval]:
     """All price intervals of a ledger by natural keys; equal ledgers give equal rows."""
     return _history(replace(ledger, home=home), (), None)
 
@@ -199,7 +199,7 @@ class Repaired:
     """None where nothing had to be set aside."""
 
 
-def repair(ledger: Ledger) -> Repaired:
+def repair(ledger: LedgerWriter) -> Repaired:
     """Set the runs aside that began ahead of the clock, and replay the others.
 
     Raises:

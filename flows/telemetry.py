@@ -82,11 +82,11 @@ def start(environ: Mapping[str, str]) -> None:
     Raises:
         ConfigError: the variable has another value than `otlp`, or the extra is not installed.
     """
-    wanted = environ.get(VARIABLE, "")
-    if not wanted or _tracers:
+    exporter = environ.get(VARIABLE, "")
+    if not exporter or _tracers:
         return
-    if wanted != "otlp":
-        raise ConfigError(f"{VARIABLE}: {wanted!r} is not otlp")
+    if exporter != "otlp":
+        raise ConfigError(f"{VARIABLE}: {exporter!r} is not otlp")
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gpuledger.core.errors import StoreError
 from gpuledger.core.store.archive import started_at
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.left_over import RECOVERY
 from gpuledger.scrapers.source import Source
 
@@ -71,7 +71,7 @@ class Due:
     next_source: str | None
 
 
-def due(ledger: Ledger, sources: Iterable[Source]) -> Due:
+def due(ledger: LedgerWriter, sources: Iterable[Source]) -> Due:
     """Those of the sources that have to be read now."""
     at = ledger.clock()
     newest = newest_runs(ledger, at)
@@ -87,17 +87,17 @@ def due(ledger: Ledger, sources: Iterable[Source]) -> Due:
     return Due(sources=tuple(now), next_at=next_at, next_source=next_source)
 
 
-def newest_runs(ledger: Ledger, at: datetime) -> dict[str, datetime]:
+def newest_runs(ledger: LedgerWriter, at: datetime) -> dict[str, datetime]:
     """When the newest run of each source began, by the names of the archive's manifests."""
-    found: dict[str, datetime] = {}
+    newest: dict[str, datetime] = {}
     for run in ledger.archive.run_ids(at - RECOVERY):
         began_at, source = started_at(run)
         if began_at <= at:
-            found[source] = max(began_at, found.get(source, began_at))
-    return found
+            newest[source] = max(began_at, newest.get(source, began_at))
+    return newest
 
 
-def begin(ledger: Ledger, sources: Iterable[Source]) -> None:
+def begin(ledger: LedgerWriter, sources: Iterable[Source]) -> None:
     """Note on this machine that these are about to be read, so that a process that dies in the middle, again and
     again, does not ask a provider each time.
 
@@ -114,11 +114,11 @@ def begin(ledger: Ledger, sources: Iterable[Source]) -> None:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _begun_at(ledger: Ledger, name: str) -> datetime | None:
+def _begun_at(ledger: LedgerWriter, name: str) -> datetime | None:
     with suppress(OSError, ValueError):
         return datetime.fromisoformat(_note(ledger, name).read_text(encoding="ascii"))
     return None
 
 
-def _note(ledger: Ledger, name: str) -> Path:
+def _note(ledger: LedgerWriter, name: str) -> Path:
     return ledger.home.path / "locks" / f"{name}.begun"

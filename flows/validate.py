@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.contract import OUTSIDE, Band, CheckedOffer, check, seed_bands
+from gpuledger.core.contract import OUTSIDE, Band, CheckedOffer, check_contract, seed_bands
 from gpuledger.core.document import Document
 from gpuledger.core.errors import ContractError, ParseError, SourceError
 from gpuledger.core.offer import ExchangeRate, Fact, Offer, PurchaseOption, Skipped, Withdrawn
@@ -55,7 +55,7 @@ class Parsed:
         return self.decision.source if self.decision else self.source.name
 
 
-def read(source: Source, manifest: Manifest, documents: Sequence[Document]) -> Parsed:
+def read_documents(source: Source, manifest: Manifest, documents: Sequence[Document]) -> Parsed:
     """Parse all documents of a run. An adapter that cannot read one ends the run, with the document named."""
     try:
         if source.name == OPERATOR:
@@ -246,7 +246,7 @@ def judge(
     bands = bands or seed_bands()
     if source.confidence != "direct" and source.is_dated_list and parsed.error is None:
         return _believable_rows(parsed, aliases=aliases, usd_per_unit=usd_per_unit, bands=bands)
-    report = check(_checked_offers(parsed, aliases, usd_per_unit), source.contract, bands=bands)
+    report = check_contract(_checked_offers(parsed, aliases, usd_per_unit), source.contract, bands=bands)
     error = parsed.error or _breach(parsed, (*_foreign_currencies(parsed), *report.breaches))
     if error is not None:
         return Batch(

@@ -15,11 +15,11 @@ from typing import Any
 from gpuledger.core.config import MailSettings, NotifySettings
 from gpuledger.core.errors import GPULedgerError, UsageError
 from gpuledger.core.files import write_whole
-from gpuledger.core.price_watch import FILE, Crossing, PriceWatch, looked, read_watches, written
+from gpuledger.core.price_watch import FILE, Crossing, PriceWatch, looked, read_watches, watches_text
 from gpuledger.core.spec import parse_spec
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import LatestOffer, OfferQuery, offers
-from gpuledger.core.store.publish import opened
+from gpuledger.core.store.publish import open_snapshot
 from gpuledger.flows.notify import UNTOLD, deliver, keep_untold, untold_in
 
 LOG = logging.getLogger("gpuledger")
@@ -46,7 +46,7 @@ def watches(home: Home) -> list[PriceWatch]:
 def keep(home: Home, all_of: Sequence[PriceWatch]) -> None:
     """Write them."""
     home.create()
-    write_whole(home.path / FILE, written(all_of).encode())
+    write_whole(home.path / FILE, watches_text(all_of).encode())
 
 
 def look(home: Home, *, at: datetime) -> list[Crossing]:
@@ -56,7 +56,7 @@ def look(home: Home, *, at: datetime) -> list[Crossing]:
         return []
     after: list[PriceWatch] = []
     crossings: list[Crossing] = []
-    with opened(home) as connection:
+    with open_snapshot(home) as connection:
         for watch in before:
             best = _cheapest(connection, watch, at)
             watch, has_crossed = looked(watch, None if best is None else best.usd_per_gpu_hour, at)

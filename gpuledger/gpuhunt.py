@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gpuledger.ledger import Ledger
     from gpuledger.parse import When
 
-Names = str | Sequence[str] | None
+GpuhuntNames = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class CatalogOffers(list[CatalogOffer]):
 
 def offers(
     *,
-    provider: Names = None,
+    provider: GpuhuntNames = None,
     cpu_arch: str | None = None,
     min_cpu: float | None = None,
     max_cpu: float | None = None,
@@ -81,7 +81,7 @@ def offers(
     min_gpu_count: float | None = None,
     max_gpu_count: float | None = None,
     gpu_vendor: str | None = None,
-    gpu_name: Names = None,
+    gpu_name: GpuhuntNames = None,
     min_gpu_memory: float | None = None,
     max_gpu_memory: float | None = None,
     min_total_gpu_memory: float | None = None,

@@ -41,9 +41,9 @@ class Ledger(OwnRuns):
             raise UsageError(
                 "connect: read_only=False: only `gpuledger refresh` and `import` write the ledger"
             )
-        from gpuledger.core.store.publish import opened
+        from gpuledger.core.store.publish import open_snapshot
 
         # the first reader of a new home makes it readable
         with self.reading():
             pass
-        return opened(self.home)
+        return open_snapshot(self.home)

@@ -21,7 +21,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
 from gpuledger.mcp_runs import run_tools
-from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_options
+from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_parameters
 from gpuledger.mcp_text import ROWS, Answer, at_most, in_rows, lock_text, quote_text, told
 from gpuledger.questions.reader import QueryLimits
 
@@ -154,9 +154,13 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
         since: Annotated[str | None, Field(description="First date.")] = None,
         until: Annotated[str | None, Field(description="Last date.")] = None,
+        verify: Annotated[
+            bool, Field(description="Compute the days anew from archived bytes, compare.")
+        ] = False,
     ) -> Answer:
         """The panel index of accelerators from matched offers, one row per accelerator and day; the newest 400."""
-        rows = ledger.index(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
+        question = ledger.check_index if verify else ledger.index
+        rows = question(gpu, purchase_option=purchase_option, segment=segment, since=since, until=until)
         return {"index": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
     def price_timing(
@@ -206,7 +210,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 
 
 def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
-    @with_quote_options
+    @with_quote_parameters
     def quote_plan(
         options: dict[str, Any],
         plan: PLAN = None,
@@ -218,7 +222,7 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         answer = ledger.quote(plan, as_of=as_of, lock=lock_text(lock), **at_most(3, options)).to_dict()
         return answer if details else quote_text(answer)
 
-    @with_quote_options
+    @with_quote_parameters
     def quote_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:
         """The cheapest quote of each of many plans, or why there is none."""
         answers = ledger.quotes(plans, as_of=as_of, **at_most(1, options))
@@ -232,36 +236,36 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """The plan's cheapest cost at each step of a span of time."""
         return in_rows("steps", ledger.quote_over(plan, span=span, every=every))
 
-    @with_quote_options
+    @with_quote_parameters
     def cost_frontier(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Ways to run a plan that no other beats in cost, time and risk at once."""
         points = ledger.frontier(plan, as_of=as_of, **options)
         return in_rows("points", [point.to_dict() for point in points])
 
-    @with_quote_options
+    @with_quote_parameters
     def compare_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:
         """Plans side by side: what each costs more, and takes longer, than the first."""
         return in_rows("plans", ledger.compare(plans, as_of=as_of, **options))
 
-    @with_quote_options
+    @with_quote_parameters
     def lock_prices(plan: Plan, options: dict[str, Any], as_of: Past = None) -> Answer:
         """The prices of an answer, written down: quote_plan with this lock has the same answer later."""
         return {"lock": ledger.lock(plan, as_of=as_of, **at_most(3, options))}
 
-    @with_quote_options
+    @with_quote_parameters
     def cost_drivers(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
         """What drives a plan's cost: shares of variance, ten ways to spend less by dollars, and the chances to keep
         budget and deadline."""
         return ledger.drivers(plan, as_of=as_of, **options)
 
-    @with_quote_options
+    @with_quote_parameters
     def check_plan(
         options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None, lock: Lock = None
     ) -> Answer:
         """Does a plan keep budget and deadline, can it be true, and what changed since a lock was written."""
         return ledger.check(plan, as_of=as_of, lock=lock_text(lock), **options)
 
-    @with_quote_options
+    @with_quote_parameters
     def quote_report(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
         """A quote as Markdown to paste into a grant or a pull request."""
         return {"report": ledger.report(plan, as_of=as_of, **options)}
@@ -294,13 +298,15 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def size_for_budget(
         budget_usd: Usd,
         inference_tokens: Annotated[str, Field(description="Tokens served over its life, as in 2T.")] = "0",
+        deadline_hours: Annotated[
+            float | None, Field(gt=0, description="Longest run; 90 days without.")
+        ] = None,
         as_of: Past = None,
         allow_stale: bool = False,
     ) -> Answer:
         """The model and token count that a budget trains best at the cheapest offers."""
-        return ledger.size(
-            budget_usd, inference_tokens=inference_tokens, as_of=as_of, allow_stale=allow_stale
-        )
+        named = {"deadline_hours": deadline_hours, "as_of": as_of, "allow_stale": allow_stale}
+        return ledger.size(budget_usd, inference_tokens=inference_tokens, **named)
 
     def own_or_rent(
         gpus: Annotated[int, Field(ge=1, description="GPUs bought.")],

@@ -17,10 +17,11 @@ OFFER_KEYS = (
     *("provider", "via", "instance_type", "region", "country", "tier", "gpu_id", "gpu_label", "gpu_count"),
     *("gpu_memory_gib", "purchase_option", "term_months", "availability", "usd_per_gpu_hour"),
     *("usd_per_hour", "price_state", "price_age_hours", "last_seen_at", "price_id", "source", "source_url"),
+    "survival",
 )
 QUOTE_KEYS = (
     *("rank", "quote_id", "provider", "instance_type", "region", "purchase_option", "usd_per_gpu_hour"),
-    *("price_state", "price_age_hours"),
+    *("price_state", "price_age_hours", "survival"),
 )
 
 
@@ -76,7 +77,7 @@ OptionalPlan = Annotated[
 Plans = Annotated[list[str | dict[str, Any]], Field(description="Presets' names, plan keys, or TOML.")]
 
 
-def with_quote_options(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
+def with_quote_parameters(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
     """The tool with a parameter for every option of a quote, in place of its parameter `options`, which gets what was
     given."""
     names = [option.name for option in question_options()]

@@ -28,7 +28,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped
 from gpuledger.core.provider import InstanceShape
-from gpuledger.scrapers.ec2 import FAMILIES, MOST_USD, instant, is_region, shape_or_reason, sold
+from gpuledger.scrapers.ec2 import FAMILIES, MOST_USD, feed_instant, is_region, shape_or_reason, sold
 from gpuledger.scrapers.line_filter import LineFilter
 from gpuledger.scrapers.read_json import each_once, fields, mapping, price_or_reason, rows
 from gpuledger.scrapers.source import Source
@@ -81,7 +81,9 @@ def line_filter(request: Request) -> LineFilter | None:
     """The filter of a CSV; the indexes are kept whole."""
     if not request.url.endswith(".csv"):
         return None
-    return next((found for path, found in FILTERS.items() if path in request.url), None)
+    return next(
+        (line_filter_of_path for path, line_filter_of_path in FILTERS.items() if path in request.url), None
+    )
 
 
 def follow(document: Document) -> Iterator[Request]:
@@ -114,13 +116,13 @@ def _index(document: Document) -> list[tuple[str, str | None]]:
     """Region code and path; no path for local zones and the like."""
     regions = mapping(document.json(), document, "answer").get("regions")
     entries = [fields(entry) for entry in regions.values()] if isinstance(regions, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
-    found: list[tuple[str, str | None]] = []
+    regional_files: list[tuple[str, str | None]] = []
     for entry in rows(entries if entries is not None else regions, document, "regions"):
         code, path = str(entry.get("regionCode")), entry.get("currentVersionUrl", entry.get("versionUrl"))
         if not isinstance(path, str) or not _VERSION.fullmatch(path):
             raise document.error(f"region {code[:60]!r} has the path {str(path)[:120]!r}")
-        found.append((code, path if is_region(code) else None))
-    return found
+        regional_files.append((code, path if is_region(code) else None))
+    return regional_files
 
 
 def _cells(document: Document) -> Iterator[list[str]]:
@@ -146,10 +148,10 @@ def _list(document: Document) -> Iterator[Fact]:
         raise document.error(f"columns missing: {sorted((_EC2_COLUMNS - columns) or columns)}")
 
 
-Found = tuple[InstanceShape, dict[str, str]] | Skipped
+ShapeOrSkipped = tuple[InstanceShape, dict[str, str]] | Skipped
 
 
-def _rows(header: Sequence[str], lines: Iterator[list[str]], type_column: str) -> Iterator[Found]:
+def _rows(header: Sequence[str], lines: Iterator[list[str]], type_column: str) -> Iterator[ShapeOrSkipped]:
     at = header.index(type_column)
     for cells in lines:
         if len(cells) != len(header):
@@ -162,9 +164,9 @@ def _rows(header: Sequence[str], lines: Iterator[list[str]], type_column: str) -
             yield shape, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
-def _ec2(found: Iterator[Found], document: Document) -> Iterator[Fact]:
+def _ec2(products: Iterator[ShapeOrSkipped], document: Document) -> Iterator[Fact]:
     terms: dict[tuple[str, str], tuple[InstanceShape, dict[str, dict[str, str]]]] = {}
-    for entry in found:
+    for entry in products:
         if isinstance(entry, Skipped):
             yield entry
             continue
@@ -229,8 +231,8 @@ def _reserved(shape: InstanceShape, parts: Mapping[str, Mapping[str, str]]) -> O
     )
 
 
-def _savings(found: Iterator[Found]) -> Iterator[Fact]:
-    for entry in found:
+def _savings(products: Iterator[ShapeOrSkipped]) -> Iterator[Fact]:
+    for entry in products:
         if isinstance(entry, Skipped):
             yield entry
             continue
@@ -282,7 +284,7 @@ def _offer(
         option,
         Price(amount=amount, unit=unit),
         upfront_amount=upfront_amount,
-        effective_at=instant(row.get("EffectiveDate")),
+        effective_at=feed_instant(row.get("EffectiveDate")),
         **commitment,
     )
 

@@ -99,7 +99,7 @@ def _row(titles: list[str], line: list[Tag]) -> Iterator[Fact]:
 
 def _offerings(document: Document) -> Iterator[Fact]:
     region = asked_region(document)
-    found: list[tuple[Decimal, InstanceShape, dict[str, str]]] = []
+    blocks: list[tuple[Decimal, InstanceShape, dict[str, str]]] = []
     for row in items(document, "DescribeCapacityBlockOfferings", "capacityBlockOfferingSet"):
         shape = shape_or_reason(row.get("instanceType"), is_accelerated=True)
         hours = whole_in(row.get("capacityBlockDurationHours", ""), MOST_HOURS)
@@ -116,9 +116,9 @@ def _offerings(document: Document) -> Iterator[Fact]:
         elif isinstance(fee, str):
             yield Skipped(fee, row)
         else:
-            found.append(((fee / hours / count).quantize(MICRO), shape, row))
+            blocks.append(((fee / hours / count).quantize(MICRO), shape, row))
     seen: set[tuple[str, str]] = set()
-    for amount, shape, row in sorted(found, key=lambda entry: entry[0]):
+    for amount, shape, row in sorted(blocks, key=lambda entry: entry[0]):
         zone = row["availabilityZone"]
         if (shape.instance_type, zone) in seen:
             yield Skipped("not the cheapest block of its zone", {**row, "usd_per_hour": f"{amount:f}"})

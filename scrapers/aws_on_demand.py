@@ -86,8 +86,8 @@ def follow(document: Document) -> Iterator[Request]:
     for place in () if "regions" in answer or "config" in answer else _places(answer, document):
         if _is_region(place):
             url = ON_DEMAND.format(location=quote(place["name"]))
-            known = {"region": place["code"], "location": place["name"]}
-            yield Request(url=url, may_be_missing=True, context=known)
+            context = {"region": place["code"], "location": place["name"]}
+            yield Request(url=url, may_be_missing=True, context=context)
 
 
 def _places(answer: Mapping[str, Any], document: Document) -> list[dict[str, str]]:
@@ -131,8 +131,8 @@ def _old_feed(config: Mapping[str, Any], document: Document) -> Iterator[Fact]:
             "Operating System": "Linux" if column.get("name") == "linux" else column.get("name"),
             "price": leaf(column, "prices", "USD"),
         }
-        known = is_region(column["region"])
-        yield _offer(row, column["region"], "USD") if known else Skipped("not a region", row)
+        is_named = is_region(column["region"])
+        yield _offer(row, column["region"], "USD") if is_named else Skipped("not a region", row)
 
 
 def _offer(row: Mapping[str, Any], region: str, currency: str) -> Fact:

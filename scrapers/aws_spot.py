@@ -31,8 +31,8 @@ from gpuledger.scrapers.ec2 import (
     MOST_USD,
     NOT_A_REGION,
     asked_region,
+    feed_instant,
     feed_rows,
-    instant,
     is_region,
     is_zone,
     items,
@@ -137,7 +137,7 @@ def _history(document: Document) -> Iterator[Fact]:
     region = asked_region(document)
     dated: list[tuple[datetime, InstanceShape, dict[str, str]]] = []
     for row in items(document, "DescribeSpotPriceHistory", "spotPriceHistorySet"):
-        since = instant(row.get("timestamp"))
+        since = feed_instant(row.get("timestamp"))
         shape = shape_or_reason(row.get("instanceType"), is_accelerated=False)
         zone = row.get("availabilityZone", "")
         if isinstance(shape, str):

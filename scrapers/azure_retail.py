@@ -49,7 +49,7 @@ _PRODUCT = re.compile(r"Virtual Machines|Series|Srs")
 
 
 @dataclass(frozen=True)
-class Row:
+class RetailRow:
     """One published row of a machine and the offer in it."""
 
     document: Document
@@ -69,18 +69,20 @@ def parse(document: Document) -> Iterator[Fact]:
 def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
     """The facts of all pages: one offer per identity; a spot row and its on-demand row may lie on different
     pages, and only together do they show that the spot price is a placeholder."""
-    found: list[Row] = []
+    retail_rows: list[RetailRow] = []
     for document in documents:
         page = mapping(document.json(), document, "the answer")
         for item in rows(page.get("Items"), document, "Items"):
             for fact in _facts(item, document):
                 if isinstance(fact, Offer):
-                    found.append(Row(document, item, fact))
+                    retail_rows.append(RetailRow(document, item, fact))
                 else:
                     yield document, fact
-    found.sort(key=lambda row: (row.machine, row.offer.offer_id))
+    retail_rows.sort(key=lambda row: (row.machine, row.offer.offer_id))
     judged = [
-        entry for _, same in groupby(found, lambda row: row.offer.offer_id) for entry in _choose([*same])
+        entry
+        for _, same in groupby(retail_rows, lambda row: row.offer.offer_id)
+        for entry in _choose([*same])
     ]
     full = _full_prices(row.offer for row, reason in judged if not reason)
     for row, reason in judged:
@@ -116,7 +118,7 @@ def follow(document: Document) -> Iterator[Request]:
     yield Request(url=url)
 
 
-def _choose(same: list[Row]) -> list[tuple[Row, str]]:
+def _choose(same: list[RetailRow]) -> list[tuple[RetailRow, str]]:
     """The row in force of one identity, with an empty reason, and the others with why not."""
     starts = [row.offer.effective_at for row in same]
     latest = max(start for start in starts if start)
@@ -186,8 +188,8 @@ def _machine_facts(
 
 def _unknown_shape(size: str) -> InstanceShape | None:
     """A size of an N series that is not in the seed: its name says its vCPUs, and nothing its GPUs."""
-    found = _SIZE.fullmatch(size)
-    if found is None:
+    match = _SIZE.fullmatch(size)
+    if match is None:
         return None
     return InstanceShape(
         provider="azure",
@@ -195,7 +197,7 @@ def _unknown_shape(size: str) -> InstanceShape | None:
         gpu_label=size,
         gpu_count=Decimal(1),
         gpu_memory_gib=None,
-        vcpus=Decimal(found[1]),
+        vcpus=Decimal(match[1]),
         memory_gib=None,
         source="the size's name",
     )

@@ -93,18 +93,21 @@ def _titles(grid: Tag) -> list[str]:
     header = table.find(class_="table-v2-header") if table else None
     cells = header.find_all(class_="table-v2-cell") if header else ()
     titles = [words(cell).casefold() for cell in cells]
-    return [next((known for known in _TITLES if title.startswith(known)), title) for title in titles]
+    return [
+        next((title_here for title_here in _TITLES if title.startswith(title_here)), title)
+        for title in titles
+    ]
 
 
 def _instance(
     grid: Tag, heading: Tag, model: str, titles: list[str], row: Mapping[str, object], document: Document
 ) -> Iterator[Fact]:
-    found = dict(zip(titles or COLUMNS, grid.select(":scope > .table-v2-cell"), strict=False))
-    for title, cell in found.items():
+    cell_of = dict(zip(titles or COLUMNS, grid.select(":scope > .table-v2-cell"), strict=False))
+    for title, cell in cell_of.items():
         marks = [name for name, mark in _MARKS.items() if mark in cell.get_attribute_list("class")]
         if title not in (marks or [title]):
             raise document.error(f"{model}: a cell marked as {marks[0]} stands where {title} is expected")
-    cells = {title: words(cell) for title, cell in found.items()}
+    cells = {title: words(cell) for title, cell in cell_of.items()}
     count = _count(cells.get("gpu count", ""))
     if count is None:
         yield Skipped("GPU count is not 1, 2, 4, 8 or 16", row)

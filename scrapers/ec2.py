@@ -65,7 +65,7 @@ def sold(
     row: Any, shape: InstanceShape, region: str, option: PurchaseOption, price: Decimal | Price, **terms: Any
 ) -> Offer | Skipped:
     """The offer of an instance type; a plain amount is US dollars per instance-hour."""
-    known: dict[str, Any] = {
+    shape_terms: dict[str, Any] = {
         "provider": "aws",
         "sku": shape.instance_type,
         "instance_type": shape.instance_type,
@@ -78,7 +78,7 @@ def sold(
         "purchase_option": option,
         "price": price if isinstance(price, Price) else Price(amount=price, unit=Unit.HOUR),
     }
-    return priced(row, **(known | terms))
+    return priced(row, **(shape_terms | terms))
 
 
 def feed_rows(config: Mapping[str, Any], document: Document) -> Iterator[dict[str, Any]]:
@@ -95,13 +95,13 @@ def feed_rows(config: Mapping[str, Any], document: Document) -> Iterator[dict[st
                     yield {**place, "size": size.get("size"), "vCPU": size.get("vCPU"), **column}
 
 
-def instant(text: Any) -> datetime | None:
+def feed_instant(text: Any) -> datetime | None:
     """A time in ISO 8601, taken as UTC where it names no offset."""
     try:
-        found = datetime.fromisoformat(str(text))
+        time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def asked_region(document: Document) -> str:
@@ -136,8 +136,8 @@ def items(document: Document, action: str, listed: str) -> Iterator[dict[str, st
         raise document.error(f"not XML: {error}") from error
     if root.tag.rpartition("}")[2] != f"{action}Response":
         raise document.error(f"an answer of {root.tag.rpartition('}')[2][:60]!r}")
-    found = root.find(f"{{*}}{listed}")
-    if found is None:
+    listed_items = root.find(f"{{*}}{listed}")
+    if listed_items is None:
         raise document.error(f"an answer without {listed}")
-    for item in found.iterfind("{*}item"):
+    for item in listed_items.iterfind("{*}item"):
         yield {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in item}

@@ -82,7 +82,7 @@ _NEAR = ("Americas", "EMEA", "APAC", "Western Europe", "Eastern Europe")
 
 
 @dataclass(frozen=True)
-class Rate:
+class PartPrice:
     """One SKU read: US dollars per hour for one of its kind."""
 
     document: Document
@@ -92,7 +92,7 @@ class Rate:
     region_count: int
 
 
-Key = tuple[str, str, str, str]
+PartKey = tuple[str, str, str, str]
 """Kind (`core`, `ram`, `gpu`, `ssd`), family or GPU label, way of buying, region."""
 
 
@@ -103,19 +103,19 @@ def parse(document: Document) -> Iterator[Fact]:
 
 def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
     """The facts of all pages. A SKU that ends up in no machine is skipped with the reason."""
-    rates: dict[Key, list[Rate]] = {}
+    rates: dict[PartKey, list[PartPrice]] = {}
     for document in documents:
         for sku in rows(_page(document).get("skus", []), document, "skus"):
-            found = _read(sku, document)
-            if isinstance(found, str):
-                yield document, Skipped(found, _row(sku))
+            price = _read(sku, document)
+            if isinstance(price, str):
+                yield document, Skipped(price, _row(sku))
                 continue
-            for entry in found:
+            for entry in price:
                 if isinstance(entry, tuple):
                     rates.setdefault(entry[0], []).append(entry[1])
                 else:
                     yield document, entry
-    chosen = {key: rate for key, found in rates.items() if (rate := _choose(found))}
+    chosen = {key: rate for key, price in rates.items() if (rate := _choose(price))}
     sold: dict[str, list[tuple[str, str]]] = {}
     for kind, label, way, region in chosen:
         if kind == "gpu":
@@ -127,12 +127,12 @@ def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]
             for document, fact, parts in _machines(shape, build, sold.get(shape.gpu_label, []), chosen):
                 used.update(str(part.row.get("skuId")) for part in parts)
                 yield document, fact
-    for found in rates.values():
-        for rate in found:
+    for price in rates.values():
+        for rate in price:
             sku_id = str(rate.row.get("skuId"))
             if sku_id not in used:
                 used.add(sku_id)
-                reason = "two SKUs price this part differently" if _choose(found) is None else _UNUSED
+                reason = "two SKUs price this part differently" if _choose(price) is None else _UNUSED
                 yield rate.document, Skipped(reason, rate.row)
 
 
@@ -162,7 +162,7 @@ def _row(sku: Mapping[str, Any]) -> dict[str, Any]:
     return {key: sku.get(key) for key in ("skuId", "description", "serviceRegions", "pricingInfo")}
 
 
-def _read(sku: dict[str, Any], document: Document) -> list[tuple[Key, Rate] | Fact] | str:
+def _read(sku: dict[str, Any], document: Document) -> list[tuple[PartKey, PartPrice] | Fact] | str:
     """Rates by key, or storage and transfer prices; else why the SKU is left out."""
     description = sku.get("description")
     if not isinstance(description, str) or not isinstance(sku.get("skuId"), str):
@@ -190,7 +190,7 @@ def _read(sku: dict[str, Any], document: Document) -> list[tuple[Key, Rate] | Fa
     paid = {amount for _, amount in tiers if amount > 0}
     if per_hour is None or len(paid) != 1:
         return "an unknown unit, or a price by volume"
-    rate = Rate(document, _row(sku), paid.pop() * per_hour, effective_at, len(regions))
+    rate = PartPrice(document, _row(sku), paid.pop() * per_hour, effective_at, len(regions))
     return [((*what, way, region), rate) for region in regions]
 
 
@@ -269,7 +269,7 @@ def _instant(text: Any) -> datetime | None:
     return instant.astimezone(UTC) if instant.tzinfo and 2000 < instant.year < 2200 else None
 
 
-def _choose(rates: list[Rate]) -> Rate | None:
+def _choose(rates: list[PartPrice]) -> PartPrice | None:
     """The rate of a part in a region: that of the SKU for fewest regions; `None` when two disagree."""
     fewest = min(rate.region_count for rate in rates)
     nearest = [rate for rate in rates if rate.region_count == fewest]
@@ -277,8 +277,8 @@ def _choose(rates: list[Rate]) -> Rate | None:
 
 
 def _machines(
-    shape: InstanceShape, build: Build, sold: Sequence[tuple[str, str]], rates: Mapping[Key, Rate]
-) -> Iterator[tuple[Document, Fact, list[Rate]]]:
+    shape: InstanceShape, build: Build, sold: Sequence[tuple[str, str]], rates: Mapping[PartKey, PartPrice]
+) -> Iterator[tuple[Document, Fact, list[PartPrice]]]:
     """One offer per way of buying and region in which every part has a price, with its parts."""
     for way, region in sold:
         gpu = rates["gpu", shape.gpu_label, way, region]
@@ -286,7 +286,7 @@ def _machines(
             row = {"instance_type": shape.instance_type, "region": region, "sku": gpu.row}
             yield gpu.document, Skipped("sold only as spot, flex-start or by reservation", row), [gpu]
             continue
-        needed: list[tuple[Rate | None, Decimal]] = [(gpu, shape.gpu_count)]
+        needed: list[tuple[PartPrice | None, Decimal]] = [(gpu, shape.gpu_count)]
         priced = [f for f in build.families if any((p, f, way, region) in rates for p in ("core", "ram"))]
         for part, quantity in (("core", shape.vcpus), ("ram", shape.memory_gib)) if build.families else ():
             rate = rates.get((part, priced[0], way, region)) if priced else None
@@ -318,7 +318,7 @@ def _machines(
 
 def _storage_or_transfer(
     name: str, description: str, tiers: list[tuple[Decimal, Decimal]], unit: str, regions: list[str]
-) -> list[tuple[Key, Rate] | Fact] | str:
+) -> list[tuple[PartKey, PartPrice] | Fact] | str:
     if name.startswith("Balanced") and unit == "GiBy.mo" and tiers[-1][1] > 0:
         return [
             StoragePrice(

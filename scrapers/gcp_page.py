@@ -146,14 +146,14 @@ def _page_row(header: list[str], cells: list[str], region: str) -> Iterator[Fact
 
 
 def _vcpus(components: str) -> Decimal | None:
-    found = re.search(r"vCPUs?: ([0-9]{1,4})\b", components)
-    return leading_number(found[1]) if found else None
+    match = re.search(r"vCPUs?: ([0-9]{1,4})\b", components)
+    return leading_number(match[1]) if match else None
 
 
 def _hourly(cell: str) -> Decimal | None:
     """The amount of `$84.80 / 1 hour`; `None` for `N/A` and anything else."""
-    found = _HOURLY.fullmatch(cell)
-    amount = _amount(found[1].replace(",", "")) if found and _THOUSANDS.fullmatch(found[1]) else None
+    match = _HOURLY.fullmatch(cell)
+    amount = _amount(match[1].replace(",", "")) if match and _THOUSANDS.fullmatch(match[1]) else None
     return amount or None
 
 

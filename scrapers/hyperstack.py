@@ -46,7 +46,7 @@ NAMES = {
     "RTX-PRO6000-SE": "NVIDIA RTX Pro 6000 SE",
 }
 """Flavor names of the API and the page's words for the same GPU (2026-08)."""
-GPU = re.compile(r"(?:RTX-|GH|GB|[ABHL])[A-Z]{0,3}[0-9]{2,4}[A-Za-z0-9-]{0,40}")
+GPU_NAME = re.compile(r"(?:RTX-|GH|GB|[ABHL])[A-Z]{0,3}[0-9]{2,4}[A-Za-z0-9-]{0,40}")
 OTHER_PRODUCT = re.compile(r"-(?:k8s|sm)$")
 
 
@@ -73,7 +73,7 @@ def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]
 def _resource(row: Mapping[str, Any]) -> Fact:
     name = text(row.get("name")) or ""
     amount, charged = within(row.get("original_value"), 1000), within(row.get("value"), 1000)
-    if not GPU.fullmatch(name) or OTHER_PRODUCT.search(name):
+    if not GPU_NAME.fullmatch(name) or OTHER_PRODUCT.search(name):
         return Skipped("no GPU of a virtual machine", row)
     if row.get("start_time") or row.get("end_time"):
         return Skipped("a price for a limited time", row)

@@ -32,12 +32,12 @@ def parse(document: Document) -> Iterator[Fact]:
         if not isinstance(fact, Offer):
             yield fact
             continue
-        known = pools.setdefault(fact.offer_id, fact)
-        if known is not fact:
-            if known.price != fact.price:
+        pool = pools.setdefault(fact.offer_id, fact)
+        if pool is not fact:
+            if pool.price != fact.price:
                 raise document.error(f"{fact.sku} in {fact.region} is listed at two prices")
             yield Skipped("another pool of the same", fact.model_dump(mode="json", exclude_none=True))
-            if known.availability is not Availability.AVAILABLE:
+            if pool.availability is not Availability.AVAILABLE:
                 pools[fact.offer_id] = fact
     yield from pools.values()
 

@@ -69,8 +69,8 @@ def parse(document: Document) -> Iterator[Fact]:
     Raises:
         ParseError: neither of the two; an API error; tables whose instance size cannot be read.
     """
-    found = _page(document) if is_page(document) else _answer(document)
-    return each_once(found, document)
+    facts = _page(document) if is_page(document) else _answer(document)
+    return each_once(facts, document)
 
 
 def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
@@ -159,9 +159,9 @@ def _sizes(document: Document, page: Tag, tables: Sequence[Tag]) -> list[int]:
     """GPUs per instance of each table: as stated, or by position where there are the four that we know."""
     tabs = page.find_all(role="tab", limit=64)
     stated = [_stated_size(page, table, tabs) for table in tables[:64]]
-    found = [size for size in stated if size is not None]
-    if tables and len(found) == len(tables):
-        return found
+    sizes = [size for size in stated if size is not None]
+    if tables and len(sizes) == len(tables):
+        return sizes
     if len(tables) != len(SIZES) or any(
         size not in (None, place) for size, place in zip(stated, SIZES, strict=True)
     ):
@@ -213,8 +213,8 @@ def _line(line: Tag, size: int) -> Fact:
     if amount is None or not plan or memory is None:
         return Skipped("no price" if amount is None else "no GPU memory", row)
     words_of_plan = plan.casefold().removeprefix("nvidia ").strip()
-    known = TYPES.get((words_of_plan, int(memory), size)) or TYPES.get((words_of_plan, int(memory), 0))
-    name, label = known or (slug(f"{words_of_plan} {memory:f}gb", "_"), plan)
+    gpu_type = TYPES.get((words_of_plan, int(memory), size)) or TYPES.get((words_of_plan, int(memory), 0))
+    name, label = gpu_type or (slug(f"{words_of_plan} {memory:f}gb", "_"), plan)
     return _offer(
         row,
         f"gpu_{size}x_{name}",
@@ -229,10 +229,10 @@ def _line(line: Tag, size: int) -> Fact:
 
 
 def _storage_gb(text: str) -> Decimal | None:
-    found = _AMOUNT_OF_STORAGE.match(text)
-    if not found:
+    match = _AMOUNT_OF_STORAGE.match(text)
+    if not match:
         return None
-    gib = Decimal(found.group(1)) * (1024 if found.group(2)[0] in "Tt" else 1)
+    gib = Decimal(match.group(1)) * (1024 if match.group(2)[0] in "Tt" else 1)
     return round(gib * GB_PER_GIB, 0) or None
 
 

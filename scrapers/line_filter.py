@@ -71,14 +71,14 @@ def filtered_lines(chunks: Iterable[bytes], line_filter: LineFilter) -> Iterator
             raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
         for block, start, stop in ((joined, 0, len(joined)), (chunk, first, end)):
             start, head_left, head = _head(block, start, stop, head_left)
-            kept = head + _kept(block, start, stop, line_filter)
-            if kept:
-                yield kept
+            lines = head + _wanted_lines(block, start, stop, line_filter)
+            if lines:
+                yield lines
     if rest:
         _, _, head = _head(rest, 0, len(rest), head_left)
-        kept = head or _kept(rest, 0, len(rest), line_filter)
-        if kept:
-            yield kept
+        lines = head or _wanted_lines(rest, 0, len(rest), line_filter)
+        if lines:
+            yield lines
 
 
 def _head(block: bytes, start: int, stop: int, head_left: int) -> tuple[int, int, bytes]:
@@ -90,7 +90,7 @@ def _head(block: bytes, start: int, stop: int, head_left: int) -> tuple[int, int
     return at, head_left, block[start:at]
 
 
-def _kept(block: bytes, start: int, stop: int, line_filter: LineFilter) -> bytes:
+def _wanted_lines(block: bytes, start: int, stop: int, line_filter: LineFilter) -> bytes:
     lines: list[bytes] = []
     hits = [block.find(needle, start, stop) for needle in line_filter.needles]
     while (hit := min((at for at in hits if at >= 0), default=-1)) >= 0:

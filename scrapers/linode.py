@@ -34,7 +34,7 @@ from gpuledger.scrapers.source import TWICE_A_DAY, Source
 HOST = "https://api.linode.com/v4"
 PAGE = 500
 MOST_PAGES = 20
-GPU = re.compile(r"(?:^|\+ )(?P<label>[^+]+?)(?: GPU)? x(?P<count>[0-9]{1,2})\b")
+GPUS_IN_LABEL = re.compile(r"(?:^|\+ )(?P<label>[^+]+?)(?: GPU)? x(?P<count>[0-9]{1,2})\b")
 TRANSFER = frozenset({"network_transfer", "distributed_network_transfer"})
 
 
@@ -72,7 +72,7 @@ def _type(row: Mapping[str, Any], document: Document) -> Iterator[Fact]:
 def _offer(row: Mapping[str, Any], sku: str, price: Mapping[str, Any]) -> Fact:
     shown = {"id": sku, "label": row.get("label"), "gpus": row.get("gpus"), "price": price}
     count, hourly = within(row.get("gpus"), 64), within(price.get("hourly"), 10_000)
-    named = GPU.search(text(row.get("label")) or "")
+    named = GPUS_IN_LABEL.search(text(row.get("label")) or "")
     ram, disk = within(row.get("memory"), 1_000_000_000), within(row.get("disk"), 10_000_000_000)
     if named is None or count is None or Decimal(named["count"]) != count:
         return Skipped("label and GPU count contradict each other", shown)

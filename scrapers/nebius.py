@@ -61,7 +61,7 @@ def _rows(document: Document) -> Iterator[tuple[str, dict[str, str]]]:
     around a cell that holds other cells as well."""
     tree = soup(document)
     cell = CELL if tree.select_one(CELL) else "p"
-    held = Counter(id(parent) for found in tree.select(cell) for parent in found.parents)
+    held = Counter(id(parent) for one_cell in tree.select(cell) for parent in one_cell.parents)
     heading = ""
     lines: dict[int, tuple[str, list[str]]] = {}
     for tag in tree.select(f"h1, h2, h3, h4, {cell}"):

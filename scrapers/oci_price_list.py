@@ -78,7 +78,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Shape:
+class OracleShape:
     """An instance shape: name, GPUs, parts billed beside the GPU's, and what the seed knows of it."""
 
     name: str
@@ -86,7 +86,7 @@ class Shape:
     extras: tuple[tuple[str, Decimal], ...]
     is_preemptible: bool
     memory_gib: Decimal | None
-    known: InstanceShape | None
+    seeded: InstanceShape | None
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -97,7 +97,7 @@ def parse(document: Document) -> Iterator[Fact]:
 def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
     """The facts of price list and shapes together."""
     parts: dict[str, Part] = {}
-    shapes: dict[str, list[Shape]] = {}
+    shapes: dict[str, list[OracleShape]] = {}
     listed: list[tuple[str, Document, dict[str, Any]]] = []
     for document in documents:
         items = list(rows(mapping(document.json(), document, "the answer").get("items"), document, "items"))
@@ -168,7 +168,7 @@ def _part(item: dict[str, Any], document: Document) -> tuple[Part | None, str]:
     return None, "not in US dollars"
 
 
-def _shape(item: dict[str, Any]) -> tuple[str, Shape | None, str]:
+def _shape(item: dict[str, Any]) -> tuple[str, OracleShape | None, str]:
     """Part number of the GPU, the shape, and why there is none."""
     name = str(item.get("name")).partition(" (")[0]
     count, products = number(item.get("gpuQty")), item.get("products")
@@ -179,20 +179,22 @@ def _shape(item: dict[str, Any]) -> tuple[str, Shape | None, str]:
     entries: list[Any] = list(products) if isinstance(products, list) else []  # pyright: ignore[reportUnknownArgumentType]
     parts = [entry for entry in (_product(entry) for entry in entries) if entry]
     gpu = [code for kind, code, _ in parts if kind == "ocpu"]
-    known = instance_shape("oci", name)
+    seeded = instance_shape("oci", name)
     if len(parts) != len(entries) or len(gpu) != 1:
         return "", None, "a shape whose parts cannot be read"
     # all GPU shapes are named after their count, which catches a quantity of something else
-    if not re.fullmatch(rf"(BM|VM)\.[\w.-]{{1,40}}\.{count:f}", name) or (known and known.gpu_count != count):
+    if not re.fullmatch(rf"(BM|VM)\.[\w.-]{{1,40}}\.{count:f}", name) or (
+        seeded and seeded.gpu_count != count
+    ):
         return "", None, "a GPU quantity that contradicts the name"
     memory = number(item.get("bundleMemoryQty"))
-    shape = Shape(
+    shape = OracleShape(
         name=name,
         gpu_count=count,
         extras=tuple((code, quantity) for kind, code, quantity in parts if kind != "ocpu"),
         is_preemptible=item.get("allowPreemptible") is True,
         memory_gib=memory if memory and 0 < memory < 10**6 else None,
-        known=known,
+        seeded=seeded,
     )
     return gpu[0], shape, ""
 
@@ -209,14 +211,14 @@ def _product(entry: Any) -> tuple[str, str, Decimal] | None:
     return value, code, quantity
 
 
-def _seeded(name: str) -> Shape:
-    known = instance_shape("oci", name)
-    assert known is not None, f"the seed lacks {name}"
-    return Shape(name, known.gpu_count, (), False, known.memory_gib, known)
+def _seeded(name: str) -> OracleShape:
+    seeded = instance_shape("oci", name)
+    assert seeded is not None, f"the seed lacks {name}"
+    return OracleShape(name, seeded.gpu_count, (), False, seeded.memory_gib, seeded)
 
 
 def _part_facts(
-    code: str, part: Part, shapes: Mapping[str, list[Shape]], parts: Mapping[str, Part]
+    code: str, part: Part, shapes: Mapping[str, list[OracleShape]], parts: Mapping[str, Part]
 ) -> Iterator[Fact]:
     item, name = part.item, str(part.item.get("displayName"))
     if code in STORAGE_PARTS or code in TRANSFER_PARTS:
@@ -238,7 +240,9 @@ def _part_facts(
             yield from _shape_offers(shape, part, part.amount, parts)
 
 
-def _shape_offers(shape: Shape, part: Part, amount: Decimal, parts: Mapping[str, Part]) -> Iterator[Fact]:
+def _shape_offers(
+    shape: OracleShape, part: Part, amount: Decimal, parts: Mapping[str, Part]
+) -> Iterator[Fact]:
     unit = Unit.GPU_HOUR
     if shape.extras:
         beside = [(parts.get(code), quantity) for code, quantity in shape.extras]
@@ -248,7 +252,7 @@ def _shape_offers(shape: Shape, part: Part, amount: Decimal, parts: Mapping[str,
         amount *= shape.gpu_count
         amount += sum(extra.amount * quantity for extra, quantity in beside if extra and extra.amount)
         unit = Unit.HOUR
-    label = shape.known.gpu_label if shape.known else part.item["displayName"].rpartition("GPU - ")[2]
+    label = shape.seeded.gpu_label if shape.seeded else part.item["displayName"].rpartition("GPU - ")[2]
     options = [(PurchaseOption.ON_DEMAND, amount)]
     if shape.is_preemptible:
         options.append((PurchaseOption.SPOT, amount * PREEMPTIBLE_SHARE))
@@ -262,9 +266,9 @@ def _shape_offers(shape: Shape, part: Part, amount: Decimal, parts: Mapping[str,
             purchase_option=option,
             price=Price(amount=cost, unit=unit),
             instance_type=shape.name,
-            gpu_memory_gib=shape.known.gpu_memory_gib if shape.known else None,
-            vcpus=shape.known.vcpus if shape.known else None,
-            memory_gib=shape.memory_gib or (shape.known.memory_gib if shape.known else None),
+            gpu_memory_gib=shape.seeded.gpu_memory_gib if shape.seeded else None,
+            vcpus=shape.seeded.vcpus if shape.seeded else None,
+            memory_gib=shape.memory_gib or (shape.seeded.memory_gib if shape.seeded else None),
         )
 
 

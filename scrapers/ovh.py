@@ -80,8 +80,8 @@ def _addon(row: Mapping[str, Any], book: Mapping[str, str]) -> Fact:
         return Skipped(amount, shown) if isinstance(amount, str) else _volume(shown, volume, amount, book)
     if leaf(hardware, "gpu") is None:
         return Skipped("no accelerator", picked(row, "planCode", "product"))
-    found = instance or training
-    if found is None:
+    product = instance or training
+    if product is None:
         return Skipped("neither an instance nor AI Training", shown)
     if code.startswith("win-") or leaf(hardware, "os", "family") == "windows":
         return Skipped("Windows licence included", shown)
@@ -99,7 +99,7 @@ def _addon(row: Mapping[str, Any], book: Mapping[str, str]) -> Fact:
         gpu_label=label,
         gpu_count=count,
         gpu_memory_gib=within(leaf(hardware, "gpu", "memory", "size"), 4096),
-        instance_type=found["flavor"],
+        instance_type=product["flavor"],
         vcpus=within(leaf(hardware, "cpu", "cores"), 10_000),
         memory_gib=within(leaf(hardware, "memory", "size"), 1_000_000),
         availability=Availability.SOLD_OUT if "coming_soon" in tags else Availability.UNKNOWN,

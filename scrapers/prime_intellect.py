@@ -57,10 +57,10 @@ def parse(document: Document) -> Iterator[Fact]:
 
 def follow(document: Document) -> Iterator[Request]:
     """The next page, until the pages hold `totalCount` items."""
-    asked = re.search(r"[?&]page=([0-9]{1,4})\b", document.request.url)
+    match = re.search(r"[?&]page=([0-9]{1,4})\b", document.request.url)
     total = within(leaf(document.json(), "totalCount"), PAGE * MOST_PAGES)
-    if asked and total and array(leaf(document.json(), "items")) and int(asked[1]) * PAGE < total:
-        yield _request(int(asked[1]) + 1)
+    if match and total and array(leaf(document.json(), "items")) and int(match[1]) * PAGE < total:
+        yield _request(int(match[1]) + 1)
 
 
 def _request(page: int) -> Request:

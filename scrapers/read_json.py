@@ -68,14 +68,14 @@ def within(value: Any, most: int) -> Decimal | None:
     Sizes and amounts pass through here before any arithmetic: JSON can hold 1E+999999999, and a `Decimal`
     of that kind overflows, or fills the memory once it is written out.
     """
-    found = number(value)
-    return found if found is not None and 0 < found <= most else None
+    amount = number(value)
+    return amount if amount is not None and 0 < amount <= most else None
 
 
 def divided(value: Any, most: int, by: Decimal | int) -> Decimal | None:
     """`within`, shared out or in another unit: the memory of all GPUs by their count, MiB by 1024."""
-    found = within(value, most)
-    return None if found is None else found / by
+    amount = within(value, most)
+    return None if amount is None else amount / by
 
 
 LEAST_AMOUNT = Decimal("0.000000001")
@@ -89,14 +89,14 @@ def price_or_reason(value: Any, most: int, *, zero_is_a_price: bool = False) -> 
     `most`; otherwise the reason for leaving the row out."""
     if value is None or (isinstance(value, str) and value.strip(" *").upper() in ("", "N/A", "NA")):
         return "no price"
-    found = number(value)
+    amount = number(value)
     if isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value.strip()):
-        found = Decimal(value.strip())
-    if found is None:
+        amount = Decimal(value.strip())
+    if amount is None:
         return "the price is not a plain number"
-    if found == 0:
+    if amount == 0:
         return Decimal(0) if zero_is_a_price else "a price of zero"
-    return found if LEAST_AMOUNT <= found <= most else "the price is out of bounds"
+    return amount if LEAST_AMOUNT <= amount <= most else "the price is out of bounds"
 
 
 def priced(row: Any, **terms: Any) -> Offer | Skipped:
@@ -192,8 +192,8 @@ def priced_by_place(
     and no list that its stock is unknown; the price stays, for `global`."""
     for place in [text(place) for place in array(places)] or [None]:
         stock = Availability.AVAILABLE if is_sold and place else Availability.SOLD_OUT
-        known = stock if isinstance(places, list) else Availability.UNKNOWN
-        yield priced(row, region=place or "global", availability=known, **terms)
+        stock_there = stock if isinstance(places, list) else Availability.UNKNOWN
+        yield priced(row, region=place or "global", availability=stock_there, **terms)
 
 
 def merged(
@@ -203,14 +203,14 @@ def merged(
 
     Of an offer that is in more than one answer, the one that knows its stock stands; otherwise the first.
     """
-    found = [(document, fact) for document in documents for fact in parse(document)]
+    facts = [(document, fact) for document in documents for fact in parse(document)]
     stands: dict[str, int] = {}
-    for place, (_, fact) in enumerate(found):
+    for place, (_, fact) in enumerate(facts):
         if isinstance(fact, Offer):
-            other = found[stands.setdefault(fact.offer_id, place)][1]
+            other = facts[stands.setdefault(fact.offer_id, place)][1]
             if _knows_stock(fact) and not _knows_stock(other):
                 stands[fact.offer_id] = place
-    for place, (document, fact) in enumerate(found):
+    for place, (document, fact) in enumerate(facts):
         if isinstance(fact, Offer) and stands[fact.offer_id] != place:
             fact = Skipped("also in another answer", fact.model_dump(mode="json", exclude_none=True))
         yield document, fact

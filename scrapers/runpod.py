@@ -132,8 +132,8 @@ def parse(document: Document) -> Iterator[Fact]:
         raise document.error("neither data.gpuTypes nor a list of GPUs")
     listed = list(rows(answer, document, "answer"))
     if any(isinstance(gpu.get("price"), dict) for gpu in listed):
-        asked = document.context.get("cloud", "SECURE").casefold()
-        listed = [_as_type(gpu, asked) for gpu in listed]
+        cloud = document.context.get("cloud", "SECURE").casefold()
+        listed = [_as_type(gpu, cloud) for gpu in listed]
     elif not any(f"{tier}Price" in gpu for gpu in listed for tier in TIERS):
         raise document.error(f"{len(listed)} objects, none of them with a price")
     return each_once(_types(iter(listed)), document)
@@ -144,17 +144,17 @@ def _message(errors: Any) -> str:
     return str(fields(first).get("message", first))[:500]  # pyright: ignore[reportUnknownArgumentType]
 
 
-def _as_type(gpu: Mapping[str, Any], asked: str) -> dict[str, Any]:
+def _as_type(gpu: Mapping[str, Any], cloud: str) -> dict[str, Any]:
     """A REST v2 item under GraphQL's names. Its availability is that of the cloud that was asked for."""
     price, most = gpu.get("price"), gpu.get("maxCount")
-    found: dict[str, Any] = {"id": gpu.get("id"), "memoryInGb": gpu.get("memory")}
+    row: dict[str, Any] = {"id": gpu.get("id"), "memoryInGb": gpu.get("memory")}
     for tier in TIERS:
-        found[f"{tier}Cloud"] = gpu.get(tier)
-        found[f"{tier}Price"] = fields(price).get(tier)
-        found[f"maxGpuCount{tier.title()}Cloud"] = fields(most).get(tier)
-        if tier == asked and isinstance(gpu.get("availability"), str):
-            found[f"{tier}Stock1"] = {"stockStatus": gpu["availability"]}
-    return found
+        row[f"{tier}Cloud"] = gpu.get(tier)
+        row[f"{tier}Price"] = fields(price).get(tier)
+        row[f"maxGpuCount{tier.title()}Cloud"] = fields(most).get(tier)
+        if tier == cloud and isinstance(gpu.get("availability"), str):
+            row[f"{tier}Stock1"] = {"stockStatus": gpu["availability"]}
+    return row
 
 
 def _types(gpus: Iterator[dict[str, Any]]) -> Iterator[Fact]:
@@ -191,7 +191,7 @@ def _tier(gpu: Mapping[str, Any], sku: str, tier: str) -> Iterator[Fact]:
 def _offer(
     gpu: Mapping[str, Any], label: str, tier: str, amount: Decimal, row: Any, **terms: Any
 ) -> Offer | Skipped:
-    known: dict[str, Any] = {
+    shape_terms: dict[str, Any] = {
         "provider": "runpod",
         "sku": label,
         "instance_type": label,
@@ -204,7 +204,7 @@ def _offer(
         "price": Price(amount=amount, unit=Unit.GPU_HOUR),
         "billing_increment_seconds": 1,
     }
-    return priced(row, **(known | terms))
+    return priced(row, **(shape_terms | terms))
 
 
 def _most_gpus(gpu: Mapping[str, Any], tier: str) -> int | None:
@@ -275,11 +275,11 @@ def _stock(gpu: Mapping[str, Any], tier: str, price: Decimal) -> Availability:
     """
     most = _most_gpus(gpu, tier) or NODE_GPUS
     names = [f"{tier}Stock{count}" for count in (1, NODE_GPUS) if count <= most]
-    asked = [_status(gpu[name]) for name in names if name in gpu]
-    if not asked:
+    states = [_status(gpu[name]) for name in names if name in gpu]
+    if not states:
         return _unnamed_stock(gpu, tier, price)
-    best = next((state for state in _BEST_FIRST if state in asked), Availability.UNKNOWN)
-    if best is Availability.AVAILABLE and Availability.SOLD_OUT in asked:
+    best = next((state for state in _BEST_FIRST if state in states), Availability.UNKNOWN)
+    if best is Availability.AVAILABLE and Availability.SOLD_OUT in states:
         return Availability.LIMITED
     return best
 

@@ -42,7 +42,7 @@ ZONES = (
 )
 PAGE = 100
 MOST_PAGES = 20
-ASKED = re.compile(r"/zones/(?P<zone>[a-z0-9-]+)/products/servers\?.*\bpage=(?P<page>[0-9]{1,3})")
+REQUEST = re.compile(r"/zones/(?P<zone>[a-z0-9-]+)/products/servers\?.*\bpage=(?P<page>[0-9]{1,3})")
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -52,8 +52,8 @@ def parse(document: Document) -> Iterator[Fact]:
         ParseError: no object `servers` of objects.
     """
     servers = mapping(mapping(document.json(), document, "answer").get("servers"), document, "servers")
-    asked = ASKED.search(document.request.url)
-    zone = document.context.get("zone") or (asked["zone"] if asked else "unknown")
+    match = REQUEST.search(document.request.url)
+    zone = document.context.get("zone") or (match["zone"] if match else "unknown")
     listed = ((name, mapping(server, document, f"servers[{name[:60]}]")) for name, server in servers.items())
     return each_once((_offer(name, server, zone) for name, server in listed), document)
 
@@ -61,9 +61,9 @@ def parse(document: Document) -> Iterator[Fact]:
 def follow(document: Document) -> Iterator[Request]:
     """The next page, as long as pages are full."""
     servers = fields(fields(document.json()).get("servers"))
-    asked = ASKED.search(document.request.url)
-    if asked and len(servers) >= PAGE and int(asked["page"]) < MOST_PAGES:
-        yield _request(asked["zone"], int(asked["page"]) + 1)
+    match = REQUEST.search(document.request.url)
+    if match and len(servers) >= PAGE and int(match["page"]) < MOST_PAGES:
+        yield _request(match["zone"], int(match["page"]) + 1)
 
 
 def _request(zone: str, page: int) -> Request:

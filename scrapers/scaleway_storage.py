@@ -24,7 +24,7 @@ CATALOG = "https://api.scaleway.com/product-catalog/v2alpha1/public-catalog/prod
 TYPES = ("block_storage", "object_storage")
 PAGE = 100
 MOST_PAGES = 20
-ASKED = re.compile(r"[?&]page=(?P<page>[0-9]{1,3})&product_types=(?P<type>[a-z_]{1,40})")
+REQUEST = re.compile(r"[?&]page=(?P<page>[0-9]{1,3})&product_types=(?P<type>[a-z_]{1,40})")
 CLASSES = {"standard": "object", "glacier": "archive"}
 """Not one-zone storage for rare use, which would pass for the lowest price of plain object storage."""
 NOT_SOLD = frozenset({"end_of_sale", "end_of_life", "retired"})
@@ -43,10 +43,10 @@ def parse(document: Document) -> Iterator[Fact]:
 
 def follow(document: Document) -> Iterator[Request]:
     """The next page of the type, until the pages hold `total_count` products."""
-    asked = ASKED.search(document.request.url)
+    match = REQUEST.search(document.request.url)
     total = within(leaf(document.json(), "total_count"), PAGE * MOST_PAGES)
-    if asked and total and array(leaf(document.json(), "products")) and int(asked["page"]) * PAGE < total:
-        yield _request(asked["type"], int(asked["page"]) + 1)
+    if match and total and array(leaf(document.json(), "products")) and int(match["page"]) * PAGE < total:
+        yield _request(match["type"], int(match["page"]) + 1)
 
 
 def _request(product_type: str, page: int) -> Request:
@@ -57,10 +57,10 @@ def _product(row: Mapping[str, Any]) -> Fact:
     shown = picked(row, "sku", "locality", "price", "unit_of_measure", "properties", "status")
     sku, amount = text(row.get("sku")), _amount(leaf(row, "price", "retail_price"))
     unit = leaf(row, "unit_of_measure") or leaf(row, "price", "unit_of_measure")
-    kept = _kind(row.get("properties"))
+    kind = _kind(row.get("properties"))
     is_egress = "egress" in _words(row, "properties", "object_storage", "internet_traffic")
     region = _region(row)
-    if kept is None and not is_egress:
+    if kind is None and not is_egress:
         return Skipped("another product", shown)
     if sku is None or region is None or "snapshot" in sku:
         return Skipped("a snapshot" if sku and region else "no sku or locality", shown)
@@ -68,13 +68,13 @@ def _product(row: Mapping[str, Any]) -> Fact:
         return Skipped("no longer sold", shown)
     if leaf(unit, "unit") != "gigabyte" or leaf(unit, "size") != 1:
         return Skipped("not per gigabyte", shown)
-    if amount is None or amount > (MOST_PER_GB_HOUR if kept else MOST_PER_GB):
+    if amount is None or amount > (MOST_PER_GB_HOUR if kind else MOST_PER_GB):
         return Skipped("no price" if amount is None else "the price is out of bounds", shown)
     terms = {"provider": "scaleway", "sku": sku, "region": region, "currency": "EUR"}
-    if kept is None:
+    if kind is None:
         return charged(shown, TransferPrice, **terms, direction="egress", amount_per_gb=amount)
     per_month = (amount * HOURS_PER_MONTH).quantize(Decimal("1E-9"))
-    return charged(shown, StoragePrice, **terms, kind=kept, amount_per_gb_month=per_month)
+    return charged(shown, StoragePrice, **terms, kind=kind, amount_per_gb_month=per_month)
 
 
 def _kind(properties: Any) -> str | None:
@@ -99,8 +99,8 @@ def _amount(price: Any) -> Decimal | None:
     """Euros above zero; both parts must be whole."""
     units, nanos = leaf(price, "units"), leaf(price, "nanos")
     whole = all(isinstance(part, int) and 0 <= part < 10**9 for part in (units, nanos))
-    found = Decimal(units) + Decimal(nanos) / 10**9 if whole else None
-    return found if found and leaf(price, "currency_code") == "EUR" else None
+    amount = Decimal(units) + Decimal(nanos) / 10**9 if whole else None
+    return amount if amount and leaf(price, "currency_code") == "EUR" else None
 
 
 SOURCE = Source(

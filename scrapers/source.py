@@ -107,8 +107,8 @@ class Source:
             slack = min(max(self.every / 6, timedelta(hours=1)), timedelta(hours=2))
             object.__setattr__(self, "fresh_for", 2 * self.every + slack)
         if not self.credentials:
-            found = (request.credential for request in self.requests if request.credential)
-            object.__setattr__(self, "credentials", tuple(dict.fromkeys(found)))
+            credentials = (request.credential for request in self.requests if request.credential)
+            object.__setattr__(self, "credentials", tuple(dict.fromkeys(credentials)))
 
 
 def skipped_by_reason(facts: Iterable[Fact]) -> dict[str, int]:

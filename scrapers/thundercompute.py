@@ -35,11 +35,11 @@ def parse(document: Document) -> Iterator[Fact]:
 
 def _fact(code: str, amount: Any) -> Fact:
     shown = {code: amount}
-    found = _PRODUCT.fullmatch(code)
+    match = _PRODUCT.fullmatch(code)
     usd = within(amount, 10_000)
-    if found is None:
+    if match is None:
         return Skipped("no accelerator", shown)
-    if found["mode"] != "production":
+    if match["mode"] != "production":
         return Skipped("a GPU that is shared in time with others", shown)
     if usd is None:
         return Skipped("no price", shown)
@@ -47,8 +47,8 @@ def _fact(code: str, amount: Any) -> Fact:
         shown,
         provider="thundercompute",
         sku=code,
-        gpu_label=found["gpu"],
-        gpu_count=Decimal(found["count"]),
+        gpu_label=match["gpu"],
+        gpu_count=Decimal(match["count"]),
         purchase_option=PurchaseOption.ON_DEMAND,
         price=Price(amount=usd, unit=Unit.HOUR),
     )

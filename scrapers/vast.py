@@ -71,10 +71,12 @@ def parse_batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]
                 if not isinstance(fact, Offer):
                     yield document, fact
                     continue
-                known = cheapest.setdefault(fact.offer_id, (document, fact))
-                if known[1] is not fact:
-                    kept, dearer = sorted((known, (document, fact)), key=lambda seen: seen[1].price.amount)
-                    cheapest[fact.offer_id] = kept
+                former = cheapest.setdefault(fact.offer_id, (document, fact))
+                if former[1] is not fact:
+                    cheaper, dearer = sorted(
+                        (former, (document, fact)), key=lambda seen: seen[1].price.amount
+                    )
+                    cheapest[fact.offer_id] = cheaper
                     shown = {"id": dearer[1].instance_type}
                     yield document, Skipped("not the cheapest ask of its machine", shown)
     yield from cheapest.values()

@@ -57,7 +57,7 @@ def _offers(row: Mapping[str, Any], document: Document) -> Iterator[Fact]:
         yield Skipped("an unknown currency", shown)
     else:
         for option, names in OPTIONS:
-            amount = next((found for name in names if (found := _amount(row.get(name)))), None)
+            amount = next((candidate for name in names if (candidate := _amount(row.get(name)))), None)
             if amount is None and option is PurchaseOption.SPOT:
                 continue
             yield (

@@ -66,8 +66,8 @@ def parse(document: Document) -> Iterator[Fact]:
 def follow(document: Document) -> Iterator[Request]:
     """The next page: `meta.links.next` holds a cursor, empty on the last page."""
     cursor = text(leaf(document.json(), "meta", "links", "next"))
-    page, _, asked = document.request.url.partition("&cursor=")
-    if cursor and cursor != asked and re.fullmatch(r"[A-Za-z0-9_=-]{1,200}", cursor):
+    page, _, asked_cursor = document.request.url.partition("&cursor=")
+    if cursor and cursor != asked_cursor and re.fullmatch(r"[A-Za-z0-9_=-]{1,200}", cursor):
         yield Request(url=f"{page}&cursor={cursor}")
 
 

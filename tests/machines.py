@@ -9,7 +9,7 @@ import duckdb
 
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.rollups import check
+from gpuledger.core.store.rollups import check_rollups
 from gpuledger.core.store.shared.move import Content, contents_of_lake, contents_of_ledger
 
 DERIVED = (
@@ -31,7 +31,7 @@ def seen_by(home: Home, bring: Bring) -> tuple[list[Content], list[tuple[Any, ..
     """
     with turn(home), writing(home) as connection:
         bring(connection, home)
-        check(connection, everything=True)
+        check_rollups(connection, everything=True)
         return (
             contents_of_ledger(connection),
             connection.execute(DERIVED).fetchall(),

@@ -21,7 +21,7 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.store.catalogue import hang_up, load
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.shared import marker
-from gpuledger.core.store.shared.lake import close, opened
+from gpuledger.core.store.shared.lake import close, open_lake
 
 _NUMBERS = count(1)
 
@@ -99,7 +99,7 @@ class Server:
             self._model = self._address("model", self.folder.with_name(f"{self.folder.name}-parquet"))
             with duckdb.connect() as connection:
                 migrate(connection, sources=(), aliases=())
-                with opened(self._model, connection):
+                with open_lake(self._model, connection):
                     pass
             # a database is copied only while nobody is connected to it
             close(self._model)

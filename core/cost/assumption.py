@@ -18,7 +18,7 @@ def _values() -> dict[str, Decimal]:
     return {row["name"]: Decimal(row["value"]) for row in seeds.rows("cost_assumption")}
 
 
-def assumed(name: str) -> Decimal:
+def default_value(name: str) -> Decimal:
     """The constant of that name in `sql/seeds/cost_assumption.csv`."""
     return _values()[name]
 
@@ -36,7 +36,7 @@ WEIGHT_BYTES = {
     "fp4": Decimal("0.5"),
     "int4": Decimal("0.5"),
 }
-GB = 10**9
+BYTES_PER_GB = 10**9
 
 
 def weights_gb(parameters: Decimal | int, precision: str) -> Decimal:
@@ -47,7 +47,7 @@ def weights_gb(parameters: Decimal | int, precision: str) -> Decimal:
     """
     if precision not in WEIGHT_BYTES:
         raise UsageError(f"precision: {precision!r} is none of {', '.join(WEIGHT_BYTES)}")
-    return parameters * WEIGHT_BYTES[precision] / GB
+    return parameters * WEIGHT_BYTES[precision] / BYTES_PER_GB
 
 
 def saved_weights_gb(parameters: float | None, precision: str) -> float | None:
@@ -57,7 +57,7 @@ def saved_weights_gb(parameters: float | None, precision: str) -> float | None:
 
 def checkpoint_gb(trained_parameters: Decimal | int) -> Decimal:
     """A checkpoint to resume from, in GB: weights, master weights and Adam moments of what is trained."""
-    return trained_parameters * assumed("checkpoint_bytes_per_parameter") / GB
+    return trained_parameters * default_value("checkpoint_bytes_per_parameter") / BYTES_PER_GB
 
 
 def plan_checkpoint_gb(plan: TrainingPlan) -> Decimal | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from gpuledger.core.cost.market.offers import ListMarket, MarketFilter
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
@@ -20,14 +20,14 @@ from gpuledger.core.store.offers import LatestOffer
 
 
 @dataclass
-class Batch:
+class PreparedMarket:
     """A market prepared for many plans: each filter sorts the offers once."""
 
     offers: Sequence[LatestOffer]
     now: datetime
     as_of: datetime | None = None
     options: QuoteOptions = field(default_factory=QuoteOptions)
-    surroundings: Surroundings | None = None
+    surroundings: SidePrices | None = None
     snapshot: int = 0
     _markets: dict[MarketFilter, ListMarket] = field(default_factory=dict[MarketFilter, ListMarket])
 

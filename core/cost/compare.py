@@ -46,7 +46,7 @@ def _row(name: str, answer: QuoteSet | str, first: QuoteSet | None) -> dict[str,
 # A comparison as people read it: a line per quantity, a column per plan, the best of each marked, what
 # differs first.
 
-Row = Mapping[str, Any]
+ComparedPlan = Mapping[str, Any]
 HARDWARE = (
     "provider",
     "instance_type",
@@ -59,7 +59,7 @@ HARDWARE = (
 )
 
 
-def side_by_side(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def side_by_side(rows: Sequence[ComparedPlan]) -> list[dict[str, Any]]:
     """Lines with the keys `line`, each plan's column, and `best`: the columns that are least.
 
     Args:
@@ -83,7 +83,7 @@ def side_by_side(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [*head, *sorted(rest, key=lambda line: len({str(line[column]) for column in columns}) < 2)]
 
 
-def column_names(rows: Sequence[Row]) -> list[str]:
+def column_names(rows: Sequence[ComparedPlan]) -> list[str]:
     """The plans' names, those of the same name numbered."""
     names: list[str] = []
     for row in rows:
@@ -101,11 +101,11 @@ def _line(title: str, columns: Sequence[str], values: Sequence[Any]) -> dict[str
     return {"line": title, **dict(zip(columns, values, strict=True)), "best": best}
 
 
-def _money(row: Row, case: str) -> float | None:
+def _money(row: ComparedPlan, case: str) -> float | None:
     return None if row.get("usd_total") is None else float(row["usd_total"][case])
 
 
-def _mid(row: Row, key: str) -> float | None:
+def _mid(row: ComparedPlan, key: str) -> float | None:
     return None if row.get(key) is None else float(row[key]["mid"])
 
 

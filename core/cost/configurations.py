@@ -37,8 +37,8 @@ class Limits:
     gpus: int | None
     """That the plan asks for; `None` leaves the number open."""
     max_gpus: int = ANY
-    min_instance_gpus: int = 0
-    max_instance_gpus: int = ANY
+    min_instance_gpus: float = 0
+    max_instance_gpus: float = ANY
     max_nodes: int = ANY
     is_quoted: bool = False
     """Hours are given, so several pods without a network between them are as good as one."""
@@ -67,7 +67,7 @@ class Limits:
         )
 
 
-class Count(NamedTuple):
+class MachineCount(NamedTuple):
     """A number of machines to try."""
 
     instance_gpus: int
@@ -82,7 +82,7 @@ class ConfigurationTable:
     """The numbers of all machines as columns, one row per number, those of a machine beside each other."""
 
     machines: tuple[Machine, ...]
-    counts: tuple[Count, ...]
+    counts: tuple[MachineCount, ...]
     rows: Mapping[Machine, range]
     """Of each machine, its numbers."""
     machine: NDArray[np.intp]
@@ -120,12 +120,12 @@ def configurations(machines: tuple[Machine, ...], limits: Limits) -> Configurati
     )
 
 
-def price_units(machine: Machine, count: Count) -> int:
+def price_units(machine: Machine, count: MachineCount) -> int:
     """How often the price of the machine is paid."""
     return count.instances * (count.instance_gpus if _is_per_gpu(machine) else 1)
 
 
-def _physical(machine: Machine, count: Count) -> tuple[str, int, int]:
+def _physical(machine: Machine, count: MachineCount) -> tuple[str, int, int]:
     """What an estimate depends on: GPU, GPUs, and GPUs of a node."""
     # within one node it makes no difference how many further GPUs the node has
     usual = gpus()[machine.gpu_id].gpus_per_node
@@ -139,7 +139,7 @@ def _is_per_gpu(machine: Machine) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def _counts(machine: Machine, limits: Limits) -> tuple[Count, ...]:
+def _counts(machine: Machine, limits: Limits) -> tuple[MachineCount, ...]:
     chip = gpus().get(machine.gpu_id)
     if chip is None:
         return ()
@@ -154,25 +154,25 @@ def _counts(machine: Machine, limits: Limits) -> tuple[Count, ...]:
     )
 
 
-def _pods(most: int, limits: Limits) -> Sequence[Count]:
+def _pods(most: int, limits: Limits) -> Sequence[MachineCount]:
     """Pods share no network with each other, so a plan whose time is computed gets one."""
     if limits.gpus is None:
-        return [Count(size, 1, size) for size in POD_SIZES if size <= most]
+        return [MachineCount(size, 1, size) for size in POD_SIZES if size <= most]
     if limits.gpus <= most:
-        return [Count(limits.gpus, 1, limits.gpus)]
-    return [Count(most, math.ceil(limits.gpus / most), limits.gpus)] if limits.is_quoted else []
+        return [MachineCount(limits.gpus, 1, limits.gpus)]
+    return [MachineCount(most, math.ceil(limits.gpus / most), limits.gpus)] if limits.is_quoted else []
 
 
-def _nodes(machine: Machine, chip: GPU, limits: Limits) -> Sequence[Count]:
+def _nodes(machine: Machine, chip: GPU, limits: Limits) -> Sequence[MachineCount]:
     size = machine.gpu_count
     least = max(1, math.ceil((machine.min_gpus or 1) / size))
     order_limit = machine.max_gpus if (machine.max_gpus or 0) >= size else None
     # parts of a server have no fabric to each other that anybody vouches for; nodes sold in one order do
     joins = limits.is_quoted or least > 1 or (machine.may_join and size >= max(chip.gpus_per_node, 2))
     if limits.gpus is not None:
-        possible = [Count(size, max(least, math.ceil(limits.gpus / size)), limits.gpus)]
+        possible = [MachineCount(size, max(least, math.ceil(limits.gpus / size)), limits.gpus)]
     else:
-        possible = [Count(size, count, size * count) for count in NODE_COUNTS if count >= least]
+        possible = [MachineCount(size, count, size * count) for count in NODE_COUNTS if count >= least]
     return [
         count
         for count in possible

@@ -8,14 +8,14 @@ from decimal import ROUND_CEILING, Decimal
 
 from gpuledger.core.cost.amount import ZERO, Amount, decimal_from_physics
 from gpuledger.core.cost.market.own_terms import Credit, Rule
-from gpuledger.core.cost.market.side_prices import Surroundings, UnitPrice
+from gpuledger.core.cost.market.side_prices import SidePrices, UnitPrice
 from gpuledger.core.cost.purchase import Purchase
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import Costs, TrainingPlan
 
 RUN, FAILED, DATA = "final run", "failed runs and experiments", "data"
 STORAGE, PEOPLE, SAFETY = "storage and network", "people", "safety"
-TEACHER, HOSTING, TERMS = "teacher model", "hosting", "own terms"
+TEACHER, HOSTING, OWN_TERMS = "teacher model", "hosting", "own terms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Terms:
 def lines(
     plan: TrainingPlan,
     bought: Purchase,
-    surroundings: Surroundings,
+    surroundings: SidePrices,
     terms: Terms,
     *,
     checkpoint_gb: Decimal | None,
@@ -63,7 +63,7 @@ def total(job: Sequence[CostLine]) -> Amount:
 
 def list_total(job: Sequence[CostLine]) -> Amount:
     """Sum of the lines without the user's own terms: discounts, contracted rates and credits."""
-    return _sum([line for line in job if line.category != TERMS])
+    return _sum([line for line in job if line.category != OWN_TERMS])
 
 
 def _sum(job: Sequence[CostLine]) -> Amount:
@@ -221,13 +221,13 @@ def _own_terms(rule: Rule | None, bought: Purchase, compute: Amount) -> list[Cos
         return []
     if rule.usd_per_gpu_hour is None:
         share = -(rule.off or ZERO)
-        return [CostLine("discount", TERMS, compute.times(share).rounded(), rule.line)]
+        return [CostLine("discount", OWN_TERMS, compute.times(share).rounded(), rule.line)]
     ratio = rule.usd_per_gpu_hour * bought.billed_gpus / bought.usd_per_hour
-    return [CostLine("contracted_rate", TERMS, compute.times(ratio - 1).rounded(), rule.line)]
+    return [CostLine("contracted_rate", OWN_TERMS, compute.times(ratio - 1).rounded(), rule.line)]
 
 
 def _storage(
-    costs: Costs, bought: Purchase, surroundings: Surroundings, checkpoint_gb: Decimal | None
+    costs: Costs, bought: Purchase, surroundings: SidePrices, checkpoint_gb: Decimal | None
 ) -> list[CostLine]:
     """Checkpoints and data set kept, data moved in and out."""
     offer = bought.offer
@@ -243,7 +243,9 @@ def _storage(
     else:
         gb = checkpoint_gb * costs.checkpoint_keep
         result.append(
-            _kept("checkpoint_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb))
+            _storage_line(
+                "checkpoint_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb)
+            )
         )
     if costs.dataset_gb is None:
         result.append(_not_given("dataset_storage", STORAGE, "dataset_gb"))
@@ -251,7 +253,9 @@ def _storage(
     else:
         gb = Decimal(repr(costs.dataset_gb))
         result.append(
-            _kept("dataset_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb))
+            _storage_line(
+                "dataset_storage", gb, months, surroundings.storage(offer.provider, offer.region, gb)
+            )
         )
         result.append(_moved("dataset_transfer_in", gb, bought, surroundings, "ingress"))
     if costs.egress_gb is None:
@@ -264,13 +268,13 @@ def _storage(
     return result
 
 
-def _kept(name: str, gb: Decimal, months: Amount, price: UnitPrice) -> CostLine:
+def _storage_line(name: str, gb: Decimal, months: Amount, price: UnitPrice) -> CostLine:
     usd = months.times(gb * price.usd).rounded()
     basis = f"{_plain(gb)} GB x {months.mid:.2f} months at {_plain(price.usd)} USD; {price.basis}"
     return CostLine(name, STORAGE, usd, basis)
 
 
-def _moved(name: str, gb: Decimal, bought: Purchase, surroundings: Surroundings, direction: str) -> CostLine:
+def _moved(name: str, gb: Decimal, bought: Purchase, surroundings: SidePrices, direction: str) -> CostLine:
     """Data moved at the provider's price; where that is not known, from zero to the dearest that is."""
     price = surroundings.transfer(bought.offer.provider, bought.offer.region, direction, gb)
     if price is None:
@@ -344,7 +348,7 @@ def _credits(credits: Sequence[Credit], due: Amount) -> list[CostLine]:
     result: list[CostLine] = []
     for credit in credits:
         spent = due.each(lambda left, usd=credit.usd: -min(max(left, ZERO), usd)).rounded()
-        result.append(CostLine("credit", TERMS, spent, credit.line))
+        result.append(CostLine("credit", OWN_TERMS, spent, credit.line))
         due = due.plus(spent)
     return result
 

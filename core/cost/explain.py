@@ -69,11 +69,13 @@ def _path(home: Home, quote_id: str) -> Path:
     return home.path / "quotes" / f"{quote_id}.json"
 
 
-Ledger = Callable[[str, str, int], Mapping[str, Any] | None]
+ObservationLookup = Callable[[str, str, int], Mapping[str, Any] | None]
 """(source, offer id, time of the change in microseconds) -> a row of sql/queries/explain_price.sql."""
 
 
-def explanation(stored: Mapping[str, Any], body: Callable[[str], bytes], ledger: Ledger) -> dict[str, Any]:
+def explanation(
+    stored: Mapping[str, Any], body: Callable[[str], bytes], ledger: ObservationLookup
+) -> dict[str, Any]:
     """The quote with its chain, one step per link: dollars, price, observation, document.
 
     Args:
@@ -121,7 +123,7 @@ def _price(receipt: Mapping[str, Any]) -> dict[str, str]:
     return {"link": "price", "what": what, "state": f"last seen {receipt['observed_at']}"}
 
 
-def _observation(receipt: Mapping[str, Any], ledger: Ledger) -> dict[str, str]:
+def _observation(receipt: Mapping[str, Any], ledger: ObservationLookup) -> dict[str, str]:
     source, _, changed = str(receipt["price_id"]).rpartition(":")
     row = (
         ledger(receipt["source"], receipt["offer_id"], int(changed)) if source and changed.isdigit() else None

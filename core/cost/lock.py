@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.own_terms import read_overrides
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import QuoteSet
@@ -58,7 +58,7 @@ class Lock:
             question.offers,
             at=question.moment,
             allow_stale=question.options.allow_stale,
-            surroundings=Surroundings(**self.surroundings),
+            surroundings=SidePrices(**self.surroundings),
             snapshot=self.snapshot,
             excluded=self.excluded,
         )
@@ -68,7 +68,7 @@ class Lock:
         return self.constants_version != constants_version()
 
 
-def lock_of(question: Question, answer: QuoteSet, surroundings: Surroundings) -> Lock:
+def lock_of(question: Question, answer: QuoteSet, surroundings: SidePrices) -> Lock:
     """The lock of an answer: its offers, what was left out and why, and the prices around them."""
     quotes = list(answer.quotes)
     if answer.cheapest_per_gpu_hour is not None:
@@ -93,7 +93,7 @@ def lock_of(question: Question, answer: QuoteSet, surroundings: Surroundings) ->
     )
 
 
-def written(lock: Lock) -> str:
+def written_lock(lock: Lock) -> str:
     """The lock as JSON, one offer per line, so that two locks can be compared by eye."""
     head = {
         "version": VERSION,

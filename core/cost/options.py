@@ -6,7 +6,6 @@ Nothing heavy is imported: the command line reads these declarations before it k
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -76,7 +75,7 @@ def _option(
     label: str = "",
     hint: str = "",
 ) -> Any:
-    told: dict[str, Any] = {
+    declaration: dict[str, Any] = {
         "kind": kind,
         "help": help,
         "name": name,
@@ -88,7 +87,7 @@ def _option(
         "label": label,
         "hint": hint,
     }
-    return field(default=default, metadata=told)
+    return field(default=default, metadata=declaration)
 
 
 def _no_overrides() -> Overrides:
@@ -344,6 +343,8 @@ def _set(keys: dict[str, Any], text: str) -> None:
 
 def _value(text: str) -> Any:
     """A TOML value, else the text itself: `2`, `true`, `[2, 3]`, `20M`, `unsloth`."""
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except ValueError:

@@ -88,8 +88,8 @@ def _change(now: QuoteSet, at_locked_prices: QuoteSet, agreed: QuoteSet) -> dict
     }
 
 
-def _share(part: Decimal, of: Decimal) -> float | None:
-    return round(float(part / of), 6) if of else None
+def _share(part: Decimal, whole: Decimal) -> float | None:
+    return round(float(part / whole), 6) if whole else None
 
 
 def sentence(change: Mapping[str, Any]) -> str:

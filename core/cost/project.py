@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpuledger.core.cost.amount import Amount
-from gpuledger.core.cost.assumption import assumed
-from gpuledger.core.cost.cost_lines import FAILED, RUN, TERMS
+from gpuledger.core.cost.assumption import default_value
+from gpuledger.core.cost.cost_lines import FAILED, OWN_TERMS, RUN
 from gpuledger.core.cost.quote_set import Quote
 from gpuledger.core.cost.spot import schedule
 from gpuledger.core.plan import TrainingPlan
@@ -95,7 +95,7 @@ class Project:
         """Interruptions of the whole job per hour."""
         assert self.rates is not None
         low, mid, high = (max(rate, 1e-12) for rate in self.rates)
-        at = np.asarray(0.5 if quantile is None else quantile)
+        at: Array = np.asarray(0.5 if quantile is None else quantile, dtype=np.float64)
         # half of the cases below the middle, half above it, evenly in the logarithm
         below = np.log(low / mid) * (1 - 2 * at)
         above = np.log(high / mid) * (2 * at - 1)
@@ -132,7 +132,9 @@ def project_of(plan: TrainingPlan, quote: Quote) -> Project:
     by_line = {line.name: line.usd for line in quote.lines if line.usd is not None}
     is_committed = "unused_commitment" in by_line
     beside = [
-        line.usd for line in quote.lines if line.usd is not None and line.category not in (RUN, FAILED, TERMS)
+        line.usd
+        for line in quote.lines
+        if line.usd is not None and line.category not in (RUN, FAILED, OWN_TERMS)
     ]
     rule = sum(float(usd.mid) for name, usd in by_line.items() if name in ("discount", "contracted_rate"))
     compute = [line for line in quote.lines if line.usd is not None and line.category in (RUN, FAILED)]
@@ -186,8 +188,12 @@ def _price_spread(quote: Quote) -> float:
     if quote.purchase.offer.provider == "owned":
         return 0.0
     is_market = quote.purchase.offer.purchase_option == "spot" or quote.purchase.offer.tier == "community"
-    known = quote.price_state in ("fresh", RECORDED)
-    return float(assumed(f"price_spread_{'market' if is_market else 'list'}_{'fresh' if known else 'stale'}"))
+    is_current = quote.price_state in ("fresh", RECORDED)
+    return float(
+        default_value(
+            f"price_spread_{'market' if is_market else 'list'}_{'fresh' if is_current else 'stale'}"
+        )
+    )
 
 
 # Acklam 2003, "An algorithm for computing the inverse normal cumulative distribution function": relative error 1.2e-9
@@ -215,9 +221,9 @@ def _normal(quantile: Array | None) -> Array:
     return where(np.abs(off) <= 0.5 - 0.02425, centre, where(at < 0.5, tail, -tail))
 
 
-def _lognormal(of: Amount, quantile: Array | None) -> Array:
+def _lognormal(hours: Amount, quantile: Array | None) -> Array:
     """The middle is the median; 80 % lie within low and high."""
-    low, mid, high = (float(value) for value in (of.low, of.mid, of.high))
+    low, mid, high = (float(value) for value in (hours.low, hours.mid, hours.high))
     if not 0 < low < high:
         return np.asarray(mid)
     at = _normal(quantile) / Z90
@@ -225,9 +231,9 @@ def _lognormal(of: Amount, quantile: Array | None) -> Array:
     return mid * np.exp(each_side * at)
 
 
-def _triangular(of: tuple[float, float, float], quantile: Array | None) -> Array:
+def _triangular(corners: tuple[float, float, float], quantile: Array | None) -> Array:
     """Half below the middle and half above it, evenly."""
-    low, mid, high = of
+    low, mid, high = corners
     at = np.asarray(0.5 if quantile is None else quantile)
     return where(at < 0.5, low + (mid - low) * 2 * at, mid + (high - mid) * (2 * at - 1))
 

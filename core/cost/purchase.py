@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from gpuledger.core.cost.amount import LEVELS, Amount, decimal_from_physics
-from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.cost.assumption import default_value
 from gpuledger.core.cost.configurations import Configuration
-from gpuledger.core.cost.market.side_prices import SpotRate, Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices, SpotRate
 from gpuledger.core.cost.spot import (
     Interruptions,
     break_even_rate,
@@ -89,7 +89,7 @@ def purchase(
     plan: TrainingPlan,
     offer: LatestOffer,
     option: Configuration,
-    surroundings: Surroundings,
+    surroundings: SidePrices,
     *,
     checkpoint_gb: Decimal | None,
 ) -> Purchase | None:
@@ -127,7 +127,7 @@ def spot_terms(
     plan: TrainingPlan,
     offer: LatestOffer,
     option: Configuration,
-    surroundings: Surroundings,
+    surroundings: SidePrices,
     *,
     checkpoint_gb: Decimal | None,
 ) -> Spot:
@@ -139,10 +139,10 @@ def spot_terms(
     if costs.checkpoint_write_minutes is not None:
         write_hours = costs.checkpoint_write_minutes / 60
     else:
-        per_second = float(assumed("checkpoint_write_gb_per_second")) * option.instances
+        per_second = float(default_value("checkpoint_write_gb_per_second")) * option.instances
         write_hours = float(checkpoint_gb or 0) / per_second / SECONDS_PER_HOUR
     restart = costs.startup_minutes if costs.restart_minutes is None else costs.restart_minutes
-    restart_hours = (float(assumed("restart_minutes")) if restart is None else restart) / 60
+    restart_hours = (float(default_value("restart_minutes")) if restart is None else restart) / 60
     return Spot(
         rate=rate,
         interruptions={
@@ -162,7 +162,7 @@ def _billed(offer: LatestOffer, running: Amount) -> tuple[Amount, str]:
     rounded."""
     increment, least = offer.billing_increment_seconds, offer.minimum_billing_seconds or 0
     if offer.purchase_option == "capacity_block" and increment is None:
-        increment = int(assumed("capacity_block_hours")) * SECONDS_PER_HOUR
+        increment = int(default_value("capacity_block_hours")) * SECONDS_PER_HOUR
     if increment is None:
         return running, "billing increment not published, billed as run"
 

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Row = Mapping[str, Any]
+QuoteRow = Mapping[str, Any]
 STYLE = """
 @page { size: A4; margin: 16mm }
 body { font: 10.5pt/1.35 system-ui, sans-serif; color: #111; max-width: 178mm; margin: 1.5rem auto; padding: 0 1rem }
@@ -22,7 +22,7 @@ SHOWN_QUOTES = 5
 SHOWN_LINES = 12
 
 
-def sections(answer: Row, question: Row) -> list[tuple[str, list[str], list[list[str]] | None]]:
+def sections(answer: QuoteRow, question: QuoteRow) -> list[tuple[str, list[str], list[list[str]] | None]]:
     """Title, sentences, and a table with its head, of each part of a report.
 
     Args:
@@ -87,7 +87,7 @@ def sections(answer: Row, question: Row) -> list[tuple[str, list[str], list[list
     ]
 
 
-def markdown(answer: Row, question: Row) -> str:
+def markdown(answer: QuoteRow, question: QuoteRow) -> str:
     """The report as Markdown."""
     parts = [f"# Cost of {_md(answer['plan'])}\n"]
     for title, texts, rows in sections(answer, question):
@@ -104,7 +104,7 @@ def markdown(answer: Row, question: Row) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def page(answer: Row, question: Row) -> str:
+def html_page(answer: QuoteRow, question: QuoteRow) -> str:
     """The report as one HTML page without anything from elsewhere; its chart shows the quotes with their ranges."""
     title = f"Cost of {answer['plan']}"
     parts = [
@@ -129,7 +129,7 @@ def page(answer: Row, question: Row) -> str:
     return "\n".join(parts) + "\n</html>\n"
 
 
-def chart(quotes: Sequence[Row]) -> str:
+def chart(quotes: Sequence[QuoteRow]) -> str:
     """Totals with their ranges as an SVG: a bar from low to high, a mark at the middle."""
     most = max(float(quote["usd_total"]["high"]) for quote in quotes) or 1.0
     width, row, left = 640, 22, 230
@@ -157,11 +157,11 @@ def chart(quotes: Sequence[Row]) -> str:
     )
 
 
-def _pairs(question: Row) -> list[list[str]]:
+def _pairs(question: QuoteRow) -> list[list[str]]:
     return [["key", "value"], *([key, str(value)] for key, value in question.items())]
 
 
-def _verdicts(answer: Row) -> list[str]:
+def _verdicts(answer: QuoteRow) -> list[str]:
     out: list[str] = []
     for name, unit in (("budget", "usd"), ("deadline", "hours")):
         verdict = answer[name]
@@ -173,7 +173,7 @@ def _verdicts(answer: Row) -> list[str]:
     return out
 
 
-def _published(row: Row) -> str:
+def _published(row: QuoteRow) -> str:
     unit = row["measure"].replace("_", " ")
     return (
         f"{row['run']} on {row['gpus']} x {row['gpu_id']} reached {row['reached']:,.4g} {unit}; computed"

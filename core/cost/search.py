@@ -27,9 +27,9 @@ from gpuledger.core.cost.market.offers import (
     ALIVE,
     OLDER,
     Bounds,
-    Candidate,
     ListMarket,
     Market,
+    OfferCandidate,
     Shelf,
     machine_of,
     shape_of,
@@ -86,10 +86,10 @@ class Evaluation(NamedTuple):
     misses_deadline: bool
 
 
-Key = tuple[bool, int, Decimal, Decimal, Decimal, str, str, str]
+RankKey = tuple[bool, int, Decimal, Decimal, Decimal, str, str, str]
 """Misses the deadline, state class, total; then list total, price per GPU-hour, provider, region and price for a
 stable order."""
-Entry = tuple[Key, Evaluation]
+Entry = tuple[RankKey, Evaluation]
 
 
 class Side(NamedTuple):
@@ -154,7 +154,7 @@ class Selection:
             contracted=contracted,
         )
 
-    def _candidates(self, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
+    def _candidates(self, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
         ranking = [side.market.candidates(side.bounds, states) for side in self._sides]
         if len(ranking) == 1:
             return ranking[0]
@@ -169,7 +169,7 @@ class Selection:
             self._ranks_lapsed = bool(ranking)
         return ranking
 
-    def _best(self, limit: int, candidates: Iterator[Candidate]) -> list[Entry]:
+    def _best(self, limit: int, candidates: Iterator[OfferCandidate]) -> list[Entry]:
         ranking: list[Entry] = []
         for candidate in candidates:
             worst = ranking[-1][0] if len(ranking) >= limit else None
@@ -208,7 +208,7 @@ class Selection:
                     best, usd = evaluation, evaluation.total.mid
         return best
 
-    def every(self, offer_limit: int) -> Iterator[tuple[Candidate, Evaluation]]:
+    def every(self, offer_limit: int) -> Iterator[tuple[OfferCandidate, Evaluation]]:
         """Every number of instances of the first offers, for a frontier."""
         for position, candidate in enumerate(self._candidates()):
             if position >= offer_limit:
@@ -344,7 +344,7 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
     return NoOfferError(f"{plan.name}: no offer is left ({reasons})")
 
 
-def _key(state: int, job: Evaluation) -> Key:
+def _key(state: int, job: Evaluation) -> RankKey:
     offer = job.bought.offer
     price = offer.usd_per_gpu_hour or Decimal(0)
     # what credits cover in full is ordered by what it would take of them
@@ -352,7 +352,7 @@ def _key(state: int, job: Evaluation) -> Key:
     return job.misses_deadline, state, usd, list_usd, price, offer.provider, offer.region, offer.price_id
 
 
-def _loose(key: Key) -> tuple[bool, int, float]:
+def _loose(key: RankKey) -> tuple[bool, int, float]:
     return key[0], key[1], float(key[2])
 
 

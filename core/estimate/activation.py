@@ -16,7 +16,7 @@ How logits are held, bytes per logit:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def saved_bytes(w: Workload, layout: Layout) -> tuple[Any, Any]:
     to their experts and back. With FP8 the inputs of matrices are kept in one byte. In 32 bits all is twice that.
     """
     d, f = w.hidden_size, w.ffn_active_size
-    gated = where(w.is_quantised > 0, 5.0, where(w.is_tuned > 0, 6.0, 8.0))
+    gated = where(w.is_quantised > 0, 5.0, 8.0 - 2.0 * w.is_tuned)
     plain = where(w.is_quantised > 0, 3.0, 4.0)
     whole = (where(w.is_quantised > 0, 7.0, 8.0) + w.extra_streams) * d
     split = where(w.is_quantised > 0, 3.0, 4.0) * d + 2.0 * w.kv_size
@@ -69,6 +69,20 @@ def alternate_bytes(w: Workload) -> tuple[Any, Any]:
     whole = where(gated, 4.0, 2.0) * w.hidden_size
     split = 4.0 * w.hidden_size + w.kv_size + 2.0 * w.ffn_active_size
     return whole * (1.0 + w.is_wide), split * (1.0 + w.is_wide)
+
+
+def lean_bytes(w: Workload) -> tuple[Any, Any]:
+    """The same where tuned stacks recompute what costs next to nothing: outputs of norms, the product of a gated
+    feed-forward, and what comes back from the experts, whose weights are applied before (DeepSeek-V3, arXiv:2412.19437,
+    sections 3.2.3 and 3.3.3; Megatron-Core, `--recompute-modules`). Inputs of experts are kept in one byte with FP8.
+    """
+    d, f = w.hidden_size, w.ffn_active_size
+    split = where(w.is_quantised > 0, 3.0, 4.0) * d + 2.0 * w.kv_size
+    plain = where(w.is_quantised > 0, 3.0, 4.0) - 2.0 * w.is_relu
+    split = split + where(w.ffn_matrices > 2, 4.0, plain) * f
+    routed = where(w.is_quantised > 0, 1.0, 2.0) * w.experts_per_token * d
+    wide = 1.0 + w.is_wide
+    return (4.0 + w.extra_streams) * d * wide, (split + where(w.experts > 1, routed, 0.0)) * wide
 
 
 def _layer(w: Workload, layout: Layout, saved: tuple[Any, Any]) -> Any:
@@ -94,19 +108,52 @@ def logit_bytes_per_token(w: Workload, layout: Layout, k: Constants) -> Any:
     ) / layout.tensor_parallel
 
 
-def _stored(w: Workload, layout: Layout, k: Constants) -> tuple[Any, Any]:
-    """Bytes that one layer stores until its backward pass, and those of the layer that is worked on."""
+class LayerBytes(NamedTuple):
+    """Bytes per token that one layer keeps until its backward pass, on the fullest GPU."""
+
+    kept: Any
+    """Nothing recomputed whole."""
+    lean: Any
+    """... but what tuned stacks recompute at next to no cost."""
+    inputs: Any
+    """The input alone, of a layer that is recomputed."""
+    working: Any
+    """The layer that is worked on, which comes back whole."""
+    is_alternate: Any
+    logits: Any
+    """Of the last stage."""
+
+    def stored(self, recomputation: Any, *, is_lean: bool = False) -> tuple[Any, Any]:
+        """Kept by one layer, and by the layer that is worked on, per token."""
+        full = maximum(recomputation - 1.0, 0.0)
+        kept = self.lean if is_lean else self.kept
+        working = where((full > 0) | self.is_alternate, self.working, 0.0)
+        return full * self.inputs + (1.0 - full) * kept, working
+
+
+def layer_bytes(w: Workload, layout: Layout, k: Constants) -> LayerBytes:
+    """What a layer keeps in that division, whatever the micro-batch and the share that is recomputed."""
     t, d = layout.tensor_parallel, w.hidden_size
-    tokens = pass_tokens(w, layout)
     # inputs of both column-parallel matrices, where they are not gathered again
     gathered = 4.0 * d * (t - 1.0) / t * w.keeps_gathered
-    layer = tokens * (_layer(w, layout, saved_bytes(w, layout)) + gathered) * k.kept_share
+    layer = (_layer(w, layout, saved_bytes(w, layout)) + gathered) * k.kept_share
     is_alternate = (w.is_alternate > 0) & (layout.recomputation >= 1)
-    selected = where(is_alternate, tokens * _layer(w, layout, alternate_bytes(w)), layer)
-    # recomputing a layer keeps its input, and one layer at a time comes back whole
-    full = maximum(layout.recomputation - 1.0, 0.0)
-    inputs = tokens * 2.0 * d * (1.0 + w.is_wide) / where(w.sequence_parallel > 0, t, 1.0)
-    return full * inputs + (1.0 - full) * selected, where((full > 0) | is_alternate, layer, 0.0)
+    kept = (
+        where(is_alternate, _layer(w, layout, alternate_bytes(w)), layer) if np.any(is_alternate) else layer
+    )
+    lean = kept
+    if np.any(w.is_tuned):
+        lean = (_layer(w, layout, lean_bytes(w)) + gathered) * k.kept_share
+        lean = minimum(kept, kept + w.is_tuned * (lean - kept))
+    return LayerBytes(
+        kept=kept,
+        lean=lean,
+        # recomputing a layer keeps its input, and one layer at a time comes back whole
+        inputs=2.0 * d * (1.0 + w.is_wide) / where(w.sequence_parallel > 0, t, 1.0),
+        working=layer,
+        is_alternate=is_alternate,
+        logits=logit_bytes_per_token(w, layout, k),
+    )
 
 
 def stage_layers(w: Workload, layout: Layout) -> Any:
@@ -114,17 +161,25 @@ def stage_layers(w: Workload, layout: Layout) -> Any:
     return np.ceil(w.layers / layout.pipeline_parallel - 1e-9)
 
 
-def activation_gib(w: Workload, layout: Layout, k: Constants) -> Any:
-    """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included."""
-    p = layout.pipeline_parallel
-    tokens = pass_tokens(w, layout)
-    each, working = _stored(w, layout, k)
+def activation_gib(
+    w: Workload, layout: Layout, k: Constants, of: LayerBytes | None = None, *, is_lean: bool = False
+) -> Any:
+    """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included.
+
+    Args:
+        of: what `layer_bytes` says of the division, where that is there already.
+        is_lean: tuned stacks recompute what costs next to nothing.
+    """
+    of = of or layer_bytes(w, layout, k)
+    each, working = of.stored(layout.recomputation, is_lean=is_lean)
     layers = stage_layers(w, layout)
     away = w.offloads_activations > 0
     stored = each * where(away, minimum(layers, LAYERS_ON_GPU), layers)
-    first = stored * where(away, 1.0, in_flight(w, layout, k)) + working
-    last = stored + working + tokens * logit_bytes_per_token(w, layout, k)
-    return where(p > 1, maximum(first, last), last) / GIB
+    last = stored + working + of.logits
+    if np.any(layout.pipeline_parallel > 1):
+        first = stored * where(away, 1.0, in_flight(w, layout, k)) + working
+        last = where(layout.pipeline_parallel > 1, maximum(first, last), last)
+    return last * (pass_tokens(w, layout) / GIB)
 
 
 def in_flight(w: Workload, layout: Layout, k: Constants) -> Any:
@@ -142,6 +197,6 @@ def in_flight(w: Workload, layout: Layout, k: Constants) -> Any:
 
 def offloaded_gib(w: Workload, layout: Layout, k: Constants) -> Any:
     """Stored activations of one GPU that live in the host's memory."""
-    each, _ = _stored(w, layout, k)
+    each, _ = layer_bytes(w, layout, k).stored(layout.recomputation)
     moved = maximum(stage_layers(w, layout) * in_flight(w, layout, k) - LAYERS_ON_GPU, 0.0)
-    return w.offloads_activations * each * moved / GIB
+    return w.offloads_activations * each * pass_tokens(w, layout) * moved / GIB

@@ -14,21 +14,26 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuledger.core.estimate.activation import LayerBytes, activation_gib, layer_bytes
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout, divisions, is_possible, tried
-from gpuledger.core.estimate.memory import Memory, activation_gib, states, with_activations
-from gpuledger.core.estimate.throughput import Device, StepTime, step_time
+from gpuledger.core.estimate.memory import Memory, states, with_activations
+from gpuledger.core.estimate.throughput import StepTime, step_time
+from gpuledger.core.estimate.traffic import Device
 from gpuledger.core.estimate.workload import Demand, Workload
 
 # a column is a float or an array, which the stubs of numpy cannot say
 where: Any = np.where
 
 Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
-# more tokens per pass than this gain nothing and cost memory
-USEFUL_TOKENS = 16_384.0
+# more tokens per pass than this gain nothing and cost memory; who says neither division nor software of a dense network
+# takes as many as most published runs and benchmarks, of which every family was counted once (median 8,192)
+USEFUL_TOKENS, USUAL_TOKENS = 16_384.0, 8_192.0
 # recipes of fine-tuning take one sequence of some thousand tokens a pass, and more of shorter ones up to four
 FINETUNING_TOKENS = 1_024.0
 FINETUNING_SEQUENCES = 4.0
+# of nodes: what runs on 128 of them lose is counted, and grows with every doubling
+DOUBLINGS = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,10 @@ class Cells:
     micro_batch_size: NDArray[np.float64]
     """As the plan fixes it, else 0."""
     chooses_recomputation: NDArray[np.bool_]
+    shapes: Layout | None = None
+    """The divisions that differ, where many cells have the same one on GPUs of other memory."""
+    shape: NDArray[np.intp] | None = None
+    """Of each cell, among those."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,25 +163,35 @@ def settled(of: Cells, k: Constants) -> Settled:
     Where activations do not fit, as many layers are recomputed as it takes (Megatron-LM,
     `--recompute-num-layers`).
     """
-    w, layout = of.workload, of.layout
-    fixed = states(w, layout, k)
-    room = np.maximum((of.gpu_memory_gib * k.memory_margin - fixed.total) / k.allocator_slack, 0.0)
-    replicas: Any = np.maximum(layout.data_parallel, 1.0)
-    passes: Any = np.where(layout.pipeline_parallel > 1, 4.0 * layout.pipeline_parallel, 1.0)
+    w, layout, shapes = of.workload, of.layout, of.shapes or of.layout
+    # memory beside activations, and what one sequence takes, depend on the division alone
+    states_of, each_of = states(w, shapes, k), layer_bytes(w, shapes, k)
+    replicas: Any = np.maximum(shapes.data_parallel, 1.0)
+    passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
+    useful = where((w.is_open > 0) & (w.experts <= 1), USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
     usual: Any = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
-    sequences = where(w.is_checkpointed > 0, usual, USEFUL_TOKENS / w.sequence_length)
-    useful = np.minimum(share, np.maximum(sequences, 1.0))
-    held_by_room = room / activation_gib(w, layout, k)
+    sequences = where(w.is_checkpointed > 0, usual, useful)
+    useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), of.shape)
+    one = lift(activation_gib(w, shapes, k, each_of), of.shape)
+    taken = lift(states_of.total, of.shape)
+    fixed = states_of if of.shape is None else picked(states_of, of.shape)
+    each = LayerBytes(*(lift(column, of.shape) for column in each_of))
+    room = np.maximum((of.gpu_memory_gib * k.memory_margin - taken) / k.allocator_slack, 0.0)
+    held_by_room = room / one
     micro = _power_below(np.minimum(held_by_room, useful))
     micro = np.where(of.micro_batch_size > 0, of.micro_batch_size, micro)
     layout = layout.replace(micro_batch_size=micro)
-    none = activation_gib(w, layout.replace(recomputation=1.0), k)
-    full = activation_gib(w, layout.replace(recomputation=2.0), k)
-    recomputed = np.clip((none - room) / np.maximum(none - full, 1e-9), 0.0, 1.0)
-    held: NDArray[np.float64] = np.asarray(none + (full - none) * recomputed)
+    kept, whole = (layout.replace(recomputation=share) for share in (1.0, 2.0))
+    none = activation_gib(w, kept, k, each)
+    lean = np.minimum(activation_gib(w, kept, k, each, is_lean=True), none) if np.any(w.is_tuned) else none
+    full = np.minimum(activation_gib(w, whole, k, each), lean)
+    recomputed = np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
+    held: NDArray[np.float64] = np.asarray(
+        where(lean <= room, np.minimum(none, np.maximum(room, lean)), lean + (full - lean) * recomputed)
+    )
     if not of.chooses_recomputation.all():
-        given: Any = activation_gib(w, layout, k)
+        given: Any = activation_gib(w, layout, k, each)
         held = np.asarray(np.where(of.chooses_recomputation, held, given))
         recomputed = np.where(of.chooses_recomputation, recomputed, 0.0)
     layout = layout.replace(
@@ -182,6 +201,11 @@ def settled(of: Cells, k: Constants) -> Settled:
     total = np.asarray(used.total) + np.zeros(len(of.gpu_memory_gib))
     fits = total <= of.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
     return Settled(layout=layout, memory=used, total=total, fits=fits)
+
+
+def lift(column: Any, shape: NDArray[np.intp] | None) -> Any:
+    """A column of divisions for every cell."""
+    return column if shape is None or not np.ndim(column) else column[shape]
 
 
 def _power_below(limit: Any) -> Any:
@@ -253,7 +277,7 @@ def whole_run_overhead(w: Workload, layout: Layout, k: Constants) -> Any:
     nodes = np.maximum(layout.gpus / layout.gpus_per_node, 1.0)
     is_tuned = w.team_is_tuned > 0
     base = np.where(is_tuned, k.tuned_overhead, k.typical_overhead)
-    scale = np.where(is_tuned, k.tuned_scale_overhead, k.typical_scale_overhead) * (1.0 - 1.0 / nodes)
+    scale = np.where(is_tuned, k.tuned_scale_overhead, k.typical_scale_overhead) * np.log2(nodes) / DOUBLINGS
     return base * (1.0 + scale + k.failures_per_node_day * nodes * k.hours_per_failure / 24.0)
 
 

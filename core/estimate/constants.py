@@ -31,6 +31,7 @@ class Constants:
     eager_factor: float
     cast_bytes: float
     routing_bytes: float
+    fused_routing_share: float
     expert_launches: float
     expert_imbalance: float
     layer_seconds: float
@@ -42,6 +43,7 @@ class Constants:
     sharded_host_factor: float
     score_bytes: float
     collective_efficiency: float
+    half_message_bytes: float
     network_efficiency: float
     tensor_exposed: float
     expert_exposed: float

@@ -13,7 +13,7 @@ from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import constants
 from gpuledger.core.estimate.sparsity import refuse_without_units
-from gpuledger.core.estimate.throughput import Device
+from gpuledger.core.estimate.traffic import Device
 from gpuledger.core.gpu import GPU, gpus
 from gpuledger.core.plan import TrainingPlan
 

@@ -28,7 +28,8 @@ from gpuledger.core.estimate.best_layout import (
 )
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout, Tried, divisions, is_possible, tried
-from gpuledger.core.estimate.throughput import Device, step_time
+from gpuledger.core.estimate.throughput import step_time
+from gpuledger.core.estimate.traffic import Device, Levels
 from gpuledger.core.estimate.workload import Demand, Workload
 
 Index = NDArray[np.intp]
@@ -57,6 +58,10 @@ class Place(NamedTuple):
 class _Frame:
     """The cells of a grid under one set of divisions."""
 
+    shapes: Layout
+    """The divisions that differ in what memory they take."""
+    shape: Index
+    """Of each cell, among those."""
     layout: Layout
     """One division per cell."""
     gpu_memory_gib: Floats
@@ -105,24 +110,27 @@ class Grid:
             gpu_memory_gib=frame.gpu_memory_gib,
             micro_batch_size=np.array(micro),
             chooses_recomputation=np.array(of.is_automatic),
+            shapes=frame.shapes,
+            shape=frame.shape,
         )
         found = settled(cells, k)
-        timed = is_timed(found, frame.group, len(self._group_gpus))[frame.cell]
-        pair = np.flatnonzero(timed)
-        row, cell = frame.row[pair], frame.cell[pair]
-        layout = picked(found.layout, cell)
-        time = step_time(w, layout, picked(self._device, row), k)
+        timed = is_timed(found, frame.group, len(self._group_gpus))
+        used = np.flatnonzero(timed)
+        pair = np.flatnonzero(timed[frame.cell])
+        row, cell = frame.row[pair], (np.cumsum(timed) - 1)[frame.cell[pair]]
+        layout = picked(found.layout, used)
+        time = step_time(w, layout, self._device, k, Levels(cell=cell, row=row))
         total = np.asarray(time.total)
         best, exists = np.zeros(self._rows, np.intp), np.zeros(self._rows, bool)
         least = first_least(total, row)
         best[row[least]], exists[row[least]] = least, np.isfinite(total[least]) & frame.is_real
-        chosen = picked(layout, best)
+        chosen = picked(layout, cell[best])
         return Choice(
             layout=chosen,
-            memory=picked(found.memory, cell[best]),
+            memory=picked(found.memory, used[cell[best]]),
             time=picked(time, best),
             overhead=np.asarray(whole_run_overhead(w, chosen, k)),
-            fits=found.fits[cell[best]] & exists,
+            fits=found.fits[used[cell[best]]] & exists,
             is_possible=exists,
         )
 
@@ -149,14 +157,27 @@ class Grid:
         group, _ = np.nonzero(exists)
         by_row = number[self._group]
         row, _ = np.nonzero(by_row >= 0)
+        layout = Layout(**{name: values[exists] for name, values in wide.items()})
+        _, first, shape = np.unique(_alike(layout), return_index=True, return_inverse=True)
         return _Frame(
-            layout=Layout(**{name: values[exists] for name, values in wide.items()}),
+            shapes=picked(layout, first),
+            shape=shape,
+            layout=layout,
             gpu_memory_gib=self._group_memory[group],
             group=group,
             row=row,
             cell=by_row[by_row >= 0],
             is_real=is_real,
         )
+
+
+def _alike(layout: Layout) -> Index:
+    """A number for each division, the same for equal ones."""
+    out = np.zeros(len(layout.gpus), np.intp)
+    for field in fields(Layout):
+        values, codes = np.unique(getattr(layout, field.name), return_inverse=True)
+        _, out = np.unique(out * len(values) + codes, return_inverse=True)
+    return out
 
 
 @lru_cache(maxsize=1)

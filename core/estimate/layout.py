@@ -80,11 +80,11 @@ def _powers(limit: int) -> tuple[int, ...]:
 
 
 def stated_degrees(hardware: Hardware) -> dict[str, int]:
-    """The degrees that a plan leaves out although it states its division: those are 1.
+    """The degrees that a plan leaves out although it states others: those are 1.
 
-    Experts are left open, as they are spread without being mentioned.
+    How states are sharded says nothing of the degrees, and experts are spread without being mentioned.
     """
-    if not hardware.states_division:
+    if all(getattr(hardware, name) is None for name in DEGREES):
         return {}
     return {name: 1 for name in DEGREES if getattr(hardware, name) is None}
 
@@ -144,7 +144,7 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
     automatic = plan.activation_recomputation == "auto"
     full = automatic and is_checkpointed(plan)
     levels = (2,) if full else (1, 2) if automatic else (RECOMPUTATION.index(plan.activation_recomputation),)
-    is_open = not hw.states_division
+    is_open = all(getattr(hw, name) is None for name in (*DEGREES, "expert_parallel"))
     # of a step that also generates, the trained part is not cut into stages
     most = 16 if divides_all and plan.method not in ONLINE else 1
     stages = (pipeline,) if pipeline else tuple(p for p in _powers(most) if p <= architecture.layers)
@@ -159,7 +159,7 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
         levels=levels,
         is_open=is_open,
         is_automatic=automatic and not full,
-        pipelines_nodes=is_open and software.kernels != "tuned",
+        pipelines_nodes=is_open and not software.tuned_share,
     )
 
 
@@ -171,12 +171,11 @@ def _virtual(
     layer each (Llama 3, arXiv:2407.21783, section 3.3.2).
     """
     stated = plan.hardware.virtual_pipeline
-    if stated or pipeline == 1 or not software.interleaves or software.kernels != "tuned":
+    if stated or pipeline == 1 or not software.interleaves or not software.tuned_share:
         return (stated or 1,)
-    if is_open:
-        return (next(v for v in (4, 3, 2, 1) if v == 1 or layers % (v * pipeline) == 0),)
     places = {v: v * pipeline * math.ceil(layers / (v * pipeline)) for v in range(2, 9)}
-    return (1, *(v for v, count in places.items() if count <= layers * MOST_PLACES))
+    usual = [v for v, count in places.items() if count <= layers * MOST_PLACES]
+    return (max((v for v in usual if v <= 4), default=1),) if is_open else (1, *usual)
 
 
 @lru_cache(maxsize=256)

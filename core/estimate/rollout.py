@@ -25,6 +25,9 @@ log2: Any = np.log2
 # weights of one engine replica per GPU, so that keys and values find room beside them
 ENGINE_WEIGHT_BYTES = 40e9
 SIXTEEN_BITS = 2.0
+# sequences that one replica decodes together: vLLM, `max_num_seqs`; DeepSpeed-Chat, step 3,
+# `per_device_generation_batch_size` of its scripts
+ENGINE_SEQUENCES, EAGER_SEQUENCES = 256.0, 32.0
 
 
 def engine_gpus(w: Workload) -> Any:
@@ -47,7 +50,11 @@ def generation_seconds(
     bandwidth = memory_bytes_per_second * k.decoding_efficiency * engine
     launched = w.layers * where(w.is_eager > 0, k.eager_decoding_seconds, k.decoding_seconds)
     cached = together * positions * SIXTEEN_BITS * w.kv_size * w.layers / bandwidth
+    # what an engine does not decode at once waits for the next wave
+    most = where(w.is_eager > 0, EAGER_SEQUENCES, ENGINE_SEQUENCES)
+    waves = maximum(together / most, 1.0)
     # weights are read and kernels launched until the longest answer ends, keys and values as long as there are any
-    decoding = answer * (k.longest_answer * (weights / bandwidth + launched) + cached)
+    longest = where(w.has_fixed_answers > 0, 1.0, k.longest_answer)
+    decoding = answer * (longest * waves * (weights / bandwidth + launched) + cached)
     moved = weights / network_bytes_per_second + k.weight_sync_seconds
     return where(w.rollout_share > 0, (decoding + moved) / steps, 0.0)

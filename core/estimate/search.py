@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError
-from gpuledger.core.estimate.estimate import Estimate
+from gpuledger.core.errors import DoesNotFitError, EstimateError, GPULedgerError, InvalidPlanError
+from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpu, gpus
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.parallel import in_processes
+from gpuledger.core.plan import TrainingPlan, read_plan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
 
 Objective = Literal["fastest", "fewest_gpu_hours"]
@@ -168,3 +170,113 @@ def _first(plan: TrainingPlan, chip: GPU, found: Sweep, positions: range | None)
         f"{plan.name}: needs {float(memory.min()):.1f} GiB per GPU at best, "
         f"{chip.gpu_id} has {chip.memory_gib or 0:g} GiB (tried up to {most} GPUs)"
     )
+
+
+MOST_SEQUENCES = 4096
+LONGEST_SEQUENCE = 1 << 24
+SEQUENCE_STEP = 128
+
+
+def largest_micro_batch(plan: TrainingPlan, gpu: GPU, gpus: int) -> int:
+    """Sequences per GPU and pass that fit; 0 if not even one does."""
+
+    def fits(size: int) -> bool:
+        return _fits(plan, gpu, gpus, hardware=plan.hardware.model_copy(update={"micro_batch_size": size}))
+
+    return _largest(fits, MOST_SEQUENCES)
+
+
+def longest_sequence(plan: TrainingPlan, gpu: GPU, gpus: int) -> int:
+    """Tokens of the longest sequence that fits, in steps of 128, one sequence per pass; 0 if none does."""
+    hardware = plan.hardware.model_copy(update={"micro_batch_size": plan.hardware.micro_batch_size or 1})
+
+    def fits(steps: int) -> bool:
+        length = steps * SEQUENCE_STEP
+        batch = max(plan.global_batch_tokens or 0.0, float(length))
+        return _fits(plan, gpu, gpus, hardware=hardware, sequence_length=length, global_batch_tokens=batch)
+
+    return SEQUENCE_STEP * _largest(fits, LONGEST_SEQUENCE // SEQUENCE_STEP)
+
+
+def limits_of(plan: TrainingPlan, found: Estimate) -> dict[str, int | None]:
+    """Both limits on the hardware of an estimate; none where hours are quoted and memory is not computed."""
+    if found.memory_gib is None:
+        return {"largest_micro_batch": None, "longest_sequence": None}
+    gpu = gpus()[found.gpu_id]
+    return {
+        "largest_micro_batch": largest_micro_batch(plan, gpu, found.gpus),
+        "longest_sequence": longest_sequence(plan, gpu, found.gpus),
+    }
+
+
+def _fits(plan: TrainingPlan, gpu: GPU, gpus: int, **changed: Any) -> bool:
+    return estimate(plan.model_copy(update=changed), gpu, gpus).fits is True
+
+
+def _largest(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number up to `most` that fits, where smaller ones always do."""
+    low, high = 0, 1
+    while high <= most and fits(high):
+        low, high = high, 2 * high
+    high = min(high, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def read_plans(lines: Iterable[str]) -> Iterator[TrainingPlan]:
+    """The plans of a JSONL text, blank lines left out.
+
+    Raises:
+        InvalidPlanError: a line is no plan; names its number.
+    """
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield read_plan(line, syntax="json")
+        except InvalidPlanError as error:
+            raise InvalidPlanError(f"line {number}: {error.field}", str(error)) from error
+
+
+def estimate_plan(plan: TrainingPlan, objective: Objective = "fewest_gpu_hours") -> Estimate:
+    """The estimate of one plan: on the hardware it names, else on the best of the seeds.
+
+    Raises:
+        InvalidPlanError, UnknownGPUError, DoesNotFitError: as the parts raise them.
+    """
+    hw = plan.hardware
+    if hw.gpu is not None and hw.gpus is not None:
+        return estimate(plan, gpu(hw.gpu), hw.gpus)
+    error = None if hw.gpu is None else refusal(plan, gpu(hw.gpu))
+    if error is not None:
+        raise error
+    return best(sweep(plan, hardware_for(plan)), plan, objective)
+
+
+def json_lines(
+    plans: Sequence[TrainingPlan], objective: Objective = "fewest_gpu_hours", workers: int = 1
+) -> Iterator[str]:
+    """One line of JSON per plan: its estimate, or its error under `error`."""
+    return in_processes(partial(_json_line, objective=objective), plans, workers)
+
+
+def _json_line(plan: TrainingPlan, objective: Objective) -> str:
+    try:
+        return json.dumps(estimate_plan(plan, objective).to_dict())
+    except GPULedgerError as error:
+        return json.dumps({"plan": plan.name, "error": str(error)})
+
+
+def frugal(plans: Sequence[TrainingPlan], on: Hardware, workers: int = 1) -> list[tuple[int, float] | None]:
+    """For each plan the candidate of fewest GPU-hours that fits and ends in time, or `None` if none does."""
+    return list(in_processes(partial(_frugal, on=on), plans, workers))
+
+
+def _frugal(plan: TrainingPlan, on: Hardware) -> tuple[int, float] | None:
+    found = sweep(plan, on)
+    longest = np.inf if plan.hardware.gpus is not None else plan.constraints.longest_wall_hours
+    fitting = np.where(found.fits & (found.wall_hours <= longest), found.gpu_hours, np.inf)
+    best_at = int(np.argmin(fitting))
+    return (best_at, float(fitting[best_at])) if np.isfinite(fitting[best_at]) else None

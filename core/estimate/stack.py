@@ -7,6 +7,7 @@ expert parallelism with multiplies and reduces gradients in 16 bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,11 +19,11 @@ from gpuledger.core.plan import TrainingPlan, model_rows
 Kernels = Literal["eager", "plain", "tuned"]
 Team = Literal["tuned", "typical"]
 
-# from as many GPUs on pretraining has tuned kernels, where neither plan nor stack says; a plan that leaves the count
-# open is compared over counts with the same kernels, so that no count wins by this alone
-TUNED_FROM_GPUS = 512
-# of networks so large that fewer GPUs do not train them, for plans that leave the count open
-TUNED_FROM_PARAMETERS = 1e11
+# where neither plan nor stack says: pretraining on so many GPUs has plain kernels, on so many tuned ones, and between
+# them a part of both, so that no one GPU more decides; a plan that leaves the count open is compared over counts with
+# the same kernels, which then follow the size of the network in the same way
+PLAIN_UP_TO_GPUS, TUNED_FROM_GPUS = 256, 1024
+PLAIN_UP_TO_PARAMETERS, TUNED_FROM_PARAMETERS = 1e10, 1e11
 FINETUNING = ("full_finetune", "lora", "qlora", "dpo")
 ONLINE = ("ppo", "grpo")
 
@@ -36,19 +37,34 @@ class Stack:
     """With ZeRO-1 every GPU sends its updated share in turn, not all at once."""
     overlaps_traffic: bool = True
     """Tensor-parallel traffic and gradients travel beside multiplies."""
+    flash_attention: bool = True
+    """False before FlashAttention (arXiv:2205.14135): scores pass through memory."""
     hides_routing: bool = False
     """The traffic of experts runs beside the work of another micro-batch."""
+    fused_routing: float = 0.0
+    """Share of the routing of experts that runs in graphs and fused kernels; of a name without its release a mean."""
     divides: Literal["data", "all"] = "all"
     """What its recipes divide: the data alone, with or without ZeRO, or the network too."""
     interleaves: bool = True
     """Whether a pipeline may have several stages on a GPU."""
     checkpoints: bool = False
     """Recipes of fine-tuning recompute activations and take few sequences a pass."""
+    between: float = 0.0
+    """Of plain kernels: how far on the way to tuned ones."""
+
+    @property
+    def tuned_share(self) -> float:
+        """1 of tuned kernels, 0 of plain and eager ones."""
+        return 1.0 if self.kernels == "tuned" else self.between
 
 
 # most adapters are trained with PEFT, whole networks with FSDP or ZeRO and fused kernels
 UNNAMED_ADAPTERS = Stack("eager", divides="data", interleaves=False, checkpoints=True)
 UNNAMED_FINETUNING = Stack("plain", divides="data", interleaves=False, checkpoints=True)
+
+# who pretrains so large a mixture hides the traffic of its experts (DeepSeek-V3, arXiv:2412.19437, section 3.2;
+# Megatron-Core, `--overlap-moe-expert-parallel-comm`)
+LARGE_MIXTURE = Stack("tuned", hides_routing=True)
 
 
 @lru_cache(maxsize=1)
@@ -60,6 +76,8 @@ def stacks() -> Mapping[str, Stack]:
             broadcasts_shares=row["broadcasts_shares"] == "true",
             overlaps_traffic=row["overlaps_traffic"] == "true",
             hides_routing=row["hides_routing"] == "true",
+            flash_attention=row["flash_attention"] == "true",
+            fused_routing=float(row["fused_routing"]),
             divides=cast(Literal["data", "all"], row["divides"]),
             interleaves=row["interleaves"] == "true",
             checkpoints=row["checkpoints"] == "true",
@@ -82,11 +100,15 @@ def longest_name(name: str | None, names: Iterable[str]) -> str | None:
 
 
 def team_of(plan: TrainingPlan) -> Team:
-    """Who runs the plan: as it says, else people who tune it where it names a tuned stack, else the usual ones."""
+    """Who runs the plan: as it says, else people who tune it where it names a tuned stack or pretrains a mixture of
+    experts so large that nobody else does, else the usual ones.
+    """
     if plan.team is not None:
         return plan.team
     named = named_stack(plan.hardware.stack)
-    return "tuned" if named is not None and named.kernels == "tuned" else "typical"
+    if named is None:
+        return "tuned" if is_large_mixture(plan) else "typical"
+    return "tuned" if named.kernels == "tuned" else "typical"
 
 
 def is_open(plan: TrainingPlan) -> bool:
@@ -98,9 +120,13 @@ def is_open(plan: TrainingPlan) -> bool:
     )
 
 
-def loses_by_choice(plan: TrainingPlan) -> bool:
-    """Whether people run less than the best division: an open plan, of a job that is not so large as to be tuned."""
-    return is_open(plan) and (needs_tuned_kernels(plan) or stack_of(plan).kernels != "tuned")
+def loses_by_choice(plan: TrainingPlan) -> float:
+    """How much of the usual loss people have who run less than the best division: an open plan, of a job that is not so
+    large as to be tuned, nor of adapters in fewer bits than 16, which vendors' recipes alone train.
+    """
+    if not is_open(plan) or is_large_mixture(plan) or (plan.has_adapters and needs_tuned_kernels(plan)):
+        return 0.0
+    return 1.0 if needs_tuned_kernels(plan) else 1.0 - stack_of(plan).tuned_share
 
 
 def stack_of(plan: TrainingPlan) -> Stack:
@@ -108,27 +134,51 @@ def stack_of(plan: TrainingPlan) -> Stack:
 
     FP8 and FP4 need Transformer Engine; expert parallelism, virtual pipelines, and tensor with pipeline parallelism
     come with kernels made for them. Fine-tuning without any of that checkpoints, on plain kernels, adapters on eager
-    ones. Pretraining has tuned kernels with a team that tunes, and on many GPUs unless a plan divides the data alone.
+    ones. Pretraining has tuned kernels with a team that tunes, and on many GPUs unless the plan states its division.
     """
     named = named_stack(plan.hardware.stack)
     if named is not None:
         return named
+    if is_large_mixture(plan):
+        return LARGE_MIXTURE
     if needs_tuned_kernels(plan):
         return Stack("tuned")
     if plan.method in FINETUNING:
         return UNNAMED_ADAPTERS if plan.has_adapters else UNNAMED_FINETUNING
-    has_many = not plan.hardware.states_division and _is_large(plan)
-    is_tuned = plan.team == "tuned" or (plan.team is None and has_many)
-    return Stack("tuned" if is_tuned and plan.method not in ONLINE else "plain")
+    if plan.method in ONLINE or plan.team == "typical":
+        return Stack("plain")
+    if plan.team == "tuned":
+        return Stack("tuned")
+    share = 0.0 if plan.hardware.states_division else _share_by_size(plan)
+    return Stack("tuned") if share >= 1.0 else Stack("plain", between=share)
 
 
-def _is_large(plan: TrainingPlan) -> bool:
-    """Whether a job is so large that its kernels are tuned: by its GPUs, or where those are open by its network."""
-    if plan.hardware.gpus is not None:
-        return plan.hardware.gpus >= TUNED_FROM_GPUS
+def _share_by_size(plan: TrainingPlan) -> float:
+    """How far the kernels of a job are tuned: by its experts, its GPUs, or where those are open by its network."""
+    if has_experts(plan):
+        return 1.0
+    size, low, high = float(plan.hardware.gpus or 0), float(PLAIN_UP_TO_GPUS), float(TUNED_FROM_GPUS)
+    if not size:
+        size, low, high = _total_parameters(plan) or 1.0, PLAIN_UP_TO_PARAMETERS, TUNED_FROM_PARAMETERS
+    return min(max(math.log(size / low) / math.log(high / low), 0.0), 1.0)
+
+
+def has_experts(plan: TrainingPlan) -> bool:
+    """Whether the network is a mixture of experts: nobody pretrains one without software made for that."""
+    row = model_rows().get(plan.model or "", {})
+    return (plan.architecture.experts or int(float(row.get("experts") or 0))) > 1
+
+
+def is_large_mixture(plan: TrainingPlan) -> bool:
+    """Whether the plan pretrains a mixture of experts of 100 billion parameters and more."""
+    is_pretraining = plan.method in ("pretrain", "distillation")
+    return is_pretraining and has_experts(plan) and _total_parameters(plan) >= TUNED_FROM_PARAMETERS
+
+
+def _total_parameters(plan: TrainingPlan) -> float:
     row, given = model_rows().get(plan.model or "", {}), plan.architecture
     published = float(row.get("published_parameters") or 0.0)
-    return (given.parameters or plan.parameters or published) >= TUNED_FROM_PARAMETERS
+    return given.parameters or plan.parameters or published
 
 
 def needs_tuned_kernels(plan: TrainingPlan) -> bool:

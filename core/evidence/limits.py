@@ -48,7 +48,7 @@ MARKET_SHARE = 0.02
 KIN_SHARE = 0.02
 """How far below all its kin a new offer has to be to count as cheaper than they are."""
 
-MARKETPLACE_KIN_SHARE = 0.5
+MARKETPLACE_KIN_SHARE = 0.3
 """The same where single hosts ask what they like."""
 
 COUNT_MATCH = 0.005
@@ -56,6 +56,9 @@ COUNT_MATCH = 0.005
 
 SPOT_OF_LIST = 0.09
 """Least share of the provider's price on demand that a spot price is believed at where no other one is known."""
+
+ON_DEMAND_OF_LIST = 0.8
+"""The same of what somebody else sells of a provider on demand."""
 
 RESERVED_OF_LIST = (0.5, 0.35, 0.22)
 """The same of commitments for up to 3 months, up to 12, and longer."""
@@ -88,6 +91,21 @@ NEVER_BY_TIME = 6.0
 
 INTERVALS = 2
 """Intervals of its source over which the same value confirms itself."""
+
+LONGEST_DISPUTE = timedelta(days=30)
+"""How long a value has to stand to be believed whatever contradicts it, within the band of its GPU."""
+
+SAME_LIST, SAME_SPOT = 0.004, 0.2231
+"""Difference of logarithms up to which two claims are the same one; prices of an hour move by a quarter meanwhile."""
+
+SAME_AGAIN = 0.01
+"""The same of a price and the one before it."""
+
+SIBLINGS_LEAST = 3
+"""Fewest places of one machine whose prices say what it may cost in another."""
+
+RELOCATED_LEAST = 3
+"""Fewest rows at one price that went from one place and came to another, from which on the places were exchanged."""
 
 JITTER = 1 / 6
 """Share of an interval by which a schedule may be early."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from math import isfinite, log
+from math import exp, isfinite, log
 from typing import Any
 
+from gpuledger.core.evidence.claims import Reason
 from gpuledger.core.evidence.limits import FACTORS
-from gpuledger.core.evidence.rules import Reason
 
 Row = Mapping[str, Any]
-"""One claim with its figures, as in `sql/evidence/40_figures.sql`."""
+"""One claim with its figures, as in `sql/evidence/50_figures.sql`."""
 
 
 def sentence(reason: Reason, row: Row, *, rates: Mapping[str, float], doubt: str | None = None) -> str:
@@ -68,7 +68,7 @@ def _tail(reason: Reason, row: Row, rates: Mapping[str, float], doubt: str | Non
             count = f"{row['gpu_count']:g}"
             return f"it moved by just its {count} GPUs: the price of one was taken for that of all"
         case Reason.SUCCESSOR:
-            return f"it appeared where one like it went that cost {_usd(row['predecessor_usd'])}"
+            return _successor(row)
         case Reason.BELOW_LIST:
             return f"the provider asks {_usd(row['list_usd'])} for it on demand"
         case Reason.OTHER_SOURCE:
@@ -118,7 +118,7 @@ def factor_name(factor: float, rates: Mapping[str, float]) -> str | None:
 
 
 def _alone(row: Row) -> str:
-    alike, both = row["product_alike"], row["product_both"]
+    alike, both = row["product_alike"] or 0, row["product_both"]
     told = [f"{alike:.0f} of {both:.0f} prices of that machine moved so" if _known(both) and both > 1 else ""]
     if _known(row["kin_low"]):
         told.append(f"the provider's other offers of it are {_span(row['kin_low'], row['kin_high'])}")
@@ -127,6 +127,12 @@ def _alone(row: Row) -> str:
     if _known(row["other_usd"]):
         told.append(f"{row['other_source']} has {_usd(row['other_usd'])}")
     return ", ".join(filter(None, told)) or "nothing else moved so"
+
+
+def _successor(row: Row) -> str:
+    if _known(row["predecessor_usd"]):
+        return f"it appeared where one like it went that cost {_usd(row['predecessor_usd'])}"
+    return f"most of the list has new names, and in the middle another price ({exp(row['shift']) - 1:+.0%})"
 
 
 def _below(row: Row, name: str) -> bool:

@@ -12,10 +12,10 @@ from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
 
-Config = Mapping[str, Any]
+MixerConfig = Mapping[str, Any]
 
 
-def mamba(config: Config) -> int:
+def mamba(config: MixerConfig) -> int:
     """Selective state space of Mamba (arXiv:2312.00752, section 3.4)."""
     d = int(config["hidden_size"])
     own = config.get("intermediate_size") if "state_size" in config else None
@@ -28,7 +28,7 @@ def mamba(config: Config) -> int:
     return projections + inner * (kernel + state + 3)
 
 
-def mamba2(config: Config) -> int:
+def mamba2(config: MixerConfig) -> int:
     """State space duality of Mamba-2 (arXiv:2405.21060, section 7)."""
     d = int(config["hidden_size"])
     heads = int(_first(config, "mamba_n_heads", "mamba_num_heads", "num_heads"))
@@ -46,7 +46,7 @@ def mamba2(config: Config) -> int:
     return d * (inner + channels + heads) + channels * (kernel + 1) + inner * d + inner + 3 * heads
 
 
-def gated_delta(config: Config) -> int:
+def gated_delta(config: MixerConfig) -> int:
     """Gated DeltaNet (arXiv:2412.06464) as Qwen3-Next has it."""
     d = int(config["hidden_size"])
     keys = int(config["linear_num_key_heads"]) * int(config["linear_key_head_dim"])
@@ -56,13 +56,13 @@ def gated_delta(config: Config) -> int:
     return d * (2 * keys + 2 * values + 2 * value_heads) + (2 * keys + values) * kernel + values * d
 
 
-def lightning(config: Config) -> int:
+def lightning(config: MixerConfig) -> int:
     """Lightning attention of MiniMax-01 (arXiv:2501.08313, section 2.2): three projections, a gate and an output."""
     d, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
     return 5 * d * heads * int(config.get("head_dim") or d // heads)
 
 
-def recurrent_unit(config: Config) -> int:
+def recurrent_unit(config: MixerConfig) -> int:
     """Real-gated linear recurrent unit of Griffin (arXiv:2402.19427, section 2.4)."""
     d = int(config["hidden_size"])
     width = int(config.get("lru_width") or d)
@@ -70,19 +70,19 @@ def recurrent_unit(config: Config) -> int:
     return 3 * d * width + 2 * width + d + width * (int(config["conv1d_width"]) + 1) + gates
 
 
-def short_convolution(config: Config) -> int:
+def short_convolution(config: MixerConfig) -> int:
     """Gated short convolution of LFM2 (modeling_lfm2.py)."""
     d = int(config["hidden_size"])
     return 4 * d * d + d * int(config["conv_L_cache"])
 
 
-def receptance(config: Config) -> int:
+def receptance(config: MixerConfig) -> int:
     """Time mixing of RWKV-4 (arXiv:2305.13048, section 3.1), and the receptance of its channel mixing."""
     d = int(config["hidden_size"])
     return 4 * d * int(config.get("attention_hidden_size") or d) + d * d
 
 
-def tower(config: Config, text_width: int) -> int | None:
+def tower(config: MixerConfig, text_width: int) -> int | None:
     """Parameters of the tower for images with its projection; `None` where the file does not say how deep it is."""
     layers = config.get("num_hidden_layers", config.get("depth"))
     width = config.get("embed_dim", config.get("hidden_size"))
@@ -108,7 +108,7 @@ def tower(config: Config, text_width: int) -> int | None:
     )
 
 
-def _first(config: Config, *names: str) -> Any:
+def _first(config: MixerConfig, *names: str) -> Any:
     for name in names:
         if config.get(name) is not None:
             return config[name]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from gpuledger.core.huggingface import mixers
 
-Config = Mapping[str, Any]
+HubConfig = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class ModelType:
     """Share of the layers with the sliding window where the file has no `layer_types`."""
     attention_share: float = 1.0
     """Share of the layers with attention where neither `layer_types` nor a period says so; the others have `mixer`."""
-    mixer: Callable[[Config], int] | None = None
+    mixer: Callable[[HubConfig], int] | None = None
     mixer_beside_attention: bool = False
     """Every layer has attention and the mixer (Falcon-H1)."""
     mixer_has_ffn: bool = True

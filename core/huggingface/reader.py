@@ -81,7 +81,7 @@ def architecture_from_config(config: Mapping[str, Any]) -> dict[str, Any]:
         InvalidPlanError: a `model_type` that is not known, or one whose layers or width are missing.
     """
     name = str(config["model_type"])
-    kind = _known(name)
+    kind = _model_type(name)
     source = _with_defaults(name, config)
     keys: Config = {
         key: next(source[one] for one in names if source.get(one) is not None)
@@ -116,7 +116,7 @@ def architecture_from_config(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _known(name: str) -> ModelType:
+def _model_type(name: str) -> ModelType:
     if name in MODEL_TYPES:
         return MODEL_TYPES[name]
     near = difflib.get_close_matches(name, MODEL_TYPES, n=1)

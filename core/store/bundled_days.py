@@ -17,7 +17,7 @@ import duckdb
 from gpuledger.core import price_index
 from gpuledger.core.store import index_days, sql
 
-TABLES = ("gpu_price_day", "gpu_vote_day", "gpu_index_day")
+TABLES = ("gpu_price_day", "gpu_vote_day", "gpu_index_day", "price_end_day")
 FOLDER = sql.FOLDER / "history" / "days"
 KEY = FOLDER / "key.txt"
 """Fingerprint of what the files follow from, and the first day that they do not have."""

@@ -54,7 +54,9 @@ class Turn:
         """
         query = "select extract(epoch from clock_timestamp())::float8 as seconds"
         try:
-            row = sql.first(self._session, f"select seconds from postgres_query('turns', {quoted(query)})")
+            row = sql.first(
+                self._session, f"select seconds from postgres_query('turns', {sql_quoted(query)})"
+            )
         except duckdb.Error as error:
             raise StoreError(f"the turn of {self.name} was lost: {sql.first_line(error)}") from error
         assert row is not None
@@ -79,12 +81,12 @@ def load(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
         StoreError: one is not installed, or is made for another DuckDB.
     """
     for name in names:
-        found = find_spec(f"duckdb_extension_{name}")
-        if found is None or found.origin is None:
+        extension = find_spec(f"duckdb_extension_{name}")
+        if extension is None or extension.origin is None:
             raise StoreError(
                 f"a shared store needs DuckDB's extension {name}: pip install 'gpuledger[scale]'"
             )
-        made_for = Path(found.origin).parent / "extensions"
+        made_for = Path(extension.origin).parent / "extensions"
         path = made_for / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
         if not path.exists():
             versions = ", ".join(sorted(entry.name for entry in made_for.glob("v*"))) or "none"
@@ -92,7 +94,7 @@ def load(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
                 f"DuckDB's extension {name} is made for {versions} and this is v{duckdb.__version__}:"
                 f" a shared store needs the version of the extra 'gpuledger[scale]'"
             )
-        connection.execute(f"load {quoted(str(path))}")
+        connection.execute(f"load {sql_quoted(str(path))}")
 
 
 def libpq(address: LakeAddress) -> str:
@@ -115,7 +117,7 @@ def libpq(address: LakeAddress) -> str:
     )
 
 
-def quoted(text: str) -> str:
+def sql_quoted(text: str) -> str:
     """A string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
@@ -149,7 +151,7 @@ def _acquire(
     locks = [f"pg_try_advisory_xact_lock({_key(address, name)})"]
     if shared is not None:
         locks.insert(0, f"pg_try_advisory_xact_lock_shared({_key(address, shared)})")
-    query = quoted(f"select {' and '.join(locks)} as got")
+    query = sql_quoted(f"select {' and '.join(locks)} as got")
     busy_at = time.monotonic() + wait_seconds
     gone_at = patience(address)
     while True:
@@ -193,16 +195,16 @@ def executed(address: LakeAddress, statements: str) -> None:
     Raises:
         UnreachableError: the server cannot be reached, or refused.
     """
-    _in_session(address, f"call postgres_execute('turns', {quoted(statements)})")
+    _in_session(address, f"call postgres_execute('turns', {sql_quoted(statements)})")
 
 
-def asked(address: LakeAddress, query: str) -> list[tuple[Any, ...]]:
+def query_catalogue(address: LakeAddress, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query in the server's own SQL.
 
     Raises:
         UnreachableError: the server cannot be reached, or refused.
     """
-    return _in_session(address, f"from postgres_query('turns', {quoted(query)})")
+    return _in_session(address, f"from postgres_query('turns', {sql_quoted(query)})")
 
 
 def _in_session(address: LakeAddress, statement: str) -> list[tuple[Any, ...]]:
@@ -258,7 +260,7 @@ def _server(address: LakeAddress) -> duckdb.DuckDBPyConnection:
         if address not in _servers:
             connection = duckdb.connect(config=WITH_EXTENSIONS)
             load(connection, "postgres_scanner")
-            connection.execute(f"attach {quoted(libpq(address))} as turns (type postgres)")
+            connection.execute(f"attach {sql_quoted(libpq(address))} as turns (type postgres)")
             _servers[address] = connection
         return _servers[address]
 

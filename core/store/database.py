@@ -110,14 +110,6 @@ NEW_FILE: dict[str, str | bool | int | float | list[str]] = {
 """Of a database file that is made now; an existing one keeps what it has."""
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """What every connection to a ledger or a snapshot is set to."""
-    connection.execute("set timezone = 'UTC'")
-    # Offers are numbered densely: aggregates per offer go into an array instead of a hash table, 4 times
-    # faster.
-    connection.execute("set perfect_ht_threshold = 17")
-
-
 @contextmanager
 def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
     """The writer's database; only inside `turn`. Closed, and so checkpointed, on the way out. Where the file is
@@ -128,7 +120,7 @@ def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
     """
     connection = _connected(home)
     try:
-        prepare(connection)
+        sql.prepare(connection)
         yield connection
     except duckdb.Error as error:
         if recover.is_broken(error) and home.is_ledger:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,17 +14,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from gpuledger.core.evidence.rules import (
-    Action,
-    Circumstances,
-    Figures,
-    Numbers,
-    Reason,
-    Texts,
-    Verdicts,
-    weigh,
-)
+from gpuledger.core.evidence.claims import Action, Circumstances, Figures, Reason, Verdicts
+from gpuledger.core.evidence.rules import weigh
 from gpuledger.core.evidence.sentences import sentence, uniform
+from gpuledger.core.evidence.succession import Keys, Numbers, Texts
 from gpuledger.core.store import sql
 
 SHOWN = 5
@@ -62,11 +55,15 @@ class Weighing:
     doubts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def rule_nothing(connection: duckdb.DuckDBPyConnection) -> None:
-    """For runs that are not weighed: nothing is held back and nothing is backdated."""
+def rule_nothing(connection: duckdb.DuckDBPyConnection, held: Sequence[str] = ()) -> None:
+    """For runs that are not weighed: nothing is backdated, and nothing held back but what was ruled before."""
     connection.execute(
         "create or replace temp table ruling (offer_id varchar, is_held boolean, claimed_at timestamptz)"
     )
+    if held:
+        connection.execute(
+            "insert into ruling select unnest($held::varchar[]), true, null", {"held": list(held)}
+        )
 
 
 def weigh_run(
@@ -83,9 +80,9 @@ def weigh_run(
     if not _count(connection, "claim"):
         rule_nothing(connection)
         return Weighed()
-    for step in ("20_seen", "30_known"):
+    for step in ("20_seen", "30_known", "40_moved", "41_standing"):
         _run(connection, f"evidence/{step}", named)
-    table = sql.arrow_named(connection, "evidence/40_figures", named)
+    table = sql.arrow_named(connection, "evidence/50_figures", named)
     run = Circumstances(
         at=parameters["observed_at"].timestamp(),
         every_seconds=weighing.every.total_seconds(),
@@ -110,11 +107,11 @@ def weigh_run(
     )
     connection.register("event", events)
     try:
-        _run(connection, "evidence/50_ruling", named)
+        _run(connection, "evidence/60_ruling", named)
         if events.num_rows:
-            _run(connection, "evidence/60_dispute", named)
+            _run(connection, "evidence/70_dispute", named)
         if _has_disputes(connection, parameters["source"]):
-            _run(connection, "evidence/70_forgotten", named)
+            _run(connection, "evidence/80_forgotten", named)
     finally:
         connection.unregister("ruled")
         connection.unregister("event")
@@ -122,12 +119,12 @@ def weigh_run(
         disputed=int(held.sum()),
         confirmed=int((action == Action.CONFIRM).sum()),
         evidence=worded[:SHOWN],
-        renames=tuple(_renames(table, figures, verdicts)),
+        renames=tuple(_renames(table, verdicts)),
     )
 
 
 def figures_of(table: pa.Table) -> Figures:
-    """The columns of `sql/evidence/40_figures.sql` as numpy has them."""
+    """The columns of `sql/evidence/50_figures.sql` as numpy has them."""
 
     def texts(name: str) -> Texts:
         return np.array(table[name].to_pylist(), dtype=object)
@@ -138,13 +135,16 @@ def figures_of(table: pa.Table) -> Figures:
     def numbers(name: str) -> Numbers:
         return table[name].cast(pa.float64()).to_numpy()
 
-    kinds = {"Texts": texts, "Flags": flags, "Numbers": numbers}
+    def keys(name: str) -> Keys:
+        return table[name].to_numpy()
+
+    kinds: dict[str, Any] = {"Texts": texts, "Flags": flags, "Numbers": numbers, "Keys": keys}
     option = table["purchase_option"].combine_chunks().dictionary_encode()
     names = np.array(option.dictionary.to_pylist(), dtype=object)[option.indices.to_numpy()]
-    known = {
+    columns: dict[str, Any] = {
         name: kinds[kind](name) for name, kind in Figures.__annotations__.items() if name not in _OPTIONS
     }
-    return Figures(**known, is_spot=names == "spot", is_reserved=names == "reserved")
+    return Figures(**columns, is_spot=names == "spot", is_reserved=names == "reserved")
 
 
 _OPTIONS = ("is_spot", "is_reserved")
@@ -183,10 +183,25 @@ def _words(
         # one statement about the whole answer
         return [uniform(table.slice(int(places[0]), 1).to_pylist()[0], rates)] * len(places)
     rows = table.take(places).to_pylist()
+    came = verdicts.succession
+    before = np.where(np.isfinite(came.predecessor_usd), came.predecessor_usd, came.moved_usd)
+    uniform_row = _first_with(table, "option_factor")
+    for row, place in zip(rows, places.tolist(), strict=True):
+        if row["option_factor"] is None:
+            row |= uniform_row
+        row["predecessor_usd"] = float(before[place])
+        row["shift"] = float(came.shift[place])
     return [
         _word(row, Action(int(verdicts.action[place])), Reason(int(verdicts.reason[place])), rates, doubts)
         for place, row in zip(places.tolist(), rows, strict=True)
     ]
+
+
+def _first_with(table: pa.Table, name: str) -> dict[str, Any]:
+    """What a row of a moved price says of the whole answer."""
+    columns = ("option_factor", "option_alike", "option_both")
+    rows = table.select(columns).filter(table[name].is_valid())
+    return rows.slice(0, 1).to_pylist()[0] if rows.num_rows else dict.fromkeys(columns)
 
 
 def _word(
@@ -206,15 +221,13 @@ def _word(
     return f"the source has claimed the same since {since:%Y-%m-%d %H:%M} UTC"
 
 
-def _renames(table: pa.Table, figures: Figures, verdicts: Verdicts) -> list[str]:
-    places = np.flatnonzero(figures.is_renamed_alike)[:SHOWN]
-    if not len(places):
-        return []
-    names = dict(zip(table["offer_id"].to_pylist(), table["instance_type"].to_pylist(), strict=True))
+def _renames(table: pa.Table, verdicts: Verdicts) -> list[str]:
+    came = verdicts.succession
+    places = np.flatnonzero(came.is_renamed_alike & (came.renamed_to >= 0))[:SHOWN]
+    names = table["instance_type"].take(came.renamed_to[places]).to_pylist()
     return [
-        f"{row['gpu']} {row['instance_type']} in {row['region']} went, {names.get(row['renamed_to'])} appeared at the"
-        f" same price: a rename"
-        for row in table.take(places).to_pylist()
+        f"{row['gpu']} {row['instance_type']} in {row['region']} went, {name} appeared at the same price: a rename"
+        for row, name in zip(table.take(places).to_pylist(), names, strict=True)
     ]
 
 
@@ -223,13 +236,13 @@ def _rates(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
 
 
 def _has_offers(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    found = sql.first(connection, "select 1 from offer_current where source = $1 limit 1", [source])
-    return found is not None
+    row = sql.first(connection, "select 1 from offer_current where source = $1 limit 1", [source])
+    return row is not None
 
 
 def _has_disputes(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    found = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
-    return found is not None
+    row = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
+    return row is not None
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

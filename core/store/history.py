@@ -16,16 +16,16 @@ _STEP = re.compile(r"^(\d{1,4})(h|d|w|mo)$")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months"}
 
 
-def interval(text: str) -> str:
+def step_interval(text: str) -> str:
     """`1d` as an SQL interval text.
 
     Raises:
         UsageError: not a number and h, d, w or mo.
     """
-    found = _STEP.match(text)
-    if not found or int(found[1]) == 0:
+    match = _STEP.match(text)
+    if not match or int(match[1]) == 0:
         raise UsageError(f"--every: {text!r} is no step, as in 1h, 1d, 1w, 1mo")
-    return f"{found[1]} {_UNITS[found[2]]}"
+    return f"{match[1]} {_UNITS[match[2]]}"
 
 
 def history_filters(query: OfferQuery) -> dict[str, Any]:

@@ -69,10 +69,10 @@ class Home:
         if self.lake is None:
             return None
         try:
-            place, _, found = self.store_note.read_text(encoding="utf-8").strip().rpartition(" ")
+            place, _, identity = self.store_note.read_text(encoding="utf-8").strip().rpartition(" ")
         except OSError:
             return None
-        return found if place == _place(self.lake) else None
+        return identity if place == _place(self.lake) else None
 
     def note_store(self, store_id: str) -> None:
         """Remember the shared store: from now on its folders are looked for before every turn.

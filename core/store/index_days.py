@@ -119,3 +119,14 @@ def price_index(
         "last_date": last_date,
     }
     return sql.rows(connection, "queries/price_index", parameters)
+
+
+def administered_spot(connection: duckdb.DuckDBPyConnection, gpu_ids: Sequence[str]) -> list[str]:
+    """One line for each provider whose spot price of these accelerators is one fixed share of its on-demand price: such
+    a price is set, not found by a market."""
+    rows = sql.rows(connection, "queries/administered_spot", {"gpu_ids": ",".join(gpu_ids)})
+    return [
+        f"spot of {row['provider']} is administered: {row['share_of_on_demand']:.4g} of its on-demand price in"
+        f" {row['pairs']} pairs of offers"
+        for row in rows
+    ]

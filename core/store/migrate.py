@@ -177,13 +177,13 @@ def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:
         "create table if not exists ledger_setting (name varchar not null, value varchar not null)"
     )
     applied: dict[str, str] = dict(connection.execute("select name, sha256 from schema_migration").fetchall())
-    known = sql.files("migrations")
-    unknown = sorted(set(applied) - set(known))
+    migrations = sql.files("migrations")
+    unknown = sorted(set(applied) - set(migrations))
     if unknown:
         raise MigrationError(
             f"the ledger has {unknown[-1]}, which this release does not know; upgrade gpuledger"
         )
-    for name in known:
+    for name in migrations:
         digest = hashlib.sha256(sql.text(name).encode()).hexdigest()
         if name in applied:
             if applied[name] != digest:

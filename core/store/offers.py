@@ -21,13 +21,23 @@ from gpuledger.core.store import sql
 
 
 def set_on_sale(
-    connection: duckdb.DuckDBPyConnection, *, at: datetime | None, as_of: datetime | None
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    at: datetime | None,
+    as_of: datetime | None,
+    gpu_ids: Sequence[str] | None = None,
 ) -> None:
     """Make the temporary view `on_sale` of this connection: the columns of `offer_latest`, `row_no`, and
-    `price_state` at the time `at`."""
+    `price_state` at the time `at`.
+
+    Args:
+        gpu_ids: accelerators that are asked about; of a past time no others are read then.
+    """
     connection.execute("set variable question_at = $at::timestamptz", {"at": at})
     if as_of is not None:
         connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
+        wanted = None if gpu_ids is None else list(gpu_ids)
+        connection.execute("set variable past_gpu_ids = $gpu_ids::varchar[]", {"gpu_ids": wanted})
         connection.execute(sql.text("queries/offer_past"))
     connection.execute(sql.text("queries/on_sale" if as_of is None else "queries/on_sale_then"))
 
@@ -198,7 +208,7 @@ _LISTS = (
 _EXACT = ("gpu_ids", "tiers", "purchase_options", "sources", "availabilities", "states")
 
 
-def page(
+def offer_page(
     connection: duckdb.DuckDBPyConnection,
     query: OfferQuery,
     *,
@@ -221,7 +231,7 @@ def page(
     parameters: dict[str, Any] = {entry.name: getattr(query, entry.name) for entry in fields(query)}
     for name in _LISTS:
         parameters[name] = _joined(name, parameters[name])
-    set_on_sale(connection, at=at, as_of=as_of)
+    set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
     found = sql.rows(connection, "queries/offers", parameters)
     total = found[0]["total"] if found else 0
     for row in found:
@@ -237,7 +247,16 @@ def offers(
     as_of: datetime | None = None,
 ) -> list[LatestOffer]:
     """The offers of `page`."""
-    return page(connection, query, at=at, as_of=as_of).offers
+    return offer_page(connection, query, at=at, as_of=as_of).offers
+
+
+def without_place(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> int:
+    """How many offers of its accelerators and providers a question for regions leaves out because nobody knows where
+    they are; to be asked after `page`, on the same connection."""
+    if not query.regions:
+        return 0
+    named = {name: _joined(name, getattr(query, name)) for name in ("gpu_ids", "providers", "regions")}
+    return sql.rows(connection, "queries/offers_without_place", named)[0]["offers"]
 
 
 def _joined(name: str, values: Sequence[str] | None) -> str | None:

@@ -17,11 +17,10 @@ import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
 from gpuledger.core.store import sql
-from gpuledger.core.store.database import prepare, writing
 from gpuledger.core.store.home import Home
 
 POINTER = "CURRENT"
-KEPT = 5
+SNAPSHOTS_ON_DISK = 5
 """Snapshots that stay for readers which resolved the pointer a moment ago."""
 
 
@@ -32,11 +31,12 @@ def publish(home: Home, *, now: datetime) -> int:
         StoreError: a check found the ledger wrong, or the disk refused.
     """
     # readers, who open snapshots, need not load what makes them
-    from gpuledger.core.store.rollups import check, derive
+    from gpuledger.core.store.database import writing
+    from gpuledger.core.store.rollups import check_rollups, derive
 
     number = _newest(home) + 1
     with writing(home) as connection:
-        check(connection)
+        check_rollups(connection)
         derive(connection, now=now)
         connection.execute(sql.text("publish/offer_latest"))
         connection.execute("delete from snapshot")
@@ -72,9 +72,9 @@ def reading(home: Home, *, sandbox_threads: int | None = None) -> Generator[duck
         OutdatedError: it was made by another release.
         CorruptError: the pointer or the snapshot cannot be read.
     """
-    connection = opened(home, sandbox_threads)
+    connection = open_snapshot(home, sandbox_threads)
     try:
-        with sql.told(f"read the snapshot in {home.snapshots}"):
+        with sql.explaining(f"read the snapshot in {home.snapshots}"):
             yield connection
     finally:
         connection.close()
@@ -122,7 +122,7 @@ _SANDBOX: _Config = {
 }
 
 
-def opened(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyConnection:
+def open_snapshot(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """The connection of `reading`, for those who keep it and close it themselves: later snapshots do not
     change it. DuckDB refuses one file under two configurations in one process, so all are opened here."""
     config = _READ_ONLY if sandbox_threads is None else {**_SANDBOX, "threads": sandbox_threads}
@@ -136,7 +136,7 @@ def opened(home: Home, sandbox_threads: int | None = None) -> duckdb.DuckDBPyCon
                 raise CorruptError(f"cannot open the snapshot {path}: {sql.first_line(error)}") from error
             continue
         check_release(connection, path)
-        prepare(connection)
+        sql.prepare(connection)
         if sandbox_threads is not None:
             connection.execute("set lock_configuration = true")
         return connection
@@ -193,7 +193,7 @@ def _point(home: Home, name: str) -> None:
 def prune(home: Home, keep: int | None = None) -> int:
     """Delete all but the newest snapshots and what a killed writer left of one; only inside
     `gpuledger.core.store.database.turn`. Returns how many went."""
-    old = _numbers(home)[: -(keep or KEPT)]
+    old = _numbers(home)[: -(keep or SNAPSHOTS_ON_DISK)]
     for number in old:
         _path(home, number).unlink(missing_ok=True)
     for left_over in home.snapshots.glob("prices-*.new"):

@@ -33,11 +33,11 @@ class Quotable:
         as_of: datetime | None,
         at: datetime,
         allow_stale: bool,
-        kept: dict[str, list[dict[str, Any]]] | None = None,
+        cache: dict[str, list[dict[str, Any]]] | None = None,
     ) -> None:
         self._connection = connection
         self._as_of = as_of
-        self._kept = kept if kept is not None and as_of is None else {}
+        self._kept = cache if cache is not None and as_of is None else {}
         for name, values in filters.items():
             connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
         connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})

@@ -67,6 +67,8 @@ class Batch:
     outcome: Literal["accepted", "quarantined", "failed"] = "accepted"
     weighing: Weighing | None = None
     """How its claims are weighed against what the ledger knows; without it every row of a believable batch counts."""
+    held: Sequence[str] = ()
+    """Of a run that is not weighed: identities whose claims were ruled not to count."""
     decision: Decision | None = None
     """What an operator decided, in the place of offers."""
     error: FetchFailure | None = None
@@ -100,12 +102,12 @@ def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
 def is_late(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> bool:
     """Whether a run of the same source that observed later is in the ledger. The log of a live source is written
     in the order of its times."""
-    found = sql.first(
+    later = sql.first(
         connection,
         "select 1 from scrape_run where source = $source and observed_at > $observed_at limit 1",
         {"source": manifest.source, "observed_at": manifest.observed_at},
     )
-    return found is not None
+    return later is not None
 
 
 def record(
@@ -159,7 +161,7 @@ def _append(
     ]
     table = seen_table(numbered, aliases)
     return (
-        append_live(connection, table, parameters, batch.weighing)
+        append_live(connection, table, parameters, batch.weighing, batch.held)
         if batch.kind == "live"
         else _append_archive(connection, table, parameters | _lists(batch))
     )
@@ -180,6 +182,7 @@ def append_live(
     seen: pa.Table,
     parameters: Mapping[str, Any],
     weighing: Weighing | None = None,
+    held: Sequence[str] = (),
 ) -> _Appended:
     """Write what a batch changes in the logs and the current state, but for what is disputed; only inside a
     transaction.
@@ -187,11 +190,12 @@ def append_live(
     Args:
         seen: as `gpuledger.core.store.staging.seen_table` makes it.
         parameters: run_no, source, observed_at and is_complete.
+        held: without a weighing, identities whose claims do not count.
     """
     seen = in_parts(seen)
     weighed = None
     if weighing is None:
-        rule_nothing(connection)
+        rule_nothing(connection, held)
     else:
         connection.register("seen_arrow", seen)
         try:

@@ -73,13 +73,14 @@ def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> No
     if start >= today:
         return
     since = start
-    for table in ("gpu_price_day", "gpu_vote_day"):
+    for table in ("gpu_price_day", "gpu_vote_day", "price_end_day"):
         connection.execute(f"delete from {table} where price_date >= $start", {"start": start})
     # Half a year at a time bounds the memory of a rebuild.
     while start < today:
         stop = min(start + timedelta(days=182), today)
         connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
         derive_votes(connection, start=start, stop=stop)
+        connection.execute(sql.text("derive/price_end_day"), {"from_date": start, "to_date": stop})
         start = stop
     derive_index(connection, since=since)
 
@@ -88,7 +89,7 @@ CHECKED_WHOLE = 5_000_000
 """Log rows up to which every publishing checks all of them; beyond, the runs since the last one."""
 
 
-def check(connection: duckdb.DuckDBPyConnection, *, everything: bool = False) -> None:
+def check_rollups(connection: duckdb.DuckDBPyConnection, *, everything: bool = False) -> None:
     """Run the checks of `sql/checks` over the runs since the last publishing, or over all where that is
     quick.
 
@@ -100,9 +101,9 @@ def check(connection: duckdb.DuckDBPyConnection, *, everything: bool = False) ->
     run_no = 0 if everything or is_small else _derived(connection)[0]
     connection.execute("set variable checked_run_no = $run_no", {"run_no": run_no})
     for name in sql.files("checks"):
-        found = sql.some(connection, sql.text(name), most=3)
-        if found:
-            raise StoreError(f"not published: sql/{name}.sql found {found[0]!r} and maybe more")
+        wrong = sql.some(connection, sql.text(name), most=3)
+        if wrong:
+            raise StoreError(f"not published: sql/{name}.sql found {wrong[0]!r} and maybe more")
 
 
 def _derived(connection: duckdb.DuckDBPyConnection) -> tuple[int, date | None, str]:

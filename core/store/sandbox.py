@@ -69,7 +69,7 @@ def run_query(
         EmptyLedgerError: nothing was published yet.
         CorruptError: the snapshot cannot be read.
     """
-    asked = {
+    request = {
         "home": str(home.absolute()),
         "text": text,
         "timeout_seconds": timeout_seconds,
@@ -80,7 +80,7 @@ def run_query(
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT)],
-            input=json.dumps(asked).encode(),
+            input=json.dumps(request).encode(),
             capture_output=True,
             timeout=timeout_seconds + START_SECONDS,
             env=_environ(),

@@ -58,16 +58,16 @@ _PRAGMA = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*pragma\s+(\w+)\s*(?!=)", re.I
 
 def main() -> None:
     """Answer the one question on standard input."""
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     # Whatever else writes to standard output must not become part of the answer.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _bound(resource.RLIMIT_AS, ADDRESS_GIB << 30)
     _bound(resource.RLIMIT_CORE, 0)
     try:
-        answer = pickled(_answered(**asked))
-        if len(answer) > asked["max_mib"] << 20:
-            raise UsageError(f"sql: an answer of more than {asked['max_mib']} MiB; add a limit")
+        answer = pickled(_answered(**request))
+        if len(answer) > request["max_mib"] << 20:
+            raise UsageError(f"sql: an answer of more than {request['max_mib']} MiB; add a limit")
     except GPULedgerError as error:
         answer = pickle.dumps({"error": type(error).__name__, "message": str(error)})
     except MemoryError:
@@ -126,14 +126,14 @@ def queried(connection: duckdb.DuckDBPyConnection, text: str, max_rows: int) -> 
 
 
 def _only_looks(statement: duckdb.Statement) -> bool:
-    found = _PRAGMA.match(statement.query) if statement.type is duckdb.StatementType.PRAGMA else None
-    return found is not None and found[1].lower() in _LOOKING
+    pragma = _PRAGMA.match(statement.query) if statement.type is duckdb.StatementType.PRAGMA else None
+    return pragma is not None and pragma[1].lower() in _LOOKING
 
 
 def _told_apart(names: Iterable[str]) -> list[str]:
     """Two columns of one name keep both their values: the second `a` is `a_2`."""
-    kept: dict[str, None] = {}
+    distinct: dict[str, None] = {}
     for name in names:
         free = (f"{name}_{number}" for number in itertools.count(2))
-        kept[name if name not in kept else next(one for one in free if one not in kept)] = None
-    return list(kept)
+        distinct[name if name not in distinct else next(one for one in free if one not in distinct)] = None
+    return list(distinct)

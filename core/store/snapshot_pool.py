@@ -21,7 +21,7 @@ from gpuledger.core.store import sql
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import POINTER, check_release, current
 
-KEPT = 3
+SNAPSHOTS_OPEN = 3
 """Snapshots that stay open for readers who page through an older one."""
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -134,31 +134,31 @@ class SnapshotPool:
             CorruptError: it cannot be read.
             UsageError: no snapshot of that number is kept any more.
         """
-        found = self._lease(number)
+        lease = self._lease(number)
         try:
-            cursor = found.connection.cursor()
+            cursor = lease.connection.cursor()
             try:
-                with sql.told(f"read the snapshot {found.path}"):
-                    yield Served(found.edition, cursor, found.cache)
+                with sql.explaining(f"read the snapshot {lease.path}"):
+                    yield Served(lease.edition, cursor, lease.cache)
             finally:
                 cursor.close()
         finally:
-            self._release(found)
+            self._release(lease)
 
     def close(self) -> None:
         """Close every snapshot that nobody reads."""
         with self._lock:
-            for found in list(self._all()):
-                found.is_retired = True
-                self._close_if_done(found)
+            for opened in list(self._all()):
+                opened.is_retired = True
+                self._close_if_done(opened)
             self._newest, self._pointer = None, None
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
-            found = (self.home.snapshots / POINTER).stat()
+            pointer = (self.home.snapshots / POINTER).stat()
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns
+        return pointer.st_ino, pointer.st_mtime_ns
 
     def _advance(self) -> None:
         stamp = self._stamp()
@@ -174,7 +174,7 @@ class SnapshotPool:
             number = opened.edition.number
             self._open[number] = opened
             self._newest, self._pointer, self.problem = opened, stamp, None
-            for old in sorted(self._open)[:-KEPT]:
+            for old in sorted(self._open)[:-SNAPSHOTS_OPEN]:
                 self._open[old].is_retired = True
                 self._close_if_done(self._open[old])
 
@@ -182,9 +182,9 @@ class SnapshotPool:
         for attempt in range(3):
             path = current(self.home)
             with self._lock:
-                known = next((found for found in self._all() if found.path == path), None)
-            if known is not None:
-                return known
+                opened = next((candidate for candidate in self._all() if candidate.path == path), None)
+            if opened is not None:
+                return opened
             try:
                 return _Open(self.home, path.name)
             except CorruptError:
@@ -194,31 +194,31 @@ class SnapshotPool:
         raise CorruptError(f"the snapshots in {self.home.snapshots} keep vanishing")
 
     def _lease(self, number: int | None) -> _Open:
-        wanted = self.newest().number if number is None else number
+        snapshot = self.newest().number if number is None else number
         with self._lock:
-            found = self._open.get(wanted) if number is not None else self._newest
-            if found is not None:
-                found.readers += 1
-                return found
+            opened = self._open.get(snapshot) if number is not None else self._newest
+            if opened is not None:
+                opened.readers += 1
+                return opened
         with self._opening:
-            path = self.home.snapshots / f"prices-{wanted:06d}.duckdb"
+            path = self.home.snapshots / f"prices-{snapshot:06d}.duckdb"
             if not path.exists():
-                raise UsageError(f"snapshot {wanted} is not kept any more; start again without a cursor")
-            found = self._open.get(wanted) or _Open(self.home, path.name)
+                raise UsageError(f"snapshot {snapshot} is not kept any more; start again without a cursor")
+            opened = self._open.get(snapshot) or _Open(self.home, path.name)
             with self._lock:
-                self._open[wanted] = found
-                found.readers += 1
-                return found
+                self._open[snapshot] = opened
+                opened.readers += 1
+                return opened
 
-    def _release(self, found: _Open) -> None:
+    def _release(self, opened: _Open) -> None:
         with self._lock:
-            found.readers -= 1
-            self._close_if_done(found)
+            opened.readers -= 1
+            self._close_if_done(opened)
 
-    def _close_if_done(self, found: _Open) -> None:
-        if found.is_retired and not found.readers:
-            found.connection.close()
-            self._open.pop(found.edition.number, None)
+    def _close_if_done(self, opened: _Open) -> None:
+        if opened.is_retired and not opened.readers:
+            opened.connection.close()
+            self._open.pop(opened.edition.number, None)
 
     def _all(self) -> Iterator[_Open]:
         yield from self._open.values()

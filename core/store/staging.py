@@ -166,14 +166,14 @@ def _array(facts: Sequence[OfferKey | None], column: _Column) -> pa.Array:
 
 def _gpu_ids(facts: Sequence[OfferKey], aliases: Aliases) -> list[str | None]:
     """Thousands of offers have some dozens of labels; each is looked up once."""
-    known: dict[tuple[str, str, Decimal | None], str | None] = {}
-    found: list[str | None] = []
+    by_label: dict[tuple[str, str, Decimal | None], str | None] = {}
+    gpu_ids: list[str | None] = []
     for fact in facts:
         key = (fact.provider, fact.gpu_label, getattr(fact, "gpu_memory_gib", None))
-        if key not in known:
-            known[key] = aliases.resolve(*key)
-        found.append(known[key])
-    return found
+        if key not in by_label:
+            by_label[key] = aliases.resolve(*key)
+        gpu_ids.append(by_label[key])
+    return gpu_ids
 
 
 PART_ROWS = 8192

@@ -21,7 +21,7 @@ from gpuledger.core.config import load_settings
 from gpuledger.core.errors import ConfigError
 from gpuledger.core.store.database import home_of
 from gpuledger.flows import timetable
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.scheduled.refresh import CATCH_UP, refresh
 from gpuledger.flows.scheduled.upkeep import audit, compact
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
@@ -92,7 +92,7 @@ def start_due(sources: Iterable[Source] = SOURCES) -> tuple[str, ...]:
     Raises:
         ConfigError: there is no server.
     """
-    ledger = Ledger(
+    ledger = LedgerWriter(
         home=home_of(load_settings(os.environ)), sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC)
     )
     late = timetable.due(ledger, (source for source in sources if source.requests)).sources
@@ -131,7 +131,7 @@ def _server() -> Generator[None]:
         httpx.get(f"{address.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).raise_for_status()
         yield
     except (httpx.HTTPError, PrefectException) as error:
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ConfigError(
-            f"the Prefect server at {address} does not answer: {said}; start it, or set PREFECT_API_URL"
+            f"the Prefect server at {address} does not answer: {reason}; start it, or set PREFECT_API_URL"
         ) from error

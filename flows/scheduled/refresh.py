@@ -28,7 +28,7 @@ from gpuledger.core.errors import (
 )
 from gpuledger.core.store.home import home_of
 from gpuledger.flows import telemetry, timetable
-from gpuledger.flows.ledger import Ledger, RunReport
+from gpuledger.flows.ledger import LedgerWriter, RunReport
 from gpuledger.flows.notify import UNTOLD, notify
 from gpuledger.flows.pipeline import fetch_source, read_run, record_runs
 from gpuledger.flows.watch import look_and_tell
@@ -53,8 +53,8 @@ def _settings() -> Settings:
     return load_settings(os.environ)
 
 
-def _ledger(settings: Settings) -> Ledger:
-    return Ledger(home=home_of(settings), sources=EVERY_SOURCE, clock=_clock)
+def _ledger(settings: Settings) -> LedgerWriter:
+    return LedgerWriter(home=home_of(settings), sources=EVERY_SOURCE, clock=_clock)
 
 
 def _is_transient(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:

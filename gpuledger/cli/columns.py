@@ -56,6 +56,19 @@ def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def _hundredths(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _millionths(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+def _survival(value: str | None) -> str:
+    """`12 of 30`, of a sentence on how many prices still held at that age."""
+    return " ".join((value or "").split()[:3])
+
+
 def _percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
@@ -75,6 +88,7 @@ OFFER_COLUMNS = (
     Column("STOCK", "availability", shed=5),
     Column("AGE", "age", formats.age, is_number=True),
     Column("STATE", "price_state"),
+    Column("STILL HELD", "survival", _survival, is_number=True, shed=2),
 )
 GPU_COLUMNS = (
     Column("GPU", "gpu_id"),
@@ -111,6 +125,32 @@ HISTORY_COLUMNS = (
     Column("$/GPU/H", "usd_per_gpu_hour", formats.dollars, is_number=True),
     Column("SOURCE", "source", shed=6),
 )
+INDEX_COLUMNS = (
+    Column("DAY", "price_date"),
+    Column("GPU", "gpu_id"),
+    Column("INDEX", "price_index", _hundredths, is_number=True),
+    Column("LOW", "low", _hundredths, is_number=True, shed=5),
+    Column("HIGH", "high", _hundredths, is_number=True, shed=5),
+    Column("$/GPU/H", "usd_per_gpu_hour", _price, is_number=True),
+    Column("FLOOR", "floor_usd_per_gpu_hour", _price, is_number=True, shed=2),
+    Column("WHOSE", "floor_provider", shed=2),
+    Column("PROVIDERS", "providers", is_number=True, shed=3),
+    Column("OFFERS", "matched_offers", is_number=True, shed=4),
+    Column("CHAIN", "chain", is_number=True, shed=6),
+    Column("STATE", "state"),
+    Column("WHY", "reason", shed=1),
+)
+INDEX_CHECK_COLUMNS = (
+    Column("DAY", "price_date"),
+    Column("GPU", "gpu_id"),
+    Column("PROVIDER", "provider", lambda value: value or "(index)"),
+    Column("STORED", "stored", _millionths, is_number=True),
+    Column("RECOMPUTED", "recomputed", _millionths, is_number=True),
+    Column("OFFERS", "stored_offers", is_number=True, shed=2),
+    Column("RECOMPUTED OFFERS", "recomputed_offers", is_number=True, shed=3),
+    Column("STATE", "state"),
+    Column("DETAIL", "detail", shed=1),
+)
 QUOTE_COLUMNS = (
     Column("#", "rank", is_number=True),
     Column("USD", "usd_mid", is_number=True),
@@ -126,6 +166,7 @@ QUOTE_COLUMNS = (
     Column("HOURS", "hours", is_number=True),
     Column("STATE", "price_state"),
     Column("AGE", "age", is_number=True, shed=1),
+    Column("STILL HELD", "survival", _survival, is_number=True, shed=5),
     Column("QUOTE", "quote_id", shed=2),
 )
 PRESET_COLUMNS = (

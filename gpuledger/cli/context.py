@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gpuledger.core.config import Settings
     from gpuledger.core.plan import TrainingPlan
     from gpuledger.core.store.home import Home
-    from gpuledger.flows.ledger import Ledger as Writer
+    from gpuledger.flows.ledger import LedgerWriter
     from gpuledger.ledger import Ledger
 
 OK, NOTHING, USAGE, STALE, SOURCE_FAILED = 0, 1, 2, 3, 4
@@ -80,12 +80,12 @@ def ledger() -> Ledger:
     return Ledger(home(), clock=now, environ=os.environ, say=say)
 
 
-def writer() -> Writer:
+def writer() -> LedgerWriter:
     """The ledger with all sources, for commands that write. Loads the adapters."""
-    from gpuledger.flows.ledger import Ledger as Writer
+    from gpuledger.flows.ledger import LedgerWriter
     from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
-    return Writer(home=home(), sources=EVERY_SOURCE, clock=now)
+    return LedgerWriter(home=home(), sources=EVERY_SOURCE, clock=now)
 
 
 def say(text: str) -> None:

@@ -237,6 +237,10 @@ def size(
     inference_tokens: Annotated[
         str, typer.Option(help="Tokens to be served over the model's life, as in 2e12 or 2T; default: 0.")
     ] = "0",
+    deadline: Annotated[
+        str | None,
+        typer.Option(help="Longest run, in hours or with a unit, as in 720 or 30d; default: 90 days."),
+    ] = None,
     as_of: AsOf = None,
     allow_stale: AllowStale = False,
     format: FormatOption = None,
@@ -251,6 +255,7 @@ def size(
         answer = context.ledger().size(
             usd,
             inference_tokens=inference_tokens,
+            deadline_hours=deadline,
             as_of=context.as_of(as_of),
             allow_stale=allow_stale,
         )

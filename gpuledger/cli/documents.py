@@ -114,7 +114,7 @@ def parse(
         from gpuledger.core.offer import Offer
         from gpuledger.core.published import published_row
         from gpuledger.core.store.archive import Manifest, run_id
-        from gpuledger.flows.validate import read
+        from gpuledger.flows.validate import read_documents
         from gpuledger.scrapers.registry import get
         from gpuledger.scrapers.source import skipped_by_reason
 
@@ -129,7 +129,7 @@ def parse(
         manifest = Manifest(
             run_id=run_id(source, at), source=source, started_at=at, observed_at=at, documents=()
         )
-        parsed = read(adapter, manifest, [document])
+        parsed = read_documents(adapter, manifest, [document])
         if parsed.error is not None:
             raise parsed.error
         aliases = seed_aliases()

@@ -122,7 +122,7 @@ AllowStale = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", "-n", min=1, help="Rows in the answer at most; default: no limit.")
 ]
-Spot = Annotated[bool, typer.Option("--spot", help="Only spot; default: no.")]
+SpotFlag = Annotated[bool, typer.Option("--spot", help="Only spot; default: no.")]
 OnDemand = Annotated[bool, typer.Option("--on-demand", help="Only on-demand; default: no.")]
 Reserved = Annotated[
     bool, typer.Option("--reserved", help="Only reserved capacity and capacity blocks; default: no.")
@@ -235,7 +235,7 @@ def _flags(options: Sequence[QuoteOption], *, is_bought: bool) -> list[inspect.P
     ]
     if not is_bought:
         return flags
-    kinds = (("spot", Spot), ("on_demand", OnDemand), ("reserved", Reserved))
+    kinds = (("spot", SpotFlag), ("on_demand", OnDemand), ("reserved", Reserved))
     return flags + [_parameter(name, kind, None, False) for name, kind in kinds]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpuledger import formats
-from gpuledger.cli import context, decisions, table
+from gpuledger.cli import context, table
 from gpuledger.cli.columns import (
     CHAIN_COLUMNS,
     ESTIMATE_COLUMNS,
@@ -45,7 +45,6 @@ def register(app: typer.Typer) -> None:
     """Add this group's commands to the program."""
     for command in (quote, compare, estimate, presets, lint, explain):
         app.command()(command)
-    decisions.register(app)
 
 
 class Report(StrEnum):

@@ -13,6 +13,8 @@ from gpuledger.cli import context, table
 from gpuledger.cli.columns import (
     GPU_COLUMNS,
     HISTORY_COLUMNS,
+    INDEX_CHECK_COLUMNS,
+    INDEX_COLUMNS,
     OFFER_COLUMNS,
     PROVIDER_COLUMNS,
     SPREAD_COLUMNS,
@@ -28,7 +30,7 @@ from gpuledger.cli.options import (
     Region,
     Reserved,
     SpecArgument,
-    Spot,
+    SpotFlag,
     Tiers,
     purchase_options,
 )
@@ -69,7 +71,7 @@ def offers(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     max_price: Annotated[
@@ -119,7 +121,7 @@ def cheapest(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     spread: Annotated[
@@ -162,7 +164,7 @@ def history(
     provider: Providers = None,
     region: Region = None,
     tier: Tiers = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     reserved: Reserved = False,
     since: Annotated[
@@ -242,21 +244,33 @@ def index(
     until: Annotated[
         str | None, typer.Option("--to", help="Last date, ISO 8601; default: the last recorded.")
     ] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            help="Day to compute anew from the archived bytes and to compare with what is stored, or all: each day"
+            " --from --to; default: none. Exit code 1 where a figure differs."
+        ),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """The panel index of accelerators from matched offers, one row per accelerator and day."""
     with context.answering():
-        rows = context.ledger().index(
-            spec,
-            purchase_option=purchase_option,
-            segment=segment,
-            since=context.instant(since, "--from"),
-            until=context.instant(until, "--to"),
-        )
-        table.emit(rows, format)
+        ledger = context.ledger()
+        kind: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
+        span: dict[str, Any] = {
+            "since": context.instant(since, "--from"),
+            "until": context.instant(until, "--to"),
+        }
+        if verify is None:
+            rows = ledger.index(spec, **kind, **span)
+        elif verify == "all":
+            rows = ledger.check_index(spec, **kind, **span)
+        else:
+            rows = ledger.check_index(spec, context.instant(verify, "--verify"), **kind)
+        table.emit(rows, format, columns=INDEX_COLUMNS if verify is None else INDEX_CHECK_COLUMNS)
         for remark in rows.remarks:
             context.say(remark)
-        if not rows:
+        if not rows or any(row["state"] in ("differs", "no bytes") for row in rows):
             raise typer.Exit(context.NOTHING)
 
 

@@ -17,7 +17,7 @@ from gpuledger.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpuledger.flows.ledger import CycleReport, Ledger, RunReport
+    from gpuledger.flows.ledger import CycleReport, LedgerWriter, RunReport
     from gpuledger.scrapers.http.fetch import Fetcher
     from gpuledger.scrapers.source import Source
 
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def fetcher(ledger: Ledger) -> Fetcher:
+def fetcher(ledger: LedgerWriter) -> Fetcher:
     """The client that this invocation's settings describe."""
     import os
 
@@ -50,7 +50,7 @@ def fetcher(ledger: Ledger) -> Fetcher:
     )
 
 
-def _chosen(ledger: Ledger, names: list[str] | None) -> list[Source]:
+def _chosen(ledger: LedgerWriter, names: list[str] | None) -> list[Source]:
     from gpuledger.scrapers.registry import get
 
     named = [get(name) for name in names or ()]
@@ -96,7 +96,7 @@ def refresh(
         from gpuledger.flows.dry_run import check_only
         from gpuledger.flows.imports import load_bundled
         from gpuledger.flows.notify import UNTOLD, notify
-        from gpuledger.flows.pipeline import refresh as run
+        from gpuledger.flows.pipeline import refresh_sources as run
         from gpuledger.flows.watch import look_and_tell
 
         telemetry.log_as_json(os.environ)
@@ -130,7 +130,7 @@ def refresh(
         _finish(cycle)
 
 
-def _due(ledger: Ledger, chosen: list[Source], dry_run: bool) -> list[Source]:
+def _due(ledger: LedgerWriter, chosen: list[Source], dry_run: bool) -> list[Source]:
     from gpuledger.flows import timetable
 
     result = timetable.due(ledger, chosen)

@@ -117,7 +117,7 @@ def _table(rows: Sequence[Row], columns: Sequence[Column] | None, title: str | N
     lines = _lines(rows, shown)
     stored = list(range(len(shown))) if width is None else _fitting(shown, lines, width)
     left = [column.title for place, column in enumerate(shown) if place not in stored]
-    shown, lines = _of(shown, stored), [_of(line, stored) for line in lines]
+    shown, lines = _at_places(shown, stored), [_at_places(line, stored) for line in lines]
     _print_table(shown, lines, title, width)
     if left:
         sys.stdout.write(f"Hidden (too narrow): {', '.join(left)}.\n")
@@ -129,12 +129,12 @@ def _fitting(columns: Sequence[Column], lines: Sequence[Sequence[str]], width: i
     others = [place for place, column in enumerate(columns) if column.shed]
     for place in sorted(others, key=lambda place: columns[place].shed):
         more = sorted([*stored, place])
-        if _needed(_of(columns, more), [_of(line, more) for line in lines]) <= width:
+        if _needed(_at_places(columns, more), [_at_places(line, more) for line in lines]) <= width:
             stored = more
     return stored
 
 
-def _of(values: Sequence[Cell], places: Sequence[int]) -> list[Cell]:
+def _at_places(values: Sequence[Cell], places: Sequence[int]) -> list[Cell]:
     return [values[place] for place in places]
 
 
@@ -204,7 +204,7 @@ def _records(rows: Sequence[Row]) -> None:
             sys.stdout.write("\n")
         longest = max((len(clean(name)) for name in row), default=0)
         for name, value in row.items():
-            for place, one in enumerate(_said(value, width - longest)):
+            for place, one in enumerate(_cell_lines(value, width - longest)):
                 head = f"{clean(name) if not place else '':<{longest}}  "
                 text = clean(one, limit=2000)
                 wrapped = textwrap.wrap(text, max(width - len(head), 20)) or [""]
@@ -212,7 +212,7 @@ def _records(rows: Sequence[Row]) -> None:
                 sys.stdout.write(f"{head}{body}".rstrip() + "\n")
 
 
-def _said(value: Any, width: int) -> list[str]:
+def _cell_lines(value: Any, width: int) -> list[str]:
     """A value as lines: a list that does not fit in one has a line for each entry."""
     whole = _for_people(value)
     if isinstance(value, (list, tuple)) and len(whole) > width:

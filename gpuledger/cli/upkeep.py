@@ -12,7 +12,7 @@ from gpuledger.cli.options import FormatOption
 from gpuledger.cli.table import Column
 
 if TYPE_CHECKING:
-    from gpuledger.flows.ledger import Ledger
+    from gpuledger.flows.ledger import LedgerWriter
 
 AUDIT_COLUMNS = (
     Column("KIND", "kind"),
@@ -50,7 +50,7 @@ def audit(
 ) -> None:
     """Look at ages, checks and archive. Exits 3 when a source is stale, 2 when something is broken."""
     with context.answering():
-        from gpuledger.flows.audit import audit as look
+        from gpuledger.flows.audit import audit_ledger as look
 
         result = look(context.writer(), whole_archive=archive)
         table.emit([vars(finding) for finding in result.findings], format, columns=AUDIT_COLUMNS)
@@ -81,7 +81,7 @@ def compact(
     with context.answering():
         from datetime import timedelta
 
-        from gpuledger.flows.compact import compact as let_go
+        from gpuledger.flows.compact import compact_ledger as let_go
 
         keep = None if keep_documents_days is None else timedelta(days=keep_documents_days)
         done = let_go(
@@ -114,7 +114,7 @@ def migrate_store(
         from gpuledger.core.errors import UsageError
         from gpuledger.flows.move_store import move_store
 
-        def at(store: str, argument: str) -> Ledger:
+        def at(store: str, argument: str) -> LedgerWriter:
             lake = lake_address(store, name=argument)
             if lake is None and store != "duckdb":
                 raise UsageError(f"{argument}: {store!r} is no store; duckdb or ducklake:postgres://...")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gpuledger import parse
 from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.provider import provider_id
-from gpuledger.core.validity import ALL_STATES, LAPSED
+from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,12 +94,38 @@ def cards_named(names: str | Sequence[str] | None) -> tuple[list[str], UnknownGP
     return meant, unknown
 
 
-def offer_row(offer: LatestOffer, moment: datetime) -> dict[str, Any]:
-    """One offer for output: every field, and how fresh its price is at that time."""
+_OF_ONE_ORDER = ("usd_per_hour", "upfront_usd", "vcpus", "memory_gib")
+"""What grows with the GPUs of an order where an offer is sold per GPU."""
+
+
+def offer_row(offer: LatestOffer, moment: datetime, least: float | None = None) -> dict[str, Any]:
+    """One offer for output: every field, and how fresh its price is at that time. `gpu_count` and `usd_per_hour` are
+    those of one order: of what is sold per GPU the smallest that holds `least` accelerators. `amount` stays as
+    published."""
     row = {name: getattr(offer, name) for name in offer.__slots__}
+    row["gpu_count"] = order_gpus(offer.gpu_count, offer.min_gpus, offer.max_gpus, least)
+    if row["gpu_count"] != offer.gpu_count:
+        units = row["gpu_count"] / offer.gpu_count
+        row |= {name: None if row[name] is None else row[name] * units for name in _OF_ONE_ORDER}
     row["price_state"] = offer.price_state(moment)
     row["price_age_hours"] = round(offer.age(moment).total_seconds() / 3600, 2)
     return row
+
+
+def add_survival(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], as_of: datetime | None
+) -> None:
+    """Give each row the key `survival`: of a stale one, how often prices like it still held at that age."""
+    from gpuledger.core.store.older_price import survival
+
+    cases = {
+        place: (row["provider"], row["purchase_option"], row["price_age_hours"])
+        for place, row in enumerate(rows)
+        if row["price_state"] == "stale"
+    }
+    texts = survival(connection, cases.values(), as_of=as_of)
+    for place, row in enumerate(rows):
+        row["survival"] = texts.get(cases[place]) if place in cases else None
 
 
 def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) -> list[str]:
@@ -120,11 +146,19 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     return hints
 
 
+def unplaced_hint(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> list[str]:
+    """A line where offers are left out because nobody knows where they are; after the question itself."""
+    from gpuledger.core.store.offers import without_place
+
+    count = without_place(connection, query)
+    return [f"{count} offers left out: their place is not known"] if count else []
+
+
 def lapsed_hint(
     connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, moment: datetime, as_of: datetime | None
 ) -> list[str]:
     """A line where only lapsed prices match."""
-    from gpuledger.core.store.offers import page
+    from gpuledger.core.store.offers import offer_page
 
-    lapsed = page(connection, replace(query, states=(LAPSED,), max_rows=1), at=moment, as_of=as_of)
+    lapsed = offer_page(connection, replace(query, states=(LAPSED,), max_rows=1), at=moment, as_of=as_of)
     return [f"only lapsed prices match ({lapsed.total}); --state lapsed lists them"] if lapsed.total else []

@@ -79,7 +79,7 @@ class Decisions(PlansOverTime, PriceQuestions):
             UsageError: neither rent nor GPU, or a number out of bounds.
             NoOfferError: the ledger has no on-demand price of that GPU.
         """
-        from gpuledger.core.cost.assumption import assumed
+        from gpuledger.core.cost.assumption import default_value
         from gpuledger.core.cost.decisions.decision import OwnOrRent, power_usd_per_month
 
         share = _number(utilisation, "utilisation", above=ZERO, most=Decimal(1))
@@ -88,11 +88,11 @@ class Decisions(PlansOverTime, PriceQuestions):
         kwh = parse.dollars(usd_per_kwh, "usd_per_kwh")
         watts, assumptions = _watts(gpu, watts_per_gpu)
         if kwh is None:
-            assumptions.append(f"usd_per_kwh: {assumed('usd_per_kwh')} (not given)")
+            assumptions.append(f"usd_per_kwh: {default_value('usd_per_kwh')} (not given)")
         power = power_usd_per_month(
             gpus,
             watts_per_gpu=watts,
-            usd_per_kwh=assumed("usd_per_kwh") if kwh is None else kwh,
+            usd_per_kwh=default_value("usd_per_kwh") if kwh is None else kwh,
             utilisation=share,
         )
         rent, basis = self._rent(gpu, rent_usd_per_gpu_hour, as_of)
@@ -264,17 +264,17 @@ class Decisions(PlansOverTime, PriceQuestions):
         return Rows(finding.to_dict() for finding in lint_plan(parse.plan(plan)))
 
 
-def _watts(gpu: str | None, given: Number | None) -> tuple[Decimal, list[str]]:
+def _watts(gpu: str | None, power_watts: Number | None) -> tuple[Decimal, list[str]]:
     """Watts of a GPU with its share of the host, and what was assumed for it."""
-    from gpuledger.core.cost.assumption import assumed
+    from gpuledger.core.cost.assumption import default_value
     from gpuledger.core.gpu import gpus
     from gpuledger.core.spec import parse_spec
 
-    if given is not None:
-        return _number(given, "watts_per_gpu"), []
+    if power_watts is not None:
+        return _number(power_watts, "watts_per_gpu"), []
     chips = [gpus()[gpu_id] for gpu_id in parse_spec(gpu).gpu_ids] if gpu is not None else []
     watts = max((Decimal(str(chip.tdp_watts)) for chip in chips if chip.tdp_watts), default=Decimal(700))
-    ratio = assumed("host_power_ratio")
+    ratio = default_value("host_power_ratio")
     text = f"watts_per_gpu: {watts * ratio:g} (not given: {watts:g} W of the GPU x {ratio} with its share of the host)"
     return watts * ratio, [text]
 

@@ -162,7 +162,7 @@ class Outlook(Decisions):
             kind: `md` or `html`; the page has a chart and prints on two sheets.
             named: options of `quote`, and of the plan.
         """
-        from gpuledger.core.cost.quote_report import markdown, page
+        from gpuledger.core.cost.quote_report import html_page, markdown
         from gpuledger.formats import flat
 
         if kind not in ("md", "html"):
@@ -171,7 +171,7 @@ class Outlook(Decisions):
         question = self.question(plan, as_of=as_of, **options)
         answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
         keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
-        return (markdown if kind == "md" else page)(answer, keys)
+        return (markdown if kind == "md" else html_page)(answer, keys)
 
     def watches(self) -> Rows:
         """Prices that somebody waits for, as they were at the last look; `gpuledger watch` begins and ends them."""

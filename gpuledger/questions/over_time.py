@@ -110,7 +110,7 @@ class PlansOverTime(PlanQuestions):
         return next((one for one in alike if one.offer_id == offer.offer_id), None)
 
     def _steps(self, span: str, every: str) -> list[datetime]:
-        from gpuledger.core.store.history import interval
+        from gpuledger.core.store.history import step_interval
 
         first, dots, last = span.partition("..")
         if not dots or not first:
@@ -120,7 +120,7 @@ class PlansOverTime(PlanQuestions):
         if start is None or start > stop:
             raise UsageError(f"over: {first} is after {last or 'now'}")
         with self.reading() as snapshot:
-            named = {"start": start, "stop": stop, "every": interval(every)}
+            named = {"start": start, "stop": stop, "every": step_interval(every)}
             rows = snapshot.connection.execute(
                 "select unnest(generate_series($start::timestamptz, $stop::timestamptz, cast($every as interval)))",
                 named,

@@ -13,6 +13,8 @@ from gpuledger.questions.choice import provider_hints
 from gpuledger.questions.reader import OwnTerms, Rows
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from duckdb import DuckDBPyConnection
 
     from gpuledger.core.cost.frontier import Point
@@ -113,7 +115,7 @@ class PlanQuestions(OwnTerms):
             return Rows(existing)
         from gpuledger.core.cost.assumption import saved_weights_gb
         from gpuledger.core.cost.physics import estimates_of
-        from gpuledger.core.estimate.largest_fit import limits_of
+        from gpuledger.core.estimate.search import limits_of
 
         one = parse.plan(plan)
         made = estimates_of(
@@ -175,7 +177,7 @@ class PlanQuestions(OwnTerms):
             with self.reading() as snapshot:
                 try:
                     answer = quote(question, self.market(snapshot, question))
-                    answer = _with_survival(answer, snapshot.connection)
+                    answer = _with_survival(answer, snapshot.connection, question.as_of)
                 except NoOfferError as error:
                     hints = provider_hints(snapshot.connection, question.options.providers)
                     raise NoOfferError("; ".join([str(error), *hints])) from None
@@ -191,8 +193,8 @@ class PlanQuestions(OwnTerms):
         **named: Any,
     ) -> Iterator[dict[str, Any]]:
         """The ranking of each of many plans as `QuoteSet.to_dict` gives it, or its error under `error`."""
-        from gpuledger.core.cost.batch import Batch
-        from gpuledger.core.cost.market.side_prices import SOURCES, Surroundings
+        from gpuledger.core.cost.batch import PreparedMarket
+        from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices
         from gpuledger.core.cost.options import split
         from gpuledger.core.store import sql
         from gpuledger.core.store.offers import OfferQuery, offers, snapshot_number
@@ -206,14 +208,14 @@ class PlanQuestions(OwnTerms):
         with self.reading() as snapshot:
             side = {
                 name: sql.rows(snapshot.connection, f"queries/{query}", {"as_of": time})
-                for name, query in SOURCES.items()
+                for name, query in SIDE_PRICE_QUERIES.items()
             }
-            prepared = Batch(
+            prepared = PreparedMarket(
                 offers=offers(snapshot.connection, OfferQuery(), as_of=time),
                 now=self.clock(),
                 as_of=time,
                 options=chosen,
-                surroundings=Surroundings(**side),
+                surroundings=SidePrices(**side),
                 snapshot=snapshot_number(snapshot.connection),
             )
         # the snapshot is closed before processes are forked: DuckDB's threads do not survive that
@@ -257,13 +259,13 @@ class PlanQuestions(OwnTerms):
         **named: Any,
     ) -> str:
         """The prices of an answer, written down as text: `quote(plan, lock=text)` gives the same bytes anywhere."""
-        from gpuledger.core.cost.lock import lock_of, written
+        from gpuledger.core.cost.lock import lock_of, written_lock
         from gpuledger.core.cost.quote import quote
 
         question = self.question(plan, options, as_of=as_of, **named)
         with self.reading() as snapshot:
             market = self.market(snapshot, question)
-            return written(lock_of(question, quote(question, market), market.surroundings))
+            return written_lock(lock_of(question, quote(question, market), market.surroundings))
 
     def _from_lock(self, question: Question, text: str) -> QuoteSet:
         from gpuledger.core.cost.lock import read_lock
@@ -285,7 +287,7 @@ class PlanQuestions(OwnTerms):
             as_of=question.as_of,
             at=question.moment,
             allow_stale=question.options.allow_stale,
-            kept=snapshot.cache,
+            cache=snapshot.cache,
         )
 
     def _save(self, answer: QuoteSet) -> None:
@@ -337,7 +339,7 @@ class PlanQuestions(OwnTerms):
         return explanation(self.saved_quote(quote_id), Archive(self.home.archive).body, in_ledger)
 
 
-def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet:
+def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection, as_of: datetime | None) -> QuoteSet:
     """The answer whose stale quotes say how often prices like theirs still held at that age."""
     from dataclasses import replace
 
@@ -352,7 +354,7 @@ def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection) -> QuoteSet
         for quote in answer.quotes
         if quote.price_state == "stale"
     }
-    texts = survival(connection, cases.values())
+    texts = survival(connection, cases.values(), as_of=as_of)
     quotes = tuple(
         replace(quote, survival=texts.get(cases[quote.quote_id])) if quote.quote_id in cases else quote
         for quote in answer.quotes

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from gpuledger import parse
 from gpuledger.core.errors import StoreBusyError, UsageError
 from gpuledger.parse import When
-from gpuledger.questions.choice import LISTED_STATES, lapsed_hint, offer_query, offer_row, provider_hints
-from gpuledger.questions.reader import LedgerReader, Rows, query_rows
+from gpuledger.questions.choice import (
+    LISTED_STATES,
+    add_survival,
+    lapsed_hint,
+    offer_query,
+    offer_row,
+    provider_hints,
+    unplaced_hint,
+)
+from gpuledger.questions.index import IndexQuestions
+from gpuledger.questions.reader import Rows, query_rows
 
 if TYPE_CHECKING:
     from gpuledger.core.store.offers import OfferQuery
@@ -24,7 +31,7 @@ MOST_SECONDS = 3600
 """That a query may ask for."""
 
 
-class PriceQuestions(LedgerReader):
+class PriceQuestions(IndexQuestions):
     """Each question once. Times are datetimes or ISO 8601 text, UTC without an offset; names are one or several."""
 
     def offers(self, gpu: str | None = None, *, as_of: When = None, **filters: Any) -> Rows:
@@ -44,19 +51,21 @@ class PriceQuestions(LedgerReader):
 
     def offer_page(self, query: OfferQuery, *, as_of: When = None) -> Rows:
         """The offers of a query, lapsed prices only where it asks for them; `total` counts those before paging."""
-        from gpuledger.core.store.offers import page
+        from gpuledger.core.store.offers import offer_page
 
         time, moment = self.past(as_of)
         listed = query if query.states else replace(query, states=LISTED_STATES)
         with self.reading() as snapshot:
-            result = page(snapshot.connection, listed, at=moment, as_of=time)
+            result = offer_page(snapshot.connection, listed, at=moment, as_of=time)
+            unplaced = unplaced_hint(snapshot.connection, query)
             remarks: list[str] = []
             if not result.total:
                 remarks = provider_hints(snapshot.connection, query.providers)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
-        rows = (offer_row(offer, moment) for offer in result.offers)
-        remarks = remarks if result.total else remarks or [NO_OFFER]
+            rows = [offer_row(offer, moment, query.min_gpu_count) for offer in result.offers]
+            add_survival(snapshot.connection, rows, time)
+        remarks = [*unplaced, *(remarks if result.total else remarks or [NO_OFFER])]
         return Rows(rows, total=result.total, as_of=moment, remarks=remarks)
 
     def cheapest(
@@ -79,7 +88,6 @@ class PriceQuestions(LedgerReader):
         """
         from gpuledger.core.cheapest import cheapest_by_provider
         from gpuledger.core.store.offers import offers
-        from gpuledger.core.store.older_price import survival
 
         time, moment = self.past(as_of)
         chosen = offer_query(
@@ -88,21 +96,19 @@ class PriceQuestions(LedgerReader):
         with self.reading() as snapshot:
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
             hints = [] if on_sale else provider_hints(snapshot.connection, chosen.providers)
+            hints += unplaced_hint(snapshot.connection, chosen)
             answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
             rows: list[dict[str, Any]] = [
-                offer_row(ranked.offer, moment) | {"rank": rank, "note": ranked.note}
+                offer_row(ranked.offer, moment, chosen.min_gpu_count) | {"rank": rank, "note": ranked.note}
                 for rank, ranked in enumerate(answer.ranking, start=1)
             ]
-            cases = [
-                (row["provider"], row["purchase_option"], row["price_age_hours"])
-                for row in rows
-                if row["price_state"] == "stale"
-            ]
-            texts = survival(snapshot.connection, cases)
-            for row in rows:
-                key = (row["provider"], row["purchase_option"], row["price_age_hours"])
-                row["survival"] = texts.get(key) if row["price_state"] == "stale" else None
-        return Rows(rows[:limit], total=len(rows), as_of=moment, remarks=hints or answer.remarks)
+            add_survival(snapshot.connection, rows, time)
+        return Rows(
+            rows[:limit],
+            total=len(rows),
+            as_of=moment,
+            remarks=[*hints, *(() if hints and not rows else answer.remarks)],
+        )
 
     def spread(
         self,
@@ -155,7 +161,7 @@ class PriceQuestions(LedgerReader):
             UnknownGPUError: no such accelerator.
             UsageError: the SPEC, a time, the step or the statistic cannot be understood.
         """
-        from gpuledger.core.store.history import interval, price_intervals, price_series
+        from gpuledger.core.store.history import price_intervals, price_series, step_interval
 
         chosen = offer_query(
             gpu,
@@ -166,7 +172,7 @@ class PriceQuestions(LedgerReader):
             limit=limit,
         )
         first, last = self._span(since, until)
-        step = None if every is None else interval(every)
+        step = None if every is None else step_interval(every)
         with self.reading() as snapshot:
             if step is None:
                 rows = price_intervals(snapshot.connection, chosen, since=first, until=last, now=self.clock())
@@ -177,79 +183,6 @@ class PriceQuestions(LedgerReader):
                     snapshot.connection, chosen, since=first, until=end, every=step, stat=stat
                 )[:limit]
         return Rows(rows, remarks=[] if rows else ["no price in that time"])
-
-    def index(
-        self,
-        gpu: str,
-        *,
-        purchase_option: str = "on_demand",
-        segment: str = "all",
-        since: When = None,
-        until: When = None,
-    ) -> Rows:
-        """The panel index of accelerators, one row per accelerator and day; docs/methodology.md tells how it is made.
-
-        Args:
-            segment: `all`, `hyperscaler`, `neocloud` or `marketplace`.
-
-        Raises:
-            UnknownGPUError: no such accelerator.
-            UsageError: the SPEC, the segment or a time cannot be understood.
-        """
-        from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store.index_days import price_index
-
-        first, last = self._span(since, until)
-        with self.reading() as snapshot:
-            rows = price_index(
-                snapshot.connection,
-                parse_spec(gpu).gpu_ids,
-                purchase_option=_purchase_option(purchase_option),
-                segment=segment,
-                first_date=None if first is None else first.date(),
-                last_date=None if last is None else last.date(),
-            )
-        return Rows(rows, remarks=[] if rows else ["no price in that time"])
-
-    def timing(
-        self, gpu: str, *, gpu_hours: float, by: When = None, purchase_option: str = "on_demand"
-    ) -> dict[str, Any]:
-        """Today's price among past days, its trend, and what waiting did in the past. No forecast.
-
-        Args:
-            gpu_hours: that the work takes.
-            by: when it must be bought at the latest; bounds the waiting.
-
-        Raises:
-            NoOfferError: too few recorded days.
-            UsageError: the SPEC or the time cannot be understood, or the time is past.
-        """
-        from gpuledger.core.spec import parse_spec
-        from gpuledger.core.store.index_days import price_index
-        from gpuledger.core.timing import timing
-
-        last = parse.instant(by, "by")
-        weeks_left = None if last is None else int((last - self.clock()).total_seconds() // (7 * 86_400))
-        if weeks_left is not None and weeks_left < 0:
-            raise UsageError(f"by: {by!r} is past")
-        option = _purchase_option(purchase_option)
-        with self.reading() as snapshot:
-            rows = price_index(
-                snapshot.connection, list(parse_spec(gpu).gpu_ids), purchase_option=option, segment="all"
-            )
-        # of several accelerators the one whose index is published most often
-        published = Counter(row["gpu_id"] for row in rows if row["state"] == "published")
-        chosen = published.most_common(1)[0][0] if published else rows[-1]["gpu_id"] if rows else None
-        days = [row for row in rows if row["gpu_id"] == chosen]
-        return {"gpu": gpu, "purchase_option": purchase_option} | timing(
-            days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}"
-        )
-
-    def _span(self, since: When, until: When) -> tuple[datetime | None, datetime | None]:
-        first, last = parse.instant(since, "since"), parse.instant(until, "until")
-        if first is not None and last is not None and first > last:
-            raise UsageError(f"since: {since!s} is after until {until!s}")
-        return first, last
 
     def gpus(self) -> Rows:
         """Accelerators with their memory and cheapest prices."""
@@ -386,11 +319,3 @@ class PriceQuestions(LedgerReader):
         for row in changes:
             prices.setdefault(ids[row["key"]], []).append((row["observed_at"], row["amount"]))
         return prices
-
-
-def _purchase_option(name: str) -> str:
-    from gpuledger.core.cost.options import PURCHASE_OPTIONS
-
-    if name not in PURCHASE_OPTIONS:
-        raise UsageError(f"purchase_option: {name!r} is none of {', '.join(PURCHASE_OPTIONS)}")
-    return name

@@ -88,25 +88,25 @@ class NewestSnapshot:
     def reading(self, number: int | None = None) -> Generator[Snapshot]:
         """The newest snapshot; an earlier one is a server's to keep."""
         from gpuledger.core.store import sql
-        from gpuledger.core.store.publish import opened
+        from gpuledger.core.store.publish import open_snapshot
 
         try:
-            connection = opened(self._home)
+            connection = open_snapshot(self._home)
         except (errors.EmptyLedgerError, errors.OutdatedError) as error:
             self.make_readable(error)
-            connection = opened(self._home)
+            connection = open_snapshot(self._home)
         try:
-            with sql.told(f"read the snapshot in {self._home.snapshots}"):
+            with sql.explaining(f"read the snapshot in {self._home.snapshots}"):
                 yield OneReader(connection)
         finally:
             connection.close()
 
     def make_readable(self, why: errors.GPULedgerError) -> None:
         """Publish what readers lack: the bundled list in a new ledger, the old rows after an upgrade."""
-        from gpuledger.flows.ledger import Ledger
+        from gpuledger.flows.ledger import LedgerWriter
         from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
-        writer = Ledger(home=self._home, sources=EVERY_SOURCE, clock=self._clock)
+        writer = LedgerWriter(home=self._home, sources=EVERY_SOURCE, clock=self._clock)
         if isinstance(why, errors.OutdatedError):
             from gpuledger.flows.publish import publish_news
 

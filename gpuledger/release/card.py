@@ -14,23 +14,47 @@ DESCRIPTION = (
     "What GPU clouds charged, when: every price change that was seen of on-demand, spot and reserved accelerators,"
     " with its source, and a price index per accelerator."
 )
+_PLAIN = (
+    *(
+        "citeAs",
+        "column",
+        "equivalentProperty",
+        "extract",
+        "field",
+        "fileProperty",
+        "fileObject",
+        "fileSet",
+        "format",
+    ),
+    *(
+        "includes",
+        "isLiveDataset",
+        "jsonPath",
+        "key",
+        "md5",
+        "parentField",
+        "path",
+        "recordSet",
+        "references",
+        "regex",
+    ),
+    *("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform"),
+)
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
     "dct": "http://purl.org/dc/terms/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "sc": "https://schema.org/",
     "conformsTo": "dct:conformsTo",
-    "column": "cr:column",
+    "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "includes": "cr:includes",
-    "recordSet": "cr:recordSet",
-    "source": "cr:source",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    **{name: f"cr:{name}" for name in _PLAIN},
 }
+"""The terms of Croissant 1.0."""
+
 _TYPES = (
     ("timestamp", "sc:DateTime"),
     ("date", "sc:Date"),
@@ -111,6 +135,8 @@ def croissant(
         "description": DESCRIPTION,
         "license": LICENCE,
         "url": address or "https://github.com/gpuledger/gpuledger",
+        "citeAs": f"gpuledger: GPU cloud prices, release of {published_at[:10]}",
+        "isLiveDataset": True,
         "datePublished": published_at,
         "version": published_at[:10].replace("-", "."),
         "distribution": [*objects, months],

@@ -10,7 +10,7 @@ from pathlib import Path
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import CorruptError
 from gpuledger.flows.imports import import_documents
-from gpuledger.flows.ledger import Ledger as Writer
+from gpuledger.flows.ledger import LedgerWriter as Writer
 from gpuledger.release.layout import CHAIN, OFFERS, PRICES, SIGNATURE, Manifest, digest, read_chain
 from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened
 from gpuledger.release.sign import check

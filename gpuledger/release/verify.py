@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -167,26 +169,50 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
     published = {_series(row): row for row in index.filter(pc.equal(index["price_date"], chosen)).to_pylist()}
     if not published:
         return None, 0, [f"{INDEX_FILE} has no row of {chosen}"]
-    votes: dict[Series, list[ProviderDay]] = defaultdict(list)
-    for row in _table(bodies[VOTES_FILE]).to_pylist():
-        key = _series(row)
-        if key in published:
-            votes[key].append(
-                ProviderDay(
-                    day=row["price_date"],
-                    provider=row["provider"],
-                    matched_offers=row["matched_offers"],
-                    log_change=row["log_change"],
-                    cheapest_usd_per_gpu_hour=row["cheapest_usd_per_gpu_hour"],
-                )
-            )
     faults: list[str] = []
-    for key, row in published.items():
-        computed = next(
-            (one for one in chained(votes[key], purchase_option=key[1]) if one.day == chosen), None
-        )
-        faults += _differences(key, row, computed)
+    left = dict(published)
+    for key, votes in _votes(_table(bodies[VOTES_FILE]), chosen):
+        row = left.pop(key, None)
+        if row is not None:
+            days = chained(votes, purchase_option=key[1])
+            faults += _differences(key, row, next((one for one in days if one.day == chosen), None))
+    for key, row in left.items():
+        faults += _differences(key, row, None)
     return chosen, len(published), faults
+
+
+_ANY_PRICE = Decimal(1)
+"""Of a vote: the level of the index is not compared, only how it moved."""
+
+
+_SERIES = ("gpu_id", "purchase_option", "segment")
+_VOTE = ("price_date", "provider", "matched_offers", "log_change")
+
+
+def _votes(table: Any, chosen: date) -> Iterator[tuple[Series, list[ProviderDay]]]:
+    """The votes of each series up to a day; and one of nobody on the day after it, where the series goes on."""
+    import pyarrow.compute as pc
+
+    later = table.filter(pc.greater(table["price_date"], chosen)).group_by(list(_SERIES)).aggregate([])
+    goes_on = set(zip(*(later[name].to_pylist() for name in _SERIES), strict=True))
+    until = table.filter(pc.less_equal(table["price_date"], chosen))
+    until = until.sort_by([(name, "ascending") for name in (*_SERIES, "price_date")])
+    rows = zip(*(until[name].to_pylist() for name in (*_SERIES, *_VOTE)), strict=True)
+    for key, group in groupby(rows, key=itemgetter(0, 1, 2)):
+        votes = [_vote(day, provider, matched, change) for _, _, _, day, provider, matched, change in group]
+        if key in goes_on:
+            votes.append(_vote(chosen + timedelta(days=1), "", 0, 0.0))
+        yield key, votes
+
+
+def _vote(day: date, provider: str, matched_offers: int, log_change: float) -> ProviderDay:
+    return ProviderDay(
+        day=day,
+        provider=provider,
+        matched_offers=matched_offers,
+        log_change=log_change,
+        cheapest_usd_per_gpu_hour=_ANY_PRICE,
+    )
 
 
 def _series(row: Mapping[str, Any]) -> Series:

@@ -14,7 +14,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 MOST_CLIENTS = 10_000
 
 
-class Rate:
+class RateLimit:
     """A token bucket per client: so many requests a second on average, four seconds' worth at once."""
 
     def __init__(self, per_second: float) -> None:

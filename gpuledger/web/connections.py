@@ -47,7 +47,7 @@ class Places:
         is_full = self._peers.total() >= self._in_all
         has_its_share = self._peers[peer] >= self._per_peer and not self._is_proxy(peer)
         if is_full or has_its_share:
-            oldest = next((one for one, of in self._silent.items() if is_full or of == peer), None)
+            oldest = next((one for one, owner in self._silent.items() if is_full or owner == peer), None)
             if oldest is None:
                 return False
             oldest.let_go()

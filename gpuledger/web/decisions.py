@@ -19,18 +19,19 @@ from gpuledger.web.responses import ledger_of, one
 router = APIRouter(prefix="/v1", tags=["decisions"])
 
 
-class When(Strict):
+class AsOfBody(Strict):
     """Prices of when, and which may win."""
 
     as_of: Instant | None = Field(None, description="Prices of a past time; UTC without an offset.")
     allow_stale: bool = Field(False, description="Let prices past their freshness target win.")
 
 
-class SizeParameters(When):
+class SizeParameters(AsOfBody):
     """A budget, and what is served later."""
 
     budget_usd: Money = Field(description="US dollars for training, and for serving if asked.")
     inference_tokens: Tokens | None = Field(None, description="Tokens to be served over the model's life.")
+    deadline_hours: float | None = Field(None, gt=0, description="Longest run; 90 days without.")
 
 
 class OwnOrRentParameters(Strict):
@@ -49,7 +50,7 @@ class OwnOrRentParameters(Strict):
     as_of: Instant | None = Field(None, description="Prices of a past time; UTC without an offset.")
 
 
-class BuildOrBuyParameters(When):
+class BuildOrBuyParameters(AsOfBody):
     """The API that is held against training."""
 
     api_usd_per_1k: Money | None = Field(None, description="US dollars that the API takes per 1,000 tokens.")
@@ -73,7 +74,7 @@ class QueryParameters(Strict):
     q: Annotated[str, Field(max_length=20_000, examples=["select count(*) from offer_latest"])]
 
 
-def _given(parameters: Strict) -> dict[str, Any]:
+def _stated(parameters: Strict) -> dict[str, Any]:
     return parameters.model_dump(exclude_none=True)
 
 
@@ -81,14 +82,14 @@ def _given(parameters: Strict) -> dict[str, Any]:
 def size(request: Request, parameters: Annotated[SizeParameters, Query()]) -> Response:
     """Parameters and tokens of the best model that the money trains at the cheapest offers."""
     with ledger_of(request).pinned() as ledger:
-        return one(ledger.edition, ledger.clock(), ledger.size(**_given(parameters)))
+        return one(ledger.edition, ledger.clock(), ledger.size(**_stated(parameters)))
 
 
 @router.get("/decisions/own-or-rent", summary="Buy machines or rent them", responses=openapi.decision)
 def own_or_rent(request: Request, parameters: Annotated[OwnOrRentParameters, Query()]) -> Response:
     """The month from which owning has cost less."""
     with ledger_of(request).pinned() as ledger:
-        return one(ledger.edition, ledger.clock(), ledger.own_or_rent(**_given(parameters)))
+        return one(ledger.edition, ledger.clock(), ledger.own_or_rent(**_stated(parameters)))
 
 
 @router.post(
@@ -100,7 +101,7 @@ def own_or_rent(request: Request, parameters: Annotated[OwnOrRentParameters, Que
 async def build_or_buy(request: Request, parameters: Annotated[BuildOrBuyParameters, Query()]) -> Response:
     """Totals of both, and the calls a month at which they meet."""
     plan = await plan_of(request)
-    return await answered(request, lambda ledger: ledger.build_or_buy(plan, **_given(parameters)))
+    return await answered(request, lambda ledger: ledger.build_or_buy(plan, **_stated(parameters)))
 
 
 @router.post(
@@ -111,7 +112,7 @@ async def build_or_buy(request: Request, parameters: Annotated[BuildOrBuyParamet
         plan={}, paid={"type": "object", "additionalProperties": True}, lock={"type": "string"}
     ),
 )
-async def budget(request: Request, parameters: Annotated[When, Query()]) -> Response:
+async def budget(request: Request, parameters: Annotated[AsOfBody, Query()]) -> Response:
     """The body is `{"plan": ..., "paid": {LINE: USD}}`, and a lock if there is one."""
     content = await object_of(request, "plan", "paid", "lock", needed=("plan", "paid"))
     plan, lock, paid = (
@@ -121,7 +122,7 @@ async def budget(request: Request, parameters: Annotated[When, Query()]) -> Resp
     )
     if not isinstance(content["paid"], (dict, str)):
         raise UsageError("body: paid must be US dollars by line, or CSV text with name and usd")
-    options = _given(parameters)
+    options = _stated(parameters)
     return await answered(
         request, lambda ledger: {"lines": ledger.budget_difference(plan, paid, lock=lock, **options)}
     )

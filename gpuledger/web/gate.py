@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.access import Rate, Token, Turnstile, is_costly, is_known_host, is_own_origin
+from gpuledger.web.access import RateLimit, Token, Turnstile, is_costly, is_known_host, is_own_origin
 from gpuledger.web.metrics import Meter
 from gpuledger.web.problems import MEDIA_TYPE, document
 
@@ -70,7 +70,7 @@ class _Answer:
     until: float = 0.0
 
 
-class _Kept:
+class _AnswerCache:
     """Answers of the newest snapshot, the least recently used ones dropped first."""
 
     def __init__(self) -> None:
@@ -116,9 +116,9 @@ class Gate:
         self._settings = settings
         self._meter = meter
         self._token = Token(settings.token)
-        self._rate = Rate(settings.requests_per_second)
+        self._rate = RateLimit(settings.requests_per_second)
         self._turnstile = Turnstile()
-        self._kept = _Kept()
+        self._kept = _AnswerCache()
         self._making: dict[tuple[bytes, ...], asyncio.Future[_Answer]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -99,13 +99,14 @@ _ROW = {
 }
 _AS_OF = {"type": "string", "format": "date-time"}
 
-offers: Responses = _list("offers", _ROW, OFFER_EXAMPLE, as_of=_AS_OF) | _errors(410)
+_REMARKS = {"type": "array", "items": {"type": "string"}}
+offers: Responses = _list("offers", _ROW, OFFER_EXAMPLE, as_of=_AS_OF, remarks=_REMARKS) | _errors(410)
 cheapest: Responses = _list(
     "offers",
     _ROW,
     OFFER_EXAMPLE | {"rank": 1, "note": ""},
     as_of=_AS_OF,
-    remarks={"type": "array", "items": {"type": "string"}},
+    remarks=_REMARKS,
 )
 history: Responses = _list(
     "history",
@@ -135,6 +136,14 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "gpu_id": "h100-sxm-80gb",
         "price_index": 97.4,
         "usd_per_gpu_hour": "2.19",
+    },
+    "check": {
+        "price_date": "2026-11-20",
+        "gpu_id": "h100-sxm-80gb",
+        "provider": "runpod",
+        "state": "agrees",
+        "stored": 0.97,
+        "recomputed": 0.97,
     },
 }
 

@@ -11,21 +11,21 @@ from starlette.responses import Response
 
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_or_none, text_in
-from gpuledger.web.parameters import AsOf, QuoteParameters, options_of
+from gpuledger.web.parameters import AsOfParameters, QuoteParameters, options_of
 from gpuledger.web.plans import answered
 from gpuledger.web.responses import ledger_of
 
-Asked = Annotated[QuoteParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
+OutlookOptions = Annotated[QuoteParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
 router = APIRouter(prefix="/v1", tags=["plans"])
 _DRIVERS: dict[str, Any] = {
     "draws": (int, Field(10_000, ge=100, le=1_000_000, description="Draws of the project's Monte-Carlo.")),
     "seed": (int, Field(0, ge=0, le=2**31, description="The same seed gives the same answer.")),
 }
-DriversParameters: type[AsOf] = cast("Any", create_model)(
+DriversParameters: type[AsOfParameters] = cast("Any", create_model)(
     "DriversParameters", __base__=QuoteParameters, **_DRIVERS
 )
 _REPORT: dict[str, Any] = {"kind": (Literal["md", "html"], Field("md", description="Markdown, or a page."))}
-ReportParameters: type[AsOf] = cast("Any", create_model)(
+ReportParameters: type[AsOfParameters] = cast("Any", create_model)(
     "ReportParameters", __base__=QuoteParameters, **_REPORT
 )
 
@@ -51,7 +51,7 @@ async def drivers(
     parameters: AskedDrivers,
 ) -> Response:
     """Shares of variance, ten ways to spend less, and the chances to keep budget and deadline."""
-    plan, options = await plan_or_none(request), _given(parameters)
+    plan, options = await plan_or_none(request), _stated_options(parameters)
     return await answered(request, lambda ledger: ledger.drivers(plan, **options))
 
 
@@ -63,12 +63,12 @@ async def drivers(
 )
 async def check(
     request: Request,
-    parameters: Asked,
+    parameters: OutlookOptions,
 ) -> Response:
     """The body is `{"plan": ..., "lock": TEXT}`; the lock, which may be left out, is what was agreed."""
     content = await object_of(request, "plan", "lock", needed=("plan",))
     plan = await run_in_threadpool(plan_in, content)
-    lock, options = text_in(content, "lock"), _given(parameters)
+    lock, options = text_in(content, "lock"), _stated_options(parameters)
     return await answered(request, lambda ledger: ledger.check(plan, lock=lock, **options))
 
 
@@ -84,7 +84,7 @@ async def report(
     parameters: AskedReport,
 ) -> Response:
     """Markdown, or an HTML page that needs nothing from elsewhere."""
-    plan, options = await plan_or_none(request), _given(parameters)
+    plan, options = await plan_or_none(request), _stated_options(parameters)
     kind = "text/html" if options.get("kind") == "html" else "text/markdown"
 
     def answer() -> Response:
@@ -94,7 +94,7 @@ async def report(
     return await run_in_threadpool(answer)
 
 
-def _given(parameters: AsOf) -> dict[str, Any]:
+def _stated_options(parameters: AsOfParameters) -> dict[str, Any]:
     return {
         name: value for name, value in options_of(parameters).items() if name in parameters.model_fields_set
     }

@@ -31,13 +31,13 @@ def _split(value: object) -> object:
     return [piece.strip() for text in texts for piece in str(text).split(",") if piece.strip()]
 
 
-Texts = Annotated[
+TextValues = Annotated[
     list[Annotated[str, Field(max_length=200)]], BeforeValidator(_split), Field(max_length=MOST_VALUES)
 ]
-Size = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+SizeValue = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Tokens = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
-PurchaseOption = Literal["on_demand", "spot", "reserved", "capacity_block"]
-PurchaseOptions = Annotated[list[PurchaseOption], BeforeValidator(_split)]
+PurchaseOptionText = Literal["on_demand", "spot", "reserved", "capacity_block"]
+PurchaseOptions = Annotated[list[PurchaseOptionText], BeforeValidator(_split)]
 Instant = Annotated[str, Field(max_length=40, examples=["2026-03-15", "2026-03-15T12:00:00Z"])]
 Money = Annotated[str, Field(max_length=20, examples=["2.50"])]
 SpecText = Annotated[str, Field(max_length=200, examples=["H100-SXM:8"])]
@@ -57,13 +57,13 @@ class Parameters(Strict):
     )
 
 
-class Choice(Parameters):
+class OfferChoice(Parameters):
     """Which offers, as the command line chooses them."""
 
     gpu: SpecText | None = Field(None, description="SPEC: [vendor:]NAME[:MEMORY][:COUNT]; all without.")
-    provider: Texts = Field([], description="Provider ids; repeat or part by commas.")
-    region: Texts = Field([], description="Region codes, ISO countries or continents (eu).")
-    tier: Texts = Field([], description="secure or community.")
+    provider: TextValues = Field([], description="Provider ids; repeat or part by commas.")
+    region: TextValues = Field([], description="Region codes, ISO countries or continents (eu).")
+    tier: TextValues = Field([], description="secure or community.")
     purchase_option: PurchaseOptions = Field([], description="How capacity is bought.")
     spot: bool | None = Field(None, description="true: only spot; false: no spot.")
     as_of: Instant | None = Field(None, description="A past date or time; UTC without an offset.")
@@ -90,13 +90,15 @@ class Choice(Parameters):
         }
 
 
-class OfferParameters(Choice):
+class OfferParameters(OfferChoice):
     """`/v1/offers`: the same choice, and gpuhunt's filters."""
 
-    gpu_name: Texts = Field([], description="Names as gpuhunt has them, our ids, or the provider's label.")
-    gpu_vendor: Texts = Field([], description="nvidia, amd, google, aws or intel.")
-    source: Texts = Field([], description="Only from this source.")
-    instance_type: Texts = Field([], description="Machine shape as the provider names it.")
+    gpu_name: TextValues = Field(
+        [], description="Names as gpuhunt has them, our ids, or the provider's label."
+    )
+    gpu_vendor: TextValues = Field([], description="nvidia, amd, google, aws or intel.")
+    source: TextValues = Field([], description="Only from this source.")
+    instance_type: TextValues = Field([], description="Machine shape as the provider names it.")
     availability: Annotated[
         list[Literal["available", "limited", "sold_out", "unknown"]], BeforeValidator(_split)
     ] = Field([], description="Stock.")
@@ -104,24 +106,26 @@ class OfferParameters(Choice):
         list[Literal["fresh", "stale", "unlisted", "sold_out", "lapsed", "recorded"]], BeforeValidator(_split)
     ] = Field([], description="How far the price can be relied on; unless given, all but lapsed.")
     cpu_arch: Literal["x86", "arm"] | None = Field(None, description="Of the host.")
-    min_cpu: Size | None = Field(None, description="Virtual CPUs.")
-    max_cpu: Size | None = None
-    min_memory: Size | None = Field(None, description="Host memory, GiB.")
-    max_memory: Size | None = None
-    min_gpu_count: Size | None = Field(None, description="Accelerators of one instance.")
-    max_gpu_count: Size | None = None
-    min_gpu_memory: Size | None = Field(None, description="Memory of one accelerator, GiB.")
-    max_gpu_memory: Size | None = None
-    min_total_gpu_memory: Size | None = Field(None, description="Memory of all accelerators, GiB.")
-    max_total_gpu_memory: Size | None = None
-    min_disk_size: Size | None = Field(None, description="Local disk, GB.")
-    max_disk_size: Size | None = None
+    min_cpu: SizeValue | None = Field(None, description="Virtual CPUs.")
+    max_cpu: SizeValue | None = None
+    min_memory: SizeValue | None = Field(None, description="Host memory, GiB.")
+    max_memory: SizeValue | None = None
+    min_gpu_count: SizeValue | None = Field(None, description="Accelerators of one instance.")
+    max_gpu_count: SizeValue | None = None
+    min_gpu_memory: SizeValue | None = Field(None, description="Memory of one accelerator, GiB.")
+    max_gpu_memory: SizeValue | None = None
+    min_total_gpu_memory: SizeValue | None = Field(None, description="Memory of all accelerators, GiB.")
+    max_total_gpu_memory: SizeValue | None = None
+    min_disk_size: SizeValue | None = Field(None, description="Local disk, GB.")
+    max_disk_size: SizeValue | None = None
     min_price: Money | None = Field(None, description="US dollars per hour, whole instance.")
     max_price: Money | None = Field(None, description="US dollars per hour, whole instance.")
     max_usd_per_gpu_hour: Money | None = Field(None, description="US dollars per GPU-hour.")
-    min_compute_capability: Size | None = Field(None, description="Of NVIDIA accelerators, as in 8.0.")
-    max_compute_capability: Size | None = None
-    allowed_flags: Texts = Field([], description="Taken and without effect: no offer here carries a flag.")
+    min_compute_capability: SizeValue | None = Field(None, description="Of NVIDIA accelerators, as in 8.0.")
+    max_compute_capability: SizeValue | None = None
+    allowed_flags: TextValues = Field(
+        [], description="Taken and without effect: no offer here carries a flag."
+    )
     order_by: Literal[
         "best",
         "usd_per_gpu_hour",
@@ -145,7 +149,7 @@ class OfferParameters(Choice):
     def page_query(self, *, skip_rows: int = 0) -> OfferQuery:
         """The offers that are meant, one page of them."""
         same = ("availability", "instance_type", "source", "gpu_name", "gpu_vendor", "price_state")
-        own = {*Choice.model_fields, *same, "allowed_flags", "order_dir", "cursor"}
+        own = {*OfferChoice.model_fields, *same, "allowed_flags", "order_dir", "cursor"}
         return offer_query(
             self.gpu,
             **self.filters(),
@@ -166,13 +170,13 @@ class OfferParameters(Choice):
         return self.model_dump(exclude={"cursor", "limit", "format"})
 
 
-class CheapestParameters(Choice):
+class CheapestParameters(OfferChoice):
     """`/v1/offers/cheapest`: one row per provider, on-demand unless asked otherwise."""
 
     allow_stale: bool = Field(False, description="Let prices past their target win.")
 
 
-class SpreadParameters(Choice):
+class SpreadParameters(OfferChoice):
     """`/v1/offers/spread`: one row per group, on-demand unless asked otherwise."""
 
     by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = Field(
@@ -184,8 +188,8 @@ class ReserveParameters(Parameters):
     """`/v1/offers/reserve`."""
 
     gpu: SpecText = Field(description="SPEC.")
-    provider: Texts = Field([], description="Only these providers.")
-    region: Texts = Field([], description="Region codes, ISO countries or continents (eu).")
+    provider: TextValues = Field([], description="Only these providers.")
+    region: TextValues = Field([], description="Region codes, ISO countries or continents (eu).")
     as_of: Instant | None = Field(None, description="A past date or time; UTC without an offset.")
 
 
@@ -196,7 +200,7 @@ class Span(Parameters):
     until: Instant | None = Field(None, alias="to", description="Last date or time.")
 
 
-class HistoryParameters(Choice, Span):
+class HistoryParameters(OfferChoice, Span):
     """`/v1/history`: intervals, or samples with `every`."""
 
     every: Annotated[str, Field(max_length=10, examples=["1d"])] | None = Field(
@@ -210,24 +214,30 @@ class IndexParameters(Span):
     """`/v1/index`: one row per recorded day."""
 
     gpu: SpecText = Field(description="SPEC.")
-    purchase_option: PurchaseOption = "on_demand"
+    purchase_option: PurchaseOptionText = "on_demand"
     segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all"
+
+
+class IndexCheckParameters(IndexParameters):
+    """`/v1/index/check`: a day computed anew."""
+
+    day: Instant | None = Field(None, description="The day; without it all from `since` to `until`.")
 
 
 class TimingParameters(Strict):
     """`/v1/timing`."""
 
     gpu: SpecText = Field(description="SPEC.")
-    gpu_hours: Size = Field(description="GPU-hours that the work takes.")
+    gpu_hours: SizeValue = Field(description="GPU-hours that the work takes.")
     by: Instant | None = Field(None, description="When it must be bought; bounds the waiting.")
-    purchase_option: PurchaseOption = "on_demand"
+    purchase_option: PurchaseOptionText = "on_demand"
 
 
 def _field(option: QuoteOption) -> tuple[Any, Any]:
     """Type and declaration of an option of a quote as a parameter."""
     kinds: dict[str, Any] = {
         "text": Optional[SpecText],  # noqa: UP045
-        "names": PurchaseOptions if option.choices else Texts,
+        "names": PurchaseOptions if option.choices else TextValues,
         "number": float | None,
         "usd": Optional[Money],  # noqa: UP045
         "hours": float | Optional[Money],  # noqa: UP045
@@ -242,18 +252,20 @@ def _field(option: QuoteOption) -> tuple[Any, Any]:
     return kinds[option.kind], Field(default, description=option.help, **bounds)
 
 
-class AsOf(Strict):
+class AsOfParameters(Strict):
     """Prices of when."""
 
     as_of: Instant | None = Field(None, description="Prices of a past time; UTC without an offset.")
 
 
 _fields: dict[str, Any] = {option.name: _field(option) for option in question_options()}
-QuoteParameters: type[AsOf] = cast("Any", create_model)("QuoteParameters", __base__=AsOf, **_fields)
+QuoteParameters: type[AsOfParameters] = cast("Any", create_model)(
+    "QuoteParameters", __base__=AsOfParameters, **_fields
+)
 """What one may ask beside the plan: a parameter for each option of a quote."""
 
 
-def options_of(parameters: AsOf) -> dict[str, Any]:
+def options_of(parameters: AsOfParameters) -> dict[str, Any]:
     """The options that were given, and `as_of`, for the ledger."""
     return parameters.model_dump(exclude_none=True)
 

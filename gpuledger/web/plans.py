@@ -15,16 +15,16 @@ from gpuledger.core.plan import TrainingPlan
 from gpuledger.ledger import Ledger
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_of, plan_or_none, plans_in, text_in
-from gpuledger.web.parameters import AsOf, EstimateParameters, QuoteParameters, options_of
+from gpuledger.web.parameters import AsOfParameters, EstimateParameters, QuoteParameters, options_of
 from gpuledger.web.problems import ProblemError
 from gpuledger.web.responses import STALE, headers_of, json_bytes, ledger_of, one
 
 router = APIRouter(prefix="/v1", tags=["plans"])
 QuoteId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["7a4e9db9fb1d84fd"])]
-Asked = Annotated[QuoteParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
+QuoteOptionsQuery = Annotated[QuoteParameters, Query()]  # pyright: ignore[reportInvalidTypeForm]
 
 
-class OverParameters(AsOf):
+class OverParameters(AsOfParameters):
     """A span of time, and its steps."""
 
     span: Annotated[str, Field(max_length=80, examples=["2024-01-01..2026-06-01"])] = Field(
@@ -53,7 +53,7 @@ async def answered(request: Request, question: Callable[[Ledger], dict[str, Any]
     openapi_extra=openapi.optional_plan_body,
     status_code=201,
 )
-async def make_quotes(request: Request, parameters: Asked) -> Response:
+async def make_quotes(request: Request, parameters: QuoteOptionsQuery) -> Response:
     """The body is a plan, as JSON or TOML, or `{"preset": NAME}`, or nothing where `model` is a parameter. Each quote
     is saved under its id."""
     plan = await plan_or_none(request)
@@ -67,7 +67,7 @@ async def make_quotes(request: Request, parameters: Asked) -> Response:
     openapi_extra=openapi.body(plan={}, lock={"type": "string"}),
     status_code=201,
 )
-async def make_locked_quotes(request: Request, parameters: Asked) -> Response:
+async def make_locked_quotes(request: Request, parameters: QuoteOptionsQuery) -> Response:
     """The body is `{"plan": ..., "lock": TEXT}`; the same plan and lock have the same answer anywhere, later."""
     content = await object_of(request, "plan", "lock", needed=("plan", "lock"))
     plan = await run_in_threadpool(plan_in, content)
@@ -75,7 +75,7 @@ async def make_locked_quotes(request: Request, parameters: Asked) -> Response:
 
 
 def _quoted(
-    request: Request, plan: TrainingPlan | None, parameters: AsOf, lock: str | None = None
+    request: Request, plan: TrainingPlan | None, parameters: AsOfParameters, lock: str | None = None
 ) -> Response:
     with ledger_of(request).pinned() as ledger:
         answer = ledger.quote(plan, lock=lock, **options_of(parameters))
@@ -96,7 +96,7 @@ def _quoted(
     responses=openapi.many("answers"),
     openapi_extra=openapi.body(plans=openapi.PLANS),
 )
-async def quote_many(request: Request, parameters: Asked) -> Response:
+async def quote_many(request: Request, parameters: QuoteOptionsQuery) -> Response:
     """The body is `{"plans": [...]}`; each has its ranking, or its error. One quote each unless `limit` says more."""
     plans = await run_in_threadpool(plans_in, await object_of(request, "plans", needed=("plans",)))
     options: dict[str, Any] = {"limit": 1} | parameters.model_dump(exclude_unset=True, exclude_none=True)
@@ -121,7 +121,7 @@ async def quote_over(request: Request, parameters: Annotated[OverParameters, Que
     responses=openapi.many("points"),
     openapi_extra=openapi.optional_plan_body,
 )
-async def frontier(request: Request, parameters: Asked) -> Response:
+async def frontier(request: Request, parameters: QuoteOptionsQuery) -> Response:
     """No other way beats one of these in cost, time and risk at once."""
     plan, options = await plan_of(request), options_of(parameters)
     return await answered(
@@ -135,7 +135,7 @@ async def frontier(request: Request, parameters: Asked) -> Response:
     responses=openapi.many("plans"),
     openapi_extra=openapi.body(plans=openapi.PLANS),
 )
-async def compare(request: Request, parameters: Asked) -> Response:
+async def compare(request: Request, parameters: QuoteOptionsQuery) -> Response:
     """The body is `{"plans": [...]}`: what each costs more, and takes longer, than the first."""
     plans = await run_in_threadpool(plans_in, await object_of(request, "plans", needed=("plans",)))
     options = parameters.model_dump(exclude_unset=True, exclude_none=True)
@@ -148,7 +148,7 @@ async def compare(request: Request, parameters: Asked) -> Response:
     responses=openapi.lock,
     openapi_extra=openapi.optional_plan_body,
 )
-async def lock(request: Request, parameters: Asked) -> Response:
+async def lock(request: Request, parameters: QuoteOptionsQuery) -> Response:
     """Text for a file; `POST /v1/quotes/locked` and `quote --lock` read it."""
     plan, options = await plan_of(request), options_of(parameters)
     return await answered(request, lambda ledger: {"lock": ledger.lock(plan, **options)})

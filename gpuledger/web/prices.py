@@ -14,6 +14,7 @@ from gpuledger.web.parameters import (
     CheapestParameters,
     Cursor,
     HistoryParameters,
+    IndexCheckParameters,
     IndexParameters,
     OfferParameters,
     Parameters,
@@ -49,7 +50,12 @@ def offers(request: Request, parameters: Annotated[OfferParameters, Query()]) ->
     end = query.skip_rows + len(rows)
     more = Cursor(edition.number, end, question).text() if rows and end < rows.total else None
     answer = Listing(
-        "offers", rows, rows.total, next_cursor=more, stale=is_stale(rows), more={"as_of": rows.as_of}
+        "offers",
+        rows,
+        rows.total,
+        next_cursor=more,
+        stale=is_stale(rows),
+        more={"as_of": rows.as_of, "remarks": rows.remarks},
     )
     return listing(request, edition, answer, parameters.format)
 
@@ -123,7 +129,24 @@ def index(request: Request, parameters: Annotated[IndexParameters, Query()]) -> 
             since=parameters.since,
             until=parameters.until,
         )
-        return listing(request, ledger.edition, Listing("index", rows, len(rows)), parameters.format)
+        answer = Listing("index", rows, len(rows), more={"remarks": rows.remarks})
+        return listing(request, ledger.edition, answer, parameters.format)
+
+
+@router.get("/index/check", summary="Days of the index, computed anew", responses=openapi.rows("check"))
+def index_check(request: Request, parameters: Annotated[IndexCheckParameters, Query()]) -> Response:
+    """From the archived bytes, compared with what is stored: one row per day and provider, then one of the index."""
+    with ledger_of(request).pinned() as ledger:
+        rows = ledger.check_index(
+            parameters.gpu,
+            parameters.day,
+            purchase_option=parameters.purchase_option,
+            segment=parameters.segment,
+            since=parameters.since,
+            until=parameters.until,
+        )
+        answer = Listing("check", rows, len(rows), more={"remarks": rows.remarks})
+        return listing(request, ledger.edition, answer, parameters.format)
 
 
 @router.get("/timing", summary="Is now a good time to buy", responses=openapi.timing)

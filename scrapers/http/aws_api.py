@@ -70,8 +70,11 @@ def spot_prices(instance_types: Sequence[str]) -> Query:
     def calls(now: datetime) -> Iterator[Mapping[str, Any]]:
         for first in range(0, len(instance_types), FILTER_VALUES):
             # As a filter, not as a parameter: a type that EC2 has retired is no error there.
-            asked = {"Name": "instance-type", "Values": list(instance_types[first : first + FILTER_VALUES])}
-            yield {"Filters": [asked], "ProductDescriptions": ["Linux/UNIX"], "StartTime": now}
+            type_filter = {
+                "Name": "instance-type",
+                "Values": list(instance_types[first : first + FILTER_VALUES]),
+            }
+            yield {"Filters": [type_filter], "ProductDescriptions": ["Linux/UNIX"], "StartTime": now}
 
     return Query(
         source="aws_spot",
@@ -84,14 +87,14 @@ def spot_prices(instance_types: Sequence[str]) -> Query:
 def capacity_blocks(instance_types: Sequence[str]) -> Query:
     """Blocks of one instance for a day that can be had; EC2 is asked for one type at a time."""
     sold = [name for name in instance_types if name.startswith(BLOCK_FAMILIES)]
-    asked = [
+    queries = [
         {"InstanceType": name, "InstanceCount": 1, "CapacityDurationHours": BLOCK_HOURS} for name in sold
     ]
     return Query(
         source="aws_capacity_blocks",
         action="DescribeCapacityBlockOfferings",
         operation="describe_capacity_block_offerings",
-        calls=lambda now: asked,
+        calls=lambda now: queries,
         passed_over=UNKNOWN_TYPE,
     )
 

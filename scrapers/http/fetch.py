@@ -27,7 +27,7 @@ MAX_REQUESTS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class FormerAnswer:
     """What an earlier run received for a request, for asking "has it changed?"."""
 
     body: Callable[[], bytes]
@@ -67,7 +67,7 @@ class Fetcher:
         source: Source,
         *,
         keep: Callable[[Document], None],
-        known: Callable[[Request], Known | None] = lambda _: None,
+        former: Callable[[Request], FormerAnswer | None] = lambda _: None,
     ) -> Fetched:
         """All documents of a source. `keep` is called with each before anything reads it.
 
@@ -86,7 +86,7 @@ class Fetcher:
             if request.credential and not self._has_key(request.credential)
         ]
         try:
-            fetched = self._sweep(source, able, keep, known)
+            fetched = self._sweep(source, able, keep, former)
         except SourceError as error:
             if not source.fallback:
                 raise
@@ -128,26 +128,26 @@ class Fetcher:
         source: Source,
         requests: list[Request],
         keep: Callable[[Document], None],
-        known: Callable[[Request], Known | None],
+        former: Callable[[Request], FormerAnswer | None],
     ) -> Fetched:
         """The requests and everything that their answers lead to. A keyed request that is refused does not
         spoil the keyless answers; absence from such a run is no evidence."""
         documents: list[Document] = []
         notes: list[str] = []
         queue = list(requests)
-        asked: set[str] = set()
+        requested: set[str] = set()
         while queue:
             request = queue.pop(0)
             identity = repr((request.method, request.url, request.payload))
-            if identity in asked:
+            if identity in requested:
                 continue
-            asked.add(identity)
-            if len(asked) > MAX_REQUESTS:
+            requested.add(identity)
+            if len(requested) > MAX_REQUESTS:
                 raise RefusedFetchError(
                     source.name, request.url, f"more than {MAX_REQUESTS} requests in one run"
                 )
             try:
-                document = self._answer(source, request, known(request))
+                document = self._answer(source, request, former(request))
             except SourceError as error:
                 if request.credential is None or not any(r.credential is None for r in requests):
                     raise
@@ -160,7 +160,7 @@ class Fetcher:
             queue.extend(source.follow(document))
         return Fetched(documents=tuple(documents), is_complete=not notes, notes=tuple(notes))
 
-    def _answer(self, source: Source, request: Request, known: Known | None) -> Document | None:
+    def _answer(self, source: Source, request: Request, former: FormerAnswer | None) -> Document | None:
         """The answer, tried again while that may help; `None` for one that may be and is missing."""
 
         def backoff(error: Exception) -> bool | timedelta:
@@ -179,24 +179,24 @@ class Fetcher:
             wait_jitter=self.settings.wait_seconds,
         ):
             with attempt:
-                return self._once(source, request, known)
+                return self._once(source, request, former)
         raise AssertionError("unreachable: the retry loop returns or raises")
 
-    def _once(self, source: Source, request: Request, known: Known | None) -> Document | None:
+    def _once(self, source: Source, request: Request, former: FormerAnswer | None) -> Document | None:
         self.politeness.wait(urlsplit(request.url).netloc, source.seconds_between_requests)
         url = self._address(source, request)
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", **request.headers}
         headers["Connection"] = "close"
-        if known and request.method == "GET":
-            headers |= _conditional(known)
+        if former and request.method == "GET":
+            headers |= _conditional(former)
         with Watch(source.name, request.url, self.settings.total_seconds) as watch:
-            return self._at(source, request, known, url, headers, watch)
+            return self._at(source, request, former, url, headers, watch)
 
     def _at(
         self,
         source: Source,
         request: Request,
-        known: Known | None,
+        former: FormerAnswer | None,
         url: str,
         headers: dict[str, str],
         watch: Watch,
@@ -224,7 +224,7 @@ class Fetcher:
                         continue
                     if request.may_be_missing and response.status_code in {403, 404}:
                         return None
-                    return self._document(source, request, known, response, watch)
+                    return self._document(source, request, former, response, watch)
             except httpx.HTTPError as error:
                 message = self._without_secrets(f"{type(error).__name__}: {error}")
                 message = f"not complete after {watch.seconds:g} s" if watch.is_over else message
@@ -239,13 +239,13 @@ class Fetcher:
         self,
         source: Source,
         request: Request,
-        known: Known | None,
+        former: FormerAnswer | None,
         response: httpx.Response,
         watch: Watch,
     ) -> Document:
         status = response.status_code
-        if status == 304 and known:
-            body = known.body()
+        if status == 304 and former:
+            body = former.body()
         elif status in TRANSIENT_STATUS:
             wait = _retry_after(response.headers.get("retry-after", ""), self.clock())
             raise TransientFetchError(source.name, request.url, f"HTTP {status}", wait)
@@ -260,7 +260,7 @@ class Fetcher:
             fetched_at=self.clock(),
             status=status,
             content_type=self._header(response, "content-type"),
-            etag=self._header(response, "etag") or (known.etag if status == 304 and known else ""),
+            etag=self._header(response, "etag") or (former.etag if status == 304 and former else ""),
             last_modified=self._header(response, "last-modified"),
         )
 
@@ -322,10 +322,10 @@ class Fetcher:
         override = self.urls.get(source.name)
         if not override:
             return request.url
-        target, asked = urlsplit(override), urlsplit(request.url)
+        target, declared = urlsplit(override), urlsplit(request.url)
         is_first = bool(source.requests) and request.url == source.requests[0].url
-        path = target.path if is_first and target.path not in {"", "/"} else asked.path
-        query = target.query or asked.query if is_first else asked.query
+        path = target.path if is_first and target.path not in {"", "/"} else declared.path
+        query = target.query or declared.query if is_first else declared.query
         return urlunsplit((target.scheme, target.netloc, path, query, ""))
 
     def _has_key(self, credential: Credential | None) -> bool:
@@ -358,10 +358,10 @@ def secret_variables(sources: Iterable[Source]) -> frozenset[str]:
     )
 
 
-def _conditional(known: Known) -> dict[str, str]:
+def _conditional(former: FormerAnswer) -> dict[str, str]:
     """Only what a header can carry: an ETag outside ASCII is not asked for again."""
-    asked = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
-    return {name: value for name, value in asked.items() if value and value.isascii()}
+    headers = {"If-None-Match": former.etag, "If-Modified-Since": former.last_modified}
+    return {name: value for name, value in headers.items() if value and value.isascii()}
 
 
 def _retry_after(text: str, now: datetime) -> float | None:

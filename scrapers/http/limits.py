@@ -62,7 +62,7 @@ class Watch:
     def _take(self, connection: socket.socket) -> None:
         with self._guard:
             # A TLS connection takes the plain one's place, which is detached from then on.
-            self._connections = [kept for kept in self._connections if kept.fileno() >= 0] + [connection]
+            self._connections = [one for one in self._connections if one.fileno() >= 0] + [connection]
             if self.is_over:
                 _shut(connection)
 

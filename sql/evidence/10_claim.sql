@@ -18,6 +18,9 @@ paired as (
         seen.position,
         before.offer_no,
         before.amount as believed_amount,
+        before.upfront_amount as believed_upfront_amount,
+        before.currency as believed_currency,
+        before.unit as believed_unit,
         before.changed_at as believed_changed_at,
         case
             when seen.offer_id is null then 'absence'

@@ -1,14 +1,26 @@
 -- grain: one row per source and offer, the price that the ledger believed of the claimed GPUs before this run
+-- What moved by less than a tenth needs no other offer to be judged, but what other sources say of the same.
 -- Of other sources only what runs wrote that were complete before this one began: a replay, which takes runs in the order
 -- of their names, then knows the same.
 -- parameters: source varchar, started_at timestamptz
 create or replace temp table known as
-with wanted as (
+with material as (
+    select claimed.gpu
+    from claimed
+    inner join claim on claimed.offer_id = claim.offer_id
+    where
+        claimed.claim in ('new', 'return')
+        or claimed.claim = 'price'
+        and (claim.open_state is not null or not coalesce(abs(ln(claimed.usd / claimed.believed_usd)) < 0.1, false))
+),
+
+wanted as (
     select offer.*, coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) as gpu
     from offer
     where
-        coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) in (select gpu from claimed)
-        or offer.offer_id in (select offer_id from claimed where claim <> 'absence')
+        coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) in (select gpu from material)
+        or offer.source <> $source::varchar
+        and offer.offer_id in (select offer_id from claimed where claim <> 'absence')
 ),
 
 state as (
@@ -59,33 +71,43 @@ rate as (
     group by exchange_rate.currency
     union all
     select 'USD', 1
+),
+
+priced as (
+    select
+        wanted.offer_id,
+        wanted.offer_no,
+        wanted.source,
+        wanted.source = $source::varchar as is_own,
+        source.kind = 'live' and source.confidence = 'direct' as is_direct,
+        wanted.provider,
+        wanted.purchase_option = 'on_demand' and wanted.term_months is null as is_list,
+        hash(
+            wanted.provider, wanted.via, wanted.gpu, wanted.purchase_option, coalesce(wanted.term_months, 0)::double
+        ) as kin_key,
+        hash(wanted.provider, wanted.gpu) as list_key,
+        if(wanted.term_months is null, hash(wanted.gpu, wanted.purchase_option), null) as market_key,
+        lower(wanted.instance_type) as instance_type,
+        lower(wanted.region) as region,
+        coalesce(wanted.tier, '') as tier,
+        wanted.gpu_count::double as gpu_count,
+        as_then.changed_at,
+        if(source.kind = 'archive', as_then.changed_at, greatest(as_then.changed_at, last_run.run_at)) as seen_at,
+        usd_double(
+            as_then.amount::double, as_then.upfront_amount::double, as_then.unit, wanted.gpu_count::double,
+            coalesce(wanted.term_months, 0)::double, rate.usd_per_unit::double
+        ) / wanted.gpu_count::double as usd
+    from as_then
+    inner join wanted on as_then.offer_no = wanted.offer_no
+    inner join source on wanted.source = source.source
+    left join last_run on wanted.source = last_run.source
+    inner join rate on as_then.currency = rate.currency
+    where as_then.amount is not null
 )
 
 select
-    wanted.offer_id,
-    wanted.offer_no,
-    wanted.source,
-    wanted.source = $source::varchar as is_own,
-    source.kind = 'live' and source.confidence = 'direct' as is_direct,
-    wanted.provider,
-    wanted.via,
-    wanted.gpu,
-    wanted.purchase_option,
-    coalesce(wanted.term_months, 0)::double as term,
-    lower(wanted.instance_type) as instance_type,
-    lower(wanted.sku) as sku,
-    lower(wanted.region) as region,
-    coalesce(wanted.tier, '') as tier,
-    wanted.gpu_count::double as gpu_count,
-    as_then.changed_at,
-    if(source.kind = 'archive', as_then.changed_at, greatest(as_then.changed_at, last_run.run_at)) as seen_at,
-    usd_double(
-        as_then.amount::double, as_then.upfront_amount::double, as_then.unit, wanted.gpu_count::double,
-        coalesce(wanted.term_months, 0)::double, rate.usd_per_unit::double
-    ) / wanted.gpu_count::double as usd
-from as_then
-inner join wanted on as_then.offer_no = wanted.offer_no
-inner join source on wanted.source = source.source
-left join last_run on wanted.source = last_run.source
-inner join rate on as_then.currency = rate.currency
-where as_then.amount is not null;
+    * exclude (instance_type, region, tier),
+    hash(kin_key, instance_type) as product_key,
+    hash(kin_key, region, tier) as place_key
+from priced
+where usd is not null;

@@ -15,9 +15,17 @@ with chip as (
     from gpu
 ),
 
+-- What is sold per GPU is shown as the order that is asked for: so many GPUs, and the price of all of them.
+ordered as not materialized (
+    select
+        *,
+        cast(order_gpus(gpu_count, min_gpus, max_gpus, $min_gpu_count::double) / gpu_count as decimal(6, 0)) as units
+    from on_sale
+),
+
 matched as not materialized (
     select on_sale.*
-    from on_sale
+    from ordered as on_sale
     left join chip on on_sale.gpu_id = chip.chip_id
     where
         ($gpu_ids::varchar is null or list_contains(string_split($gpu_ids::varchar, ','), gpu_id))
@@ -51,25 +59,25 @@ matched as not materialized (
         and ($states::varchar is null or list_contains(string_split($states::varchar, ','), price_state))
         and ($spot::boolean is null or (purchase_option = 'spot') = $spot::boolean)
         and ($cpu_arch::varchar is null or coalesce(chip.host_cpu, 'x86') = $cpu_arch::varchar)
-        and ($min_cpu::double is null or vcpus >= $min_cpu::double)
-        and ($max_cpu::double is null or vcpus <= $max_cpu::double)
-        and ($min_memory::double is null or memory_gib >= $min_memory::double)
-        and ($max_memory::double is null or memory_gib <= $max_memory::double)
+        and ($min_cpu::double is null or vcpus * units >= $min_cpu::double)
+        and ($max_cpu::double is null or vcpus * units <= $max_cpu::double)
+        and ($min_memory::double is null or memory_gib * units >= $min_memory::double)
+        and ($max_memory::double is null or memory_gib * units <= $max_memory::double)
         and sells_count(gpu_count, min_gpus, max_gpus, $min_gpu_count::double, $max_gpu_count::double)
         and ($min_gpu_memory::double is null or gpu_memory_gib >= $min_gpu_memory::double)
         and ($max_gpu_memory::double is null or gpu_memory_gib <= $max_gpu_memory::double)
         and (
             $min_total_gpu_memory::double is null
-            or gpu_memory_gib * gpu_count >= $min_total_gpu_memory::double
+            or gpu_memory_gib * gpu_count * units >= $min_total_gpu_memory::double
         )
         and (
             $max_total_gpu_memory::double is null
-            or gpu_memory_gib * gpu_count <= $max_total_gpu_memory::double
+            or gpu_memory_gib * gpu_count * units <= $max_total_gpu_memory::double
         )
         and ($min_disk_size::double is null or local_storage_gb >= $min_disk_size::double)
         and ($max_disk_size::double is null or local_storage_gb <= $max_disk_size::double)
-        and ($min_price::decimal(18, 6) is null or usd_per_hour >= $min_price::decimal(18, 6))
-        and ($max_price::decimal(18, 6) is null or usd_per_hour <= $max_price::decimal(18, 6))
+        and ($min_price::decimal(18, 6) is null or usd_per_hour * units >= $min_price::decimal(18, 6))
+        and ($max_price::decimal(18, 6) is null or usd_per_hour * units <= $max_price::decimal(18, 6))
         and (
             $max_usd_per_gpu_hour::decimal(18, 6) is null
             or usd_per_gpu_hour <= $max_usd_per_gpu_hour::decimal(18, 6)
@@ -89,11 +97,11 @@ sortable as not materialized (
         *,
         case $order_by::varchar
             when 'usd_per_gpu_hour' then usd_per_gpu_hour::double
-            when 'usd_per_hour' then usd_per_hour::double
-            when 'gpu_count' then gpu_count::double
+            when 'usd_per_hour' then (usd_per_hour * units)::double
+            when 'gpu_count' then (gpu_count * units)::double
             when 'gpu_memory_gib' then gpu_memory_gib::double
-            when 'vcpus' then vcpus::double
-            when 'memory_gib' then memory_gib::double
+            when 'vcpus' then (vcpus * units)::double
+            when 'memory_gib' then (memory_gib * units)::double
             when 'last_seen_at' then epoch(last_seen_at)
         end * if($descending::boolean, -1, 1) as sort_number,
         case $order_by::varchar
@@ -119,7 +127,7 @@ shown as (
             sort_number nulls last,
             case when not $descending::boolean then sort_text end nulls last,
             case when $descending::boolean then sort_text end desc nulls last,
-            usd_per_gpu_hour nulls last, usd_per_hour, provider, region, tier, offer_id
+            usd_per_gpu_hour nulls last, (usd_per_hour * units)::double, provider, region, tier, offer_id
         limit coalesce($max_rows::integer, 9223372036854775807) offset $skip_rows::bigint
     )
 )

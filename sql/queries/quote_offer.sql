@@ -12,6 +12,9 @@ select
         when getvariable('quote_providers') <> ''
             and not list_contains(string_split(getvariable('quote_providers'), ','), provider)
             then 'another provider than asked for'
+        when getvariable('quote_regions') <> '' and country is null and continent is null
+            and not list_contains(string_split(getvariable('quote_regions'), ','), lower(region))
+            then 'its place is not known'
         when getvariable('quote_regions') <> ''
             and not is_in_place(string_split(getvariable('quote_regions'), ','), region, country, continent)
             then 'another region than asked for'

@@ -16,3 +16,8 @@ comment on macro usd_double is
 create or replace macro normalised_label(label) as trim(regexp_replace(lower(nfc_normalize(label)), '[\s\p{Cf}]+', ' ', 'g'));
 
 comment on macro normalised_label is 'A label as it is compared where no alias explains it.';
+
+-- grain: scalar; a label as a reader sees it, where zero is drawn as the letter, and one as two others
+create or replace macro drawn_label(label) as translate(normalised_label(label), '0il5s8b', 'o11ssbb');
+
+comment on macro drawn_label is 'A label with the letters and digits that are drawn alike made one.';

@@ -3,7 +3,8 @@
 create or replace macro is_market_price(purchase_option, tier, provider) as
     purchase_option = 'spot'
     or coalesce(tier = 'community', false)
-    or provider in ('vast', 'tensordock', 'salad', 'clore', 'akash');
+    -- not `in`: planning makes a join of five values, below which no column is left out
+    or coalesce(list_contains(['vast', 'tensordock', 'salad', 'clore', 'akash'], provider), false);
 
 create or replace macro price_horizon(purchase_option, tier, provider) as
     if(is_market_price(purchase_option, tier, provider), interval 30 days, interval 180 days);
@@ -29,12 +30,26 @@ create or replace macro state_rank(state) as
         else 4
     end;
 
+-- An age in whole hours, from a week on in whole days: fine enough to compare lives of prices, and few of them.
+create or replace macro age_hours(seconds) as
+    if(seconds < 604800, floor(seconds / 3600), 24 * floor(seconds / 86400))::integer;
+
+comment on macro age_hours is 'An age of so many seconds in whole hours, from a week on in whole days.';
+
 -- Whether one order can have between least and most accelerators: sold per GPU from min_gpus to max_gpus, else as it is.
 create or replace macro sells_count(gpu_count, min_gpus, max_gpus, least, most) as
     if(
         gpu_count = 1 and coalesce(max_gpus, 1) > 1,
         (least is null or max_gpus >= least) and (most is null or coalesce(min_gpus, 1) <= most),
         (least is null or gpu_count >= least) and (most is null or gpu_count <= most)
+    );
+
+-- Accelerators of the smallest order of an offer that has at least so many (null: does not matter).
+create or replace macro order_gpus(gpu_count, min_gpus, max_gpus, least) as
+    if(
+        gpu_count = 1 and coalesce(max_gpus, 1) > 1,
+        greatest(coalesce(min_gpus, 1), ceil(coalesce(least, 1)))::decimal(12, 4),
+        gpu_count
     );
 
 -- Whether an offer is in one of some places, each a region code, an ISO country or a continent in small letters.
@@ -51,4 +66,5 @@ comment on macro price_state is
     'fresh, stale, unlisted, sold_out or lapsed at an instant; recorded about a past one where a later observation confirms it.';
 comment on macro state_rank is 'Place of a price_state in the order in which prices may win; 0 first.';
 comment on macro sells_count is 'Whether one order of an offer can have between least and most accelerators; null does not bound.';
+comment on macro order_gpus is 'Accelerators of the smallest order of an offer that has at least so many: sold per GPU as many as asked for, else an instance''s.';
 comment on macro is_in_place is 'Whether an offer lies in one of some places: region codes, ISO countries, continents in small letters.';

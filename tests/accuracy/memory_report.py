@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.estimate import estimate
-from gpuledger.core.estimate.memory_gib import MemoryGiB
+from gpuledger.core.estimate.memory import MemoryGiB
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 from tools.calibration.calibrate import Peaks

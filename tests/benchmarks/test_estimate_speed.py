@@ -1,7 +1,7 @@
 """How fast estimates are: one plan, and ten thousand on every GPU of the seeds.
 
-Run with `make bench`. The bars: 30 ms for one plan in process, 20 s for ten thousand plans on all GPUs with
-1 to 512 nodes on four cores.
+Run with `make bench`. The bars: 10 ms for one plan in process, 12 s for ten thousand plans on all GPUs with
+1 to 512 nodes on two cores.
 """
 
 import json
@@ -10,8 +10,7 @@ import time
 
 import pytest
 
-from gpuledger.core.estimate.batch import estimate_plan, frugal, json_lines
-from gpuledger.core.estimate.search import NODE_COUNTS
+from gpuledger.core.estimate.search import NODE_COUNTS, estimate_plan, frugal, json_lines
 from gpuledger.core.estimate.sweep import Candidate, Hardware
 from gpuledger.core.gpu import gpus
 from gpuledger.core.plan import model_rows, plan_from_mapping, preset_plan
@@ -21,13 +20,13 @@ from tests.benchmarks.speed import all_of, report, varied
 pytestmark = pytest.mark.benchmark_suite
 
 PLANS, SAMPLE = 10_000, 500
-ONE_PLAN_SECONDS, ALL_PLANS_SECONDS = 0.030, 20.0
+ONE_PLAN_SECONDS, ALL_PLANS_SECONDS, CORES = 0.010, 12.0, 2
 
 
 def pretraining(number: int):
     """Every preset architecture in turn, with other tokens, sequences and batches each time."""
     names = tuple(model_rows())
-    keys = {"name": f"plan-{number}", "model": names[number % len(names)]}
+    keys = {"name": f"plan-{number}", "method": "pretrain", "model": names[number % len(names)]}
     sizes = {"sequence_length": 512 * (1 + number % 16), "global_batch_tokens": 65_536.0 * (4 + number % 61)}
     return plan_from_mapping(keys | sizes | {"training_tokens": 1e10 * (1 + number % 97)})
 
@@ -40,19 +39,19 @@ def everything() -> Hardware:
     )
 
 
-def test_ten_thousand_plans_on_every_gpu_take_under_20_s_on_four_cores():
-    workers = min(4, os.cpu_count() or 1)
+def test_ten_thousand_plans_on_every_gpu_take_under_12_s_on_two_cores():
+    workers = min(CORES, os.cpu_count() or 1)
     plans = [pretraining(number) for number in range(PLANS)]
     on = everything()
     start = time.perf_counter()
     found = frugal(plans, on, workers=workers)
     seconds = time.perf_counter() - start
     clock, cpu = all_of(lambda: frugal(plans[:SAMPLE], on), SAMPLE)
-    ideal = PLANS * cpu / 4
+    ideal = PLANS * cpu / CORES
     rows = [
         (f"all, by the clock, {workers} processes, s", f"{seconds:.1f}", verdict(seconds, ALL_PLANS_SECONDS)),
         ("processor time of one plan, ms", f"{cpu * 1e3:.1f}", ""),
-        ("that on 4 idle cores, s", f"{ideal:.1f}", verdict(ideal, ALL_PLANS_SECONDS)),
+        (f"that on {CORES} idle cores, s", f"{ideal:.1f}", verdict(ideal, ALL_PLANS_SECONDS)),
         ("one plan by the clock, ms", f"{clock * 1e3:.1f}", ""),
     ]
     text = table(("what", "measured", f"bar {ALL_PLANS_SECONDS:.0f} s"), rows)
@@ -65,7 +64,7 @@ def test_ten_thousand_plans_on_every_gpu_take_under_20_s_on_four_cores():
     report(text)
     assert len(found) == PLANS
     # in processor time, which other work on the machine disturbs less than the clock
-    assert PLANS * cpu / 4 < ALL_PLANS_SECONDS
+    assert PLANS * cpu / CORES < ALL_PLANS_SECONDS
 
 
 def test_lines_of_json_in_and_out():
@@ -79,7 +78,7 @@ def test_lines_of_json_in_and_out():
     )
 
 
-def test_one_plan_searched_on_every_gpu_takes_under_30_ms():
+def test_one_plan_searched_on_every_gpu_takes_under_10_ms():
     rows, slowest = [], 0.0
     for name in ("gpt2", "llama-2-7b", "llama-2-70b", "mixtral-8x7b", "deepseek-v3"):
         plans = varied(preset_plan(name))

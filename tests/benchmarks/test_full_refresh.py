@@ -21,7 +21,7 @@ import pytest
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.provider import region_codes
 from gpuledger.core.store.home import Home
-from gpuledger.flows.pipeline import CycleReport, Ledger, refresh
+from gpuledger.flows.pipeline import CycleReport, LedgerWriter, refresh_sources
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source
@@ -149,7 +149,7 @@ def timed(markets: list[Market], home: Path) -> tuple[float, CycleReport]:
             clock=clock,
         )
         started = time.perf_counter()
-        cycle = refresh(Ledger(home=Home(home), sources=sources, clock=clock), sources, fetcher)
+        cycle = refresh_sources(LedgerWriter(home=Home(home), sources=sources, clock=clock), sources, fetcher)
         return time.perf_counter() - started, cycle
 
 

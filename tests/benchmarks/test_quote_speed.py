@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gpuledger.core.cost.batch import Batch
+from gpuledger.core.cost.batch import PreparedMarket
 from gpuledger.core.cost.configurations import Configurations, Limits
 from gpuledger.core.cost.market.offers import Machine
 from gpuledger.core.cost.market.snapshot import LedgerMarket
@@ -135,7 +135,7 @@ def test_ten_thousand_plans_take_under_30_s_on_four_cores(connection):
     workers = min(4, os.cpu_count() or 1)
     plans = [tuning(number) for number in range(PLANS)]
     start = time.perf_counter()
-    batch = Batch(offers=offers(connection, OfferQuery()), now=NOW, options=QuoteOptions(limit=1))
+    batch = PreparedMarket(offers=offers(connection, OfferQuery()), now=NOW, options=QuoteOptions(limit=1))
     loaded = time.perf_counter()
     found = list(batch.answers(plans, workers=workers))
     seconds = time.perf_counter() - start

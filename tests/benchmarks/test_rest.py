@@ -119,7 +119,7 @@ def test_cheapest_serves_half_of_what_a_bare_route_serves(tmp_path):
     port = free_port()
     serve = (
         "-c",
-        "from gpuledger.cli.main import main; main()",
+        "from gpuledger.cli.main import run; run()",
         "serve",
         "--rate",
         "0",

@@ -85,7 +85,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
         "GPULEDGER_FETCH_ATTEMPTS": "1",
     }
     # the first command of all makes the ledger, which loads what a refresh does
-    first = "from gpuledger.cli.main import main; main()"
+    first = "from gpuledger.cli.main import run; run()"
     made = subprocess.run(
         [sys.executable, "-c", first, "providers"], env=environ, capture_output=True, timeout=120
     )

@@ -60,10 +60,10 @@ def bundled_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from gpuledger.core.store.home import Home
     from gpuledger.flows.imports import load_bundled
-    from gpuledger.flows.pipeline import Ledger
+    from gpuledger.flows.pipeline import LedgerWriter
 
     home = Home(tmp_path_factory.mktemp("bundled") / "ledger", has_history=True)
-    load_bundled(Ledger(home=home, sources=SOURCES, clock=lambda: datetime.now(UTC)))
+    load_bundled(LedgerWriter(home=home, sources=SOURCES, clock=lambda: datetime.now(UTC)))
     return home.path
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from gpuledger.core.money import Price
 from gpuledger.core.offer import Offer, PurchaseOption
+from tests.evidence import strange
 from tests.evidence.likenesses import LIKENESSES
 from tests.evidence.stage import WITH_OFFERS, Change, named, priced
 from tests.evidence.truth import Offers, dearest, gpu, listed, per_gpu, true_offers
@@ -318,6 +319,7 @@ KIND_NAMES = {
     13: "a part of the list gone",
     14: "a promotion or a spot price as the list price",
     15: "term arithmetic",
+    **strange.KIND_NAMES,
 }
 
 
@@ -336,6 +338,14 @@ def _each() -> Iterable[Poisoning]:
         gone = named(f"{source}: without its dearest", without(dearest(true).offer_id))
         third = named(f"{source}: one price / 2.6", one_divided("2.6")(true))
         yield Poisoning(source, 2, "absent twice, then / 2.6", (gone, gone, third))
+    for kind, what, make in strange.WAYS:
+        tried = 0
+        for source in strange.chosen(WITH_OFFERS, what):
+            true = true_offers(source)
+            change = make(true) if tried < strange.TRIED_AT_EACH else None
+            if change is not None and prices(change(true)) != prices(true):
+                tried += 1
+                yield Poisoning(source, kind, what, (named(f"{source}: {what}", change),))
 
 
 def prices(offers: Offers) -> dict[str, Price]:

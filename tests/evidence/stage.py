@@ -23,7 +23,7 @@ from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import LEDGER, Home
 from gpuledger.core.store.shared.follow import recording
-from gpuledger.flows.pipeline import Ledger, RunReport, open_ledger, read_run, record_one
+from gpuledger.flows.pipeline import LedgerWriter, RunReport, open_ledger, read_run, record_one
 from gpuledger.scrapers.registry import SOURCES, get
 from gpuledger.scrapers.source import Source
 from tools.captures import captures, read_capture
@@ -111,7 +111,7 @@ class Stage:
     now: datetime = START
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> LedgerWriter:
         return ledger_in(self.home, lambda: self.now)
 
     def answers(self, source: str, change: str = "", *, at: datetime | None = None) -> RunReport:
@@ -152,6 +152,15 @@ class Stage:
         )
         return {offer_id: (usd, is_listed) for offer_id, usd, is_listed in rows}
 
+    def state(self, source: str) -> dict[str, tuple[object, bool]]:
+        """By offer, the price that is believed of this source, whichever source is shown, and whether it is listed."""
+        rows = self.rows(
+            "select offer_id, {'amount': amount, 'upfront': upfront_amount, 'currency': currency, 'unit': unit},"
+            " availability is distinct from 'unlisted' from offer_current where source = $1 and amount is not null",
+            [source],
+        )
+        return {offer_id: (price, is_listed) for offer_id, price, is_listed in rows}
+
     def cheapest(self) -> dict[tuple[str, str], tuple[str, Decimal]]:
         """The cheapest listed offer by GPU and purchase option, of each provider and of the market."""
         rows = self.rows(
@@ -168,8 +177,8 @@ class Stage:
         return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
 
 
-def ledger_in(home: Home, clock: Callable[[], datetime]) -> Ledger:
-    return Ledger(home=home, sources=STAGED, clock=clock)
+def ledger_in(home: Home, clock: Callable[[], datetime]) -> LedgerWriter:
+    return LedgerWriter(home=home, sources=STAGED, clock=clock)
 
 
 @contextmanager
@@ -186,6 +195,8 @@ def copy_of(base: Path, folder: Path) -> Iterator[Stage]:
     folder.mkdir(parents=True)
     shutil.copyfile(base / LEDGER, folder / LEDGER)
     with stage_in(folder) as stage:
+        # some dozens of rows are sooner read than shared out
+        stage.connection.execute("set threads = 1")
         yield stage
 
 

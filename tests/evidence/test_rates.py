@@ -11,7 +11,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.offer import ExchangeRate
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.record import record
-from gpuledger.flows.validate import judge, read
+from gpuledger.flows.validate import judge, read_documents
 from gpuledger.scrapers.registry import get
 
 DAY = date(2026, 10, 5)
@@ -41,7 +41,7 @@ class Rates:
         manifest = Manifest(
             run_id=run_id("ecb", at), source="ecb", started_at=at, observed_at=at, documents=()
         )
-        parsed = read(source, manifest, [document])
+        parsed = read_documents(source, manifest, [document])
         self.skipped = [row.reason for row in parsed.skipped]
         record(self.connection, judge(parsed, aliases=Aliases(()), usd_per_unit={}), Aliases(()))
 

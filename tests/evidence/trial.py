@@ -32,21 +32,19 @@ class Harm:
 
 def poisoned(stage: Stage, poisoning: Poisoning) -> Harm:
     """Every answer once, and the last one again an interval later; the harm of the first run that does any."""
-    true, best = stage.believed(poisoning.source), stage.cheapest()
+    true, best = stage.state(poisoning.source), stage.cheapest()
     every = get(poisoning.source).every
     harm = Harm()
     for number, answer in enumerate((*poisoning.answers, poisoning.answers[-1])):
         run = stage.answers(poisoning.source, answer, at=START + every * number)
         harm.disputed, harm.outcome = max(harm.disputed, run.disputed), run.outcome
-        now, cheapest = stage.believed(poisoning.source), stage.cheapest()
+        now, cheapest = stage.state(poisoning.source), stage.cheapest()
         harm.believed = [f"{o}: {usd}" for o, (usd, _) in now.items() if o not in true or true[o][0] != usd]
-        if poisoning.kind == ABSENT_AT_FIRST:
-            harm.cheapest = [
-                str(key) for key, (_, usd) in cheapest.items() if key in best and usd < best[key][1]
-            ]
-        else:
+        harm.cheapest = [
+            str(key) for key, (_, usd) in cheapest.items() if key not in best or usd < best[key][1]
+        ]
+        if poisoning.kind != ABSENT_AT_FIRST:
             harm.lost = [o for o in true if o not in now or not now[o][1]]
-            harm.cheapest = [str(key) for key in best if cheapest.get(key) != best[key]]
         if harm:
             break
     return harm

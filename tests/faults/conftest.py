@@ -12,7 +12,7 @@ import pytest
 
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.store.home import Home
-from gpuledger.flows.pipeline import CycleReport, Ledger, refresh, source_row
+from gpuledger.flows.pipeline import CycleReport, LedgerWriter, refresh_sources, source_row
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.conftest import Clock
 from tests.faults.hostile import HostileProvider, plain
@@ -33,7 +33,7 @@ from tests.template import start_migrated
 class Trial:
     """One ledger that is to survive."""
 
-    ledger: Ledger
+    ledger: LedgerWriter
     fetcher: Fetcher
     provider: HostileProvider
     clock: Clock
@@ -42,7 +42,7 @@ class Trial:
     def refresh(self) -> CycleReport:
         """An hour later, whatever the provider answers."""
         self.clock.forward(hours=1)
-        return refresh(self.ledger, self.ledger.sources, self.fetcher)
+        return refresh_sources(self.ledger, self.ledger.sources, self.fetcher)
 
     def good(self) -> CycleReport:
         """An honest refresh, each with prices of its own."""
@@ -113,7 +113,7 @@ def trial_in(folder: Path, **patience: float) -> Iterator[Trial]:
             urls={"runpod": server.url},
             clock=clock,
         )
-        ledger = Ledger(home=Home(folder), sources=(source(),), clock=clock)
+        ledger = LedgerWriter(home=Home(folder), sources=(source(),), clock=clock)
         start_migrated(ledger.home, [source_row(source())], ledger.alias_rows())
         yield Trial(ledger, fetcher, server, clock)
     server.close()

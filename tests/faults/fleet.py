@@ -16,7 +16,7 @@ from gpuledger.core.config import FetchSettings, lake_address
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger
-from gpuledger.flows.pipeline import Ledger, open_ledger, record_runs, refresh
+from gpuledger.flows.pipeline import LedgerWriter, open_ledger, record_runs, refresh_sources
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.market import SKUS, listing, source
@@ -133,9 +133,9 @@ class Fleet:
             if error
         ]
 
-    def ledger(self, name: str) -> Ledger:
+    def ledger(self, name: str) -> LedgerWriter:
         """The shared ledger as that machine sees it."""
-        return Ledger(
+        return LedgerWriter(
             home=Home(self.folder / name, lake=lake_address(self.store)),
             sources=tuple(source(name) for name in [COMMON, *(f"source-{number}" for number in range(8))]),
             clock=lambda: datetime.now(UTC),
@@ -176,7 +176,7 @@ def _listen(machine: Machine) -> None:
         machine.said.append(json.loads(line))
 
 
-def refresh_once(ledger: Ledger, url: str) -> None:
+def refresh_once(ledger: LedgerWriter, url: str) -> None:
     """Refresh the common source in this process."""
     with httpx.Client() as client:
         fetcher = Fetcher(
@@ -186,4 +186,4 @@ def refresh_once(ledger: Ledger, url: str) -> None:
             urls={COMMON: f"{url}/{COMMON}"},
             clock=ledger.clock,
         )
-        refresh(ledger, (ledger.sources[0],), fetcher)
+        refresh_sources(ledger, (ledger.sources[0],), fetcher)

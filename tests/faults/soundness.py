@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from gpuledger.core.store.database import turn, writing
-from gpuledger.core.store.rollups import check
-from gpuledger.flows.pipeline import Ledger, open_ledger, record_runs
+from gpuledger.core.store.rollups import check_rollups
+from gpuledger.flows.pipeline import LedgerWriter, open_ledger, record_runs
 from gpuledger.flows.replay import replay
 
 Price = tuple[str, str, datetime, Decimal | None]
@@ -27,7 +27,7 @@ RESTORED: list[Path] = []
 """Homes whose database a kill had broken, one entry each time."""
 
 
-def committed(ledger: Ledger) -> Committed:
+def committed(ledger: LedgerWriter) -> Committed:
     """What the database holds now; opening it repairs what a killed writer left, and every check is clean."""
     broken = ledger.home.path / "ledger.duckdb.broken"
     with turn(ledger.home), writing(ledger.home) as connection:
@@ -38,7 +38,7 @@ def committed(ledger: Ledger) -> Committed:
         broken.unlink()
         RESTORED.append(ledger.home.path)
     with turn(ledger.home), writing(ledger.home) as connection:
-        check(connection, everything=True)
+        check_rollups(connection, everything=True)
         prices = connection.execute(
             "select offer.source, offer.sku, price_change.observed_at, price_change.amount"
             " from price_change inner join offer using (offer_no)"
@@ -55,13 +55,13 @@ def assert_nothing_lost(before: Committed, after: Committed) -> None:
     assert set(after.runs.values()) <= {1}, "a run is there twice"
 
 
-def assert_archive_recorded(ledger: Ledger, now: Committed) -> None:
+def assert_archive_recorded(ledger: LedgerWriter, now: Committed) -> None:
     """Every run of the archive is in the ledger, once, and no other."""
     archived = {manifest.run_id for manifest in ledger.archive.manifests()}
     assert archived == set(now.runs), "the archive and the ledger name different runs"
 
 
-def assert_replay_agrees(ledger: Ledger) -> int:
+def assert_replay_agrees(ledger: LedgerWriter) -> int:
     """The archive alone gives the same history; returns its price intervals."""
     report = replay(ledger, keep=False)
     assert (report.added, report.removed) == (0, 0), report.examples

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from gpuledger.cli.main import app
 from gpuledger.core.store.home import Home
 from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.pipeline import Ledger
+from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.soundness import (
@@ -33,7 +33,7 @@ KILLS = 30
 
 @pytest.fixture
 def ledger(tmp_path):
-    return Ledger(home=Home(tmp_path / "home"), sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC))
+    return LedgerWriter(home=Home(tmp_path / "home"), sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC))
 
 
 @pytest.mark.faults
@@ -75,7 +75,7 @@ def hostile():
     server.close()
 
 
-def invoke(ledger: Ledger, *arguments: str):
+def invoke(ledger: LedgerWriter, *arguments: str):
     return CliRunner().invoke(app, ["--home", str(ledger.home.path), *arguments])
 
 

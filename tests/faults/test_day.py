@@ -18,8 +18,8 @@ from gpuledger.core.money import Price
 from gpuledger.core.offer import Offer
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.pipeline import Ledger, refresh
-from gpuledger.flows.validate import Parsed, read
+from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
+from gpuledger.flows.validate import Parsed, read_documents
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source
@@ -88,7 +88,7 @@ def parsed(source: Source, documents: list[Document]) -> Parsed:
 
     at = documents[0].fetched_at
     manifest = Manifest(run_id="x", source=source.name, started_at=at, observed_at=at, documents=())
-    return read(source, manifest, documents)
+    return read_documents(source, manifest, documents)
 
 
 def body_of(source: Source) -> bytes:
@@ -113,7 +113,7 @@ def test_days_with_every_tenth_answer_bad(tmp_path, clock, tally):
     sources = tuple(drifting(source, start) for source in live)
     bodies = {source.name: body_of(source) for source in live}
     providers = {source.name: HostileProvider() for source in sources}
-    ledger = Ledger(home=Home(tmp_path / "home"), sources=sources, clock=clock)
+    ledger = LedgerWriter(home=Home(tmp_path / "home"), sources=sources, clock=clock)
     chance, seen, memory, files, sizes = random.Random(24), Counter(), [], [], []
     with httpx.Client() as client:
         fetcher = Fetcher(
@@ -134,7 +134,7 @@ def test_days_with_every_tenth_answer_bad(tmp_path, clock, tally):
                 else:
                     providers[source.name].always(plain(bodies[source.name]))
                     seen.good += 1
-            refresh(ledger, due, fetcher)
+            refresh_sources(ledger, due, fetcher)
             clock.forward(hours=1)
             memory.append(resident_mib())
             files.append(open_files())

@@ -14,7 +14,7 @@ import pytest
 from gpuledger.core.errors import CorruptError, GPULedgerError, StoreError
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import current, reading
-from gpuledger.flows.pipeline import Ledger
+from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.flows.replay import replay
 from tests.faults.cases import first_quick
 from tests.faults.hostile import plain
@@ -129,7 +129,7 @@ def test_a_home_that_may_not_be_written_is_named_and_stays_readable(trial, part)
     trial.assert_survived(before)
 
 
-def read_prices(ledger: Ledger) -> None:
+def read_prices(ledger: LedgerWriter) -> None:
     with reading(ledger.home) as connection:
         assert connection.execute("select count(*) from offer_latest").fetchone() == (3,)
 

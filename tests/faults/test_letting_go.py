@@ -7,7 +7,7 @@ import pytest
 
 from gpuledger.core.errors import CorruptError, UsageError
 from gpuledger.core.store.publish import current, reading
-from gpuledger.flows.compact import compact
+from gpuledger.flows.compact import compact_ledger
 from gpuledger.flows.replay import replay
 from tests.faults.soundness import committed
 
@@ -23,7 +23,7 @@ def months_of_runs(trial) -> None:
 def test_by_default_every_document_and_price_stays(trial):
     months_of_runs(trial)
     before = committed(trial.ledger)
-    done = compact(trial.ledger)
+    done = compact_ledger(trial.ledger)
     assert (done.documents, done.snapshots) == (0, 0)
     trial.assert_survived(before)
 
@@ -31,7 +31,7 @@ def test_by_default_every_document_and_price_stays(trial):
 def test_only_the_newest_snapshots_stay_and_readers_keep_theirs(trial):
     months_of_runs(trial)
     with reading(trial.ledger.home) as connection:
-        assert compact(trial.ledger, keep_snapshots=1).snapshots == 2
+        assert compact_ledger(trial.ledger, keep_snapshots=1).snapshots == 2
         assert connection.execute("select count(*) from offer_latest").fetchone() == (3,)
     assert [path.name for path in trial.ledger.home.snapshots.glob("prices-*")] == [
         current(trial.ledger.home).name
@@ -41,7 +41,7 @@ def test_only_the_newest_snapshots_stay_and_readers_keep_theirs(trial):
 def test_old_documents_go_and_their_prices_stay(trial):
     months_of_runs(trial)
     before = committed(trial.ledger)
-    done = compact(trial.ledger, keep_documents=timedelta(days=60))
+    done = compact_ledger(trial.ledger, keep_documents=timedelta(days=60))
     assert done.documents == 1
     assert done.bytes > 0
     assert committed(trial.ledger) == before
@@ -51,7 +51,7 @@ def test_old_documents_go_and_their_prices_stay(trial):
 def test_a_replay_that_lacks_old_documents_says_so_and_changes_nothing(trial):
     months_of_runs(trial)
     before = committed(trial.ledger)
-    compact(trial.ledger, keep_documents=timedelta(days=60))
+    compact_ledger(trial.ledger, keep_documents=timedelta(days=60))
     with pytest.raises(CorruptError, match="the archive lacks"):
         replay(trial.ledger)
     assert committed(trial.ledger) == before
@@ -62,7 +62,7 @@ def test_an_old_document_that_a_young_run_read_again_stays(trial):
     trial.clock.forward(days=100)
     trial.number -= 1
     trial.good()
-    assert compact(trial.ledger, keep_documents=timedelta(days=60)).documents == 0
+    assert compact_ledger(trial.ledger, keep_documents=timedelta(days=60)).documents == 0
 
 
 def test_left_overs_of_a_killed_writer_go_once_they_are_old(trial):
@@ -71,9 +71,9 @@ def test_left_overs_of_a_killed_writer_go_once_they_are_old(trial):
     left_over.parent.mkdir(exist_ok=True)
     left_over.write_bytes(b"half")
     os.utime(left_over, (trial.clock().timestamp() - 60,) * 2)
-    assert compact(trial.ledger).left_overs == 0
+    assert compact_ledger(trial.ledger).left_overs == 0
     os.utime(left_over, (trial.clock().timestamp() - 7200,) * 2)
-    assert compact(trial.ledger).left_overs == 1
+    assert compact_ledger(trial.ledger).left_overs == 1
     assert not left_over.exists()
 
 
@@ -83,4 +83,4 @@ def test_left_overs_of_a_killed_writer_go_once_they_are_old(trial):
 def test_a_retention_that_would_delete_what_is_in_use_is_refused(trial, wrong):
     trial.good()
     with pytest.raises(UsageError, match="must be at least"):
-        compact(trial.ledger, **wrong)
+        compact_ledger(trial.ledger, **wrong)

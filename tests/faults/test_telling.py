@@ -9,7 +9,7 @@ import pytest
 from gpuledger.core.config import load_settings
 from gpuledger.core.errors import ConfigError
 from gpuledger.flows import telemetry
-from gpuledger.flows.audit import audit
+from gpuledger.flows.audit import audit_ledger
 from gpuledger.flows.notify import notify
 from gpuledger.flows.pipeline import RunReport
 from tests.faults.hostile import head, plain
@@ -81,7 +81,7 @@ def test_a_failed_fetch_says_why_in_the_log(trial, log_lines):
 
 
 def states(trial, **how: bool) -> dict[str, str]:
-    return {f"{found.kind} {found.name}": found.state for found in audit(trial.ledger, **how).findings}
+    return {f"{found.kind} {found.name}": found.state for found in audit_ledger(trial.ledger, **how).findings}
 
 
 def test_an_audit_of_a_sound_ledger_finds_all_well(trial):
@@ -98,7 +98,7 @@ def test_an_audit_finds_a_source_past_its_target_and_what_it_last_said(trial):
     trial.clock.forward(hours=3)
     trial.provider.always(plain(b"", status="403 No"))
     trial.refresh()
-    (found,) = audit(trial.ledger).of_state("stale")
+    (found,) = audit_ledger(trial.ledger).of_state("stale")
     assert found.name == "runpod"
     assert found.detail == "last accepted 4 h ago, target 3 h; last run failed: HTTP 403"
 
@@ -117,7 +117,7 @@ def test_an_audit_names_a_run_that_can_never_be_recorded(trial):
     (manifest,) = runs.manifests()
     path = next((trial.ledger.home.archive / "runs").glob("*/*/*.json"))
     path.with_name(path.name.replace(path.name[:8], "20261006")).write_text("{}")
-    (found,) = audit(trial.ledger).of_state("broken")
+    (found,) = audit_ledger(trial.ledger).of_state("broken")
     assert found.kind == "run"
     assert found.name.startswith("20261006")
     assert manifest.run_id not in found.name
@@ -129,14 +129,14 @@ def test_the_last_error_is_gone_from_the_audit_once_a_run_was_accepted(trial):
     assert states(trial)["source runpod"] == "stale"
     trial.good()
     trial.clock.forward(hours=1)
-    assert audit(trial.ledger).findings[0].detail == "last accepted 1 h ago, target 3 h"
+    assert audit_ledger(trial.ledger).findings[0].detail == "last accepted 1 h ago, target 3 h"
 
 
 def test_an_audit_before_any_refresh_says_what_to_do(trial):
     from gpuledger.core.errors import EmptyLedgerError
 
     with pytest.raises(EmptyLedgerError, match="run `gpuledger refresh` first"):
-        audit(trial.ledger)
+        audit_ledger(trial.ledger)
 
 
 def test_a_webhook_that_was_away_is_told_again_and_later_what_it_missed(provider, clock, tmp_path):

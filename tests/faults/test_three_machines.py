@@ -12,8 +12,8 @@ import pytest
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.errors import NotMountedError, OlderReleaseError
 from gpuledger.core.store.shared import lake, machines
-from gpuledger.flows.audit import audit
-from gpuledger.flows.pipeline import refresh
+from gpuledger.flows.audit import audit_ledger
+from gpuledger.flows.pipeline import refresh_sources
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.fleet import COMMON, Fleet
 from tests.postgres import Server
@@ -44,7 +44,7 @@ def read(ledger, url: str):
             urls={COMMON: f"{url}/{COMMON}"},
             clock=ledger.clock,
         )
-        return refresh(ledger, (ledger.sources[0],), fetcher).runs
+        return refresh_sources(ledger, (ledger.sources[0],), fetcher).runs
 
 
 @pytest.mark.slow
@@ -78,7 +78,7 @@ def test_three_machines_in_trouble_harm_nobody_and_are_named(fleet, tally, monke
     fleet.wait(started)
     assert not any(empty.iterdir()), "nothing was made on the mount point"
     assert fleet.surfaced == []
-    named = {found.name for found in audit(fleet.ledger("sound")).findings if found.kind == "machine"}
+    named = {found.name for found in audit_ledger(fleet.ledger("sound")).findings if found.kind == "machine"}
     assert named == {machines.name_of(one.home.path) for one in (ahead, behind, unmounted)}
     if seconds >= 600:
         section = "Several machines, one shared store"

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from gpuledger.core.store.database import turn_of_source
-from gpuledger.flows.audit import audit
-from gpuledger.flows.pipeline import refresh
+from gpuledger.flows.audit import audit_ledger
+from gpuledger.flows.pipeline import refresh_sources
 from gpuledger.flows.replay import repair
 from tests.faults.cases import first_quick
 from tests.faults.hostile import plain
@@ -37,7 +37,9 @@ def at_once(trial, refreshes: int) -> list[str]:
     def one() -> None:
         with httpx.Client() as client:
             fetcher = replace(trial.fetcher, client=client)
-            outcomes.extend(run.outcome for run in refresh(trial.ledger, trial.ledger.sources, fetcher).runs)
+            outcomes.extend(
+                run.outcome for run in refresh_sources(trial.ledger, trial.ledger.sources, fetcher).runs
+            )
 
     threads = [threading.Thread(target=one) for _ in range(refreshes)]
     for thread in threads:
@@ -135,7 +137,7 @@ def test_what_was_dated_ahead_is_set_aside_by_one_command(trial):
     assert len(report.set_aside) == 2
     assert committed(trial.ledger) == kept
     trial.good()
-    assert audit(trial.ledger).of_state("broken") == ()
+    assert audit_ledger(trial.ledger).of_state("broken") == ()
     assert repair(trial.ledger).set_aside == ()
 
 

@@ -19,8 +19,8 @@ import httpx
 
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.store.home import Home
-from gpuledger.flows.compact import compact
-from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.flows.compact import compact_ledger
+from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
 from gpuledger.flows.replay import replay
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.market import source
@@ -66,12 +66,12 @@ def _is_step(call: BuiltinFunctionType) -> bool:
 
 def work(home: Path, url: str, what: str) -> None:
     """One order, as the command of that name does it."""
-    ledger = Ledger(home=Home(home), sources=(source(),), clock=lambda: datetime.now(UTC))
+    ledger = LedgerWriter(home=Home(home), sources=(source(),), clock=lambda: datetime.now(UTC))
     if what == "replay":
         replay(ledger)
         return
     if what == "compact":
-        compact(ledger, keep_documents=timedelta(days=36500), keep_snapshots=2)
+        compact_ledger(ledger, keep_documents=timedelta(days=36500), keep_snapshots=2)
         return
     with httpx.Client() as client:
         fetcher = Fetcher(
@@ -81,7 +81,7 @@ def work(home: Path, url: str, what: str) -> None:
             urls={"runpod": url},
             clock=ledger.clock,
         )
-        refresh(ledger, ledger.sources, fetcher)
+        refresh_sources(ledger, ledger.sources, fetcher)
 
 
 def child(home: Path, url: str, order: dict, report: int) -> int:

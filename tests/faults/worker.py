@@ -20,7 +20,7 @@ from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.catalogue import Turn
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared import follow
-from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.market import source
 
@@ -50,7 +50,7 @@ DEATHS = {"before the commit": die_before_the_commit, "after the commit": die_af
 
 def main() -> None:
     order = json.loads(sys.stdin.readline())
-    ledger = Ledger(
+    ledger = LedgerWriter(
         home=Home(Path(order["home"]), lake=lake_address(order["store"])),
         sources=tuple(source(name) for name in order["all_sources"]),
         clock=lambda: datetime.now(UTC),
@@ -70,7 +70,8 @@ def main() -> None:
             chosen = ledger.source(chance.choice(order["sources"]))
             try:
                 runs = [
-                    (run.source, run.outcome, run.error) for run in refresh(ledger, (chosen,), fetcher).runs
+                    (run.source, run.outcome, run.error)
+                    for run in refresh_sources(ledger, (chosen,), fetcher).runs
                 ]
                 said = {"runs": runs}
             except GPULedgerError as error:

@@ -11,7 +11,7 @@ import gpuledger
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.ledger import Ledger as Writer
+from gpuledger.flows.ledger import LedgerWriter as Writer
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

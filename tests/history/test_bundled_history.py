@@ -123,6 +123,17 @@ def test_the_questions_about_the_past_answer_from_it(ledger: gpuledger.Ledger):
     assert best["price_state"] == "recorded"
 
 
+def test_of_two_lists_that_one_speaks_whose_price_is_recorded(ledger: gpuledger.Ledger):
+    """The bundled list saw the price of June 2025 again in 2026; the archive, which looked later in June, did not."""
+    rows = {row["provider"]: row for row in ledger.cheapest("H100-SXM", as_of="2026-03-15")}
+    aws = rows["aws"]
+    assert (aws["source"], str(aws["usd_per_gpu_hour"]), aws["price_state"]) == (
+        "bundled",
+        "6.880000",
+        "recorded",
+    )
+
+
 def test_a_receipt_names_the_archive_and_its_version(snapshot):
     urls = {
         row[0]
@@ -201,11 +212,13 @@ def test_by_a_clock_of_2023_nothing_later_is_known(tmp_path):
     from gpuledger.core.store.home import Home
     from gpuledger.core.store.publish import reading
     from gpuledger.flows.imports import load_bundled
-    from gpuledger.flows.ledger import Ledger as Writer
+    from gpuledger.flows.ledger import LedgerWriter as Writer
 
     then = datetime(2023, 1, 1, tzinfo=UTC)
     home = Home(tmp_path, has_history=True)
-    load_bundled(Writer(home=home, sources=(bundled.SOURCE, *SOURCES), clock=lambda: then))
+    load_bundled(
+        Writer(home=home, sources=(bundled.SOURCE, SOURCES[GROUPS.index("curated")]), clock=lambda: then)
+    )
     with reading(home) as connection:
         newest, skipped = connection.execute(
             "select (select max(observed_at) from price_change),"

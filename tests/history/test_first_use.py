@@ -1,16 +1,21 @@
 """The first command on a new machine, with the history and without it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from gpuledger.cli import context
+from gpuledger.core.config import load_settings
+from gpuledger.core.errors import ConfigError
+from gpuledger.core.store.home import home_of
 from tests.interface.conftest import as_process
 
 HISTORY = "select count(*) as many from offer where source like 'history%'"
 
 
-@pytest.mark.slow
-def test_the_first_command_takes_the_history_unless_told_not_to(tmp_path):
+@pytest.mark.packaging
+def test_the_first_command_takes_the_history_unless_told_not_to(tmp_path: Path):
     with_it = as_process(tmp_path / "one", "sql", HISTORY, "--format", "json", history="on")
     assert json.loads(with_it.out)[0]["many"] > 5000
     assert "price list and history" in with_it.err
@@ -18,16 +23,29 @@ def test_the_first_command_takes_the_history_unless_told_not_to(tmp_path):
     assert json.loads(without.out)[0]["many"] == 0
 
 
-def test_the_setting_says_the_same_as_the_flag(tmp_path):
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "gpuledger.toml").write_text("bundled_history = false\n")
-    answer = as_process(tmp_path / "home", "sql", HISTORY, "--format", "json", history="")
-    assert json.loads(answer.out)[0]["many"] == 0
+@pytest.mark.parametrize(
+    ("environ", "file", "wants"),
+    [
+        ({}, "", True),
+        ({"GPULEDGER_BUNDLED_HISTORY": "off"}, "", False),
+        ({}, "bundled_history = false\n", False),
+        ({"GPULEDGER_BUNDLED_HISTORY": "on"}, "bundled_history = false\n", True),
+    ],
+)
+def test_a_home_wants_the_history_as_the_settings_say(tmp_path: Path, environ, file, wants):
+    (tmp_path / "gpuledger.toml").write_text(file)
+    assert home_of(load_settings(environ, home=tmp_path)).has_history is wants
 
 
-def test_a_setting_that_is_neither_on_nor_off_is_refused(tmp_path):
-    answer = as_process(tmp_path, "providers", history="perhaps")
-    assert (answer.code, answer.err) == (
-        2,
-        "error: GPULEDGER_BUNDLED_HISTORY must be on or off, not 'perhaps'\n",
-    )
+def test_the_flag_of_the_program_goes_before_the_settings(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("GPULEDGER_BUNDLED_HISTORY", "on")
+    context.set_flags(tmp_path, None, history=False)
+    try:
+        assert context.home().has_history is False
+    finally:
+        context.set_flags(None, None)
+
+
+def test_a_setting_that_is_neither_on_nor_off_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigError, match="GPULEDGER_BUNDLED_HISTORY must be on or off, not 'perhaps'"):
+        load_settings({"GPULEDGER_BUNDLED_HISTORY": "perhaps"}, home=tmp_path)

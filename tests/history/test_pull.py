@@ -15,7 +15,7 @@ import gpuledger
 from gpuledger.core.errors import CorruptError, UnreachableError
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.ledger import Ledger as Writer
+from gpuledger.flows.ledger import LedgerWriter as Writer
 from gpuledger.flows.replay import replay
 from gpuledger.release.pull import pull
 from gpuledger.release.verify import verify

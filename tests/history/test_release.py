@@ -231,7 +231,7 @@ def test_another_days_release_rewrites_the_open_month_alone_and_takes_what_came_
     """A day later the ledger knows one new price, and one of a month that is closed."""
     from gpuledger.core.store.home import Home
     from gpuledger.flows.imports import import_files
-    from gpuledger.flows.ledger import Ledger as Writer
+    from gpuledger.flows.ledger import LedgerWriter as Writer
     from gpuledger.scrapers.archives.registry import EVERY_SOURCE, archive
 
     later = NOW + timedelta(days=1)

@@ -232,7 +232,7 @@ def test_a_second_try_is_no_line_of_its_own(provider, tmp_path):
         "GPULEDGER_FETCH_ATTEMPTS": "2",
         "GPULEDGER_FETCH_WAIT_SECONDS": "0",
     }
-    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()", "refresh", "coreweave"]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import run; run()", "refresh", "coreweave"]
     ran = subprocess.run(program, env=environ, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 4
     assert [seen.path for seen in provider.seen].count("/pricing") == 2

@@ -9,6 +9,7 @@ import click
 import pytest
 import typer
 
+from gpuledger.cli import main
 from gpuledger.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,19 @@ def options(name: str) -> dict[str, click.Option]:
         if isinstance(parameter, click.Option)
         for flag in (*parameter.opts, *parameter.secondary_opts)
     }
+
+
+@pytest.mark.parametrize("module", main.COMMANDS)
+def test_each_module_registers_the_commands_that_it_is_loaded_for(module: str):
+    group = typer.main.get_command(main._with([module]))
+    assert isinstance(group, click.Group)
+    assert list(group.commands) == main.COMMANDS[module].split()
+
+
+@pytest.mark.parametrize("words", ["offers", "--home somewhere offers", "--home=somewhere offers --limit 1"])
+def test_a_command_is_found_behind_the_options_of_the_program(words: str):
+    group = typer.main.get_command(main._program(words.split()))
+    assert isinstance(group, click.Group) and list(group.commands) == ["offers"]
 
 
 def test_every_pinned_command_is_there():

@@ -148,7 +148,7 @@ def test_a_reader_that_stops_early_causes_no_traceback(process, bundled_home: Pa
     import subprocess
     import sys
 
-    code = "from gpuledger.cli.main import main; main()"
+    code = "from gpuledger.cli.main import run; run()"
     with subprocess.Popen(
         [sys.executable, "-c", code, "--home", str(bundled_home), "sql", "select * from range(200000)"],
         stdout=subprocess.PIPE,

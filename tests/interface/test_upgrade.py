@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -41,7 +42,13 @@ def test_the_first_command_brings_it_to_this_release(process, of_another_release
     ran = process(of_another_release.path, *command)
     assert ran.code == 0, ran.err
     assert "brought it to this one" in ran.err
-    assert [json.loads(line) for line in ran.out.splitlines()]
+    assert ageless(ran.out)
     assert current(of_another_release) != before
     again = process(of_another_release.path, *command)
-    assert (again.code, again.out, again.err) == (0, ran.out, "")
+    assert (again.code, ageless(again.out), again.err) == (0, ageless(ran.out), "")
+
+
+def ageless(lines: str) -> list[dict[str, Any]]:
+    """The rows without their ages, which grow from one command to the next."""
+    rows = [json.loads(line) for line in lines.splitlines()]
+    return [{key: value for key, value in row.items() if "age" not in key.split("_")} for row in rows]

@@ -17,7 +17,7 @@ from gpuledger.core.offer import Availability, Fact, Offer, Skipped
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.pipeline import CycleReport, Ledger, refresh, source_row
+from gpuledger.flows.pipeline import CycleReport, LedgerWriter, refresh_sources, source_row
 from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.source import Source
 from tests.template import start_migrated
@@ -67,7 +67,7 @@ def listing(**usd: object) -> bytes:
 
 @dataclass
 class World:
-    ledger: Ledger
+    ledger: LedgerWriter
     fetcher: Fetcher
     provider: object
     clock: object
@@ -77,7 +77,7 @@ class World:
         self.clock.forward(hours=1)
         if body is not None:
             self.provider.always(body, **more)
-        return refresh(self.ledger, self.ledger.sources, self.fetcher)
+        return refresh_sources(self.ledger, self.ledger.sources, self.fetcher)
 
     def prices(self, as_of=None) -> dict[str, str]:
         with reading(self.ledger.home) as connection:
@@ -91,7 +91,7 @@ class World:
 
 @pytest.fixture
 def world(home: Home, clock, provider) -> Iterator[World]:
-    ledger = Ledger(home=home, sources=(SOURCE,), clock=clock)
+    ledger = LedgerWriter(home=home, sources=(SOURCE,), clock=clock)
     start_migrated(home, [source_row(SOURCE)], ledger.alias_rows())
     with httpx.Client() as client:
         fetcher = Fetcher(

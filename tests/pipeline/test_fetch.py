@@ -180,12 +180,14 @@ def test_certificates_are_always_checked(ask: Asker):
         ask(url=ask.provider.url.replace("http://", "https://"))
 
 
-KNOWN = fetch_module.Known(body=lambda: b"[1]", etag='"one"', last_modified="Wed, 07 Oct 2026 10:00:00 GMT")
+KNOWN = fetch_module.FormerAnswer(
+    body=lambda: b"[1]", etag='"one"', last_modified="Wed, 07 Oct 2026 10:00:00 GMT"
+)
 
 
 def test_what_is_known_is_asked_for_only_if_it_changed(ask: Asker):
     ask.answers(Reply(304))
-    (document,) = ask(known=lambda request: KNOWN).documents
+    (document,) = ask(former=lambda request: KNOWN).documents
     headers = ask.provider.seen[0].headers
     assert headers["If-None-Match"] == '"one"'
     assert headers["If-Modified-Since"] == "Wed, 07 Oct 2026 10:00:00 GMT"
@@ -194,5 +196,5 @@ def test_what_is_known_is_asked_for_only_if_it_changed(ask: Asker):
 
 def test_a_changed_answer_replaces_what_is_known(ask: Asker):
     ask.answers(Reply(body=b"[2]", headers={"etag": '"two"'}))
-    (document,) = ask(known=lambda request: KNOWN).documents
+    (document,) = ask(former=lambda request: KNOWN).documents
     assert (document.body, document.etag) == (b"[2]", '"two"')

@@ -29,7 +29,7 @@ from gpuledger.flows.imports import (
     load_bundled,
     take_list,
 )
-from gpuledger.flows.pipeline import Ledger, record_runs, source_row
+from gpuledger.flows.pipeline import LedgerWriter, record_runs, source_row
 from gpuledger.flows.replay import history_of, replay
 from gpuledger.scrapers.archives.registry import ARCHIVES, archive
 from gpuledger.scrapers.registry import SOURCES
@@ -47,14 +47,16 @@ class Clock:
         return self.now
 
 
-def ledger_in(folder: Path, *more) -> Ledger:
-    ledger = Ledger(home=Home(folder), sources=(*ARCHIVES, *more), clock=Clock())
+def ledger_in(folder: Path, *more) -> LedgerWriter:
+    ledger = LedgerWriter(home=Home(folder), sources=(*ARCHIVES, *more), clock=Clock())
     if not ledger.home.database.exists():
         start_migrated(ledger.home, [source_row(source) for source in ledger.sources], ledger.alias_rows())
     return ledger
 
 
-def take(ledger: Ledger, tmp_path: Path, *texts: str, name: str = "changes", **context: str) -> ImportReport:
+def take(
+    ledger: LedgerWriter, tmp_path: Path, *texts: str, name: str = "changes", **context: str
+) -> ImportReport:
     folder = tmp_path / f"in-{random.getrandbits(40):x}"
     folder.mkdir()
     for number, text in enumerate(texts):
@@ -62,11 +64,11 @@ def take(ledger: Ledger, tmp_path: Path, *texts: str, name: str = "changes", **c
     return import_files(ledger, archive(name), files_of(folder), context=context)
 
 
-def history(ledger: Ledger) -> list[tuple]:
+def history(ledger: LedgerWriter) -> list[tuple]:
     return history_of(ledger.home, ledger)
 
 
-def price(ledger: Ledger, at: str | None = None, **filters) -> dict[str, str]:
+def price(ledger: LedgerWriter, at: str | None = None, **filters) -> dict[str, str]:
     with reading(ledger.home) as connection:
         found = offers(
             connection, OfferQuery(**filters), as_of=datetime.fromisoformat(f"{at}+00:00") if at else None
@@ -142,7 +144,7 @@ LISTS = st.lists(st.lists(ROW, min_size=1, max_size=6), min_size=2, max_size=4)
 def blank(tmp_path_factory) -> Path:
     """A ledger that has seen nothing, to be copied: making one takes longer than a list."""
     home = Home(tmp_path_factory.mktemp("blank") / "home")
-    record_runs(Ledger(home=home, sources=ARCHIVES, clock=Clock()), [])
+    record_runs(LedgerWriter(home=home, sources=ARCHIVES, clock=Clock()), [])
     return home.path
 
 
@@ -195,7 +197,7 @@ REAL = os.environ.get("GPULEDGER_HISTORY")
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory) -> Ledger:
+def real(tmp_path_factory) -> LedgerWriter:
     if REAL is None:
         pytest.skip("GPULEDGER_HISTORY is not set: no recorded archives to import")
     ledger = ledger_in(tmp_path_factory.mktemp("real") / "home")
@@ -259,7 +261,7 @@ def test_every_refused_row_of_the_real_archives_has_a_reason(real):
 
 
 def test_a_direct_look_at_the_same_time_goes_before_the_archive(tmp_path, world, listing):
-    world.ledger = Ledger(
+    world.ledger = LedgerWriter(
         home=world.ledger.home, sources=(*world.ledger.sources, *ARCHIVES), clock=world.clock
     )
     world.refresh(listing(a=2, b=3))
@@ -289,7 +291,7 @@ def test_a_direct_look_at_the_same_time_goes_before_the_archive(tmp_path, world,
 
 
 def test_an_archive_is_fetched_from_its_address_and_kept_under_it(tmp_path, world):
-    ledger = Ledger(home=world.ledger.home, sources=ARCHIVES, clock=world.clock)
+    ledger = LedgerWriter(home=world.ledger.home, sources=ARCHIVES, clock=world.clock)
     fetcher = replace(world.fetcher, urls={"changes": world.provider.url})
     world.provider.always(P5.encode())
     address = "https://archives.example/changes.csv"
@@ -301,7 +303,7 @@ def test_an_archive_is_fetched_from_its_address_and_kept_under_it(tmp_path, worl
 
 
 def test_an_archive_that_is_not_there_is_a_source_error_and_leaves_nothing(tmp_path, world):
-    ledger = Ledger(home=Home(tmp_path / "none"), sources=ARCHIVES, clock=world.clock)
+    ledger = LedgerWriter(home=Home(tmp_path / "none"), sources=ARCHIVES, clock=world.clock)
     fetcher = replace(world.fetcher, urls={"changes": world.provider.url})
     with pytest.raises(SourceError):
         import_address(ledger, archive("changes"), "https://archives.example/none.csv", fetcher, context={})
@@ -309,7 +311,7 @@ def test_an_archive_that_is_not_there_is_a_source_error_and_leaves_nothing(tmp_p
 
 
 def test_a_first_command_that_was_killed_before_it_recorded_is_made_good_by_the_next(tmp_path, clock):
-    ledger = Ledger(home=Home(tmp_path), sources=SOURCES, clock=clock)
+    ledger = LedgerWriter(home=Home(tmp_path), sources=SOURCES, clock=clock)
     source = ledger.source("bundled")
     assert take_list(ledger, source, sql.FOLDER / BUNDLED, url="gpuledger:list") is not None
     clock.forward(minutes=1)

@@ -12,9 +12,9 @@ from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
 from gpuledger.core.store.shared import lake
-from gpuledger.flows.compact import compact
+from gpuledger.flows.compact import compact_ledger
 from gpuledger.flows.move_store import move_store
-from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
 from gpuledger.flows.replay import history_of, replay
 
 pytestmark = pytest.mark.shared_store
@@ -28,7 +28,7 @@ def address(postgres, tmp_path):
     catalogue.hang_up(made)
 
 
-def at(ledger: Ledger, home: Home) -> Ledger:
+def at(ledger: LedgerWriter, home: Home) -> LedgerWriter:
     return replace(ledger, home=home)
 
 
@@ -72,7 +72,7 @@ def test_a_machine_that_follows_the_copy_goes_on_where_the_old_ledger_was(moved,
     _, after, _ = moved
     world.clock.forward(hours=1)
     world.provider.always(listing(a=2.6, b=3))
-    (run,) = refresh(after, after.sources, world.fetcher).runs
+    (run,) = refresh_sources(after, after.sources, world.fetcher).runs
     assert (run.outcome, run.changes, run.new_offers) == ("accepted", 0, 0)
 
 
@@ -88,12 +88,12 @@ def test_a_ledger_comes_back_out_of_a_shared_store(moved, tmp_path):
 
 def test_compacting_a_shared_store_gathers_its_files_and_changes_no_price(moved, world, listing):
     _, after, _ = moved
-    compact(after)
+    compact_ledger(after)
     world.clock.forward(hours=1)
     world.provider.always(listing(a=2.7, b=3.1))
-    refresh(after, after.sources, world.fetcher)
+    refresh_sources(after, after.sources, world.fetcher)
     history = history_of(after.home, after)
-    assert compact(after).merged_files > 0, "one file for each of two days"
+    assert compact_ledger(after).merged_files > 0, "one file for each of two days"
     assert history_of(after.home, after) == history
     assert replay(after, keep=False).added == 0
 
@@ -129,7 +129,7 @@ def test_a_difference_is_an_error_that_names_it(world, listing, address, monkeyp
 
     def fill_badly(address: LakeAddress, connection) -> tuple[str, int]:
         written = fill(address, connection)
-        with lake.opened(address, connection) as there:
+        with lake.open_lake(address, connection) as there:
             there.execute("update lake.price_change set amount = 9 where amount = 3")
         return written
 

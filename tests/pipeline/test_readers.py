@@ -34,7 +34,7 @@ def gpuledger(home: Path, url: str, *arguments: str) -> subprocess.CompletedProc
         "GPULEDGER_SOURCE_RUNPOD_URL": url,
         "GPULEDGER_FETCH_ATTEMPTS": "1",
     }
-    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()"]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import run; run()"]
     return subprocess.run([*program, *arguments], env=environ, capture_output=True, text=True, timeout=120)
 
 

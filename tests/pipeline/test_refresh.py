@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gpuledger.core.store.home import Home
-from gpuledger.flows.audit import audit
+from gpuledger.flows.audit import audit_ledger
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_run_after_one_that_began_in_the_future_is_refused_and_named(world, li
     assert "began 71.0 h ahead of the clock" in run.error
     assert "gpuledger repair" in run.error
     assert world.rows("select * from scrape_run") == before
-    (found,) = audit(world.ledger).of_state("broken")
+    (found,) = audit_ledger(world.ledger).of_state("broken")
     assert (found.kind, found.name) == ("source", "runpod")
     assert "71 h ahead of the clock" in found.detail
 

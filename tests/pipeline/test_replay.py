@@ -10,7 +10,7 @@ from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared.move import contents_of_ledger
 from gpuledger.flows import rebuild
-from gpuledger.flows.audit import audit
+from gpuledger.flows.audit import audit_ledger
 from gpuledger.flows.pipeline import open_ledger
 from gpuledger.flows.replay import history_of, replay
 
@@ -151,7 +151,7 @@ def test_a_replay_needs_no_lake_that_can_be_read(world, listing):
     assert files
     for file in files:
         file.unlink()
-    assert {found.kind for found in audit(world.ledger).of_state("broken")} == {"lake"}
+    assert {found.kind for found in audit_ledger(world.ledger).of_state("broken")} == {"lake"}
     replay(world.ledger)
-    assert audit(world.ledger).of_state("broken") == ()
+    assert audit_ledger(world.ledger).of_state("broken") == ()
     assert world.prices()["sku7"] == "2.07"

@@ -21,7 +21,7 @@ import zstandard
 
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.store.home import Home
-from gpuledger.flows.pipeline import Ledger, refresh
+from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
 from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
 from gpuledger.scrapers.registry import SOURCES
 from tests.conftest import Answer
@@ -181,7 +181,7 @@ def test_no_report_and_no_prefect_artifact_holds_a_key(answer: str, provider, cl
             clock=clock,
             secrets=secret_variables(SOURCES),
         )
-        cycle = refresh(Ledger(home=Home(tmp_path), sources=keyed, clock=clock), keyed, fetcher)
+        cycle = refresh_sources(LedgerWriter(home=Home(tmp_path), sources=keyed, clock=clock), keyed, fetcher)
     shown = [(repr(report), artifact_rows(report)) for report in cycle.runs]
     assert len(shown) == len(keyed)
     assert leaks({"reports": repr(shown).encode()}) == []

@@ -20,7 +20,7 @@ from gpuledger.core.offer import ExchangeRate, Offer, StoragePrice, TransferPric
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store.archive import Manifest
 from gpuledger.core.store.record import Batch
-from gpuledger.flows.validate import Parsed, judge, read
+from gpuledger.flows.validate import Parsed, judge, read_documents
 from gpuledger.scrapers.source import Source
 from tools.captures import captures, read_capture
 
@@ -74,7 +74,7 @@ class Subject:
             observed_at=NEVER,
             documents=({"url": document.request.url},),
         )
-        return read(self.source, manifest, [document, *self.others])
+        return read_documents(self.source, manifest, [document, *self.others])
 
     @cached_property
     def baseline(self) -> Parsed:

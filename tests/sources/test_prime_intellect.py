@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gpuledger.core.contract import check
+from gpuledger.core.contract import check_contract
 from gpuledger.core.document import Document, Request
 from gpuledger.core.offer import Availability, Offer, PurchaseOption
 from gpuledger.scrapers import prime_intellect
@@ -101,7 +101,7 @@ def test_another_currency_is_left_out():
 
 def test_an_empty_answer_breaks_the_contract():
     facts = list(prime_intellect.parse(read_capture("prime_intellect", CAPTURES / "empty.json")))
-    report = check([], prime_intellect.SOURCE.contract, bands={})
+    report = check_contract([], prime_intellect.SOURCE.contract, bands={})
     assert facts == []
     assert "0 offers, at least 5 expected" in report.breaches
 

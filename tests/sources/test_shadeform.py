@@ -60,7 +60,7 @@ def test_what_is_no_whole_number_of_cents_is_no_price(price: object):
         ("hyperstack", "hyperstack"),
         ("lambdalabs", "lambda"),
         ("datacrunch", "verda"),
-        ("Massed Compute", "massed_compute"),
+        ("Massed Compute", "massedcompute"),
     ],
 )
 def test_the_provider_is_the_cloud_that_runs_the_machine(cloud: str, provider: str):

@@ -9,7 +9,7 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.store.export import export_duckdb, export_parquet
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import import_files
-from gpuledger.flows.pipeline import Ledger
+from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.scrapers.archives.registry import ARCHIVES, archive
 
 ROWS = """observed_at,provider,instance_type,region,price_usd_hour
@@ -20,8 +20,8 @@ ROWS = """observed_at,provider,instance_type,region,price_usd_hour
 
 
 @pytest.fixture
-def ledger(home, clock, tmp_path) -> Ledger:
-    ledger = Ledger(home=home, sources=ARCHIVES, clock=clock)
+def ledger(home, clock, tmp_path) -> LedgerWriter:
+    ledger = LedgerWriter(home=home, sources=ARCHIVES, clock=clock)
     (tmp_path / "rows.csv").write_text(ROWS)
     import_files(ledger, archive("changes"), [tmp_path / "rows.csv"], context={})
     return ledger

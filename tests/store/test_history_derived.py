@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from gpuledger.core.store import rollups as derive_module
-from gpuledger.core.store.database import prepare
 from gpuledger.core.store.migrate import migrate
-from gpuledger.core.store.rollups import check, derive
+from gpuledger.core.store.rollups import check_rollups, derive
+from gpuledger.core.store.sql import prepare
 from tests.benchmarks import synthetic_year as year
 
 OFFERS = 300
@@ -146,7 +146,7 @@ def test_days_added_one_by_one_are_the_days_of_a_rebuild(ledger, monkeypatch):
     monkeypatch.setattr(derive_module, "ROWS_APART", 200)
 
     def kept() -> list[list[tuple]]:
-        tables = ("gpu_price_day", "gpu_vote_day", "gpu_index_day")
+        tables = ("gpu_price_day", "gpu_vote_day", "gpu_index_day", "price_end_day")
         return [ledger.execute(f"select * from {table} order by all").fetchall() for table in tables]
 
     for hour in (24, 48, 72, HOURS):
@@ -154,7 +154,8 @@ def test_days_added_one_by_one_are_the_days_of_a_rebuild(ledger, monkeypatch):
     step_by_step = kept()
     assert all(step_by_step)
     ledger.execute(
-        "delete from derived; delete from gpu_price_day; delete from gpu_vote_day; delete from price_checkpoint"
+        "delete from derived; delete from gpu_price_day; delete from gpu_vote_day; delete from price_end_day;"
+        " delete from price_checkpoint"
     )
     derive(ledger, now=year.at_hour(HOURS))
     assert kept() == step_by_step
@@ -181,10 +182,10 @@ def test_a_late_row_sends_checkpoints_and_days_back_to_its_time(ledger, monkeypa
 def test_the_checks_of_a_part_find_what_was_just_written_wrong(ledger, monkeypatch):
     derive(ledger, now=year.at_hour(HOURS))
     monkeypatch.setattr(derive_module, "CHECKED_WHOLE", 0)
-    check(ledger)
+    check_rollups(ledger)
     ledger.execute(
         "insert into price_change select observed_at, offer_no, amount, upfront_amount, currency, unit, effective_at,"
         " 999, document_no from price_change where run_no = 90 limit 1"
     )
     with pytest.raises(derive_module.StoreError, match="sql/checks/"):
-        check(ledger)
+        check_rollups(ledger)

@@ -19,7 +19,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.record import record
 from gpuledger.core.store.shared import lake
 from gpuledger.core.store.shared.follow import catch_up, follow, recording
-from gpuledger.core.store.shared.lake import close, maintain, opened
+from gpuledger.core.store.shared.lake import close, maintain, open_lake
 from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger, fill
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.s3 import bucket_server
@@ -49,7 +49,7 @@ def machine(books, tmp_path: Path) -> Callable[[str], object]:
 
 
 def in_lake(books, query: str) -> list[tuple]:
-    with books.writing() as connection, opened(books.home.lake, connection) as lake:
+    with books.writing() as connection, open_lake(books.home.lake, connection) as lake:
         return lake.execute(query).fetchall()
 
 
@@ -144,7 +144,7 @@ def test_maintenance_changes_no_answer(books, an_offer, machine, tmp_path):
     with turn(books.home), writing(books.home) as connection:
         before = contents_of_lake(books.home.lake, connection)
         assert maintain(books.home.lake, connection) > 0
-        with opened(books.home.lake, connection) as lake:
+        with open_lake(books.home.lake, connection) as lake:
             lake.execute("call ducklake_expire_snapshots('lake', older_than => now())")
             lake.execute("call ducklake_cleanup_old_files('lake', cleanup_all => true)")
         assert contents_of_lake(books.home.lake, connection) == before
@@ -318,7 +318,7 @@ def test_a_shared_folder_that_is_not_mounted_is_named(books, an_offer, tmp_path)
     with pytest.raises(NotMountedError, match="not-mounted/archive"), turn(gone), writing(gone) as connection:
         # the marks are compared when the store is reached
         lake.close(gone.lake)
-        with lake.opened(gone.lake, connection):
+        with lake.open_lake(gone.lake, connection):
             pass
     assert not (tmp_path / "not-mounted").exists()
 

@@ -10,7 +10,7 @@ import pytest
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreBusyError, StoreError
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.publish import KEPT, POINTER, current, reading
+from gpuledger.core.store.publish import POINTER, SNAPSHOTS_ON_DISK, current, reading
 
 
 def snapshots(books) -> list[str]:
@@ -26,7 +26,7 @@ def test_each_publish_makes_the_next_number(books, an_offer):
 
 def test_five_snapshots_stay(books, an_offer):
     books.run(an_offer("a"))
-    for _ in range(KEPT + 2):
+    for _ in range(SNAPSHOTS_ON_DISK + 2):
         books.publish()
     assert snapshots(books) == [POINTER, *(f"prices-{number:06d}.duckdb" for number in range(3, 8))]
 

@@ -23,7 +23,7 @@ from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import import_files
-from gpuledger.flows.pipeline import Ledger, read_run, record_runs
+from gpuledger.flows.pipeline import LedgerWriter, read_run, record_runs
 from gpuledger.scrapers.archives.registry import ARCHIVES, archive
 from gpuledger.scrapers.source import Source
 
@@ -90,11 +90,11 @@ SOURCE = Source(
 
 
 @pytest.fixture(scope="module", params=["duckdb", pytest.param("ducklake", marks=pytest.mark.shared_store)])
-def ledger(request, tmp_path_factory, books_in) -> Ledger:
+def ledger(request, tmp_path_factory, books_in) -> LedgerWriter:
     folder = tmp_path_factory.mktemp("questions")
     clock = lambda: NOW  # noqa: E731
     home = books_in(folder, request.param).home
-    ledger = Ledger(home=home, sources=(SOURCE, *ARCHIVES), clock=clock)
+    ledger = LedgerWriter(home=home, sources=(SOURCE, *ARCHIVES), clock=clock)
     ledger.home.create()
     for number, day in enumerate(DAYS):
         at = datetime(2026, 10, 5 + number, 6, tzinfo=UTC)
@@ -118,7 +118,7 @@ def ledger(request, tmp_path_factory, books_in) -> Ledger:
     return ledger
 
 
-def answer(ledger: Ledger, name: str) -> list[dict[str, object]]:
+def answer(ledger: LedgerWriter, name: str) -> list[dict[str, object]]:
     with reading(ledger.home) as connection:
         (only,) = connection.extract_statements(sql.text(name))
         given = {key: value for key, value in PARAMETERS.items() if key in only.named_parameters}

@@ -3,8 +3,8 @@
 import duckdb
 import pytest
 
-from gpuledger.core.store.database import prepare
 from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.sql import prepare
 from tests.benchmarks import synthetic_year as year
 
 OFFERS = 300

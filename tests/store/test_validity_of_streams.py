@@ -137,6 +137,22 @@ def test_a_snapshot_of_one_day_does_not_hide_what_a_change_list_has_in_force(str
     assert streams.state(201) == [(1.0, "stale"), (9.0, "lapsed")]
 
 
+def test_what_was_seen_twice_goes_before_a_change_list_that_learnt_of_it_later(streams):
+    streams.take([("a", 0, 98), ("a", 40, 55)], "changes")
+    streams.take([("a", 20, 55), ("a", 30, 55)], "rows")
+    assert [streams.state(day) for day in (19, 25, 35)] == [
+        [(98.0, "recorded")],
+        [(55.0, "recorded")],
+        [(55.0, "recorded")],
+    ]
+
+
+def test_one_sight_alone_does_not_go_before_a_change_list(streams):
+    streams.take([("a", 0, 98), ("b", 40, 55)], "changes")
+    streams.take([("a", 20, 9)], "rows")
+    assert streams.state(25)[0] == (98.0, "recorded")
+
+
 def test_a_full_snapshot_withdraws_what_it_lacks(streams):
     streams.take([("a", 0, 2), ("b", 0, 3)], "snapshots")
     streams.take([("a", 10, 2)], "snapshots")

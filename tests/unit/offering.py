@@ -10,7 +10,7 @@ from typing import Any
 
 from gpuledger.core.alias import seed_aliases
 from gpuledger.core.cost.market.offers import ListMarket
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
@@ -76,7 +76,7 @@ def quoted_plan(gpu: str = "h100-sxm-80gb", *, gpus: int = 1, **keys: Any) -> Tr
 
 
 def ask(
-    plan: TrainingPlan, offers: Sequence[LatestOffer], *, around: Surroundings | None = None, **options: Any
+    plan: TrainingPlan, offers: Sequence[LatestOffer], *, around: SidePrices | None = None, **options: Any
 ) -> QuoteSet:
     """The ranking of those offers, at `NOW`."""
     question = Question.of(plan, QuoteOptions(**options), now=NOW)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from gpuledger.core.contract import Band, CheckedOffer, Contract, check, seed_bands
+from gpuledger.core.contract import Band, CheckedOffer, Contract, check_contract, seed_bands
 from gpuledger.core.gpu import gpus
 
 CONTRACT = Contract(min_offers=2, must_have=("h100",))
@@ -28,11 +28,11 @@ GOOD = [offer("a", "2.5"), offer("b", "3")]
 
 
 def breaches(offers: list[CheckedOffer], contract: Contract = CONTRACT) -> tuple[str, ...]:
-    return check(offers, contract, bands=BANDS).breaches
+    return check_contract(offers, contract, bands=BANDS).breaches
 
 
 def doubts(offers: list[CheckedOffer], contract: Contract = CONTRACT) -> dict[str, str]:
-    report = check(offers, contract, bands=BANDS)
+    report = check_contract(offers, contract, bands=BANDS)
     assert report.breaches == ()
     return dict(report.doubts)
 
@@ -81,7 +81,7 @@ def test_a_gpu_that_is_there_but_doubted_is_not_missing():
 
 
 def test_a_marketplace_leaves_a_few_absurd_asks_out():
-    report = check([*GOOD, offer("c", "99")], replace(CONTRACT, outlier_share=0.4), bands=BANDS)
+    report = check_contract([*GOOD, offer("c", "99")], replace(CONTRACT, outlier_share=0.4), bands=BANDS)
     assert (report.left_out, report.doubts) == ({"c": "price outside the band of its GPU"}, {})
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpuledger.core.cost.batch import Batch
+from gpuledger.core.cost.batch import PreparedMarket
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
@@ -41,7 +41,9 @@ def alone(plan):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_batch_gives_what_each_plan_gives_alone(workers):
-    found = list(Batch(offers=OFFERS, now=NOW, options=QuoteOptions(limit=2)).answers(PLANS, workers=workers))
+    found = list(
+        PreparedMarket(offers=OFFERS, now=NOW, options=QuoteOptions(limit=2)).answers(PLANS, workers=workers)
+    )
     assert len(found) == len(PLANS)
     assert found[-1]["plan"] == "quoted" and "no offer is left" in found[-1]["error"]
     assert found[:-1] == [alone(plan) for plan in PLANS[:-1]]

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from tests.unit.offering import ask, offer, quoted_plan
 
 D = Decimal
@@ -62,7 +62,7 @@ offers = st.builds(
 )
 hours = st.floats(0.01, 3000) | st.tuples(st.floats(1, 10), st.floats(10, 50)).map(list)
 
-AROUND = Surroundings(
+AROUND = SidePrices(
     storage=[
         {
             "provider": "aws",

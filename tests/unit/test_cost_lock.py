@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from gpuledger.core.cost.explain import explanation
-from gpuledger.core.cost.lock import lock_of, read_lock, written
+from gpuledger.core.cost.lock import lock_of, read_lock, written_lock
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.own_terms import read_overrides
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
@@ -18,7 +18,7 @@ from gpuledger.core.errors import CorruptError, UsageError
 from tests.unit.offering import NOW, ask, offer, quoted_plan, stale
 
 D = Decimal
-AROUND = Surroundings(
+AROUND = SidePrices(
     storage=[
         {
             "provider": "runpod",
@@ -56,7 +56,7 @@ OWN = read_overrides('[[discount]]\nprovider = "runpod"\npercent = 10\n', "test"
 def locked(options=None) -> str:
     question = Question.of(PLAN, options or QuoteOptions(overrides=OWN), now=NOW)
     market = ListMarket(OFFERS, question.offers, at=NOW, surroundings=AROUND, snapshot=7)
-    return written(lock_of(question, quote(question, market), AROUND))
+    return written_lock(lock_of(question, quote(question, market), AROUND))
 
 
 def answer_from(text: str) -> dict:
@@ -73,7 +73,7 @@ def test_the_same_plan_and_lock_give_the_same_answer():
 def test_a_lock_reads_back_as_it_was_written():
     text = locked()
     lock = read_lock(text, "test.lock")
-    assert written(lock) == text
+    assert written_lock(lock) == text
     assert {o.price_id for o in lock.offers} == {o.price_id for o in OFFERS if o.usd_per_hour is not None}
     assert [row["provider"] for row in lock.surroundings["storage"]] == ["runpod"]
     assert not lock.has_other_constants()

@@ -101,7 +101,7 @@ def ways(plan: TrainingPlan, machine: Machine) -> list[Configuration]:
             alone = estimate(plan, candidate.gpu, candidate.gpus, gpus_per_node=candidate.gpus_per_node)
         except InvalidPlanError:
             continue
-        if alone.fits:
+        if alone.fits and alone.wall_hours.mid <= plan.constraints.longest_wall_hours:
             found.append(
                 Configuration(
                     instance_gpus=count.instance_gpus,

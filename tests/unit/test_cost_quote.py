@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.errors import DoesNotFitError, InvalidPlanError, NoOfferError, UnknownGPUError
 from gpuledger.core.plan import plan_from_mapping
 from tests.unit.offering import NOW, ask, offer, quoted_plan, stale, total, usd_lines
@@ -106,7 +106,7 @@ def test_every_offer_is_quoted_or_counted():
     ("options", "reason"),
     [
         ({"providers": ("lambda",)}, "another provider than asked for"),
-        ({"regions": ("eu",)}, "another region than asked for"),
+        ({"regions": ("eu",)}, "its place is not known"),
         ({"tiers": ("secure",)}, "another tier than asked for"),
         ({"purchase_options": ("spot",)}, "another purchase option than asked for"),
         ({"gpu": "B200"}, None),
@@ -115,6 +115,16 @@ def test_every_offer_is_quoted_or_counted():
 def test_no_offer_says_what_removed_how_many(options, reason):
     with pytest.raises(NoOfferError, match=reason or "the plan runs on"):
         ask(quoted_plan(hours=1), [offer("1.00")] * 3, **options)
+
+
+def test_an_offer_elsewhere_and_one_that_nobody_can_place_are_counted_apart():
+    elsewhere, nowhere = (
+        offer("1.00", region="us", country="US", continent="NA"),
+        offer("1.00", region="dc-7"),
+    )
+    bought = offer("2.00", region="eu-west", country="DE", continent="EU")
+    answer = ask(quoted_plan(hours=1), [elsewhere, elsewhere, nowhere, bought], regions=("eu",))
+    assert answer.excluded == {"another region than asked for": 2, "its place is not known": 1}
 
 
 @pytest.mark.parametrize("region", ["eu-west", "EU", "de", "eu"])
@@ -269,7 +279,7 @@ def test_unknown_egress_lies_between_nothing_and_the_dearest_known_and_ranks_by_
     ]
     offers = [offer("2.00"), offer("5.00", provider="lambda")]
     costs = {"egress_gb": 100}
-    found = ask(quoted_plan(hours=1, costs=costs), offers, around=Surroundings(transfer=transfer)).quotes
+    found = ask(quoted_plan(hours=1, costs=costs), offers, around=SidePrices(transfer=transfer)).quotes
     assert [(q.purchase.offer.provider, q.total.to_dict()) for q in found] == [
         ("lambda", {"low": "5.00", "mid": "5.00", "high": "5.00"}),
         ("runpod", {"low": "2.00", "mid": "8.00", "high": "14.00"}),
@@ -288,7 +298,7 @@ def test_free_egress_is_a_price_of_zero():
         {"provider": "runpod", "region": "global", "direction": "egress", "from_gb": D(0), "usd_per_gb": D(0)}
     ]
     found = ask(
-        quoted_plan(hours=1, costs={"egress_gb": 9}), [offer("1.00")], around=Surroundings(transfer=transfer)
+        quoted_plan(hours=1, costs={"egress_gb": 9}), [offer("1.00")], around=SidePrices(transfer=transfer)
     )
     assert usd_lines(found)["egress"] == "0.00"
 
@@ -306,10 +316,10 @@ def test_spot_rates_come_from_the_user_then_the_band_then_history_then_an_assump
             .to_dict()["interruptions"]["basis"]
         )
 
-    both = Surroundings(bands=band, losses=losses)
+    both = SidePrices(bands=band, losses=losses)
     assert basis(both, interruption_rate_per_hour=0.1) == "interruption rate as given"
     assert basis(both) == "runpod says 5% to 10% of machine interrupted a month"
-    assert basis(Surroundings(losses=losses)) == "5 losses in 1000 observed hours"
+    assert basis(SidePrices(losses=losses)) == "5 losses in 1000 observed hours"
     assert basis(None).startswith("assumed")
 
 

@@ -125,7 +125,7 @@ def test_more_bandwidth_is_never_slower(name: str, gpu_id: str, factor: float) -
 
 
 @settings(max_examples=40, deadline=None)
-@given(parameters=st.floats(1e8, 3e11), tokens=st.floats(1e9, 1e13), factor=st.floats(1.6, 4.0))
+@given(parameters=st.floats(1e8, 3e11), tokens=st.floats(1e9, 1e13), factor=st.floats(1.3, 4.0))
 def test_more_tokens_and_more_parameters_are_never_cheaper(
     parameters: float, tokens: float, factor: float
 ) -> None:
@@ -134,10 +134,29 @@ def test_more_tokens_and_more_parameters_are_never_cheaper(
             TrainingPlan(method="pretrain", parameters=n, training_tokens=d), gpu(H100), 512
         ).gpu_hours.mid
 
-    # below 1.6 a network whose layers and heads divide well may beat a smaller one that divides badly
+    # below 1.3 a network whose layers and heads divide well may beat a smaller one that divides badly
     base = gpu_hours(parameters, tokens)
     assert gpu_hours(parameters, tokens * factor) > base
     assert gpu_hours(parameters * factor, tokens) > base * 0.999
+
+
+DIVISION = ("tensor_parallel", "pipeline_parallel", "virtual_pipeline", "sharding", "micro_batch_size")
+
+
+@settings(max_examples=60, deadline=None)
+@given(parameters=st.floats(1e8, 3e11), gpu_id=gpu_ids, doublings=st.integers(0, 11))
+def test_twice_the_gpus_are_never_more_than_twice_as_fast(
+    parameters: float, gpu_id: str, doublings: int
+) -> None:
+    """Unless memory was short on the fewer ones, so that they divide or recompute what more of them need not."""
+    plan = TrainingPlan(
+        method="pretrain", parameters=parameters, training_tokens=1e12, global_batch_tokens=2**22
+    )
+    few, many = (estimate(plan, gpu(gpu_id), count) for count in (2**doublings, 2 ** (doublings + 1)))
+    kept = [name for name in DIVISION if few.parallelism[name] == many.parallelism[name]]
+    short = few.parallelism["recomputed_layers_share"] > many.parallelism["recomputed_layers_share"]  # type: ignore[operator]
+    if few.fits and len(kept) == len(DIVISION) and not short:
+        assert few.wall_hours.mid <= 2 * many.wall_hours.mid * 1.0001
 
 
 @pytest.mark.parametrize(

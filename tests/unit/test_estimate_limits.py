@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuledger.core.estimate.estimate import estimate
-from gpuledger.core.estimate.largest_fit import largest_micro_batch, longest_sequence
+from gpuledger.core.estimate.search import largest_micro_batch, longest_sequence
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 
 from gpuledger.core.errors import DoesNotFitError, InvalidPlanError
-from gpuledger.core.estimate.batch import estimate_plan, frugal, json_lines, read_plans
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.estimate.measurements import append, narrowed, read, read_run
-from gpuledger.core.estimate.search import best, hardware_for, on_each
+from gpuledger.core.estimate.search import (
+    best,
+    estimate_plan,
+    frugal,
+    hardware_for,
+    json_lines,
+    on_each,
+    read_plans,
+)
 from gpuledger.core.estimate.sweep import Candidate, Hardware, refusal, sweep
 from gpuledger.core.gpu import gpu
 from gpuledger.core.parallel import WORTH_A_PROCESS

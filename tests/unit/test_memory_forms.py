@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import constants
 from gpuledger.core.estimate.estimate import Estimate, estimate
-from gpuledger.core.estimate.memory_gib import MemoryGiB
+from gpuledger.core.estimate.memory import MemoryGiB
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
 

@@ -10,7 +10,7 @@ import pytest
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.offer import PurchaseOption
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets, read_plan
-from gpuledger.core.plan_sections import PurchaseOption as PlannedOption
+from gpuledger.core.plan_sections import PurchaseOptionName as PlannedOption
 
 WHOLE_PLAN = """
 name = "llama-2-7b"

@@ -167,3 +167,13 @@ def test_a_hostile_provider_of_six_stays_within_the_band_and_the_cap(changes, li
             assert row.high >= without[day].index * (1 - 1e-9)
             step = math.log(row.index / before.index) - math.log(without[day].index / without[day - 1].index)
             assert abs(step) <= 2 * VOTE_CAP / 6
+
+
+@given(changes_of_a_month, st.integers(1, 29), st.booleans(), st.floats(-0.3, 0.3))
+def test_a_newcomer_has_no_vote_on_the_day_it_comes(changes, day, has_a_past, its_change):
+    """Neither one without a price before, nor one whose change happened before the chain knew it."""
+    whole = panel(30, changes=changes)
+    newcomer = shown(day, "zz-new", its_change if has_a_past else 0.0, offers=3 if has_a_past else 0)
+    ends = [on_demand(rows)[day] for rows in (whole, [*whole, newcomer])]
+    assert ends[0].index == ends[1].index
+    assert ends[0].providers == ends[1].providers

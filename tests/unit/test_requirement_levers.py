@@ -11,7 +11,7 @@ from gpuledger.core.cost.assumption import WEIGHT_BYTES, weights_gb
 from gpuledger.core.cost.cost_lines import STORAGE
 from gpuledger.core.cost.decisions.decision import break_even_utilisation, price_for_work
 from gpuledger.core.cost.market.own_terms import read_overrides
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.estimate.architecture import resolve
 from gpuledger.core.estimate.estimate import estimate
 from gpuledger.core.estimate.flops import attended_positions, forward_flops
@@ -204,7 +204,7 @@ def test_L13_checkpoints_take_space_for_a_time_and_bound_the_lost_work():
     found = ask(
         quoted_plan(hours=10, costs=costs, parameters=10e9),
         [offer("1.00")],
-        around=Surroundings(storage=storage),
+        around=SidePrices(storage=storage),
     )
     line = next(line for line in found.lines if line.name == "checkpoint_storage")
     # 10e9 parameters x 14 bytes x 3 checkpoints = 420 GB for 2 months
@@ -252,7 +252,7 @@ def test_L16_egress_is_terabytes_times_the_rate():
     found = ask(
         quoted_plan(hours=1, costs={"egress_gb": 1000}),
         [offer("1.00")],
-        around=Surroundings(transfer=transfer),
+        around=SidePrices(transfer=transfer),
     )
     assert usd_lines(found)["egress"] == "90.00"
 

@@ -12,7 +12,7 @@ from gpuledger.core.cost.decisions.decision import (
 )
 from gpuledger.core.cost.decisions.size import REFIT, Size, optimal, same_loss
 from gpuledger.core.cost.market.own_terms import read_overrides
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.errors import NoOfferError
 from gpuledger.core.estimate.estimate import estimate
 from gpuledger.core.gpu import gpu
@@ -174,7 +174,7 @@ def test_L34_utilisation_and_one_transfer_instead_of_many_are_options():
             "usd_per_gb": D("0.05"),
         },
     ]
-    around = Surroundings(transfer=transfer)
+    around = SidePrices(transfer=transfer)
     small, batched = (
         usd_lines(ask(quoted_plan(hours=1, costs={"egress_gb": gb}), [offer("1.00")], around=around))[
             "egress"
@@ -262,7 +262,7 @@ def test_L43_storage_is_months_times_terabytes_times_the_rate():
         }
     ]
     costs = {"dataset_gb": 100_000, "storage_months": 12}
-    found = ask(quoted_plan(hours=1, costs=costs), [offer("1.00")], around=Surroundings(storage=storage))
+    found = ask(quoted_plan(hours=1, costs=costs), [offer("1.00")], around=SidePrices(storage=storage))
     assert usd_lines(found)["dataset_storage"] == "27600.00"
 
 

@@ -63,7 +63,8 @@ def test_sparse_weights_are_not_quantised(keys):
 
 
 def test_pruning_takes_parameters_work_and_memory():
-    whole, pruned = run(), run(architecture={"pruned_share": 0.5})
+    split = {"tensor_parallel": 1}
+    whole, pruned = run(hardware=split), run(hardware=split, architecture={"pruned_share": 0.5})
     assert 0.5 < pruned.parameters / whole.parameters < 0.6  # the embeddings stay
     assert pruned.model_flops / whole.model_flops == pytest.approx(
         pruned.parameters / whole.parameters, rel=0.1

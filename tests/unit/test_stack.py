@@ -7,7 +7,7 @@ import pytest
 from gpuledger.core.estimate.estimate import estimate
 from gpuledger.core.estimate.stack import Kernels, named_stack, stack_of, team_of
 from gpuledger.core.gpu import gpu
-from gpuledger.core.plan import plan_from_mapping
+from gpuledger.core.plan import Hardware, TrainingPlan, plan_from_mapping
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,8 @@ def test_a_stack_is_known_by_what_its_name_begins_with(name: str | None, kernels
         ({}, "plain"),
         ({"team": "tuned"}, "tuned"),
         ({"hardware": {"gpus": 256}}, "plain"),
-        ({"hardware": {"gpus": 512}}, "tuned"),
+        ({"hardware": {"gpus": 1024}}, "tuned"),
+        ({"hardware": {"gpus": 512}}, "plain"),
         ({"hardware": {"gpus": 512}, "team": "typical"}, "plain"),
         ({"hardware": {"gpus": 512, "sharding": "zero3"}}, "plain"),
         ({"hardware": {"gpus": 512}, "method": "grpo"}, "plain"),
@@ -70,6 +71,28 @@ def test_an_unknown_stack_counts_as_none_and_is_listed() -> None:
     )
     assert named.wall_hours == bare.wall_hours
     assert "hardware.stack: plain kernels (our own is not known)" in named.assumptions
+
+
+def test_kernels_grow_tuned_by_degrees_with_the_gpus_or_else_the_parameters() -> None:
+    shares = [stack_of(TrainingPlan(method="pretrain", parameters=7e9, hardware=Hardware(gpus=n))).tuned_share
+              for n in (256, 512, 1024)]  # fmt: skip
+    assert shares == pytest.approx([0.0, 0.5, 1.0])
+    by_size = [stack_of(TrainingPlan(method="pretrain", parameters=n)).tuned_share for n in (1e10, 1e11)]
+    assert by_size == [0.0, 1.0]
+
+
+def test_who_pretrains_a_large_mixture_of_experts_hides_its_traffic_and_tunes() -> None:
+    plan = plan_from_mapping({"model": "deepseek-v3", "method": "pretrain"})
+    assert stack_of(plan).hides_routing
+    assert team_of(plan) == "tuned"
+    small = plan_from_mapping({"model": "mixtral-8x7b", "method": "pretrain"})
+    assert stack_of(small).kernels == "tuned"
+    assert team_of(small) == "typical"
+
+
+def test_software_before_flash_attention_passes_its_scores_through_memory() -> None:
+    named = [named_stack(name) for name in ("megatron-lm v2", "metaseq", "megatron-lm", "megatron")]
+    assert [one is not None and one.flash_attention for one in named] == [False, False, True, True]
 
 
 def test_tuned_kernels_are_faster_than_plain_ones_and_those_than_eager_ones() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from gpuledger.core.estimate.best_layout import choose, problem
@@ -31,7 +32,8 @@ def plan(hardware: dict[str, object] | None = None, **keys: object) -> TrainingP
 
 def parts(of: TrainingPlan, gpus: int, gpu_id: str = "a100-sxm-80gb") -> dict[str, float]:
     found = choose(problem([row_of(of, gpu_id, gpus)]), constants()).time
-    return {field.name: float(getattr(found, field.name)[0]) for field in dataclasses.fields(found)}
+    # what a plan has nothing of is one zero
+    return {field.name: float(np.ravel(getattr(found, field.name))[0]) for field in dataclasses.fields(found)}
 
 
 def test_the_bubble_is_stages_less_one_over_micro_batches() -> None:
@@ -141,7 +143,8 @@ def test_shares_sent_in_turn_take_longer_the_more_gpus_there_are() -> None:
         - parts(plan({"sharding": "zero1", "stack": "torchtitan"}), n)["data_parallel"]
         for n in (64, 512)
     )
-    assert many == pytest.approx(8 * few)
+    assert few > 64 * constants().share_broadcast_seconds
+    assert many - few == pytest.approx(448 * constants().share_broadcast_seconds, rel=0.1)
 
 
 def test_adapters_on_more_matrices_move_more_memory() -> None:

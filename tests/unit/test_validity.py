@@ -76,7 +76,8 @@ def test_sql_and_python_agree_on_horizons_and_orders(
 ):
     row = macros.execute(
         "select price_horizon($option, $tier, $provider)::varchar, sells_count($count::decimal(12, 4), $low::integer,"
-        " $high::integer, $least::double, $most::double)",
+        " $high::integer, $least::double, $most::double),"
+        " order_gpus($count::decimal(12, 4), $low::integer, $high::integer, $least::double)",
         {
             "option": option,
             "tier": tier,
@@ -89,7 +90,9 @@ def test_sql_and_python_agree_on_horizons_and_orders(
         },
     ).fetchone()
     days = validity.horizon(option, tier, provider).days
-    assert row == (f"{days} days", validity.sells_count(gpu_count, least_ordered, most_ordered, least, most))
+    sells = validity.sells_count(gpu_count, least_ordered, most_ordered, least, most)
+    ordered = validity.order_gpus(gpu_count, least_ordered, most_ordered, least)
+    assert row == (f"{days} days", sells, ordered)
 
 
 EDGES = [

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from gpuledger.core import seeds
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.estimate.best_layout import (
+    DOUBLINGS,
     Choice,
     Columns,
     Problem,
@@ -35,7 +36,7 @@ from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.interval import plan_class
 from gpuledger.core.estimate.layout import Layout
-from gpuledger.core.estimate.memory_gib import memory_half_width
+from gpuledger.core.estimate.memory import memory_half_width
 from gpuledger.core.estimate.throughput import step_time
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import gpus
@@ -177,12 +178,11 @@ class Throughput:
         )
         return np.where(self.is_run[rows], hours, rate), found
 
-    def fitted(self, index: NDArray[np.intp], k: Constants, *, is_near: bool = False) -> Constants:
+    def fitted(self, index: NDArray[np.intp], k: Constants) -> Constants:
         """`k` with the throughput constants fitted on those rows, from their priors on.
 
         Divisions that rows leave open are chosen by the constants at hand, the constants fitted to those
-        divisions, and so on. Hours of fine-tuning on one node count as rates at their overhead. With `is_near` the
-        search begins at `k`, as for a fold of rows that differ little from those `k` was fitted on.
+        divisions, and so on. Hours of fine-tuning on one node count as rates at their overhead.
         """
         names = priors("throughput")
         weights = self.weights[index] / self.weights[index].mean() / RESIDUAL_SCALE
@@ -190,9 +190,8 @@ class Throughput:
         seconds = self.observed[index] * 3600.0 / self.gpus[index] * self.batch[index] / self.tokens[index]
         expected = np.log(np.where(is_run, seconds, self.batch[index] / self.observed[index]))
         workload, rates = flat(part.workload), flat(part.device)
-        if not is_near:
-            k = replace(k, **{prior.constant: prior.value for prior in names})
-        for _ in range(1 if is_near else ROUNDS):
+        k = replace(k, **{prior.constant: prior.value for prior in names})
+        for _ in range(ROUNDS):
             layout = choose(part, k).layout
             overhead = np.where(is_run, whole_run_overhead(workload, layout, k), 1.0)
 
@@ -202,8 +201,7 @@ class Throughput:
                 seconds = step_time(workload, layout, rates, replace(k, **values)).total * overhead
                 return (expected - np.log(seconds)) * weights
 
-            start = {prior.constant: getattr(k, prior.constant) for prior in names} if is_near else None
-            found = solved(names, residuals, loss_scale=LOSS_SCALE, takes_columns=True, start=start)
+            found = solved(names, residuals, loss_scale=LOSS_SCALE, takes_columns=True)
             k = replace(k, **found)
         return k
 
@@ -219,18 +217,18 @@ class Throughput:
         hours = self.tokens[whole] / self.batch[whole] * np.asarray(found.time.total) / 3600.0
         ratio, nodes = self.observed[whole] / (hours * self.gpus[whole]), self.nodes[whole]
         lost = k.failures_per_node_day * nodes * k.hours_per_failure / 24.0
-        wanted = (ratio / k.typical_overhead - 1.0 - lost) / (1.0 - 1.0 / nodes)
-        return replace(k, typical_scale_overhead=max(weighted_median(wanted, 1.0 / ratio), 0.0))
+        doublings = np.log2(nodes) / DOUBLINGS
+        wanted = (ratio / k.typical_overhead - 1.0 - lost) / doublings
+        # a doubling more or less moves the hours of a run by so much
+        return replace(k, typical_scale_overhead=max(weighted_median(wanted, doublings / ratio), 0.0))
 
     def folds(self, k: Constants, groups: NDArray[np.str_] | None = None) -> dict[str, Constants]:
-        """For each group, by default each family, constants that were fitted without it."""
+        """For each group, by default each family, constants that were fitted without it, from their priors on."""
         groups = self.families if groups is None else groups
         out = dict[str, Constants]()
         for group in sorted(set(groups)):
             train = np.flatnonzero(groups != group)
-            out[group] = self.with_overhead(
-                self.fitted(train[self.is_fitted_on[train]], k, is_near=True), train
-            )
+            out[group] = self.with_overhead(self.fitted(train[self.is_fitted_on[train]], k), train)
         return out
 
     def held_out(self, folds: Mapping[str, Constants], groups: NDArray[np.str_] | None = None) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +43,10 @@ def solved(
     *,
     loss_scale: float,
     takes_columns: bool,
-    start: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """The constants that minimise `residuals(mapping)` beside their priors.
 
     Args:
-        start: where to begin; at the priors unless given. Both are drawn to the priors alike.
         takes_columns: `residuals` takes a column of values per constant too, and gives a row for each: then
             all slopes are found at once.
     """
@@ -72,7 +70,7 @@ def solved(
     optimize: Any = importlib.import_module("scipy.optimize")
     found = optimize.least_squares(
         all_residuals,
-        np.clip(centre if start is None else np.log([start[p.constant] for p in names]), lowest, highest),
+        np.clip(centre, lowest, highest),
         bounds=(lowest, highest),
         loss="soft_l1",
         f_scale=loss_scale,

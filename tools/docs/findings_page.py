@@ -17,7 +17,7 @@ from typing import Any
 from gpuledger import Ledger
 from gpuledger.core.store.home import Home
 from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.ledger import Ledger as Writer
+from gpuledger.flows.ledger import LedgerWriter as Writer
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
 HEAD = """# Findings: what GPU prices did

@@ -18,7 +18,7 @@ from gpuledger.core.store import bundled_days
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     """Write them anew, whatever is there."""
     shutil.rmtree(bundled_days.FOLDER, ignore_errors=True)
     with tempfile.TemporaryDirectory() as place:
-        ledger = Ledger(
+        ledger = LedgerWriter(
             home=Home(Path(place), has_history=True), sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC)
         )
         load_bundled(ledger)

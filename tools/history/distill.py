@@ -31,7 +31,7 @@ from gpuledger.core.store.database import writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.sql import FOLDER
 from gpuledger.flows.imports import import_files
-from gpuledger.flows.ledger import Ledger
+from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE, archive
 from gpuledger.scrapers.history import schema
 from tools.history.intervals import Interval, beside, intervals
@@ -59,7 +59,7 @@ def distil(entry: Mapping[str, Any], folder: Path) -> Distilled:
     if not paths:
         raise SystemExit(f"{folder / entry['folder']}: no {entry['files']}")
     with tempfile.TemporaryDirectory() as place:
-        ledger = Ledger(home=Home(Path(place)), sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC))
+        ledger = LedgerWriter(home=Home(Path(place)), sources=EVERY_SOURCE, clock=lambda: datetime.now(UTC))
         source = archive(entry["reader"])
         report = import_files(ledger, source, paths, context=entry.get("context", {}))
         refused: dict[str, int] = defaultdict(int)

@@ -18,7 +18,7 @@ HOLDS, IMPRECISE, CONTRADICTED = "holds", "imprecise", "contradicted"
 
 # a rounded figure may be half a percent off; up to an eighth it is rounding in the writer's favour
 EXACT, NEAR = 0.005, 0.125
-Interval = tuple[float, float]
+StatedRange = tuple[float, float]
 Keys = Mapping[str, Any]
 
 
@@ -29,8 +29,8 @@ class CheckedClaim:
     claim_id: int
     source: str
     statement: str
-    stated: Interval
-    implied: Interval
+    stated: StatedRange
+    implied: StatedRange
     unit: str
     verdict: str
     note: str
@@ -98,7 +98,7 @@ def _checked(row: Keys, place: str) -> CheckedClaim:
         raise UsageError(f"{place}: {error}") from error
 
 
-def verdict(stated: Interval, implied: Interval) -> str:
+def verdict(stated: StatedRange, implied: StatedRange) -> str:
     """Holds: all that is implied was stated. Imprecise: they overlap, or are two near numbers. Else
     contradicted."""
     slack = EXACT * max(abs(end) for end in (*stated, *implied))
@@ -111,7 +111,7 @@ def verdict(stated: Interval, implied: Interval) -> str:
     return IMPRECISE if numbers and off <= NEAR else CONTRADICTED
 
 
-def apart(stated: Interval, implied: Interval) -> float:
+def apart(stated: StatedRange, implied: StatedRange) -> float:
     """Factor between the nearest ends; 1 where they overlap, infinite across zero."""
     if implied[0] <= stated[1] and stated[0] <= implied[1]:
         return 1.0
@@ -119,14 +119,14 @@ def apart(stated: Interval, implied: Interval) -> float:
     return high / low if low > 0 else math.inf
 
 
-def _interval(value: Any) -> Interval:
+def _interval(value: Any) -> StatedRange:
     if isinstance(value, Sequence) and not isinstance(value, str):
         low, high = (float(end) for end in cast(Sequence[float], value))
         return (low, high) if low <= high else (high, low)
     return float(value), float(value)
 
 
-def training_hours(keys: Keys) -> Interval:
+def training_hours(keys: Keys) -> StatedRange:
     """6 x parameters x tokens over what the hardware computes in an hour (Kaplan et al. 2020, section
     2.1)."""
     operations = 6 * float(keys["parameters"]) * float(keys["tokens"])
@@ -134,60 +134,60 @@ def training_hours(keys: Keys) -> Interval:
     return hours, hours
 
 
-def _product(keys: Keys) -> Interval:
+def _product(keys: Keys) -> StatedRange:
     intervals = [_interval(factor) for factor in keys["factors"]]
     return math.prod(low for low, _ in intervals), math.prod(high for _, high in intervals)
 
 
-def _quotients(keys: Keys) -> Interval:
+def _quotients(keys: Keys) -> StatedRange:
     values = [float(over) / float(under) for over, under in keys["pairs"]]
     return min(values), max(values)
 
 
-def _change_percent(keys: Keys) -> Interval:
+def _change_percent(keys: Keys) -> StatedRange:
     change = (float(keys["after"]) / float(keys["before"]) - 1) * 100
     return change, change
 
 
-def _sum(keys: Keys) -> Interval:
+def _sum(keys: Keys) -> StatedRange:
     intervals = [_interval(part) for part in keys["parts"]]
     return sum(low for low, _ in intervals), sum(high for _, high in intervals)
 
 
-def _share_percent(keys: Keys) -> Interval:
+def _share_percent(keys: Keys) -> StatedRange:
     share = float(keys["part"]) / sum(float(part) for part in keys["parts"]) * 100
     return share, share
 
 
-def _given(keys: Keys) -> Interval:
+def _as_stated(keys: Keys) -> StatedRange:
     return _interval(keys["implied"])
 
 
-def _distinct_keys(keys: Keys) -> Interval:
+def _distinct_keys(keys: Keys) -> StatedRange:
     """How many different keys of a plan the words mean."""
     existing = {*TrainingPlan.model_fields, *(f"costs.{name}" for name in Costs.model_fields)}
     count = float(len(existing.intersection(keys["keys"])))
     return count, count
 
 
-def _gpu_memory_gib(keys: Keys) -> Interval:
+def _gpu_memory_gib(keys: Keys) -> StatedRange:
     sizes = [gpus()[gpu_id].memory_gib or 0.0 for gpu_id in parse_spec(str(keys["gpu"])).gpu_ids]
     return min(sizes), max(sizes)
 
 
-CHECKS: Mapping[str, Callable[[Keys], Interval]] = {
+CHECKS: Mapping[str, Callable[[Keys], StatedRange]] = {
     "training_hours": training_hours,
     "product": _product,
     "quotients": _quotients,
     "change_percent": _change_percent,
     "sum": _sum,
     "share_percent": _share_percent,
-    "given": _given,
+    "given": _as_stated,
     "distinct_keys": _distinct_keys,
     "gpu_memory_gib": _gpu_memory_gib,
 }
 
 
-def _shown(interval: Interval) -> str:
+def _shown(interval: StatedRange) -> str:
     low, high = (f"{end:,.0f}" if abs(end) >= 1000 else f"{end:,.4g}" for end in interval)
     return low if low == high else f"{low} to {high}"

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from gpuledger.core.cost.amount import ZERO, cents
-from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.cost.assumption import default_value
 from gpuledger.core.count import decimal_text
 from gpuledger.core.errors import UsageError
 from gpuledger.core.money import HOURS_PER_MONTH
@@ -119,7 +119,7 @@ def power_usd_per_month(
     gpus: int, *, watts_per_gpu: Decimal, usd_per_kwh: Decimal, utilisation: Decimal
 ) -> Decimal:
     """Electricity of a month of 730 hours: watts x power usage effectiveness x price of a kWh, while it works."""
-    hourly = watts_per_gpu / 1000 * assumed("power_usage_effectiveness") * usd_per_kwh
+    hourly = watts_per_gpu / 1000 * default_value("power_usage_effectiveness") * usd_per_kwh
     return hourly * gpus * HOURS_PER_MONTH * utilisation
 
 

@@ -25,7 +25,7 @@ TOKENS_LOW, TOKENS_OPTIMAL, TOKENS_HIGH = 5.0, 20.0, 3000.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class LintFinding:
     """One check and what it found."""
 
     check: str
@@ -47,11 +47,11 @@ def errors_of(plan: TrainingPlan) -> list[str]:
     return [f"{finding.check}: {finding.message}" for finding in findings if finding.is_error]
 
 
-def _finding(check: str, severity: str, message: str) -> Finding:
-    return Finding(check=check, severity=severity, message=message)
+def _finding(check: str, severity: str, message: str) -> LintFinding:
+    return LintFinding(check=check, severity=severity, message=message)
 
 
-def lint_plan(plan: TrainingPlan) -> list[Finding]:
+def lint_plan(plan: TrainingPlan) -> list[LintFinding]:
     """All checks that the plan says enough for; "ok" findings too, so that silence is not mistaken for
     health.
 
@@ -60,7 +60,7 @@ def lint_plan(plan: TrainingPlan) -> list[Finding]:
         UnknownGPUError: no such accelerator.
     """
     chips = [] if plan.hardware.gpu is None else [gpus()[i] for i in parse_spec(plan.hardware.gpu).gpu_ids]
-    findings: list[Finding] = []
+    findings: list[LintFinding] = []
     findings += _precision(plan, chips)
     findings += _memory(plan, chips)
     findings += _tokens_per_parameter(plan)
@@ -73,7 +73,7 @@ def lint_plan(plan: TrainingPlan) -> list[Finding]:
     ]
 
 
-def _precision(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
+def _precision(plan: TrainingPlan, chips: list[GPU]) -> list[LintFinding]:
     refused = [(chip, refusal(plan, chip)) for chip in chips]
     sentence = [str(error) for _, error in refused if error is not None]
     if not chips or plan.is_quoted:
@@ -83,7 +83,7 @@ def _precision(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
     return [_finding("precision", OK, f"{plan.precision} runs on {plan.hardware.gpu}")]
 
 
-def _memory(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
+def _memory(plan: TrainingPlan, chips: list[GPU]) -> list[LintFinding]:
     """Whether the count of GPUs given holds the plan; in quoted mode too, as hours do not create memory."""
     open_plan = plan.model_copy(
         update={"hardware": plan.hardware.model_copy(update={"gpu_hours": None, "wall_hours": None})}
@@ -117,7 +117,7 @@ def _memory(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
     return [_finding("memory", ERROR, f"{plan.hardware.gpus} x {plan.hardware.gpu}: {reason}")]
 
 
-def _tokens_per_parameter(plan: TrainingPlan) -> list[Finding]:
+def _tokens_per_parameter(plan: TrainingPlan) -> list[LintFinding]:
     if plan.method != "pretrain" or plan.total_tokens is None:
         return []
     ratio = float(plan.total_tokens) / float(demand(plan).workload.active_parameters)
@@ -128,7 +128,7 @@ def _ratio_text(ratio: float) -> str:
     return f"{ratio:,.1f}" if ratio >= 1 else f"{ratio:.2g}"
 
 
-def tokens_per_parameter(ratio: float) -> Finding:
+def tokens_per_parameter(ratio: float) -> LintFinding:
     """Judge the training tokens for each parameter of a pretraining run."""
     sentence = (
         f"{_ratio_text(ratio)} training tokens per parameter; about {TOKENS_OPTIMAL:g} is compute-optimal"
@@ -140,7 +140,7 @@ def tokens_per_parameter(ratio: float) -> Finding:
     return _finding("tokens_per_parameter", OK, sentence)
 
 
-def _implied_mfu(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
+def _implied_mfu(plan: TrainingPlan, chips: list[GPU]) -> list[LintFinding]:
     gpu_hours = stated_gpu_hours(plan)
     if gpu_hours is None or not chips or plan.total_tokens is None:
         return []
@@ -153,7 +153,7 @@ def _implied_mfu(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
     return [] if not peak else [implied_mfu(flops, gpu_hours, peak, chip.gpu_id)]
 
 
-def implied_mfu(flops: float, gpu_hours: float, peak_flops_per_second: float, gpu_id: str) -> Finding:
+def implied_mfu(flops: float, gpu_hours: float, peak_flops_per_second: float, gpu_id: str) -> LintFinding:
     """Judge the share of peak that so many model FLOPs in so many GPU-hours need."""
     mfu = flops / (gpu_hours * SECONDS_PER_HOUR * peak_flops_per_second)
     sentence = f"{flops:.3g} FLOPs in {gpu_hours:,.6g} GPU-hours are {mfu:.2%} of the peak of {gpu_id}"
@@ -176,14 +176,14 @@ def stated_gpu_hours(plan: TrainingPlan) -> float | None:
     return None
 
 
-def _hours(plan: TrainingPlan) -> list[Finding]:
+def _hours(plan: TrainingPlan) -> list[LintFinding]:
     hardware = plan.hardware
     if hardware.gpu_hours is None or hardware.wall_hours is None or hardware.gpus is None:
         return []
     return [hours_agree(hardware.gpu_hours.mid, hardware.wall_hours.mid, hardware.gpus)]
 
 
-def hours_agree(gpu_hours: float, wall_hours: float, gpu_count: int) -> Finding:
+def hours_agree(gpu_hours: float, wall_hours: float, gpu_count: int) -> LintFinding:
     """Judge GPU-hours against wall hours x GPUs; 5 percent apart is rounding."""
     product = wall_hours * gpu_count
     sentence = (
@@ -194,14 +194,14 @@ def hours_agree(gpu_hours: float, wall_hours: float, gpu_count: int) -> Finding:
     return _finding("gpu_hours", OK, sentence)
 
 
-def _node_multiple(plan: TrainingPlan, chips: list[GPU]) -> list[Finding]:
+def _node_multiple(plan: TrainingPlan, chips: list[GPU]) -> list[LintFinding]:
     count = plan.hardware.gpus
     if count is None or not chips:
         return []
     return [node_multiple(count, plan.hardware.gpus_per_node or chips[0].gpus_per_node)]
 
 
-def node_multiple(gpu_count: int, node_gpus: int) -> Finding:
+def node_multiple(gpu_count: int, node_gpus: int) -> LintFinding:
     """Judge a count of GPUs beyond one node: whole nodes are paid."""
     rest = gpu_count % node_gpus
     if gpu_count > node_gpus and rest:
@@ -211,7 +211,7 @@ def node_multiple(gpu_count: int, node_gpus: int) -> Finding:
     return _finding("node_multiple", OK, f"{gpu_count} GPUs in nodes of {node_gpus}")
 
 
-def _multiplier(plan: TrainingPlan) -> list[Finding]:
+def _multiplier(plan: TrainingPlan) -> list[LintFinding]:
     factor = plan.costs.failed_run_factor
     if factor is None or factor.high <= 4:
         return []

@@ -74,7 +74,7 @@ class Size:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate:
+class DollarsPerFlop:
     """Money for arithmetic."""
 
     usd_per_flop: Decimal
@@ -263,20 +263,24 @@ def affordable(
             high = flops
         flops = low * 4 if math.isinf(high) else high / 4 if low == 0 else math.sqrt(low * high)
     if best is None:
-        raise NoOfferError(f"{budget_usd} USD: too little for any model that can be priced")
+        raise NoOfferError(
+            f"{budget_usd} USD: too little for any model that can be priced and trained in time"
+        )
     return best
 
 
 def _priced(
     budget_usd: Decimal, flops: float, inference_tokens: float, ask: Callable[[TrainingPlan], QuoteSet]
 ) -> Affordable | None:
-    """That many FLOPs best divided and priced; `None` where nothing on sale can train them."""
+    """That many FLOPs best divided and priced; `None` where nothing on sale can train them in time."""
     size = lifetime_optimal(flops, inference_tokens) if inference_tokens else optimal(flops)
     if size.training_tokens < 1 or size.parameters < SMALLEST_PARAMETERS:
         return None
     try:
         answer = ask(sized_plan(size))
     except (DoesNotFitError, NoOfferError):
+        return None
+    if answer.quotes[0].misses_deadline:
         return None
     share = Decimal(repr(size.inference_flops / size.training_flops))
     return Affordable(

@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuledger.core.cost.market.side_prices import Surroundings
+from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.validity import LAPSED_RANK, STATES, state_rank
@@ -135,7 +135,7 @@ def _machine_order(machine: Machine) -> tuple[str, int, int, int, bool]:
     return machine.gpu_id, machine.gpu_count, least, most, machine.may_join
 
 
-class Candidate(NamedTuple):
+class OfferCandidate(NamedTuple):
     """An offer, and a lower bound of what it can come to."""
 
     misses_deadline: bool
@@ -151,7 +151,7 @@ class Market(Protocol):
     def snapshot(self) -> int: ...
 
     @property
-    def surroundings(self) -> Surroundings: ...
+    def surroundings(self) -> SidePrices: ...
 
     @property
     def shelf(self) -> Shelf:
@@ -162,7 +162,7 @@ class Market(Protocol):
         """Offers left out, counted by reason."""
         ...
 
-    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
+    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
         """Offers of the open shapes in some states by deadline, state and lower bound, the best first."""
         ...
 
@@ -177,7 +177,7 @@ class ListMarket:
         *,
         at: datetime,
         allow_stale: bool = False,
-        surroundings: Surroundings | None = None,
+        surroundings: SidePrices | None = None,
         snapshot: int = 0,
         excluded: Mapping[str, int] | None = None,
     ) -> None:
@@ -195,7 +195,7 @@ class ListMarket:
             for found in by_term.values():
                 found.sort()
         self._excluded = counts
-        self._surroundings = surroundings or Surroundings()
+        self._surroundings = surroundings or SidePrices()
         self._snapshot = snapshot
 
     @property
@@ -203,7 +203,7 @@ class ListMarket:
         return self._snapshot
 
     @property
-    def surroundings(self) -> Surroundings:
+    def surroundings(self) -> SidePrices:
         return self._surroundings
 
     @property
@@ -231,7 +231,7 @@ class ListMarket:
     def excluded(self) -> Mapping[str, int]:
         return dict(self._excluded)
 
-    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
+    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
         # within a row the bound is the price times a constant, so each row is in order already; a row joins
         # the heap when its first offer is due
         rows = self._rows
@@ -244,7 +244,7 @@ class ListMarket:
                 following = next(waiting, None)
             misses_deadline, state, floor, _, row, position = heap[0]
             if state in states:
-                yield Candidate(misses_deadline, state, floor, rows.entries[row][position].offer)
+                yield OfferCandidate(misses_deadline, state, floor, rows.entries[row][position].offer)
             if position + 1 < len(rows.entries[row]):
                 heapq.heapreplace(heap, rows.head(row, position + 1, bounds))
             else:
@@ -344,6 +344,12 @@ def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
     rules = (
         (wanted.gpu_ids and offer.gpu_id not in wanted.gpu_ids, "another GPU than asked for"),
         (wanted.providers and offer.provider not in wanted.providers, "another provider than asked for"),
+        (
+            wanted.regions
+            and not (offer.country or offer.continent)
+            and not places.intersection(r.lower() for r in wanted.regions),
+            "its place is not known",
+        ),
         (
             wanted.regions and not places.intersection(r.lower() for r in wanted.regions),
             "another region than asked for",

@@ -40,7 +40,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.cost.assumption import default_value
 from gpuledger.core.count import MICRO
 from gpuledger.core.errors import ConfigError, EstimateError, UsageError
 from gpuledger.core.gpu import gpu
@@ -336,9 +336,9 @@ def _owned(keys: _Table) -> OwnedMachines:
         # what was paid long ago has no life left to spread over
         life_months=keys.number("life_months", None if capex_usd else Decimal(1)),
         watts_per_gpu=keys.number("watts_per_gpu", Decimal(str(gpu(gpu_id).tdp_watts or 700))),
-        usd_per_kwh=keys.number("usd_per_kwh", assumed("usd_per_kwh")),
+        usd_per_kwh=keys.number("usd_per_kwh", default_value("usd_per_kwh")),
         power_usage_effectiveness=keys.number(
-            "power_usage_effectiveness", assumed("power_usage_effectiveness")
+            "power_usage_effectiveness", default_value("power_usage_effectiveness")
         ),
         usd_per_month=keys.number("usd_per_month", Decimal(0), is_zero_allowed=True),
         utilisation=keys.number("utilisation", Decimal(1), most=Decimal(1)),

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.cost.assumption import default_value
 from gpuledger.core.cost.spot import rate_from_monthly_share
 
-Row = Mapping[str, Any]
+SidePriceRow = Mapping[str, Any]
 KINDS = ("object", "file", "block")
 """Storage that keeps checkpoints and data sets, the usual choice first."""
-SOURCES = {
+SIDE_PRICE_QUERIES = {
     "storage": "storage_list_price",
     "transfer": "transfer_list_price",
     "bands": "interruption_band_latest",
@@ -44,7 +44,7 @@ class SpotRate:
     basis: str
 
 
-class Surroundings:
+class SidePrices:
     """The rows of four queries, found again by provider and region.
 
     A region without a row of its own takes the provider's `global` row; a volume takes the tier it reaches.
@@ -53,13 +53,13 @@ class Surroundings:
     def __init__(
         self,
         *,
-        storage: Iterable[Row] = (),
-        transfer: Iterable[Row] = (),
-        bands: Iterable[Row] = (),
-        losses: Iterable[Row] = (),
+        storage: Iterable[SidePriceRow] = (),
+        transfer: Iterable[SidePriceRow] = (),
+        bands: Iterable[SidePriceRow] = (),
+        losses: Iterable[SidePriceRow] = (),
     ) -> None:
-        self._storage: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-        self._transfer: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+        self._storage: dict[tuple[str, str, str], list[SidePriceRow]] = defaultdict(list)
+        self._transfer: dict[tuple[str, str, str], list[SidePriceRow]] = defaultdict(list)
         for row in storage:
             self._storage[row["provider"], row["region"], row["kind"]].append(row)
         for row in transfer:
@@ -93,7 +93,7 @@ class Surroundings:
                         usd=row["usd_per_gb_month"], basis=f"{provider} {kind} storage in {place}, list price"
                     )
         return UnitPrice(
-            usd=assumed("storage_usd_per_gb_month"),
+            usd=default_value("storage_usd_per_gb_month"),
             basis=f"assumed: the ledger has no storage price of {provider}",
         )
 
@@ -117,7 +117,7 @@ class Surroundings:
         if direction != "egress":
             return None
         return UnitPrice(
-            usd=assumed("egress_usd_per_gb_high"), basis="assumed, as the ledger has no egress price"
+            usd=default_value("egress_usd_per_gb_high"), basis="assumed, as the ledger has no egress price"
         )
 
     def _dearest(self, direction: str, gb: Decimal) -> tuple[str, str, str] | None:
@@ -129,11 +129,11 @@ class Surroundings:
         ]
         return max(prices)[1] if prices else None
 
-    def spot_rate(self, provider: str, instance_type: str, region: str, inputs: float | None) -> SpotRate:
+    def spot_rate(self, provider: str, instance_type: str, region: str, plan_rate: float | None) -> SpotRate:
         """The rate: as the user gives it, else the published band, else the ledger's history, else
         assumed."""
-        if inputs is not None:
-            return SpotRate(low=inputs, mid=inputs, high=inputs, basis="interruption rate as given")
+        if plan_rate is not None:
+            return SpotRate(low=plan_rate, mid=plan_rate, high=plan_rate, basis="interruption rate as given")
         key = (provider, instance_type, region)
         if key in self._bands:
             low, high = float(self._bands[key]["low"]), float(self._bands[key]["high"])
@@ -153,14 +153,14 @@ class Surroundings:
                 basis=f"{seen['losses']} losses in {float(seen['available_hours']):.0f} observed hours",
             )
         return SpotRate(
-            low=float(assumed("spot_interruptions_per_hour_low")),
-            mid=float(assumed("spot_interruptions_per_hour_mid")),
-            high=float(assumed("spot_interruptions_per_hour_high")),
+            low=float(default_value("spot_interruptions_per_hour_low")),
+            mid=float(default_value("spot_interruptions_per_hour_mid")),
+            high=float(default_value("spot_interruptions_per_hour_high")),
             basis=f"assumed: nothing known of interruptions at {provider}",
         )
 
 
-def _tier(rows: Iterable[Row], gb: Decimal) -> Row | None:
+def _tier(rows: Iterable[SidePriceRow], gb: Decimal) -> SidePriceRow | None:
     """The row of the highest tier that the volume reaches."""
     reached = [row for row in rows if row["from_gb"] <= gb]
     return max(reached, key=lambda row: row["from_gb"]) if reached else None

@@ -14,19 +14,19 @@ import numpy as np
 from gpuledger.core.cost.market.offers import (
     ALIVE,
     Bounds,
-    Candidate,
     MarketFilter,
+    OfferCandidate,
     Shape,
     Shelf,
     Stock,
     machine_of,
 )
-from gpuledger.core.cost.market.side_prices import SOURCES, SpotRate, Surroundings, UnitPrice
+from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices, SpotRate, UnitPrice
 from gpuledger.core.store.offers import snapshot_number
 from gpuledger.core.store.quote_offers import Quotable
 
 
-class _Lazy(Surroundings):
+class _Lazy(SidePrices):
     """Reads the lists when it is first asked for: most quotes need none."""
 
     def __init__(self, quotable: Quotable) -> None:
@@ -34,28 +34,28 @@ class _Lazy(Surroundings):
         self._quotable = quotable
 
     @cached_property
-    def _kept(self) -> Surroundings:
-        return Surroundings(
-            storage=self._quotable.surrounding(SOURCES["storage"]),
-            transfer=self._quotable.surrounding(SOURCES["transfer"]),
+    def _stored(self) -> SidePrices:
+        return SidePrices(
+            storage=self._quotable.surrounding(SIDE_PRICE_QUERIES["storage"]),
+            transfer=self._quotable.surrounding(SIDE_PRICE_QUERIES["transfer"]),
         )
 
     @cached_property
-    def _reclaimed(self) -> Surroundings:
-        return Surroundings(
-            bands=self._quotable.surrounding(SOURCES["bands"]),
-            losses=self._quotable.surrounding(SOURCES["losses"]),
+    def _reclaimed(self) -> SidePrices:
+        return SidePrices(
+            bands=self._quotable.surrounding(SIDE_PRICE_QUERIES["bands"]),
+            losses=self._quotable.surrounding(SIDE_PRICE_QUERIES["losses"]),
         )
 
     def rows_for(self, places: Collection[tuple[str, str, str]]) -> dict[str, list[dict[str, Any]]]:
-        kept, reclaimed = self._kept.rows_for(places), self._reclaimed.rows_for(places)
-        return {name: kept[name] or reclaimed[name] for name in kept}
+        stored, reclaimed = self._stored.rows_for(places), self._reclaimed.rows_for(places)
+        return {name: stored[name] or reclaimed[name] for name in stored}
 
     def storage(self, provider: str, region: str, gb: Decimal) -> UnitPrice:
-        return self._kept.storage(provider, region, gb)
+        return self._stored.storage(provider, region, gb)
 
     def transfer(self, provider: str, region: str, direction: str, gb: Decimal) -> UnitPrice | None:
-        return self._kept.transfer(provider, region, direction, gb)
+        return self._stored.transfer(provider, region, direction, gb)
 
     def spot_rate(self, provider: str, instance_type: str, region: str, inputs: float | None) -> SpotRate:
         if inputs is not None:
@@ -76,28 +76,28 @@ class LedgerMarket:
     def __init__(
         self,
         connection: Any,
-        wanted: MarketFilter,
+        filter: MarketFilter,
         *,
         as_of: datetime | None = None,
         at: datetime,
         allow_stale: bool = False,
-        kept: dict[str, list[dict[str, Any]]] | None = None,
+        cache: dict[str, list[dict[str, Any]]] | None = None,
     ) -> None:
         self._snapshot = snapshot_number(connection)
         self._quotable = Quotable(
             connection,
             {
-                "gpu_ids": wanted.gpu_ids,
-                "providers": wanted.providers,
-                "regions": tuple(region.lower() for region in wanted.regions),
-                "tiers": wanted.tiers,
-                "purchase_options": wanted.purchase_options,
-                "by_provider": ("true",) if wanted.by_provider else (),
+                "gpu_ids": filter.gpu_ids,
+                "providers": filter.providers,
+                "regions": tuple(region.lower() for region in filter.regions),
+                "tiers": filter.tiers,
+                "purchase_options": filter.purchase_options,
+                "by_provider": ("true",) if filter.by_provider else (),
             },
             as_of=as_of,
             at=at,
             allow_stale=allow_stale,
-            kept=kept,
+            cache=cache,
         )
         self._rows = self._quotable.shapes()
         self._surroundings = _Lazy(self._quotable)
@@ -107,7 +107,7 @@ class LedgerMarket:
         return self._snapshot
 
     @property
-    def surroundings(self) -> Surroundings:
+    def surroundings(self) -> SidePrices:
         return self._surroundings
 
     @property
@@ -116,7 +116,7 @@ class LedgerMarket:
 
     @cached_property
     def _shelf(self) -> Shelf:
-        found: dict[Shape, Stock] = {}
+        stocks: dict[Shape, Stock] = {}
         for row in self._rows:
             if row["excluded_because"] is None:
                 shape = Shape(
@@ -128,10 +128,10 @@ class LedgerMarket:
                     max_gpus=row["max_gpus"],
                     may_join=row["may_join"],
                 )
-                found[shape] = Stock(
+                stocks[shape] = Stock(
                     row["offers"], row["least"], machine_of(shape), row["shape_key"], row["lapsed"]
                 )
-        return Shelf(found)
+        return Shelf(stocks)
 
     def excluded(self) -> Mapping[str, int]:
         counts: Counter[str] = Counter()
@@ -140,7 +140,7 @@ class LedgerMarket:
                 counts[row["excluded_because"]] += row["offers"] + row["lapsed"]
         return dict(counts)
 
-    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[Candidate]:
+    def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
         stocks = list(self.shelf.stocks.values())
         text = "\n".join(
             _line(stocks[place].key, bounds, place) for place in np.flatnonzero(bounds.is_open).tolist()
@@ -148,7 +148,7 @@ class LedgerMarket:
         if not text:
             return
         for misses, state, floor, offer in self._quotable.candidates(text, states):
-            yield Candidate(misses, state, floor, offer)
+            yield OfferCandidate(misses, state, floor, offer)
 
 
 def _line(key: int, bounds: Bounds, place: int) -> str:

@@ -28,7 +28,7 @@ from gpuledger.core.store.migrate import renew_arriving, resolve_labels, setting
 from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared import lake
 
-Share = Callable[[int], None]
+ShareRun = Callable[[int], None]
 """Appends the run of that number to the lake; called inside the transaction that records it."""
 
 COMMITS_BETWEEN_NOTES = 50
@@ -41,6 +41,7 @@ _DERIVED = (
     "gpu_price_day",
     "gpu_vote_day",
     "gpu_index_day",
+    "price_end_day",
     "dated_price",
     "derived",
 )
@@ -58,7 +59,7 @@ _BY_RUN_ALONE = (
 @contextmanager
 def recording(
     home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases, source: str
-) -> Generator[Share | None]:
+) -> Generator[ShareRun | None]:
     """The turn to record runs of one source, caught up with the lake; `None` where the ledger is this home's own.
 
     Raises:
@@ -86,30 +87,30 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
         StoreError: the home holds a ledger of its own, or the catalogue does not answer.
         MigrationError: the lake is of a newer release.
     """
-    known = setting(connection, "lake")
+    seen_lake = setting(connection, "lake")
     if home.follows is None:
-        if known is not None and home.is_ledger:
+        if seen_lake is not None and home.is_ledger:
             raise StoreError(
                 f"{home.path} follows a shared store: set GPULEDGER_STORE to it, or use another home"
             )
         return 0
-    if known is None and _count(connection, "scrape_run"):
+    if seen_lake is None and _count(connection, "scrape_run"):
         raise StoreError(
             f"{home.path} holds a ledger of its own: `gpuledger migrate-store` moves it into a shared store, and"
             " a machine that follows one needs a home of its own"
         )
     connection.execute(sql.text("lake/form"))
     since = int(setting(connection, "lake_commit") or 0)
-    with lake.opened(home.follows, connection) as there, transaction(there):
+    with lake.open_lake(home.follows, connection) as there, transaction(there):
         home.note_store(lake.store_id(there) or "")
         newest, generation = lake.commit_no(there), lake.generation(there)
-        if (known, since) == (generation, newest):
+        if (seen_lake, since) == (generation, newest):
             return 0
-        if known != generation:
+        if seen_lake != generation:
             _forget(connection)
             since = 0
         runs = _stage(there, connection, since)
-    if not runs and known == generation and newest - since < COMMITS_BETWEEN_NOTES:
+    if not runs and seen_lake == generation and newest - since < COMMITS_BETWEEN_NOTES:
         return 0
     with transaction(connection):
         if runs:
@@ -205,7 +206,7 @@ def _append(
         " from (from form_offer where source = $source except from offer_before)",
         {"run_id": row[0], "source": source},
     )
-    with lake.opened(address, connection) as there:
+    with lake.open_lake(address, connection) as there:
         lake.append(there, rows, held.check)
 
 

@@ -32,13 +32,14 @@ from gpuledger.core.store.catalogue import (
     libpq,
     load,
     patience,
-    quoted,
+    sql_quoted,
     turn_at,
     unreachable,
     unusable,
 )
-from gpuledger.core.store.database import prepare, transaction
+from gpuledger.core.store.database import transaction
 from gpuledger.core.store.shared import marker
+from gpuledger.core.store.sql import prepare
 
 TABLES = (
     "scrape_run",
@@ -64,7 +65,9 @@ them. A refresh in a steady hour writes no file at all."""
 
 
 @contextmanager
-def opened(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> Generator[duckdb.DuckDBPyConnection]:
+def open_lake(
+    address: LakeAddress, ledger: duckdb.DuckDBPyConnection
+) -> Generator[duckdb.DuckDBPyConnection]:
     """The lake, attached as `lake`; the first machine makes its tables.
 
     Args:
@@ -171,7 +174,7 @@ def maintain(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> int:
         StoreError: the catalogue does not answer.
     """
     with (
-        opened(address, ledger) as connection,
+        open_lake(address, ledger) as connection,
         turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake"),
     ):
         connection.execute("call ducklake_flush_inlined_data('lake')")
@@ -243,23 +246,23 @@ def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb
 
 def _known_id(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> str:
     """The lake's id; one that an earlier release made gets one now, where its folders are there."""
-    found = store_id(connection)
-    if found is not None:
-        return found
+    identity = store_id(connection)
+    if identity is not None:
+        return identity
     with turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever upgrades the lake"):
-        found = store_id(connection)
-        if found is not None:
-            return found
+        identity = store_id(connection)
+        if identity is not None:
+            return identity
         holds = sql.first(connection, "select count(*) from lake.scrape_run")
         if holds and holds[0] and not (address.archive / "runs").is_dir():
             raise NotMountedError(
                 f"{address.archive} is not mounted: the shared store has {holds[0]} runs and none is there; mount it"
             )
-        found = uuid.uuid4().hex
-        marker.make(address, found)
+        identity = uuid.uuid4().hex
+        marker.make(address, identity)
         with transaction(connection):
-            _write_setting(connection, "id", found)
-    return found
+            _write_setting(connection, "id", identity)
+    return identity
 
 
 def _reach_s3(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> None:
@@ -267,18 +270,18 @@ def _reach_s3(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> No
     load(connection, "httpfs")
     if address.endpoint is not None:
         scheme, _, host = address.endpoint.partition("://")
-        connection.execute(f"set global s3_endpoint = {quoted(host.rstrip('/'))}")
+        connection.execute(f"set global s3_endpoint = {sql_quoted(host.rstrip('/'))}")
         connection.execute(f"set global s3_use_ssl = {str(scheme == 'https').lower()}")
         connection.execute("set global s3_url_style = 'path'")
 
 
 def _attach(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, creating: bool = False) -> bool:
     options = (
-        f"metadata_schema {quoted(address.schema)}, data_path {quoted(address.parquet)},"
+        f"metadata_schema {sql_quoted(address.schema)}, data_path {sql_quoted(address.parquet)},"
         f" create_if_not_exists {str(creating).lower()}, data_inlining_row_limit {INLINED_ROWS}"
     )
     try:
-        connection.execute(f"attach {quoted('ducklake:postgres:' + libpq(address))} as lake ({options})")
+        connection.execute(f"attach {sql_quoted('ducklake:postgres:' + libpq(address))} as lake ({options})")
         if creating or _setting(connection, "generation") is not None:
             return True
     except duckdb.Error:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gpuledger.core.config import LakeAddress
-from gpuledger.core.store.catalogue import asked, executed
+from gpuledger.core.store.catalogue import executed, query_catalogue
 
 SILENT = timedelta(hours=26)
 """A machine that said nothing for so long is missed: even one that reads daily sources alone has spoken."""
@@ -21,7 +21,7 @@ FORGOTTEN = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class MachineReport:
     """What a machine said last."""
 
     name: str
@@ -59,22 +59,24 @@ def report(address: LakeAddress, home: Path, *, release: str, problem: str | Non
     )
 
 
-def known(address: LakeAddress) -> tuple[list[Machine], datetime]:
+def reports_of_machines(address: LakeAddress) -> tuple[list[MachineReport], datetime]:
     """All machines by name, and the catalogue's time.
 
     Raises:
         UnreachableError: the catalogue does not answer.
     """
     # a store that was moved here has no table until a machine speaks
-    if not asked(address, f"select to_regclass({_literal(_table(address))}) is not null")[0][0]:
+    if not query_catalogue(address, f"select to_regclass({_literal(_table(address))}) is not null")[0][0]:
         return [], datetime.now(UTC)
-    found = asked(
+    rows = query_catalogue(
         address,
         "select name, extract(epoch from said_at)::float8 as said_seconds, release, problem,"
         f" extract(epoch from now())::float8 as now_seconds from {_table(address)} order by name",
     )
-    machines = [Machine(name=row[0], said_at=_time(row[1]), release=row[2], problem=row[3]) for row in found]
-    return machines, _time(found[0][4]) if found else datetime.now(UTC)
+    machines = [
+        MachineReport(name=row[0], said_at=_time(row[1]), release=row[2], problem=row[3]) for row in rows
+    ]
+    return machines, _time(rows[0][4]) if rows else datetime.now(UTC)
 
 
 def _time(seconds: float) -> datetime:

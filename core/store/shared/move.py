@@ -13,7 +13,15 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import EVERYTHING, turn_at
 from gpuledger.core.store.database import transaction
-from gpuledger.core.store.shared.lake import TABLES, begin_anew, commit_no, generation, insert, opened, remake
+from gpuledger.core.store.shared.lake import (
+    TABLES,
+    begin_anew,
+    commit_no,
+    generation,
+    insert,
+    open_lake,
+    remake,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +42,7 @@ def contents_of_ledger(connection: duckdb.DuckDBPyConnection) -> list[Content]:
 
 def contents_of_lake(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> list[Content]:
     """The same, read from the lake itself and not by catching up."""
-    with opened(address, connection) as there, transaction(there):
+    with open_lake(address, connection) as there, transaction(there):
         there.execute(sql.text("lake/held"))
         return [_content(there, table, f"held_{table}") for table in TABLES]
 
@@ -66,7 +74,7 @@ def fill(
     connection.execute(sql.text("lake/form"))
     with (
         # opened first: to make a lake takes the same turn
-        opened(address, connection) as there,
+        open_lake(address, connection) as there,
         turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake") as held,
     ):
         with transaction(there):

@@ -60,7 +60,7 @@ _PARAMETER = re.compile(r"\$([a-z_]+)")
 
 
 @dataclass(frozen=True)
-class Question:
+class SavedQuestion:
     """A query that somebody wrote down."""
 
     name: str
@@ -69,7 +69,7 @@ class Question:
 
 
 @lru_cache(maxsize=1)
-def saved() -> tuple[Question, ...]:
+def saved() -> tuple[SavedQuestion, ...]:
     """All of them, by name.
 
     Raises:
@@ -78,10 +78,10 @@ def saved() -> tuple[Question, ...]:
     return tuple(_question(name) for name in sql.files("queries") if name.startswith(PREFIX))
 
 
-def _question(name: str) -> Question:
+def _question(name: str) -> SavedQuestion:
     text = sql.text(name).strip()
     head = _HEAD.search(text)
-    return Question(
+    return SavedQuestion(
         name.removeprefix(PREFIX),
         "" if head is None else head[1].removeprefix("one row ").removeprefix(", "),
         _PARAMETER.sub(lambda result: EXAMPLES[result[1]], text),

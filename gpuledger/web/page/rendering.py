@@ -104,7 +104,7 @@ def asset_bytes(name: str) -> tuple[bytes, str] | None:
     return path.read_bytes(), TYPES[path.suffix]
 
 
-def page(
+def html_answer(
     name: str, content: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A rendered template."""

@@ -22,7 +22,7 @@ from gpuledger.web.page import svg
 from gpuledger.web.page.chart import OPTIONS, SPANS, chart, read_chart_form
 from gpuledger.web.page.listings import Facets, saved, source_rows
 from gpuledger.web.page.plan_form import METHODS, OPTION_FIELDS, is_asked, read_form
-from gpuledger.web.page.rendering import asset_bytes, page
+from gpuledger.web.page.rendering import asset_bytes, html_answer
 from gpuledger.web.parameters import Cursor, OfferParameters, fingerprint, read_cursor
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import csv_bytes, headers_of, json_bytes, ledger_of
@@ -322,7 +322,7 @@ def static(request: Request, name: str) -> Response:
 
 def login_form(request: Request) -> Response:
     """Asks for the token, once per browser."""
-    return page("login.html", {"wrong": False, "edition": None, "view": "login"})
+    return html_answer("login.html", {"wrong": False, "edition": None, "view": "login"})
 
 
 async def login(request: Request) -> Response:
@@ -330,7 +330,7 @@ async def login(request: Request) -> Response:
     inputs = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
     token = Token(request.app.state.settings.token)
     if not token.is_set or not token.opens(inputs.get("token", "")):
-        return page("login.html", {"wrong": True, "edition": None, "view": "login"}, status=401)
+        return html_answer("login.html", {"wrong": True, "edition": None, "view": "login"}, status=401)
     answer = RedirectResponse("/", 303)
     answer.set_cookie(
         COOKIE, token.cookie_value, httponly=True, samesite="strict", secure=request.url.scheme == "https"
@@ -351,10 +351,10 @@ def _answered(
         made = content(request, inputs)
         edition = made["edition"]
         headers = headers_of(edition, ledger_of(request).clock()) if request.method == "GET" else {}
-        return page(template, frame | made, status=made.get("status", 200), headers=headers)
+        return html_answer(template, frame | made, status=made.get("status", 200), headers=headers)
     except GPULedgerError as error:
         edition = None if isinstance(error, EmptyLedgerError) else request.app.state.pool.newest()
         # A part of a page that a script asked for is shown where it belongs, whatever it says.
         status = 200 if frame["is_fragment"] else kind_of(error)[0]
         wrong = frame | {"wrong": str(error), "edition": edition, "view": view}
-        return page("wrong.html", wrong, status=status)
+        return html_answer("wrong.html", wrong, status=status)

@@ -17,7 +17,7 @@ import pytest
 from gpuledger.core.price_watch import PriceWatch
 from gpuledger.core.store.home import Home
 from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.pipeline import Ledger
+from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.flows.watch import keep
 from gpuledger.scrapers.registry import SOURCES
 from tests.interface.server.large_ledger import NOW, fill
@@ -70,7 +70,7 @@ def market_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def list_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The bundled price list, taken through the whole program. Only to be read."""
     home = Home(tmp_path_factory.mktemp("bundled"))
-    load_bundled(Ledger(home=home, sources=SOURCES, clock=lambda: NOW))
+    load_bundled(LedgerWriter(home=home, sources=SOURCES, clock=lambda: NOW))
     return home
 
 

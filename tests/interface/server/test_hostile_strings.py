@@ -151,7 +151,7 @@ def test_a_header_is_never_made_of_them(hostile):
 )
 def test_a_terminal_gets_neither_escapes_nor_a_megabyte(hostile_home, tmp_path, words):
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GPULEDGER_HOME": str(hostile_home.path)}
-    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()", *words]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import run; run()", *words]
     done = subprocess.run(
         program, env=environ | {"COLUMNS": "100"}, capture_output=True, text=True, timeout=120
     )
@@ -166,7 +166,7 @@ def is_harmless_to_a_terminal(text: str) -> bool:
 
 def test_the_csv_of_the_command_line_holds_no_formula(hostile_home, tmp_path):
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GPULEDGER_HOME": str(hostile_home.path)}
-    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()", "offers", "-f", "csv"]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import run; run()", "offers", "-f", "csv"]
     done = subprocess.run(program, env=environ, capture_output=True, text=True, timeout=120)
     csv.field_size_limit(2_000_000)
     cells = [cell for row in csv.reader(io.StringIO(done.stdout)) for cell in row]

@@ -30,7 +30,7 @@ TOOLS = [
     *("own_or_rent", "build_or_buy", "budget_difference", "check_claims", "lint_plan"),
     *("compare_actuals", "token_prices", "serve_cost", "availability", "watch_run", "estimate_accuracy"),
 ]
-PROGRAM = "from gpuledger.cli.main import main; main()"
+PROGRAM = "from gpuledger.cli.main import run; run()"
 
 
 def environ_of(home) -> dict[str, str]:

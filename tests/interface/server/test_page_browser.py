@@ -65,7 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = [sys.executable, "-c", "from gpuledger.cli.main import main; main()", "serve", "--rate", "0"]
+    program = [sys.executable, "-c", "from gpuledger.cli.main import run; run()", "serve", "--rate", "0"]
     program += ["--port", str(port)]
     environ = {"PATH": os.environ["PATH"], "HOME": str(home.path), "GPULEDGER_HOME": str(home.path)}
     with subprocess.Popen(program, env=environ, stderr=subprocess.DEVNULL) as server:

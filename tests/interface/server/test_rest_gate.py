@@ -10,7 +10,7 @@ import pytest
 
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.access import Rate, Token, is_known_host
+from gpuledger.web.access import RateLimit, Token, is_known_host
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
 from tests.interface.server.conftest import serving
@@ -128,7 +128,7 @@ def test_too_many_requests_are_429_with_a_time_to_wait(market_home):
 
 
 def test_a_rate_fills_up_again_with_time():
-    rate = Rate(2.0)
+    rate = RateLimit(2.0)
     assert [rate.wait("a", 0.0) for _ in range(8)] == [0.0] * 8
     assert rate.wait("a", 0.0) == pytest.approx(0.5)
     assert rate.wait("b", 0.0) == 0.0

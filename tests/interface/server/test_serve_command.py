@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-PROGRAM = "from gpuledger.cli.main import main; main()"
+PROGRAM = "from gpuledger.cli.main import run; run()"
 
 
 def free_port() -> int:

@@ -136,6 +136,9 @@ def degrees(text: str) -> dict[str, Any]:
         found["sharding"] = "zero3"
     elif "ddp" in text.lower():
         found["sharding"] = "none"
+    if found.keys() == {"sharding"}:
+        # a source that names nothing else divides the data alone
+        found["tensor_parallel"] = 1
     return found
 
 

@@ -30,6 +30,13 @@ SOURCES: Mapping[str, str] = {
     "DeepSeek-V2 arXiv": "hai-llm",
     "deepseek-ai/DeepSeek-V3": "hai-llm",
     "metaseq": "metaseq",
+    # "GPT-NeoX library": arXiv:2304.01373, section 2; that of 2022 is Megatron on DeepSpeed: arXiv:2204.06745, section
+    # 3, as is BLOOM's: arXiv:2211.05100, section 3.4
+    "arXiv:2304.01373": "gpt-neox",
+    "arXiv:2204.06745": "megatron-deepspeed",
+    "arXiv:2211.05100": "megatron-deepspeed",
+    "MosaicML MPT": "llm-foundry",
+    "TinyLlama README: 3": "tinyllama",
     "aws-neuron": "neuronx",
     "torchtitan": "torchtitan",
     "fms-fsdp": "fms-fsdp",
@@ -39,6 +46,7 @@ SOURCES: Mapping[str, str] = {
 }
 GBIT_PER_NODE = re.compile(r"(\d+) x (\d+) Gb\b[^;,]* per node")
 GBPS_BY_GPU = r"(\d+) Gbps \({gpu}\)"
+RELEASE = re.compile(r"Container (\d+\.\d+)")
 GPUS_PER_NODE = 8
 
 
@@ -46,6 +54,9 @@ def software(row: Row) -> str | None:
     """The stack that the source is about, or that the division is said to be run by."""
     if row["parallelism"].split()[-1:] == ["eager"]:
         return "eager"
+    release = RELEASE.search(row["notes"])
+    if release and "Megatron-Bridge" in row["source"]:
+        return f"megatron-bridge {release.group(1)}"
     return next((stack for words, stack in SOURCES.items() if words in row["source"]), None)
 
 

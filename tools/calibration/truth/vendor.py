@@ -151,7 +151,7 @@ def megatron_bridge(row: Row) -> Observation | None:
             "sequence_length": sequence_length,
             "global_batch_tokens": float(row["gbs"]) * sequence_length,
             "precision": BRIDGE_PRECISIONS.get(row["precision"], "fp8"),
-            "hardware": {"stack": "megatron-bridge"}
+            "hardware": {"stack": f"megatron-bridge {row['container']}"}
             | {name: int(value) for name, value in degrees.items() if value},
         }
     )
