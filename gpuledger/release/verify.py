@@ -24,7 +24,7 @@ from gpuledger.release.layout import (
     MANIFEST,
     PRICES,
     SIGNATURE,
-    Manifest,
+    ReleaseManifest,
     closed_months,
     digest_of_files,
     read_chain,
@@ -121,7 +121,7 @@ def _signature(get: Get, body: bytes, key: Path | None, faults: list[str]) -> st
     return "good"
 
 
-def _chain_faults(manifest: Manifest, bodies: Mapping[str, bytes], place: str) -> Iterator[str]:
+def _chain_faults(manifest: ReleaseManifest, bodies: Mapping[str, bytes], place: str) -> Iterator[str]:
     if CHAIN not in bodies:
         return
     try:
@@ -141,7 +141,7 @@ def _chain_faults(manifest: Manifest, bodies: Mapping[str, bytes], place: str) -
             yield f"{path} was rewritten after release {closed_by} had closed it"
 
 
-def _unlisted(folder: Path, manifest: Manifest) -> Iterator[str]:
+def _unlisted(folder: Path, manifest: ReleaseManifest) -> Iterator[str]:
     listed = {file.path for file in manifest.files}
     for path in sorted((folder / PRICES).glob("*.parquet")):
         name = path.relative_to(folder).as_posix()
@@ -240,7 +240,7 @@ def _is_same(told: Any, found: Any) -> bool:
     return told == found
 
 
-def _price_faults(get: Get, manifest: Manifest, votes: bytes, day: date) -> Iterator[str]:
+def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) -> Iterator[str]:
     """Every cheapest price that a provider voted with on the day must be a price that was seen of it by then."""
     import pyarrow.compute as pc
 

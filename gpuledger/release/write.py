@@ -30,7 +30,7 @@ from gpuledger.release.layout import (
     SIGNATURE,
     File,
     Link,
-    Manifest,
+    ReleaseManifest,
     closed_months,
     digest,
     digest_of,
@@ -243,7 +243,7 @@ def _bind(
     _put(folder / CHAIN, "".join(link.to_line() + "\n" for link in chain))
     body = (folder / CHAIN).read_bytes()
     listed.append(File(path=CHAIN, sha256=digest(body), bytes=len(body), rows=len(chain)))
-    manifest = Manifest(
+    manifest = ReleaseManifest(
         number=len(chain),
         snapshot=number,
         published_at=_text(at),

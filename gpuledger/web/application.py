@@ -22,7 +22,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
 from gpuledger.questions.reader import QueryLimits
-from gpuledger.web import decisions, health, outlook, plans, prices, problems
+from gpuledger.web import decisions, health, outlook, plans, prices, problems, runs
 from gpuledger.web.connections import Places, PromptProtocol
 from gpuledger.web.gate import Gate, GateSettings
 from gpuledger.web.metrics import Meter
@@ -97,7 +97,7 @@ def create_app(
     )
     app.state.ledger, app.state.pool = ledger, pool
     app.state.meter, app.state.settings = meter, chosen
-    for module in (prices, plans, outlook, decisions, health):
+    for module in (prices, plans, outlook, decisions, runs, health):
         app.include_router(module.router)
     _with_page(app)
     app.add_exception_handler(GPULedgerError, _ours)
