@@ -612,10 +612,10 @@ def test_a_receipt_is_the_same_everywhere(house):
 
 def test_the_page_shows_the_numbers(house):
     expected = house.python.quote(PLAN, as_of=DAY, allow_stale=True, limit=5).to_dict()
-    fields = {"plan": TOML, "as_of": DAY, "allow_stale": "true"}
+    fields = {"plan": TOML, "as_of": DAY, "allow_stale": "true", "each": "all"}
     page = house.rest.get("/quote", params=fields).text
     for row in expected["quotes"]:
-        assert f"receipt-{row['quote_id']}" in page
+        assert f"id={row['quote_id']}" in page
         assert f"{Decimal(row['usd_total']['mid']):,.2f}" in page
 
 
