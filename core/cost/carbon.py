@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from gpuledger.core import seeds
-from gpuledger.core.cost.assumption import assumed
+from gpuledger.core.cost.assumption import default_value
 from gpuledger.core.gpu import gpus
 
 DRAWN_SHARE = 0.75
@@ -22,7 +22,7 @@ DRAWN_SHARE = 0.75
 
 
 @lru_cache(maxsize=1)
-def _grids() -> Mapping[tuple[str, str], seeds.Row]:
+def _grids() -> Mapping[tuple[str, str], seeds.SeedRow]:
     """By provider and region, and by country."""
     return {
         (row["provider"], row["region"]) if row["region"] else ("", row["country"]): row
@@ -41,7 +41,7 @@ def energy(
     watts = None if card is None else card.tdp_watts
     if watts is None:
         return {"kwh": None, "kg_co2": None, "basis": f"no data sheet gives the watts of {gpu_id}"}
-    ratio, pue = float(assumed("host_power_ratio")), float(assumed("power_usage_effectiveness"))
+    ratio, pue = float(default_value("host_power_ratio")), float(default_value("power_usage_effectiveness"))
     each = watts * ratio * DRAWN_SHARE * pue / 1000
     kwh = {case: round(hours * each, 6) for case, hours in gpu_hours.items()}
     basis = f"{watts:g} W x {ratio:g} with the host x {DRAWN_SHARE:g} drawn x PUE {pue:g}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gpuledger.cli import context, table
-from gpuledger.cli.options import FormatOption, OnDemand, Providers, Region, SpecArgument, Spot
+from gpuledger.cli.options import FormatOption, OnDemand, Providers, Region, SpecArgument, SpotFlag
 from gpuledger.cli.table import Column
 from gpuledger.core.errors import UsageError
 
@@ -101,7 +101,7 @@ def availability(
     ] = 6.0,
     provider: Providers = None,
     region: Region = None,
-    spot: Spot = False,
+    spot: SpotFlag = False,
     on_demand: OnDemand = False,
     format: FormatOption = None,
 ) -> None:

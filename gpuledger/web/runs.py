@@ -15,7 +15,7 @@ from starlette.responses import Response
 from gpuledger.web import openapi
 from gpuledger.web.access import LOOPBACK
 from gpuledger.web.bodies import plan_of
-from gpuledger.web.decisions import When
+from gpuledger.web.decisions import AsOfBody
 from gpuledger.web.parameters import Instant, Money, SpecText, Strict, Tokens
 from gpuledger.web.plans import answered
 from gpuledger.web.problems import ProblemError
@@ -26,7 +26,7 @@ Names = Annotated[list[str], Field(max_length=50)]
 Api = Annotated[str, Field(max_length=200, examples=["openai/gpt-4o-mini"])]
 
 
-class CompareParameters(When):
+class CompareParameters(AsOfBody):
     """Which charges, and which quote."""
 
     quote_id: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = Field(
@@ -43,7 +43,7 @@ class TokenPriceParameters(Strict):
     as_of: Instant | None = Field(None, description="Prices of a past day.")
 
 
-class ServeCostParameters(When):
+class ServeCostParameters(AsOfBody):
     """A model and what is asked of it."""
 
     model: Annotated[str, Field(max_length=100, examples=["llama-3.1-8b"])] = Field(
