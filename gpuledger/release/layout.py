@@ -36,7 +36,7 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class ReleaseManifest:
     """What a release holds; the file `manifest.json`."""
 
     number: int
@@ -95,7 +95,7 @@ def digest_of_files(files: Sequence[File]) -> str:
     return digest("".join(f"{path} {sha}\n" for path, sha in listed).encode())
 
 
-def read_manifest(body: bytes, where: str) -> Manifest:
+def read_manifest(body: bytes, where: str) -> ReleaseManifest:
     """The manifest in these bytes.
 
     Raises:
@@ -108,7 +108,7 @@ def read_manifest(body: bytes, where: str) -> Manifest:
                 f"{where}/{MANIFEST} has format {content['format']}, this program reads up to {FORMAT}: upgrade it"
             )
         files = tuple(File(**file) for file in content.pop("files"))
-        return Manifest(**content, files=files)
+        return ReleaseManifest(**content, files=files)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptError(f"{where}/{MANIFEST} is no manifest of a release: {error}") from error
 

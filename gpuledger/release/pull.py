@@ -11,7 +11,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import CorruptError
 from gpuledger.flows.imports import import_documents
 from gpuledger.flows.ledger import LedgerWriter as Writer
-from gpuledger.release.layout import CHAIN, OFFERS, PRICES, SIGNATURE, Manifest, digest, read_chain
+from gpuledger.release.layout import CHAIN, OFFERS, PRICES, SIGNATURE, ReleaseManifest, digest, read_chain
 from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened
 from gpuledger.release.sign import check
 from gpuledger.scrapers.release import SOURCE, sources_in
@@ -70,7 +70,7 @@ def pull(writer: Writer, place: str, *, public_key: Path | None = None) -> Pulle
     )
 
 
-def _check_chain(get: Get, manifest: Manifest, place: str, note: Path) -> str:
+def _check_chain(get: Get, manifest: ReleaseManifest, place: str, note: Path) -> str:
     """Hold the chain against what this home took before; returns the digest of its newest link."""
     file = manifest.file(CHAIN)
     body, fault = fault_of(get, file) if file else (None, f"{CHAIN} is missing")
@@ -84,18 +84,20 @@ def _check_chain(get: Get, manifest: Manifest, place: str, note: Path) -> str:
     return lines[-1]
 
 
-def _fetch(get: Get, manifest: Manifest, writer: Writer) -> list[tuple[str, bytes]]:
-    known = {entry["sha256"] for run in writer.archive.manifests([SOURCE.name]) for entry in run.documents}
-    found: list[tuple[str, bytes]] = []
+def _fetch(get: Get, manifest: ReleaseManifest, writer: Writer) -> list[tuple[str, bytes]]:
+    archived_sha256 = {
+        entry["sha256"] for run in writer.archive.manifests([SOURCE.name]) for entry in run.documents
+    }
+    new_files: list[tuple[str, bytes]] = []
     for file in manifest.files:
         is_wanted = file.path == OFFERS or file.path.startswith(f"{PRICES}/")
-        if not is_wanted or file.sha256 in known:
+        if not is_wanted or file.sha256 in archived_sha256:
             continue
         body, fault = fault_of(get, file)
         if body is None:
             raise CorruptError(f"{fault}; nothing was taken")
-        found.append((file.path, body))
-    return found
+        new_files.append((file.path, body))
+    return new_files
 
 
 def _documents(writer: Writer, place: str, fetched: list[tuple[str, bytes]]) -> Iterator[Document]:

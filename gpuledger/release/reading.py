@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from gpuledger.core.errors import CorruptError, UnreachableError
-from gpuledger.release.layout import MANIFEST, File, Manifest, digest, read_manifest
+from gpuledger.release.layout import MANIFEST, File, ReleaseManifest, digest, read_manifest
 
 MOST_MANIFEST_BYTES = 16 * 2**20
 Get = Callable[[str, int], bytes]
@@ -63,7 +63,7 @@ def _from_address(base: str) -> Get:
     return get
 
 
-def manifest_of(get: Get, place: str) -> tuple[Manifest, bytes]:
+def manifest_of(get: Get, place: str) -> tuple[ReleaseManifest, bytes]:
     """The manifest and its bytes.
 
     Raises:

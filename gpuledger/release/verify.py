@@ -24,7 +24,7 @@ from gpuledger.release.layout import (
     MANIFEST,
     PRICES,
     SIGNATURE,
-    Manifest,
+    ReleaseManifest,
     closed_months,
     digest_of_files,
     read_chain,
@@ -73,11 +73,11 @@ def verify(place: str, *, day: date | None = None, public_key: Path | None = Non
     signature = _signature(get, body, public_key, faults)
     bodies: dict[str, bytes] = {}
     for file in manifest.files:
-        found, fault = fault_of(get, file)
+        file_body, fault = fault_of(get, file)
         if fault is not None:
             faults.append(fault)
-        elif found is not None and file.path in (CHAIN, INDEX_FILE, VOTES_FILE):
-            bodies[file.path] = found
+        elif file_body is not None and file.path in (CHAIN, INDEX_FILE, VOTES_FILE):
+            bodies[file.path] = file_body
     faults += _chain_faults(manifest, bodies, place)
     if not is_address(place):
         faults += _unlisted(Path(place), manifest)
@@ -121,7 +121,7 @@ def _signature(get: Get, body: bytes, key: Path | None, faults: list[str]) -> st
     return "good"
 
 
-def _chain_faults(manifest: Manifest, bodies: Mapping[str, bytes], place: str) -> Iterator[str]:
+def _chain_faults(manifest: ReleaseManifest, bodies: Mapping[str, bytes], place: str) -> Iterator[str]:
     if CHAIN not in bodies:
         return
     try:
@@ -141,7 +141,7 @@ def _chain_faults(manifest: Manifest, bodies: Mapping[str, bytes], place: str) -
             yield f"{path} was rewritten after release {closed_by} had closed it"
 
 
-def _unlisted(folder: Path, manifest: Manifest) -> Iterator[str]:
+def _unlisted(folder: Path, manifest: ReleaseManifest) -> Iterator[str]:
     listed = {file.path for file in manifest.files}
     for path in sorted((folder / PRICES).glob("*.parquet")):
         name = path.relative_to(folder).as_posix()
@@ -153,9 +153,6 @@ def _table(body: bytes, columns: list[str] | None = None) -> Any:
     import pyarrow.parquet as pq
 
     return pq.read_table(io.BytesIO(body), columns=columns)
-
-
-Series = tuple[str, str, str | None]
 
 
 def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date | None, int, list[str]]:
@@ -189,7 +186,7 @@ _SERIES = ("gpu_id", "purchase_option", "segment")
 _VOTE = ("price_date", "provider", "matched_offers", "log_change")
 
 
-def _votes(table: Any, chosen: date) -> Iterator[tuple[Series, list[ProviderDay]]]:
+def _votes(table: Any, chosen: date) -> Iterator[tuple[SeriesKey, list[ProviderDay]]]:
     """The votes of each series up to a day; and one of nobody on the day after it, where the series goes on."""
     import pyarrow.compute as pc
 
@@ -215,7 +212,7 @@ def _vote(day: date, provider: str, matched_offers: int, log_change: float) -> P
     )
 
 
-def _series(row: Mapping[str, Any]) -> Series:
+def _series(row: Mapping[str, Any]) -> SeriesKey:
     segment = row["segment"]
     return row["gpu_id"], row["purchase_option"], None if segment in (None, "all") else segment
 
@@ -223,31 +220,31 @@ def _series(row: Mapping[str, Any]) -> Series:
 _COMPARED = {"state": "state", "price_index": "index", "low": "low", "high": "high", "providers": "providers"}
 
 
-def _differences(key: Series, row: Mapping[str, Any], computed: IndexDay | None) -> Iterator[str]:
+def _differences(key: SeriesKey, row: Mapping[str, Any], computed: IndexDay | None) -> Iterator[str]:
     name = " ".join(word or "all" for word in key)
     if computed is None:
         yield f"the index of {name} on {row['price_date']} follows from no vote"
         return
     for column, field in _COMPARED.items():
-        told, found = row[column], getattr(computed, field)
-        if not _is_same(told, found):
-            yield f"the index of {name} on {row['price_date']} has {column} {told}, its votes give {found}"
+        published, recomputed = row[column], getattr(computed, field)
+        if not _is_same(published, recomputed):
+            yield f"the index of {name} on {row['price_date']} has {column} {published}, its votes give {recomputed}"
 
 
-def _is_same(told: Any, found: Any) -> bool:
-    if isinstance(told, float) and isinstance(found, float):
-        return math.isclose(told, found, rel_tol=CLOSE)
-    return told == found
+def _is_same(published: Any, recomputed: Any) -> bool:
+    if isinstance(published, float) and isinstance(recomputed, float):
+        return math.isclose(published, recomputed, rel_tol=CLOSE)
+    return published == recomputed
 
 
-def _price_faults(get: Get, manifest: Manifest, votes: bytes, day: date) -> Iterator[str]:
+def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) -> Iterator[str]:
     """Every cheapest price that a provider voted with on the day must be a price that was seen of it by then."""
     import pyarrow.compute as pc
 
     table = _table(votes)
     table = table.filter(pc.equal(table["price_date"], day))
     columns = ["gpu_id", "purchase_option", "provider", "cheapest_usd_per_gpu_hour"]
-    wanted = {tuple(row.values()) for row in table.select(columns).to_pylist()}
+    unseen_prices = {tuple(row.values()) for row in table.select(columns).to_pylist()}
     end = datetime.combine(day + timedelta(days=1), time(), UTC)
     months = sorted(
         (file for file in manifest.files if file.path.startswith(f"{PRICES}/")),
@@ -255,7 +252,7 @@ def _price_faults(get: Get, manifest: Manifest, votes: bytes, day: date) -> Iter
         reverse=True,
     )
     for file in months:
-        if not wanted:
+        if not unseen_prices:
             return
         body, fault = fault_of(get, file)
         if body is None or fault is not None:
@@ -263,6 +260,6 @@ def _price_faults(get: Get, manifest: Manifest, votes: bytes, day: date) -> Iter
         seen = _table(body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"])
         seen = seen.filter(pc.less(seen["observed_at"], end)).drop_columns(["observed_at"])
         distinct = seen.group_by(seen.column_names).aggregate([])
-        wanted -= {tuple(row.values()) for row in distinct.to_pylist()}
-    for gpu_id, option, provider, usd in sorted(wanted):
+        unseen_prices -= {tuple(row.values()) for row in distinct.to_pylist()}
+    for gpu_id, option, provider, usd in sorted(unseen_prices):
         yield f"{provider} voted for {gpu_id} {option} on {day} with {usd} USD per GPU-hour, which no price file has"
