@@ -1,15 +1,16 @@
 # pyarrow ships no types of its own.
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
-"""Dated lists of our own making, read as columns."""
+"""Dated lists: what each is, and those of our own making read as columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Skipped
+from gpuledger.core.store.record import PriceList
 from gpuledger.core.store.staging import located, observed_until
 from gpuledger.core.validity import AHEAD, LATEST_AHEAD
 from gpuledger.scrapers.source import Source
@@ -25,3 +26,31 @@ def read_columns(source: Source, documents: Sequence[Document], now: datetime) -
     parts = [source.parse_table(document) for document in documents]
     table, early = observed_until(located(parts), now + LATEST_AHEAD)
     return table, [Skipped(AHEAD, None)] * early
+
+
+def price_list(source: Source, document: Document) -> PriceList:
+    """What a document of a dated list is, and what it covers by the word of whoever imported it.
+
+    Raises:
+        ParseError: the span cannot be read.
+    """
+    context = document.context
+    kind = context.get("list") or source.list_kind(document)
+    if "covers" not in context:
+        return PriceList(kind=_kind(document, kind))
+    first, _, last = context["covers"].partition("..")
+    try:
+        start, stop = datetime.fromisoformat(first), datetime.fromisoformat(last)
+    except ValueError:
+        raise document.error(f"covers {context['covers']!r}, which is no span FROM..UNTIL") from None
+    return PriceList(
+        kind="changes" if kind == "rows" else _kind(document, kind),
+        covers_from=start if start.tzinfo else start.replace(tzinfo=UTC),
+        covers_until=stop if stop.tzinfo else stop.replace(tzinfo=UTC),
+    )
+
+
+def _kind(document: Document, kind: str) -> Literal["snapshots", "changes", "rows"]:
+    if kind == "snapshots" or kind == "changes" or kind == "rows":
+        return kind
+    raise document.error(f"is said to be a list of {kind!r}, which is none of snapshots, changes, rows")

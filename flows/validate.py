@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,7 +24,7 @@ from gpuledger.core.store.evidence import Weighing
 from gpuledger.core.store.record import Batch, PriceList
 from gpuledger.core.store.staging import Located, SideFact
 from gpuledger.core.validity import implausible_time
-from gpuledger.flows.columns import read_columns
+from gpuledger.flows.columns import price_list, read_columns
 from gpuledger.flows.ledger import decision_in
 from gpuledger.scrapers.source import Source
 
@@ -109,34 +109,6 @@ def _plausible(fact: Fact, now: datetime) -> Fact:
         return fact
     reason = implausible_time(fact.observed_at, now)
     return fact if reason is None else Skipped(reason, fact.model_dump(mode="json", exclude_none=True))
-
-
-def price_list(source: Source, document: Document) -> PriceList:
-    """What a document of a dated list is, and what it covers by the word of whoever imported it.
-
-    Raises:
-        ParseError: the span cannot be read.
-    """
-    context = document.context
-    kind = context.get("list") or source.list_kind(document)
-    if "covers" not in context:
-        return PriceList(kind=_kind(document, kind))
-    first, _, last = context["covers"].partition("..")
-    try:
-        start, stop = datetime.fromisoformat(first), datetime.fromisoformat(last)
-    except ValueError:
-        raise document.error(f"covers {context['covers']!r}, which is no span FROM..UNTIL") from None
-    return PriceList(
-        kind="changes" if kind == "rows" else _kind(document, kind),
-        covers_from=start if start.tzinfo else start.replace(tzinfo=UTC),
-        covers_until=stop if stop.tzinfo else stop.replace(tzinfo=UTC),
-    )
-
-
-def _kind(document: Document, kind: str) -> Literal["snapshots", "changes", "rows"]:
-    if kind == "snapshots" or kind == "changes" or kind == "rows":
-        return kind
-    raise document.error(f"is said to be a list of {kind!r}, which is none of snapshots, changes, rows")
 
 
 def _is_of_a_future_day(fact: SideFact, manifest: Manifest) -> bool:

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gpuledger import formats
 from gpuledger.exports.names import (
     GPUHUNT_PROVIDERS,
     SKYPILOT_CLOUDS,
@@ -20,7 +21,6 @@ from gpuledger.exports.names import (
     gpuhunt_name,
     skypilot_name,
 )
-from gpuledger import formats
 
 OfferRows = Sequence[dict[str, Any]]
 Left = Counter[str]

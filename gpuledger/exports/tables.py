@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gpuledger import formats
 from gpuledger.exports.catalogues import OfferRows, write_csv
 from gpuledger.exports.names import skypilot_name
-from gpuledger import formats
 
 OPENCOST_COLUMNS = (
     *(

@@ -19,6 +19,7 @@ from typing import Any
 
 from gpuledger.core.errors import CorruptError
 from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, chained
+from gpuledger.core.store.index_days import SeriesKey
 from gpuledger.release.layout import (
     CHAIN,
     MANIFEST,
