@@ -57,10 +57,10 @@ class _Lazy(SidePrices):
     def transfer(self, provider: str, region: str, direction: str, gb: Decimal) -> UnitPrice | None:
         return self._stored.transfer(provider, region, direction, gb)
 
-    def spot_rate(self, provider: str, instance_type: str, region: str, inputs: float | None) -> SpotRate:
-        if inputs is not None:
-            return super().spot_rate(provider, instance_type, region, inputs)
-        return self._reclaimed.spot_rate(provider, instance_type, region, inputs)
+    def spot_rate(self, provider: str, instance_type: str, region: str, plan_rate: float | None) -> SpotRate:
+        if plan_rate is not None:
+            return super().spot_rate(provider, instance_type, region, plan_rate)
+        return self._reclaimed.spot_rate(provider, instance_type, region, plan_rate)
 
 
 class LedgerMarket:
