@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
-DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser and not peers
+DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser and not peers and not frameworks
 PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: page-vendor fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser shared-store documentation audit docs golden wheel clean
+.PHONY: page-vendor fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser frameworks shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -72,6 +72,12 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 check: lint types contracts test recovery scheduler packaging shared-store documentation
+
+FRAMEWORKS := .venv-frameworks
+frameworks: $(STAMP)  ## real training runs under the meter, in an environment with torch; needs the network once
+	test -x $(FRAMEWORKS)/bin/pytest || $(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/meter/frameworks.txt -e .
+	$(FRAMEWORKS)/bin/pytest -q -m frameworks tests/meter
 
 accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
 	$(BIN)/pytest -m accuracy tests/accuracy

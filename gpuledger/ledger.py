@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpuledger.core.errors import UsageError
-from gpuledger.questions.outlook import Outlook
+from gpuledger.questions.runs import OwnRuns
 
 if TYPE_CHECKING:
     import duckdb
 
 
-class Ledger(Outlook):
+class Ledger(OwnRuns):
     """What GPU clouds charged, when, and what a training plan costs with it. Every question is a method.
 
     It reads the newest snapshot of a home and never the network. Where there is no ledger yet, the first question

@@ -20,6 +20,7 @@ from pydantic import Field
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
+from gpuledger.mcp_runs import run_tools
 from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_parameters
 from gpuledger.mcp_text import ROWS, Answer, at_most, in_rows, lock_text, quote_text, told
 from gpuledger.questions.reader import QueryLimits
@@ -57,7 +58,7 @@ def create_server(
     pool = SnapshotPool(home)
     ledger = Ledger(home, clock=clock, environ=environ, snapshots=pool, query_limits=SQL_LIMITS)
     server: MCPServer[Any] = MCPServer("gpuledger", instructions=INSTRUCTIONS, log_level="WARNING")
-    for tools in (_price_tools(ledger), _plan_tools(ledger), _decision_tools(ledger)):
+    for tools in (_price_tools(ledger), _plan_tools(ledger), _decision_tools(ledger), run_tools(ledger)):
         for question in tools:
             server.tool(annotations=READ_ONLY, structured_output=False)(told(question))
     return server, ledger, pool
@@ -333,8 +334,10 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 
     def build_or_buy(
         plan: Plan,
-        api_usd_per_1k: Annotated[str, Field(description="US dollars per 1,000 tokens at the API.")],
         calls_per_month: str,
+        api: Annotated[str | None, Field(description="As openai/gpt-4o-mini; its price is known.")] = None,
+        api_usd_per_1k: Annotated[str | None, Field(description="Instead of api.")] = None,
+        output_share: Annotated[float, Field(ge=0, le=1, description="Of a call's tokens.")] = 0.25,
         tokens_per_call: str = "1000",
         months: str = "12",
         own_usd_per_1k: Annotated[str, Field(description="Own inference per 1,000 tokens.")] = "0",
@@ -346,7 +349,9 @@ def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """Train and host, or buy from an API: totals, and the calls a month at which they meet."""
         return ledger.build_or_buy(
             plan,
+            api=api,
             api_usd_per_1k=api_usd_per_1k,
+            output_share=output_share,
             calls_per_month=calls_per_month,
             tokens_per_call=tokens_per_call,
             months=months,

@@ -129,3 +129,39 @@ def _text(row: Any) -> str:
     return "\n".join(
         _text(table[key]) for key in named or [key for key in ("value", "content") if key in table]
     )
+
+
+def toml_text(keys: Mapping[str, Any]) -> str:
+    """A plan's keys as a TOML file: single values first, then a table for each section."""
+    lines = [
+        f"{name} = {_toml_value(value)}" for name, value in keys.items() if not isinstance(value, Mapping)
+    ]
+    for name, section in keys.items():
+        if isinstance(section, Mapping):
+            pairs = cast("Mapping[str, Any]", section).items()
+            lines += [
+                "",
+                f"[{name}]",
+                *(f"{key} = {_toml_value(value)}" for key, value in pairs if value is not None),
+            ]
+    return "\n".join(line for line in lines if not line.endswith("= null")) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return (
+            str(int(value))
+            if isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+            else repr(value)
+        )
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_toml_value(one) for one in cast('Iterable[Any]', value))}]"
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[str, Any]", value).items()
+        return "{" + ", ".join(f"{key} = {_toml_value(one)}" for key, one in pairs if one is not None) + "}"
+    # JSON's escapes are TOML's
+    return json.dumps(str(value))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,20 @@ def saved_quote(home: Home, quote_id: str) -> dict[str, Any]:
         raise NoOfferError(f"no quote {quote_id} was made in {home.path}") from None
     except (OSError, ValueError) as error:
         raise CorruptError(f"{path} is not a quote: {error}") from error
+
+
+def saved_quotes_of(home: Home, plan: str) -> list[tuple[datetime, dict[str, Any]]]:
+    """The first quotes of the rankings that were made of a plan of that name, with the time that they judged prices at;
+    the newest first. Files that are no quote are no reason to know none of the others."""
+    found: list[tuple[datetime, dict[str, Any]]] = []
+    for path in (home.path / "quotes").glob("*.json"):
+        try:
+            quote = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if quote.get("plan") == plan and quote.get("rank") == 1 and quote.get("as_of"):
+            found.append((datetime.fromisoformat(quote["as_of"]), quote))
+    return sorted(found, key=lambda one: (one[0], one[1]["quote_id"]), reverse=True)
 
 
 def _path(home: Home, quote_id: str) -> Path:

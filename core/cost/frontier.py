@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,48 +82,3 @@ def pareto(points: Iterable[Point]) -> list[Point]:
         if not any(other.hours <= point.hours and other.risk <= point.risk for other in stored):
             stored.append(point)
     return stored
-
-
-WIDTH, HEIGHT, EDGE = 760, 420, 60
-
-
-def plot(points: Sequence[Point], title: str) -> str:
-    """The set as an SVG: hours across, US dollars up, both logarithmic; spot is hollow."""
-    across = _scale([p.hours for p in points], EDGE, WIDTH - EDGE)
-    up = _scale([p.usd for p in points], HEIGHT - EDGE, EDGE)
-    marks: list[str] = []
-    for point in points:
-        offer = point.evaluation.bought.offer
-        x, y = across(point.hours), up(point.usd)
-        fill = "none" if offer.purchase_option == "spot" else "#1f77b4"
-        label = (
-            f"{point.evaluation.bought.billed_gpus} x {offer.gpu_id} {offer.provider} {offer.purchase_option}"
-        )
-        marks.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{fill}" stroke="#1f77b4">'
-            f"<title>{_escaped(label)}: {point.usd:,.2f} USD, {point.hours:,.1f} h</title></circle>"
-            f'<text x="{x + 8:.1f}" y="{y - 6:.1f}" font-size="10">{_escaped(label)}</text>'
-        )
-    low, high = min(p.hours for p in points), max(p.hours for p in points)
-    cheap, dear = min(p.usd for p in points), max(p.usd for p in points)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif">'
-        f'<rect width="100%" height="100%" fill="white"/>'
-        f'<text x="{EDGE}" y="24" font-size="14">{_escaped(title)}: cost against time</text>'
-        f'<path d="M{EDGE} {EDGE}V{HEIGHT - EDGE}H{WIDTH - EDGE}" fill="none" stroke="black"/>'
-        f'<text x="{EDGE}" y="{HEIGHT - 30}" font-size="11">{low:,.1f} h</text>'
-        f'<text x="{WIDTH - EDGE}" y="{HEIGHT - 30}" font-size="11" text-anchor="end">{high:,.1f} h</text>'
-        f'<text x="{EDGE + 6}" y="{EDGE - 6}" font-size="11">{dear:,.2f} USD</text>'
-        f'<text x="{EDGE + 6}" y="{HEIGHT - EDGE - 6}" font-size="11">{cheap:,.2f} USD</text>'
-        f"{''.join(marks)}</svg>\n"
-    )
-
-
-def _scale(values: Sequence[float], start: float, end: float) -> Callable[[float], float]:
-    low, high = math.log(max(min(values), 1e-9)), math.log(max(max(values), 1e-9))
-    span = (high - low) or 1.0
-    return lambda value: start + (math.log(max(value, 1e-9)) - low) / span * (end - start)
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text, quote=True)

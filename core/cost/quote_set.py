@@ -10,6 +10,7 @@ from typing import Any
 
 from gpuledger.core.cost.accounting import accounting, not_included
 from gpuledger.core.cost.amount import Amount, cents
+from gpuledger.core.cost.carbon import energy
 from gpuledger.core.cost.cost_lines import CostLine, list_total
 from gpuledger.core.cost.decisions.decision import price_for_work
 from gpuledger.core.cost.purchase import Purchase
@@ -75,6 +76,13 @@ class Quote:
             "availability": offer.availability,
             "misses_deadline": self.misses_deadline,
             "interruptions": self._interruptions(),
+            "energy": energy(
+                offer.gpu_id or "",
+                _hours(wall.times(bought.billed_gpus)),
+                provider=offer.provider,
+                region=offer.region,
+                country=offer.country,
+            ),
             "receipt": self.receipt.to_dict(),
         }
 

@@ -28,6 +28,7 @@ from gpuledger.core.cost.market.offers import (
     OLDER,
     Bounds,
     ListMarket,
+    Machine,
     Market,
     OfferCandidate,
     Shelf,
@@ -187,6 +188,23 @@ class Selection:
                 del ranking[limit:]
         return ranking
 
+    def of_each(self, candidates: Iterator[OfferCandidate]) -> list[Entry]:
+        """The best purchase of each provider among some candidates, the best first."""
+        best: dict[str, Entry] = {}
+        for candidate in candidates:
+            evaluation = self._evaluate(candidate.offer)
+            if evaluation is not None:
+                entry = (_key(candidate.state_class, evaluation), evaluation)
+                former = best.get(candidate.offer.provider)
+                if former is None or entry[0] < former[0]:
+                    best[candidate.offer.provider] = entry
+        return sorted(best.values(), key=lambda entry: entry[0])
+
+    @property
+    def bounds(self) -> Bounds:
+        """The least that the plan needs of each shape of the market."""
+        return self._sides[0].bounds
+
     def cheaper_but_older(self, first: Entry, at: datetime) -> Evaluation | None:
         """The cheapest purchase at an older price, stale or lapsed not long ago, that would cost less than the
         first and keep the deadline."""
@@ -308,6 +326,11 @@ class Selection:
         if self._endless:
             counts[ENDLESS] += len(self._endless)
         return counts
+
+    def refusals(self) -> dict[Machine, str]:
+        """Why no number of a machine runs the plan."""
+        machines = self._options.machines
+        return {machines[place]: reason for place, reason in self._options.refused.items()}
 
     def excluded(self) -> Mapping[str, int]:
         """All offers that are not quoted for a reason, the commonest first."""

@@ -47,10 +47,16 @@ def beside(plan: TrainingPlan, a: Architecture) -> Beside:
         frozen = reference + (plan.reward_parameters or n) + (critic if plan.has_adapters else 0.0)
         trained = 0.0 if plan.has_adapters else critic
     writes = plan.method in ("ppo", "grpo") and plan.hardware.rollout_engine != "separate"
-    heads = a.kv_lora_rank + a.rope_head_size if a.kv_lora_rank else 2 * a.kv_heads * a.head_size
     return Beside(
         frozen=frozen,
         trained=trained,
         engine_bytes=HALF * n if writes else 0.0,
-        cache_bytes_per_token=HALF * heads * a.all_layers if writes else 0.0,
+        cache_bytes_per_token=HALF * cached_elements_per_token(a) if writes else 0.0,
     )
+
+
+def cached_elements_per_token(a: Architecture) -> float:
+    """Keys and values that one token leaves in all layers; of latent attention what they are expanded from
+    (arXiv:2412.19437, section 2.1.1)."""
+    heads = a.kv_lora_rank + a.rope_head_size if a.kv_lora_rank else 2 * a.kv_heads * a.head_size
+    return float(heads * (a.all_layers if a.attention_layers is None else a.attending_layers))

@@ -42,6 +42,10 @@ class Measurement:
     speed_ratio: float
     plan: str
     measured_at: str
+    stack: str = ""
+    """The software, as the plan names it; empty where it does not."""
+    overhead: float | None = None
+    """Hours of the whole run over those of its tokens at that speed; `None` where only the speed was measured."""
 
 
 def size_class(active_parameters: float) -> str:
@@ -70,8 +74,13 @@ def read_run(text: str, *, syntax: Literal["toml", "json"], measured_at: str) ->
     return measurement(plan_from_mapping(mapping), cast(dict[str, Any], speed), measured_at)
 
 
-def measurement(plan: TrainingPlan, speed: dict[str, Any], measured_at: str) -> Measurement:
+def measurement(
+    plan: TrainingPlan, speed: dict[str, Any], measured_at: str, overhead: float | None = None
+) -> Measurement:
     """What a plan's measured speed says about its GPU, method and size class.
+
+    Args:
+        overhead: hours of the whole run over those of its tokens at that speed, where it was measured too.
 
     Raises:
         InvalidPlanError: no GPU or count, no speed, or a speed that cannot be.
@@ -118,6 +127,8 @@ def measurement(plan: TrainingPlan, speed: dict[str, Any], measured_at: str) -> 
         speed_ratio=ratio,
         plan=plan.name,
         measured_at=measured_at,
+        stack=(plan.hardware.stack or "").lower(),
+        overhead=overhead,
     )
 
 
@@ -145,12 +156,17 @@ def append(path: Path, new: Measurement) -> None:
 
 
 def matching(found: Estimate, plan: TrainingPlan, measurements: Sequence[Measurement]) -> list[Measurement]:
-    """The measurements that speak for an estimate: same GPU, method and size class."""
+    """The measurements that speak for an estimate: same GPU, method and size class, and the same software where both
+    name one."""
     if found.active_parameters is None or plan.is_quoted:
         return []
     size = size_class(found.active_parameters)
+    stack = (plan.hardware.stack or "").lower()
     return [
-        m for m in measurements if (m.gpu_id, m.method, m.size_class) == (found.gpu_id, plan.method, size)
+        m
+        for m in measurements
+        if (m.gpu_id, m.method, m.size_class) == (found.gpu_id, plan.method, size)
+        and (not stack or not m.stack or m.stack == stack)
     ]
 
 
@@ -165,14 +181,16 @@ def narrowed(
     ratio = math.exp(sum(math.log(m.speed_ratio) for m in own) / len(own))
     tokens_per_second = found.tokens_per_second * ratio
     tokens = found.model_flops / (found.flops_per_token or math.inf)
-    hours = tokens / tokens_per_second / 3600.0 * k.measured_overhead
+    overheads = [m.overhead for m in own if m.overhead is not None]
+    overhead = sum(overheads) / len(overheads) if overheads else k.measured_overhead
+    hours = tokens / tokens_per_second / 3600.0 * overhead
     wall = even_interval(hours, k.measured_spread)
     cited = ", ".join(f"{m.plan} on {m.gpus} x {m.gpu_id}, {m.measured_at}" for m in own)
     return replace(
         found,
         tokens_per_second=tokens_per_second,
         tokens_per_second_range=even_interval(tokens_per_second, k.measured_spread),
-        overhead=k.measured_overhead,
+        overhead=overhead,
         step_seconds=found.step_seconds / ratio,
         mfu=found.mfu * ratio if found.mfu else None,
         hfu=found.hfu * ratio if found.hfu else None,

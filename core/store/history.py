@@ -68,6 +68,22 @@ def price_intervals(
     return sql.rows(connection, "queries/price_intervals", parameters)
 
 
+def price_moves(
+    connection: duckdb.DuckDBPyConnection,
+    query: OfferQuery,
+    *,
+    since: datetime | None,
+    until: datetime,
+) -> list[dict[str, Any]]:
+    """One row per change of an offer's price, the newest first, at most `query.max_rows`."""
+    parameters = history_filters(query) | {
+        "max_rows": query.max_rows or 100,
+        "since": since,
+        "until": until,
+    }
+    return sql.rows(connection, "queries/price_moves", parameters)
+
+
 def price_series(
     connection: duckdb.DuckDBPyConnection,
     query: OfferQuery,

@@ -56,6 +56,8 @@ ORDERS = (
     "instance_type",
     "region",
     "availability",
+    "usd_per_peak_petaflop_hour",
+    "usd_per_gib_hour",
 )
 """What offers may be ordered by. `best`: what can be relied on first (`gpuledger.core.validity.STATES`), then the
 cheapest per GPU-hour, to which ties of all other orders go."""
@@ -187,6 +189,8 @@ class OfferQuery:
     max_usd_per_gpu_hour: Decimal | None = None
     min_compute_capability: float | None = None
     max_compute_capability: float | None = None
+    best_per_provider: bool = False
+    """Of each accelerator, provider and purchase option the best offer alone."""
     order_by: str = "best"
     descending: bool = False
     skip_rows: int = 0
@@ -199,6 +203,13 @@ class OfferPage:
 
     offers: list[LatestOffer]
     total: int
+    derived: list[dict[str, Any]]
+    """Of each offer the values of `DERIVED`, which follow from its price and the data sheet."""
+
+
+DERIVED = ("usd_per_peak_petaflop_hour", "usd_per_gib_hour", "spot_saving")
+"""US dollars per hour of the dense bf16 petaFLOP/s of the data sheet and per GiB of its memory; the share by which a
+spot price is below the provider's cheapest on-demand price of the accelerator."""
 
 
 _LISTS = (
@@ -234,9 +245,10 @@ def offer_page(
     set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
     rows = sql.rows(connection, "queries/offers", parameters)
     total = rows[0]["total"] if rows else 0
+    derived = [{name: row.pop(name) for name in DERIVED} for row in rows]
     for row in rows:
         del row["total"]
-    return OfferPage([LatestOffer(**row) for row in rows], total)
+    return OfferPage([LatestOffer(**row) for row in rows], total, derived)
 
 
 def offers(
@@ -257,6 +269,33 @@ def without_place(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> i
         return 0
     named = {name: _joined(name, getattr(query, name)) for name in ("gpu_ids", "providers", "regions")}
     return sql.rows(connection, "queries/offers_without_place", named)[0]["offers"]
+
+
+_FACET_LISTS = ("gpu_ids", "providers", "regions", "tiers", "purchase_options", "states")
+_FACET_BOUNDS = ("min_gpu_count", "max_gpu_count", "min_gpu_memory", "max_usd_per_gpu_hour")
+
+
+def facets(
+    connection: duckdb.DuckDBPyConnection,
+    query: OfferQuery,
+    *,
+    at: datetime,
+    as_of: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of sql/queries/offer_facets.sql; the filters beside accelerators, providers, places, tiers, purchase
+    options, states, counts, memory and price per GPU-hour do not count."""
+    set_on_sale(connection, at=at, as_of=as_of)
+    parameters: dict[str, Any] = {name: _joined(name, getattr(query, name)) for name in _FACET_LISTS}
+    parameters |= {name: getattr(query, name) for name in _FACET_BOUNDS}
+    return sql.rows(connection, "queries/offer_facets", parameters)
+
+
+def overview(
+    connection: duckdb.DuckDBPyConnection, *, at: datetime, as_of: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Rows of sql/queries/overview.sql."""
+    set_on_sale(connection, at=at, as_of=as_of)
+    return sql.rows(connection, "queries/overview", {"as_of": as_of})
 
 
 def _joined(name: str, values: Sequence[str] | None) -> str | None:

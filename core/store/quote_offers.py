@@ -72,6 +72,15 @@ class Quotable:
                 return
             skipped, chunk = skipped + chunk, chunk * GROWTH
 
+    def first_of_providers(
+        self, bounds: str, states: Iterable[int], each: int
+    ) -> Iterator[tuple[bool, int, float, LatestOffer]]:
+        """As `candidates`, of every provider so many."""
+        named = {"bounds": bounds, "states": ",".join(map(str, states)), "each": each}
+        for row in sql.rows(self._connection, "queries/quote_first_of_providers", named):
+            offer = LatestOffer(**{name: row[name] for name in LatestOffer.__slots__ if name in row})
+            yield bool(row["misses"]), row["state_class"], row["floor_usd"], offer
+
     def surrounding(self, query: str) -> list[dict[str, Any]]:
         """Rows of one of the queries beside the offers, in force at the same time."""
         if query not in self._kept:

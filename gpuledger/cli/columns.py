@@ -73,6 +73,10 @@ def _percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
+def _signed_percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f} %"
+
+
 OFFER_COLUMNS = (
     Column("GPU", "gpu_id", lambda value: value or "(unmapped)"),
     Column("QTY", "gpu_count", formats.number, is_number=True),
@@ -89,6 +93,20 @@ OFFER_COLUMNS = (
     Column("AGE", "age", formats.age, is_number=True),
     Column("STATE", "price_state"),
     Column("STILL HELD", "survival", _survival, is_number=True, shed=2),
+)
+OVERVIEW_COLUMNS = (
+    Column("GPU", "gpu_id"),
+    Column("MEM GIB", "memory_gib", formats.number, is_number=True, shed=3),
+    Column("ON DEMAND", "usd_per_gpu_hour_on_demand", _price, is_number=True),
+    Column("AT", "provider_on_demand"),
+    Column("MEDIAN", "median_usd_per_gpu_hour_on_demand", _price, is_number=True),
+    Column("SPOT", "usd_per_gpu_hour_spot", _price, is_number=True),
+    Column("SPOT AT", "provider_spot", shed=4),
+    Column("RESERVED", "usd_per_gpu_hour_reserved", _price, is_number=True, shed=2),
+    Column("PROVIDERS", "providers", is_number=True),
+    Column("30 DAYS", "index_change_of_30_days", _signed_percent, is_number=True),
+    Column("$/PFLOP/H", "usd_per_peak_petaflop_hour", _price, is_number=True, shed=1),
+    Column("STATE", "price_state"),
 )
 GPU_COLUMNS = (
     Column("GPU", "gpu_id"),

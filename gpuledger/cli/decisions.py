@@ -53,10 +53,20 @@ def claims(
 
 def build_or_buy(
     plan: PlanArgument,
-    api_price: Annotated[
-        str, typer.Option("--api-usd-per-1k", help="US dollars that the API takes per 1,000 tokens; needed.")
-    ],
     calls: Annotated[str, typer.Option("--calls-per-month", help="Calls a month; needed.")],
+    api: Annotated[
+        str | None,
+        typer.Option(help="API whose price is taken, as openai/gpt-4o-mini; default: --api-usd-per-1k."),
+    ] = None,
+    api_price: Annotated[
+        str | None,
+        typer.Option(
+            "--api-usd-per-1k", help="US dollars that the API takes per 1,000 tokens; default: --api's."
+        ),
+    ] = None,
+    output_share: Annotated[
+        str, typer.Option(help="Share of a call's tokens that are output, 0 to 1, with --api; default: 0.25.")
+    ] = "0.25",
     tokens: Annotated[
         str, typer.Option("--tokens-per-call", help="Tokens of one call; default: 1000.")
     ] = "1000",
@@ -91,6 +101,7 @@ def build_or_buy(
         numbers = _decimals(
             ("api_usd_per_1k", api_price, "--api-usd-per-1k"),
             ("calls_per_month", calls, "--calls-per-month"),
+            ("output_share", output_share, "--output-share"),
             ("tokens_per_call", tokens, "--tokens-per-call"),
             ("months", months, "--months"),
             ("own_usd_per_1k", own_price, "--own-usd-per-1k"),
@@ -98,7 +109,7 @@ def build_or_buy(
             ("hosting_usd_per_month", hosting, "--hosting-usd-per-month"),
         )
         answer = context.ledger().build_or_buy(
-            context.one_plan(plan), **numbers, as_of=context.as_of(as_of), allow_stale=allow_stale
+            context.one_plan(plan), **numbers, api=api, as_of=context.as_of(as_of), allow_stale=allow_stale
         )
         table.emit(answer, format)
 
@@ -183,7 +194,10 @@ def reserve(
 
 def budget_diff(
     plan: PlanArgument,
-    actual: Annotated[Path, typer.Argument(help="CSV with the columns name and usd (US dollars).")],
+    actual: Annotated[
+        Path | None,
+        typer.Argument(help="CSV with the columns name and usd (US dollars); default: the imported bills."),
+    ] = None,
     as_of: AsOf = None,
     allow_stale: AllowStale = False,
     lock: Annotated[
@@ -198,14 +212,21 @@ def budget_diff(
         from gpuledger.core.files import write_whole
 
         ledger, one = context.ledger(), context.one_plan(plan)
-        paid = read_actual(context.text_of(actual, "ACTUAL"), str(actual))
         parameters: dict[str, Any] = {"limit": 1, "allow_stale": allow_stale}
         text, past = None, context.as_of(as_of)
-        if lock is not None:
-            if not lock.exists():
-                write_whole(lock, ledger.lock(one, as_of=past, **parameters).encode())
-            text, past = context.text_of(lock, "--lock"), None
-        rows = ledger.budget_difference(one, paid, lock=text, as_of=past, **parameters)
+        if actual is None:
+            if lock is not None:
+                raise UsageError(
+                    "--lock: imported bills are compared with a saved quote; see `actual compare`"
+                )
+            rows = ledger.budget_of_actuals(one, as_of=past, **parameters)
+        else:
+            paid = read_actual(context.text_of(actual, "ACTUAL"), str(actual))
+            if lock is not None:
+                if not lock.exists():
+                    write_whole(lock, ledger.lock(one, as_of=past, **parameters).encode())
+                text, past = context.text_of(lock, "--lock"), None
+            rows = ledger.budget_difference(one, paid, lock=text, as_of=past, **parameters)
         table.emit(rows, format)
         if any(row["state"] in FLAGGED for row in rows):
             raise typer.Exit(context.NOTHING)

@@ -63,7 +63,10 @@ def quote(
         bool, typer.Option("--frontier", help="All ways that are best in cost, time or risk; default: no.")
     ] = False,
     plot: Annotated[
-        Path | None, typer.Option(help="With --frontier: file for the drawing as SVG; default: none.")
+        Path | None,
+        typer.Option(
+            help="With --frontier: file for a picture: .svg, .png, .pdf, .html or .json; default: none."
+        ),
     ] = None,
     lock: Annotated[
         Path | None,
@@ -185,9 +188,10 @@ def _quote_many(
 def _frontier(
     plan: TrainingPlan, parameters: dict[str, Any], path: Path | None, format: Format | None, past: Any
 ) -> None:
-    from gpuledger.core.cost.frontier import plot
-    from gpuledger.core.files import write_whole
+    if path is not None:
+        from gpuledger.cli.plot import checked
 
+        checked(path)
     points = context.ledger().frontier(plan, as_of=past, **parameters)
     rows = [point.to_dict() for point in points]
     if context.is_for_people(format):
@@ -202,7 +206,12 @@ def _frontier(
         ]
     table.emit(rows, format, columns=FRONTIER_COLUMNS)
     if path is not None:
-        write_whole(path, plot(points, plan.name).encode())
+        from gpuledger.cli.plot import write_frontier_plot
+
+        when = f"{past or context.now():%Y-%m-%d %H:%M} UTC"
+        caption = f"gpuledger, prices as of {when}: no other way is better in cost, time and risk at once."
+        drawn = [point.to_dict() for point in points]
+        write_frontier_plot(drawn, path, title=f"{plan.name}: cost against time", caption=caption)
 
 
 def compare(
@@ -210,6 +219,10 @@ def compare(
     gpu: Gpu = None,
     as_of: AsOf = None,
     allow_stale: AllowStale = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="File for a picture: .svg, .png, .pdf, .html or .json; default: none."),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Plans side by side at the same prices: what each costs more, and takes longer, than the first."""
@@ -218,15 +231,23 @@ def compare(
         if len(read) < 2:
             raise UsageError(f"PLAN: {len(read)} plan, two or more are compared")
         asked_for = {"gpu": gpu, "allow_stale": allow_stale}
-        _side_by_side(read, asked_for, format, context.as_of(as_of))
+        _side_by_side(read, asked_for, format, context.as_of(as_of), plot)
 
 
 def _side_by_side(
-    plans: list[TrainingPlan], parameters: dict[str, Any], format: Format | None, past: Any
+    plans: list[TrainingPlan],
+    parameters: dict[str, Any],
+    format: Format | None,
+    past: Any,
+    path: Path | None = None,
 ) -> None:
     """Lines as rows and plans as columns for people, the best of a line marked; one row per plan for programs."""
     from gpuledger.core.cost.compare import column_names, side_by_side
 
+    if path is not None:
+        from gpuledger.cli.plot import checked
+
+        checked(path)
     rows = context.ledger().compare(plans, as_of=past, **{**parameters, "limit": 1})
     if context.is_for_people(format):
         columns = [table.Column(formats.clean(name), name, is_number=True) for name in column_names(rows)]
@@ -234,6 +255,16 @@ def _side_by_side(
         table.emit(lines, format, columns=[table.Column("", "line"), *columns])
     else:
         table.emit(rows, format)
+    if path is not None:
+        from gpuledger.cli.plot import write_comparison_plot
+
+        when = f"{past or context.now():%Y-%m-%d %H:%M} UTC"
+        write_comparison_plot(
+            rows,
+            path,
+            title="Plans side by side",
+            caption=f"gpuledger, prices as of {when}; low to high, mark: middle.",
+        )
     if all(row["error"] is not None for row in rows):
         raise typer.Exit(context.NOTHING)
 

@@ -1,16 +1,22 @@
 # altair types its builders loosely.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-"""Prices over time as a picture: Vega-Lite in a file, blocks in a terminal."""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""Answers as pictures: Vega-Lite in a file, in the colours of the page; blocks in a terminal."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import ConfigError, UsageError
 
-SUFFIXES = (".svg", ".png", ".html", ".json")
+Row = Mapping[str, Any]
+SUFFIXES = (".svg", ".png", ".pdf", ".html", ".json")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b7580")
+"""Okabe and Ito's, told apart by all eyes, in the order of the page."""
+DASHES = ([1, 0], [8, 4], [14, 4, 3, 4], [5, 2])
+PIXEL_RATIO = 2
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -29,42 +35,233 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
     return f"{blocks}  {min(values):.4g} .. {max(values):.4g} $/GPU/h"
 
 
-def write_plot(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
-    """Draw a series as a step line into an SVG, PNG, HTML or Vega-Lite JSON file.
+def checked(path: Path) -> Path:
+    """The path of a picture, before anything is computed for it.
+
+    Raises:
+        UsageError: its suffix names no form of a picture.
+        ConfigError: the extra `plot` is not installed.
+    """
+    from importlib.util import find_spec
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--plot: {path.name!r} ends in none of {', '.join(SUFFIXES)}")
+    if find_spec("altair") is None:
+        raise ConfigError("drawing needs the extra `plot`; pip install 'gpuledger[plot]'")
+    return path
+
+
+def write_plot(rows: Sequence[Row], path: Path, *, title: str, caption: str = "") -> None:
+    """Draw a series as steps.
 
     Args:
         rows: of sql/queries/price_series.sql.
 
     Raises:
         UsageError: another kind of file, or it cannot be written.
-        ConfigError: the extra `plot` is not installed.
     """
-    if path.suffix not in SUFFIXES:
-        raise UsageError(f"--plot: {path.name!r} is none of {', '.join(SUFFIXES)}")
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise ConfigError("drawing needs the extra `plot` (altair and vl-convert)") from error
     values = [
         {
             "time": row["step_at"].isoformat(),
-            "usd_per_gpu_hour": float(row["usd_per_gpu_hour"]),
+            "usd": float(row["usd_per_gpu_hour"]),
+            "line": row["purchase_option"].replace("_", " "),
             "provider": row["cheapest_provider"],
             "offers": row["offers"],
+            "state": row["price_state"],
         }
         for row in rows
     ]
-    chart = (
-        alt.Chart(alt.Data(values=values), title=title, width=720, height=320)
-        .mark_line(interpolate="step-after")
+    _save(_lines(values, "US dollars per GPU-hour", "$,.2f"), path, title, caption)
+
+
+def write_index_plot(rows: Sequence[Row], path: Path, *, title: str, caption: str) -> None:
+    """Draw the index of accelerators with the range that leaving any one provider out gives.
+
+    Args:
+        rows: of sql/queries/price_index.sql.
+    """
+    alt = _altair()
+    values = [
+        {"time": row["price_date"].isoformat(), "usd": row["price_index"], "low": row["low"], "high": row["high"],
+         "line": row["gpu_id"], "provider": row["state"], "offers": row["matched_offers"], "state": row["state"]}
+        for row in rows
+        if row["price_index"] is not None
+    ]  # fmt: skip
+    band = (
+        alt.Chart(alt.Data(values=values))
+        .mark_area(opacity=0.15, interpolate="step-after")
         .encode(
-            x=alt.X("time:T", title=None),
-            y=alt.Y("usd_per_gpu_hour:Q", title="US dollars per GPU-hour", scale=alt.Scale(zero=False)),
-            tooltip=["time:T", "usd_per_gpu_hour:Q", "provider:N", "offers:Q"],
+            x=alt.X("time:T"), y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=_colour(alt, "line", legend=False)
         )
     )
+    _save(band + _lines(values, "index, 100 on the first published day", ",.0f"), path, title, caption)
+
+
+def write_frontier_plot(points: Sequence[Row], path: Path, *, title: str, caption: str) -> None:
+    """Draw ways to run a plan: hours across, US dollars up, both logarithmic; spot is hollow.
+
+    Args:
+        points: as `Point.to_dict` gives them.
+    """
+    alt = _altair()
+    values = [
+        {
+            "hours": max(float(point["wall_hours"]), 1e-6),
+            "usd": max(float(point["usd_total"]["mid"]), 0.01),
+            "provider": point["provider"],
+            "option": "spot" if point["purchase_option"] == "spot" else "not spot",
+            "what": f"{point['gpus']} x {point['gpu_id']}",
+            "region": point["region"],
+        }
+        for point in points
+    ]
+    _label(values)
+    scale = alt.Scale(type="log", nice=False, padding=24)
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X("hours:Q", title="hours, logarithmic", scale=scale, axis=alt.Axis(tickCount=6, format="~g")),
+        y=alt.Y(
+            "usd:Q",
+            title="US dollars in all, logarithmic",
+            scale=scale,
+            axis=alt.Axis(tickCount=6, format="$~s"),
+        ),
+    )
+    front = (
+        base.transform_filter("datum.is_front")
+        .mark_line(color="#9aa5b1", strokeDash=[3, 4])
+        .encode(order="hours:Q")
+    )
+    dots = base.mark_point(size=90, strokeWidth=2.5).encode(
+        color=_colour(alt, "provider", legend=True),
+        fill=alt.condition("datum.option == 'spot'", alt.value("white"), _colour(alt, "provider", legend=False)),
+        tooltip=["what:N", "provider:N", "region:N", "option:N", "usd:Q", "hours:Q"],
+    )  # fmt: skip
+    names = (
+        base.transform_filter("datum.label != ''")
+        .mark_text(align="left", dx=9, fontSize=11)
+        .encode(text="label:N")
+    )
+    _save(front + dots + names, path, title, f"{caption} Hollow: spot.")
+
+
+def write_comparison_plot(rows: Sequence[Row], path: Path, *, title: str, caption: str) -> None:
+    """Draw plans side by side: each total from low to high, with a mark at the middle.
+
+    Args:
+        rows: as `Ledger.compare` gives them.
+    """
+    alt = _altair()
+    values = [
+        {
+            "plan": row["plan"],
+            **{case: float(row["usd_total"][case]) for case in ("low", "mid", "high")},
+            "what": f"{row['paid_gpus']} x {row['gpu_id']}, {row['provider']}, {row['purchase_option']}",
+        }
+        for row in rows
+        if row["usd_total"] is not None
+    ]
+    if not values:
+        raise UsageError("--plot: none of the plans has a quote to draw")
+    base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("plan:N", title=None, sort=None))
+    bars = base.mark_bar(height=16, color="#56b4e9", opacity=0.6).encode(
+        x=alt.X("low:Q", title="US dollars in all, low to high"), x2=alt.X2("high:Q")
+    )
+    marks = base.mark_tick(thickness=3, size=22, color="#0072b2").encode(
+        x="mid:Q", tooltip=["plan:N", "what:N", "mid:Q"]
+    )
+    text = base.mark_text(align="left", dx=6, dy=-15, fontSize=11).encode(x="low:Q", text="what:N")
+    amount = base.mark_text(align="left", dx=6, fontSize=12, fontWeight="bold").encode(
+        x="high:Q", text=alt.Text("mid:Q", format="$,.2f")
+    )
+    _save(bars + marks + text + amount, path, title, caption, height=54 * len(values) + 20)
+
+
+def _lines(values: Sequence[Row], unit: str, format: str) -> Any:
+    alt = _altair()
+    names = list(dict.fromkeys(value["line"] for value in values))
+    last = {value["line"]: value for value in values}
+    dashes = [DASHES[place // len(COLOURS) % len(DASHES)] for place in range(len(names))]
+    base = alt.Chart(alt.Data(values=list(values)))
+    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
+        x=alt.X("time:T", title=None, axis=alt.Axis(labelOverlap=True)),
+        y=alt.Y("usd:Q", title=unit, scale=alt.Scale(zero=False), axis=alt.Axis(format=format)),
+        color=_colour(alt, "line", legend=len(names) > 1),
+        strokeDash=alt.StrokeDash(
+            "line:N", legend=None, scale=alt.Scale(domain=names, range=dashes)
+        ),
+        tooltip=["time:T", "line:N", alt.Tooltip("usd:Q", format=format), "provider:N", "offers:Q", "state:N"],
+    )  # fmt: skip
+    ends = (
+        alt.Chart(alt.Data(values=[last[name] for name in names]))
+        .mark_text(align="left", dx=6, fontSize=11)
+        .encode(x="time:T", y="usd:Q", text="line:N", color=_colour(alt, "line", legend=False))
+    )
+    return line + ends
+
+
+def _label(values: list[dict[str, Any]]) -> None:
+    """Names where they do not cover each other, and which points are cheapest so far, going from fast to slow."""
+    import math
+
+    least = math.inf
+    for value in sorted(values, key=lambda value: (value["hours"], value["usd"])):
+        value["is_front"] = value["usd"] < least
+        least = min(least, value["usd"])
+    hours, usd = ([math.log(value[name]) for value in values] for name in ("hours", "usd"))
+    across, up = (max(hours) - min(hours)) or 1.0, (max(usd) - min(usd)) or 1.0
+    boxes: list[tuple[float, float, float, float]] = []
+    for value in values:
+        label = f"{value['what']}, {value['provider']}"
+        x = (math.log(value["hours"]) - min(hours)) / across * 660
+        y = (math.log(value["usd"]) - min(usd)) / up * 300
+        box = (x, y - 8, x + 6.2 * len(label), y + 8)
+        free = box[2] < 720 and not any(
+            box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+            for other in boxes
+        )
+        if free:
+            boxes.append(box)
+        value["label"] = label if free else ""
+
+
+def _colour(alt: Any, field: str, *, legend: bool) -> Any:
+    scale = alt.Scale(range=list(COLOURS))
+    return alt.Color(
+        f"{field}:N", scale=scale, title=None, legend=alt.Legend(orient="top") if legend else None
+    )
+
+
+def _altair() -> Any:
     try:
-        # The page carries its scripts: it must open without a network.
-        chart.save(str(path), inline=path.suffix == ".html")
+        import altair
+    except ImportError as error:
+        raise ConfigError("drawing needs the extra `plot`; pip install 'gpuledger[plot]'") from error
+    return altair
+
+
+def _save(chart: Any, path: Path, title: str, caption: str, height: int = 340) -> None:
+    alt = _altair()
+    kind = checked(path).suffix.lower()
+    heading = alt.TitleParams(
+        textwrap.wrap(title, 90), subtitle=textwrap.wrap(caption, 120), anchor="start", offset=14,
+        fontSize=15, subtitleColor="#57606a",
+    )  # fmt: skip
+    made = chart.properties(title=heading, width=720, height=height).configure(
+        font="DejaVu Sans, system-ui, sans-serif",
+        background="white",
+        padding={"left": 12, "right": 120, "top": 12, "bottom": 12},
+        axis=alt.AxisConfig(
+            gridColor="#e3e7eb", domainColor="#7d8894", tickColor="#7d8894", titleFontWeight="normal"
+        ),
+        view=alt.ViewConfig(stroke=None),
+    )
+    try:
+        if kind == ".html":
+            # the page carries its scripts: it must open without a network
+            made.save(str(path), format="html", inline=True)
+        elif kind == ".png":
+            made.save(str(path), format="png", scale_factor=PIXEL_RATIO)
+        else:
+            made.save(str(path), format=kind.removeprefix("."))
     except OSError as error:
         raise UsageError(f"--plot: cannot write {path}: {error.strerror}") from error

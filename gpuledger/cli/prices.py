@@ -16,6 +16,7 @@ from gpuledger.cli.columns import (
     INDEX_CHECK_COLUMNS,
     INDEX_COLUMNS,
     OFFER_COLUMNS,
+    OVERVIEW_COLUMNS,
     PROVIDER_COLUMNS,
     SPREAD_COLUMNS,
 )
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    for command in (offers, cheapest, history, index, gpus, providers, regions):
+    for command in (overview, offers, cheapest, history, index, gpus, providers, regions):
         app.command()(command)
     app.command(name="sql")(run_sql)
 
@@ -66,6 +67,15 @@ def _emit_offers(rows: Rows, format: Format | None) -> None:
         context.say(remark)
 
 
+def overview(as_of: AsOf = None, format: FormatOption = None) -> None:
+    """The market at a glance: one row per accelerator on sale, of the prices in its most reliable state."""
+    with context.answering():
+        rows = context.ledger().overview(as_of=context.as_of(as_of))
+        table.emit(rows, format, columns=OVERVIEW_COLUMNS)
+        if not rows:
+            raise typer.Exit(context.NOTHING)
+
+
 def offers(
     gpu: Gpu = None,
     provider: Providers = None,
@@ -80,6 +90,26 @@ def offers(
     min_gpu_memory: Annotated[
         float | None, typer.Option(help="GiB of one GPU at least; default: no limit.")
     ] = None,
+    min_gpu_count: Annotated[
+        float | None, typer.Option(help="GPUs of one order at least; default: no limit.")
+    ] = None,
+    max_gpu_count: Annotated[
+        float | None, typer.Option(help="GPUs of one order at most; default: no limit.")
+    ] = None,
+    best_per_provider: Annotated[
+        bool,
+        typer.Option(
+            "--best-per-provider",
+            help="Of each accelerator, provider and purchase option the best offer alone; default: no.",
+        ),
+    ] = False,
+    order_by: Annotated[
+        str | None,
+        typer.Option(help="Column to order by, such as usd_per_gpu_hour or usd_per_gib_hour; default: best."),
+    ] = None,
+    descending: Annotated[
+        bool, typer.Option("--descending", help="The greatest first, with --order-by; default: no.")
+    ] = False,
     source: Annotated[
         list[str] | None, typer.Option(help="Name of a source. Repeat for several; default: all.")
     ] = None,
@@ -106,6 +136,11 @@ def offers(
             purchase_options=purchase_options(spot=spot, on_demand=on_demand, reserved=reserved),
             max_usd_per_gpu_hour=parse.dollars(max_price, "--max-price"),
             min_gpu_memory=min_gpu_memory,
+            min_gpu_count=min_gpu_count,
+            max_gpu_count=max_gpu_count,
+            best_per_provider=best_per_provider,
+            order_by=order_by or "best",
+            descending=descending,
             sources=source,
             states=state,
             as_of=context.as_of(as_of),
@@ -179,13 +214,39 @@ def history(
     stat: Annotated[str, typer.Option(help="With --every: min or median over offers; default: min.")] = "min",
     plot: Annotated[
         Path | None,
-        typer.Option(help="File for a drawing of the samples: .svg, .png, .html or .json; default: none."),
+        typer.Option(
+            help="File for a picture of the samples: .svg, .png, .pdf, .html or .json; default: none."
+        ),
     ] = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="When prices changed, the newest first; default: no.")
+    ] = False,
     limit: Limit = None,
     format: FormatOption = None,
 ) -> None:
     """Prices over time: one row per offer and interval, or one per sample with --every."""
     with context.answering():
+        if changes:
+            moves = context.ledger().price_moves(
+                spec,
+                providers=provider,
+                regions=region,
+                tiers=tier,
+                purchase_options=purchase_options(spot=spot, on_demand=on_demand, reserved=reserved),
+                since=context.instant(since, "--from"),
+                until=context.instant(until, "--to"),
+                limit=limit or 100,
+            )
+            table.emit(moves, format)
+            for remark in moves.remarks:
+                context.say(remark)
+            if not moves:
+                raise typer.Exit(context.NOTHING)
+            return
+        if plot is not None:
+            from gpuledger.cli.plot import checked
+
+            checked(plot)
         every = every or ("1d" if plot is not None else None)
         start, stop = context.instant(since, "--from"), context.instant(until, "--to")
         if start and stop and start > stop:
@@ -223,11 +284,12 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
         for option, series in by_option.items():
             context.say(f"{option} {sparkline([float(row['usd_per_gpu_hour']) for row in series])}")
     if plot is not None:
-        # a line joins prices of one kind only
-        option = "on_demand" if "on_demand" in by_option else min(by_option)
-        if len(by_option) > 1:
-            context.say(f"drawn: {option}; --spot, --on-demand or --reserved draws another purchase option")
-        write_plot(by_option[option], plot, title=f"{title}, {option}")
+        span = f"{rows[0]['step_at']:%Y-%m-%d} to {rows[-1]['step_at']:%Y-%m-%d}"
+        caption = f"gpuledger, {span}; at most {max(row['providers'] for row in rows)} providers at a time."
+        stale = sum(row["price_state"] == "stale" for row in rows)
+        if stale:
+            caption += f" {stale} of {len(rows)} values rest on a price that nobody confirmed then."
+        write_plot(rows, plot, title=title, caption=caption)
 
 
 def index(
@@ -251,27 +313,45 @@ def index(
             " --from --to; default: none. Exit code 1 where a figure differs."
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="File for a picture: .svg, .png, .pdf, .html or .json; default: none."),
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """The panel index of accelerators from matched offers, one row per accelerator and day."""
     with context.answering():
+        if plot is not None:
+            from gpuledger.cli.plot import checked
+
+            checked(plot)
         ledger = context.ledger()
-        kind: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
+        chosen: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
         span: dict[str, Any] = {
             "since": context.instant(since, "--from"),
             "until": context.instant(until, "--to"),
         }
         if verify is None:
-            rows = ledger.index(spec, **kind, **span)
+            rows = ledger.index(spec, **chosen, **span)
         elif verify == "all":
-            rows = ledger.check_index(spec, **kind, **span)
+            rows = ledger.check_index(spec, **chosen, **span)
         else:
-            rows = ledger.check_index(spec, context.instant(verify, "--verify"), **kind)
+            rows = ledger.check_index(spec, context.instant(verify, "--verify"), **chosen)
         table.emit(rows, format, columns=INDEX_COLUMNS if verify is None else INDEX_CHECK_COLUMNS)
         for remark in rows.remarks:
             context.say(remark)
         if not rows or any(row["state"] in ("differs", "no bytes") for row in rows):
             raise typer.Exit(context.NOTHING)
+        if plot is not None and verify is None:
+            from gpuledger.cli.plot import write_index_plot
+
+            days = f"{rows[0]['price_date']} to {rows[-1]['price_date']}"
+            caption = (
+                f"gpuledger, {days}, method version {rows[0]['method_version']};"
+                " band: what leaving any one provider out gives; gaps are withheld days."
+            )
+            title = f"{spec}, {purchase_option.replace('_', ' ')}: price index"
+            write_index_plot(rows, plot, title=title, caption=caption)
 
 
 def _listing(name: str, format: Format | None, columns: Sequence[Column] | None = None) -> None:

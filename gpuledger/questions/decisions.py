@@ -129,8 +129,10 @@ class Decisions(PlansOverTime, PriceQuestions):
         self,
         plan: PlanLike,
         *,
-        api_usd_per_1k: Number,
         calls_per_month: Number,
+        api_usd_per_1k: Number | None = None,
+        api: str | None = None,
+        output_share: Number = Decimal("0.25"),
         tokens_per_call: Number = 1000,
         months: Number = 12,
         own_usd_per_1k: Number = 0,
@@ -141,7 +143,9 @@ class Decisions(PlansOverTime, PriceQuestions):
         """Train and host, or buy from an API: totals, and the calls a month at which they meet.
 
         Args:
-            api_usd_per_1k: what the API takes for 1,000 tokens.
+            api_usd_per_1k: what the API takes for 1,000 tokens, where `api` does not say it.
+            api: `provider/model` of `token_prices`, at its price of the day asked of.
+            output_share: share of a call's tokens that are output, 0 to 1, where `api` says the price.
             own_usd_per_1k: own inference for 1,000 tokens, beside hosting.
             api_training_usd_per_1k: fine-tuning at the API, per 1,000 tokens.
             hosting_usd_per_month: of the own model; the plan's or the lower default without.
@@ -151,17 +155,19 @@ class Decisions(PlansOverTime, PriceQuestions):
 
         read = parse.plan(plan)
         best = self.quote(read, **one_quote(named))
+        per_1k, tuned, basis = self._api_price(api, api_usd_per_1k, output_share, named.get("as_of"))
         hosting = parse.dollars(hosting_usd_per_month, "hosting_usd_per_month")
         hosting = read.costs.hosting_usd_per_month if hosting is None else hosting
         is_assumed = hosting is None
         hosted = HOSTING_USD_PER_YEAR[0] / 12 if hosting is None else hosting
         per_call = _number(tokens_per_call, "tokens_per_call", above=ZERO) / 1000
         tuning = parse.dollars(api_training_usd_per_1k, "api_training_usd_per_1k")
+        tuning = tuned if tuning is None else tuning
         answer = BuildOrBuy(
             build_usd=best.mid,
             hosting_usd_per_month=hosted,
             own_usd_per_call=_number(own_usd_per_1k, "own_usd_per_1k") * per_call,
-            api_usd_per_call=_number(api_usd_per_1k, "api_usd_per_1k") * per_call,
+            api_usd_per_call=per_1k * per_call,
             api_training_usd=ZERO
             if tuning is None
             else api_usd(Decimal(repr(read.total_tokens or 0.0)), tuning),
@@ -172,8 +178,32 @@ class Decisions(PlansOverTime, PriceQuestions):
             "training_usd": f"{best.mid:.2f}",
             "quote_id": best.quotes[0].quote_id,
             "hosting_usd_per_month": f"{hosted:.2f}",
+            "api_basis": basis,
             "assumptions": ["hosting: 50,000 USD a year, the lower default"] if is_assumed else [],
         }
+
+    def _api_price(
+        self, api: str | None, usd_per_1k: Number | None, output_share: Number, as_of: When
+    ) -> tuple[Decimal, Decimal | None, str]:
+        """US dollars for 1,000 tokens of calls and of fine-tuning, and where they are from."""
+        from gpuledger.core.serving.token_price import token_price
+
+        if (api is None) == (usd_per_1k is None):
+            raise UsageError("build-or-buy: give either api, as in openai/gpt-4o-mini, or api_usd_per_1k")
+        if api is None:
+            return _number(usd_per_1k or 0, "api_usd_per_1k"), None, "as given"
+        share = _number(output_share, "output_share", most=Decimal(1))
+        price = token_price(api, self.past(as_of)[1].date())
+        training = price.training_usd_per_mtok
+        basis = (
+            f"{price.api}: {price.input_usd_per_mtok} USD per million tokens of input, {price.output_usd_per_mtok} of"
+            f" output, {share * 100:f} % of a call's tokens output; {price.source}"
+        )
+        return (
+            price.usd(1000 * (1 - share), 1000 * share),
+            None if training is None else training / 1000,
+            basis,
+        )
 
     def budget_difference(
         self, plan: PlanLike, paid: str | Mapping[str, Number], *, lock: str | None = None, **named: Any

@@ -13,6 +13,7 @@ from gpuledger.questions.reader import Rows
 
 if TYPE_CHECKING:
     from gpuledger.core.cost.levers import Lever
+    from gpuledger.core.cost.options import QuoteOptions
     from gpuledger.core.cost.question import Question
     from gpuledger.core.cost.quote_set import QuoteSet
     from gpuledger.core.price_watch import PriceWatch
@@ -172,6 +173,54 @@ class Outlook(Decisions):
         answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
         keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
         return (markdown if kind == "md" else html_page)(answer, keys)
+
+    def quote_by_provider(
+        self,
+        plan: PlanLike | None = None,
+        options: QuoteOptions | None = None,
+        *,
+        as_of: When = None,
+        **named: Any,
+    ) -> QuoteSet:
+        """As `quote`, one of each provider: the best of its two offers with the least lower bounds.
+
+        Raises:
+            NoOfferError, DoesNotFitError: as `quote`.
+        """
+        from gpuledger.core.cost.market.snapshot import LedgerMarket
+        from gpuledger.core.cost.quote import ranked
+        from gpuledger.core.cost.search import Selection
+
+        question = self.question(plan, options, as_of=as_of, **named)
+        with self.reading() as snapshot:
+            market = self.market(snapshot, question)
+            assert isinstance(market, LedgerMarket)
+            selection = Selection(question, market)
+            entries = selection.of_each(market.first_of_providers(selection.bounds, each=2))
+            if not entries:
+                raise selection.nothing()
+            answer = ranked(selection.context, entries[: question.options.limit], None, selection.excluded())
+        self._save(answer)
+        return answer
+
+    def left_out(
+        self,
+        plan: PlanLike | None = None,
+        options: QuoteOptions | None = None,
+        *,
+        as_of: When = None,
+        **named: Any,
+    ) -> Rows:
+        """What a quote leaves out: one row per provider, accelerator and reason with its offers, the most first."""
+        from gpuledger.core.cost.left_out import left_out
+        from gpuledger.core.cost.search import Selection
+        from gpuledger.core.store import sql
+
+        question = self.question(plan, options, as_of=as_of, **named)
+        with self.reading() as snapshot:
+            market = self.market(snapshot, question)
+            refusals = Selection(question, market).refusals()
+            return Rows(left_out(sql.rows(snapshot.connection, "queries/quote_left_out"), refusals))
 
     def watches(self) -> Rows:
         """Prices that somebody waits for, as they were at the last look; `gpuledger watch` begins and ends them."""

@@ -293,10 +293,12 @@ class PlanQuestions(OwnTerms):
     def _save(self, answer: QuoteSet) -> None:
         """A home that cannot be written costs the explanation, not the quote."""
         from gpuledger.core.cost.explain import save_quote
+        from gpuledger.core.count import instant_text
 
         try:
             for one in answer.quotes:
-                save_quote(self.home, one.quote_id, {"plan": answer.plan, **one.to_dict()})
+                content = {"plan": answer.plan, "as_of": instant_text(answer.as_of), **one.to_dict()}
+                save_quote(self.home, one.quote_id, content)
         except GPULedgerError as error:
             self.say(f"not saved for explain: {error}")
 

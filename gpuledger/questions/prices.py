@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from gpuledger.core.errors import StoreBusyError, UsageError
@@ -19,19 +16,18 @@ from gpuledger.questions.choice import (
     provider_hints,
     unplaced_hint,
 )
-from gpuledger.questions.index import IndexQuestions
+from gpuledger.questions.market import MarketQuestions, Names
 from gpuledger.questions.reader import Rows, query_rows
 
 if TYPE_CHECKING:
     from gpuledger.core.store.offers import OfferQuery
 
-Names = str | Iterable[str] | None
 NO_OFFER = "no offer matches"
 MOST_SECONDS = 3600
 """That a query may ask for."""
 
 
-class PriceQuestions(IndexQuestions):
+class PriceQuestions(MarketQuestions):
     """Each question once. Times are datetimes or ISO 8601 text, UTC without an offset; names are one or several."""
 
     def offers(self, gpu: str | None = None, *, as_of: When = None, **filters: Any) -> Rows:
@@ -63,7 +59,8 @@ class PriceQuestions(IndexQuestions):
                 remarks = provider_hints(snapshot.connection, query.providers)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
-            rows = [offer_row(offer, moment, query.min_gpu_count) for offer in result.offers]
+            pairs = zip(result.offers, result.derived, strict=True)
+            rows = [offer_row(offer, moment, query.min_gpu_count) | derived for offer, derived in pairs]
             add_survival(snapshot.connection, rows, time)
         remarks = [*unplaced, *(remarks if result.total else remarks or [NO_OFFER])]
         return Rows(rows, total=result.total, as_of=moment, remarks=remarks)
@@ -300,22 +297,3 @@ class PriceQuestions(IndexQuestions):
         finally:
             if self._turns is not None:
                 self._turns.release()
-
-    def chart(self, query: str, named: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Rows of one of the queries `price_chart_...`, for a drawing."""
-        with self.reading() as snapshot:
-            return query_rows(snapshot.connection, f"queries/{query}", named)
-
-    def sparklines(
-        self, rows: Sequence[Mapping[str, Any]], since: datetime
-    ) -> dict[str, list[tuple[datetime, Decimal]]]:
-        """The prices that each of some offers had since a time, by price_id."""
-        ids = {f"{row['source']}:{row['offer_id']}": row["price_id"] for row in rows}
-        prices: dict[str, list[tuple[datetime, Decimal]]] = {}
-        with self.reading() as snapshot:
-            changes = query_rows(
-                snapshot.connection, "queries/offer_sparkline", {"keys": "\n".join(ids), "since": since}
-            )
-        for row in changes:
-            prices.setdefault(ids[row["key"]], []).append((row["observed_at"], row["amount"]))
-        return prices

@@ -123,6 +123,15 @@ class Turnstile:
             self._free.release()
 
 
+def own_path(text: str | None) -> str:
+    """A path of this server to go on to after logging in, or `/`: another site's address is never followed.
+
+    A browser takes `//host` and `/\\host` for another site, and drops tabs and line breaks from an address.
+    """
+    is_own = text is not None and text.startswith("/") and text[1:2] not in ("/", "\\") and text.isprintable()
+    return text if is_own and text is not None and not text.startswith(("/login", "/logout")) else "/"
+
+
 def is_known_host(host: str | None, allowed: Iterable[str]) -> bool:
     """Whether a `Host` header names this server; a foreign page that points its own name here is turned
     away."""

@@ -22,7 +22,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
 from gpuledger.questions.reader import QueryLimits
-from gpuledger.web import decisions, health, outlook, plans, prices, problems
+from gpuledger.web import decisions, health, outlook, plans, prices, problems, runs
 from gpuledger.web.connections import Places, PromptProtocol
 from gpuledger.web.gate import Gate, GateSettings
 from gpuledger.web.metrics import Meter
@@ -97,7 +97,7 @@ def create_app(
     )
     app.state.ledger, app.state.pool = ledger, pool
     app.state.meter, app.state.settings = meter, chosen
-    for module in (prices, plans, outlook, decisions, health):
+    for module in (prices, plans, outlook, decisions, runs, health):
         app.include_router(module.router)
     _with_page(app)
     app.add_exception_handler(GPULedgerError, _ours)
@@ -152,6 +152,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     result = cast("HTTPException", error)
+    if result.status_code == 404 and "text/html" in request.headers.get("accept", ""):
+        from gpuledger.web.page.views import not_found
+
+        return not_found(request)
     kind = {404: "not-found", 405: "method-not-allowed"}.get(result.status_code, "http")
     detail = f"{request.method} {request.url.path[:200]}: {result.detail}"
     return problems.respond(result.status_code, kind, detail, result.headers)

@@ -53,7 +53,11 @@ class OwnOrRentParameters(Strict):
 class BuildOrBuyParameters(AsOfBody):
     """The API that is held against training."""
 
-    api_usd_per_1k: Money = Field(description="US dollars that the API takes per 1,000 tokens.")
+    api_usd_per_1k: Money | None = Field(None, description="US dollars that the API takes per 1,000 tokens.")
+    api: Annotated[str, Field(max_length=200, examples=["openai/gpt-4o-mini"])] | None = Field(
+        None, description="API whose price is taken, where none is given."
+    )
+    output_share: float = Field(0.25, ge=0, le=1, description="Share of a call's tokens that are output.")
     calls_per_month: Money = Field(description="Calls a month.")
     tokens_per_call: Money = Field("1000", description="Tokens of one call.")
     months: Money = Field("12", description="Months that are looked at.")

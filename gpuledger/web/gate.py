@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -157,13 +158,14 @@ class Gate:
         path: str = scope["path"]
         if _is_foreign(scope["method"], path, headers):
             return _problem(403, "cross-site", "a page of another site may not ask this")
-        if path == "/healthz" or path.startswith("/static/") or path == "/login" or not self._token.is_set:
+        is_open = path in ("/healthz", "/login", "/logout") or path.startswith("/static/")
+        if is_open or not self._token.is_set:
             return None
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         if self._token.admits(authorization, headers.get(b"cookie", b"").decode("latin-1")):
             return None
         if b"text/html" in headers.get(b"accept", b"") and scope["method"] == "GET":
-            return _Answer(303, [(b"location", b"/login"), (b"content-length", b"0")], route="login")
+            return _to_login(scope)
         extra = [(b"www-authenticate", b'Bearer realm="gpuledger"')]
         return _problem(401, "unauthorised", "send the server's token: Authorization: Bearer ...", extra)
 
@@ -271,11 +273,20 @@ class Gate:
         return _route(inner), seen["status"]
 
 
+def _to_login(scope: Scope) -> _Answer:
+    """The way to the token, which remembers the question."""
+    asked: bytes = scope.get("raw_path") or scope["path"].encode()
+    if scope["query_string"]:
+        asked += b"?" + scope["query_string"]
+    location = b"/login" if asked == b"/" else b"/login?next=" + quote(asked, safe="").encode()
+    return _Answer(303, [(b"location", location), (b"content-length", b"0")], route="login")
+
+
 def _is_kept(path: str) -> bool:
     return (path.startswith("/v1/") and not path.startswith("/v1/quotes")) or path in PAGES
 
 
-PAGES = frozenset({"/", "/history", "/sources"})
+PAGES = frozenset({"/", "/prices", "/history", "/history/moves", "/sources"})
 
 
 def _route(scope: Scope) -> str:

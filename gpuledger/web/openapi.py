@@ -122,6 +122,17 @@ history: Responses = _list(
 )
 
 _EXAMPLES: dict[str, dict[str, Any]] = {
+    "overview": {
+        "gpu_id": "h100-sxm-80gb",
+        "usd_per_gpu_hour_on_demand": "2.19",
+        "provider_on_demand": "vast",
+    },
+    "changes": {
+        "changed_at": "2026-11-20T12:05:00Z",
+        "provider": "runpod",
+        "usd_per_gpu_hour": "2.19",
+        "change": -0.08,
+    },
     "gpus": {"gpu_id": "h100-sxm-80gb", "offers": 312, "usd_per_gpu_hour_on_demand": "2.19"},
     "providers": {"provider": "runpod", "offers": 61, "gpus": 34},
     "regions": {"provider": "aws", "region": "us-east-1", "country": "US", "offers": 88},
@@ -286,6 +297,14 @@ lock: Responses = (
 )
 decision: Responses = (
     _object({"type": "object"}, {"decision": "rent", "break_even_months": "14.20"}) | _DATA_ERRORS
+)
+price: Responses = (
+    _object(
+        {"type": "object", "required": ["price_id", "sha256"]},
+        {"price_id": "runpod:92f1c41de7bb0a31:1795262400000000", "amount": "2.99", "currency": "USD"},
+    )
+    | _DATA_ERRORS
+    | _errors(404)
 )
 timing: Responses = (
     _object(

@@ -126,6 +126,9 @@ class OfferParameters(OfferChoice):
     allowed_flags: TextValues = Field(
         [], description="Taken and without effect: no offer here carries a flag."
     )
+    best_per_provider: bool = Field(
+        False, description="Of each accelerator, provider and purchase option the best offer alone."
+    )
     order_by: Literal[
         "best",
         "usd_per_gpu_hour",
@@ -140,6 +143,8 @@ class OfferParameters(OfferChoice):
         "instance_type",
         "region",
         "availability",
+        "usd_per_peak_petaflop_hour",
+        "usd_per_gib_hour",
     ] = Field("best", description="best: by price_state, then per GPU-hour, as ties of all others.")
     order_dir: Literal["asc", "desc"] = "asc"
     cursor: Annotated[str, Field(max_length=200)] | None = Field(
@@ -168,6 +173,12 @@ class OfferParameters(OfferChoice):
     def question(self) -> dict[str, Any]:
         """What must stay the same from page to page."""
         return self.model_dump(exclude={"cursor", "limit", "format"})
+
+
+class OverviewParameters(Parameters):
+    """`/v1/overview`."""
+
+    as_of: Instant | None = Field(None, description="A past date or time; UTC without an offset.")
 
 
 class CheapestParameters(OfferChoice):
@@ -208,6 +219,10 @@ class HistoryParameters(OfferChoice, Span):
     )
     stat: Literal["min", "median"] = "min"
     limit: int = Field(MOST_ROWS, ge=1, le=100_000, description="At most so many rows.")
+
+
+class ChangeParameters(OfferChoice, Span):
+    """`/v1/changes`."""
 
 
 class IndexParameters(Span):

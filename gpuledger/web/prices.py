@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from gpuledger.core.errors import UsageError
+from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.questions.choice import cards_named
 from gpuledger.web import openapi
 from gpuledger.web.parameters import (
+    ChangeParameters,
     CheapestParameters,
     Cursor,
     HistoryParameters,
     IndexCheckParameters,
     IndexParameters,
     OfferParameters,
+    OverviewParameters,
     Parameters,
     ReserveParameters,
     SpreadParameters,
@@ -28,6 +30,15 @@ from gpuledger.web.problems import ProblemError
 from gpuledger.web.responses import Listing, is_stale, ledger_of, listing, one
 
 router = APIRouter(prefix="/v1", tags=["prices"])
+
+
+@router.get("/overview", summary="The market at a glance", responses=openapi.rows("overview"))
+def overview(request: Request, parameters: Annotated[OverviewParameters, Query()]) -> Response:
+    """One row per accelerator on sale, of the prices in its most reliable state."""
+    with ledger_of(request).pinned() as ledger:
+        rows = ledger.overview(as_of=parameters.as_of)
+        answer = Listing("overview", rows, len(rows), more={"as_of": rows.as_of})
+        return listing(request, ledger.edition, answer, parameters.format)
 
 
 @router.get("/offers", summary="Offers, the most reliable prices first", responses=openapi.offers)
@@ -116,6 +127,34 @@ def history(request: Request, parameters: Annotated[HistoryParameters, Query()])
         shown = rows[: parameters.limit]
         answer = Listing("history", shown, len(shown), more={"is_cut": is_cut})
         return listing(request, ledger.edition, answer, parameters.format)
+
+
+@router.get("/changes", summary="When prices changed", responses=openapi.rows("changes"))
+def changes(request: Request, parameters: Annotated[ChangeParameters, Query()]) -> Response:
+    """One row per offer and change of its price, the newest first."""
+    with ledger_of(request).pinned() as ledger:
+        rows = ledger.price_moves(
+            parameters.gpu,
+            **parameters.filters(),
+            since=parameters.since,
+            until=parameters.until,
+            limit=parameters.limit,
+        )
+        return listing(request, ledger.edition, Listing("changes", rows, len(rows)), parameters.format)
+
+
+@router.get("/prices/{price_id}", summary="Which observation a price is from", responses=openapi.price)
+def price_receipt(
+    request: Request,
+    price_id: Annotated[str, Path(max_length=200, examples=["runpod:92f1c41de7bb0a31:1795262400000000"])],
+) -> Response:
+    """Run, document and its hash."""
+    with ledger_of(request).pinned() as ledger:
+        try:
+            answer = ledger.price_receipt(price_id)
+        except NoOfferError as error:
+            raise ProblemError(404, "no-such-price", str(error)) from error
+        return one(ledger.edition, ledger.clock(), answer)
 
 
 @router.get("/index", summary="The price index of accelerators", responses=openapi.rows("index"))

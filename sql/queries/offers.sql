@@ -4,14 +4,16 @@
 --             purchase_options, sources, instance_types, availabilities, states); bounds, null for no filter:
 --             min_ and max_ of gpu_count, gpu_memory, total_gpu_memory, cpu, memory, disk_size,
 --             compute_capability (double) and of price (decimal, per instance), max_usd_per_gpu_hour decimal;
---             cpu_arch varchar, spot boolean, order_by varchar, descending boolean, skip_rows and
+--             cpu_arch varchar, spot boolean, best_per_provider boolean (of each accelerator, provider and purchase
+--             option the first by state and price alone), order_by varchar, descending boolean, skip_rows and
 --             max_rows integer (null: all)
 with chip as (
     select
         gpu_id as chip_id,
         name as chip_name,
         compute_capability,
-        host_cpu
+        host_cpu,
+        bf16_tflops
     from gpu
 ),
 
@@ -24,7 +26,7 @@ ordered as not materialized (
 ),
 
 matched as not materialized (
-    select on_sale.*
+    select on_sale.*, chip.bf16_tflops
     from ordered as on_sale
     left join chip on on_sale.gpu_id = chip.chip_id
     where
@@ -92,6 +94,25 @@ matched as not materialized (
         )
 ),
 
+-- A number that holds state, price and place, so that one minimum finds the best of each kind: numbering the rows of
+-- 60,000 offers takes four times as long. The places of a snapshot go by price, provider, region and offer.
+best as materialized (
+    select
+        min(
+            state_rank(price_state)::hugeint * 1000000000000000000000
+            + coalesce((usd_per_gpu_hour * 1000000)::hugeint, 999999999999) * 1000000000 + row_no
+        ) % 1000000000 as row_no
+    from matched
+    where $best_per_provider::boolean
+    group by coalesce(gpu_id, gpu_label), provider, purchase_option
+),
+
+chosen as not materialized (
+    select *
+    from matched
+    where not $best_per_provider::boolean or row_no in (select row_no from best)
+),
+
 sortable as not materialized (
     select
         *,
@@ -103,6 +124,8 @@ sortable as not materialized (
             when 'vcpus' then (vcpus * units)::double
             when 'memory_gib' then (memory_gib * units)::double
             when 'last_seen_at' then epoch(last_seen_at)
+            when 'usd_per_peak_petaflop_hour' then usd_per_gpu_hour::double / bf16_tflops
+            when 'usd_per_gib_hour' then usd_per_gpu_hour::double / gpu_memory_gib::double
         end * if($descending::boolean, -1, 1) as sort_number,
         case $order_by::varchar
             when 'gpu_id' then gpu_id
@@ -112,7 +135,15 @@ sortable as not materialized (
             when 'availability' then availability
         end as sort_text,
         if($order_by::varchar = 'best', state_rank(price_state), 0) as sort_state
-    from matched
+    from chosen
+),
+
+-- what a spot price is held against
+on_demand as (
+    select gpu_id, provider, min(usd_per_gpu_hour) as usd_per_gpu_hour
+    from on_sale
+    where purchase_option = 'on_demand' and gpu_count >= 1 and price_state in ('fresh', 'recorded', 'stale')
+    group by gpu_id, provider
 ),
 
 -- The sort carries places only; the other columns are read of the rows that the page shows.
@@ -133,14 +164,22 @@ shown as (
 )
 
 select
-    price_id, offer_id, source, source_kind, provider, via, sku, instance_type, region, zone, country, continent,
-    tier, gpu_label, gpu_id, gpu_name, gpu_vendor, gpu_count, gpu_memory_gib, vcpus, memory_gib, local_storage_gb,
+    price_id, offer_id, source, source_kind, on_sale.provider, via, sku, instance_type, region, zone, country, continent,
+    tier, gpu_label, on_sale.gpu_id, gpu_name, gpu_vendor, gpu_count, gpu_memory_gib, vcpus, memory_gib, local_storage_gb,
     coalesce(chip.host_cpu, 'x86') as cpu_arch, network, min_gpus, max_gpus, billing_increment_seconds,
     minimum_billing_seconds, purchase_option, term_months, payment, operating_system, availability, is_unlisted, is_recorded, amount, upfront_amount, currency,
-    unit, upfront_usd, usd_per_hour, usd_per_gpu_hour, effective_at, valid_from, last_seen_at, fresh_until, lapses_at,
+    unit, upfront_usd, usd_per_hour, on_sale.usd_per_gpu_hour, effective_at, valid_from, last_seen_at, fresh_until, lapses_at,
     check_source, is_disputed, disputed_usd_per_gpu_hour, dispute, document_sha256, source_url, parser_version,
-    (select count(*) from matched) as total
+    (on_sale.usd_per_gpu_hour::double * 1000 / chip.bf16_tflops)::decimal(18, 6) as usd_per_peak_petaflop_hour,
+    (on_sale.usd_per_gpu_hour::double / gpu_memory_gib::double)::decimal(18, 6) as usd_per_gib_hour,
+    if(
+        purchase_option = 'spot',
+        round(1 - on_sale.usd_per_gpu_hour::double / on_demand.usd_per_gpu_hour::double, 4),
+        null
+    ) as spot_saving,
+    (select count(*) from chosen) as total
 from on_sale
 left join chip on on_sale.gpu_id = chip.chip_id
+left join on_demand on on_sale.gpu_id = on_demand.gpu_id and on_sale.provider = on_demand.provider
 inner join shown on on_sale.row_no = shown.row_no
 order by shown.position;

@@ -5,7 +5,9 @@
 with
 -- the day of publishing as it is so far, without what has lapsed
 open_day as (
-    select snapshot.published_at::date as price_date, offer.provider, offer.usd_per_gpu_hour
+    select
+        snapshot.published_at::date as price_date, offer.provider, offer.usd_per_gpu_hour,
+        offer.fresh_until >= snapshot.published_at and not offer.is_unlisted as is_confirmed
     from offer_latest as offer
     cross join snapshot
     where
@@ -26,20 +28,28 @@ day as (
     -- of one provider the whole is the same as its part
     select
         if(side.is_whole, null, kept.provider) as provider,
-        price_date,
+        kept.price_date,
         min_usd_per_gpu_hour as usd_min,
         [p10_usd_per_gpu_hour, p25_usd_per_gpu_hour, median_usd_per_gpu_hour, p75_usd_per_gpu_hour] as usd_percentiles,
-        offers
+        kept.offers,
+        -- the votes are the prices that were fresh or recorded that day
+        coalesce(vote.cheapest_usd_per_gpu_hour <= kept.min_usd_per_gpu_hour, false) as is_confirmed
     from gpu_price_day as kept
     inner join (values (true), (false)) as side (is_whole)
         on if(side.is_whole, kept.provider is not distinct from $providers::varchar, kept.provider is not null)
+    left join gpu_vote_day as vote
+        on kept.price_date = vote.price_date and kept.gpu_id = vote.gpu_id
+        and kept.purchase_option = vote.purchase_option and kept.provider = vote.provider and vote.segment is null
     where
         kept.gpu_id = $gpu_ids::varchar
         and kept.purchase_option = $purchase_options::varchar
         and ($providers::varchar is null or kept.provider = $providers::varchar)
     union all
     select
-        provider, price_date, min(usd_per_gpu_hour), quantile_disc(usd_per_gpu_hour, [0.1, 0.25, 0.5, 0.75]), count(*)
+        provider, price_date, min(usd_per_gpu_hour), quantile_disc(usd_per_gpu_hour, [0.1, 0.25, 0.5, 0.75]), count(*),
+        coalesce(
+            min(usd_per_gpu_hour) filter (where is_confirmed) <= min(usd_per_gpu_hour), false
+        )
     from open_day
     group by grouping sets ((price_date), (price_date, provider))
 )
@@ -49,7 +59,8 @@ select
     ((price_date - $first_day::date) // $step_days::integer)::integer as step_no,
     usd_min::double as usd_min,
     usd_percentiles::double[] as usd_percentiles,
-    offers::integer as offers
+    offers::integer as offers,
+    is_confirmed
 from day
 where
     price_date between $first_day::date and $last_day::date

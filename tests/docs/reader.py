@@ -27,7 +27,7 @@ COLUMNS = 100
 """Width of the terminal that the pages show."""
 HOME_FILES = ("gpuledger.toml", "overrides.toml")
 PORTS = ("8765", "8766")
-SERVERS = ("gpuledger serve", "gpuledger mcp --http")
+SERVERS = ("gpuledger serve ", "gpuledger mcp --http")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 EXITS = re.compile(r"# .*\bexits (?P<code>\d)(?P<maybe> if)?")
 
@@ -153,7 +153,7 @@ class Reader:
     def _type(self, step: Step, block: Block) -> str:
         command = self._with_ports(step.source)
         words = _plain_words(command)
-        if command.startswith(SERVERS):
+        if f"{command} ".startswith(SERVERS):
             return self._back(self._serve(command))
         if words[:1] == ["export"]:
             self.exported |= dict(word.split("=", 1) for word in words[1:])
@@ -278,7 +278,7 @@ class Reader:
 
     def _with_ports(self, command: str) -> str:
         """The command with ports that are free here in place of those that the page names."""
-        if command.startswith("gpuledger serve") and "--port" not in command:
+        if f"{command} ".startswith("gpuledger serve ") and "--port" not in command:
             command = command.replace("gpuledger serve", "gpuledger serve --port 8765", 1)
         if command.startswith("gpuledger mcp --http") and "--port" not in command:
             command = command.replace("--http", "--http --port 8766", 1)

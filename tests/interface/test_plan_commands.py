@@ -131,7 +131,9 @@ def test_the_frontier_is_listed_and_drawn(home, tmp_path):
     assert found.exit_code == 0, found.output
     points = [json.loads(line) for line in found.stdout.splitlines()]
     assert len(points) > 1
-    assert drawing.read_text().startswith("<svg") and drawing.read_text().count("<circle") == len(points)
+    assert drawing.read_text().startswith("<svg") and drawing.read_text().count(
+        'aria-roledescription="point"'
+    ) == len(points)
 
 
 WRONG = [

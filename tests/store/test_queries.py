@@ -76,10 +76,15 @@ _ON_SALE = (*_QUOTE, sql.text("queries/on_sale"))
 _QUOTE_VIEW = (*_ON_SALE, sql.text("queries/quote_offer"))
 NEEDS = {
     "queries/offers": (sql.text("queries/on_sale"),),
+    "queries/offers_without_place": (sql.text("queries/on_sale"),),
+    "queries/offer_facets": (sql.text("queries/on_sale"),),
+    "queries/overview": (sql.text("queries/on_sale"),),
     "queries/offer_past": ("set variable as_of = null::timestamptz",),
     "queries/on_sale_then": ("set variable as_of = null::timestamptz", sql.text("queries/offer_past")),
     "queries/quote_offer": _ON_SALE,
     "queries/quote_shape": _QUOTE_VIEW,
+    "queries/quote_left_out": _QUOTE_VIEW,
+    "queries/quote_first_of_providers": _QUOTE_VIEW,
     "queries/quote_candidate": _QUOTE_VIEW,
 }
 GIVEN = {

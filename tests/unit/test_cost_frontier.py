@@ -1,8 +1,6 @@
 """The set of answers that nothing beats in cost, time and risk at once."""
 
-import xml.etree.ElementTree as ElementTree
-
-from gpuledger.core.cost.frontier import Point, frontier, pareto, plot
+from gpuledger.core.cost.frontier import Point, frontier, pareto
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
@@ -59,11 +57,3 @@ def test_a_deadline_leaves_what_meets_it():
 def test_equal_points_are_kept_once():
     point = found()[0]
     assert pareto([point, point]) == [point]
-
-
-def test_the_plot_is_a_drawing_with_a_mark_for_each_point():
-    points = found()
-    drawing = ElementTree.fromstring(plot(points, PLAN.name))
-    marks = drawing.findall("{http://www.w3.org/2000/svg}circle")
-    assert len(marks) == len(points)
-    assert all(0 < float(mark.get("cx")) < 760 and 0 < float(mark.get("cy")) < 420 for mark in marks)

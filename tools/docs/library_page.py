@@ -11,6 +11,7 @@ from typing import Any
 from gpuledger import Ledger, gpuhunt
 from gpuledger.core.cost.options import QuoteOption, QuoteOptions, quote_options
 from gpuledger.core.store.offers import OfferQuery
+from gpuledger.questions.actuals import Actuals
 from gpuledger.questions.decisions import Decisions
 from gpuledger.questions.index import IndexQuestions
 from gpuledger.questions.outlook import Outlook
@@ -18,6 +19,8 @@ from gpuledger.questions.over_time import PlansOverTime
 from gpuledger.questions.plans import PlanQuestions
 from gpuledger.questions.prices import PriceQuestions
 from gpuledger.questions.reader import LedgerReader, OwnTerms, Rows
+from gpuledger.questions.runs import OwnRuns
+from gpuledger.questions.serving import Serving
 
 HEAD = """# Python API
 
@@ -35,6 +38,9 @@ GROUPS: dict[str, type] = {
     "Plans at past times": PlansOverTime,
     "Decisions": Decisions,
     "What may come of a plan": Outlook,
+    "What was paid": Actuals,
+    "Serving": Serving,
+    "Own runs": OwnRuns,
     "Own terms and measured runs": OwnTerms,
     "The ledger itself": LedgerReader,
 }

@@ -141,14 +141,25 @@ class LedgerMarket:
         return dict(counts)
 
     def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
+        text = self._bounds_text(bounds)
+        if text:
+            for misses, state, floor, offer in self._quotable.candidates(text, states):
+                yield OfferCandidate(misses, state, floor, offer)
+
+    def first_of_providers(
+        self, bounds: Bounds, each: int, states: Collection[int] = ALIVE
+    ) -> Iterator[OfferCandidate]:
+        """As `candidates`, of every provider so many."""
+        text = self._bounds_text(bounds)
+        if text:
+            for misses, state, floor, offer in self._quotable.first_of_providers(text, states, each):
+                yield OfferCandidate(misses, state, floor, offer)
+
+    def _bounds_text(self, bounds: Bounds) -> str:
         stocks = list(self.shelf.stocks.values())
-        text = "\n".join(
+        return "\n".join(
             _line(stocks[place].key, bounds, place) for place in np.flatnonzero(bounds.is_open).tolist()
         )
-        if not text:
-            return
-        for misses, state, floor, offer in self._quotable.candidates(text, states):
-            yield OfferCandidate(misses, state, floor, offer)
 
 
 def _line(key: int, bounds: Bounds, place: int) -> str:

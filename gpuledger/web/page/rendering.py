@@ -8,17 +8,24 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from gpuledger import formats
+from gpuledger.web.page.state import DOLLARS
 
 FOLDER = Path(__file__).resolve().parent
 STATIC = FOLDER / "static"
-TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".txt": "text/plain",
+}
 LONGEST = 300
 """Characters of one string of a stranger's that a page shows."""
 
@@ -47,20 +54,8 @@ def _when(value: datetime | None) -> str:
     return "" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _dollars(value: Decimal | str | float | None) -> str:
-    return formats.dollars(None if value is None else Decimal(str(value)))
-
-
 def _day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
-
-
-def _usd(text: str | Decimal | None) -> str:
-    """A total as people write it: thousands parted, cents only below ten thousand."""
-    if text is None:
-        return "not given"
-    value = Decimal(text)
-    return f"{value:,.2f}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 @lru_cache(maxsize=1)
@@ -75,16 +70,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        dollars=_dollars,
         number=formats.number,
         age=_age_of_hours,
         short=_short,
         when=_when,
         day=_day,
-        usd=_usd,
+        hours=formats.hours,
         plain=formats.plain,
     )
-    made.globals["asset"] = asset
+    cast("dict[str, Any]", made.globals).update(asset=asset, money_usd=DOLLARS.price)
     return made
 
 

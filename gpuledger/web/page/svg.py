@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpuledger.web.page.chart import Drawing
 
 SPARK_WIDTH, SPARK_HEIGHT = 84, 20
 
@@ -33,52 +37,119 @@ def spark_path(points: Sequence[tuple[float, float]], start: float, end: float) 
     return "".join((*parts, f"H{SPARK_WIDTH}"))
 
 
+COLOURS = 7
+"""Colours that are told apart; from the next on the same with another dash."""
+DASHES = ("", "8 4", "14 4 3 4", "5 2")
+
+
 @dataclass(frozen=True)
-class Bar:
-    """One part of a stacked bar."""
+class Stroke:
+    """A line of a picture."""
 
-    x: float
-    width: float
-    style: int
-    title: str
+    name: str
+    colour: int
+    dash: str
+    path: str
+    loose: str
+    """Where nobody confirmed the price."""
+    label_y: float | None
+    """Of the name at its end; `None` where there is no room."""
 
 
-BAR_WIDTH = 450
-STYLES = 10
+@dataclass(frozen=True)
+class Picture:
+    """Lines with the ticks of both axes, in a box of 960 x 380."""
+
+    strokes: list[Stroke]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
 
 
-def stacked(quotes: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[Bar]]]:
-    """The lines of several quotes as stacked bars on one scale.
+WIDTH, HEIGHT = 960, 380
+FIELD = (52.0, 12.0, 810.0, 350.0)
+"""Left, top, right, bottom."""
+LABEL_HEIGHT = 15
 
-    Returns:
-        the names of the lines in the order of their styles, and one list of parts per quote. Negative lines
-        (discounts, credits) have no length; they are in the table.
-    """
-    names = list(
-        dict.fromkeys(
-            line["name"]
-            for quote in quotes
-            for line in quote["lines"]
-            if line["usd"] and float(line["usd"]) > 0
-        )
+
+def lines(drawn: Drawing) -> Picture:
+    """The lines of a drawing as steps."""
+    left, top, right, bottom = FIELD
+    values = [usd for line in drawn.lines for usd in line.usd if usd is not None] or [1.0]
+    low, high = min(values), max(values)
+    low, high = (low * 0.95, high * 1.05) if high > low else (low * 0.9, high * 1.1)
+
+    def x(step: float) -> float:
+        return round(left + (right - left) * step / max(drawn.steps - 1, 1), 1)
+
+    def y(value: float) -> float:
+        return round(bottom - (bottom - top) * (value - low) / (high - low), 1)
+
+    strokes: list[Stroke] = []
+    ends: list[float] = []
+    for number, line in enumerate(drawn.lines):
+        firm = [None if loose else usd for usd, loose in zip(line.usd, line.loose, strict=True)]
+        soft = [usd if loose else None for usd, loose in zip(line.usd, line.loose, strict=True)]
+        last = next((usd for usd in reversed(line.usd) if usd is not None), None)
+        at = None if last is None else y(last) + 4
+        if at is not None and any(abs(at - other) < LABEL_HEIGHT for other in ends):
+            at = None
+        if at is not None:
+            ends.append(at)
+        dash = DASHES[number // COLOURS % len(DASHES)]
+        strokes.append(Stroke(line.name, number % COLOURS, dash, _steps(firm, x, y), _steps(soft, x, y), at))
+    return Picture(
+        strokes, _calendar(drawn, x), [(y(value), _tick(value)) for value in _round_values(low, high)]
     )
-    sums = [
-        sum(float(line["usd"]) for line in quote["lines"] if line["usd"] and float(line["usd"]) > 0)
-        for quote in quotes
+
+
+def _steps(values: Sequence[float | None], x: Callable[[float], float], y: Callable[[float], float]) -> str:
+    parts: list[str] = []
+    former: float | None = None
+    for step, value in enumerate(values):
+        if value is None:
+            if former is not None:
+                parts.append(f"H{x(step)}")
+        elif former is None:
+            parts.append(f"M{x(step)} {y(value)}")
+        elif value != former:
+            parts.append(f"H{x(step)}V{y(value)}")
+        former = value
+    if former is not None:
+        parts.append(f"H{x(len(values) - 1)}")
+    return "".join(parts)
+
+
+def _calendar(drawn: Drawing, x: Callable[[float], float]) -> list[tuple[float, str]]:
+    """First days of months, weeks or days, whichever makes four to nine ticks."""
+    start = datetime.fromtimestamp(drawn.start, UTC)
+    end = start + timedelta(seconds=drawn.step_seconds * max(drawn.steps - 1, 1))
+    days = (end - start).days
+    ticks: list[datetime] = []
+    if days > 75:
+        months = next((step for step in (1, 2, 3, 6, 12, 24) if days / 30.4 / step <= 8), 36)
+        year, month = start.year, 1
+        while (at := datetime(year, month, 1, tzinfo=UTC)) <= end:
+            ticks.append(at)
+            year, month = year + (month - 1 + months) // 12, (month - 1 + months) % 12 + 1
+        text = "%b %Y" if months < 12 else "%Y"
+    else:
+        apart = next((step for step in (1, 2, 7, 14) if days / step <= 8), 14)
+        midnight = datetime(start.year, start.month, start.day, tzinfo=UTC)
+        ticks = [midnight + timedelta(days=number) for number in range(0, days + 2, apart)]
+        text = "%d %b"
+    return [
+        (x((at - start).total_seconds() / drawn.step_seconds), at.strftime(text))
+        for at in ticks
+        if start <= at <= end
     ]
-    scale = BAR_WIDTH / (max(sums, default=0.0) or 1.0)
-    bars: list[list[Bar]] = []
-    for quote in quotes:
-        at, parts = 0.0, list[Bar]()
-        for line in quote["lines"]:
-            usd = float(line["usd"] or 0)
-            if usd > 0:
-                width = usd * scale
-                style = names.index(line["name"]) % STYLES
-                parts.append(Bar(round(at, 1), round(width, 1), style, f"{line['name']}: {line['usd']} USD"))
-                at += width
-        bars.append(parts)
-    return names, bars
+
+
+def _round_values(low: float, high: float, most: int = 7) -> list[float]:
+    span = high - low
+    power = 10.0 ** math.floor(math.log10(span / most))
+    step = next(power * digit for digit in (1, 2, 5, 10) if span / (power * digit) <= most)
+    first = math.ceil(low / step)
+    return [round(number * step, 9) for number in range(first, math.floor(high / step) + 1)]
 
 
 @dataclass(frozen=True)
@@ -88,53 +159,76 @@ class Dot:
     x: float
     y: float
     style: int
+    is_hollow: bool
     title: str
+    label: str
+    anchor: str = "start"
+    href: str = ""
 
 
 @dataclass(frozen=True)
 class Scatter:
-    """Points with the ticks of both axes, in a box of 560 x 300."""
+    """Points with the ticks of both axes, in a box of 760 x 330."""
 
     dots: list[Dot]
     path: str
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
+    providers: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
 
 
-PLOT = (56.0, 12.0, 548.0, 262.0)
+PLOT = (62.0, 14.0, 742.0, 286.0)
 """Left, top, right, bottom."""
-OPTION_STYLES = {"on_demand": 0, "spot": 1, "reserved": 2, "capacity_block": 3}
 
 
 def scatter(points: Sequence[Mapping[str, Any]]) -> Scatter | None:
-    """Cost over hours, both on logarithmic axes; `None` without points."""
+    """Cost over hours, both on logarithmic axes; `None` without points. Colours are providers, spot is hollow;
+    names are written where they do not cover each other."""
     if not points:
         return None
     hours = [max(float(point["wall_hours"]), 1e-6) for point in points]
     usd = [max(float(point["usd_total"]["mid"]), 0.01) for point in points]
     left, top, right, bottom = PLOT
-    x_of, x_ticks = _axis(hours, left + 8, right - 8)
-    y_of, y_ticks = _axis(usd, bottom - 8, top + 8)
-    dots = [
-        Dot(
-            x_of(hour),
-            y_of(dollars),
-            OPTION_STYLES.get(str(point["purchase_option"]), 3),
-            f"{point['usd_total']['mid']} USD, {hour:,.1f} h: {point['gpus']} x {point['gpu_id']}, "
-            f"{point['provider']} {point['region']} {point['purchase_option']}",
-        )
-        for point, hour, dollars in zip(points, hours, usd, strict=True)
-    ]
+    x_of, x_ticks = _axis(hours, left + 12, right - 12)
+    y_of, y_ticks = _axis(usd, bottom - 12, top + 16)
+    styles = {
+        name: number % COLOURS
+        for number, name in enumerate(dict.fromkeys(str(p["provider"]) for p in points))
+    }
+    dots: list[Dot] = []
+    places = [(x_of(hour), y_of(dollars)) for hour, dollars in zip(hours, usd, strict=True)]
+    boxes: list[tuple[float, float, float, float]] = [(x - 7, y - 7, x + 7, y + 7) for x, y in places]
+    for point, hour, dollars in zip(points, hours, usd, strict=True):
+        what = f"{point['gpus']} x {point['gpu_id']}, {point['provider']}"
+        x, y = x_of(hour), y_of(dollars)
+        width = 6.6 * len(what)
+        anchor = "start" if x + 9 + width < right else "end"
+        begin = x + 9 if anchor == "start" else x - 9 - width
+        box = (begin, y - 12, begin + width, y + 4)
+        is_free = begin > left and not any(_overlap(box, other) for other in boxes)
+        if is_free:
+            boxes.append(box)
+        title = f"${dollars:,.2f}, {hour:,.1f} h: {what} {point['region']} {point['purchase_option']}"
+        dots.append(
+            Dot(x, y, styles[str(point["provider"])], point["purchase_option"] == "spot", title,
+                what if is_free else "", anchor, str(point.get("href", "")))
+        )  # fmt: skip
     # the points that are cheapest so far, going from fast to slow; the others win by risk
     front: list[Dot] = []
     for dot in sorted(dots, key=lambda dot: (dot.x, -dot.y)):
         if not front or dot.y > front[-1].y:
             front.append(dot)
     path = "".join(f"{'L' if index else 'M'}{dot.x} {dot.y}" for index, dot in enumerate(front))
-    return Scatter(dots, path, x_ticks, y_ticks)
+    return Scatter(dots, path, x_ticks, y_ticks, list(styles.items()))
 
 
-def _axis(values: Iterable[float], start: float, end: float) -> tuple[Any, list[tuple[float, str]]]:
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _axis(
+    values: Iterable[float], start: float, end: float
+) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
     logs = [math.log10(value) for value in values]
     low, high = min(logs), max(logs)
     if high - low < 0.1:
@@ -151,6 +245,8 @@ def _axis(values: Iterable[float], start: float, end: float) -> tuple[Any, list[
                 ticks.append((place(value), _tick(value)))
     if len(ticks) > 8:
         ticks = [tick for tick in ticks if tick[1].strip("0.kM")[:1] == "1"] or ticks[:8]
+    if len(ticks) < 2:
+        ticks = [(place(value), _tick(value)) for value in _round_values(10**low, 10**high, 5) if value > 0]
     return place, ticks
 
 
@@ -159,3 +255,48 @@ def _tick(value: float) -> str:
         if value >= limit:
             return f"{value / limit:g}{suffix}"
     return f"{value:g}"
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """A range on a common scale of 0 to 200."""
+
+    low: float
+    mid: float
+    high: float
+
+
+def whiskers(quotes: Sequence[Mapping[str, Any]]) -> list[Whisker]:
+    """The totals of quotes from low to high on one scale that begins at zero."""
+    most = max((float(quote["usd_total"]["high"]) for quote in quotes), default=0.0) or 1.0
+    return [
+        Whisker(
+            *(
+                round(200 * max(float(quote["usd_total"][case]), 0.0) / most, 1)
+                for case in ("low", "mid", "high")
+            )
+        )
+        for quote in quotes
+    ]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a stacked bar of 640 x 22."""
+
+    name: str
+    gib: float
+    x: float
+    width: float
+    style: int
+
+
+def memory_bar(parts: Mapping[str, float], card_gib: float) -> tuple[list[Part], float]:
+    """Memory of one card by use, and where the card's own memory ends on the same scale."""
+    scale = 640 / (max(sum(parts.values()), card_gib) or 1.0)
+    made: list[Part] = []
+    at = 0.0
+    for number, (name, gib) in enumerate(parts.items()):
+        made.append(Part(name, gib, round(at, 1), round(gib * scale, 1), number % COLOURS))
+        at += gib * scale
+    return made, round(card_gib * scale, 1)

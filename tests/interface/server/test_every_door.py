@@ -105,7 +105,31 @@ WORDS = {
     "max_gpu_memory": "80GB",
     "credit": "gcp=1",
 }
+SERVED = {"requests_per_day": "50000", "api": "openai/gpt-4o-mini", "as_of": DAY, "limit": 2}
 QUESTIONS = {
+    "serve cost": Asked(
+        lambda ledger: ledger.serve_cost("llama-3.1-8b", **SERVED),
+        f"serve-cost llama-3.1-8b --requests-per-day 50000 --api openai/gpt-4o-mini --as-of {DAY} -n 2",
+        get("/v1/serve-cost", model="llama-3.1-8b", **SERVED),
+        ("serve_cost", {"model": "llama-3.1-8b", **SERVED}),
+        ("model", "parameters", "load", "excluded"),
+    ),
+    "token prices": Asked(
+        lambda ledger: ledger.token_prices("openai gpt-4o", as_of=DAY),
+        f"token-prices 'openai gpt-4o' --as-of {DAY}",
+        get("/v1/token-prices", words="openai gpt-4o", as_of=DAY),
+        ("token_prices", {"words": "openai gpt-4o", "as_of": DAY}),
+        ("api", "input_usd_per_mtok", "output_usd_per_mtok", "source"),
+        "prices",
+        "prices",
+    ),
+    "availability": Asked(
+        lambda ledger: ledger.availability("H100", within_hours=12),
+        "availability H100 --within-hours 12",
+        get("/v1/availability", gpu="H100", within_hours=12),
+        ("availability", {"gpu": "H100", "within_hours": 12}),
+        ("gpu", "offers", "days_seen", "changes_seen"),
+    ),
     "offers": Asked(
         lambda ledger: ledger.offers("H100-SXM:8", as_of=DAY, limit=5),
         f"offers --gpu H100-SXM:8 --as-of {DAY} -n 5",
@@ -545,7 +569,7 @@ def same_at_every_door(house: House, name: str) -> None:
     asked = QUESTIONS[name]
     expected = essence(asked.python(house.python), asked)
     assert len(expected) >= asked.least
-    codes = (0, 1) if name in ("budget", "unmapped", "reserve") else (0,)
+    codes = (0, 1) if name in ("budget", "unmapped", "reserve", "availability") else (0,)
     assert essence(house.by_command(asked.cli, codes=codes), asked) == expected
     assert essence(house.by_rest(asked), asked) == expected
     tool, given = asked.mcp
@@ -588,10 +612,10 @@ def test_a_receipt_is_the_same_everywhere(house):
 
 def test_the_page_shows_the_numbers(house):
     expected = house.python.quote(PLAN, as_of=DAY, allow_stale=True, limit=5).to_dict()
-    fields = {"plan": TOML, "as_of": DAY, "allow_stale": "true"}
+    fields = {"plan": TOML, "as_of": DAY, "allow_stale": "true", "each": "all"}
     page = house.rest.get("/quote", params=fields).text
     for row in expected["quotes"]:
-        assert f"receipt-{row['quote_id']}" in page
+        assert f"id={row['quote_id']}" in page
         assert f"{Decimal(row['usd_total']['mid']):,.2f}" in page
 
 

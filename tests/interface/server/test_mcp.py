@@ -28,6 +28,7 @@ TOOLS = [
     *("cost_frontier", "compare_plans", "lock_prices", "cost_drivers", "check_plan", "quote_report"),
     *("explain_quote", "estimate_plan", "size_for_budget"),
     *("own_or_rent", "build_or_buy", "budget_difference", "check_claims", "lint_plan"),
+    *("compare_actuals", "token_prices", "serve_cost", "availability", "watch_run", "estimate_accuracy"),
 ]
 PROGRAM = "from gpuledger.cli.main import run; run()"
 

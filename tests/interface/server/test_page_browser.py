@@ -30,8 +30,8 @@ pytestmark = [
 QUIET = ("gpu", "quic", "background-networking", "component-update", "sync")
 ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in QUIET)]
 QUOTE = "/quote?model=llama-2-7b&method=qlora&deadline_hours=72&budget_usd=500"
-VIEWS = ["/", "/history", QUOTE, "/sources", "/sql"]
-RESULT_MS, SERVER_MS, WEIGHT_BYTES = 200, 100, 500_000
+VIEWS = ["/", "/prices", "/history", QUOTE, "/sources", "/sql"]
+RESULT_MS, SERVER_MS, WEIGHT_BYTES = 200, 100, 250_000
 
 # counts shifts that nobody caused by typing or clicking
 WATCH_SHIFTS = """
@@ -59,9 +59,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """60,000 offers with a year of steps, under `gpuledger serve` in a process of its own.
 
     Daily steps make 1.7 million price changes; PAGE_STEP_HOURS=1 makes the 40 million of hourly refreshes.
+    PAGE_HOME names a ledger that was filled before.
     """
     home = Home(tmp_path_factory.mktemp("year"))
-    fill(home, now=datetime.now(UTC), step_hours=int(os.environ.get("PAGE_STEP_HOURS", "24")))
+    if "PAGE_HOME" in os.environ:
+        home = Home(Path(os.environ["PAGE_HOME"]))
+    else:
+        fill(home, now=datetime.now(UTC), step_hours=int(os.environ.get("PAGE_STEP_HOURS", "24")))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -116,32 +120,9 @@ def tell(text: str) -> None:
     sys.stdout.write(f"\n{text}\n")
 
 
-def drawn_pixels(tab) -> int:
-    """Pixels of the chart that are not background."""
-    return tab.evaluate(
-        """() => {
-          const canvas = document.querySelector("#chart canvas");
-          const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-          let count = 0;
-          for (let i = 3; i < data.length; i += 4) if (data[i] > 0) count++;
-          return count;
-        }"""
-    )
-
-
-def colours(tab) -> int:
-    """How many different opaque colours the chart holds."""
-    return tab.evaluate(
-        """() => {
-          const canvas = document.querySelector("#chart canvas");
-          const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-          const seen = new Set();
-          for (let i = 0; i < data.length; i += 4) {
-            if (data[i + 3] === 255) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
-          }
-          return seen.size;
-        }"""
-    )
+def drawings(tab) -> int:
+    """How many times the chart was drawn."""
+    return int(tab.evaluate("document.querySelector('#chart').dataset.drawn || 0"))
 
 
 def until(tab, condition: str) -> None:
@@ -160,9 +141,7 @@ def until(tab, condition: str) -> None:
 
 
 def chart_is_ready(tab) -> None:
-    until(
-        tab, "document.querySelector('#chart canvas').dataset.drawn && document.querySelector('#legend li')"
-    )
+    until(tab, "document.querySelector('#chart')?.dataset.drawn && document.querySelector('#chart canvas')")
 
 
 @pytest.mark.parametrize("address", VIEWS)
@@ -184,26 +163,23 @@ def test_a_view_loads_without_a_shift_and_axe_finds_nothing_serious(tab, address
 
 
 @pytest.mark.parametrize("address", VIEWS)
-def test_the_server_answers_a_view_within_100_ms(tab, site, address):
-    """Not from kept answers: another address every time. The best of seven, or on a machine that others use as well
-    the processor time of an answer, all threads together."""
-    # what the page asks for afterwards must not slow the next view down
-    tab.route("**/quote/frontier*", lambda route: route.fulfill(body="", content_type="text/html"))
-    tab.goto(address)
-    times, began = [], processor_ms(site.process_id)
-    for number in range(7):
+def test_the_server_answers_a_view_within_100_ms_of_processor_time(tab, site, address):
+    """All threads together, on a browser that has been there before: the mean of ten answers. Another address every
+    time, so that no kept answer is sent; parts that the page asks for afterwards are not part of it."""
+    tab.route("**/quote/*", lambda route: route.fulfill(body="", content_type="text/html"))
+    tab.route("**/history/moves*", lambda route: route.fulfill(body="", content_type="text/html"))
+    for warm_up in range(2):
+        tab.goto(f"{address}{'&' if '?' in address else '?'}w={warm_up}")
+    began = processor_ms(site.process_id)
+    for number in range(10):
         tab.goto(f"{address}{'&' if '?' in address else '?'}n={number}")
-        entry = tab.evaluate("performance.getEntriesByType('navigation')[0].toJSON()")
-        times.append(entry["responseStart"] - entry["requestStart"])
-    cpu = (processor_ms(site.process_id) - began) / len(times)
-    tell(
-        f"{address[:12]:<12} server {min(times):.0f} ms (best of {len(times)}), {cpu:.0f} ms of processor time"
-    )
-    assert min(*times, cpu) < SERVER_MS
+    cpu = (processor_ms(site.process_id) - began) / 10
+    tell(f"{address[:12]:<12} {cpu:.0f} ms of processor time")
+    assert cpu < SERVER_MS
 
 
 @pytest.mark.parametrize("address", VIEWS)
-def test_a_view_weighs_less_than_500_kb(tab, address):
+def test_a_view_weighs_less_than_250_kb(tab, address):
     tab.goto(address, wait_until="networkidle")
     weight = tab.evaluate(
         """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
@@ -214,140 +190,132 @@ def test_a_view_weighs_less_than_500_kb(tab, address):
 
 
 def test_a_filter_shows_its_result_within_200_ms(tab):
-    tab.goto("/", wait_until="networkidle")
+    tab.goto("/prices?gpu=H100-SXM&show=all", wait_until="networkidle")
     times = []
-    for provider in ("aws", "gcp", "lambda", "vast", "nebius"):
+    for count in ("8", "4", "2", "1"):
         started = time.perf_counter()
-        tab.select_option("select[name=provider]", provider)
+        tab.click(f"#facet-count input[value='{count}']")
         until(
             tab,
-            f"document.querySelector('.offers tbody td:nth-child(3)').textContent.trim() === '{provider}'",
+            "[...document.querySelectorAll('.offers tbody td:nth-child(2)')]"
+            f".every((cell) => cell.textContent.trim() === '{count}')",
         )
         times.append((time.perf_counter() - started) * 1000)
     tell(f"filter {min(times):.0f} ms (best of {len(times)})")
     assert min(times) < RESULT_MS
-    assert "provider=nebius" in tab.url
-    cells = tab.locator(".offers tbody tr td:nth-child(3)").all_inner_texts()
-    assert len(cells) == 50
-    assert set(cells) == {"nebius"}
+    assert "count=1" in tab.url
 
 
-def test_typing_filters_and_the_back_button_goes_back(tab):
-    tab.goto("/", wait_until="networkidle")
-    tab.fill("input[name=gpu]", "H200")
+def test_half_a_word_is_no_error_enter_says_what_is_wrong_and_back_restores_form_and_table(tab):
+    tab.goto("/prices?show=all", wait_until="networkidle")
+    rows = tab.locator(".offers tbody tr").count()
+    tab.locator("#filters input[name=gpu]").first.press_sequentially("H2", delay=30)
+    tab.wait_for_timeout(900)
+    assert tab.locator("[role=alert]").count() == 0
+    assert tab.locator(".offers tbody tr").count() == rows
+    tab.locator("#filters input[name=gpu]").first.press_sequentially("00", delay=30)
     until(
-        tab, "[...document.querySelectorAll('.offers tbody th')].every((c) => c.textContent.includes('h200'))"
+        tab, "[...document.querySelectorAll('.offers tbody th')].every((c) => c.textContent.includes('H200'))"
     )
-    tab.fill("input[name=gpu]", "H2000")
+    assert tab.evaluate("document.activeElement.name") == "gpu"
+    tab.locator("#filters input[name=gpu]").first.press_sequentially("99", delay=30)
+    tab.keyboard.press("Enter")
     tab.wait_for_selector("[role=alert]")
-    assert "did you mean" in tab.inner_text("[role=alert]")
+    assert tab.locator("#wrong a").count() >= 1
+    assert tab.locator(".offers tbody tr").count() > 0, "the table stays"
     tab.go_back()
-    tab.wait_for_selector(".offers tbody th")
+    until(tab, f"document.querySelectorAll('.offers tbody tr').length === {rows}")
+    assert tab.locator("#filters input[name=gpu]").first.input_value() == ""
+    tab.go_forward()
+    until(
+        tab, "[...document.querySelectorAll('.offers tbody th')].every((c) => c.textContent.includes('H200'))"
+    )
 
 
 def test_a_column_sorts_by_keyboard_and_says_so(tab):
-    tab.goto("/?gpu=H100", wait_until="networkidle")
+    tab.goto("/prices?gpu=H100&show=all", wait_until="networkidle")
     tab.focus("th a:text('$/h')")
     tab.keyboard.press("Enter")
     tab.wait_for_selector("th[aria-sort=ascending] a:text('$/h')")
     tab.keyboard.press("Enter")
     tab.wait_for_selector("th[aria-sort=descending] a:text('$/h')")
-    prices = [
-        float(text.replace(",", ""))
-        for text in tab.locator(".offers tbody td:nth-child(6)").all_inner_texts()
-    ]
+    cells = tab.locator(".offers tbody td:nth-child(5)").all_inner_texts()
+    prices = [float(text.replace(",", "")) for text in cells]
     assert prices == sorted(prices, reverse=True)
 
 
 def test_a_picked_gpu_is_drawn_within_200_ms(tab):
     tab.goto("/history", wait_until="networkidle")
     chart_is_ready(tab)
-    assert drawn_pixels(tab) > 20_000
-    assert colours(tab) >= 8
     times = []
     for gpu in ("a100-sxm-80gb", "l40s-48gb", "b200-sxm-180gb", "mi300x-192gb", "h200-sxm-141gb"):
-        before = int(tab.evaluate("document.querySelector('#chart canvas').dataset.drawn"))
+        before = drawings(tab)
+        tab.fill("#filters input[name=gpu]", gpu)
         started = time.perf_counter()
-        tab.evaluate(
-            """(gpu) => { const box = document.querySelector('#picker input[name=gpu]');
-               box.value = gpu; box.dispatchEvent(new Event('change', { bubbles: true })); }""",
-            gpu,
-        )
+        tab.press("#filters input[name=gpu]", "Enter")
         until(
             tab,
-            f"Number(document.querySelector('#chart canvas').dataset.drawn) > {before} "
-            f"&& document.title.startsWith('{gpu}')",
+            f"document.querySelector('#filters input[name=gpu]').value === '{gpu}' && "
+            f"location.search.includes('{gpu}') && document.querySelector('#work').ariaBusy === 'false' && "
+            "document.querySelector('#chart canvas')",
         )
         times.append((time.perf_counter() - started) * 1000)
-        assert drawn_pixels(tab) > 20_000
+        assert before >= 1
     tell(f"picked GPU {min(times):.0f} ms (best of {len(times)})")
     assert min(times) < RESULT_MS
 
 
-def test_the_chart_zooms_by_mouse_and_by_keyboard_and_reads_out(tab):
+def test_the_chart_zooms_reads_out_hides_lines_and_keeps_all_of_it_in_the_address(tab):
     tab.goto("/history", wait_until="networkidle")
     chart_is_ready(tab)
-    whole = tab.screenshot(clip=tab.locator("#chart").bounding_box())
-    box = tab.locator("#chart").bounding_box()
+    box = tab.locator("#chart .u-over").bounding_box()
     tab.mouse.move(box["x"] + 300, box["y"] + 100)
-    assert "median of" in tab.inner_text("#readout")
+    tab.wait_for_selector(".chart-tip:not([hidden])")
+    assert "$" in tab.inner_text(".chart-tip")
     tab.mouse.down()
     tab.mouse.move(box["x"] + 600, box["y"] + 100, steps=4)
     tab.mouse.up()
-    tab.mouse.move(box["x"] + 5, box["y"] + 900)
-    zoomed = tab.screenshot(clip=box)
-    assert zoomed != whole
+    until(tab, "location.search.includes('zoom=')")
+    tab.locator("#legend button").first.click()
+    until(tab, "location.search.includes('hide=')")
+    shared = tab.url
+    again = tab.context.new_page()
+    again.goto(shared, wait_until="networkidle")
+    assert again.locator("#legend button[aria-pressed=false]").count() == 1
+    assert again.url == shared
+    again.close()
     tab.focus("#chart")
     tab.keyboard.press("0")
+    until(tab, "!location.search.includes('zoom=')")
     tab.keyboard.press("ArrowRight")
     first = tab.inner_text("#readout")
-    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowLeft")
     assert tab.inner_text("#readout") != first
-    before = tab.evaluate("document.querySelector('#chart canvas').dataset.drawn")
-    tab.keyboard.press("+")
-    assert tab.evaluate("document.querySelector('#chart canvas').dataset.drawn") != before
-
-
-def test_a_provider_can_be_taken_out_of_the_chart(tab):
-    tab.goto("/history", wait_until="networkidle")
-    chart_is_ready(tab)
-    before = drawn_pixels(tab)
-    button = tab.locator("#legend button[aria-pressed=true]").first
-    button.click()
-    assert tab.locator("#legend button").nth(0).get_attribute("aria-pressed") in ("true", "false")
-    assert drawn_pixels(tab) != before
 
 
 def test_a_quote_is_made_end_to_end(tab):
     tab.goto("/quote")
     tab.fill("input[name=model]", "llama-2-7b")
     tab.select_option("select[name=method]", "qlora")
-    tab.fill("input[name=tokens]", "2e7")
+    tab.fill("input[name=data]", "5000 x 600")
     tab.fill("input[name=deadline_hours]", "72")
     tab.fill("input[name=budget_usd]", "500")
     tab.click("#plan button[type=submit]")
     tab.wait_for_selector("table.quotes")
     assert "deadline_hours=72" in tab.url
     assert "max_gpus" not in tab.url, "empty fields stay out of the address"
-    assert tab.locator("table.quotes tbody tr").count() == 10
-    assert tab.locator("svg.bars rect").count() >= 10
+    providers = tab.locator("table.quotes tbody th").all_inner_texts()
+    assert len(providers) == len({text.split()[0] for text in providers}) >= 10
     tab.wait_for_selector("svg.scatter circle")
     assert tab.locator("svg.scatter circle").count() >= 2
-    tab.locator(".receipt-button").first.click()
-    drawer = tab.locator("dialog[open]")
-    assert "sha256" not in drawer.inner_text()
-    assert "https://prices.example/list" in drawer.inner_text()
-    total = drawer.locator("tr.sum td.number").inner_text()
-    assert total == tab.locator("table.quotes tbody td.price").first.inner_text()
-    tab.keyboard.press("Escape")
-    assert tab.locator("dialog[open]").count() == 0
-    tab.click("#share")
+    total = tab.inner_text(".usd").split()[0].lstrip("$")
+    tab.click("text=Copy link")
     shared = tab.evaluate("navigator.clipboard.readText()")
-    again = tab.context.new_page()
-    again.goto(shared)
-    # but for the age, which goes on
-    cells = "table.quotes tbody tr:first-child > *:not(:nth-child(11))"
-    assert again.locator(cells).all_inner_texts() == tab.locator(cells).all_inner_texts()
+    assert shared == tab.url
+    tab.click(".answer a:text('Receipt')")
+    tab.wait_for_selector("tr.sum")
+    assert tab.inner_text("tr.sum td.number") == total
+    assert "https://prices.example/list" in tab.inner_text("main")
 
 
 def test_a_query_runs_by_keyboard_and_loads_as_csv(tab):
@@ -357,10 +325,13 @@ def test_a_query_runs_by_keyboard_and_loads_as_csv(tab):
     tab.wait_for_selector("#results table")
     assert tab.locator("#results tbody tr").count() == 60
     with tab.expect_download() as download:
-        tab.click("button[name=csv]")
+        tab.click("a:text-is('CSV')")
     assert download.value.suggested_filename == "gpuledger.csv"
+    tab.click("#draw")
+    tab.wait_for_selector("#sql-chart canvas")
     tab.click(".questions a >> nth=0")
     assert tab.input_value("#q").startswith("--")
+    assert tab.locator("#results table").count() == 1
 
 
 def test_light_and_dark_can_be_switched_and_are_remembered(tab):
@@ -375,7 +346,7 @@ def test_light_and_dark_can_be_switched_and_are_remembered(tab):
 
 
 def test_every_control_is_reached_by_tab_and_shows_its_focus(tab):
-    tab.goto("/")
+    tab.goto("/prices")
     reached = []
     for _ in range(16):
         tab.keyboard.press("Tab")
@@ -384,17 +355,25 @@ def test_every_control_is_reached_by_tab_and_shows_its_focus(tab):
         )
         assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
     assert reached[0] == "Skip to content"
-    for name in ("History", "SQL", "gpu", "provider", "max_usd_per_gpu_hour"):
+    for name in ("History", "SQL", "gpu", "as_of", "max_usd_per_gpu_hour"):
         assert name in reached
 
 
-def test_without_scripts_filters_and_quotes_still_work(browser, site):
+def test_without_scripts_filters_charts_and_quotes_still_work(browser, site):
     context = browser.new_context(base_url=site, java_script_enabled=False)
     page = context.new_page()
-    page.goto("/")
-    page.select_option("select[name=provider]", "aws")
-    page.click("#filters button")
-    assert set(page.locator(".offers tbody td:nth-child(3)").all_inner_texts()) == {"aws"}
+    page.goto("/prices?gpu=H100-SXM")
+    page.check("input[name=provider][value=aws]")
+    page.check("input[name=provider][value=gcp]")
+    page.click("#filters button[type=submit]")
+    cells = page.locator(".offers tbody td.b a").all_inner_texts()
+    assert set(cells) == {"aws", "gcp"}
+    page.goto("/history?gpu=h100-sxm-80gb,a100-sxm-80gb")
+    assert page.locator("#chart svg path.line").count() >= 2
+    page.click("a:text('List the changes')")
+    assert page.locator("tbody tr").count() > 5
     page.goto(QUOTE)
-    assert page.locator("table.quotes tbody tr").count() == 10
+    assert page.inner_text(".usd").startswith("$")
+    page.click("a:text('Rank the best of each provider')")
+    assert page.locator("table.quotes tbody tr").count() >= 10
     context.close()

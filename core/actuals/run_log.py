@@ -1,0 +1,243 @@
+"""What a training log says of progress: steps, tokens and seconds, whichever program wrote it.
+
+Each reader is a pure function of the document; `parse` finds the one that knows it. Forms as their programs write them
+(2026-11-29): `trainer_state.json` of Hugging Face Transformers and TRL, lines of torchtitan, Megatron-LM, nanotron and
+NeMo, event files of TensorBoard, summaries and exported histories of Weights & Biases.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from gpuledger.core.actuals import event_file
+from gpuledger.core.count import count_from
+from gpuledger.core.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run was at one moment; `None` is what the log does not say."""
+
+    step: int
+    steps: int | None = None
+    """That it is to take in all."""
+    tokens: float | None = None
+    """Seen so far."""
+    tokens_per_step: float | None = None
+    tokens_per_second: float | None = None
+    """Of the whole job."""
+    tokens_per_second_per_gpu: float | None = None
+    step_seconds: float | None = None
+    wall_time: float | None = None
+    """Seconds since 1970, or since the beginning where the log has no dates."""
+    samples: float | None = None
+    usd_spent: float | None = None
+    mfu: float | None = None
+
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_TITAN = re.compile(r"step:\s*(?P<step>\d+).*?\btps:\s*(?P<tps>[\d,.]+)(?:.*?mfu:\s*(?P<mfu>[\d.]+)\s*%)?")
+_MEGATRON = re.compile(
+    r"iteration\s+(?P<step>\d+)\s*/\s*(?P<steps>\d+)\s*\|.*?elapsed time per iteration \(ms\):\s*(?P<ms>[\d.]+)"
+)
+_SAMPLES = re.compile(r"consumed[ _]samples[:=]\s*(?P<samples>[\d.]+)")
+_BATCH = re.compile(r"global[ _]batch[ _]size[:=]\s*(?P<batch>\d+)")
+_NANOTRON = re.compile(r"iteration:\s*(?P<step>\d+)\s*/\s*(?P<steps>\d+)\s*\|(?P<rest>.*)")
+_PAIR = re.compile(r"(\w+):\s*([\d.]+[KMBT]?)")
+_NEMO = re.compile(r"global_step[:=]\s*(?P<step>[\d.]+).*?train_step_timing in s[:=]\s*(?P<seconds>[\d.]+)")
+_NEMO_STEPS = re.compile(r"iteration\s+\d+/(?P<last>\d+)|\|\s*\d+/(?P<total>\d+)\s*\[")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)")
+
+
+def parse(document: bytes, origin: str) -> list[Progress]:
+    """The progress that a log tells of, in its order.
+
+    Raises:
+        UsageError: no reader knows it, or it says nothing yet.
+    """
+    if event_file.is_event_file(document):
+        found = list(_of_rows(event_file.rows(document)))
+    else:
+        text = _ANSI.sub("", document.decode("utf-8", "replace"))
+        found = _of_json(text) or _of_table(text) or list(_of_lines(text))
+    if not found:
+        raise UsageError(
+            f"{origin}: says nothing of steps; known are trainer_state.json, logs of torchtitan, Megatron, nanotron"
+            " and NeMo, TensorBoard's event files, and W&B's summary or history"
+        )
+    return found
+
+
+def _of_json(text: str) -> list[Progress]:
+    head = text.lstrip()[:1]
+    if head not in "[{":
+        return []
+    try:
+        loaded: Any = json.loads(text)
+    except ValueError:
+        try:
+            loaded = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except ValueError:
+            return []
+    if isinstance(loaded, dict) and "log_history" in loaded:
+        return list(_trainer_state(cast("dict[str, Any]", loaded)))
+    rows = cast("list[Any]", loaded if isinstance(loaded, list) else [loaded])
+    return list(_of_rows(cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)))
+
+
+def _trainer_state(state: Mapping[str, Any]) -> Iterator[Progress]:
+    steps = state.get("max_steps") or None
+    for row in state["log_history"]:
+        if "step" not in row:
+            continue
+        runtime, rate = row.get("train_runtime"), row.get("train_tokens_per_second")
+        yield Progress(
+            step=int(row["step"]),
+            steps=steps,
+            tokens=row.get("num_input_tokens_seen") or row.get("num_tokens") or None,
+            tokens_per_second=rate or None,
+            step_seconds=1 / row["train_steps_per_second"] if row.get("train_steps_per_second") else None,
+            wall_time=runtime,
+            usd_spent=row.get("usd_spent"),
+        )
+
+
+_STEP = ("step", "Step", "_step", "global_step", "train/global_step", "trainer/global_step")
+_TOKENS = (
+    "num_input_tokens_seen",
+    "train/num_input_tokens_seen",
+    "num_tokens",
+    "train/num_tokens",
+    "tokens",
+    "train/tokens",
+    "consumed_tokens",
+    "total_tokens",
+)
+_RATE = (
+    "tokens_per_second",
+    "tokens_per_sec",
+    "train/tokens_per_second",
+    "throughput/tokens_per_sec",
+    "throughput/device/tokens_per_sec",
+    "tps",
+)
+_SECONDS = ("step_seconds", "train_step_timing in s", "iteration-time", "step_time")
+_TIME = ("wall_time", "_timestamp", "_runtime")
+
+
+def _of_rows(rows: Any) -> Iterator[Progress]:
+    for row in rows:
+        step = _first(row, _STEP)
+        if step is None:
+            continue
+        yield Progress(
+            step=int(step),
+            steps=None if _first(row, ("max_steps",)) is None else int(_first(row, ("max_steps",)) or 0),
+            tokens=_first(row, _TOKENS),
+            tokens_per_second=_first(row, _RATE),
+            step_seconds=_first(row, _SECONDS),
+            wall_time=_first(row, _TIME),
+            samples=_first(row, ("consumed_samples", "consumed-samples")),
+            usd_spent=_first(row, ("usd_spent", "train/usd_spent")),
+        )
+
+
+def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
+    for name in names:
+        try:
+            if row.get(name) not in (None, ""):
+                return float(row[name])
+        except (TypeError, ValueError):
+            continue
+    return None
+
+
+def _of_table(text: str) -> list[Progress]:
+    """An exported history: a CSV whose head names a step."""
+    head = text.partition("\n")[0].lower()
+    if "," not in head or "step" not in head:
+        return []
+    rows = csv.DictReader(io.StringIO(text))
+    return list(_of_rows({str(k).strip(): v for k, v in row.items()} for row in rows))
+
+
+def _of_lines(text: str) -> Iterator[Progress]:
+    for line in text.splitlines():
+        for reader in _READERS:
+            found = reader(line)
+            if found is not None:
+                yield found
+                break
+
+
+def _titan(line: str) -> Progress | None:
+    match = _TITAN.search(line)
+    if match is None:
+        return None
+    rate = float(match["tps"].replace(",", ""))
+    mfu = None if match["mfu"] is None else float(match["mfu"]) / 100
+    # torchtitan counts tokens of one device
+    return Progress(step=int(match["step"]), tokens_per_second_per_gpu=rate, wall_time=_time(line), mfu=mfu)
+
+
+def _megatron(line: str) -> Progress | None:
+    match = _MEGATRON.search(line)
+    if match is None:
+        return None
+    samples = _SAMPLES.search(line)
+    return Progress(
+        step=int(match["step"]),
+        steps=int(match["steps"]),
+        step_seconds=float(match["ms"]) / 1000,
+        samples=float(samples["samples"]) if samples else None,
+        wall_time=_time(line),
+    )
+
+
+def _nanotron(line: str) -> Progress | None:
+    match = _NANOTRON.search(line)
+    if match is None:
+        return None
+    said = {name: count_from(value) for name, value in _PAIR.findall(match["rest"])}
+    milliseconds = said.get("elapsed_time_per_iteration_ms")
+    return Progress(
+        step=int(match["step"]),
+        steps=int(match["steps"]),
+        tokens=said.get("consumed_tokens"),
+        tokens_per_second=said.get("tokens_per_sec"),
+        tokens_per_second_per_gpu=said.get("tokens_per_sec_per_gpu"),
+        step_seconds=None if milliseconds is None else milliseconds / 1000,
+        wall_time=_time(line),
+    )
+
+
+def _nemo(line: str) -> Progress | None:
+    match = _NEMO.search(line)
+    if match is None:
+        return None
+    samples, steps = _SAMPLES.search(line), _NEMO_STEPS.search(line)
+    total = None
+    if steps:
+        total = int(steps["last"]) + 1 if steps["last"] else int(steps["total"])
+    return Progress(
+        step=int(float(match["step"])) + 1,
+        steps=total,
+        step_seconds=float(match["seconds"]),
+        samples=float(samples["samples"]) if samples else None,
+        wall_time=_time(line),
+    )
+
+
+_READERS: tuple[Callable[[str], Progress | None], ...] = (_nanotron, _megatron, _nemo, _titan)
+
+
+def _time(line: str) -> float | None:
+    match = _DATE.search(line)
+    return None if match is None else datetime.fromisoformat(match[1] + "+00:00").timestamp()

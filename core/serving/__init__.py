@@ -1,0 +1,1 @@
+"""Inference of a model on accelerators: memory, tokens per second, and what a request costs."""

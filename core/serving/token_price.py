@@ -1,0 +1,133 @@
+"""What APIs take for tokens, by day: `sql/seeds/token_price.csv` (of genai-prices, MIT) and `token_price_own.csv`.
+
+A row without a date says what held before the first change that was seen; how long before is not known.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from gpuledger.core import seeds
+from gpuledger.core.count import decimal_text
+from gpuledger.core.errors import UsageError
+
+MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenPrice:
+    """One API's prices of a model, in US dollars per million tokens."""
+
+    provider: str
+    model: str
+    valid_from: date | None
+    input_usd_per_mtok: Decimal
+    output_usd_per_mtok: Decimal
+    cached_input_usd_per_mtok: Decimal | None
+    training_usd_per_mtok: Decimal | None
+    source: str
+
+    @property
+    def api(self) -> str:
+        """`provider/model`, as it is asked for."""
+        return f"{self.provider}/{self.model}"
+
+    def usd(
+        self, input_tokens: Decimal, output_tokens: Decimal, cached_tokens: Decimal = Decimal(0)
+    ) -> Decimal:
+        """Of so many tokens, some of the input read from a cache where the API has a price for that."""
+        cached = (
+            self.input_usd_per_mtok
+            if self.cached_input_usd_per_mtok is None
+            else self.cached_input_usd_per_mtok
+        )
+        fresh = (input_tokens - cached_tokens) * self.input_usd_per_mtok
+        return (fresh + cached_tokens * cached + output_tokens * self.output_usd_per_mtok) / MILLION
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; money as decimal strings."""
+        return {
+            "api": self.api,
+            "provider": self.provider,
+            "model": self.model,
+            "valid_from": self.valid_from,
+            **{
+                name: decimal_text(getattr(self, name))
+                for name in (
+                    *("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok"),
+                    "training_usd_per_mtok",
+                )
+            },
+            "source": self.source,
+        }
+
+
+@lru_cache(maxsize=1)
+def token_prices() -> tuple[TokenPrice, ...]:
+    """All rows, by provider, model and day."""
+    training: dict[tuple[str, str], list[tuple[date, Decimal]]] = {}
+    for row in seeds.rows("token_price_own"):
+        day = date.fromisoformat(row["valid_from"])
+        training.setdefault((row["provider"], row["model"]), []).append(
+            (day, Decimal(row["training_usd_per_mtok"]))
+        )
+    out: list[TokenPrice] = []
+    for row in seeds.rows("token_price"):
+        found = training.get((row["provider"], row["model"]))
+        out.append(
+            TokenPrice(
+                provider=row["provider"],
+                model=row["model"],
+                valid_from=date.fromisoformat(row["valid_from"]) if row["valid_from"] else None,
+                input_usd_per_mtok=Decimal(row["input_usd_per_mtok"]),
+                output_usd_per_mtok=Decimal(row["output_usd_per_mtok"]),
+                cached_input_usd_per_mtok=_decimal(row["cached_input_usd_per_mtok"]),
+                training_usd_per_mtok=found[-1][1] if found else None,
+                source=row["source"],
+            )
+        )
+    return tuple(sorted(out, key=lambda one: (one.api, one.valid_from or date.min)))
+
+
+def _decimal(text: str) -> Decimal | None:
+    return Decimal(text) if text else None
+
+
+def prices_on(day: date, words: str = "") -> list[TokenPrice]:
+    """The price of every API in force on a day, of those whose `provider/model` has all the words."""
+    wanted = words.lower().split()
+    newest: dict[str, TokenPrice] = {}
+    for one in token_prices():
+        if (one.valid_from is None or one.valid_from <= day) and all(w in one.api.lower() for w in wanted):
+            newest[one.api] = one
+    return list(newest.values())
+
+
+def token_price(api: str, day: date) -> TokenPrice:
+    """The price of one API on a day, named `provider/model`, or the model alone where one provider has it.
+
+    Raises:
+        UsageError: no such API, or several of that name; says which there are.
+    """
+    on = prices_on(day)
+    found = [one for one in on if api.lower() == one.api.lower()] or [
+        one for one in on if api.lower() == one.model.lower()
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"api: {api!r} is sold by several: {', '.join(one.api for one in found)}")
+    near = _nearest(api, [one.api for one in on])
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    raise UsageError(f"api: no price of {api!r} on {day}{hint} `gpuledger token-prices` lists them")
+
+
+def _nearest(api: str, names: Sequence[str]) -> list[str]:
+    by_word = [name for name in names if api.lower() in name.lower()]
+    return by_word[:3] or difflib.get_close_matches(api.lower(), names, n=3)

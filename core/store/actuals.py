@@ -1,0 +1,347 @@
+"""Bills in a home: read set by set, kept as one Parquet file each, and never published.
+
+An import is one pass of DuckDB over the file; account and resource ids are hashed with a salt of this home before
+anything is written. Of one provider, account and day the newest import counts, so that a bill that was delivered
+again takes the place of the earlier one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from gpuledger.core.actuals import json_bill
+from gpuledger.core.actuals.bill_form import BillForm, form_of, places
+from gpuledger.core.actuals.machine import Machines, is_spot
+from gpuledger.core.count import instant_text
+from gpuledger.core.errors import StoreError, UsageError
+from gpuledger.core.files import write_whole
+from gpuledger.core.provider import provider_id
+from gpuledger.core.store import sql
+
+FOLDER = "actuals"
+TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".json", ".jsonl")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerFacts:
+    """What an import needs of the ledger."""
+
+    machines: Machines
+    rates: Sequence[tuple[str, date, Decimal]]
+    """Currency, day, US dollars for one unit."""
+    prices: Sequence[tuple[str, str | None, str, datetime, Decimal]]
+    """Provider, instance type, accelerator, since when, US dollars per GPU-hour on demand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedBill:
+    """One import: what was taken and what was not."""
+
+    bill: str
+    """16 hex digits of the file's SHA-256; the same file again is the same bill."""
+    form: str
+    provider: str
+    rows: int
+    charges: int
+    refused: Mapping[str, int]
+    since: datetime | None
+    until: datetime | None
+    usd: Decimal | None
+    gpu_hours: float | None
+    unpriced: int
+    usd_from_ledger: Decimal | None
+    imported_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; money as decimal strings."""
+        return {
+            **vars(self),
+            "refused": dict(self.refused),
+            "usd": None if self.usd is None else f"{self.usd:.2f}",
+            "usd_from_ledger": None if self.usd_from_ledger is None else f"{self.usd_from_ledger:.2f}",
+            "gpu_hours": None if self.gpu_hours is None else round(self.gpu_hours, 6),
+        }
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of one bill: the file itself, or all of a folder that bills can be in.
+
+    Raises:
+        UsageError: nothing there, or of a kind that cannot be read.
+    """
+    found = sorted(p for p in path.rglob("*") if p.name.endswith(TABLES)) if path.is_dir() else [path]
+    if not found or not all(p.is_file() for p in found):
+        raise UsageError(f"FILE: {path} is not there, or a folder without a bill in it")
+    odd = [p for p in found if not p.name.endswith(TABLES)]
+    if odd:
+        raise UsageError(f"FILE: {odd[0]}: a bill is one of {' '.join(TABLES)}")
+    kinds = {_reader(p) for p in found}
+    if len(kinds) > 1:
+        raise UsageError(f"FILE: {path} holds {' and '.join(sorted(kinds))}; give one kind at a time")
+    return found
+
+
+def import_bill(
+    path: Path, home: Path, ledger: LedgerFacts, *, provider: str | None, imported_at: datetime
+) -> ImportedBill:
+    """Take a bill into the home.
+
+    Args:
+        provider: whose bill it is, where the form does not say, or says it otherwise.
+
+    Raises:
+        UsageError: the file is in no form that is known, or names no provider.
+        StoreError: it cannot be read, or the home cannot be written.
+    """
+    files = files_of(path)
+    folder = home / FOLDER
+    digest = _digest(files)
+    with duckdb.connect(":memory:") as connection, sql.told(f"read the bill {path}"):
+        connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
+        form = _read(connection, files, str(path))
+        owner = provider_id(provider) if provider else form.provider
+        if form.name == "named" and owner is None:
+            raise UsageError(f"{path}: its columns do not say whose bill it is; give --provider")
+        connection.execute(f"create temp view formed as {sql.text(f'actuals/form/{form.name}')}")
+        _facts(connection, ledger)
+        connection.execute(sql.text("actuals/05_charge_rate"))
+        connection.execute(sql.text("actuals/10_charge"), {"salt": _salt(folder), "provider": owner})
+        _machines(connection, ledger.machines)
+        connection.execute(sql.text("actuals/30_paid"), {"imported_at": imported_at})
+        bill = _imported(connection, digest, form, imported_at)
+        if bill.charges:
+            _keep(connection, folder, bill)
+    return bill
+
+
+def _reader(path: Path) -> str:
+    if path.name.endswith(".parquet"):
+        return "parquet"
+    return "json" if path.name.endswith((".json", ".jsonl")) else "csv"
+
+
+def _digest(files: Iterable[Path]) -> str:
+    found = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()[:16]
+
+
+def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], origin: str) -> BillForm:
+    """A relation `bill` that has every column of the form as text."""
+    kind, names = _reader(files[0]), [str(file) for file in files]
+    if kind == "json":
+        rows = [row for file in files for row in json_bill.parse(file.read_bytes(), str(file))]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        _columns_table(connection, "raw", columns, rows)
+    else:
+        reader = (
+            "read_parquet($files, union_by_name = true)"
+            if kind == "parquet"
+            else "read_csv($files, all_varchar = true, header = true, union_by_name = true, sample_size = 1000)"
+        )
+        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+        connection.execute(f"create temp view raw as select * from {reader.replace('$files', f'[{listed}]')}")
+    described = connection.execute("describe raw").fetchall()
+    kinds = {str(name): str(type_) for name, type_, *_ in described}
+    form = form_of(kinds, origin)
+    chosen = places(form, kinds)
+    connection.execute(
+        "create temp view bill as select "
+        + ", ".join(f'{_as_text(column, kinds)} as "{_snake(name)}"' for name, column in chosen.items())
+        + " from raw"
+    )
+    return form
+
+
+def _as_text(column: str | None, kinds: Mapping[str, str]) -> str:
+    if column is None:
+        return "null::varchar"
+    quoted = '"' + column.replace('"', '""') + '"'
+    if re.match(r"(STRUCT|MAP)|.*\[\]$", kinds[column]):
+        return f"to_json({quoted})::varchar"
+    return f"nullif(nullif({quoted}::varchar, ''), 'NULL')"
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _columns_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """A table of text from rows, as whole columns at once."""
+    if not columns:
+        raise UsageError("no columns in the bill")
+    quoted = ['"' + name.replace('"', '""') + '"' for name in columns]
+    unnested = ", ".join(f"unnest(${n}::varchar[]) as {name}" for n, name in enumerate(quoted, start=1))
+    connection.execute(
+        f"create temp table {table} as select {unnested}",
+        [[row.get(name) for row in rows] for name in columns],
+    )
+
+
+def _facts(connection: duckdb.DuckDBPyConnection, ledger: LedgerFacts) -> None:
+    names = [
+        str(row[0])
+        for row in connection.execute("select distinct provider_name from formed").fetchall()
+        if row[0]
+    ]
+    connection.execute(
+        "create temp table provider_word as"
+        " select unnest($1::varchar[]) as word, unnest($2::varchar[]) as provider",
+        [names, [provider_id(_seller(name)) for name in names]],
+    )
+    connection.execute(
+        "create temp table currency_rate as select unnest($1::varchar[]) as currency,"
+        " unnest($2::date[]) as rate_date, unnest($3::decimal(18, 9)[]) as usd_per_unit",
+        [[rate[n] for rate in ledger.rates] for n in range(3)],
+    )
+    connection.execute(
+        "create temp table ledger_price as select unnest($1::varchar[]) as provider,"
+        " unnest($2::varchar[]) as instance_type, unnest($3::varchar[]) as gpu_id,"
+        " unnest($4::timestamptz[]) as valid_from, unnest($5::decimal(18, 6)[]) as usd_per_gpu_hour",
+        [[price[n] for price in ledger.prices] for n in range(5)],
+    )
+
+
+def _seller(name: str) -> str:
+    """`Amazon Web Services, Inc.` and `Microsoft Corporation` are sellers whose short names are known."""
+    return re.sub(
+        r",? (inc|llc|ltd|corporation|corp|b\.?v|emea sarl)\.?$", "", name.strip(), flags=re.IGNORECASE
+    )
+
+
+def _machines(connection: duckdb.DuckDBPyConnection, machines: Machines) -> None:
+    words = connection.execute(sql.text("actuals/20_machine_words")).fetchall()
+    found = [machines.named(provider, texts) for provider, *texts in words]
+    columns: list[list[Any]] = [[word[n] for word in words] for n in range(4)]
+    columns += [
+        [one.instance_type for one in found],
+        [one.gpu_id for one in found],
+        [one.gpu_count for one in found],
+    ]
+    columns.append([is_spot(texts) for _, *texts in words])
+    connection.execute(
+        "create temp table machine as select unnest($1::varchar[]) as provider, unnest($2::varchar[]) as machine_text,"
+        " unnest($3::varchar[]) as meter_text, unnest($4::varchar[]) as other_text,"
+        " unnest($5::varchar[]) as instance_type, unnest($6::varchar[]) as gpu_id,"
+        " unnest($7::double[]) as gpu_count, unnest($8::boolean[]) as is_spot",
+        columns,
+    )
+
+
+def _imported(
+    connection: duckdb.DuckDBPyConnection, digest: str, form: BillForm, imported_at: datetime
+) -> ImportedBill:
+    refused = connection.execute(
+        "select refused, count(*) from charge where refused is not null group by all order by 2 desc, 1"
+    ).fetchall()
+    total = sql.first(connection, sql.text("actuals/imported"))
+    assert total is not None
+    charges, providers, since, until, usd, gpu_hours, unpriced, from_ledger = total
+    return ImportedBill(
+        bill=digest,
+        form=form.name,
+        provider=providers or "",
+        rows=charges + sum(count for _, count in refused),
+        charges=charges,
+        refused=dict(refused),
+        since=since,
+        until=until,
+        usd=usd,
+        gpu_hours=None if gpu_hours is None else float(gpu_hours),
+        unpriced=unpriced,
+        usd_from_ledger=from_ledger,
+        imported_at=imported_at,
+    )
+
+
+def _salt(folder: Path) -> str:
+    """Of this home alone, so that a hash of twelve digits cannot be undone by trying all of them elsewhere."""
+    path = folder / "salt"
+    try:
+        if not path.exists():
+            write_whole(path, secrets.token_hex(32).encode())
+            path.parent.chmod(0o700)
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        raise StoreError(f"cannot use {path}: {error.strerror}") from error
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, folder: Path, bill: ImportedBill) -> None:
+    """The charges and what is said of them; a bill that is half written is not there."""
+    target, temporary = folder / f"{bill.bill}.parquet", folder / f".new-{bill.bill}"
+    connection.execute(
+        f"copy (select * from paid) to '{_quoted(temporary)}' (format parquet, compression zstd)"
+    )
+    try:
+        temporary.chmod(0o600)
+        temporary.replace(target)
+    except OSError as error:
+        raise StoreError(f"cannot write {target}: {error.strerror}") from error
+    write_whole(folder / f"{bill.bill}.json", json.dumps(bill.to_dict(), default=instant_text).encode())
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def bills(home: Path) -> list[dict[str, Any]]:
+    """What was imported, the newest last."""
+    found = [json.loads(path.read_bytes()) for path in sorted((home / FOLDER).glob("*.json"))]
+    return sorted(found, key=lambda bill: str(bill["imported_at"]))
+
+
+@contextmanager
+def charges(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection with the view `actual_charge`.
+
+    Raises:
+        UsageError: no bill was imported.
+        StoreError: one cannot be read.
+    """
+    paths = sorted((home / FOLDER).glob("*.parquet"))
+    if not paths:
+        raise UsageError("no bill was imported yet; `gpuledger actual import FILE` takes one")
+    with duckdb.connect(":memory:") as connection, sql.told(f"read the bills in {home / FOLDER}"):
+        connection.execute("set timezone = 'UTC'")
+        listed = ", ".join(f"'{_quoted(path)}'" for path in paths)
+        connection.execute(
+            f"create temp view stored_charge as select * from read_parquet([{listed}], union_by_name = true)"
+        )
+        connection.execute(sql.text("actuals/actual_charge"))
+        yield connection
+
+
+def export_focus(home: Path, target: Path) -> int:
+    """Write the charges that count as CSV or Parquet in the columns of FOCUS 1.0; returns how many.
+
+    Raises:
+        UsageError: no bill was imported, or the name says neither form.
+        StoreError: the file cannot be written.
+    """
+    form = {".csv": "(format csv, header)", ".parquet": "(format parquet)"}.get(target.suffix)
+    if form is None:
+        raise UsageError(f"PATH: {target} is neither .csv nor .parquet")
+    with charges(home) as connection, sql.told(f"write {target}"):
+        connection.execute(f"copy ({sql.text('actuals/focus_export')}) to '{_quoted(target)}' {form}")
+        row = sql.first(connection, "select count(*) from actual_charge where usd is not null")
+    return int(row[0]) if row else 0

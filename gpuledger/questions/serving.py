@@ -1,0 +1,210 @@
+"""What it costs to serve a model: on own accelerators, and at an API."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from gpuledger import parse
+from gpuledger.core.errors import DoesNotFitError, InvalidPlanError, NoOfferError, UsageError
+from gpuledger.parse import When
+from gpuledger.questions.actuals import Actuals
+from gpuledger.questions.decisions import Number
+from gpuledger.questions.reader import Rows
+
+if TYPE_CHECKING:
+    from gpuledger.core.estimate.architecture import Architecture
+    from gpuledger.core.serving.cost import Load, ServingCost
+    from gpuledger.core.serving.token_price import TokenPrice
+
+
+class Serving(Actuals):
+    """Each question once."""
+
+    def token_prices(self, words: str = "", *, as_of: When = None) -> Rows:
+        """What APIs take for a million tokens of input, output, cached input and fine-tuning, on a day.
+
+        Args:
+            words: only those whose `provider/model` has all of them.
+        """
+        from gpuledger.core.serving.token_price import prices_on
+
+        return Rows(one.to_dict() for one in prices_on(self._day(as_of), words))
+
+    def serve_cost(
+        self,
+        model: str,
+        *,
+        requests_per_day: Number,
+        input_tokens: Number = 1000,
+        output_tokens: Number = 300,
+        samples: int = 1,
+        peak_factor: float | None = None,
+        milliseconds_per_token: float | None = None,
+        precision: str | None = None,
+        gpu: str | None = None,
+        providers: Any = None,
+        regions: Any = None,
+        purchase_options: Any = "on_demand",
+        months: Number = 12,
+        api: str | None = None,
+        build_usd: Number | None = None,
+        as_of: When = None,
+        allow_stale: bool = False,
+        limit: int = 5,
+    ) -> dict[str, Any]:
+        """What it costs to serve a model at a load, the cheapest machines first, and from how many requests a day on an
+        API costs more.
+
+        Args:
+            model: a preset, a Hugging Face name of one, or a count of parameters such as `7B`.
+            requests_per_day: each with so many tokens of input and of output.
+            samples: answers made per request; the prompt is read once.
+            peak_factor: the busiest hour over the mean one.
+            milliseconds_per_token: the longest that one token of an answer may take.
+            precision: of the weights; 8 bits where the accelerator computes in them, else 16, without.
+            api: `provider/model` to compare with.
+            build_usd: what training costs once, for the lifetime.
+
+        Raises:
+            DoesNotFitError: the model fits on nothing that is on sale.
+            NoOfferError: nothing is on sale that was asked for.
+        """
+        from gpuledger.core.serving.cost import PEAK_FACTOR, Load, api_usd_per_request
+
+        load = Load(
+            requests_per_day=_positive(requests_per_day, "requests_per_day"),
+            input_tokens=_positive(input_tokens, "input_tokens"),
+            output_tokens=_positive(output_tokens, "output_tokens"),
+            samples=samples,
+            peak_factor=PEAK_FACTOR if peak_factor is None else peak_factor,
+            seconds_per_token=None if milliseconds_per_token is None else milliseconds_per_token / 1000,
+        )
+        if samples < 1 or load.peak_factor < 1:
+            raise UsageError(f"samples: {samples} and peak_factor: {load.peak_factor:g} must be 1 or more")
+        shape, assumptions = _shape(model)
+        price = self._api(api, as_of)
+        offers = self.offers(
+            gpu, providers=providers, regions=regions, purchase_options=purchase_options, as_of=as_of
+        )
+        found, reasons = _costs(shape, offers, load, precision, allow_stale=allow_stale or as_of is not None)
+        if not found:
+            _nothing(offers, reasons)
+        span = parse.required(parse.decimal(months, "months"), "months")
+        once = parse.dollars(build_usd, "build_usd")
+        api_month = None
+        if price is not None:
+            requests = parse.required(parse.decimal(requests_per_day, "requests_per_day"), "requests_per_day")
+            api_month = api_usd_per_request(price, load) * requests * Decimal(730) / 24
+        answers = [one.to_dict(price, span, once) for one in found[:limit]]
+        return {
+            "model": model,
+            "parameters": shape.parameters,
+            "active_parameters": shape.active_parameters,
+            "load": {**vars(load), "months": str(span)},
+            "servings": answers,
+            "api": None
+            if price is None or api_month is None
+            else {
+                **price.to_dict(),
+                "usd_per_request": f"{api_usd_per_request(price, load):.6f}",
+                "usd_per_month": f"{api_month:.2f}",
+                "usd_lifetime": f"{api_month * span:.2f}",
+                "decision": "own" if Decimal(answers[0]["usd_per_month"]["mid"]) < api_month else "api",
+            },
+            "excluded": [{"reason": reason, "count": count} for reason, count in reasons.items()],
+            "assumptions": [
+                *assumptions,
+                f"peak_factor: {load.peak_factor:g}{'' if peak_factor else ' (not given)'}",
+                "instances run all day, and are used to 80 % at the busiest hour",
+                "rates are of TensorRT-LLM with many sequences at once; 80 % interval of models left out of the fit",
+            ],
+        }
+
+    def _api(self, api: str | None, as_of: When) -> TokenPrice | None:
+        from gpuledger.core.serving.token_price import token_price
+
+        return None if api is None else token_price(api, self._day(as_of))
+
+    def _day(self, as_of: When) -> date:
+        return self.past(as_of)[1].date()
+
+
+def _positive(value: Number, name: str) -> float:
+    found = parse.count(value if isinstance(value, float | str) else float(value), name)
+    if found is None or found <= 0:
+        raise UsageError(f"{name}: {value!r} must be above 0")
+    return found
+
+
+def _shape(model: str) -> tuple[Architecture, list[str]]:
+    from gpuledger.core.estimate.architecture import resolve
+
+    keys: dict[str, Any] = {"name": "serving", "method": "pretrain", "training_tokens": 1e9}
+    try:
+        plan = parse.plan(keys | {"model": model})
+    except InvalidPlanError as error:
+        try:
+            plan = parse.plan(keys | {"parameters": parse.count(model, "model")})
+        except (InvalidPlanError, UsageError):
+            raise error from None
+    shape, assumptions, _ = resolve(plan)
+    return shape, assumptions
+
+
+def _costs(
+    shape: Architecture, offers: Rows, load: Load, precision: str | None, *, allow_stale: bool
+) -> tuple[list[ServingCost], dict[str, int]]:
+    """The cheapest offer of each machine at each provider, by what the load costs a month."""
+    from gpuledger.core.gpu import gpus
+    from gpuledger.core.serving.cost import ServingCost, best_throughput
+    from gpuledger.core.serving.engine import deployment
+
+    reasons: dict[str, int] = {}
+    best: dict[tuple[str, str, int], ServingCost] = {}
+    given: dict[tuple[str, int], Any] = {}
+    for offer in sorted((o for o in offers if o["usd_per_hour"]), key=lambda o: o["usd_per_hour"]):
+        count = int(offer["gpu_count"] or 0)
+        key = offer["provider"], offer["gpu_id"], count
+        card = gpus().get(offer["gpu_id"] or "")
+        if key in best:
+            continue
+        if not allow_stale and offer["price_state"] not in ("fresh", "recorded"):
+            reasons["its price is not fresh"] = reasons.get("its price is not fresh", 0) + 1
+            continue
+        if card is None or count < 1 or offer["gpu_count"] != count or card.memory_bytes_per_second is None:
+            reasons["accelerator without a data sheet, or a part of one"] = (
+                reasons.get("accelerator without a data sheet, or a part of one", 0) + 1
+            )
+            continue
+        if key[1:] not in given:
+            rates = card.peak_flops_per_second
+            kind = precision or ("fp8" if rates.get("fp8") else "bf16" if rates.get("bf16") else "fp16")
+            try:
+                given[key[1:]] = best_throughput(deployment(shape, card, 1, precision=kind), count, load)
+            except (DoesNotFitError, InvalidPlanError) as error:
+                given[key[1:]] = error
+        made = given[key[1:]]
+        if isinstance(made, Exception):
+            reason = (
+                "the model does not fit, or misses the latency"
+                if isinstance(made, DoesNotFitError)
+                else str(made)
+            )
+            reasons[reason] = reasons.get(reason, 0) + 1
+            continue
+        best[key] = ServingCost(
+            offer=offer, given=made, load=load, usd_per_instance_hour=offer["usd_per_hour"]
+        )
+    ranked = sorted(best.values(), key=lambda one: one.usd_per_month(one.given.tokens_per_second.mid))
+    return ranked, reasons
+
+
+def _nothing(offers: Rows, reasons: dict[str, int]) -> None:
+    told = ", ".join(f"{count} offers: {reason}" for reason, count in reasons.items())
+    if not offers:
+        raise NoOfferError("nothing is on sale that was asked for")
+    if "its price is not fresh" in reasons:
+        raise NoOfferError(f"{told}; --allow-stale takes older prices")
+    raise DoesNotFitError(told)

@@ -1,0 +1,202 @@
+"""The SQL page: a query and its parameters in the address, rows that sort, and the relations there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gpuledger import formats
+from gpuledger.core.errors import StoreBusyError, UsageError
+from gpuledger.web.page.frame import Made, snapshot_cache
+from gpuledger.web.page.listings import saved
+from gpuledger.web.page.state import Elsewhere, PageState, address, command_line, sql_text
+from gpuledger.web.responses import csv_bytes, json_bytes, ledger_of
+
+SHOWN_ROWS = 500
+"""Of a query on the page; the CSV holds all."""
+DRAWN_ROWS = 500
+LONGEST = 20_000
+_TOKEN = re.compile(r"'(?:[^']|'')*'|--[^\n]*|\"[^\"]*\"|\$([a-z_][a-z0-9_]*)")
+STARTER = (
+    "select provider, min(usd_per_gpu_hour) as usd\nfrom offer_latest\n"
+    "where gpu_id = $gpu_id and purchase_option = 'on_demand'\ngroup by provider\norder by usd"
+)
+
+
+def parameters_of(text: str) -> list[str]:
+    """Names of the `$parameters` of a query, outside of texts and comments, in their order."""
+    return list(dict.fromkeys(found[1] for found in _TOKEN.finditer(text) if found[1]))
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A query with its parameters as SQL texts, which DuckDB casts to what is needed; an empty one is null.
+
+    A price_id that is not given is that of some price.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        if not found[1]:
+            return found[0]
+        given = values.get(found[1], "")
+        if not given and found[1] == "price_id":
+            return "(select min(price_id) from offer_latest)"
+        return sql_text(given) if given else "null"
+
+    return _TOKEN.sub(value, text)
+
+
+def examples(now: datetime) -> dict[str, str]:
+    """What stands in a parameter's field until somebody edits it."""
+    month_ago = (now - timedelta(days=30)).date().isoformat()
+    return {
+        "gpu_id": "h100-sxm-80gb",
+        "as_of": month_ago,
+        "since": month_ago,
+        "until": (now + timedelta(days=1)).date().isoformat(),
+        "month": now.date().replace(day=1).isoformat(),
+        "max_rows": "50",
+    }
+
+
+def _asked(request: Request, inputs: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The query and the values of its parameters."""
+    text = inputs.get("q", "")
+    if not text and inputs.get("saved"):
+        named = next((question for question in saved() if question.name == inputs["saved"]), None)
+        if named is None:
+            raise UsageError(f"saved: no question {inputs['saved'][:60]!r}")
+        text = named.text
+    if len(text) > LONGEST:
+        raise UsageError(f"q: {len(text)} characters, at most {LONGEST}")
+    defaults = examples(ledger_of(request).clock())
+    values = {
+        name: inputs.get(
+            f"p_{name}", "" if "run" in inputs and f"p_{name}" in inputs else defaults.get(name, "")
+        )
+        for name in parameters_of(text)
+    }
+    return text, values
+
+
+def query(request: Request, state: PageState) -> Made:
+    """The editor, the rows where it is run, the saved questions, and the relations with their columns."""
+    inputs = state.inputs
+    ledger = ledger_of(request)
+    text, values = _asked(request, inputs)
+    content: dict[str, Any] = {
+        "text": text or (STARTER if "run" not in inputs else text),
+        "parameters": values if text else {"gpu_id": "h100-sxm-80gb"},
+        "questions": saved(),
+        "relations": _relations(snapshot_cache(request).kept(ledger, "relations", ledger.relations)),
+        "columns": [],
+        "rows": None,
+        "total": 0,
+    }
+    if "run" not in inputs:
+        return Made(ledger.edition, content, Elsewhere())
+    try:
+        rows = ledger.query(filled(text, values))
+    except (UsageError, StoreBusyError) as error:
+        return Made(ledger.edition, content | {"wrong": str(error)}, Elsewhere())
+    columns = list(rows[0]) if rows else []
+    ordered = _sorted(rows, columns, inputs.get("sort", ""))
+    is_number = [_is_number([row[name] for row in rows]) for name in columns]
+    shown = [[_cell(value) for value in row.values()] for row in ordered[:SHOWN_ROWS]]
+    drawn = [[_plain(value) for value in row.values()] for row in ordered[:DRAWN_ROWS]]
+    content |= {
+        "columns": [
+            (
+                name,
+                is_number[at],
+                _sort_of(inputs.get("sort", ""), at),
+                state.here(sort=_next_sort(inputs.get("sort", ""), at, is_number[at])),
+            )
+            for at, name in enumerate(columns)
+        ],
+        "numbers": is_number,
+        "rows": shown,
+        "total": len(rows),
+        "can_draw": len(rows) > 1 and any(is_number) and not all(is_number),
+        "data": Markup(json_bytes({"columns": columns, "rows": drawn}).decode().replace("<", "\\u003c")),
+        "csv": address(
+            "/sql.csv", {name: value for name, value in inputs.items() if name not in ("sort", "run")}
+        ),
+    }
+    whole = filled(text, values)
+    return Made(
+        ledger.edition,
+        content,
+        Elsewhere(command_line("sql", whole), address("/v1/sql", {"q": whole})),
+    )
+
+
+def query_file(request: Request) -> Response:
+    """All rows of the query as CSV."""
+    inputs = dict(request.query_params.items())
+    text, values = _asked(request, {**inputs, "run": "1"})
+    rows = ledger_of(request).query(filled(text, values))
+    headers = {"content-disposition": 'attachment; filename="gpuledger.csv"', "cache-control": "no-store"}
+    return Response(csv_bytes(rows), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _relations(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    made: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        made.setdefault(row["relation"], []).append(row)
+    first = ("offer_latest", "price_history", "gpu_price_index", "gpu", "price_daily", "source_status")
+    return sorted(
+        made.items(), key=lambda item: (first.index(item[0]) if item[0] in first else len(first), item[0])
+    )
+
+
+def _sorted(rows: Sequence[Mapping[str, Any]], columns: list[str], sort: str) -> list[Mapping[str, Any]]:
+    place = sort.removeprefix("-")
+    if not place.isdigit() or int(place) >= len(columns):
+        return list(rows)
+    name = columns[int(place)]
+    there = [row for row in rows if row[name] is not None]
+    try:
+        there.sort(key=lambda row: row[name], reverse=sort.startswith("-"))
+    except TypeError:
+        there.sort(key=lambda row: str(row[name]), reverse=sort.startswith("-"))
+    return [*there, *(row for row in rows if row[name] is None)]
+
+
+def _sort_of(sort: str, at: int) -> str:
+    return "descending" if sort == f"-{at}" else "ascending" if sort == str(at) else ""
+
+
+def _next_sort(sort: str, at: int, is_number: bool) -> str:
+    if sort in (str(at), f"-{at}"):
+        return str(at) if sort.startswith("-") else f"-{at}"
+    return f"-{at}" if is_number else str(at)
+
+
+def _is_number(values: Sequence[Any]) -> bool:
+    there = [value for value in values if value is not None]
+    return bool(there) and all(
+        isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) for value in there
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if value is None or isinstance(value, (int, float)):
+        return value
+    return _cell(value)[:80]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, dict)):
+        return json_bytes(value).decode()
+    return str(value if isinstance(value, (str, int, float)) else formats.plain(value))

@@ -1,0 +1,15 @@
+-- grain: one row per charge that counts: of one provider, account and day the newest bill says what was paid
+create or replace temp view actual_charge as
+with counted as (
+    select provider, account, started_at::date as paid_on, max(imported_at) as imported_at
+    from stored_charge
+    group by all
+)
+
+select stored_charge.*
+from stored_charge
+inner join counted
+    on stored_charge.provider = counted.provider
+    and stored_charge.account is not distinct from counted.account
+    and stored_charge.started_at::date = counted.paid_on
+    and stored_charge.imported_at = counted.imported_at

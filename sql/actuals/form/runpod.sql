@@ -1,0 +1,30 @@
+-- grain: one row per record of RunPod's billing history of pods, serverless or volumes; US dollars
+select
+    'runpod' as provider_name,
+    null::varchar as account,
+    null::varchar as sub_account,
+    coalesce(try_cast(coalesce("time", start_time, bucket_start) as timestamptz)) as started_at,
+    coalesce(
+        try_cast(end_time as timestamptz),
+        try_cast(coalesce("time", start_time, bucket_start) as timestamptz)
+        + to_milliseconds(greatest(try_cast(time_billed_ms as bigint), 1))
+    ) as ended_at,
+    'usage' as category,
+    false as is_unused,
+    if(pod_id is null and gpu_type_id is null and endpoint_id is null, 'Storage', 'Compute') as service_category,
+    if(endpoint_id is null, 'pods', 'serverless') as service,
+    coalesce(gpu_type_id, gpu_id) as machine_text,
+    null::varchar as meter_text,
+    null::varchar as other_text,
+    null::varchar as region,
+    null::varchar as zone,
+    coalesce(pod_id, endpoint_id, network_volume_id) as resource,
+    (try_cast(time_billed_ms as double) / 3600000)::varchar as quantity_text,
+    if(time_billed_ms is null, null, 'hours') as unit,
+    null::varchar as purchase_option,
+    'USD' as currency,
+    null::varchar as list_text,
+    coalesce(amount, total_amount) as billed_text,
+    coalesce(amount, total_amount) as effective_text,
+    null::varchar as tags
+from bill

@@ -1,0 +1,223 @@
+"""What is kept of a bill, what is refused, and what commitments come to."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpuledger.core.store import actuals
+from tests.actuals import bills
+from tests.actuals.conftest import NOW, Taken
+
+Stored = Callable[[], list[dict[str, Any]]]
+ROW = bills.FOCUS_ROW
+REFUSED = {
+    "names no provider": {"ProviderName": ""},
+    "has no time that can be read": {"ChargePeriodStart": "soon"},
+    "ends before it begins": {"ChargePeriodEnd": "2026-10-04T00:00:00Z"},
+    "has a cost that is no number": {"BilledCost": "12,x"},
+    "has neither cost nor quantity": {"BilledCost": "", "ConsumedQuantity": ""},
+    "is in JPY, of which the ledger has no exchange rate of that time": {"BillingCurrency": "JPY"},
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_a_row_that_cannot_be_taken_is_counted_with_its_reason(reason: str, take: Taken):
+    answer = take("bill.csv", bills.table(ROW, ROW | REFUSED[reason]))
+    assert (answer["rows"], answer["charges"], answer["refused"]) == (2, 1, {reason: 1})
+
+
+def test_no_id_of_an_account_or_a_resource_is_on_the_disk(take: Taken, tmp_path: Path):
+    take("bill.csv", bills.table(ROW))
+    for path in (tmp_path / "actuals").iterdir():
+        content = path.read_bytes()
+        for secret in (b"111122223333", b"444455556666", b"i-0abc"):
+            assert secret not in content
+
+
+def test_two_homes_have_different_hashes_of_one_account(take: Taken, facts, stored: Stored, tmp_path: Path):
+    take("bill.csv", bills.table(ROW))
+    other = tmp_path / "other"
+    actuals.import_bill(tmp_path / "bill.csv", other, facts, provider=None, imported_at=NOW)
+    with actuals.charges(other) as connection:
+        (hashed,) = connection.execute("select account from actual_charge").fetchone()
+    assert hashed != stored()[0]["account"]
+
+
+def test_the_same_bill_again_changes_nothing(take: Taken, stored: Stored):
+    take("bill.csv", bills.table(ROW))
+    take("bill.csv", bills.table(ROW), at=NOW + timedelta(days=1))
+    assert len(stored()) == 1
+
+
+def test_a_bill_that_is_delivered_again_takes_the_place_of_the_earlier_one_by_day(
+    take: Taken, tmp_path: Path
+):
+    later = ROW | {"ChargePeriodStart": "2026-10-06T00:00:00Z", "ChargePeriodEnd": "2026-10-06T01:00:00Z"}
+    take("first.csv", bills.table(ROW, later))
+    take("second.csv", bills.table(ROW | {"EffectiveCost": "50"}), at=NOW + timedelta(days=1))
+    with actuals.charges(tmp_path) as connection:
+        rows = connection.execute("select usd from actual_charge order by started_at").fetchall()
+    assert rows == [(Decimal("50"),), (Decimal("98.32"),)]
+
+
+CUR = bills.CUR_ROW
+COMMITTED = {
+    "usage under a savings plan has its effective cost": (
+        {
+            "line_item_line_item_type": "SavingsPlanCoveredUsage",
+            "savings_plan_savings_plan_effective_cost": "60",
+        },
+        "60.00",
+    ),
+    "the negation of a savings plan is nothing more": (
+        {"line_item_line_item_type": "SavingsPlanNegation", "line_item_unblended_cost": "-98.32"},
+        "0.00",
+    ),
+    "what a savings plan did not cover stood unused": (
+        {
+            "line_item_line_item_type": "SavingsPlanRecurringFee",
+            "savings_plan_total_commitment_to_date": "100",
+            "savings_plan_used_commitment": "60",
+        },
+        "40.00",
+    ),
+    "usage under a reservation has its effective cost": (
+        {"line_item_line_item_type": "DiscountedUsage", "reservation_effective_cost": "55"},
+        "55.00",
+    ),
+    "a credit is negative": (
+        {"line_item_line_item_type": "Credit", "line_item_unblended_cost": "-5"},
+        "-5.00",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_commitments_are_spread_over_what_they_cover(name: str, take: Taken, stored: Stored):
+    more, usd = COMMITTED[name]
+    take("cur.csv", bills.table(CUR | more))
+    assert f"{stored()[0]['usd']:.2f}" == usd
+
+
+def test_usage_that_the_ledger_cannot_price_stays_without_dollars(take: Taken, stored: Stored):
+    answer = take("bill.csv", bills.table(bills.COREWEAVE_ROW | {"ProviderName": "Crusoe"}))
+    assert (answer["unpriced"], answer["usd"]) == (1, None)
+    assert stored()[0]["usd"] is None
+
+
+COLUMNS_1_0 = [
+    "AvailabilityZone",
+    "BilledCost",
+    "BillingAccountId",
+    "BillingAccountName",
+    "BillingCurrency",
+    "BillingPeriodEnd",
+    "BillingPeriodStart",
+    "ChargeCategory",
+    "ChargeClass",
+    "ChargeDescription",
+    "ChargeFrequency",
+    "ChargePeriodEnd",
+    "ChargePeriodStart",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
+    "ConsumedQuantity",
+    "ConsumedUnit",
+    "ContractedCost",
+    "ContractedUnitPrice",
+    "EffectiveCost",
+    "InvoiceIssuerName",
+    "ListCost",
+    "ListUnitPrice",
+    "PricingCategory",
+    "PricingQuantity",
+    "PricingUnit",
+    "ProviderName",
+    "PublisherName",
+    "RegionId",
+    "RegionName",
+    "ResourceId",
+    "ResourceName",
+    "ResourceType",
+    "ServiceCategory",
+    "ServiceName",
+    "SkuId",
+    "SkuPriceId",
+    "SubAccountId",
+    "SubAccountName",
+    "Tags",
+]
+NEVER_NULL = [
+    "BilledCost",
+    "BillingAccountId",
+    "BillingCurrency",
+    "BillingPeriodEnd",
+    "BillingPeriodStart",
+    "ChargeCategory",
+    "ChargeFrequency",
+    "SkuPriceId",
+    "ChargePeriodEnd",
+    "ChargePeriodStart",
+    "ContractedCost",
+    "EffectiveCost",
+    "InvoiceIssuerName",
+    "ListCost",
+    "ProviderName",
+    "PublisherName",
+    "ServiceCategory",
+    "ServiceName",
+]
+ALLOWED = {
+    "ChargeCategory": {"Usage", "Purchase", "Tax", "Credit", "Adjustment"},
+    "ChargeFrequency": {"One-Time", "Recurring", "Usage-Based"},
+    "CommitmentDiscountCategory": {"Spend", "Usage", ""},
+    "CommitmentDiscountStatus": {"Used", "Unused", ""},
+    "PricingCategory": {"Standard", "Dynamic", "Committed", "Other", ""},
+    "ServiceCategory": {"Compute", "Storage", "Networking", "Other"},
+}
+"""Of FOCUS 1.0. focus-validator 1.0.0 (2026-11-30) passed one whose columns InvoiceIssuer, Provider, Publisher and
+ResourceID had the names of the draft that its rules still have."""
+
+
+def test_what_is_exported_keeps_the_rules_of_focus(take: Taken, tmp_path: Path):
+    import csv
+    import json
+    import re
+
+    take(
+        "cur.csv",
+        bills.table(
+            CUR, CUR | {"line_item_line_item_type": "Tax"}, CUR | COMMITTED[next(iter(COMMITTED))][0]
+        ),
+    )
+    take("coreweave.csv", bills.table(bills.COREWEAVE_ROW))
+    assert actuals.export_focus(tmp_path, tmp_path / "focus.csv") == 4
+    with (tmp_path / "focus.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [name for name in rows[0] if not name.startswith("x_")] == COLUMNS_1_0
+    for row in rows:
+        assert all(row[name] for name in NEVER_NULL)
+        assert all(row[name] in allowed for name, allowed in ALLOWED.items())
+        for name in COLUMNS_1_0:
+            if name.endswith(("Cost", "Quantity", "UnitPrice")) and row[name]:
+                assert re.fullmatch(r"-?\d+(\.\d+)?", row[name])
+            if name.endswith(("Start", "End")):
+                assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row[name])
+        assert not row["Tags"] or isinstance(json.loads(row["Tags"]), dict)
+        assert row["BillingCurrency"] == "USD"
+
+
+def test_what_is_exported_is_read_again_as_the_same(take: Taken, facts, tmp_path: Path):
+    take("cur.csv", bills.table(CUR))
+    actuals.export_focus(tmp_path, tmp_path / "focus.csv")
+    again = actuals.import_bill(
+        tmp_path / "focus.csv", tmp_path / "again", facts, provider=None, imported_at=NOW
+    )
+    assert (again.form, again.charges, again.gpu_hours, f"{again.usd:.2f}") == ("focus", 1, 8.0, "98.32")
