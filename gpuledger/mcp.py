@@ -312,11 +312,11 @@ def run(home: Home, *, http: tuple[str, int] | None = None) -> None:
     import uvicorn
 
     from gpuledger.web.gate import Gate, GateSettings
-    from gpuledger.web.metrics import Meter
+    from gpuledger.web.metrics import RequestMeter
 
     host, port = http
     app = server.streamable_http_app(host=host)
     settings = GateSettings(token=os.environ.get("GPULEDGER_TOKEN") or None, hosts=())
-    gate = Gate(app, pool=pool, clock=ledger.clock, settings=settings, meter=Meter())
+    gate = Gate(app, pool=pool, clock=ledger.clock, settings=settings, meter=RequestMeter())
     sys.stderr.write(f"serving http://{host}:{port}/mcp (stop with Ctrl-C)\n")
     uvicorn.run(gate, host=host, port=port, log_level="warning", access_log=False, proxy_headers=False)
