@@ -108,7 +108,7 @@ def import_bill(
     files = files_of(path)
     folder = home / FOLDER
     digest = _digest(files)
-    with duckdb.connect(":memory:") as connection, sql.told(f"read the bill {path}"):
+    with duckdb.connect(":memory:") as connection, sql.explaining(f"read the bill {path}"):
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
         form = _read(connection, files, str(path))
         owner = provider_id(provider) if provider else form.provider
@@ -321,7 +321,7 @@ def charges(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
     paths = sorted((home / FOLDER).glob("*.parquet"))
     if not paths:
         raise UsageError("no bill was imported yet; `gpuledger actual import FILE` takes one")
-    with duckdb.connect(":memory:") as connection, sql.told(f"read the bills in {home / FOLDER}"):
+    with duckdb.connect(":memory:") as connection, sql.explaining(f"read the bills in {home / FOLDER}"):
         connection.execute("set timezone = 'UTC'")
         listed = ", ".join(f"'{_quoted(path)}'" for path in paths)
         connection.execute(
@@ -341,7 +341,7 @@ def export_focus(home: Path, target: Path) -> int:
     form = {".csv": "(format csv, header)", ".parquet": "(format parquet)"}.get(target.suffix)
     if form is None:
         raise UsageError(f"PATH: {target} is neither .csv nor .parquet")
-    with charges(home) as connection, sql.told(f"write {target}"):
+    with charges(home) as connection, sql.explaining(f"write {target}"):
         connection.execute(f"copy ({sql.text('actuals/focus_export')}) to '{_quoted(target)}' {form}")
         row = sql.first(connection, "select count(*) from actual_charge where usd is not null")
     return int(row[0]) if row else 0
