@@ -126,10 +126,6 @@ class Actuals(Outlook):
         if quote_id is not None:
             quote = self.saved_quote(quote_id)
             made = [row for row in saved_quotes_of(self.home, plan) if row[1]["quote_id"] == quote_id]
-                saved_quotes
-                for saved_quotes in saved_quotes_of(self.home, plan)
-                if saved_quotes[1]["quote_id"] == quote_id
-            ]
             return (made[0][0] if made else None), quote, "as named"
         tagged = self._tagged_quotes()
         saved_quotes = saved_quotes_of(self.home, plan)
