@@ -85,7 +85,7 @@ def import_address(
     """
     asked = replace(source, requests=(Request(url=address, context=dict(context)),))
     kept: list[Document] = []
-    fetcher.fetch(asked, keep=kept.append, known=lambda request: None)
+    fetcher.fetch(asked, keep=kept.append)
     return import_documents(ledger, source, iter(kept), count=len(kept), done=done)
 
 
