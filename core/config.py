@@ -136,10 +136,10 @@ def _read(path: Path, *, required: bool) -> Mapping[str, Any]:
 
 
 def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path) -> Settings:
-    known = {"home", "store", "bundled_history", "sources", "fetch", "notify"}
+    setting_names = {"home", "store", "bundled_history", "sources", "fetch", "notify"}
     for name in content:
-        if name not in known:
-            raise ConfigError(f"unknown setting {name!r}; known: {', '.join(sorted(known))}")
+        if name not in setting_names:
+            raise ConfigError(f"unknown setting {name!r}; known: {', '.join(sorted(setting_names))}")
     urls: dict[str, str] = {}
     for source, table in _table(content, "sources").items():
         for name, value in _table(_table(content, "sources"), source).items():
@@ -186,14 +186,14 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
 
 
 def _notify(table: Mapping[str, Any]) -> NotifySettings:
-    known = ("webhook", "smtp", "smtp_user", "mail_from", "mail_to")
+    setting_names = ("webhook", "smtp", "smtp_user", "mail_from", "mail_to")
     for name, value in table.items():
-        if name not in known:
-            raise ConfigError(f"unknown setting notify.{name}; known: {', '.join(known)}")
+        if name not in setting_names:
+            raise ConfigError(f"unknown setting notify.{name}; known: {', '.join(setting_names)}")
         if not isinstance(value, str):
             raise ConfigError(f"notify.{name}: a text is needed, got {value!r:.60}")
     mail = None
-    if any(name in table for name in known[1:]):
+    if any(name in table for name in setting_names[1:]):
         missing = [name for name in ("smtp", "mail_from", "mail_to") if name not in table]
         if missing:
             raise ConfigError(f"notify.{missing[0]}: is needed for mail, as are smtp, mail_from and mail_to")
@@ -230,10 +230,10 @@ _SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0
 
 
 def _switch(name: str, value: Any) -> bool:
-    found = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
-    if found is None:
+    is_on = value if isinstance(value, bool) else _SWITCH.get(str(value).lower())
+    if is_on is None:
         raise ConfigError(f"{name} must be on or off, not {value!r}")
-    return found
+    return is_on
 
 
 LAKE = "ducklake:"
@@ -256,7 +256,7 @@ def lake_address(store: str, *, name: str = "store") -> LakeAddress | None:
     if parts.password is not None:
         raise ConfigError(f"{name} must not hold a password; set PGPASSWORD or write ~/.pgpass")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    known = {"data", "archive", "schema", "endpoint"}
+    option_names = {"data", "archive", "schema", "endpoint"}
     data, schema = options.get("data", "").rstrip("/"), options.get("schema", "gpuledger")
     is_remote = data.startswith("s3://")
     archive = options.get("archive", "" if is_remote else f"{data}/archive")
@@ -267,7 +267,7 @@ def lake_address(store: str, *, name: str = "store") -> LakeAddress | None:
     faults = {
         "the catalogue must be postgres://": parts.scheme not in {"postgres", "postgresql"},
         "host or database are missing": not parts.hostname or not parts.path.strip("/"),
-        f"unknown option {sorted(set(options) - known)}": bool(set(options) - known),
+        f"unknown option {sorted(set(options) - option_names)}": bool(set(options) - option_names),
         "data must be an absolute folder or s3://": not (data.startswith("/") or is_remote),
         "archive must be an absolute folder, since s3:// holds Parquet alone": not archive.startswith("/"),
         "schema must be a plain name": not (schema.isidentifier() and schema.isascii()),
@@ -303,10 +303,10 @@ def _url(name: str, value: Any) -> str:
     return str(value)
 
 
-def _fetch(settings: FetchSettings, prefix: str, given: Mapping[str, Any]) -> FetchSettings:
+def _fetch(settings: FetchSettings, prefix: str, table: Mapping[str, Any]) -> FetchSettings:
     kinds = {entry.name: int if entry.name == "attempts" else float for entry in fields(FetchSettings)}
     values: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in table.items():
         spelled = prefix + (name.upper() if prefix.isupper() else name)
         if name not in kinds:
             raise ConfigError(f"unknown setting {spelled}; known: {', '.join(kinds)}")

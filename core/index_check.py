@@ -15,7 +15,7 @@ AGREES, DIFFERS, NO_BYTES = "agrees", "differs", "no bytes"
 SAME = 1e-9
 """Of natural logarithms and of shares: sums in another order differ by less."""
 
-Key = tuple[str, date, str]
+VoteKey = tuple[str, date, str]
 """gpu_id, day, provider."""
 
 
@@ -34,7 +34,7 @@ class Vote:
         return math.exp(self.log_change) if self.matched_offers else None
 
 
-def votes_of(rows: Sequence[Mapping[str, Any]]) -> dict[Key, Vote]:
+def votes_of(rows: Sequence[Mapping[str, Any]]) -> dict[VoteKey, Vote]:
     """Votes by accelerator, day and provider, of rows of `sql/queries/index_vote.sql`."""
     return {
         (row["gpu_id"], row["price_date"], row["provider"]): Vote(
@@ -45,8 +45,8 @@ def votes_of(rows: Sequence[Mapping[str, Any]]) -> dict[Key, Vote]:
 
 
 def provider_rows(
-    stored: Mapping[Key, Vote],
-    anew: Mapping[Key, Vote],
+    stored: Mapping[VoteKey, Vote],
+    anew: Mapping[VoteKey, Vote],
     *,
     first: date,
     last: date,
@@ -62,7 +62,7 @@ def provider_rows(
 
 
 def _provider_row(
-    key: Key, one: Vote | None, other: Vote | None, without_bytes: Mapping[str, str]
+    key: VoteKey, one: Vote | None, other: Vote | None, without_bytes: Mapping[str, str]
 ) -> dict[str, Any]:
     gpu_id, day, provider = key
     difference = "; ".join(_differences(one, other))
@@ -90,18 +90,22 @@ def _differences(stored: Vote | None, anew: Vote | None) -> list[str]:
             else "the index, not in the archived bytes"
         )
         return [f"a vote that is in {where}"]
-    said: list[str] = []
+    differences: list[str] = []
     if stored.relative != anew.relative and abs(stored.log_change - anew.log_change) > SAME:
-        said.append(
+        differences.append(
             f"relative {_ratio(stored.relative)} stored, {_ratio(anew.relative)} by the archived bytes"
         )
     for name, what in (("matched_offers", "offers to compare"), ("offers", "offers")):
         if getattr(stored, name) != getattr(anew, name):
-            said.append(f"{getattr(stored, name)} {what} stored, {getattr(anew, name)} by the archived bytes")
+            differences.append(
+                f"{getattr(stored, name)} {what} stored, {getattr(anew, name)} by the archived bytes"
+            )
     one, other = stored.cheapest_usd_per_gpu_hour, anew.cheapest_usd_per_gpu_hour
     if one != other:
-        said.append(f"cheapest {one.normalize():f} USD stored, {other.normalize():f} by the archived bytes")
-    return said
+        differences.append(
+            f"cheapest {one.normalize():f} USD stored, {other.normalize():f} by the archived bytes"
+        )
+    return differences
 
 
 def _ratio(relative: float | None) -> str:
@@ -113,8 +117,8 @@ _DAY_FIELDS = ("state", "index", "low", "high", "floor_usd_per_gpu_hour", "floor
 
 def index_rows(
     stored_days: Sequence[Mapping[str, Any]],
-    stored: Mapping[Key, Vote],
-    anew: Mapping[Key, Vote],
+    stored: Mapping[VoteKey, Vote],
+    anew: Mapping[VoteKey, Vote],
     *,
     first: date,
     last: date,
@@ -130,20 +134,20 @@ def index_rows(
     rows: list[dict[str, Any]] = []
     for gpu_id in sorted({row["gpu_id"] for row in stored_days} | {key[0] for key in anew}):
         votes = {key: vote for key, vote in stored.items() if key[0] == gpu_id and key[1] < first}
-        kept = {
+        unread_votes = {
             key: vote for key, vote in stored.items() if key[2] in without_bytes and first <= key[1] <= last
         }
         fresh = {key: vote for key, vote in anew.items() if first <= key[1] <= last}
-        votes |= {key: vote for key, vote in (fresh | kept).items() if key[0] == gpu_id}
+        votes |= {key: vote for key, vote in (fresh | unread_votes).items() if key[0] == gpu_id}
         days = {day.day: day for day in _chained(votes, purchase_option)}
-        known = {row["price_date"]: row for row in stored_days if row["gpu_id"] == gpu_id}
-        for day in sorted({*days, *known}):
+        stored_by_date = {row["price_date"]: row for row in stored_days if row["gpu_id"] == gpu_id}
+        for day in sorted({*days, *stored_by_date}):
             if first <= day <= last:
-                rows.append(_index_row(gpu_id, day, known.get(day), days.get(day)))
+                rows.append(_index_row(gpu_id, day, stored_by_date.get(day), days.get(day)))
     return rows
 
 
-def _chained(votes: Mapping[Key, Vote], purchase_option: str) -> list[IndexDay]:
+def _chained(votes: Mapping[VoteKey, Vote], purchase_option: str) -> list[IndexDay]:
     return chained(
         (
             ProviderDay(
@@ -162,19 +166,19 @@ def _chained(votes: Mapping[Key, Vote], purchase_option: str) -> list[IndexDay]:
 def _index_row(
     gpu_id: str, day: date, stored: Mapping[str, Any] | None, anew: IndexDay | None
 ) -> dict[str, Any]:
-    said: list[str] = []
+    differences: list[str] = []
     is_carried = anew is None and stored is not None and stored["state"] == "carried"
     # the chain ends with its last vote; a day on which nobody was read has none to chain
     for name in () if is_carried else _DAY_FIELDS:
         one = None if stored is None else stored["price_index" if name == "index" else name]
         other = None if anew is None else getattr(anew, name)
         if not _is_same(one, other):
-            said.append(f"{name} {_shown(one)} stored, {_shown(other)} by the archived bytes")
+            differences.append(f"{name} {_shown(one)} stored, {_shown(other)} by the archived bytes")
     return {
         "gpu_id": gpu_id,
         "price_date": day,
         "provider": None,
-        "state": DIFFERS if said else AGREES,
+        "state": DIFFERS if differences else AGREES,
         "stored": None if stored is None else stored["price_index"],
         "recomputed": stored["price_index"]
         if is_carried and stored
@@ -183,7 +187,7 @@ def _index_row(
         else anew.index,
         "stored_offers": 0 if stored is None else stored["matched_offers"],
         "recomputed_offers": 0 if anew is None else anew.matched_offers,
-        "detail": "; ".join(said) or None,
+        "detail": "; ".join(differences) or None,
     }
 
 

@@ -47,14 +47,14 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
-def _by_words(known: tuple[str, ...]) -> dict[tuple[str, ...], str]:
-    others = {_words(name): preset for name, preset in OTHER_NAMES.items() if preset in known}
-    return others | {_words(name): name for name in known}
+def _by_words(preset_names: tuple[str, ...]) -> dict[tuple[str, ...], str]:
+    others = {_words(name): preset for name, preset in OTHER_NAMES.items() if preset in preset_names}
+    return others | {_words(name): name for name in preset_names}
 
 
-def preset_named(name: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that a name means; `None` where none does."""
-    names = tuple(known)
+def preset_named(name: str, preset_names: Iterable[str]) -> str | None:
+    """The one of `preset_names` that a name means; `None` where none does."""
+    names = tuple(preset_names)
     if name in names:
         return name
     presets = _by_words(names)
@@ -81,14 +81,14 @@ def _is_edition(words: list[str]) -> bool:
     return words[-2] == "v" or (len(last) == 4 and last.isdigit()) or words[-2] == "bnb"
 
 
-def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """Up to three of `known` that are spelt most like a name."""
+def nearest(name: str, preset_names: Iterable[str]) -> list[str]:
+    """Up to three of `preset_names` that are spelt most like a name."""
     words = _words(name[:_LONGEST].rpartition("/")[2])
-    folded, presets = "-".join(words), list(known)
+    folded, presets = "-".join(words), list(preset_names)
     of_family = [one for one in presets if words and _words(one)[: len(words)] == words]
     if of_family:
         # a family without its size
         return of_family[:3]
     by_spelling = {"-".join(_words(one)): one for one in presets}
-    found = difflib.get_close_matches(folded, by_spelling, n=3, cutoff=0.6)
-    return [by_spelling[one] for one in found]
+    spellings = difflib.get_close_matches(folded, by_spelling, n=3, cutoff=0.6)
+    return [by_spelling[one] for one in spellings]

@@ -74,11 +74,11 @@ def dollars_from(text: str) -> Decimal:
     Raises:
         ValueError: anything else.
     """
-    found = _DOLLARS.match(text.strip()[:60])
-    if found is None:
+    match = _DOLLARS.match(text.strip()[:60])
+    if match is None:
         raise ValueError(f"not an amount of dollars: {text[:60]!r}")
-    amount = decimal_from(found["sign"] + found["number"])
+    amount = decimal_from(match["sign"] + match["number"])
     try:
-        return amount * _DOLLAR_SCALES[found["scale"].lower()]
+        return amount * _DOLLAR_SCALES[match["scale"].lower()]
     except ArithmeticError:
         raise ValueError(f"not an amount of dollars: {text[:60]!r}") from None

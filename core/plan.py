@@ -273,8 +273,10 @@ def _as_plan_error(error: ValidationError) -> InvalidPlanError:
     is_long = isinstance(seen, int) and seen.bit_length() > 256
     shown = "" if is_long or isinstance(seen, dict | BaseModel) else repr(seen)
     if first["type"] == "extra_forbidden":
-        known = _section_of(path[:-1]).model_fields
-        return InvalidPlanError(field, f"unknown key, value {shown[:80]}{_suggestion(path[-1], known)}")
+        allowed_keys = _section_of(path[:-1]).model_fields
+        return InvalidPlanError(
+            field, f"unknown key, value {shown[:80]}{_suggestion(path[-1], allowed_keys)}"
+        )
     message = _plain_message(first["type"], first.get("ctx", {})) or first["msg"].removeprefix(
         "Value error, "
     )
@@ -306,8 +308,8 @@ def _section_of(path: Sequence[str]) -> type[BaseModel]:
     return section
 
 
-def _suggestion(seen: str, known: Mapping[str, object]) -> str:
-    nearest = difflib.get_close_matches(seen.lower(), known, n=3, cutoff=0.6)
+def _suggestion(seen: str, names: Mapping[str, object]) -> str:
+    nearest = difflib.get_close_matches(seen.lower(), names, n=3, cutoff=0.6)
     return f"; did you mean {', '.join(nearest)}?" if nearest else ""
 
 
@@ -328,10 +330,10 @@ def preset_architecture(model: str) -> ArchitectureKeys:
     if model not in rows:
         raise InvalidPlanError("model", f"no preset {model!r}{_suggestion(model, rows)}")
     fields = ArchitectureKeys.model_fields.keys() - {"parameters", "active_parameters"}
-    given = {
+    shape = {
         key: json.loads(text) for key, text in rows[model].items() if key in fields and text and key != "bias"
     }
-    return ArchitectureKeys.model_validate({**given, "bias": rows[model]["bias"] or None})
+    return ArchitectureKeys.model_validate({**shape, "bias": rows[model]["bias"] or None})
 
 
 FINETUNE_METHODS: tuple[Method, ...] = ("full_finetune", "lora", "qlora", "dpo")
@@ -366,11 +368,11 @@ def preset_plan(name: str) -> TrainingPlan:
         InvalidPlanError: unknown name; suggests the nearest.
     """
     rows = model_rows()
-    found = preset_parts(name)
-    if found is None:
+    parts = preset_parts(name)
+    if parts is None:
         near = ", ".join(nearest(name, dict.fromkeys(presets())))
         raise InvalidPlanError("model", f"no preset {name!r}" + (f"; did you mean {near}?" if near else ""))
-    model, method = found
+    model, method = parts
     name = f"{model}-{method}" if method else model
     row = rows[model]
     sequence_length = int(row["sequence_length"])

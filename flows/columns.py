@@ -34,15 +34,15 @@ def price_list(source: Source, document: Document) -> PriceList:
     Raises:
         ParseError: the span cannot be read.
     """
-    said = document.context
-    kind = said.get("list") or source.list_kind(document)
-    if "covers" not in said:
+    context = document.context
+    kind = context.get("list") or source.list_kind(document)
+    if "covers" not in context:
         return PriceList(kind=_kind(document, kind))
-    first, _, last = said["covers"].partition("..")
+    first, _, last = context["covers"].partition("..")
     try:
         start, stop = datetime.fromisoformat(first), datetime.fromisoformat(last)
     except ValueError:
-        raise document.error(f"covers {said['covers']!r}, which is no span FROM..UNTIL") from None
+        raise document.error(f"covers {context['covers']!r}, which is no span FROM..UNTIL") from None
     return PriceList(
         kind="changes" if kind == "rows" else _kind(document, kind),
         covers_from=start if start.tzinfo else start.replace(tzinfo=UTC),

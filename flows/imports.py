@@ -42,10 +42,10 @@ def files_of(path: Path) -> list[Path]:
         UsageError: nothing there.
     """
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        if not found:
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        if not files:
             raise UsageError(f"{path} holds no file of an archive ({', '.join(SUFFIXES)})")
-        return found
+        return files
     if not path.is_file():
         raise UsageError(f"no file {path}")
     return [path]
@@ -83,10 +83,10 @@ def import_address(
     Raises:
         SourceError: it cannot be fetched.
     """
-    asked = replace(source, requests=(Request(url=address, context=dict(context)),))
-    kept: list[Document] = []
-    fetcher.fetch(asked, keep=kept.append, former=lambda request: None)
-    return import_documents(ledger, source, iter(kept), count=len(kept), done=done)
+    source_at_address = replace(source, requests=(Request(url=address, context=dict(context)),))
+    documents: list[Document] = []
+    fetcher.fetch(source_at_address, keep=documents.append)
+    return import_documents(ledger, source, iter(documents), count=len(documents), done=done)
 
 
 def import_documents(
@@ -99,17 +99,17 @@ def import_documents(
 ) -> ImportReport:
     """As `import_files`, of bytes that are already here."""
     ledger.home.create()
-    known = _known(ledger, source)
+    archived_keys = _archived_keys(ledger, source)
     runs: list[Manifest] = []
     entries: list[Mapping[str, object]] = []
     files = known_files = 0
     for document in documents:
         files += 1
         key = (document.sha256, _frozen(document.context))
-        if key in known:
+        if key in archived_keys:
             known_files += 1
         else:
-            known.add(key)
+            archived_keys.add(key)
             entries.append(ledger.archive.put(document))
         if len(entries) == FILES_PER_RUN:
             runs.append(_write(ledger, source, entries))
@@ -131,7 +131,7 @@ def _document(ledger: LedgerWriter, source: Source, path: Path, context: Mapping
     )
 
 
-def _known(ledger: LedgerWriter, source: Source) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+def _archived_keys(ledger: LedgerWriter, source: Source) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
     return {
         (entry["sha256"], _frozen(entry["context"]))
         for manifest in ledger.archive.manifests([source.name])
@@ -201,14 +201,14 @@ def take_history(ledger: LedgerWriter, source: Source, path: Path) -> Manifest |
         Document(
             source=source.name,
             request=Request(
-                url=f"gpuledger:{HISTORY}/{path.name}?archive={told['name']}&version={told['version']}",
-                context={"archive": told["name"]},
+                url=f"gpuledger:{HISTORY}/{path.name}?archive={origin['name']}&version={origin['version']}",
+                context={"archive": origin["name"]},
             ),
             body=body,
             fetched_at=now,
             content_type="application/vnd.apache.parquet",
         )
-        for told in archives(body)
+        for origin in archives(body)
     ]
     for manifest in archive.manifests([source.name]):
         if any(entry["sha256"] == documents[0].sha256 for entry in manifest.documents):

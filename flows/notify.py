@@ -90,7 +90,7 @@ def deliver(
     waiting = [*untold_in(untold), *bodies]
     for place, one in enumerate(waiting):
         # What waited before is tried once: it had its tries.
-        if not _told(webhook, one, waits if any(one is body for body in bodies) else ()):
+        if not _is_delivered(webhook, one, waits if any(one is body for body in bodies) else ()):
             keep_untold(untold, waiting[place:])
             return False
     if waiting:
@@ -98,7 +98,7 @@ def deliver(
     return True
 
 
-def _told(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:
+def _is_delivered(webhook: str, body: dict[str, Any], waits: Sequence[float]) -> bool:
     for wait in (*waits, None):
         if _sent(webhook, body):
             return True

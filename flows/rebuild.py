@@ -29,7 +29,7 @@ BATCH = 250
 MOST_WAITING = 50_000
 """Facts of last runs that are kept to compare with; beyond, a run is recorded as if it were new."""
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with the runs that are rebuilt, and those that the archive holds."""
 
 
@@ -68,7 +68,7 @@ class Rebuild:
     """A rebuild that is under way; every call of `go_on` takes what came into the archive since."""
 
     ledger: LedgerWriter
-    progress: Progress = no_progress
+    progress: ProgressCallback = no_progress
     unknown: set[str] = field(default_factory=set[str])
     _last: dict[str, _Seen] = field(default_factory=dict[str, "_Seen"])
 

@@ -25,7 +25,7 @@ from gpuledger.core.store.shared.follow import follow
 from gpuledger.core.store.shared.move import fill
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
-from gpuledger.flows.rebuild import Progress, Rebuild, no_progress
+from gpuledger.flows.rebuild import ProgressCallback, Rebuild, no_progress
 
 LOG = logging.getLogger("gpuledger")
 
@@ -57,7 +57,7 @@ def replay(
     sources: Sequence[str] = (),
     since: datetime | None = None,
     keep: bool = True,
-    progress: Progress = no_progress,
+    progress: ProgressCallback = no_progress,
 ) -> ReplayReport:
     """Rebuild the database from the archive, compare, and put it in the old one's place. A replay that was stopped goes
     on where it was.

@@ -64,7 +64,7 @@ def read_documents(source: Source, manifest: Manifest, documents: Sequence[Docum
             table, early = read_columns(source, documents, manifest.observed_at)
             lists = [price_list(source, document) for document in documents]
             return Parsed(manifest=manifest, source=source, table=table, lists=lists, skipped=early)
-        found = [
+        numbered_facts = [
             (number, _plausible(fact, manifest.observed_at)) for number, fact in _facts(source, documents)
         ]
         lists = [price_list(source, document) for document in documents] if source.is_dated_list else []
@@ -85,9 +85,9 @@ def read_documents(source: Source, manifest: Manifest, documents: Sequence[Docum
         LOG.exception("the adapter broke", extra={"source": source.name, "run_id": manifest.run_id})
         url = documents[0].request.url if documents else source.homepage
         return Parsed(manifest=manifest, source=source, error=ParseError(source.name, url, message))
-    skipped = [fact for _, fact in found if isinstance(fact, Skipped)]
-    located, doubled, contradictions = _merged(source, documents, found)
-    side = [fact for _, fact in found if not isinstance(fact, (Offer, Withdrawn, Skipped))]
+    skipped = [fact for _, fact in numbered_facts if isinstance(fact, Skipped)]
+    located, doubled, contradictions = _merged(source, documents, numbered_facts)
+    side = [fact for _, fact in numbered_facts if not isinstance(fact, (Offer, Withdrawn, Skipped))]
     early = [fact for fact in side if _is_of_a_future_day(fact, manifest)]
     side = [fact for fact in side if not _is_of_a_future_day(fact, manifest)]
     skipped += [Skipped("an exchange rate of a future day", fact.model_dump(mode="json")) for fact in early]
@@ -128,7 +128,7 @@ def _facts(source: Source, documents: Sequence[Document]) -> Iterable[tuple[int,
 
 
 def _merged(
-    source: Source, documents: Sequence[Document], found: Iterable[tuple[int, Fact]]
+    source: Source, documents: Sequence[Document], numbered_facts: Iterable[tuple[int, Fact]]
 ) -> tuple[list[Located], list[Skipped], dict[str, str]]:
     """One offer per identity (and time, in a dated list). Where two documents of a run say it, the one that
     was asked later speaks: keyed interfaces come after public pages and know more. Two prices in one document
@@ -136,7 +136,7 @@ def _merged(
     chosen: dict[tuple[str, object], Located] = {}
     doubled: list[Skipped] = []
     contradictions: dict[str, str] = {}
-    for number, fact in found:
+    for number, fact in numbered_facts:
         if not isinstance(fact, (Offer, Withdrawn)):
             continue
         key = (fact.offer_id, fact.observed_at)

@@ -20,9 +20,25 @@ from pydantic import Field
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
+from gpuledger.mcp_decisions import decision_tools
 from gpuledger.mcp_runs import run_tools
-from gpuledger.mcp_schema import OFFER_KEYS, PLAN, OptionalPlan, Plan, Plans, with_quote_parameters
-from gpuledger.mcp_text import ROWS, Answer, at_most, in_rows, lock_text, quote_text, told
+from gpuledger.mcp_schema import (
+    OFFER_KEYS,
+    PLAN,
+    AnyGpu,
+    Details,
+    GpuSpec,
+    LockText,
+    Option,
+    Past,
+    Plan,
+    PlanOrNone,
+    Plans,
+    ProviderIds,
+    Regions,
+    with_quote_parameters,
+)
+from gpuledger.mcp_text import ROWS, Answer, answering_text, at_most, in_rows, lock_text, quote_text
 from gpuledger.questions.reader import QueryLimits
 
 INSTRUCTIONS = """Prices of GPU clouds with their history, and what a training plan costs with them. Money is
@@ -32,17 +48,6 @@ an object of plan keys (the schema is in quote_plan), or TOML. Say the age and s
 
 SQL_LIMITS = QueryLimits(seconds=20.0, rows=10_000, mib=64, threads=2, at_once=2)
 
-Gpu = Annotated[str, Field(description="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")]
-AnyGpu = Annotated[str | None, Field(description="[vendor:]NAME[:MEMORY][:COUNT]; all without.")]
-Names = Annotated[list[str], Field(description="Provider ids, such as runpod, aws, lambda.")]
-Regions = Annotated[list[str], Field(description="Region codes, ISO countries or continents (eu).")]
-Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, UTC; now without.")]
-Usd = Annotated[str, Field(description="US dollars, as in 500.")]
-Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
-Lock = Annotated[
-    str | dict[str, Any] | None, Field(description="Of lock_prices: answers at its prices and times.")
-]
-Details = Annotated[bool, Field(description="Every key of the answer; it is long.")]
 READ_ONLY = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
@@ -58,16 +63,16 @@ def create_server(
     pool = SnapshotPool(home)
     ledger = Ledger(home, clock=clock, environ=environ, snapshots=pool, query_limits=SQL_LIMITS)
     server: MCPServer[Any] = MCPServer("gpuledger", instructions=INSTRUCTIONS, log_level="WARNING")
-    for tools in (_price_tools(ledger), _plan_tools(ledger), _decision_tools(ledger), run_tools(ledger)):
+    for tools in (_price_tools(ledger), _plan_tools(ledger), decision_tools(ledger), run_tools(ledger)):
         for question in tools:
-            server.tool(annotations=READ_ONLY, structured_output=False)(told(question))
+            server.tool(annotations=READ_ONLY, structured_output=False)(answering_text(question))
     return server, ledger, pool
 
 
 def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     def find_offers(
         gpu: AnyGpu = None,
-        provider: Names = [],  # noqa: B006
+        provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option | None = None,
         max_usd_per_gpu_hour: Annotated[str | None, Field(description="As in 2.50.")] = None,
@@ -91,8 +96,8 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return {"snapshot": number, "total": rows.total, **in_rows("offers", rows, OFFER_KEYS)}
 
     def cheapest_offers(
-        gpu: Gpu,
-        provider: Names = [],  # noqa: B006
+        gpu: GpuSpec,
+        provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option = "on_demand",
         as_of: Past = None,
@@ -112,7 +117,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return in_rows("offers", rows, ("rank", *OFFER_KEYS, "note"))
 
     def price_spread(
-        gpu: Gpu,
+        gpu: GpuSpec,
         by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = "provider",
         purchase_option: Option = "on_demand",
         as_of: Past = None,
@@ -120,13 +125,13 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """Least, median and greatest price per GPU-hour of each region, provider or other group."""
         return in_rows("spread", ledger.spread(gpu, by=by, purchase_options=purchase_option, as_of=as_of))
 
-    def reserve_or_not(gpu: Gpu, provider: Names = [], as_of: Past = None) -> Answer:  # noqa: B006
+    def reserve_or_not(gpu: GpuSpec, provider: ProviderIds = [], as_of: Past = None) -> Answer:  # noqa: B006
         """Reserved against on-demand prices, and the share of hours from which reserving costs less."""
         return in_rows("commitments", ledger.reserve(gpu, providers=provider, as_of=as_of))
 
     def price_history(
-        gpu: Gpu,
-        provider: Names = [],  # noqa: B006
+        gpu: GpuSpec,
+        provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
         purchase_option: Option | None = None,
         since: Annotated[str | None, Field(description="First date.")] = None,
@@ -149,7 +154,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return {"history": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
     def price_index(
-        gpu: Gpu,
+        gpu: GpuSpec,
         purchase_option: Option = "on_demand",
         segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
         since: Annotated[str | None, Field(description="First date.")] = None,
@@ -164,7 +169,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return {"index": rows[-ROWS:], "rows_cut": max(len(rows) - ROWS, 0), "remarks": rows.remarks}
 
     def price_timing(
-        gpu: Gpu,
+        gpu: GpuSpec,
         gpu_hours: Annotated[float, Field(ge=0, description="That the work takes.")],
         by: Annotated[str | None, Field(description="Date by which it must be bought.")] = None,
         purchase_option: Option = "on_demand",
@@ -215,7 +220,7 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         options: dict[str, Any],
         plan: PLAN = None,
         as_of: Past = None,
-        lock: Lock = None,
+        lock: LockText = None,
         details: Details = False,
     ) -> Answer:
         """Where a training plan costs least in all: totals with range, hours, cost lines and source."""
@@ -253,20 +258,20 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         return {"lock": ledger.lock(plan, as_of=as_of, **at_most(3, options))}
 
     @with_quote_parameters
-    def cost_drivers(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
+    def cost_drivers(options: dict[str, Any], plan: PlanOrNone = None, as_of: Past = None) -> Answer:
         """What drives a plan's cost: shares of variance, ten ways to spend less by dollars, and the chances to keep
         budget and deadline."""
         return ledger.drivers(plan, as_of=as_of, **options)
 
     @with_quote_parameters
     def check_plan(
-        options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None, lock: Lock = None
+        options: dict[str, Any], plan: PlanOrNone = None, as_of: Past = None, lock: LockText = None
     ) -> Answer:
         """Does a plan keep budget and deadline, can it be true, and what changed since a lock was written."""
         return ledger.check(plan, as_of=as_of, lock=lock_text(lock), **options)
 
     @with_quote_parameters
-    def quote_report(options: dict[str, Any], plan: OptionalPlan = None, as_of: Past = None) -> Answer:
+    def quote_report(options: dict[str, Any], plan: PlanOrNone = None, as_of: Past = None) -> Answer:
         """A quote as Markdown to paste into a grant or a pull request."""
         return {"report": ledger.report(plan, as_of=as_of, **options)}
 
@@ -294,98 +299,6 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     ]
 
 
-def _decision_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
-    def size_for_budget(
-        budget_usd: Usd,
-        inference_tokens: Annotated[str, Field(description="Tokens served over its life, as in 2T.")] = "0",
-        deadline_hours: Annotated[
-            float | None, Field(gt=0, description="Longest run; 90 days without.")
-        ] = None,
-        as_of: Past = None,
-        allow_stale: bool = False,
-    ) -> Answer:
-        """The model and token count that a budget trains best at the cheapest offers."""
-        named = {"deadline_hours": deadline_hours, "as_of": as_of, "allow_stale": allow_stale}
-        return ledger.size(budget_usd, inference_tokens=inference_tokens, **named)
-
-    def own_or_rent(
-        gpus: Annotated[int, Field(ge=1, description="GPUs bought.")],
-        capex_usd: Usd,
-        gpu: Annotated[str | None, Field(description="SPEC to rent instead, at its cheapest.")] = None,
-        rent_usd_per_gpu_hour: Annotated[str | None, Field(description="Instead of gpu.")] = None,
-        utilisation: Annotated[float, Field(gt=0, le=1, description="Share of hours in use.")] = 1.0,
-        running_usd_per_month: Usd = "0",
-        watts_per_gpu: Annotated[str | None, Field(description="With its share of the host.")] = None,
-        usd_per_kwh: Annotated[str | None, Field(description="Electricity; assumed without.")] = None,
-        as_of: Past = None,
-    ) -> Answer:
-        """Buy machines or rent them: the month from which owning has cost less."""
-        return ledger.own_or_rent(
-            gpus=gpus,
-            capex_usd=capex_usd,
-            gpu=gpu,
-            rent_usd_per_gpu_hour=rent_usd_per_gpu_hour,
-            utilisation=utilisation,
-            running_usd_per_month=running_usd_per_month,
-            watts_per_gpu=watts_per_gpu,
-            usd_per_kwh=usd_per_kwh,
-            as_of=as_of,
-        )
-
-    def build_or_buy(
-        plan: Plan,
-        calls_per_month: str,
-        api: Annotated[str | None, Field(description="As openai/gpt-4o-mini; its price is known.")] = None,
-        api_usd_per_1k: Annotated[str | None, Field(description="Instead of api.")] = None,
-        output_share: Annotated[float, Field(ge=0, le=1, description="Of a call's tokens.")] = 0.25,
-        tokens_per_call: str = "1000",
-        months: str = "12",
-        own_usd_per_1k: Annotated[str, Field(description="Own inference per 1,000 tokens.")] = "0",
-        api_training_usd_per_1k: str | None = None,
-        hosting_usd_per_month: str | None = None,
-        as_of: Past = None,
-        allow_stale: bool = False,
-    ) -> Answer:
-        """Train and host, or buy from an API: totals, and the calls a month at which they meet."""
-        return ledger.build_or_buy(
-            plan,
-            api=api,
-            api_usd_per_1k=api_usd_per_1k,
-            output_share=output_share,
-            calls_per_month=calls_per_month,
-            tokens_per_call=tokens_per_call,
-            months=months,
-            own_usd_per_1k=own_usd_per_1k,
-            api_training_usd_per_1k=api_training_usd_per_1k,
-            hosting_usd_per_month=hosting_usd_per_month,
-            as_of=as_of,
-            allow_stale=allow_stale,
-        )
-
-    def budget_difference(
-        plan: Plan,
-        paid: Annotated[dict[str, str], Field(description="US dollars by line, as quote_plan names them.")],
-        lock: Lock = None,
-        as_of: Past = None,
-        allow_stale: bool = False,
-    ) -> Answer:
-        """Lines of the plan's cheapest quote against what was paid, then the total."""
-        rows = ledger.budget_difference(
-            plan, paid, lock=lock_text(lock), as_of=as_of, allow_stale=allow_stale
-        )
-        return in_rows("lines", rows)
-
-    def check_claims() -> Answer:
-        """Numbers of articles about training costs: what was stated against what it implies."""
-        return in_rows("claims", ledger.claims(), ("claim", "verdict", "finding"))
-
-    def lint_plan(plan: Plan) -> Answer:
-        """Can a plan be true? Checks it against memory, arithmetic and physics."""
-        return in_rows("findings", ledger.lint(plan))
-
-    return [size_for_budget, own_or_rent, build_or_buy, budget_difference, check_claims, lint_plan]
-
-
 def run(home: Home, *, http: tuple[str, int] | None = None) -> None:
     """Serve until the client goes (standard input) or until stopped (HTTP, at `/mcp`).
 
@@ -399,11 +312,11 @@ def run(home: Home, *, http: tuple[str, int] | None = None) -> None:
     import uvicorn
 
     from gpuledger.web.gate import Gate, GateSettings
-    from gpuledger.web.metrics import Meter
+    from gpuledger.web.metrics import RequestMeter
 
     host, port = http
     app = server.streamable_http_app(host=host)
     settings = GateSettings(token=os.environ.get("GPULEDGER_TOKEN") or None, hosts=())
-    gate = Gate(app, pool=pool, clock=ledger.clock, settings=settings, meter=Meter())
+    gate = Gate(app, pool=pool, clock=ledger.clock, settings=settings, meter=RequestMeter())
     sys.stderr.write(f"serving http://{host}:{port}/mcp (stop with Ctrl-C)\n")
     uvicorn.run(gate, host=host, port=port, log_level="warning", access_log=False, proxy_headers=False)

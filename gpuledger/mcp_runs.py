@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 from pydantic import Field
 
 from gpuledger.ledger import Ledger
+from gpuledger.mcp_schema import Past, Plan
+from gpuledger.mcp_text import Answer
 
-Answer = Mapping[str, Any]
-Plan = Annotated[str | dict[str, Any], Field(description="A preset's name, plan keys, or TOML.")]
-Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, UTC; now without.")]
-Names = Annotated[list[str], Field(description="Ids; all without.")]
+Ids = Annotated[list[str], Field(description="Ids; all without.")]
 MOST = 200
 
 
@@ -49,7 +48,7 @@ def run_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         milliseconds_per_token: Annotated[float | None, Field(gt=0)] = None,
         precision: Annotated[str | None, Field(description="bf16 fp8 fp4 int8 int4.")] = None,
         gpu: Annotated[str | None, Field(description="SPEC, as H100-SXM:8.")] = None,
-        provider: Names = [],  # noqa: B006
+        provider: Ids = [],  # noqa: B006
         api: Annotated[str | None, Field(description="To compare with, as openai/gpt-4o-mini.")] = None,
         months: str = "12",
         as_of: Past = None,
@@ -79,8 +78,8 @@ def run_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         gpus: Annotated[int, Field(ge=1)] = 1,
         within_hours: Annotated[float, Field(gt=0)] = 24.0,
         stays_hours: Annotated[float, Field(gt=0)] = 6.0,
-        provider: Names = [],  # noqa: B006
-        region: Names = [],  # noqa: B006
+        provider: Ids = [],  # noqa: B006
+        region: Ids = [],  # noqa: B006
         spot: bool = False,
     ) -> Answer:
         """The chance that accelerators are there within a time, and that a spot machine stays."""

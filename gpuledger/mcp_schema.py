@@ -70,11 +70,23 @@ PLAN = Annotated[
 
 
 Plan = Annotated[str | dict[str, Any], Field(description="A preset's name, plan keys, or TOML.")]
-OptionalPlan = Annotated[
+PlanOrNone = Annotated[
     str | dict[str, Any] | None,
     Field(description="A preset's name, plan keys, or TOML; may be left out where model is given."),
 ]
 Plans = Annotated[list[str | dict[str, Any]], Field(description="Presets' names, plan keys, or TOML.")]
+
+GpuSpec = Annotated[str, Field(description="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.")]
+AnyGpu = Annotated[str | None, Field(description="[vendor:]NAME[:MEMORY][:COUNT]; all without.")]
+ProviderIds = Annotated[list[str], Field(description="Provider ids, such as runpod, aws, lambda.")]
+Regions = Annotated[list[str], Field(description="Region codes, ISO countries or continents (eu).")]
+Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, UTC; now without.")]
+Usd = Annotated[str, Field(description="US dollars, as in 500.")]
+Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
+LockText = Annotated[
+    str | dict[str, Any] | None, Field(description="Of lock_prices: answers at its prices and times.")
+]
+Details = Annotated[bool, Field(description="Every key of the answer; it is long.")]
 
 
 def with_quote_parameters(tool: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:

@@ -24,7 +24,7 @@ P = ParamSpec("P")
 Answer = Mapping[str, Any]
 
 
-def told(question: Callable[P, Answer]) -> Callable[P, str]:
+def answering_text(question: Callable[P, Answer]) -> Callable[P, str]:
     """Our errors as tool errors with their one clear line, and answers as one compact text without strangers' control
     characters."""
 

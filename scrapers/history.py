@@ -97,8 +97,8 @@ def left_out(body: bytes) -> Sequence[Mapping[str, str]]:
 def _metadata(body: bytes) -> dict[str, str]:
     import pyarrow.parquet as pq
 
-    found = pq.read_schema(io.BytesIO(body)).metadata or {}
-    return {key.decode(): value.decode() for key, value in found.items()}
+    metadata = pq.read_schema(io.BytesIO(body)).metadata or {}
+    return {key.decode(): value.decode() for key, value in metadata.items()}
 
 
 def parse_table(document: Document) -> pa.Table:

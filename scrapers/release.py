@@ -60,8 +60,8 @@ def parse_table(document: Document) -> pa.Table:
         table = table.filter(pc.equal(table["source"], document.context.get("source")))
         if document.context.get("table") == "offers":
             return _shaped(table.append_column("observed_at", table["last_seen_at"]))
-        known = pc.and_(pc.is_valid(table["before_seen_at"]), pc.is_valid(table["before_amount"]))
-        before = table.filter(known)
+        has_former_price = pc.and_(pc.is_valid(table["before_seen_at"]), pc.is_valid(table["before_amount"]))
+        before = table.filter(has_former_price)
         for name in _PRICE:
             before = before.set_column(before.column_names.index(name), name, before[f"before_{name}"])
         before = before.set_column(

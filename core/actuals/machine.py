@@ -23,7 +23,7 @@ _CARD = re.compile(
 
 
 @dataclass(frozen=True)
-class Machine:
+class BilledMachine:
     """What a charge was for; `gpu_count` is `None` where the bill counts accelerators itself, or nobody does."""
 
     instance_type: str | None
@@ -31,7 +31,7 @@ class Machine:
     gpu_count: float | None
 
 
-NONE = Machine(None, None, None)
+NONE = BilledMachine(None, None, None)
 
 
 def squeezed_type(name: str) -> str:
@@ -47,29 +47,29 @@ class Machines:
         """Args:
         rows: provider, instance type or product code, `gpu_id`, accelerators in one.
         """
-        self._by_name: dict[tuple[str, str], Machine] = {}
+        self._by_name: dict[tuple[str, str], BilledMachine] = {}
         for provider, name, gpu_id, count in rows:
             key = provider, squeezed_type(name)
             if key[1]:
-                self._by_name.setdefault(key, Machine(name, gpu_id, count))
+                self._by_name.setdefault(key, BilledMachine(name, gpu_id, count))
 
-    def named(self, provider: str, texts: Sequence[str | None]) -> Machine:
+    def named(self, provider: str, texts: Sequence[str | None]) -> BilledMachine:
         """The machine that the first of these texts names: whole, then by a word inside, then the accelerator alone."""
         inputs = [text for text in texts if text]
         for text in inputs:
-            found = self._by_name.get((provider, squeezed_type(text)))
-            if found is not None:
-                return found
+            machine = self._by_name.get((provider, squeezed_type(text)))
+            if machine is not None:
+                return machine
         for text in inputs:
             for word in _WORD.findall(text):
-                found = self._by_name.get((provider, squeezed_type(word)))
+                machine = self._by_name.get((provider, squeezed_type(word)))
                 # one letter or number alone is no name
-                if found is not None and len(word) > 3 and re.search(r"\d", word):
-                    return found
+                if machine is not None and len(word) > 3 and re.search(r"\d", word):
+                    return machine
         for text in inputs:
             gpu_id = _card(provider, text)
             if gpu_id is not None:
-                return Machine(None, gpu_id, None)
+                return BilledMachine(None, gpu_id, None)
         return NONE
 
 

@@ -63,16 +63,16 @@ def parse(document: bytes, origin: str) -> list[Progress]:
         UsageError: no reader knows it, or it says nothing yet.
     """
     if event_file.is_event_file(document):
-        found = list(_of_rows(event_file.rows(document)))
+        progress = list(_of_rows(event_file.rows(document)))
     else:
         text = _ANSI.sub("", document.decode("utf-8", "replace"))
-        found = _of_json(text) or _of_table(text) or list(_of_lines(text))
-    if not found:
+        progress = _of_json(text) or _of_table(text) or list(_of_lines(text))
+    if not progress:
         raise UsageError(
             f"{origin}: says nothing of steps; known are trainer_state.json, logs of torchtitan, Megatron, nanotron"
             " and NeMo, TensorBoard's event files, and W&B's summary or history"
         )
-    return found
+    return progress
 
 
 def _of_json(text: str) -> list[Progress]:
@@ -171,9 +171,9 @@ def _of_table(text: str) -> list[Progress]:
 def _of_lines(text: str) -> Iterator[Progress]:
     for line in text.splitlines():
         for reader in _READERS:
-            found = reader(line)
-            if found is not None:
-                yield found
+            progress = reader(line)
+            if progress is not None:
+                yield progress
                 break
 
 
@@ -205,14 +205,14 @@ def _nanotron(line: str) -> Progress | None:
     match = _NANOTRON.search(line)
     if match is None:
         return None
-    said = {name: count_from(value) for name, value in _PAIR.findall(match["rest"])}
-    milliseconds = said.get("elapsed_time_per_iteration_ms")
+    counts = {name: count_from(value) for name, value in _PAIR.findall(match["rest"])}
+    milliseconds = counts.get("elapsed_time_per_iteration_ms")
     return Progress(
         step=int(match["step"]),
         steps=int(match["steps"]),
-        tokens=said.get("consumed_tokens"),
-        tokens_per_second=said.get("tokens_per_sec"),
-        tokens_per_second_per_gpu=said.get("tokens_per_sec_per_gpu"),
+        tokens=counts.get("consumed_tokens"),
+        tokens_per_second=counts.get("tokens_per_sec"),
+        tokens_per_second_per_gpu=counts.get("tokens_per_sec_per_gpu"),
         step_seconds=None if milliseconds is None else milliseconds / 1000,
         wall_time=_time(line),
     )

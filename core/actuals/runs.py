@@ -13,15 +13,15 @@ FOLDER = "runs"
 def runs(home: Path) -> list[dict[str, Any]]:
     """What is known of each run, the earliest first; files that are no run are left out, because a run that was killed
     while writing is no reason to know nothing of the others."""
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for path in sorted((home / FOLDER).glob("*.json")):
         try:
             loaded = json.loads(path.read_bytes())
         except (OSError, ValueError):
             continue
         if isinstance(loaded, dict) and "intervals" in loaded:
-            found.append(cast("dict[str, Any]", loaded))
-    return sorted(found, key=lambda run: str(run.get("started_at")))
+            rows.append(cast("dict[str, Any]", loaded))
+    return sorted(rows, key=lambda run: str(run.get("started_at")))
 
 
 def metered_gpu_hours(home: Path, since: datetime, until: datetime) -> float | None:

@@ -33,9 +33,9 @@ class Watched:
 
 def step_seconds(progress: Sequence[Progress], about: Watched) -> list[float]:
     """Seconds of one step, one figure per line that tells of it."""
-    said = [one.step_seconds for one in progress if one.step_seconds]
-    if said:
-        return said
+    seconds = [one.step_seconds for one in progress if one.step_seconds]
+    if seconds:
+        return seconds
     dated = [(one.step, one.wall_time) for one in progress if one.wall_time is not None]
     between = [
         (at - before) / (step - earlier)

@@ -35,7 +35,7 @@ class NotEnoughSeen(Exception):
     """Too little history for a number; says what there is."""
 
 
-def joined(spans: Iterable[Span]) -> list[Span]:
+def joined_spans(spans: Iterable[Span]) -> list[Span]:
     """The line of spans in their order, neighbours of one state made one."""
     out: list[Span] = []
     for span in sorted(spans, key=lambda one: one.begun):
@@ -58,7 +58,7 @@ def any_there(lines: Sequence[Sequence[Span]]) -> list[Span]:
         {first, last, *(t for line in lines for s in line for t in (s.begun, s.ended) if first < t < last)}
     )
     spans = [Span(a, b, any(_state(line, (a + b) / 2) for line in lines)) for a, b in pairwise(edges)]
-    return joined(spans)
+    return joined_spans(spans)
 
 
 def _state(line: Sequence[Span], at: float) -> bool:

@@ -78,8 +78,8 @@ def side_by_side(rows: Sequence[ComparedPlan]) -> list[dict[str, Any]]:
     names = dict.fromkeys(name for own in by_line for name in own)
     lines += [_line(f"{name}, USD", columns, [_number(own.get(name)) for own in by_line]) for name in names]
     lines += [_line(name, columns, [row.get(name) for row in rows]) for name in HARDWARE]
-    told = [line for line in lines if any(line[column] is not None for column in columns)]
-    head, rest = told[:1], told[1:]
+    filled_lines = [line for line in lines if any(line[column] is not None for column in columns)]
+    head, rest = filled_lines[:1], filled_lines[1:]
     return [*head, *sorted(rest, key=lambda line: len({str(line[column]) for column in columns}) < 2)]
 
 

@@ -54,15 +54,15 @@ def saved_quote(home: Home, quote_id: str) -> dict[str, Any]:
 def saved_quotes_of(home: Home, plan: str) -> list[tuple[datetime, dict[str, Any]]]:
     """The first quotes of the rankings that were made of a plan of that name, with the time that they judged prices at;
     the newest first. Files that are no quote are no reason to know none of the others."""
-    found: list[tuple[datetime, dict[str, Any]]] = []
+    quotes: list[tuple[datetime, dict[str, Any]]] = []
     for path in (home.path / "quotes").glob("*.json"):
         try:
             quote = json.loads(path.read_bytes())
         except (OSError, ValueError):
             continue
         if quote.get("plan") == plan and quote.get("rank") == 1 and quote.get("as_of"):
-            found.append((datetime.fromisoformat(quote["as_of"]), quote))
-    return sorted(found, key=lambda one: (one[0], one[1]["quote_id"]), reverse=True)
+            quotes.append((datetime.fromisoformat(quote["as_of"]), quote))
+    return sorted(quotes, key=lambda one: (one[0], one[1]["quote_id"]), reverse=True)
 
 
 def _path(home: Home, quote_id: str) -> Path:

@@ -118,17 +118,17 @@ def best_throughput(one: Deployment, gpus: int, load: Load) -> Throughput:
     Raises:
         DoesNotFitError: none fits; says why the largest does not.
     """
-    found: list[Throughput] = []
+    throughputs: list[Throughput] = []
     reason: DoesNotFitError | None = None
     for tensor, copies in divisions(gpus):
         try:
-            found.append(throughput(replace(one, gpus=tensor), copies, load))
+            throughputs.append(throughput(replace(one, gpus=tensor), copies, load))
         except DoesNotFitError as error:
             reason = error
-    if not found:
+    if not throughputs:
         assert reason is not None
         raise reason
-    return max(found, key=lambda each: each.tokens_per_second.mid)
+    return max(throughputs, key=lambda each: each.tokens_per_second.mid)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ class ServingCost:
     """A load on one offer. Cases: low is few instances and little money, the case of a fast engine."""
 
     offer: Mapping[str, Any]
-    given: Throughput
+    throughput: Throughput
     load: Load
     usd_per_instance_hour: Decimal
 
@@ -152,7 +152,7 @@ class ServingCost:
 
     def cases(self) -> dict[str, float]:
         """The rate of each case of the money: a fast engine is the low one."""
-        rate = self.given.tokens_per_second
+        rate = self.throughput.tokens_per_second
         return {"low": rate.high, "mid": rate.mid, "high": rate.low}
 
     def usd_per_million_tokens(self, rate: float) -> Decimal:
@@ -181,11 +181,11 @@ class ServingCost:
         self, api: TokenPrice | None, months: Decimal, build_usd: Decimal | None = None
     ) -> dict[str, Any]:
         """JSON-ready; money as decimal strings, cases low, mid and high."""
-        given, cases = self.given, self.cases()
+        throughput, cases = self.throughput, self.cases()
         monthly = {case: self.usd_per_month(rate) for case, rate in cases.items()}
         lifetime = {case: usd * months + (build_usd or 0) for case, usd in monthly.items()}
         requests = Decimal(repr(self.load.requests_per_day)) * DAYS_PER_MONTH
-        at = given.at
+        at = throughput.at
         return {
             **{
                 name: self.offer[name]
@@ -194,13 +194,13 @@ class ServingCost:
             **{name: self.offer[name] for name in ("purchase_option", "price_id", "price_state")},
             "usd_per_instance_hour": decimal_text(self.usd_per_instance_hour),
             "tensor_parallel": at.gpus,
-            "copies": given.copies,
+            "copies": throughput.copies,
             "precision": at.precision,
             "cache_precision": at.cache_precision,
-            "sequences_at_once": given.sequences * given.copies,
-            "tokens_per_second": _rounded(vars(given.tokens_per_second)),
-            "milliseconds_per_token": round(given.seconds_per_token * 1000, 2),
-            "first_token_milliseconds": round(given.first_token_seconds * 1000, 1),
+            "sequences_at_once": throughput.sequences * throughput.copies,
+            "tokens_per_second": _rounded(vars(throughput.tokens_per_second)),
+            "milliseconds_per_token": round(throughput.seconds_per_token * 1000, 2),
+            "first_token_milliseconds": round(throughput.first_token_seconds * 1000, 1),
             "usd_per_million_output_tokens": {
                 case: f"{self.usd_per_million_tokens(rate):.4f}" for case, rate in cases.items()
             },

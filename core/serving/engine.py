@@ -88,8 +88,11 @@ class Deployment:
     def peak_flops_per_second(self) -> float:
         """Of one accelerator, in the precision of the weights or the nearest that it computes in."""
         rates = self.gpu.peak_flops_per_second
-        wanted = COMPUTED_IN.get(self.precision, self.precision)
-        order = [wanted, *(name for name in ("fp8", "bf16", "fp16", "fp32") if BYTES[name] >= BYTES[wanted])]
+        computed_in = COMPUTED_IN.get(self.precision, self.precision)
+        order = [
+            computed_in,
+            *(name for name in ("fp8", "bf16", "fp16", "fp32") if BYTES[name] >= BYTES[computed_in]),
+        ]
         for name in order:
             if rates.get(name):
                 return float(rates[name])

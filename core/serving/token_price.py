@@ -79,7 +79,7 @@ def token_prices() -> tuple[TokenPrice, ...]:
         )
     out: list[TokenPrice] = []
     for row in seeds.rows("token_price"):
-        found = training.get((row["provider"], row["model"]))
+        training_price = training.get((row["provider"], row["model"]))
         out.append(
             TokenPrice(
                 provider=row["provider"],
@@ -88,7 +88,7 @@ def token_prices() -> tuple[TokenPrice, ...]:
                 input_usd_per_mtok=Decimal(row["input_usd_per_mtok"]),
                 output_usd_per_mtok=Decimal(row["output_usd_per_mtok"]),
                 cached_input_usd_per_mtok=_decimal(row["cached_input_usd_per_mtok"]),
-                training_usd_per_mtok=found[-1][1] if found else None,
+                training_usd_per_mtok=training_price[-1][1] if training_price else None,
                 source=row["source"],
             )
         )
@@ -101,10 +101,10 @@ def _decimal(text: str) -> Decimal | None:
 
 def prices_on(day: date, words: str = "") -> list[TokenPrice]:
     """The price of every API in force on a day, of those whose `provider/model` has all the words."""
-    wanted = words.lower().split()
+    terms = words.lower().split()
     newest: dict[str, TokenPrice] = {}
     for one in token_prices():
-        if (one.valid_from is None or one.valid_from <= day) and all(w in one.api.lower() for w in wanted):
+        if (one.valid_from is None or one.valid_from <= day) and all(w in one.api.lower() for w in terms):
             newest[one.api] = one
     return list(newest.values())
 
@@ -116,13 +116,13 @@ def token_price(api: str, day: date) -> TokenPrice:
         UsageError: no such API, or several of that name; says which there are.
     """
     on = prices_on(day)
-    found = [one for one in on if api.lower() == one.api.lower()] or [
+    matches = [one for one in on if api.lower() == one.api.lower()] or [
         one for one in on if api.lower() == one.model.lower()
     ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"api: {api!r} is sold by several: {', '.join(one.api for one in found)}")
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(f"api: {api!r} is sold by several: {', '.join(one.api for one in matches)}")
     near = _nearest(api, [one.api for one in on])
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     raise UsageError(f"api: no price of {api!r} on {day}{hint} `gpuledger token-prices` lists them")

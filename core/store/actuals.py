@@ -81,16 +81,16 @@ def files_of(path: Path) -> list[Path]:
     Raises:
         UsageError: nothing there, or of a kind that cannot be read.
     """
-    found = sorted(p for p in path.rglob("*") if p.name.endswith(TABLES)) if path.is_dir() else [path]
-    if not found or not all(p.is_file() for p in found):
+    paths = sorted(p for p in path.rglob("*") if p.name.endswith(TABLES)) if path.is_dir() else [path]
+    if not paths or not all(p.is_file() for p in paths):
         raise UsageError(f"FILE: {path} is not there, or a folder without a bill in it")
-    odd = [p for p in found if not p.name.endswith(TABLES)]
+    odd = [p for p in paths if not p.name.endswith(TABLES)]
     if odd:
         raise UsageError(f"FILE: {odd[0]}: a bill is one of {' '.join(TABLES)}")
-    kinds = {_reader(p) for p in found}
+    kinds = {_reader(p) for p in paths}
     if len(kinds) > 1:
         raise UsageError(f"FILE: {path} holds {' and '.join(sorted(kinds))}; give one kind at a time")
-    return found
+    return paths
 
 
 def import_bill(
@@ -133,12 +133,12 @@ def _reader(path: Path) -> str:
 
 
 def _digest(files: Iterable[Path]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
-                found.update(block)
-    return found.hexdigest()[:16]
+                digest.update(block)
+    return digest.hexdigest()[:16]
 
 
 def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], origin: str) -> BillForm:
@@ -231,12 +231,12 @@ def _seller(name: str) -> str:
 
 def _machines(connection: duckdb.DuckDBPyConnection, machines: Machines) -> None:
     words = connection.execute(sql.text("actuals/20_machine_words")).fetchall()
-    found = [machines.named(provider, texts) for provider, *texts in words]
+    row_machines = [machines.named(provider, texts) for provider, *texts in words]
     columns: list[list[Any]] = [[word[n] for word in words] for n in range(4)]
     columns += [
-        [one.instance_type for one in found],
-        [one.gpu_id for one in found],
-        [one.gpu_count for one in found],
+        [one.instance_type for one in row_machines],
+        [one.gpu_id for one in row_machines],
+        [one.gpu_count for one in row_machines],
     ]
     columns.append([is_spot(texts) for _, *texts in words])
     connection.execute(
@@ -306,8 +306,8 @@ def _quoted(path: Path) -> str:
 
 def bills(home: Path) -> list[dict[str, Any]]:
     """What was imported, the newest last."""
-    found = [json.loads(path.read_bytes()) for path in sorted((home / FOLDER).glob("*.json"))]
-    return sorted(found, key=lambda bill: str(bill["imported_at"]))
+    documents = [json.loads(path.read_bytes()) for path in sorted((home / FOLDER).glob("*.json"))]
+    return sorted(documents, key=lambda bill: str(bill["imported_at"]))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from gpuledger.core.store import sql
 
 SEGMENTS = ("all", "hyperscaler", "neocloud", "marketplace")
 
-Key = tuple[str, str, str | None]
+SeriesKey = tuple[str, str, str | None]
 """gpu_id, purchase_option, segment (`None`: all)."""
 
 
@@ -60,7 +60,7 @@ def _schema() -> Any:
     )
 
 
-def _votes(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Key, list[ProviderDay]]]:
+def _votes(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[SeriesKey, list[ProviderDay]]]:
     rows = connection.execute(sql.text("derive/gpu_index_vote")).fetchall()
     for key, group in groupby(rows, key=itemgetter(0, 1, 2)):
         yield (

@@ -36,8 +36,8 @@ def set_on_sale(
     connection.execute("set variable question_at = $at::timestamptz", {"at": at})
     if as_of is not None:
         connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
-        wanted = None if gpu_ids is None else list(gpu_ids)
-        connection.execute("set variable past_gpu_ids = $gpu_ids::varchar[]", {"gpu_ids": wanted})
+        past_gpu_ids = None if gpu_ids is None else list(gpu_ids)
+        connection.execute("set variable past_gpu_ids = $gpu_ids::varchar[]", {"gpu_ids": past_gpu_ids})
         connection.execute(sql.text("queries/offer_past"))
     connection.execute(sql.text("queries/on_sale" if as_of is None else "queries/on_sale_then"))
 
@@ -243,12 +243,12 @@ def offer_page(
     for name in _LISTS:
         parameters[name] = _joined(name, parameters[name])
     set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
-    found = sql.rows(connection, "queries/offers", parameters)
-    total = found[0]["total"] if found else 0
-    derived = [{name: row.pop(name) for name in DERIVED} for row in found]
-    for row in found:
+    rows = sql.rows(connection, "queries/offers", parameters)
+    total = rows[0]["total"] if rows else 0
+    derived = [{name: row.pop(name) for name in DERIVED} for row in rows]
+    for row in rows:
         del row["total"]
-    return OfferPage([LatestOffer(**row) for row in found], total, derived)
+    return OfferPage([LatestOffer(**row) for row in rows], total, derived)
 
 
 def offers(
@@ -323,8 +323,10 @@ def unmapped_labels(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any
     rows = sql.rows(connection, "queries/unmapped")
     if not rows:
         return []
-    known = connection.execute("select provider, gpu_label, gpu_memory_gib, gpu_id from gpu_alias").fetchall()
-    aliases = Aliases(Alias(*row) for row in known)
+    alias_rows = connection.execute(
+        "select provider, gpu_label, gpu_memory_gib, gpu_id from gpu_alias"
+    ).fetchall()
+    aliases = Aliases(Alias(*row) for row in alias_rows)
     return [row | {"reason": _reason(row, aliases)} for row in rows]
 
 

@@ -127,8 +127,8 @@ def located(parts: Sequence[pa.Table]) -> pa.Table:
 
 def observed_until(table: pa.Table, until: datetime) -> tuple[pa.Table, int]:
     """The rows that were observed by then, and how many were not."""
-    kept = table.filter(pc.less_equal(table["observed_at"], pa.scalar(until, _TIME)))
-    return kept, table.num_rows - kept.num_rows
+    rows_until = table.filter(pc.less_equal(table["observed_at"], pa.scalar(until, _TIME)))
+    return rows_until, table.num_rows - rows_until.num_rows
 
 
 def resolved_table(table: pa.Table, aliases: Aliases, *, first_document: int) -> pa.Table:
@@ -137,15 +137,15 @@ def resolved_table(table: pa.Table, aliases: Aliases, *, first_document: int) ->
     encoded = [table[name].combine_chunks().dictionary_encode() for name in names]
     words = [one.dictionary.to_pylist() for one in encoded]
     rows = zip(*(one.indices.to_pylist() for one in encoded), strict=True)
-    found: dict[tuple[int | None, ...], str | None] = {}
+    gpu_id_by_places: dict[tuple[int | None, ...], str | None] = {}
     gpu_ids: list[str | None] = []
     for places in rows:
-        if places not in found:
+        if places not in gpu_id_by_places:
             provider, label, memory = (
                 None if at is None else words[which][at] for which, at in enumerate(places)
             )
-            found[places] = aliases.resolve(str(provider), str(label), memory)
-        gpu_ids.append(found[places])
+            gpu_id_by_places[places] = aliases.resolve(str(provider), str(label), memory)
+        gpu_ids.append(gpu_id_by_places[places])
     numbers = pc.add(table["document_no"], pa.scalar(first_document, pa.int32()))
     return (
         table.set_column(table.column_names.index("document_no"), "document_no", numbers)

@@ -57,8 +57,8 @@ def settings() -> Settings:
     """The settings of this invocation."""
     from gpuledger.core.config import load_settings
 
-    found = load_settings(os.environ, home=_flags["home"], config=_flags["config"])
-    return found if _switches["history"] else replace(found, history=False)
+    loaded_settings = load_settings(os.environ, home=_flags["home"], config=_flags["config"])
+    return loaded_settings if _switches["history"] else replace(loaded_settings, history=False)
 
 
 def home() -> Home:

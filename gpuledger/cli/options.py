@@ -228,7 +228,7 @@ def _with_flags(
 def _flags(options: Sequence[QuoteOption], *, is_bought: bool) -> list[inspect.Parameter]:
     flags = [
         _parameter(
-            option.name, _TYPES[option.kind], _told(option), False if option.kind == "switch" else None
+            option.name, _TYPES[option.kind], _option_info(option), False if option.kind == "switch" else None
         )
         for option in options
         if option.flag
@@ -239,14 +239,14 @@ def _flags(options: Sequence[QuoteOption], *, is_bought: bool) -> list[inspect.P
     return flags + [_parameter(name, kind, None, False) for name, kind in kinds]
 
 
-def _parameter(name: str, kind: Any, told: Any, default: Any) -> inspect.Parameter:
-    annotation = kind if told is None else Annotated[kind, told]
+def _parameter(name: str, kind: Any, option_info: Any, default: Any) -> inspect.Parameter:
+    annotation = kind if option_info is None else Annotated[kind, option_info]
     return inspect.Parameter(
         name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation
     )
 
 
-def _told(option: QuoteOption) -> Any:
+def _option_info(option: QuoteOption) -> Any:
     words = [word for word in (option.flag, option.short_flag) if word]
     repeat = " Repeat for several;" if option.kind == "names" else ""
     text = (

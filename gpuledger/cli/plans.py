@@ -189,9 +189,9 @@ def _frontier(
     plan: TrainingPlan, parameters: dict[str, Any], path: Path | None, format: Format | None, past: Any
 ) -> None:
     if path is not None:
-        from gpuledger.cli.plot import checked
+        from gpuledger.cli.plot import check_plot_path
 
-        checked(path)
+        check_plot_path(path)
     points = context.ledger().frontier(plan, as_of=past, **parameters)
     rows = [point.to_dict() for point in points]
     if context.is_for_people(format):
@@ -245,9 +245,9 @@ def _side_by_side(
     from gpuledger.core.cost.compare import column_names, side_by_side
 
     if path is not None:
-        from gpuledger.cli.plot import checked
+        from gpuledger.cli.plot import check_plot_path
 
-        checked(path)
+        check_plot_path(path)
     rows = context.ledger().compare(plans, as_of=past, **{**parameters, "limit": 1})
     if context.is_for_people(format):
         columns = [table.Column(formats.clean(name), name, is_number=True) for name in column_names(rows)]

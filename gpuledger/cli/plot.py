@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import ConfigError, UsageError
+from gpuledger.formats import Row
 
-Row = Mapping[str, Any]
 SUFFIXES = (".svg", ".png", ".pdf", ".html", ".json")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b7580")
 """Okabe and Ito's, told apart by all eyes, in the order of the page."""
@@ -35,7 +35,7 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
     return f"{blocks}  {min(values):.4g} .. {max(values):.4g} $/GPU/h"
 
 
-def checked(path: Path) -> Path:
+def check_plot_path(path: Path) -> Path:
     """The path of a picture, before anything is computed for it.
 
     Raises:
@@ -241,7 +241,7 @@ def _altair() -> Any:
 
 def _save(chart: Any, path: Path, title: str, caption: str, height: int = 340) -> None:
     alt = _altair()
-    kind = checked(path).suffix.lower()
+    kind = check_plot_path(path).suffix.lower()
     heading = alt.TitleParams(
         textwrap.wrap(title, 90), subtitle=textwrap.wrap(caption, 120), anchor="start", offset=14,
         fontSize=15, subtitleColor="#57606a",

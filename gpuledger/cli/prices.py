@@ -244,9 +244,9 @@ def history(
                 raise typer.Exit(context.NOTHING)
             return
         if plot is not None:
-            from gpuledger.cli.plot import checked
+            from gpuledger.cli.plot import check_plot_path
 
-            checked(plot)
+            check_plot_path(plot)
         every = every or ("1d" if plot is not None else None)
         start, stop = context.instant(since, "--from"), context.instant(until, "--to")
         if start and stop and start > stop:
@@ -322,9 +322,9 @@ def index(
     """The panel index of accelerators from matched offers, one row per accelerator and day."""
     with context.answering():
         if plot is not None:
-            from gpuledger.cli.plot import checked
+            from gpuledger.cli.plot import check_plot_path
 
-            checked(plot)
+            check_plot_path(plot)
         ledger = context.ledger()
         chosen: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
         span: dict[str, Any] = {

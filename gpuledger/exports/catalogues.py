@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gpuledger import formats
 from gpuledger.exports.names import (
     GPUHUNT_PROVIDERS,
     SKYPILOT_CLOUDS,
@@ -20,9 +21,8 @@ from gpuledger.exports.names import (
     gpuhunt_name,
     skypilot_name,
 )
-from gpuledger.formats import number
 
-Rows = Sequence[dict[str, Any]]
+OfferRows = Sequence[dict[str, Any]]
 Left = Counter[str]
 
 SKYPILOT_COLUMNS = (
@@ -35,7 +35,7 @@ GPUHUNT_COLUMNS = (
 )
 
 
-def skypilot(rows: Rows, folder: Path) -> tuple[list[Path], Left]:
+def skypilot(rows: OfferRows, folder: Path) -> tuple[list[Path], Left]:
     """`catalogs/v8/CLOUD/vms.csv` of every cloud; returns the files, and how many offers were left out by reason."""
     left: Left = Counter()
     clouds: dict[str, dict[tuple[Any, ...], dict[str, str]]] = defaultdict(dict)
@@ -52,7 +52,7 @@ def skypilot(rows: Rows, folder: Path) -> tuple[list[Path], Left]:
         )
         column = "SpotPrice" if row["purchase_option"] == "spot" else "Price"
         if not cells[column] or float(cells[column]) > float(row["usd_per_hour"]):
-            cells[column] = number(row["usd_per_hour"])
+            cells[column] = formats.number(row["usd_per_hour"])
     files: list[Path] = []
     for cloud, table in sorted(clouds.items()):
         path = folder / "catalogs" / "v8" / cloud / "vms.csv"
@@ -65,7 +65,7 @@ def _by_name(rows: Iterable[dict[str, str]], *columns: str) -> list[dict[str, st
 
 
 def _skypilot_row(row: Mapping[str, Any]) -> dict[str, str]:
-    count, name = number(row["gpu_count"]), skypilot_name(row["gpu_id"])
+    count, name = formats.number(row["gpu_count"]), skypilot_name(row["gpu_id"])
     each = int(row["gpu_memory_gib"] * 1024)
     info = {
         "Gpus": [
@@ -80,8 +80,8 @@ def _skypilot_row(row: Mapping[str, Any]) -> dict[str, str]:
     }
     return {
         "InstanceType": row["instance_type"],
-        "vCPUs": number(row["vcpus"]) if row["vcpus"] is not None else "",
-        "MemoryGiB": number(row["memory_gib"]) if row["memory_gib"] is not None else "",
+        "vCPUs": formats.number(row["vcpus"]) if row["vcpus"] is not None else "",
+        "MemoryGiB": formats.number(row["memory_gib"]) if row["memory_gib"] is not None else "",
         "AcceleratorName": name,
         "AcceleratorCount": count,
         # SkyPilot's own files have Python's notation here
@@ -103,7 +103,7 @@ def _no_machine(row: Mapping[str, Any]) -> str | None:
     return None if count_of(dict(row)) else "part of an accelerator"
 
 
-def gpuhunt(rows: Rows, folder: Path, *, at: datetime) -> tuple[list[Path], Left]:
+def gpuhunt(rows: OfferRows, folder: Path, *, at: datetime) -> tuple[list[Path], Left]:
     """v3 of gpuhunt: `PROVIDER/version` and `PROVIDER/VERSION/catalog.zip`; and `PROVIDER.csv`
     for `GPUHUNT_CATALOG_DIR`."""
     left: Left = Counter()
@@ -120,9 +120,9 @@ def gpuhunt(rows: Rows, folder: Path, *, at: datetime) -> tuple[list[Path], Left
         provider: str = row["provider"]
         providers[GPUHUNT_PROVIDERS.get(provider, provider)].append(_gpuhunt_row(row))
     version, files = f"{at:%Y%m%d}", list[Path]()
-    for provider, found in sorted(providers.items()):
+    for provider, provider_rows in sorted(providers.items()):
         path = _write_csv(
-            folder / f"{provider}.csv", GPUHUNT_COLUMNS, _by_name(found, "instance_name", "location")
+            folder / f"{provider}.csv", GPUHUNT_COLUMNS, _by_name(provider_rows, "instance_name", "location")
         )
         archive = folder / provider / version / "catalog.zip"
         archive.parent.mkdir(parents=True, exist_ok=True)
@@ -136,14 +136,14 @@ def _gpuhunt_row(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "instance_name": row["instance_type"],
         "location": row["zone"] or row["region"],
-        "price": number(row["usd_per_hour"]),
+        "price": formats.number(row["usd_per_hour"]),
         "cpu": str(int(row["vcpus"])),
-        "memory": number(row["memory_gib"]),
-        "gpu_count": number(row["gpu_count"]),
+        "memory": formats.number(row["memory_gib"]),
+        "gpu_count": formats.number(row["gpu_count"]),
         "gpu_name": gpuhunt_name(row["gpu_id"]),
-        "gpu_memory": number(row["gpu_memory_gib"]),
+        "gpu_memory": formats.number(row["gpu_memory_gib"]),
         "spot": str(row["purchase_option"] == "spot"),
-        "disk_size": number(row["local_storage_gb"]) if row["local_storage_gb"] is not None else "",
+        "disk_size": formats.number(row["local_storage_gb"]) if row["local_storage_gb"] is not None else "",
         "gpu_vendor": row["gpu_vendor"],
         "flags": "",
         "cpu_arch": "x86",
@@ -157,7 +157,7 @@ def _zip(path: Path, name: str, body: bytes, at: datetime) -> None:
         archive.writestr(zipfile.ZipInfo(name, date_time=(at.year, at.month, at.day, 0, 0, 0)), body)
 
 
-def dstack(rows: Rows, path: Path) -> tuple[list[Path], Left]:
+def dstack(rows: OfferRows, path: Path) -> tuple[list[Path], Left]:
     """What `dstack offer --json` shows: offers with their resources, cheapest first."""
     left: Left = Counter()
     offers: list[dict[str, Any]] = []

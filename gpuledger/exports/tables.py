@@ -8,11 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gpuledger.exports.catalogues import write_csv
+from gpuledger import formats
+from gpuledger.exports.catalogues import OfferRows, write_csv
 from gpuledger.exports.names import skypilot_name
-from gpuledger.formats import number
-
-Rows = Sequence[dict[str, Any]]
 
 OPENCOST_COLUMNS = (
     *(
@@ -30,7 +28,7 @@ INSTANCE_TYPE = "metadata.labels.node.kubernetes.io/instance-type"
 """Label of Kubernetes by which OpenCost finds a node's row."""
 
 
-def opencost(rows: Rows, path: Path, *, at: datetime) -> tuple[list[Path], Counter[str]]:
+def opencost(rows: OfferRows, path: Path, *, at: datetime) -> tuple[list[Path], Counter[str]]:
     """OpenCost's CSV of custom prices: nodes by instance type and region, on demand, the cheapest of each."""
     left: Counter[str] = Counter()
     cheapest: dict[tuple[str, str], dict[str, Any]] = {}
@@ -49,7 +47,7 @@ def opencost(rows: Rows, path: Path, *, at: datetime) -> tuple[list[Path], Count
             "AssetClass": "node",
             "InstanceIDField": INSTANCE_TYPE,
             "InstanceType": instance,
-            "MarketPriceHourly": number(row["usd_per_hour"]),
+            "MarketPriceHourly": formats.number(row["usd_per_hour"]),
             "Version": "",
         }
         for (instance, region), row in sorted(cheapest.items())
@@ -68,7 +66,7 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def prometheus(rows: Rows, path: Path) -> tuple[list[Path], Counter[str]]:
+def prometheus(rows: OfferRows, path: Path) -> tuple[list[Path], Counter[str]]:
     """A file for node_exporter's textfile collector: the cheapest price per accelerator, provider and option."""
     left: Counter[str] = Counter()
     cheapest: dict[tuple[str, str, str], Any] = {}
@@ -84,7 +82,7 @@ def prometheus(rows: Rows, path: Path) -> tuple[list[Path], Counter[str]]:
         f"# TYPE {name} gauge",
         *(
             f'{name}{{gpu_id="{gpu_id}",accelerator="{skypilot_name(gpu_id)}",provider="{provider}",'
-            f'purchase_option="{option}"}} {number(usd)}'
+            f'purchase_option="{option}"}} {formats.number(usd)}'
             for (gpu_id, provider, option), usd in sorted(cheapest.items())
         ),
     ]

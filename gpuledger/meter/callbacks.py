@@ -83,11 +83,11 @@ def hugging_face(meter: Meter, *, sequence_length: int | None = None) -> Any:
             def act() -> None:
                 if not self.is_main:
                     return
-                found = meter.values()
+                plotted_values = meter.values()
                 if logs is not None:
-                    logs.update(found)
+                    logs.update(plotted_values)
                 if state.log_history:
-                    state.log_history[-1].update(found)
+                    state.log_history[-1].update(plotted_values)
 
             _guarded(meter, act)
 

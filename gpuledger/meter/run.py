@@ -195,8 +195,8 @@ class Meter:
 
     def values(self) -> dict[str, float]:
         """What a logger can plot: the numbers of `status` alone, flat."""
-        found = self.status() or {}
-        return {name: value for name, value in found.items() if isinstance(value, int | float)}
+        status = self.status() or {}
+        return {name: value for name, value in status.items() if isinstance(value, int | float)}
 
     @_quiet
     def status(self) -> dict[str, Any]:

@@ -125,15 +125,15 @@ class Actuals(Outlook):
 
         if quote_id is not None:
             quote = self.saved_quote(quote_id)
-            made = [found for found in saved_quotes_of(self.home, plan) if found[1]["quote_id"] == quote_id]
+            made = [row for row in saved_quotes_of(self.home, plan) if row[1]["quote_id"] == quote_id]
             return (made[0][0] if made else None), quote, "as named"
         tagged = self._tagged_quotes()
-        found = saved_quotes_of(self.home, plan)
-        for made_at, quote in found:
+        saved_quotes = saved_quotes_of(self.home, plan)
+        for made_at, quote in saved_quotes:
             if quote["quote_id"] in tagged:
                 return made_at, quote, "named by a tag of the bill"
-        if found:
-            made_at, quote = found[0]
+        if saved_quotes:
+            made_at, quote = saved_quotes[0]
             return made_at, quote, "the last that was made of this plan"
         return None, None, ""
 
@@ -204,12 +204,12 @@ class Actuals(Outlook):
 
 def _matched(charged: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Charges and dollars by the way they were found to belong to the plan."""
-    found: dict[str, list[Any]] = {}
+    totals: dict[str, list[Any]] = {}
     for row in charged:
-        total = found.setdefault(row["matched_by"], [0, 0])
+        total = totals.setdefault(row["matched_by"], [0, 0])
         total[0] += row["charges"]
         total[1] += row["usd"] or 0
-    return [{"by": by, "charges": count, "usd": f"{usd:.2f}"} for by, (count, usd) in found.items()]
+    return [{"by": by, "charges": count, "usd": f"{usd:.2f}"} for by, (count, usd) in totals.items()]
 
 
 def _remarks(charged: list[dict[str, Any]]) -> list[str]:

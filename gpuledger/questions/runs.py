@@ -43,8 +43,8 @@ class OwnRuns(Serving):
 
         one = parse.plan(plan)
         if gpu is not None or gpus is not None:
-            known = {"gpu": gpu or one.hardware.gpu, "gpus": gpus or one.hardware.gpus}
-            one = one.model_copy(update={"hardware": one.hardware.model_copy(update=known)})
+            hardware = {"gpu": gpu or one.hardware.gpu, "gpus": gpus or one.hardware.gpus}
+            one = one.model_copy(update={"hardware": one.hardware.model_copy(update=hardware)})
         if overhead is not None and overhead < 1:
             raise InvalidPlanError("measured.overhead", f"{overhead:g} must be 1 or more")
         made = measurement(one, {"tokens_per_second": tokens_per_second}, self.clock().isoformat(), overhead)
@@ -140,12 +140,12 @@ class OwnRuns(Serving):
             raise NoOfferError(f"gpu: no offer of {gpus} x {gpu} was seen")
         now = self.clock()
         with self.reading() as snapshot:
-            found = query_rows(
+            span_rows = query_rows(
                 snapshot.connection,
                 "queries/stock_spans",
                 {"offer_ids": [row["offer_id"] for row in offers], "now": now},
             )
-        lines = lines_of(found, now)
+        lines = lines_of(span_rows, now)
         history = History(spans=tuple(any_there(list(lines.values()))))
         answer: dict[str, Any] = {
             "gpu": gpu,
@@ -187,7 +187,9 @@ def _published(offers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What others recorded of such spot machines, where this ledger has seen too little."""
     from gpuledger.core import seeds
 
-    wanted = {(row["provider"], row["instance_type"]) for row in offers}
+    machines = {(row["provider"], row["instance_type"]) for row in offers}
     return [
-        dict(row) for row in seeds.rows("spot_survival") if (row["provider"], row["instance_type"]) in wanted
+        dict(row)
+        for row in seeds.rows("spot_survival")
+        if (row["provider"], row["instance_type"]) in machines
     ]

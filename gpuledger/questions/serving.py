@@ -88,8 +88,8 @@ class Serving(Actuals):
         offers = self.offers(
             gpu, providers=providers, regions=regions, purchase_options=purchase_options, as_of=as_of
         )
-        found, reasons = _costs(shape, offers, load, precision, allow_stale=allow_stale or as_of is not None)
-        if not found:
+        costs, reasons = _costs(shape, offers, load, precision, allow_stale=allow_stale or as_of is not None)
+        if not costs:
             _nothing(offers, reasons)
         span = parse.required(parse.decimal(months, "months"), "months")
         once = parse.dollars(build_usd, "build_usd")
@@ -97,7 +97,7 @@ class Serving(Actuals):
         if price is not None:
             requests = parse.required(parse.decimal(requests_per_day, "requests_per_day"), "requests_per_day")
             api_month = api_usd_per_request(price, load) * requests * Decimal(730) / 24
-        answers = [one.to_dict(price, span, once) for one in found[:limit]]
+        answers = [one.to_dict(price, span, once) for one in costs[:limit]]
         return {
             "model": model,
             "parameters": shape.parameters,
@@ -132,10 +132,10 @@ class Serving(Actuals):
 
 
 def _positive(value: Number, name: str) -> float:
-    found = parse.count(value if isinstance(value, float | str) else float(value), name)
-    if found is None or found <= 0:
+    count = parse.count(value if isinstance(value, float | str) else float(value), name)
+    if count is None or count <= 0:
         raise UsageError(f"{name}: {value!r} must be above 0")
-    return found
+    return count
 
 
 def _shape(model: str) -> tuple[Architecture, list[str]]:
@@ -163,7 +163,7 @@ def _costs(
 
     reasons: dict[str, int] = {}
     best: dict[tuple[str, str, int], ServingCost] = {}
-    given: dict[tuple[str, int], Any] = {}
+    throughputs: dict[tuple[str, int], Any] = {}
     for offer in sorted((o for o in offers if o["usd_per_hour"]), key=lambda o: o["usd_per_hour"]):
         count = int(offer["gpu_count"] or 0)
         key = offer["provider"], offer["gpu_id"], count
@@ -178,14 +178,16 @@ def _costs(
                 reasons.get("accelerator without a data sheet, or a part of one", 0) + 1
             )
             continue
-        if key[1:] not in given:
+        if key[1:] not in throughputs:
             rates = card.peak_flops_per_second
             kind = precision or ("fp8" if rates.get("fp8") else "bf16" if rates.get("bf16") else "fp16")
             try:
-                given[key[1:]] = best_throughput(deployment(shape, card, 1, precision=kind), count, load)
+                throughputs[key[1:]] = best_throughput(
+                    deployment(shape, card, 1, precision=kind), count, load
+                )
             except (DoesNotFitError, InvalidPlanError) as error:
-                given[key[1:]] = error
-        made = given[key[1:]]
+                throughputs[key[1:]] = error
+        made = throughputs[key[1:]]
         if isinstance(made, Exception):
             reason = (
                 "the model does not fit, or misses the latency"
@@ -195,16 +197,16 @@ def _costs(
             reasons[reason] = reasons.get(reason, 0) + 1
             continue
         best[key] = ServingCost(
-            offer=offer, given=made, load=load, usd_per_instance_hour=offer["usd_per_hour"]
+            offer=offer, throughput=made, load=load, usd_per_instance_hour=offer["usd_per_hour"]
         )
-    ranked = sorted(best.values(), key=lambda one: one.usd_per_month(one.given.tokens_per_second.mid))
+    ranked = sorted(best.values(), key=lambda one: one.usd_per_month(one.throughput.tokens_per_second.mid))
     return ranked, reasons
 
 
 def _nothing(offers: Rows, reasons: dict[str, int]) -> None:
-    told = ", ".join(f"{count} offers: {reason}" for reason, count in reasons.items())
+    reason_counts = ", ".join(f"{count} offers: {reason}" for reason, count in reasons.items())
     if not offers:
         raise NoOfferError("nothing is on sale that was asked for")
     if "its price is not fresh" in reasons:
-        raise NoOfferError(f"{told}; --allow-stale takes older prices")
-    raise DoesNotFitError(told)
+        raise NoOfferError(f"{reason_counts}; --allow-stale takes older prices")
+    raise DoesNotFitError(reason_counts)

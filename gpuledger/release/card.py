@@ -122,10 +122,10 @@ def croissant(
                     "dataType": next((kind for word, kind in _TYPES if word in arrow), "sc:Text"),
                     "source": {**places[table], "extract": {"column": name}},
                 }
-                for name, arrow in found
+                for name, arrow in table_columns
             ],
         }
-        for table, found in columns.items()
+        for table, table_columns in columns.items()
     ]
     card = {
         "@context": _CONTEXT,

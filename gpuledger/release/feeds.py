@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 from xml.sax.saxutils import escape
 
-from gpuledger.formats import number
+from gpuledger import formats
 
 TITLE = "GPU price changes"
 DAYS = 90
@@ -17,14 +17,14 @@ DAYS = 90
 
 def sentence(row: Mapping[str, Any]) -> str:
     """One change in words."""
-    term = f" {number(row['term_months'])} months" if row["term_months"] else ""
+    term = f" {formats.number(row['term_months'])} months" if row["term_months"] else ""
     where = row["region"] if row["regions"] == 1 else f"{row['regions']} regions"
     unit = {"gpu_hour": "GPU-hour"}.get(row["unit"], row["unit"])
     option = row["purchase_option"].replace("_", " ")
     return (
-        f"{row['provider']} {row['instance_type']} ({number(row['gpu_count'])} x {row['gpu_id']}),"
+        f"{row['provider']} {row['instance_type']} ({formats.number(row['gpu_count'])} x {row['gpu_id']}),"
         f" {option}{term}, {where}:"
-        f" {number(row['before_amount'])} to {number(row['amount'])} {row['currency']} per {unit}"
+        f" {formats.number(row['before_amount'])} to {formats.number(row['amount'])} {row['currency']} per {unit}"
         f" ({row['change_percent']:+.1f} %)"
     )
 

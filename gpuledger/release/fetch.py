@@ -26,10 +26,10 @@ def fetch(place: str, folder: Path) -> int:
     manifest, body = manifest_of(get, place)
     bodies: dict[str, bytes] = {MANIFEST: body}
     for file in manifest.files:
-        found, fault = fault_of(get, file)
-        if found is None:
+        file_body, fault = fault_of(get, file)
+        if file_body is None:
             raise CorruptError(f"{place}: {fault}")
-        bodies[file.path] = found
+        bodies[file.path] = file_body
     for path, content in bodies.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)

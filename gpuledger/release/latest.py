@@ -38,10 +38,10 @@ def latest(ledger: Ledger, *, snapshot: int, published_at: str) -> dict[str, Any
         if not gpu["offers"]:
             continue
         cheapest = {option: _cheapest(ledger, gpu["gpu_id"], option) for option in OPTIONS}
-        found = {option: offers for option, offers in cheapest.items() if offers}
-        if found:
+        offers_by_option = {option: offers for option, offers in cheapest.items() if offers}
+        if offers_by_option:
             names = ("gpu_id", "name", "vendor", "memory_gib", "offers", "providers")
-            rows.append({name: gpu[name] for name in names} | {"cheapest": found})
+            rows.append({name: gpu[name] for name in names} | {"cheapest": offers_by_option})
     rows.sort(key=lambda row: (-row["providers"], row["gpu_id"]))
     return {"snapshot": snapshot, "published_at": published_at, "gpus": rows}
 

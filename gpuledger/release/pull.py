@@ -85,17 +85,19 @@ def _check_chain(get: Get, manifest: ReleaseManifest, place: str, note: Path) ->
 
 
 def _fetch(get: Get, manifest: ReleaseManifest, writer: Writer) -> list[tuple[str, bytes]]:
-    known = {entry["sha256"] for run in writer.archive.manifests([SOURCE.name]) for entry in run.documents}
-    found: list[tuple[str, bytes]] = []
+    archived_sha256 = {
+        entry["sha256"] for run in writer.archive.manifests([SOURCE.name]) for entry in run.documents
+    }
+    new_files: list[tuple[str, bytes]] = []
     for file in manifest.files:
         is_wanted = file.path == OFFERS or file.path.startswith(f"{PRICES}/")
-        if not is_wanted or file.sha256 in known:
+        if not is_wanted or file.sha256 in archived_sha256:
             continue
         body, fault = fault_of(get, file)
         if body is None:
             raise CorruptError(f"{fault}; nothing was taken")
-        found.append((file.path, body))
-    return found
+        new_files.append((file.path, body))
+    return new_files
 
 
 def _documents(writer: Writer, place: str, fetched: list[tuple[str, bytes]]) -> Iterator[Document]:

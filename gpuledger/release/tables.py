@@ -43,17 +43,17 @@ def write_month(
         late: months that are closed but lack events, and all closed files: what came for them since goes into this
             month's file, with its own times.
     """
-    wanted = "select * exclude (month) from price_event where month = $month"
+    rows_sql = "select * exclude (month) from price_event where month = $month"
     named: dict[str, object] = {"month": month}
     if late is not None and late[0]:
-        wanted += (
+        rows_sql += (
             " union all select event.* exclude (month) from price_event as event"
             " anti join read_parquet($files) as known using (source, offer_id, observed_at)"
             " where list_contains($late, event.month)"
         )
         named |= {"late": late[0], "files": [str(path) for path in late[1]]}
     order = "order by gpu_id, provider, source, offer_id, observed_at"
-    return _copy(connection, f"{wanted} {order}", target, named)
+    return _copy(connection, f"{rows_sql} {order}", target, named)
 
 
 def rows_by_month(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> dict[str, int]:

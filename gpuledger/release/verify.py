@@ -19,6 +19,7 @@ from typing import Any
 
 from gpuledger.core.errors import CorruptError
 from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, chained
+from gpuledger.core.store.index_days import SeriesKey
 from gpuledger.release.layout import (
     CHAIN,
     MANIFEST,
@@ -73,11 +74,11 @@ def verify(place: str, *, day: date | None = None, public_key: Path | None = Non
     signature = _signature(get, body, public_key, faults)
     bodies: dict[str, bytes] = {}
     for file in manifest.files:
-        found, fault = fault_of(get, file)
+        file_body, fault = fault_of(get, file)
         if fault is not None:
             faults.append(fault)
-        elif found is not None and file.path in (CHAIN, INDEX_FILE, VOTES_FILE):
-            bodies[file.path] = found
+        elif file_body is not None and file.path in (CHAIN, INDEX_FILE, VOTES_FILE):
+            bodies[file.path] = file_body
     faults += _chain_faults(manifest, bodies, place)
     if not is_address(place):
         faults += _unlisted(Path(place), manifest)
@@ -155,9 +156,6 @@ def _table(body: bytes, columns: list[str] | None = None) -> Any:
     return pq.read_table(io.BytesIO(body), columns=columns)
 
 
-Series = tuple[str, str, str | None]
-
-
 def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date | None, int, list[str]]:
     """Chain the votes of every series again up to a day, and compare that day."""
     import pyarrow.compute as pc
@@ -189,7 +187,7 @@ _SERIES = ("gpu_id", "purchase_option", "segment")
 _VOTE = ("price_date", "provider", "matched_offers", "log_change")
 
 
-def _votes(table: Any, chosen: date) -> Iterator[tuple[Series, list[ProviderDay]]]:
+def _votes(table: Any, chosen: date) -> Iterator[tuple[SeriesKey, list[ProviderDay]]]:
     """The votes of each series up to a day; and one of nobody on the day after it, where the series goes on."""
     import pyarrow.compute as pc
 
@@ -215,7 +213,7 @@ def _vote(day: date, provider: str, matched_offers: int, log_change: float) -> P
     )
 
 
-def _series(row: Mapping[str, Any]) -> Series:
+def _series(row: Mapping[str, Any]) -> SeriesKey:
     segment = row["segment"]
     return row["gpu_id"], row["purchase_option"], None if segment in (None, "all") else segment
 
@@ -223,21 +221,21 @@ def _series(row: Mapping[str, Any]) -> Series:
 _COMPARED = {"state": "state", "price_index": "index", "low": "low", "high": "high", "providers": "providers"}
 
 
-def _differences(key: Series, row: Mapping[str, Any], computed: IndexDay | None) -> Iterator[str]:
+def _differences(key: SeriesKey, row: Mapping[str, Any], computed: IndexDay | None) -> Iterator[str]:
     name = " ".join(word or "all" for word in key)
     if computed is None:
         yield f"the index of {name} on {row['price_date']} follows from no vote"
         return
     for column, field in _COMPARED.items():
-        told, found = row[column], getattr(computed, field)
-        if not _is_same(told, found):
-            yield f"the index of {name} on {row['price_date']} has {column} {told}, its votes give {found}"
+        published, recomputed = row[column], getattr(computed, field)
+        if not _is_same(published, recomputed):
+            yield f"the index of {name} on {row['price_date']} has {column} {published}, its votes give {recomputed}"
 
 
-def _is_same(told: Any, found: Any) -> bool:
-    if isinstance(told, float) and isinstance(found, float):
-        return math.isclose(told, found, rel_tol=CLOSE)
-    return told == found
+def _is_same(published: Any, recomputed: Any) -> bool:
+    if isinstance(published, float) and isinstance(recomputed, float):
+        return math.isclose(published, recomputed, rel_tol=CLOSE)
+    return published == recomputed
 
 
 def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) -> Iterator[str]:
@@ -247,7 +245,7 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
     table = _table(votes)
     table = table.filter(pc.equal(table["price_date"], day))
     columns = ["gpu_id", "purchase_option", "provider", "cheapest_usd_per_gpu_hour"]
-    wanted = {tuple(row.values()) for row in table.select(columns).to_pylist()}
+    unseen_prices = {tuple(row.values()) for row in table.select(columns).to_pylist()}
     end = datetime.combine(day + timedelta(days=1), time(), UTC)
     months = sorted(
         (file for file in manifest.files if file.path.startswith(f"{PRICES}/")),
@@ -255,7 +253,7 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
         reverse=True,
     )
     for file in months:
-        if not wanted:
+        if not unseen_prices:
             return
         body, fault = fault_of(get, file)
         if body is None or fault is not None:
@@ -263,6 +261,6 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
         seen = _table(body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"])
         seen = seen.filter(pc.less(seen["observed_at"], end)).drop_columns(["observed_at"])
         distinct = seen.group_by(seen.column_names).aggregate([])
-        wanted -= {tuple(row.values()) for row in distinct.to_pylist()}
-    for gpu_id, option, provider, usd in sorted(wanted):
+        unseen_prices -= {tuple(row.values()) for row in distinct.to_pylist()}
+    for gpu_id, option, provider, usd in sorted(unseen_prices):
         yield f"{provider} voted for {gpu_id} {option} on {day} with {usd} USD per GPU-hour, which no price file has"

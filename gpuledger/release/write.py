@@ -78,21 +78,21 @@ def release(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PRICES).mkdir(exist_ok=True)
         links = read_chain(_bytes(folder / CHAIN), str(folder))
-        known = _known(folder)
+        former_files = _former_files(folder)
         with ledger.reading() as snapshot:
             at = snapshot.edition.published_at.astimezone(UTC)
             number = snapshot.edition.number
             pinned = Ledger(
                 ledger.home, clock=lambda: at, environ=ledger.environ, snapshots=SharedSnapshot(snapshot)
             )
-            rows = dict(_write_tables(folder, snapshot.connection, links, at, known))
+            rows = dict(_write_tables(folder, snapshot.connection, links, at, former_files))
             since = (at - timedelta(days=feeds.DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
             changes = sql.rows(snapshot.connection, "release/recent_change", {"since": since})
             licences = _licences(snapshot.connection)
             content = latest(pinned, snapshot=number, published_at=_text(at))
         _write_words(folder, rows, changes, content, licences, at=_text(at), address=address.rstrip("/"))
         page.write(folder, vendor)
-        return _bind(folder, links, known, rows, number=number, at=at, key=key)
+        return _bind(folder, links, former_files, rows, number=number, at=at, key=key)
     except OSError as error:
         raise StoreError(f"cannot write {error.filename or folder}: {error.strerror}") from error
 
@@ -101,7 +101,7 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def _known(folder: Path) -> dict[str, File]:
+def _former_files(folder: Path) -> dict[str, File]:
     body = _bytes(folder / MANIFEST)
     return {file.path: file for file in read_manifest(body, str(folder)).files} if body else {}
 
@@ -111,7 +111,7 @@ def _text(at: datetime) -> str:
 
 
 def _write_tables(
-    folder: Path, connection: Any, links: Sequence[Link], at: datetime, known: dict[str, File]
+    folder: Path, connection: Any, links: Sequence[Link], at: datetime, former_files: dict[str, File]
 ) -> Iterator[tuple[str, int]]:
     """Write the Parquet files that may have changed; yields all of them with their rows."""
     counts = tables.begin(connection)
@@ -132,7 +132,7 @@ def _write_tables(
         open_months.append(this_month)
     for month in sorted(counts.keys() - set(open_months)):
         path = tables.month_file(month)
-        yield path, known[path].rows or 0 if path in known else held.get(month, 0)
+        yield path, former_files[path].rows or 0 if path in former_files else held.get(month, 0)
     for month in open_months:
         path = tables.month_file(month)
         takes = (late, paths) if month == max(open_months) else None
@@ -184,11 +184,11 @@ def _columns(folder: Path, rows: dict[str, int]) -> dict[str, list[tuple[str, st
     import pyarrow.parquet as pq
 
     months = [path for path in sorted(rows) if path.startswith(f"{PRICES}/")]
-    of = {"offers": OFFERS, "index": tables.INDEX_FILE, "votes": tables.VOTES_FILE}
+    single_files = {"offers": OFFERS, "index": tables.INDEX_FILE, "votes": tables.VOTES_FILE}
     places = {"prices": months[-1]} if months else {}
     return {
         table: [(field.name, str(field.type)) for field in pq.read_schema(folder / path)]
-        for table, path in (places | of).items()
+        for table, path in (places | single_files).items()
     }
 
 
@@ -201,7 +201,7 @@ def _put(path: Path, text: str) -> None:
 def _bind(
     folder: Path,
     links: Sequence[Link],
-    known: dict[str, File],
+    former_files: dict[str, File],
     rows: dict[str, int],
     *,
     number: int,
@@ -263,7 +263,7 @@ def _bind(
         snapshot=number,
         published_at=_text(at),
         files=len(listed) + 1,
-        written=sum(file != known.get(file.path) for file in listed),
+        written=sum(file != former_files.get(file.path) for file in listed),
         bytes=sum(file.bytes for file in listed),
         months=len(months),
         closed=len(closed_months(chain)),
@@ -273,10 +273,10 @@ def _bind(
 
 def _files_of(folder: Path) -> list[str]:
     """Files of the release in the folder but what binds them; hidden ones belong to others."""
-    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     return [
         path.as_posix()
-        for path in found
+        for path in paths
         if path.as_posix() not in {*NOT_LISTED, CHAIN}
         and not any(part.startswith(".") for part in path.parts)
     ]

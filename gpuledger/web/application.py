@@ -25,7 +25,7 @@ from gpuledger.questions.reader import QueryLimits
 from gpuledger.web import decisions, health, outlook, plans, prices, problems, runs
 from gpuledger.web.connections import Places, PromptProtocol
 from gpuledger.web.gate import Gate, GateSettings
-from gpuledger.web.metrics import Meter
+from gpuledger.web.metrics import RequestMeter
 
 
 def listen(factory: str, *, host: str, port: int, workers: int = 1, proxies: Sequence[str] = ()) -> None:
@@ -79,7 +79,7 @@ def create_app(
     """
     pool = SnapshotPool(home)
     ledger = Ledger(home, clock=clock, environ=environ, snapshots=pool, query_limits=query_limits)
-    meter = Meter()
+    meter = RequestMeter()
     chosen = settings or GateSettings()
 
     @asynccontextmanager

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.web.access import RateLimit, Token, Turnstile, is_costly, is_known_host, is_own_origin
-from gpuledger.web.metrics import Meter
+from gpuledger.web.metrics import RequestMeter
 from gpuledger.web.problems import MEDIA_TYPE, document
 
 Headers = list[tuple[bytes, bytes]]
@@ -110,7 +110,7 @@ class Gate:
         pool: SnapshotPool,
         clock: Callable[[], datetime],
         settings: GateSettings,
-        meter: Meter,
+        meter: RequestMeter,
     ) -> None:
         self._app = app
         self._pool, self._clock = pool, clock
@@ -275,10 +275,10 @@ class Gate:
 
 def _to_login(scope: Scope) -> _Answer:
     """The way to the token, which remembers the question."""
-    asked: bytes = scope.get("raw_path") or scope["path"].encode()
+    target: bytes = scope.get("raw_path") or scope["path"].encode()
     if scope["query_string"]:
-        asked += b"?" + scope["query_string"]
-    location = b"/login" if asked == b"/" else b"/login?next=" + quote(asked, safe="").encode()
+        target += b"?" + scope["query_string"]
+    location = b"/login" if target == b"/" else b"/login?next=" + quote(target, safe="").encode()
     return _Answer(303, [(b"location", location), (b"content-length", b"0")], route="login")
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.metrics import Meter, disk_lines, ledger_lines, run_lines
+from gpuledger.web.metrics import RequestMeter, disk_lines, ledger_lines, run_lines
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import json_bytes, ledger_of
 
@@ -66,7 +66,7 @@ def healthz(request: Request) -> Response:
 )
 def metrics(request: Request) -> Response:
     """Requests and their durations, the snapshot served, the age of every source, its runs by outcome, disk space."""
-    meter: Meter = request.app.state.meter
+    meter: RequestMeter = request.app.state.meter
     lines = list(meter.lines())
     try:
         with ledger_of(request).pinned() as ledger:

@@ -17,7 +17,7 @@ from gpuledger.core.store.snapshot_pool import Edition
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
-class Meter:
+class RequestMeter:
     """What this process has answered."""
 
     def __init__(self) -> None:

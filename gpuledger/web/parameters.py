@@ -204,14 +204,14 @@ class ReserveParameters(Parameters):
     as_of: Instant | None = Field(None, description="A past date or time; UTC without an offset.")
 
 
-class Span(Parameters):
+class SpanParameters(Parameters):
     """From when to when."""
 
     since: Instant | None = Field(None, alias="from", description="First date or time.")
     until: Instant | None = Field(None, alias="to", description="Last date or time.")
 
 
-class HistoryParameters(OfferChoice, Span):
+class HistoryParameters(OfferChoice, SpanParameters):
     """`/v1/history`: intervals, or samples with `every`."""
 
     every: Annotated[str, Field(max_length=10, examples=["1d"])] | None = Field(
@@ -221,11 +221,11 @@ class HistoryParameters(OfferChoice, Span):
     limit: int = Field(MOST_ROWS, ge=1, le=100_000, description="At most so many rows.")
 
 
-class ChangeParameters(OfferChoice, Span):
+class ChangeParameters(OfferChoice, SpanParameters):
     """`/v1/changes`."""
 
 
-class IndexParameters(Span):
+class IndexParameters(SpanParameters):
     """`/v1/index`: one row per recorded day."""
 
     gpu: SpecText = Field(description="SPEC.")

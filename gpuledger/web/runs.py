@@ -22,7 +22,7 @@ from gpuledger.web.problems import ProblemError
 from gpuledger.web.responses import ledger_of, one
 
 router = APIRouter(prefix="/v1", tags=["runs"])
-Names = Annotated[list[str], Field(max_length=50)]
+IdList = Annotated[list[str], Field(max_length=50)]
 Api = Annotated[str, Field(max_length=200, examples=["openai/gpt-4o-mini"])]
 
 
@@ -59,8 +59,8 @@ class ServeCostParameters(AsOfBody):
     )
     precision: Annotated[str, Field(max_length=10)] | None = Field(None, description="Of the weights.")
     gpu: SpecText | None = Field(None, description="SPEC of the accelerators.")
-    provider: Names = Field([], description="Provider ids.")
-    region: Names = Field([], description="Region codes, ISO countries or continents.")
+    provider: IdList = Field([], description="Provider ids.")
+    region: IdList = Field([], description="Region codes, ISO countries or continents.")
     months: Money = Field("12", description="Of the lifetime.")
     api: Api | None = Field(None, description="To compare with.")
     build_usd: Money | None = Field(None, description="US dollars of training, in the lifetime.")
@@ -74,17 +74,17 @@ class AvailabilityParameters(Strict):
     gpus: int = Field(1, ge=1, le=1024, description="In one machine.")
     within_hours: float = Field(24.0, gt=0, le=2160, description="To wait at most.")
     stays_hours: float = Field(6.0, gt=0, le=2160, description="That a machine should stay.")
-    provider: Names = Field([], description="Provider ids.")
-    region: Names = Field([], description="Region codes, ISO countries or continents.")
+    provider: IdList = Field([], description="Provider ids.")
+    region: IdList = Field([], description="Region codes, ISO countries or continents.")
     spot: bool = Field(False, description="Spot machines; on-demand ones without.")
 
 
-def _given(parameters: Strict) -> dict[str, Any]:
-    given = parameters.model_dump(exclude_none=True)
+def _named_options(parameters: Strict) -> dict[str, Any]:
+    named_options = parameters.model_dump(exclude_none=True)
     for name, plural in (("provider", "providers"), ("region", "regions")):
-        if name in given:
-            given[plural] = given.pop(name) or None
-    return given
+        if name in named_options:
+            named_options[plural] = named_options.pop(name) or None
+    return named_options
 
 
 def _is_own(request: Request) -> None:
@@ -118,7 +118,7 @@ async def compare(request: Request, parameters: Annotated[CompareParameters, Que
     """Lines with price and quantity variance apart, what ran idle, what was not planned."""
     _is_own(request)
     plan = await plan_of(request)
-    return await answered(request, lambda ledger: ledger.compare_actuals(plan, **_given(parameters)))
+    return await answered(request, lambda ledger: ledger.compare_actuals(plan, **_named_options(parameters)))
 
 
 @router.get("/accuracy", summary="How far own estimates were", responses=openapi.decision)
@@ -133,25 +133,29 @@ def accuracy(request: Request) -> Response:
 def token_prices(request: Request, parameters: Annotated[TokenPriceParameters, Query()]) -> Response:
     """US dollars per million tokens, on a day."""
     with ledger_of(request).pinned() as ledger:
-        return one(ledger.edition, ledger.clock(), {"prices": ledger.token_prices(**_given(parameters))})
+        return one(
+            ledger.edition, ledger.clock(), {"prices": ledger.token_prices(**_named_options(parameters))}
+        )
 
 
 @router.get("/serve-cost", summary="What serving a model costs", responses=openapi.decision)
 async def serve_cost(request: Request, parameters: Annotated[ServeCostParameters, Query()]) -> Response:
     """The cheapest machines at a load, and from where on an API costs more."""
-    return await run_in_threadpool(_serve_cost, request, _given(parameters))
+    return await run_in_threadpool(_serve_cost, request, _named_options(parameters))
 
 
-def _serve_cost(request: Request, given: dict[str, Any]) -> Response:
+def _serve_cost(request: Request, named_options: dict[str, Any]) -> Response:
     with ledger_of(request).pinned() as ledger:
-        return one(ledger.edition, ledger.clock(), ledger.serve_cost(given.pop("model"), **given))
+        return one(
+            ledger.edition, ledger.clock(), ledger.serve_cost(named_options.pop("model"), **named_options)
+        )
 
 
 @router.get("/availability", summary="Can I get it", responses=openapi.decision)
 def availability(request: Request, parameters: Annotated[AvailabilityParameters, Query()]) -> Response:
     """The chance that accelerators are there within a time, and that a spot machine stays."""
-    given = _given(parameters)
-    options = ["spot"] if given.pop("spot") else ["on_demand"]
+    named_options = _named_options(parameters)
+    options = ["spot"] if named_options.pop("spot") else ["on_demand"]
     with ledger_of(request).pinned() as ledger:
-        answer = ledger.availability(given.pop("gpu"), purchase_options=options, **given)
+        answer = ledger.availability(named_options.pop("gpu"), purchase_options=options, **named_options)
         return one(ledger.edition, ledger.clock(), answer)

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from gpuledger.core.availability.chance import History, NotEnoughSeen, Span, any_there, brier, joined
+from gpuledger.core.availability.chance import History, NotEnoughSeen, Span, any_there, brier, joined_spans
 
 
 def line(seed: int, *, spans: int, there: float, gone: float) -> list[Span]:
@@ -15,7 +15,7 @@ def line(seed: int, *, spans: int, there: float, gone: float) -> list[Span]:
         length = draw.expovariate(1 / (there if number % 2 else gone))
         out.append(Span(at, at + length, bool(number % 2)))
         at += length
-    return joined(out)
+    return joined_spans(out)
 
 
 def test_the_chance_of_a_memoryless_machine_is_that_of_its_rate():

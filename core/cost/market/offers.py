@@ -173,7 +173,7 @@ class ListMarket:
     def __init__(
         self,
         offers: Sequence[LatestOffer],
-        wanted: MarketFilter,
+        market_filter: MarketFilter,
         *,
         at: datetime,
         allow_stale: bool = False,
@@ -184,16 +184,16 @@ class ListMarket:
         self._by_shape: dict[Shape, dict[Decimal | None, list[_Entry]]] = {}
         counts = Counter(excluded or {})
         for offer in offers:
-            reason = reason_to_exclude(offer, wanted)
+            reason = reason_to_exclude(offer, market_filter)
             if reason is not None:
                 counts[reason] += 1
                 continue
             state = state_class(offer, at, allow_stale=allow_stale)
-            by_term = self._by_shape.setdefault(shape_of(offer, by_provider=wanted.by_provider), {})
+            by_term = self._by_shape.setdefault(shape_of(offer, by_provider=market_filter.by_provider), {})
             by_term.setdefault(offer.term_months, []).append(_Entry.of(state, offer))
         for by_term in self._by_shape.values():
-            for found in by_term.values():
-                found.sort()
+            for entries in by_term.values():
+                entries.sort()
         self._excluded = counts
         self._surroundings = surroundings or SidePrices()
         self._snapshot = snapshot
@@ -212,7 +212,7 @@ class ListMarket:
 
     @cached_property
     def _shelf(self) -> Shelf:
-        found: dict[Shape, Stock] = {}
+        stock_by_shape: dict[Shape, Stock] = {}
         for shape, by_term in self._by_shape.items():
             least = min(
                 entry.state * 1e9 + float(entry.offer.usd_per_gpu_hour or 0)
@@ -221,8 +221,8 @@ class ListMarket:
             )
             states = [entry.state for entries in by_term.values() for entry in entries]
             lapsed = states.count(LAPSED_RANK)
-            found[shape] = Stock(len(states) - lapsed, least, machine_of(shape), lapsed=lapsed)
-        return Shelf(found)
+            stock_by_shape[shape] = Stock(len(states) - lapsed, least, machine_of(shape), lapsed=lapsed)
+        return Shelf(stock_by_shape)
 
     @cached_property
     def _rows(self) -> _Rows:
@@ -276,7 +276,7 @@ class _Rows:
     """Offers of one shape and term in a row, by state and price; the first of each as columns."""
 
     def __init__(self, by_shape: Mapping[Shape, Mapping[Decimal | None, list[_Entry]]]) -> None:
-        rows = [(place, row) for place, found in enumerate(by_shape.values()) for row in found.values()]
+        rows = [(place, row) for place, by_term in enumerate(by_shape.values()) for row in by_term.values()]
         self.entries = [row for _, row in rows]
         self._shape = np.array([place for place, _ in rows], np.intp)
         self._state = np.array([row[0].state for row in self.entries], np.intp)
@@ -333,7 +333,7 @@ def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
     return 0 if allow_stale and state == "stale" else state_rank(state)
 
 
-def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
+def reason_to_exclude(offer: LatestOffer, market_filter: MarketFilter) -> str | None:
     """Why the offer cannot be quoted; the same rules, in the same order, as in
     sql/queries/quote_offer.sql."""
     places = {
@@ -342,21 +342,24 @@ def reason_to_exclude(offer: LatestOffer, wanted: MarketFilter) -> str | None:
         *(offer.continent or "").lower().split(),
     }
     rules = (
-        (wanted.gpu_ids and offer.gpu_id not in wanted.gpu_ids, "another GPU than asked for"),
-        (wanted.providers and offer.provider not in wanted.providers, "another provider than asked for"),
+        (market_filter.gpu_ids and offer.gpu_id not in market_filter.gpu_ids, "another GPU than asked for"),
         (
-            wanted.regions
+            market_filter.providers and offer.provider not in market_filter.providers,
+            "another provider than asked for",
+        ),
+        (
+            market_filter.regions
             and not (offer.country or offer.continent)
-            and not places.intersection(r.lower() for r in wanted.regions),
+            and not places.intersection(r.lower() for r in market_filter.regions),
             "its place is not known",
         ),
         (
-            wanted.regions and not places.intersection(r.lower() for r in wanted.regions),
+            market_filter.regions and not places.intersection(r.lower() for r in market_filter.regions),
             "another region than asked for",
         ),
-        (wanted.tiers and offer.tier not in wanted.tiers, "another tier than asked for"),
+        (market_filter.tiers and offer.tier not in market_filter.tiers, "another tier than asked for"),
         (
-            wanted.purchase_options and offer.purchase_option not in wanted.purchase_options,
+            market_filter.purchase_options and offer.purchase_option not in market_filter.purchase_options,
             "another purchase option than asked for",
         ),
         (offer.usd_per_hour is None, "no price in US dollars"),

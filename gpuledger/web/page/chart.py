@@ -154,14 +154,14 @@ def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
 
 def _cards(text: str, offers: Mapping[str, int]) -> tuple[tuple[Card, ...], tuple[str, ...]]:
     """Each accelerator that the SPECs mean is a line of its own: A100 is several cards."""
-    found: dict[str, Card] = {}
+    card_by_gpu: dict[str, Card] = {}
     for piece in (piece.strip() for piece in text.split(",")):
         if piece:
             spec: Spec = parse_spec(piece)
             for gpu_id in sorted(spec.gpu_ids, key=lambda gpu_id: -offers.get(gpu_id, 0)):
                 low = None if spec.min_count in (None, 1) and spec.max_count is None else spec.min_count
-                found.setdefault(gpu_id, Card(gpu_id, low, spec.max_count))
-    sold = [card for card in found.values() if offers.get(card.gpu_id, 0)] or list(found.values())
+                card_by_gpu.setdefault(gpu_id, Card(gpu_id, low, spec.max_count))
+    sold = [card for card in card_by_gpu.values() if offers.get(card.gpu_id, 0)] or list(card_by_gpu.values())
     return tuple(sold[:MOST_CARDS]), tuple(card.name for card in sold[MOST_CARDS:])
 
 
@@ -324,16 +324,16 @@ def _of_card(ledger: Ledger, form: ChartForm, card: Card) -> dict[str, Any]:
 
 def _index(ledger: Ledger, form: ChartForm) -> Drawing:
     """The index of each accelerator with the range without any one provider; gaps where it is withheld."""
-    found = {
+    rows_by_card = {
         card: ledger.index(card.gpu_id, purchase_option=form.option, since=form.since, until=form.until)
         for card in form.cards
     }
-    days = [row["price_date"] for rows in found.values() for row in rows]
+    days = [row["price_date"] for rows in rows_by_card.values() for row in rows]
     if not days:
         return Drawing(0, 86_400, 0, (), unit="index")
     first, steps = min(days), (max(days) - min(days)).days + 1
     lines: list[Line] = []
-    for card, rows in found.items():
+    for card, rows in rows_by_card.items():
         values: dict[str, list[float | None]] = {
             name: [None] * steps for name in ("price_index", "low", "high")
         }

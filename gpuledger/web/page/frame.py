@@ -46,7 +46,7 @@ def snapshot_cache(request: Request) -> SnapshotCache:
     return request.app.state.snapshot_cache
 
 
-def answered(request: Request, template: str, view: str, make: View) -> Response:
+def answered_page(request: Request, template: str, view: str, make: View) -> Response:
     """The view, or what is wrong with the question, in the same frame."""
     inputs = inputs_of(request)
     is_fragment = inputs.pop("fragment", "") == "1"

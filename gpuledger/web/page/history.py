@@ -113,7 +113,7 @@ def _form(request: Request, ledger: Ledger, inputs: Any) -> ChartForm:
 
 
 def _drawn(request: Request, ledger: Ledger, form: ChartForm) -> Drawing:
-    return snapshot_cache(request).kept(ledger, ("drawing", form), lambda: drawing(ledger, form))
+    return snapshot_cache(request).look_up(ledger, ("drawing", form), lambda: drawing(ledger, form))
 
 
 def _rows(drawn: Drawing) -> list[dict[str, Any]]:

@@ -147,7 +147,7 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
         trends = ledger.sparklines(rows, moment - TREND)
         edition = ledger.edition
         name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
-        facets = snapshot_cache(request).kept(
+        facets = snapshot_cache(request).look_up(
             ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of)
         )
     _with_trends(rows, trends, moment)
@@ -211,7 +211,7 @@ def choices_of(request: Request, ledger: Ledger) -> dict[str, Any]:
             "providers": [row["provider"] for row in ledger.providers()],
         }
 
-    return snapshot_cache(request).kept(ledger, "choices", read)
+    return snapshot_cache(request).look_up(ledger, "choices", read)
 
 
 def _state_to_begin_with(request: Request) -> str:

@@ -18,15 +18,15 @@ SHOWN_FIRST = 24
 """Rows before the rest, which a click shows."""
 
 
-def overview(request: Request, state: PageState) -> Made:
+def overview_page(request: Request, state: PageState) -> Made:
     """One row per accelerator on sale, with a line of a year."""
     with ledger_of(request).pinned() as ledger:
         cache = snapshot_cache(request)
         version = ledger.edition.version(ledger.clock())
-        rows: Rows = cache.kept(
+        rows: Rows = cache.look_up(
             ledger, ("overview", version, state.as_of), lambda: ledger.overview(as_of=state.as_of or None)
         )
-        status = cache.kept(ledger, ("status", version), ledger.status)
+        status = cache.look_up(ledger, ("status", version), ledger.status)
         edition = ledger.edition
         moment = rows.as_of or ledger.clock()
     shown = [dict(row) | {"line": year_line(row)} for row in rows]

@@ -32,7 +32,7 @@ STARTER = (
 
 def parameters_of(text: str) -> list[str]:
     """Names of the `$parameters` of a query, outside of texts and comments, in their order."""
-    return list(dict.fromkeys(found[1] for found in _TOKEN.finditer(text) if found[1]))
+    return list(dict.fromkeys(match[1] for match in _TOKEN.finditer(text) if match[1]))
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
@@ -41,13 +41,13 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     A price_id that is not given is that of some price.
     """
 
-    def value(found: re.Match[str]) -> str:
-        if not found[1]:
-            return found[0]
-        given = values.get(found[1], "")
-        if not given and found[1] == "price_id":
+    def value(match: re.Match[str]) -> str:
+        if not match[1]:
+            return match[0]
+        parameter_value = values.get(match[1], "")
+        if not parameter_value and match[1] == "price_id":
             return "(select min(price_id) from offer_latest)"
-        return sql_text(given) if given else "null"
+        return sql_text(parameter_value) if parameter_value else "null"
 
     return _TOKEN.sub(value, text)
 
@@ -65,7 +65,7 @@ def examples(now: datetime) -> dict[str, str]:
     }
 
 
-def _asked(request: Request, inputs: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def _query_of(request: Request, inputs: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The query and the values of its parameters."""
     text = inputs.get("q", "")
     if not text and inputs.get("saved"):
@@ -89,12 +89,12 @@ def query(request: Request, state: PageState) -> Made:
     """The editor, the rows where it is run, the saved questions, and the relations with their columns."""
     inputs = state.inputs
     ledger = ledger_of(request)
-    text, values = _asked(request, inputs)
+    text, values = _query_of(request, inputs)
     content: dict[str, Any] = {
         "text": text or (STARTER if "run" not in inputs else text),
         "parameters": values if text else {"gpu_id": "h100-sxm-80gb"},
         "questions": saved(),
-        "relations": _relations(snapshot_cache(request).kept(ledger, "relations", ledger.relations)),
+        "relations": _relations(snapshot_cache(request).look_up(ledger, "relations", ledger.relations)),
         "columns": [],
         "rows": None,
         "total": 0,
@@ -140,7 +140,7 @@ def query(request: Request, state: PageState) -> Made:
 def query_file(request: Request) -> Response:
     """All rows of the query as CSV."""
     inputs = dict(request.query_params.items())
-    text, values = _asked(request, {**inputs, "run": "1"})
+    text, values = _query_of(request, {**inputs, "run": "1"})
     rows = ledger_of(request).query(filled(text, values))
     headers = {"content-disposition": 'attachment; filename="gpuledger.csv"', "cache-control": "no-store"}
     return Response(csv_bytes(rows), media_type="text/csv; charset=utf-8", headers=headers)

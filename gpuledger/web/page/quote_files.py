@@ -31,7 +31,7 @@ def quote_file(request: Request, kind: str) -> Response:
         elif kind == "lock":
             text = ledger.lock(form.plan, **form.options)
         else:
-            answer = ledger.quote(form.plan, **form.asked(limit=MOST_QUOTES)).to_dict()
+            answer = ledger.quote(form.plan, **form.options_with(limit=MOST_QUOTES)).to_dict()
             text = csv_bytes(answer["quotes"]).decode() if kind == "csv" else json_bytes(answer).decode()
         headers = headers_of(ledger.edition, ledger.clock())
     name = "".join(

@@ -56,7 +56,7 @@ class PlanForm:
         """The plan as a file would hold it, for whoever wants to ask again elsewhere."""
         return self.plan.model_dump(mode="json", exclude_unset=True) | {"name": self.plan.name}
 
-    def asked(self, **more: Any) -> dict[str, Any]:
+    def options_with(self, **more: Any) -> dict[str, Any]:
         """The options with others in their place."""
         return {**self.options, **more}
 
@@ -79,7 +79,7 @@ def read_form(inputs: Mapping[str, str]) -> PlanForm:
         UsageError: another field cannot be understood.
     """
     fields = {name: inputs.get(name, "").strip() for name in FIELDS}
-    plan = _pasted(fields["plan"]) if fields["plan"] else plan_of(fields)
+    plan = _pasted(fields["plan"]) if fields["plan"] else plan_of_fields(fields)
     options: dict[str, Any] = {option.name: fields[option.name] for option in OPTION_FIELDS}
     for option in OPTION_FIELDS:
         if option.kind == "switch":
@@ -96,7 +96,7 @@ def _pasted(text: str) -> TrainingPlan:
     return read_plan(text, syntax="json" if text.lstrip().startswith("{") else "toml")
 
 
-def plan_of(fields: Mapping[str, str]) -> TrainingPlan:
+def plan_of_fields(fields: Mapping[str, str]) -> TrainingPlan:
     """The plan that model, method, data, epochs and sequence length make, in people's words.
 
     Raises:

@@ -25,7 +25,7 @@ from gpuledger.web.page.quote_form import (
     PRESETS,
     PlanForm,
     is_asked,
-    plan_of,
+    plan_of_fields,
     read_form,
 )
 from gpuledger.web.page.state import Elsewhere, PageState, address, command_line
@@ -39,7 +39,7 @@ LEFT_OUT = 200
 """Rows of what was left out that the page lists."""
 
 
-def quote(request: Request, state: PageState) -> Made:
+def quote_page(request: Request, state: PageState) -> Made:
     """The form, and the answer once something is asked."""
     inputs = state.inputs
     form_parts = {
@@ -59,7 +59,7 @@ def quote(request: Request, state: PageState) -> Made:
             return Made(ledger.edition, content)
         try:
             form = read_form(inputs)
-            answer = ledger.quote(form.plan, **form.asked(limit=SHOWN if _is_every(inputs) else 1))
+            answer = ledger.quote(form.plan, **form.options_with(limit=SHOWN if _is_every(inputs) else 1))
         except GPULedgerError as error:
             # beside the form, so that nobody has to fill it in again
             content |= {"wrong": str(error), "nearest": _nearest(state, error)}
@@ -68,8 +68,8 @@ def quote(request: Request, state: PageState) -> Made:
 
 
 def _answer(ledger: Ledger, state: PageState, form: PlanForm, answer: QuoteSet) -> dict[str, Any]:
-    found = answer.to_dict()
-    quotes = found["quotes"]
+    document = answer.to_dict()
+    quotes = document["quotes"]
     estimate = answer.quotes[0].purchase.option.estimate
     memory = {
         name.replace("_", " "): float(gib)
@@ -80,8 +80,8 @@ def _answer(ledger: Ledger, state: PageState, form: PlanForm, answer: QuoteSet) 
     bar, card_end = svg.memory_bar(memory, card) if memory else ([], 0.0)
     question = {name: state.inputs.get(name, "") for name in FIELDS}
     return {
-        "found": found,
-        "best": found["quotes"][0],
+        "found": document,
+        "best": document["quotes"][0],
         "quotes": list(zip(quotes, svg.whiskers(quotes), strict=True)),
         "is_every": _is_every(state.inputs),
         "switch": (state.here(each=""), state.here(each="all")),
@@ -132,7 +132,7 @@ def _ways(ledger: Ledger, form: PlanForm, answer: QuoteSet) -> list[str]:
         )
         if not any(row.purchase.offer.purchase_option == "spot" for row in answer.quotes):
             try:
-                spot = ledger.quote(form.plan, **form.asked(limit=1, purchase_option="spot"))
+                spot = ledger.quote(form.plan, **form.options_with(limit=1, purchase_option="spot"))
                 ways.append(
                     f"On spot it would come to {spot.mid} USD at {spot.quotes[0].purchase.offer.provider}."
                 )
@@ -162,11 +162,11 @@ def providers(request: Request, state: PageState) -> Made:
     """The best of each provider; it looks at offers of all of them, so the page asks for it afterwards."""
     form = read_form(state.inputs)
     with ledger_of(request).pinned() as ledger:
-        found = ledger.quote_by_provider(form.plan, **form.asked(limit=PROVIDERS)).to_dict()
+        document = ledger.quote_by_provider(form.plan, **form.options_with(limit=PROVIDERS)).to_dict()
         return Made(
             ledger.edition,
             {
-                "quotes": list(zip(found["quotes"], svg.whiskers(found["quotes"]), strict=True)),
+                "quotes": list(zip(document["quotes"], svg.whiskers(document["quotes"]), strict=True)),
                 "receipt_of": _receipts(state),
                 "choices": choices_of(request, ledger),
             },
@@ -180,7 +180,7 @@ def _receipts(state: PageState) -> Callable[[str], str]:
     return lambda quote_id: address("/quote/receipt", {**question, "id": quote_id})
 
 
-def frontier(request: Request, state: PageState) -> Made:
+def frontier_page(request: Request, state: PageState) -> Made:
     """The frontier alone; it looks at many more offers than the ranking, so the page asks for it afterwards."""
     form = read_form(state.inputs)
     with ledger_of(request).pinned() as ledger:
@@ -217,7 +217,7 @@ def drivers(request: Request, state: PageState) -> Made:
         )
 
 
-def left_out(request: Request, state: PageState) -> Made:
+def left_out_page(request: Request, state: PageState) -> Made:
     """Offers that the quote leaves out, by provider, accelerator and reason."""
     form = read_form(state.inputs)
     with ledger_of(request).pinned() as ledger:
@@ -247,7 +247,9 @@ def comparison(request: Request, state: PageState) -> Made:
             "other: say what else: other_model, other_method, other_data, other_epochs or other_as_of"
         )
     other_plan = (
-        form.plan if form.fields["plan"] and not state.inputs.get("other_model") else plan_of(other_fields)
+        form.plan
+        if form.fields["plan"] and not state.inputs.get("other_model")
+        else plan_of_fields(other_fields)
     )
     other_day = state.inputs.get("other_as_of") or form.options["as_of"]
     with ledger_of(request).pinned() as ledger:
@@ -255,7 +257,7 @@ def comparison(request: Request, state: PageState) -> Made:
         for plan, as_of in ((form.plan, form.options["as_of"]), (other_plan, other_day)):
             name = f"{plan.name}, {str(as_of)[:10] if as_of else 'today'}"
             try:
-                answers.append((name, ledger.quote(plan, **form.asked(as_of=as_of, limit=1))))
+                answers.append((name, ledger.quote(plan, **form.options_with(as_of=as_of, limit=1))))
             except EstimateError as error:
                 answers.append((name, str(error)))
         rows = compared(answers)
@@ -303,7 +305,7 @@ def _found_quote(ledger: Ledger, inputs: Mapping[str, str]) -> dict[str, Any]:
             if not is_asked(inputs):
                 raise
     form = read_form(inputs)
-    question = form.asked(limit=PROVIDERS)
+    question = form.options_with(limit=PROVIDERS)
     answers = (ledger.quote(form.plan, **question), ledger.quote_by_provider(form.plan, **question))
     for one in (one for answer in answers for one in answer.quotes):
         if quote_id == one.quote_id or (price_id and one.purchase.offer.price_id == price_id):

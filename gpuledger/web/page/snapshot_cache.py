@@ -20,7 +20,7 @@ class SnapshotCache:
         self._number = -1
         self._answers: OrderedDict[Hashable, Any] = OrderedDict()
 
-    def kept(self, ledger: Ledger, name: Hashable, make: Callable[[], Any]) -> Any:
+    def look_up(self, ledger: Ledger, name: Hashable, make: Callable[[], Any]) -> Any:
         """What `make` gave for the ledger's snapshot, made now where nobody asked yet."""
         number = ledger.edition.number
         with self._lock:

@@ -22,8 +22,10 @@ def sources(request: Request, state: PageState) -> Made:
     with ledger_of(request).pinned() as ledger:
         edition, now = ledger.edition, ledger.clock()
         version = edition.version(now)
-        shares = {row["source"]: row for row in cache.kept(ledger, ("shares", version), ledger.source_shares)}
-        strips = _strips(cache.kept(ledger, ("run days", now.date()), lambda: ledger.run_days(days=DAYS)))
+        shares = {
+            row["source"]: row for row in cache.look_up(ledger, ("shares", version), ledger.source_shares)
+        }
+        strips = _strips(cache.look_up(ledger, ("run days", now.date()), lambda: ledger.run_days(days=DAYS)))
         days = [(now - timedelta(days=DAYS - 1 - number)).date() for number in range(DAYS)]
         rows = source_rows(ledger.status())
         for row in rows:
@@ -36,10 +38,10 @@ def sources(request: Request, state: PageState) -> Made:
                 "rows": rows,
                 "fresh": sum(row["state"] == "fresh" for row in rows),
                 "lists": [row for name, row in shares.items() if name not in live],
-                "imports": cache.kept(ledger, "imports", ledger.imports),
-                "disputes": cache.kept(ledger, "disputes", ledger.disputes),
-                "providers": cache.kept(ledger, "providers", ledger.providers),
-                "unmapped": cache.kept(ledger, "unmapped", ledger.unmapped)[:50],
+                "imports": cache.look_up(ledger, "imports", ledger.imports),
+                "disputes": cache.look_up(ledger, "disputes", ledger.disputes),
+                "providers": cache.look_up(ledger, "providers", ledger.providers),
+                "unmapped": cache.look_up(ledger, "unmapped", ledger.unmapped)[:50],
                 "settle": _settle,
                 "days": DAYS,
             },
@@ -56,8 +58,10 @@ def _day(row: Mapping[str, Any] | None, day: Any) -> tuple[str, str]:
     if row is None:
         return "", f"{day}: not read"
     worst = "failed" if row["failed"] else "quarantined" if row["quarantined"] else "accepted"
-    told = ", ".join(f"{row[name]} {name}" for name in ("accepted", "quarantined", "failed") if row[name])
-    return worst, f"{day}: {told}"
+    outcome_counts = ", ".join(
+        f"{row[name]} {name}" for name in ("accepted", "quarantined", "failed") if row[name]
+    )
+    return worst, f"{day}: {outcome_counts}"
 
 
 def _settle(row: Mapping[str, Any], verb: str) -> str:

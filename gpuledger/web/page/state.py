@@ -29,7 +29,7 @@ SYMBOLS = {
 OFFERED = ("USD", "EUR", "GBP", "JPY", "INR", "CNY", "CHF", "CAD")
 """Currencies of the choice on the page, where the ledger has their rate; an address may name any other."""
 CENT = Decimal("0.01")
-KEPT = ("as_of", "currency")
+STANDING_NAMES = ("as_of", "currency")
 """Of an address what every other page keeps."""
 
 
@@ -46,7 +46,7 @@ class Currency:
         """In front of an amount."""
         return SYMBOLS.get(self.code, f"{self.code} ")
 
-    def of(self, usd: Decimal | str | float) -> Decimal:
+    def amount_of(self, usd: Decimal | str | float) -> Decimal:
         """An amount of US dollars in this currency."""
         return Decimal(str(usd)) / self.usd_per_unit
 
@@ -54,14 +54,14 @@ class Currency:
         """A price per hour: two decimals from 0.10 on, four below."""
         if usd is None:
             return ""
-        amount = self.of(usd)
+        amount = self.amount_of(usd)
         return f"{amount:,.2f}" if abs(amount) >= Decimal("0.1") else f"{amount:,.4f}"
 
     def total(self, usd: Decimal | str | float | None) -> str:
         """A total: cents below ten thousand."""
         if usd is None:
             return "not given"
-        amount = self.of(usd)
+        amount = self.amount_of(usd)
         if abs(amount) < 10_000:
             return f"{amount.quantize(CENT, ROUND_HALF_UP):,.2f}"
         return f"{amount:,.0f}"
@@ -85,7 +85,7 @@ class PageState:
 
     def to(self, path: str, **more: Any) -> str:
         """Another page with the same day and currency."""
-        stored = {name: self.inputs[name] for name in KEPT if self.inputs.get(name)}
+        stored = {name: self.inputs[name] for name in STANDING_NAMES if self.inputs.get(name)}
         return address(path, {**stored, **more})
 
     def here(self, **more: Any) -> str:
@@ -124,7 +124,7 @@ def currency_of(ledger: Ledger, cache: SnapshotCache, code: str) -> Currency:
     Raises:
         UsageError: the ledger has no rate of it.
     """
-    rates: dict[str, Decimal] = cache.kept(ledger, "rates", ledger.exchange_rates)
+    rates: dict[str, Decimal] = cache.look_up(ledger, "rates", ledger.exchange_rates)
     rates = {**rates, "USD": Decimal(1)}
     offered = tuple(name for name in OFFERED if name in rates)
     chosen = (code or "USD").strip().upper()

@@ -281,7 +281,7 @@ def whiskers(quotes: Sequence[Mapping[str, Any]]) -> list[Whisker]:
 
 
 @dataclass(frozen=True)
-class Part:
+class MemoryPart:
     """One part of a stacked bar of 640 x 22."""
 
     name: str
@@ -291,12 +291,12 @@ class Part:
     style: int
 
 
-def memory_bar(parts: Mapping[str, float], card_gib: float) -> tuple[list[Part], float]:
+def memory_bar(parts: Mapping[str, float], card_gib: float) -> tuple[list[MemoryPart], float]:
     """Memory of one card by use, and where the card's own memory ends on the same scale."""
     scale = 640 / (max(sum(parts.values()), card_gib) or 1.0)
-    made: list[Part] = []
+    made: list[MemoryPart] = []
     at = 0.0
     for number, (name, gib) in enumerate(parts.items()):
-        made.append(Part(name, gib, round(at, 1), round(gib * scale, 1), number % COLOURS))
+        made.append(MemoryPart(name, gib, round(at, 1), round(gib * scale, 1), number % COLOURS))
         at += gib * scale
     return made, round(card_gib * scale, 1)

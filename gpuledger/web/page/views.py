@@ -9,19 +9,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gpuledger.web.page.frame import Made, View, answered, plain_page
+from gpuledger.web.page.frame import Made, View, answered_page, plain_page
 from gpuledger.web.page.history import history, history_data, moves
 from gpuledger.web.page.offer_list import offer_file, offer_list
-from gpuledger.web.page.overview import overview
+from gpuledger.web.page.overview import overview_page
 from gpuledger.web.page.query_view import query, query_file
 from gpuledger.web.page.quote_files import quote_file
 from gpuledger.web.page.quote_view import (
     comparison,
     drivers,
-    frontier,
-    left_out,
+    frontier_page,
+    left_out_page,
     providers,
-    quote,
+    quote_page,
     quote_receipt,
 )
 from gpuledger.web.page.rendering import asset_bytes
@@ -40,11 +40,11 @@ _VIEWS: dict[str, tuple[str, str, View]] = {
     "/prices": ("prices.html", "prices", offer_list),
     "/history": ("history.html", "history", history),
     "/history/moves": ("moves.html", "history", moves),
-    "/quote": ("quote.html", "quote", quote),
+    "/quote": ("quote.html", "quote", quote_page),
     "/quote/providers": ("providers.html", "quote", providers),
-    "/quote/frontier": ("frontier.html", "quote", frontier),
+    "/quote/frontier": ("frontier.html", "quote", frontier_page),
     "/quote/drivers": ("drivers.html", "quote", drivers),
-    "/quote/left-out": ("left_out.html", "quote", left_out),
+    "/quote/left-out": ("left_out.html", "quote", left_out_page),
     "/quote/compare": ("comparison.html", "quote", comparison),
     "/quote/receipt": ("receipt.html", "quote", quote_receipt),
     "/sources": ("sources.html", "sources", sources),
@@ -70,7 +70,7 @@ def add_to(app: FastAPI) -> None:
 
 def _route(template: str, view: str, make: View) -> Callable[[Request], Response]:
     def show(request: Request) -> Response:
-        return answered(request, template, view, make)
+        return answered_page(request, template, view, make)
 
     return show
 
@@ -78,18 +78,18 @@ def _route(template: str, view: str, make: View) -> Callable[[Request], Response
 def _first(request: Request) -> Response:
     if FORMER & set(request.query_params):
         return RedirectResponse(f"/prices?{request.url.query}", 308)
-    return answered(request, "overview.html", "overview", overview)
+    return answered_page(request, "overview.html", "overview", overview_page)
 
 
 def _price(request: Request) -> Response:
-    return answered(request, "price.html", "prices", _price_receipt)
+    return answered_page(request, "price.html", "prices", _price_receipt)
 
 
 def _price_receipt(request: Request, state: PageState) -> Made:
     price_id = state.inputs.get("id", "")
     with ledger_of(request).pinned() as ledger:
-        found = ledger.price_receipt(price_id)
-        return Made(ledger.edition, {"found": found}, Elsewhere(rest=f"/v1/prices/{price_id}"))
+        receipt = ledger.price_receipt(price_id)
+        return Made(ledger.edition, {"found": receipt}, Elsewhere(rest=f"/v1/prices/{price_id}"))
 
 
 def _offer_file(request: Request, kind: str) -> Response:
@@ -114,7 +114,7 @@ async def _posted_query(request: Request) -> Response:
     again = Request(request.scope)
     if is_file:
         return await run_in_threadpool(query_file, again)
-    return await run_in_threadpool(answered, again, "sql.html", "sql", query)
+    return await run_in_threadpool(answered_page, again, "sql.html", "sql", query)
 
 
 def not_found(request: Request) -> Response:

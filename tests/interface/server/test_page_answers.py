@@ -14,7 +14,7 @@ from gpuledger.web.access import own_path
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
 from gpuledger.web.page.query_view import filled, parameters_of
-from gpuledger.web.page.quote_form import data_keys, plan_of
+from gpuledger.web.page.quote_form import data_keys, plan_of_fields
 from tests.interface.server.conftest import serving
 from tests.interface.server.large_ledger import NOW
 
@@ -265,7 +265,7 @@ def test_data_is_read_as_people_say_it(text, method, keys):
     [("meta-llama/Llama-3.1-8B", 8.03e9), ("8b", 8e9), ("llama-3.1-8b", 8.03e9), ("7B", 7e9)],
 )
 def test_a_model_is_a_name_a_hub_id_or_a_size(model, parameters):
-    plan = plan_of({"model": model, "method": "lora", "data": "20M"})
+    plan = plan_of_fields({"model": model, "method": "lora", "data": "20M"})
     assert Ledger(environ={}).estimate(plan, gpu="H100-SXM", gpus=1)[0]["parameters"] == pytest.approx(
         parameters, rel=0.01
     )
