@@ -75,7 +75,15 @@ def is_harmless(text: str) -> bool:
 
 @pytest.mark.parametrize(
     "address",
-    ["/", "/prices", "/prices?fragment=1", "/history?gpu=H100", "/sources", "/sql", "/prices?gpu=%3Cscript%3Ealert(1)%3C/script%3E"],
+    [
+        "/",
+        "/prices",
+        "/prices?fragment=1",
+        "/history?gpu=H100",
+        "/sources",
+        "/sql",
+        "/prices?gpu=%3Cscript%3Ealert(1)%3C/script%3E",
+    ],
 )
 def test_a_page_shows_them_as_text(hostile, address):
     text = hostile.get(address).text
