@@ -27,7 +27,7 @@ COMPLETION = "_GPULEDGER_COMPLETE"
 """Set by a shell that asks for completions."""
 
 COMMANDS = {
-    "prices": "offers cheapest history index gpus providers regions sql",
+    "prices": "overview offers cheapest history index gpus providers regions sql",
     "plans": "quote compare estimate presets lint explain",
     "decisions": "claims build-or-buy own-or-rent reserve size calibrate budget",
     "outlook": "drivers check watch plan",

@@ -100,7 +100,7 @@ def test_a_compaction_says_what_it_let_go(ledger):
     load_bundled(ledger)
     ended = invoke(ledger, "compact", "--keep-snapshots", "1", "--format", "json")
     assert ended.exit_code == 0
-    gone = {"snapshots": 0, "left_overs": 0, "documents": 0, "bytes": 0}
+    gone = {"snapshots": 0, "left_overs": 0, "documents": 0, "quotes": 0, "bytes": 0}
     assert json.loads(ended.stdout) == gone | {"merged_files": 0}
 
 

@@ -54,7 +54,7 @@ def test_a_part_answers_where_it_is_asked_for(ledger: Ledger):
 def test_a_part_sets_no_price_of_the_card_in_history_and_derived_days(ledger: Ledger):
     assert {row["instance_type"] for row in ledger.history("A10")} == {"whole", "pod"}
     (row,) = ledger.query(
-        "select min_usd_per_gpu_hour, offers from gpu_price_day where gpu_id = 'a10-24gb' and provider is null"
+        "select distinct min_usd_per_gpu_hour, offers from gpu_price_day where gpu_id = 'a10-24gb' and provider is null"
     )
     assert (Decimal(row["min_usd_per_gpu_hour"]), row["offers"]) == (Decimal("0.9"), 2)
 

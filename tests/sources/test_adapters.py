@@ -25,7 +25,11 @@ def by_name(value: object) -> str:
 
 def test_every_source_has_a_capture():
     assert SOURCES
-    assert {source for source, _ in CAPTURES} == {source.name for source in SOURCES}
+    # files of a release and of the bundled history are made by this program; tests/history reads them
+    made_here = {
+        source.name for source in SOURCES if source.name == "release" or source.name.startswith("history_")
+    }
+    assert {source for source, _ in CAPTURES} == {source.name for source in SOURCES} - made_here
 
 
 @pytest.mark.parametrize(("name", "capture"), CAPTURES, ids=by_name)

@@ -14,6 +14,7 @@ from gpuledger.core.store.offers import OfferQuery
 from gpuledger.questions.actuals import Actuals
 from gpuledger.questions.decisions import Decisions
 from gpuledger.questions.index import IndexQuestions
+from gpuledger.questions.market import MarketQuestions
 from gpuledger.questions.outlook import Outlook
 from gpuledger.questions.over_time import PlansOverTime
 from gpuledger.questions.plans import PlanQuestions
@@ -33,6 +34,7 @@ name of a preset, or TOML or JSON text.
 """
 GROUPS: dict[str, type] = {
     "Prices": PriceQuestions,
+    "The market": MarketQuestions,
     "The price index": IndexQuestions,
     "Plans": PlanQuestions,
     "Plans at past times": PlansOverTime,

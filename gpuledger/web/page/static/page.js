@@ -1,16 +1,8 @@
-// What every page does: light or dark, copying, parts that come later, and filters that answer in place.
+// What every page does: copying, parts that come later, and filters that answer in place.
 // Without scripts the same forms and links load a page.
 (() => {
   "use strict";
   document.documentElement.classList.add("js");
-  const kept = localStorage.getItem("theme");
-  if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
-
-  const isDark = () =>
-    document.documentElement.dataset.theme
-      ? document.documentElement.dataset.theme === "dark"
-      : matchMedia("(prefers-color-scheme: dark)").matches;
-
   async function copy(text, button) {
     await navigator.clipboard.writeText(text);
     const before = button.textContent;
@@ -118,12 +110,6 @@
   }
 
   function start() {
-    document.getElementById("theme").addEventListener("click", () => {
-      const next = isDark() ? "light" : "dark";
-      document.documentElement.dataset.theme = next;
-      localStorage.setItem("theme", next);
-      document.dispatchEvent(new Event("theme"));
-    });
     dress(document);
     document.addEventListener("click", (event) => {
       // where there is little room these begin folded by the style sheet, so that nothing moves while loading
