@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gpuledger.core.availability.chance import History, Span, brier, joined
+from gpuledger.core.availability.chance import History, Span, brier, joined_spans
 
 WITHIN_HOURS = (1.0, 4.0, 12.0, 24.0)
 KNOWN = 0.6
@@ -20,14 +20,14 @@ def trace(path: Path) -> list[Span]:
     """The spans of one trace, in hours."""
     loaded = json.loads(path.read_bytes())
     gap = float(loaded["metadata"]["gap_seconds"]) / 3600
-    return joined(Span(n * gap, (n + 1) * gap, bool(there)) for n, there in enumerate(loaded["data"]))
+    return joined_spans(Span(n * gap, (n + 1) * gap, bool(there)) for n, there in enumerate(loaded["data"]))
 
 
 def parted(spans: list[Span], share: float) -> tuple[History, History]:
     """What was known and what is held out."""
     at = spans[0].begun + share * (spans[-1].ended - spans[0].begun)
-    before = joined(Span(s.begun, min(s.ended, at), s.is_there) for s in spans if s.begun < at)
-    after = joined(Span(max(s.begun, at), s.ended, s.is_there) for s in spans if s.ended > at)
+    before = joined_spans(Span(s.begun, min(s.ended, at), s.is_there) for s in spans if s.begun < at)
+    after = joined_spans(Span(max(s.begun, at), s.ended, s.is_there) for s in spans if s.ended > at)
     return History(spans=tuple(before)), History(spans=tuple(after))
 
 
