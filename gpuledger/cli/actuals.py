@@ -90,7 +90,7 @@ def compare(
     quote: Annotated[
         str | None,
         typer.Option(
-            help="Id of the quote that was planned with; default: the last that was made of the plan."
+            help="Id of the quote that was planned with; default: the last that was made before the charges."
         ),
     ] = None,
     since: Annotated[

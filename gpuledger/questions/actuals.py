@@ -85,11 +85,11 @@ class Actuals(Outlook):
 
         one = parse.plan(plan)
         start, end = parse.instant(since, "since"), parse.instant(until, "until") or self.clock()
-        quoted_at, quote, basis = self._planned_with(one.name, quote_id)
+        quoted_at, quote, basis = self._planned_with(one.name, quote_id, start, end)
         if quote is None:
             answer = self.quote(one, as_of=as_of, **one_quote(named))
             quote = answer.quotes[0].to_dict()
-            quoted_at, basis = answer.as_of, "made now: no quote of this plan was saved before"
+            quoted_at, basis = answer.as_of, "made now: no quote of this plan was saved before its charges"
         start = start or quoted_at or end
         parameters = {
             "quote_ids": [quote["quote_id"]],
@@ -118,33 +118,34 @@ class Actuals(Outlook):
         }
 
     def _planned_with(
-        self, plan: str, quote_id: str | None
+        self, plan: str, quote_id: str | None, start: datetime | None, end: datetime
     ) -> tuple[datetime | None, dict[str, Any] | None, str]:
         """When a quote of the plan was made, the quote, and why it is that one."""
         from gpuledger.core.cost.explain import saved_quotes_of
 
         if quote_id is not None:
             quote = self.saved_quote(quote_id)
-            made = [row for row in saved_quotes_of(self.home, plan) if row[1]["quote_id"] == quote_id]
-            return (made[0][0] if made else None), quote, "as named"
-        tagged = self._tagged_quotes()
-        saved_quotes = saved_quotes_of(self.home, plan)
-        for made_at, quote in saved_quotes:
+            return parse.instant(quote["as_of"], "as_of"), quote, "as named"
+        quotes = saved_quotes_of(self.home, plan)
+        tagged, first_charge = self._tags_of(plan, start, end)
+        for made_at, quote in quotes:
             if quote["quote_id"] in tagged:
                 return made_at, quote, "named by a tag of the bill"
-        if saved_quotes:
-            made_at, quote = saved_quotes[0]
-            return made_at, quote, "the last that was made of this plan"
+        begun = first_charge or end
+        for made_at, quote in quotes:
+            if made_at <= begun:
+                return made_at, quote, "the last that was made of this plan before its charges"
         return None, None, ""
 
-    def _tagged_quotes(self) -> set[str]:
-        from gpuledger.core.store import actuals
+    def _tags_of(self, plan: str, start: datetime | None, end: datetime) -> tuple[set[str], datetime | None]:
+        """Quotes that charges of that time name, and when the first of them began that names the plan."""
+        from gpuledger.core.store import actuals, sql
 
         with actuals.charges(self.home.path) as connection:
-            rows = connection.execute(
-                "select distinct tag_quote from actual_charge where tag_quote is not null"
-            ).fetchall()
-        return {str(row[0]) for row in rows}
+            parameters = {"plan": plan, "since": start, "until": end}
+            tags = sql.rows(connection, "actuals/actual_tags", parameters)
+        begun = [row["plan_first_at"] for row in tags if row["plan_first_at"] is not None]
+        return {row["tag_quote"] for row in tags if row["tag_quote"] is not None}, min(begun, default=None)
 
     def _idle(self, charged: list[dict[str, Any]], since: datetime, until: datetime) -> dict[str, Any]:
         """What was paid and did no work: commitments that stood unused, and hours of the machines outside the runs that

@@ -115,6 +115,20 @@ def test_charges_find_their_plan_by_its_name_in_a_tag(mine: Ledger, quote: dict[
     assert mine.compare_actuals(PLAN)["matched"][0]["by"] == "tag"
 
 
+def test_a_quote_that_was_made_after_the_charges_is_not_what_was_planned(
+    mine: Ledger, quote: dict[str, Any], tmp_path: Path
+):
+    """Else looking at today's prices would change what the plan of last month had been."""
+    billed(mine, tmp_path / "bill.csv", charge(quote, 10, 30, Tags='{"gpuledger-plan":"my-run"}'))
+    first = mine.compare_actuals(PLAN)
+    later = mine.quote(PLAN, gpu="H100", allow_stale=True, limit=1).quotes[0]
+    assert later.quote_id != quote["quote_id"]
+    again = mine.compare_actuals(PLAN)
+    assert first["quote_id"] == again["quote_id"] == quote["quote_id"]
+    assert again["quote_basis"] == "the last that was made of this plan before its charges"
+    assert again["lines"] == first["lines"]
+
+
 def test_charges_without_tags_find_their_plan_by_machine_and_time(
     mine: Ledger, quote: dict[str, Any], tmp_path: Path
 ):

@@ -5,6 +5,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,11 +57,13 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
 
 @pytest.mark.documentation
 def test_the_notebook_gives_what_is_stored_in_it(bundled_ledger: Path, tmp_path: Path):
-    done = tmp_path / "done.ipynb"
+    done, ledger = tmp_path / "done.ipynb", tmp_path / "ledger"
+    # quotes are saved into the home, and other pages begin with a copy of it as it was
+    shutil.copytree(bundled_ledger, ledger)
     environ = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "HOME": str(tmp_path),
-        "GPULEDGER_HOME": str(bundled_ledger),
+        "GPULEDGER_HOME": str(ledger),
         # the kernel speaks to its client through files of the user, and to nobody else
         "IPYTHONDIR": str(tmp_path / "ipython"),
         "JUPYTER_PLATFORM_DIRS": "1",
