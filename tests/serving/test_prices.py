@@ -58,6 +58,7 @@ def test_own_machines_win_from_the_break_even_on(ledger: Ledger):
 
 def test_more_load_takes_more_instances_and_the_interval_keeps_its_order(ledger: Ledger):
     answer = ledger.serve_cost("llama-3.3-70b", requests_per_day=2_000_000, **ASKED)
+    assert len(answer["servings"]) == 3
     for one in answer["servings"]:
         assert one["instances"]["low"] <= one["instances"]["mid"] <= one["instances"]["high"]
         assert one["instances"]["mid"] > 1
