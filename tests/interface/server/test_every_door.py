@@ -489,7 +489,7 @@ def doors(home: Home, environ: dict[str, str]) -> tuple[TestClient, Any]:
     settings = GateSettings(requests_per_second=0)
     app = create_app(home, settings=settings, clock=lambda: NOW, environ=environ)
     server, _, _ = create_server(home, clock=lambda: NOW, environ=environ)
-    return TestClient(app, base_url="http://127.0.0.1"), server
+    return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)), server
 
 
 @pytest.fixture(scope="module")
@@ -625,6 +625,8 @@ def test_own_terms_change_the_answer(house, own_house):
     assert own != house.python.quote(PLAN, as_of=DAY).mid
     page = html.unescape(own_house.rest.get("/quote", params={"plan": TOML, "as_of": DAY}).text)
     assert f"{Decimal(own):,.2f}" in page
+    terms = own_house.python.quote(PLAN, as_of=DAY).quotes[0].receipt.overrides
+    assert terms and all(f"Own terms: {line}" in page for line in terms)
 
 
 WRONG = {
