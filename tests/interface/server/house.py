@@ -96,7 +96,7 @@ def doors(home: Home, environ: dict[str, str]) -> tuple[TestClient, Any]:
     settings = GateSettings(requests_per_second=0)
     app = create_app(home, settings=settings, clock=lambda: NOW, environ=environ)
     server, _, _ = create_server(home, clock=lambda: NOW, environ=environ)
-    return TestClient(app, base_url="http://127.0.0.1"), server
+    return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)), server
 
 
 def _lora_keys() -> dict[str, Any]:

@@ -116,3 +116,5 @@ def test_own_terms_change_the_answer(house, own_house):
     assert own != house.python.quote(PLAN, as_of=DAY).mid
     page = html.unescape(own_house.rest.get("/quote", params={"plan": TOML, "as_of": DAY}).text)
     assert f"{Decimal(own):,.2f}" in page
+    terms = own_house.python.quote(PLAN, as_of=DAY).quotes[0].receipt.overrides
+    assert terms and all(f"Own terms: {line}" in page for line in terms)

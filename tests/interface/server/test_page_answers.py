@@ -305,6 +305,14 @@ def test_columns_of_a_result_sort_both_ways(client):
     assert up == sorted(up) == down[::-1]
 
 
+@pytest.mark.parametrize("sort", ["9", "-1-", "\N{SUPERSCRIPT TWO}", "9" * 5000])
+def test_an_order_by_no_column_leaves_the_rows_as_they_are(client, sort):
+    asked = {"q": "select 2 as rank union all select 1 order by rank desc", "run": "1"}
+    answer = client.get("/sql", params={**asked, "sort": sort})
+    assert answer.status_code == 200
+    assert re.findall(r'<td class="number">(\d)</td>', answer.text) == ["2", "1"]
+
+
 def test_an_unknown_address_is_a_page_for_a_browser_and_a_document_for_a_program(client):
     page = client.get("/nowhere", headers={"accept": "text/html"})
     assert (page.status_code, "There is no page" in page.text) == (404, True)
