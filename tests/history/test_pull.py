@@ -17,6 +17,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
 from gpuledger.flows.ledger import LedgerWriter as Writer
 from gpuledger.flows.replay import replay
+from gpuledger.release.fetch import fetch
 from gpuledger.release.pull import pull
 from gpuledger.release.verify import verify
 from gpuledger.release.write import release
