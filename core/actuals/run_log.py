@@ -30,7 +30,6 @@ class Progress:
     """That it is to take in all."""
     tokens: float | None = None
     """Seen so far."""
-    tokens_per_step: float | None = None
     tokens_per_second: float | None = None
     """Of the whole job."""
     tokens_per_second_per_gpu: float | None = None
@@ -48,7 +47,6 @@ _MEGATRON = re.compile(
     r"iteration\s+(?P<step>\d+)\s*/\s*(?P<steps>\d+)\s*\|.*?elapsed time per iteration \(ms\):\s*(?P<ms>[\d.]+)"
 )
 _SAMPLES = re.compile(r"consumed[ _]samples[:=]\s*(?P<samples>[\d.]+)")
-_BATCH = re.compile(r"global[ _]batch[ _]size[:=]\s*(?P<batch>\d+)")
 _NANOTRON = re.compile(r"iteration:\s*(?P<step>\d+)\s*/\s*(?P<steps>\d+)\s*\|(?P<rest>.*)")
 _PAIR = re.compile(r"(\w+):\s*([\d.]+[KMBT]?)")
 _NEMO = re.compile(r"global_step[:=]\s*(?P<step>[\d.]+).*?train_step_timing in s[:=]\s*(?P<seconds>[\d.]+)")
@@ -125,23 +123,25 @@ _RATE = (
     "tokens_per_sec",
     "train/tokens_per_second",
     "throughput/tokens_per_sec",
-    "throughput/device/tokens_per_sec",
     "tps",
 )
+# Composer divides by the world's size under `device` (SpeedMonitor)
+_RATE_PER_GPU = ("throughput/device/tokens_per_sec",)
 _SECONDS = ("step_seconds", "train_step_timing in s", "iteration-time", "step_time")
 _TIME = ("wall_time", "_timestamp", "_runtime")
 
 
 def _of_rows(rows: Any) -> Iterator[Progress]:
     for row in rows:
-        step = _first(row, _STEP)
+        step, steps = _first(row, _STEP), _first(row, ("max_steps",))
         if step is None:
             continue
         yield Progress(
             step=int(step),
-            steps=None if _first(row, ("max_steps",)) is None else int(_first(row, ("max_steps",)) or 0),
+            steps=None if steps is None else int(steps),
             tokens=_first(row, _TOKENS),
             tokens_per_second=_first(row, _RATE),
+            tokens_per_second_per_gpu=_first(row, _RATE_PER_GPU),
             step_seconds=_first(row, _SECONDS),
             wall_time=_first(row, _TIME),
             samples=_first(row, ("consumed_samples", "consumed-samples")),

@@ -104,14 +104,14 @@ class History:
             return 1.0
         if is_there is None:
             share = self.share_there
-            return share + (1 - share) * self._change_within(hours, False, None)
-        return self._change_within(hours, False, age_hours)
+            return share + (1 - share) * self.change_within(hours, False, None)
+        return self.change_within(hours, False, age_hours)
 
     def stays_for(self, hours: float, *, age_hours: float = 0.0) -> float:
         """The chance that a machine that is there stays so long."""
-        return 1.0 - self._change_within(hours, True, age_hours)
+        return 1.0 - self.change_within(hours, True, age_hours)
 
-    def _change_within(self, hours: float, is_there: bool, age_hours: float | None) -> float:
+    def change_within(self, hours: float, is_there: bool, age_hours: float | None) -> float:
         """The chance that a span of that state and age ends within so many hours: by spans of that class, pulled
         towards all spans of the state."""
         spans = [span for span in self.spans[:-1] if span.is_there == is_there]
@@ -189,5 +189,5 @@ def brier(
 
 
 def _base_rate(train: History, hours: float, is_survival: bool) -> float:
-    change = train._change_within(hours, is_survival, None)  # pyright: ignore[reportPrivateUsage]
+    change = train.change_within(hours, is_survival, None)
     return 1.0 - change if is_survival else change

@@ -67,6 +67,5 @@ def plan_checkpoint_gb(plan: TrainingPlan) -> Decimal | None:
     if not (plan.model or plan.parameters or inputs.parameters or inputs.layers):
         return None
     architecture = resolve(plan)[0]
-    is_adapter = plan.method in ("lora", "qlora")
-    trained = lora_parameters(plan, architecture) if is_adapter else architecture.parameters
+    trained = lora_parameters(plan, architecture) if plan.has_adapters else architecture.parameters
     return checkpoint_gb(round(trained))

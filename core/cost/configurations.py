@@ -17,7 +17,7 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.estimate.stack_memory import offloaded
-from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
+from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, refusal, sweep
 from gpuledger.core.gpu import GPU, gpus
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
@@ -90,7 +90,7 @@ class ConfigurationTable:
     units: NDArray[np.float64]
     """Price units: GPUs where the price is per GPU, else instances."""
     instances: NDArray[np.float64]
-    hardware: Hardware
+    hardware: HardwareChoices
     """What an estimate tells apart of them."""
     position: NDArray[np.intp]
     """Of each number, its place among the hardware."""
@@ -115,7 +115,9 @@ def configurations(machines: tuple[Machine, ...], limits: Limits) -> Configurati
         machine=of_machine,
         units=np.array([price_units(machine, count) for _, machine, count in rows], float),
         instances=np.array([count.instances for _, _, count in rows], float),
-        hardware=Hardware(Candidate(gpu=gpus()[g], gpus=n, gpus_per_node=size) for g, n, size in physical),
+        hardware=HardwareChoices(
+            Candidate(gpu=gpus()[g], gpus=n, gpus_per_node=size) for g, n, size in physical
+        ),
         position=np.array(position, np.intp),
     )
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 PURCHASE_OPTIONS = ("on_demand", "spot", "reserved", "capacity_block")
 
 Kind = Literal["text", "names", "number", "usd", "count", "switch", "hours", "gib"]
-TEXT_KINDS = ("usd", "hours", "gib")
-"""Numbers that people write with a unit, so that doors take text."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,7 @@ def logit_bytes_per_token(w: Workload, layout: Layout, k: Constants) -> Any:
 class LayerBytes(NamedTuple):
     """Bytes per token that one layer keeps until its backward pass, on the fullest GPU."""
 
-    kept: Any
+    saved: Any
     """Nothing recomputed whole."""
     lean: Any
     """... but what tuned stacks recompute at next to no cost."""
@@ -126,9 +126,9 @@ class LayerBytes(NamedTuple):
     def stored(self, recomputation: Any, *, is_lean: bool = False) -> tuple[Any, Any]:
         """Kept by one layer, and by the layer that is worked on, per token."""
         full = maximum(recomputation - 1.0, 0.0)
-        kept = self.lean if is_lean else self.kept
+        saved = self.lean if is_lean else self.saved
         working = where((full > 0) | self.is_alternate, self.working, 0.0)
-        return full * self.inputs + (1.0 - full) * kept, working
+        return full * self.inputs + (1.0 - full) * saved, working
 
 
 def layer_bytes(w: Workload, layout: Layout, k: Constants) -> LayerBytes:
@@ -138,15 +138,15 @@ def layer_bytes(w: Workload, layout: Layout, k: Constants) -> LayerBytes:
     gathered = 4.0 * d * (t - 1.0) / t * w.keeps_gathered
     layer = (_layer(w, layout, saved_bytes(w, layout)) + gathered) * k.kept_share
     is_alternate = (w.is_alternate > 0) & (layout.recomputation >= 1)
-    kept = (
+    saved = (
         where(is_alternate, _layer(w, layout, alternate_bytes(w)), layer) if np.any(is_alternate) else layer
     )
-    lean = kept
+    lean = saved
     if np.any(w.is_tuned):
         lean = (_layer(w, layout, lean_bytes(w)) + gathered) * k.kept_share
-        lean = minimum(kept, kept + w.is_tuned * (lean - kept))
+        lean = minimum(saved, saved + w.is_tuned * (lean - saved))
     return LayerBytes(
-        kept=kept,
+        saved=saved,
         lean=lean,
         # recomputing a layer keeps its input, and one layer at a time comes back whole
         inputs=2.0 * d * (1.0 + w.is_wide) / where(w.sequence_parallel > 0, t, 1.0),
@@ -162,7 +162,7 @@ def stage_layers(w: Workload, layout: Layout) -> Any:
 
 
 def activation_gib(
-    w: Workload, layout: Layout, k: Constants, of: LayerBytes | None = None, *, is_lean: bool = False
+    w: Workload, layout: Layout, k: Constants, layer: LayerBytes | None = None, *, is_lean: bool = False
 ) -> Any:
     """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included.
 
@@ -170,12 +170,12 @@ def activation_gib(
         of: what `layer_bytes` says of the division, where that is there already.
         is_lean: tuned stacks recompute what costs next to nothing.
     """
-    of = of or layer_bytes(w, layout, k)
-    each, working = of.stored(layout.recomputation, is_lean=is_lean)
+    layer = layer or layer_bytes(w, layout, k)
+    each, working = layer.stored(layout.recomputation, is_lean=is_lean)
     layers = stage_layers(w, layout)
     away = w.offloads_activations > 0
     stored = each * where(away, minimum(layers, LAYERS_ON_GPU), layers)
-    last = stored + working + of.logits
+    last = stored + working + layer.logits
     if np.any(layout.pipeline_parallel > 1):
         first = stored * where(away, 1.0, in_flight(w, layout, k)) + working
         last = where(layout.pipeline_parallel > 1, maximum(first, last), last)

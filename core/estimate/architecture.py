@@ -352,8 +352,8 @@ def _experts_from_counts(
         attention //= 2
     embeddings = 2 * d * out["vocabulary_size"]
     per_token = max((active - embeddings) / layers - attention, 0.1 * active / layers)
-    given = out.get("expert_ffn_hidden_size") or out.get("ffn_hidden_size")
-    width = int(given or max(per_token / (2 * matrices * d), 1.0))
+    stated = out.get("expert_ffn_hidden_size") or out.get("ffn_hidden_size")
+    width = int(stated or max(per_token / (2 * matrices * d), 1.0))
     expert = matrices * d * width
     used = max(1, round(per_token / expert))
     experts = max(used + 1, round(used + (published - active) / (layers * expert)))

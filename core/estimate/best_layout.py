@@ -37,7 +37,7 @@ DOUBLINGS = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class LayoutRow:
     """One plan on one hardware choice."""
 
     need: Demand
@@ -48,7 +48,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class LayoutProblem:
     """Rows x divisions. Arrays of one column hold what does not depend on the division."""
 
     workload: Workload
@@ -100,7 +100,7 @@ class Choice:
     is_possible: NDArray[np.bool_]
 
 
-def problem(rows: Sequence[Row]) -> Problem:
+def problem(rows: Sequence[LayoutRow]) -> LayoutProblem:
     """The arrays of those rows."""
     needs = list({id(row.need): row.need for row in rows}.values())
     tries = [tried(need.plan, need.architecture, need.workload.sequence_length) for need in needs]
@@ -121,7 +121,7 @@ def problem(rows: Sequence[Row]) -> Problem:
     micro = np.array([[float(need.plan.hardware.micro_batch_size or 0)] for need in needs])[index]
     across = np.array([[one.pipelines_nodes] for one in tries])[index]
     chooses = np.array([[one.is_automatic] for one in tries])[index]
-    return Problem(
+    return LayoutProblem(
         workload=_column(Workload, [row.need.workload for row in rows]),
         device=_column(Device, [row.device for row in rows]),
         layout=layout,
@@ -156,14 +156,14 @@ def _flat(columns: Columns, row: NDArray[np.intp]) -> Columns:
     return type(columns)(**{f.name: getattr(columns, f.name)[:, 0][row] for f in fields(columns)})
 
 
-def settled(of: Cells, k: Constants) -> Settled:
+def settled(cells: Cells, k: Constants) -> Settled:
     """Micro-batch and recomputation of each cell, and the memory it then takes.
 
     The micro-batch is as fixed, else the largest power of two that fits and leaves a pipeline its passes.
     Where activations do not fit, as many layers are recomputed as it takes (Megatron-LM,
     `--recompute-num-layers`).
     """
-    w, layout, shapes = of.workload, of.layout, of.shapes or of.layout
+    w, layout, shapes = cells.workload, cells.layout, cells.shapes or cells.layout
     # memory beside activations, and what one sequence takes, depend on the division alone
     states_of, each_of = states(w, shapes, k), layer_bytes(w, shapes, k)
     replicas: Any = np.maximum(shapes.data_parallel, 1.0)
@@ -172,34 +172,36 @@ def settled(of: Cells, k: Constants) -> Settled:
     useful = where((w.is_open > 0) & (w.experts <= 1), USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
     usual: Any = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
     sequences = where(w.is_checkpointed > 0, usual, useful)
-    useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), of.shape)
-    one = lift(activation_gib(w, shapes, k, each_of), of.shape)
-    taken = lift(states_of.total, of.shape)
-    fixed = states_of if of.shape is None else picked(states_of, of.shape)
-    each = LayerBytes(*(lift(column, of.shape) for column in each_of))
-    room = np.maximum((of.gpu_memory_gib * k.memory_margin - taken) / k.allocator_slack, 0.0)
+    useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), cells.shape)
+    one = lift(activation_gib(w, shapes, k, each_of), cells.shape)
+    taken = lift(states_of.total, cells.shape)
+    fixed = states_of if cells.shape is None else cells_at(states_of, cells.shape)
+    each = LayerBytes(*(lift(column, cells.shape) for column in each_of))
+    room = np.maximum((cells.gpu_memory_gib * k.memory_margin - taken) / k.allocator_slack, 0.0)
     held_by_room = room / one
     micro = _power_below(np.minimum(held_by_room, useful))
-    micro = np.where(of.micro_batch_size > 0, of.micro_batch_size, micro)
+    micro = np.where(cells.micro_batch_size > 0, cells.micro_batch_size, micro)
     layout = layout.replace(micro_batch_size=micro)
-    kept, whole = (layout.replace(recomputation=share) for share in (1.0, 2.0))
-    none = activation_gib(w, kept, k, each)
-    lean = np.minimum(activation_gib(w, kept, k, each, is_lean=True), none) if np.any(w.is_tuned) else none
+    selective, whole = (layout.replace(recomputation=share) for share in (1.0, 2.0))
+    none = activation_gib(w, selective, k, each)
+    lean = (
+        np.minimum(activation_gib(w, selective, k, each, is_lean=True), none) if np.any(w.is_tuned) else none
+    )
     full = np.minimum(activation_gib(w, whole, k, each), lean)
     recomputed = np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
     held: NDArray[np.float64] = np.asarray(
         where(lean <= room, np.minimum(none, np.maximum(room, lean)), lean + (full - lean) * recomputed)
     )
-    if not of.chooses_recomputation.all():
-        given: Any = activation_gib(w, layout, k, each)
-        held = np.asarray(np.where(of.chooses_recomputation, held, given))
-        recomputed = np.where(of.chooses_recomputation, recomputed, 0.0)
+    if not cells.chooses_recomputation.all():
+        stated: Any = activation_gib(w, layout, k, each)
+        held = np.asarray(np.where(cells.chooses_recomputation, held, stated))
+        recomputed = np.where(cells.chooses_recomputation, recomputed, 0.0)
     layout = layout.replace(
-        recomputation=np.where(of.chooses_recomputation, 1.0 + recomputed, layout.recomputation)
+        recomputation=np.where(cells.chooses_recomputation, 1.0 + recomputed, layout.recomputation)
     )
     used = with_activations(fixed, held, k)
-    total = np.asarray(used.total) + np.zeros(len(of.gpu_memory_gib))
-    fits = total <= of.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
+    total = np.asarray(used.total) + np.zeros(len(cells.gpu_memory_gib))
+    fits = total <= cells.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
     return Settled(layout=layout, memory=used, total=total, fits=fits)
 
 
@@ -212,50 +214,50 @@ def _power_below(limit: Any) -> Any:
     return 2.0 ** np.floor(np.log2(np.maximum(limit, 1.0)))
 
 
-def choose(of: Problem, k: Constants) -> Choice:
+def choose(task: LayoutProblem, k: Constants) -> Choice:
     """For each row the fastest division that fits, else the smallest one."""
-    exists = of.is_possible
+    exists = task.is_possible
     if not exists.any():
         # nothing can be chosen; one cell keeps the arithmetic whole and is marked impossible later
         exists = np.zeros_like(exists)
         exists[0, 0] = True
     row, position = np.nonzero(exists)
     cell_layout = Layout(
-        **{f.name: np.asarray(getattr(of.layout, f.name))[row, position] for f in fields(Layout)}
+        **{f.name: np.asarray(getattr(task.layout, f.name))[row, position] for f in fields(Layout)}
     )
     cells = Cells(
-        workload=_flat(of.workload, row),
+        workload=_flat(task.workload, row),
         layout=cell_layout,
-        gpu_memory_gib=of.gpu_memory_gib[row, 0],
-        micro_batch_size=of.micro_batch_size[row, 0],
-        chooses_recomputation=of.chooses_recomputation[row, 0],
+        gpu_memory_gib=task.gpu_memory_gib[row, 0],
+        micro_batch_size=task.micro_batch_size[row, 0],
+        chooses_recomputation=task.chooses_recomputation[row, 0],
     )
-    found = settled(cells, k)
-    kept = np.flatnonzero(is_timed(found, row, len(exists)))
-    row = row[kept]
-    layout = picked(found.layout, kept)
-    w = picked(cells.workload, kept)
-    time = step_time(w, layout, _flat(of.device, row), k)
+    fitted = settled(cells, k)
+    timed = np.flatnonzero(is_timed(fitted, row, len(exists)))
+    row = row[timed]
+    layout = cells_at(fitted.layout, timed)
+    w = cells_at(cells.workload, timed)
+    time = step_time(w, layout, _flat(task.device, row), k)
     best = np.zeros(len(exists), np.intp)
     least = first_least(np.asarray(time.total), row)
     best[row[least]] = least
-    is_real = np.asarray(of.is_possible.any(axis=1), bool)
+    is_real = np.asarray(task.is_possible.any(axis=1), bool)
     return Choice(
-        layout=picked(layout, best),
-        memory=picked(found.memory, kept[best]),
-        time=picked(time, best),
-        overhead=np.asarray(whole_run_overhead(picked(w, best), picked(layout, best), k)),
-        fits=found.fits[kept][best] & is_real,
+        layout=cells_at(layout, best),
+        memory=cells_at(fitted.memory, timed[best]),
+        time=cells_at(time, best),
+        overhead=np.asarray(whole_run_overhead(cells_at(w, best), cells_at(layout, best), k)),
+        fits=fitted.fits[timed][best] & is_real,
         is_possible=is_real,
     )
 
 
-def is_timed(found: Settled, row: NDArray[np.intp], rows: int) -> NDArray[np.bool_]:
+def is_timed(fitted: Settled, row: NDArray[np.intp], rows: int) -> NDArray[np.bool_]:
     """Cells whose time counts: those that fit, and the smallest of a row in which none does."""
     has_fit = np.zeros(rows, bool)
-    has_fit[row[found.fits]] = True
-    out = found.fits.copy()
-    smallest = first_least(found.total, row)
+    has_fit[row[fitted.fits]] = True
+    out = fitted.fits.copy()
+    smallest = first_least(fitted.total, row)
     out[smallest[~has_fit[row[smallest]]]] = True
     return out
 
@@ -281,7 +283,7 @@ def whole_run_overhead(w: Workload, layout: Layout, k: Constants) -> Any:
     return base * (1.0 + scale + k.failures_per_node_day * nodes * k.hours_per_failure / 24.0)
 
 
-def picked(columns: Columns, index: NDArray[np.intp]) -> Columns:
+def cells_at(columns: Columns, index: NDArray[np.intp]) -> Columns:
     """Those cells; what is one number for all stays one."""
     values = {f.name: getattr(columns, f.name) for f in fields(columns)}
     taken = {name: value[index] if np.ndim(value) else value for name, value in values.items()}

@@ -46,12 +46,12 @@ def feeds(plan: TrainingPlan, nodes: Any) -> list[tuple[str, Any]]:
     """Tokens per second that each stated rate allows on so many nodes, by its key."""
     each, _ = bytes_per_token(plan)
     storage, network = plan.hardware.storage_gb_per_second, plan.hardware.data_gbit_per_second
-    found: list[tuple[str, Any]] = []
+    rates: list[tuple[str, Any]] = []
     if storage is not None:
-        found.append(("hardware.storage_gb_per_second", storage * GIGA / each + 0.0 * nodes))
+        rates.append(("hardware.storage_gb_per_second", storage * GIGA / each + 0.0 * nodes))
     if network is not None:
-        found.append(("hardware.data_gbit_per_second", network * GIGA / BITS_PER_BYTE / each * nodes))
-    return found
+        rates.append(("hardware.data_gbit_per_second", network * GIGA / BITS_PER_BYTE / each * nodes))
+    return rates
 
 
 def least_step_seconds(plan: TrainingPlan, global_batch_tokens: float, gpus: Any, gpus_per_node: Any) -> Any:
@@ -65,11 +65,11 @@ def least_step_seconds(plan: TrainingPlan, global_batch_tokens: float, gpus: Any
 
 def feed(plan: TrainingPlan, nodes: int) -> Feed | None:
     """The narrowest of the stated rates; `None` where none is stated."""
-    found = [Feed(tokens_per_second=float(rate), limit=key) for key, rate in feeds(plan, float(nodes))]
-    return min(found, key=lambda one: one.tokens_per_second, default=None)
+    rates = [Feed(tokens_per_second=float(rate), limit=key) for key, rate in feeds(plan, float(nodes))]
+    return min(rates, key=lambda one: one.tokens_per_second, default=None)
 
 
-def within(rate: Range, feed: Feed | None) -> Range:
+def no_faster(rate: Range, feed: Feed | None) -> Range:
     """A range of tokens per second, none above what arrives."""
     most = math.inf if feed is None else feed.tokens_per_second
     return Range(low=min(rate.low, most), mid=min(rate.mid, most), high=min(rate.high, most))

@@ -15,8 +15,8 @@ from gpuledger.core.estimate.data_loading import (
     bytes_per_token,
     feed,
     limit_text,
+    no_faster,
     no_sooner,
-    within,
 )
 from gpuledger.core.estimate.device import device, network_bytes_per_second, precision_on
 from gpuledger.core.estimate.grid import Grid, Place
@@ -147,10 +147,10 @@ def assembled(
         refuse_above_ceiling(plan.hardware.mfu, gpu, k)
         step_seconds, overhead = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
     trained = float(w.global_batch_tokens) / step_seconds
-    fed, (each, told) = feed(plan, math.ceil(gpus / gpus_per_node)), bytes_per_token(plan)
+    fed, (each, data_assumption) = feed(plan, math.ceil(gpus / gpus_per_node)), bytes_per_token(plan)
     is_starved = fed is not None and fed.tokens_per_second < trained
     if fed is not None:
-        assumptions += [told] if told else []
+        assumptions += [data_assumption] if data_assumption else []
         step_seconds = max(step_seconds, float(w.global_batch_tokens) / fed.tokens_per_second)
         warnings += [limit_text(fed, trained)] if is_starved else []
     mfu = float(step_flops / (step_seconds * gpus * peak))
@@ -163,7 +163,7 @@ def assembled(
         rate, wall = (even_interval(mid, k.measured_spread) for mid in (tokens_per_second, hours))
     else:
         rate, wall = interval(tokens_per_second, need, nodes, "rate"), interval(hours, need, nodes, "hours")
-    rate, wall = within(rate, fed), no_sooner(wall, float(w.tokens), fed)
+    rate, wall = no_faster(rate, fed), no_sooner(wall, float(w.tokens), fed)
     limit = (gpu.memory_gib or 0.0) * k.memory_margin
     shown = memory_gib(need, used, row, at, limit, k)
     fits = bool(choice.fits[row])
@@ -302,11 +302,11 @@ def assumed(need: Demand, at: Layout, gpu: GPU, gpus: int, gpus_per_node: int) -
         out.append(f"hardware.network_gbit_per_second: {rate:g} (not given, usual for {gpu.architecture})")
     if named_stack(hw.stack) is None:
         kernels = stack_of(plan).kernels
-        said = "not given" if hw.stack is None else f"{hw.stack} is not known"
-        out.append(f"hardware.stack: {kernels} kernels ({said})")
+        reason = "not given" if hw.stack is None else f"{hw.stack} is not known"
+        out.append(f"hardware.stack: {kernels} kernels ({reason})")
         form = memory_form(plan)
         states, loss = plan.state_precision or form.states, plan.loss or form.loss
-        out.append(f"memory: {states} states, {loss} loss (hardware.stack {said})")
+        out.append(f"memory: {states} states, {loss} loss (hardware.stack {reason})")
     if plan.team is None:
         out.append(f"team: {team_of(plan)} (not given)")
     layout = at.describe(float(need.workload.global_batch_tokens), float(need.workload.sequence_length))

@@ -86,16 +86,16 @@ def _columns() -> dict[str, NDArray[np.generic]]:
     }
 
 
-def distances(of: Traits, columns: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
+def distances(traits: Traits, columns: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
     """The distance of each row from those traits."""
-    differs = {name: (column != getattr(of, name)).astype(float) for name, column in columns.items()}
+    differs = {name: (column != getattr(traits, name)).astype(float) for name, column in columns.items()}
     adapters = ("lora", "qlora")
-    both_adapters = np.isin(columns["method"], adapters) if of.method in adapters else np.array(False)
+    both_adapters = np.isin(columns["method"], adapters) if traits.method in adapters else np.array(False)
     out = 2.0 * differs["method"] * np.where(both_adapters, 0.25, 1.0)
     out += differs["architecture"] + 0.3 * differs["gpu_id"] + 0.7 * differs["is_low"]
     out += 0.4 * differs["kernels"] + 0.2 * differs["stack"] + 1.5 * differs["is_routed"]
     for name, weight in (("log_gpus", 0.15), ("log_parameters", 0.2), ("log_sequence", 0.15)):
-        out += weight * np.abs(columns[name].astype(float) - getattr(of, name))
+        out += weight * np.abs(columns[name].astype(float) - getattr(traits, name))
     return out
 
 
@@ -104,7 +104,7 @@ def nearest(plan: TrainingPlan, gpu: GPU, count: int) -> list[Evidence]:
     if plan.is_quoted:
         return []
     away = distances(traits_of(plan, gpu, count), _columns())
-    rows, found, families = seeds.rows("published_run"), list[Evidence](), dict[str, int]()
+    rows, runs, families = seeds.rows("published_run"), list[Evidence](), dict[str, int]()
     order: list[int] = np.argsort(away, kind="stable").tolist()
     for position in order:
         family = rows[position]["family"]
@@ -112,10 +112,10 @@ def nearest(plan: TrainingPlan, gpu: GPU, count: int) -> list[Evidence]:
         if made is None:
             continue
         families[family] = families.get(family, 0) + 1
-        found.append(replace(made, distance=round(float(away[position]), 2)))
-        if len(found) == SHOWN:
+        runs.append(replace(made, distance=round(float(away[position]), 2)))
+        if len(runs) == SHOWN:
             break
-    return found
+    return runs
 
 
 @lru_cache(maxsize=1024)
@@ -144,9 +144,9 @@ def _computed(position: int) -> Evidence | None:
 
 def with_evidence(made: Estimate, plan: TrainingPlan) -> Estimate:
     """The estimate with the nearest published runs, and how far the nearest is."""
-    found = nearest(plan, gpus()[made.gpu_id], made.gpus)
-    if not found:
+    runs = nearest(plan, gpus()[made.gpu_id], made.gpus)
+    if not runs:
         return made
-    how = "near" if found[0].distance <= NEAR else "far" if found[0].distance > FAR else "not near"
-    text = f"evidence: the nearest published run, {found[0].run}, is {how} (distance {found[0].distance:g})"
-    return replace(made, evidence=tuple(found), assumptions=(*made.assumptions, text))
+    how = "near" if runs[0].distance <= NEAR else "far" if runs[0].distance > FAR else "not near"
+    text = f"evidence: the nearest published run, {runs[0].run}, is {how} (distance {runs[0].distance:g})"
+    return replace(made, evidence=tuple(runs), assumptions=(*made.assumptions, text))

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from gpuledger.core.estimate.best_layout import (
     Cells,
     Choice,
+    cells_at,
     column,
     first_least,
     is_timed,
-    picked,
     settled,
     whole_run_overhead,
 )
@@ -93,62 +93,62 @@ class Grid:
         # a step does not depend on the length of the run; if anything read that, it would show
         w = replace(need.workload, tokens=math.inf)
         plan = need.plan
-        of = tried(plan, need.architecture, w.sequence_length)
+        trial = tried(plan, need.architecture, w.sequence_length)
         micro = float(plan.hardware.micro_batch_size or 0)
-        key = (w, of, plan.hardware.tensor_parallel is not None, micro, k)
+        key = (w, trial, plan.hardware.tensor_parallel is not None, micro, k)
         if key not in self._steps:
             if len(self._steps) >= STEPS_KEPT:
                 self._steps.clear()
-            frame = self._frame(of, is_fixed=plan.hardware.tensor_parallel is not None)
-            self._steps[key] = self._run(w, frame, of, micro, k)
+            frame = self._frame(trial, is_fixed=plan.hardware.tensor_parallel is not None)
+            self._steps[key] = self._run(w, frame, trial, micro, k)
         return self._steps[key]
 
-    def _run(self, w: Workload, frame: _Frame, of: Tried, micro: float, k: Constants) -> Choice:
+    def _run(self, w: Workload, frame: _Frame, trial: Tried, micro: float, k: Constants) -> Choice:
         cells = Cells(
             workload=w,
             layout=frame.layout,
             gpu_memory_gib=frame.gpu_memory_gib,
             micro_batch_size=np.array(micro),
-            chooses_recomputation=np.array(of.is_automatic),
+            chooses_recomputation=np.array(trial.is_automatic),
             shapes=frame.shapes,
             shape=frame.shape,
         )
-        found = settled(cells, k)
-        timed = is_timed(found, frame.group, len(self._group_gpus))
+        fitted = settled(cells, k)
+        timed = is_timed(fitted, frame.group, len(self._group_gpus))
         used = np.flatnonzero(timed)
         pair = np.flatnonzero(timed[frame.cell])
         row, cell = frame.row[pair], (np.cumsum(timed) - 1)[frame.cell[pair]]
-        layout = picked(found.layout, used)
+        layout = cells_at(fitted.layout, used)
         time = step_time(w, layout, self._device, k, Levels(cell=cell, row=row))
         total = np.asarray(time.total)
         best, exists = np.zeros(self._rows, np.intp), np.zeros(self._rows, bool)
         least = first_least(total, row)
         best[row[least]], exists[row[least]] = least, np.isfinite(total[least]) & frame.is_real
-        chosen = picked(layout, cell[best])
+        chosen = cells_at(layout, cell[best])
         return Choice(
             layout=chosen,
-            memory=picked(found.memory, used[cell[best]]),
-            time=picked(time, best),
+            memory=cells_at(fitted.memory, used[cell[best]]),
+            time=cells_at(time, best),
             overhead=np.asarray(whole_run_overhead(w, chosen, k)),
-            fits=found.fits[used[cell[best]]] & exists,
+            fits=fitted.fits[used[cell[best]]] & exists,
             is_possible=exists,
         )
 
-    def _frame(self, of: Tried, *, is_fixed: bool) -> _Frame:
-        key = (of, is_fixed)
+    def _frame(self, trial: Tried, *, is_fixed: bool) -> _Frame:
+        key = (trial, is_fixed)
         if key not in self._frames:
             if len(self._frames) >= FRAMES_KEPT:
                 self._frames.clear()
-            self._frames[key] = self._framed(of, is_fixed=is_fixed)
+            self._frames[key] = self._framed(trial, is_fixed=is_fixed)
         return self._frames[key]
 
-    def _framed(self, of: Tried, *, is_fixed: bool) -> _Frame:
-        options = divisions(of)
+    def _framed(self, trial: Tried, *, is_fixed: bool) -> _Frame:
+        options = divisions(trial)
         shape = (len(self._group_gpus), len(options.tensor_parallel))
         wide = {f.name: np.broadcast_to(getattr(options, f.name), shape) for f in fields(Layout)}
         wide["gpus"] = np.broadcast_to(self._group_gpus[:, None], shape)
         wide["gpus_per_node"] = np.broadcast_to(self._group_node[:, None], shape)
-        exists = np.asarray(is_possible(Layout(**wide), is_fixed, of.pipelines_nodes))
+        exists = np.asarray(is_possible(Layout(**wide), is_fixed, trial.pipelines_nodes))
         is_real = bool(exists.any())
         if not is_real:
             exists = np.zeros(shape, bool)
@@ -160,7 +160,7 @@ class Grid:
         layout = Layout(**{name: values[exists] for name, values in wide.items()})
         _, first, shape = np.unique(_alike(layout), return_index=True, return_inverse=True)
         return _Frame(
-            shapes=picked(layout, first),
+            shapes=cells_at(layout, first),
             shape=shape,
             layout=layout,
             gpu_memory_gib=self._group_memory[group],

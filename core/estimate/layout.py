@@ -90,7 +90,7 @@ def stated_degrees(hardware: Hardware) -> dict[str, int]:
 
 
 def _is_usual(
-    of: Tried, tensor: int, pipeline: int, context: int, expert: int, sharding: int, level: int
+    options: Tried, tensor: int, pipeline: int, context: int, expert: int, sharding: int, level: int
 ) -> bool:
     """Whether a division is worth trying where the plan leaves all of it open.
 
@@ -104,9 +104,9 @@ def _is_usual(
         return False
     if pipeline > 1:
         # a dense network is first split inside the node, by tensor parallelism (arXiv:2104.04473, section 5.4.1)
-        inside = tensor >= 4 or (tensor == 1 and len(of.expert) > 1)
-        return sharding < 3 and context == 1 and inside and (level == 1 or not of.is_automatic)
-    return level == 1 or not of.is_automatic or (sharding == 3 and tensor == 1)
+        inside = tensor >= 4 or (tensor == 1 and len(options.expert) > 1)
+        return sharding < 3 and context == 1 and inside and (level == 1 or not options.is_automatic)
+    return level == 1 or not options.is_automatic or (sharding == 3 and tensor == 1)
 
 
 class Tried(NamedTuple):
@@ -132,12 +132,12 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
 
     What the plan's software does not divide is tried only where the plan states it.
     """
-    hw, given = plan.hardware, stated_degrees(plan.hardware)
+    hw, degrees = plan.hardware, stated_degrees(plan.hardware)
     software, experts = stack_of(plan), architecture.experts
     divides_all = software.divides == "all"
-    tensor = hw.tensor_parallel or given.get("tensor_parallel")
-    pipeline = hw.pipeline_parallel or given.get("pipeline_parallel")
-    context = hw.context_parallel or given.get("context_parallel")
+    tensor = hw.tensor_parallel or degrees.get("tensor_parallel")
+    pipeline = hw.pipeline_parallel or degrees.get("pipeline_parallel")
+    context = hw.context_parallel or degrees.get("context_parallel")
     # long sequences may be split over GPUs; shorter ones gain nothing
     contexts = (1, 2, 4, 8) if sequence_length >= LONG_SEQUENCE else (1,)
     spread = tuple(e for e in (1, 8, 64) if experts % e == 0) if experts > 1 and divides_all else (1,)
@@ -179,14 +179,19 @@ def _virtual(
 
 
 @lru_cache(maxsize=256)
-def divisions(of: Tried) -> Layout:
+def divisions(options: Tried) -> Layout:
     """The divisions worth trying, as columns, on one GPU; a count of GPUs is put in by who uses them."""
     rows = [
         (t, p, v, c, e, z, r)
         for t, (p, v), c, e, z, r in product(
-            of.tensor, of.pipeline, of.context, of.expert, of.sharding, of.levels
+            options.tensor,
+            options.pipeline,
+            options.context,
+            options.expert,
+            options.sharding,
+            options.levels,
         )
-        if not of.is_open or _is_usual(of, t, p, c, e, z, r)
+        if not options.is_open or _is_usual(options, t, p, c, e, z, r)
     ]
     columns = np.array(rows or [(1, 1, 1, 1, 1, 1, 1)], float).T
     ones = np.ones(columns.shape[1])

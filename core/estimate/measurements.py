@@ -53,7 +53,7 @@ def size_class(active_parameters: float) -> str:
     return SIZE_CLASSES[min(max(math.floor(math.log10(active_parameters)) - 7, 0), len(SIZE_CLASSES) - 1)]
 
 
-def read_run(text: str, *, syntax: Literal["toml", "json"], measured_at: str) -> Measurement:
+def measurement_of_text(text: str, *, syntax: Literal["toml", "json"], measured_at: str) -> Measurement:
     """The measurement that a run file holds. `measured_at` is an ISO instant.
 
     Raises:
@@ -148,53 +148,62 @@ def read(path: Path) -> list[Measurement]:
 
 def append(path: Path, new: Measurement) -> None:
     """Keep one more measurement; a newer one of the same run replaces the older."""
-    kept = [m for m in read(path) if (m.gpu_id, m.plan, m.gpus) != (new.gpu_id, new.plan, new.gpus)]
+    others = [m for m in read(path) if (m.gpu_id, m.plan, m.gpus) != (new.gpu_id, new.plan, new.gpus)]
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
-    beside.write_text(json.dumps([asdict(m) for m in (*kept, new)], indent=1) + "\n", encoding="utf-8")
+    beside.write_text(json.dumps([asdict(m) for m in (*others, new)], indent=1) + "\n", encoding="utf-8")
     beside.replace(path)
 
 
-def matching(found: Estimate, plan: TrainingPlan, measurements: Sequence[Measurement]) -> list[Measurement]:
+def matching(
+    computed: Estimate, plan: TrainingPlan, measurements: Sequence[Measurement]
+) -> list[Measurement]:
     """The measurements that speak for an estimate: same GPU, method and size class, and the same software where both
     name one."""
-    if found.active_parameters is None or plan.is_quoted:
+    if computed.active_parameters is None or plan.is_quoted:
         return []
-    size = size_class(found.active_parameters)
+    size = size_class(computed.active_parameters)
     stack = (plan.hardware.stack or "").lower()
     return [
         m
         for m in measurements
-        if (m.gpu_id, m.method, m.size_class) == (found.gpu_id, plan.method, size)
+        if (m.gpu_id, m.method, m.size_class) == (computed.gpu_id, plan.method, size)
         and (not stack or not m.stack or m.stack == stack)
     ]
 
 
 def narrowed(
-    found: Estimate, plan: TrainingPlan, measurements: Sequence[Measurement], k: Constants | None = None
+    computed: Estimate, plan: TrainingPlan, measurements: Sequence[Measurement], k: Constants | None = None
 ) -> Estimate:
     """The estimate at the measured speed, with the narrower interval that leaves only interruptions open."""
-    own = matching(found, plan, measurements)
-    if not own or found.tokens_per_second is None or found.step_seconds is None or not found.model_flops:
-        return found
+    own = matching(computed, plan, measurements)
+    if (
+        not own
+        or computed.tokens_per_second is None
+        or computed.step_seconds is None
+        or not computed.model_flops
+    ):
+        return computed
     k = k or constants()
     ratio = math.exp(sum(math.log(m.speed_ratio) for m in own) / len(own))
-    tokens_per_second = found.tokens_per_second * ratio
-    tokens = found.model_flops / (found.flops_per_token or math.inf)
+    tokens_per_second = computed.tokens_per_second * ratio
+    tokens = computed.model_flops / (computed.flops_per_token or math.inf)
     overheads = [m.overhead for m in own if m.overhead is not None]
     overhead = sum(overheads) / len(overheads) if overheads else k.measured_overhead
     hours = tokens / tokens_per_second / 3600.0 * overhead
     wall = even_interval(hours, k.measured_spread)
     cited = ", ".join(f"{m.plan} on {m.gpus} x {m.gpu_id}, {m.measured_at}" for m in own)
     return replace(
-        found,
+        computed,
         tokens_per_second=tokens_per_second,
         tokens_per_second_range=even_interval(tokens_per_second, k.measured_spread),
         overhead=overhead,
-        step_seconds=found.step_seconds / ratio,
-        mfu=found.mfu * ratio if found.mfu else None,
-        hfu=found.hfu * ratio if found.hfu else None,
+        step_seconds=computed.step_seconds / ratio,
+        mfu=computed.mfu * ratio if computed.mfu else None,
+        hfu=computed.hfu * ratio if computed.hfu else None,
         wall_hours=wall,
-        gpu_hours=Range(low=wall.low * found.gpus, mid=wall.mid * found.gpus, high=wall.high * found.gpus),
-        assumptions=(*found.assumptions, f"speed: measured here ({cited}), {ratio:.3f} of the computed"),
+        gpu_hours=Range(
+            low=wall.low * computed.gpus, mid=wall.mid * computed.gpus, high=wall.high * computed.gpus
+        ),
+        assumptions=(*computed.assumptions, f"speed: measured here ({cited}), {ratio:.3f} of the computed"),
     )

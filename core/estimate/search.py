@@ -13,7 +13,7 @@ import numpy as np
 
 from gpuledger.core.errors import DoesNotFitError, EstimateError, GPULedgerError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate, estimate
-from gpuledger.core.estimate.sweep import Candidate, Hardware, Sweep, refusal, sweep
+from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, refusal, sweep
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpu, gpus
 from gpuledger.core.parallel import in_processes
@@ -44,7 +44,7 @@ def _is_large(plan: TrainingPlan) -> bool:
     return bool(w.tokens * w.model_flops_per_token >= LARGE_RUN_FLOPS)
 
 
-def hardware_for(plan: TrainingPlan) -> Hardware:
+def hardware_for(plan: TrainingPlan) -> HardwareChoices:
     """What the plan may run on: the GPU and the count that it names, else all of the seeds and parts and
     multiples of a node. Plans that leave the same open share it, with all that it has prepared.
     """
@@ -56,28 +56,28 @@ def hardware_for(plan: TrainingPlan) -> Hardware:
 @lru_cache(maxsize=1024)
 def _hardware(
     gpu_id: str | None, count: int | None, per_node: int | None, most: int | None, is_large: bool
-) -> Hardware:
-    known = gpus().values() if gpu_id is None else [gpu(gpu_id)]
+) -> HardwareChoices:
+    chips = gpus().values() if gpu_id is None else [gpu(gpu_id)]
     out: list[Candidate] = []
-    for chip in known:
+    for chip in chips:
         node = per_node or chip.gpus_per_node
         counts = node_counts(node, is_large=is_large) if count is None else (count,)
         out += [Candidate(gpu=chip, gpus=n, gpus_per_node=node) for n in counts if most is None or n <= most]
-    return Hardware(out)
+    return HardwareChoices(out)
 
 
-def best(found: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_hours") -> Estimate:
+def best(swept: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_hours") -> Estimate:
     """The estimate that serves the objective best among those that fit and end in time.
 
     Raises:
         DoesNotFitError: none fits, or none of those that fit ends by the plan's deadline or within its
             `constraints.max_wall_days`; says by how much.
     """
-    wall = np.where(found.fits, found.wall_hours, np.inf)
+    wall = np.where(swept.fits, swept.wall_hours, np.inf)
     if not np.isfinite(wall).any():
-        tried = np.flatnonzero(~np.isnan(found.wall_hours))
-        sizes = np.array([found.on.candidates[i].gpu.memory_gib or np.inf for i in tried.tolist()])
-        least = float((found.memory_gib[tried] / sizes).min(initial=np.inf))
+        tried = np.flatnonzero(~np.isnan(swept.wall_hours))
+        sizes = np.array([swept.on.candidates[i].gpu.memory_gib or np.inf for i in tried.tolist()])
+        least = float((swept.memory_gib[tried] / sizes).min(initial=np.inf))
         needs = f"the closest needs {least:.2f} of memory" if len(tried) else "no division is possible"
         raise DoesNotFitError(f"{plan.name}: none of {len(tried)} choices fits; {needs}")
     longest, deadline = plan.constraints.longest_wall_hours, plan.constraints.deadline_hours
@@ -91,11 +91,11 @@ def best(found: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_ho
                 f"{plan.name}: no choice meets the deadline of {deadline:g} h; the fastest takes {fastest:.1f} h"
             )
         raise DoesNotFitError(f"{plan.name}: {_too_long(plan, fastest)}")
-    hours = wall if objective == "fastest" else wall * found.on.gpus
-    order = np.lexsort((found.on.gpus, np.where(in_time, hours, np.inf)))
+    hours = wall if objective == "fastest" else wall * swept.on.gpus
+    order = np.lexsort((swept.on.gpus, np.where(in_time, hours, np.inf)))
     chosen = int(order[0])
-    frugal = int(np.lexsort((found.on.gpus, hours))[0])
-    return _beside_frugal(found, chosen, frugal) if objective != "fastest" else found.estimate(chosen)
+    frugal = int(np.lexsort((swept.on.gpus, hours))[0])
+    return _beside_frugal(swept, chosen, frugal) if objective != "fastest" else swept.estimate(chosen)
 
 
 def _too_long(plan: TrainingPlan, fastest_hours: float) -> str:
@@ -105,14 +105,14 @@ def _too_long(plan: TrainingPlan, fastest_hours: float) -> str:
     )
 
 
-def _beside_frugal(found: Sweep, chosen: int, frugal: int) -> Estimate:
+def _beside_frugal(swept: Sweep, chosen: int, frugal: int) -> Estimate:
     """The chosen estimate, with a line on the one of fewer GPU-hours that takes too long, where there is one."""
-    made = found.estimate(chosen)
-    if frugal == chosen or found.gpu_hours[frugal] >= found.gpu_hours[chosen]:
+    made = swept.estimate(chosen)
+    if frugal == chosen or swept.gpu_hours[frugal] >= swept.gpu_hours[chosen]:
         return made
-    other, days = found.on.candidates[frugal], found.wall_hours[frugal] / HOURS_PER_DAY
+    other, days = swept.on.candidates[frugal], swept.wall_hours[frugal] / HOURS_PER_DAY
     text = (
-        f"{other.gpus} x {other.gpu.gpu_id} takes fewer GPU-hours, {found.gpu_hours[frugal]:,.0f}, "
+        f"{other.gpus} x {other.gpu.gpu_id} takes fewer GPU-hours, {swept.gpu_hours[frugal]:,.0f}, "
         f"but {days:,.0f} days: longer than the plan may"
     )
     return replace(made, warnings=(*made.warnings, text))
@@ -128,20 +128,20 @@ def on_each(
     """
     hw = plan.hardware
     most, is_large = None if count is not None else plan.constraints.max_gpus, _is_large(plan)
-    kept = {chip.gpu_id: _hardware(chip.gpu_id, count, hw.gpus_per_node, most, is_large) for chip in chips}
-    able = [on for gpu_id, on in kept.items() if refusal(plan, gpu(gpu_id)) is None]
-    found = sweep(plan, _joined(tuple(able)))
+    choices = {chip.gpu_id: _hardware(chip.gpu_id, count, hw.gpus_per_node, most, is_large) for chip in chips}
+    able = [on for gpu_id, on in choices.items() if refusal(plan, gpu(gpu_id)) is None]
+    swept = sweep(plan, _joined(tuple(able)))
     starts = np.cumsum([0, *(len(on.candidates) for on in able)]).tolist()
     at = {on: range(start, end) for on, (start, end) in zip(able, pairwise(starts), strict=True)}
-    return [_first(plan, gpu(gpu_id), found, at.get(on)) for gpu_id, on in kept.items()]
+    return [_first(plan, gpu(gpu_id), swept, at.get(on)) for gpu_id, on in choices.items()]
 
 
 @lru_cache(maxsize=16)
-def _joined(parts: tuple[Hardware, ...]) -> Hardware:
-    return Hardware(candidate for on in parts for candidate in on.candidates)
+def _joined(parts: tuple[HardwareChoices, ...]) -> HardwareChoices:
+    return HardwareChoices(candidate for on in parts for candidate in on.candidates)
 
 
-def _first(plan: TrainingPlan, chip: GPU, found: Sweep, positions: range | None) -> Estimate | EstimateError:
+def _first(plan: TrainingPlan, chip: GPU, swept: Sweep, positions: range | None) -> Estimate | EstimateError:
     if positions is None:
         error = refusal(plan, chip)
         assert error is not None
@@ -150,22 +150,22 @@ def _first(plan: TrainingPlan, chip: GPU, found: Sweep, positions: range | None)
         return DoesNotFitError(
             f"{plan.name}: constraints.max_gpus of {plan.constraints.max_gpus} allows no count"
         )
-    possible = [position for position in positions if not np.isnan(found.wall_hours[position])]
-    fitting = [position for position in possible if found.fits[position]]
-    most = found.on.candidates[positions[-1]].gpus
+    possible = [position for position in positions if not np.isnan(swept.wall_hours[position])]
+    fitting = [position for position in possible if swept.fits[position]]
+    most = swept.on.candidates[positions[-1]].gpus
     if len(positions) == 1 and possible:
-        return found.estimate(possible[0])
+        return swept.estimate(possible[0])
     longest = plan.constraints.longest_wall_hours
-    in_time = [position for position in fitting if found.wall_hours[position] <= longest]
+    in_time = [position for position in fitting if swept.wall_hours[position] <= longest]
     if in_time:
-        frugal = min(fitting, key=lambda position: float(found.gpu_hours[position]))
-        return _beside_frugal(found, in_time[0], frugal)
+        frugal = min(fitting, key=lambda position: float(swept.gpu_hours[position]))
+        return _beside_frugal(swept, in_time[0], frugal)
     if fitting:
-        return DoesNotFitError(f"{plan.name}: {_too_long(plan, min(found.wall_hours[fitting]))}")
+        return DoesNotFitError(f"{plan.name}: {_too_long(plan, min(swept.wall_hours[fitting]))}")
     if not possible:
         tried = f"{most} GPUs" if len(positions) == 1 else f"any count of GPUs up to {most}"
         return InvalidPlanError("hardware", f"the parallelism given does not divide {tried}")
-    memory = found.memory_gib[possible]
+    memory = swept.memory_gib[possible]
     return DoesNotFitError(
         f"{plan.name}: needs {float(memory.min()):.1f} GiB per GPU at best, "
         f"{chip.gpu_id} has {chip.memory_gib or 0:g} GiB (tried up to {most} GPUs)"
@@ -198,14 +198,14 @@ def longest_sequence(plan: TrainingPlan, gpu: GPU, gpus: int) -> int:
     return SEQUENCE_STEP * _largest(fits, LONGEST_SEQUENCE // SEQUENCE_STEP)
 
 
-def limits_of(plan: TrainingPlan, found: Estimate) -> dict[str, int | None]:
+def limits_of(plan: TrainingPlan, made: Estimate) -> dict[str, int | None]:
     """Both limits on the hardware of an estimate; none where hours are quoted and memory is not computed."""
-    if found.memory_gib is None:
+    if made.memory_gib is None:
         return {"largest_micro_batch": None, "longest_sequence": None}
-    gpu = gpus()[found.gpu_id]
+    gpu = gpus()[made.gpu_id]
     return {
-        "largest_micro_batch": largest_micro_batch(plan, gpu, found.gpus),
-        "longest_sequence": longest_sequence(plan, gpu, found.gpus),
+        "largest_micro_batch": largest_micro_batch(plan, gpu, made.gpus),
+        "longest_sequence": longest_sequence(plan, gpu, made.gpus),
     }
 
 
@@ -269,14 +269,16 @@ def _json_line(plan: TrainingPlan, objective: Objective) -> str:
         return json.dumps({"plan": plan.name, "error": str(error)})
 
 
-def frugal(plans: Sequence[TrainingPlan], on: Hardware, workers: int = 1) -> list[tuple[int, float] | None]:
+def frugal(
+    plans: Sequence[TrainingPlan], on: HardwareChoices, workers: int = 1
+) -> list[tuple[int, float] | None]:
     """For each plan the candidate of fewest GPU-hours that fits and ends in time, or `None` if none does."""
     return list(in_processes(partial(_frugal, on=on), plans, workers))
 
 
-def _frugal(plan: TrainingPlan, on: Hardware) -> tuple[int, float] | None:
-    found = sweep(plan, on)
+def _frugal(plan: TrainingPlan, on: HardwareChoices) -> tuple[int, float] | None:
+    swept = sweep(plan, on)
     longest = np.inf if plan.hardware.gpus is not None else plan.constraints.longest_wall_hours
-    fitting = np.where(found.fits & (found.wall_hours <= longest), found.gpu_hours, np.inf)
+    fitting = np.where(swept.fits & (swept.wall_hours <= longest), swept.gpu_hours, np.inf)
     best_at = int(np.argmin(fitting))
     return (best_at, float(fitting[best_at])) if np.isfinite(fitting[best_at]) else None

@@ -89,8 +89,8 @@ def stacks() -> Mapping[str, Stack]:
 @lru_cache(maxsize=256)
 def named_stack(name: str | None) -> Stack | None:
     """The software of the longest name that fits; `None` where no name is given or it is not known."""
-    found = longest_name(name, stacks())
-    return None if found is None else stacks()[found]
+    longest = longest_name(name, stacks())
+    return None if longest is None else stacks()[longest]
 
 
 def longest_name(name: str | None, names: Iterable[str]) -> str | None:
@@ -176,9 +176,9 @@ def is_large_mixture(plan: TrainingPlan) -> bool:
 
 
 def _total_parameters(plan: TrainingPlan) -> float:
-    row, given = model_rows().get(plan.model or "", {}), plan.architecture
+    row, stated = model_rows().get(plan.model or "", {}), plan.architecture
     published = float(row.get("published_parameters") or 0.0)
-    return given.parameters or plan.parameters or published
+    return stated.parameters or plan.parameters or published
 
 
 def needs_tuned_kernels(plan: TrainingPlan) -> bool:

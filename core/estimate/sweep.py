@@ -44,7 +44,7 @@ def refusal(plan: TrainingPlan, gpu: GPU) -> InvalidPlanError | None:
     return None
 
 
-class Hardware:
+class HardwareChoices:
     """Candidates, read once for any number of plans."""
 
     def __init__(self, candidates: Iterable[Candidate]) -> None:
@@ -59,8 +59,8 @@ class Hardware:
         stated = "precision" in plan.model_fields_set
         key = (plan.precision, stated, hw.mfu, hw.network_gbit_per_second, plan.weight_sparsity)
         if key not in self._able:
-            known = {c.gpu.gpu_id: c.gpu for c in self.candidates}
-            rates = {name: device(plan, gpu) for name, gpu in known.items() if refusal(plan, gpu) is None}
+            chips = {c.gpu.gpu_id: c.gpu for c in self.candidates}
+            rates = {name: device(plan, gpu) for name, gpu in chips.items() if refusal(plan, gpu) is None}
             index = [i for i, c in enumerate(self.candidates) if c.gpu.gpu_id in rates]
             able = [self.candidates[i] for i in index]
             grid = Grid([place(c.gpu, c.gpus, c.gpus_per_node) for c in able], rates) if able else None
@@ -90,7 +90,7 @@ class Sweep:
     """One plan on many candidates, as columns in their order; `nan` where the plan cannot run at all."""
 
     plan: str
-    on: Hardware
+    on: HardwareChoices
     wall_hours: NDArray[np.float64]
     """The middle case."""
     memory_gib: NDArray[np.float64]
@@ -104,7 +104,7 @@ class Sweep:
         return self.wall_hours * self.on.gpus
 
 
-def sweep(plan: TrainingPlan, on: Hardware, measurements: Sequence[Measurement] = ()) -> Sweep:
+def sweep(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Measurement] = ()) -> Sweep:
     """Hours and memory of the plan on each candidate.
 
     Raises:
@@ -135,29 +135,29 @@ def sweep(plan: TrainingPlan, on: Hardware, measurements: Sequence[Measurement] 
         made = assembled(need, choice, row, at.gpu, at.gpus, at.gpus_per_node, k)
         return narrowed(made, plan, measurements)
 
-    known = {measurement.gpu_id for measurement in measurements}
-    for position in np.flatnonzero(~np.isnan(wall)).tolist() if known else ():
-        if on.candidates[position].gpu.gpu_id in known:
+    measured = {measurement.gpu_id for measurement in measurements}
+    for position in np.flatnonzero(~np.isnan(wall)).tolist() if measured else ():
+        if on.candidates[position].gpu.gpu_id in measured:
             wall[position] = record(position).wall_hours.mid
     return Sweep(plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record)
 
 
-def _quoted(plan: TrainingPlan, on: Hardware) -> Sweep:
+def _quoted(plan: TrainingPlan, on: HardwareChoices) -> Sweep:
     """Hours as given, on each GPU that can keep them."""
-    found: dict[int, Estimate] = {}
+    estimates: dict[int, Estimate] = {}
     for position, at in enumerate(on.candidates):
         try:
-            found[position] = quoted(plan, at.gpu, at.gpus, at.gpus_per_node)
+            estimates[position] = quoted(plan, at.gpu, at.gpus, at.gpus_per_node)
         except InvalidPlanError as error:
             if error.field != "hardware.mfu":
                 raise
     wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
-    wall[list(found)] = [one.wall_hours.mid for one in found.values()]
+    wall[list(estimates)] = [one.wall_hours.mid for one in estimates.values()]
     return Sweep(
         plan=plan.name,
         on=on,
         wall_hours=wall,
         memory_gib=memory,
         fits=~np.isnan(wall),
-        estimate=found.__getitem__,
+        estimate=estimates.__getitem__,
     )

@@ -34,7 +34,7 @@ FINETUNE_BATCH_SEQUENCES = 64
 ONLINE_BATCH_SEQUENCES = 512
 # fewer leave GPUs idle between two reductions
 SEQUENCES_PER_GPU = 2
-SEQUENCE_LENGTH = {"pretrain": 4096}
+PRETRAIN_SEQUENCE_LENGTH = 4096
 FINETUNE_SEQUENCE_LENGTH = 2048
 LORA_RANK = 16
 # tokens per parameter; about 20 train best (Hoffmann et al., arXiv:2203.15556). Instruction data sets have less than a
@@ -186,7 +186,7 @@ def demand(plan: TrainingPlan) -> Demand:
         assumptions.append("method: pretrain (not given)")
     sequence_length = plan.sequence_length
     if sequence_length is None:
-        sequence_length = 4096 if pretrain else FINETUNE_SEQUENCE_LENGTH
+        sequence_length = PRETRAIN_SEQUENCE_LENGTH if pretrain else FINETUNE_SEQUENCE_LENGTH
         assumptions.append(f"sequence_length: {sequence_length} (not given)")
     batch = plan.global_batch_tokens
     if batch is None:

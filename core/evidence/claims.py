@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from gpuledger.core.evidence.succession import Flags, Keys, Numbers, Succession, Texts
+from gpuledger.core.evidence.succession import Flags, HashKeys, Numbers, Succession, Texts
 
 
 class Reason(IntEnum):
@@ -89,12 +89,12 @@ class Figures:
     is_old_region: Flags
     other_agrees: Flags
     other_is_direct: Flags
-    like_key: Keys
-    place_key: Keys
-    machine_key: Keys
-    label_key: Keys
-    way_key: Keys
-    way: Keys
+    like_key: HashKeys
+    place_key: HashKeys
+    machine_key: HashKeys
+    label_key: HashKeys
+    way_key: HashKeys
+    way: HashKeys
     gpu_count: Numbers
     term: Numbers
     """Months."""
@@ -140,7 +140,7 @@ class Figures:
     option_gone: Numbers
     all_listed: Numbers
     all_gone: Numbers
-    kin_key: Keys
+    kin_key: HashKeys
     """Equal for offers of one GPU at one provider that are bought alike."""
     middle_usd: Numbers
     middle_offers: Numbers

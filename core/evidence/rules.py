@@ -67,7 +67,7 @@ class _Reading:
     """What every rule reads of the claims."""
 
     priced: Flags
-    known: Flags
+    believed: Flags
     """Priced, and a price was believed before."""
     fresh: Flags
     """Priced, and none was."""
@@ -89,16 +89,16 @@ class _Reading:
 
 def _reading(f: Figures, run: Circumstances) -> _Reading:
     priced = (f.claim == "price") | (f.claim == "new") | (f.claim == "return")
-    known = np.isfinite(f.believed_usd) & priced
-    is_move = known & (f.claim == "price")
+    believed = np.isfinite(f.believed_usd) & priced
+    is_move = believed & (f.claim == "price")
     age_years = np.where(f.claim == "return", (run.at - f.believed_changed_at) / 86400, 0)
     widened = 2.0 ** np.clip(age_years / limits.HALVES_IN_DAYS, 0, 4)
     factor = np.exp(f.change)
     undercuts = np.isfinite(f.market_low) & (f.usd < f.market_low * (1 - limits.MARKET_SHARE))
     return _Reading(
         priced=priced,
-        known=known,
-        fresh=priced & ~known,
+        believed=believed,
+        fresh=priced & ~believed,
         is_move=is_move,
         factor=factor,
         low=_either(f.is_spot, limits.SPOT, limits.LIST, "lowest") / widened,
@@ -123,7 +123,7 @@ def _reading(f: Figures, run: Circumstances) -> _Reading:
 
 def _prices(f: Figures, run: Circumstances, came: Succession, doubted: Flags) -> npt.NDArray[np.int8]:
     read = _reading(f, run)
-    found = {
+    grounds = {
         **_batch(f, read, came),
         **_moves(f, run, read),
         **_fresh(f, run, read),
@@ -132,10 +132,12 @@ def _prices(f: Figures, run: Circumstances, came: Succession, doubted: Flags) ->
     is_borne_out = (
         read.has_kin & (f.usd >= f.kin_low * 0.98) & (f.usd <= f.kin_high * 1.02) & ~np.bool_(run.is_first)
     )
-    found[Reason.CONTRACT] = doubted & (read.fresh & ~is_borne_out | read.known & (np.abs(f.change) > 0.1))
+    grounds[Reason.CONTRACT] = doubted & (
+        read.fresh & ~is_borne_out | read.believed & (np.abs(f.change) > 0.1)
+    )
     reason = np.zeros(len(f), np.int8)
-    for which in sorted(found, reverse=True):
-        reason[found[which]] = which
+    for which in sorted(grounds, reverse=True):
+        reason[grounds[which]] = which
     # A second source that says the same, later than the believed price, explains a move; not a unit of a whole list.
     explained = f.other_agrees & (reason != Reason.UNIFORM)
     reason[explained] = Reason.NONE
@@ -158,7 +160,7 @@ def _batch(f: Figures, read: _Reading, came: Succession) -> dict[Reason, Flags]:
     if relocated >= limits.RELOCATED_LEAST:
         moved |= (f.claim == "price") | (f.claim == "new")
     return {
-        Reason.NO_RATE: read.priced & ~np.isfinite(f.usd) & read.known,
+        Reason.NO_RATE: read.priced & ~np.isfinite(f.usd) & read.believed,
         Reason.UNIFORM: (read.priced | (f.claim == "absence")) & bool(uniform.any()),
         Reason.CURRENCY: read.priced & f.is_other_currency,
         Reason.EXCHANGED: f.is_exchanged | moved | came.is_rebought,
@@ -183,10 +185,10 @@ def _moves(f: Figures, run: Circumstances, read: _Reading) -> dict[Reason, Flags
         & ~(read.has_kin & (f.usd >= f.kin_low * (1 - limits.MARKET_SHARE)))
     )
     return {
-        Reason.STEP: read.known & ((factor < read.low) | (factor > read.high)) & ~is_explained,
+        Reason.STEP: read.believed & ((factor < read.low) | (factor > read.high)) & ~is_explained,
         Reason.DRIFT: read.is_move & drift & ~is_explained,
         Reason.UNIT: read.is_move & is_by_its_count(f.change, f.gpu_count) & ~read.is_undone,
-        Reason.UNDERCUT: read.known
+        Reason.UNDERCUT: read.believed
         & (read.undercuts | undercuts_kin)
         & (factor < under)
         & ~(read.is_among_siblings | read.is_undone),

@@ -10,11 +10,13 @@ from typing import Any
 from gpuledger.core.evidence.claims import Reason
 from gpuledger.core.evidence.limits import FACTORS
 
-Row = Mapping[str, Any]
+ClaimFigures = Mapping[str, Any]
 """One claim with its figures, as in `sql/evidence/50_figures.sql`."""
 
 
-def sentence(reason: Reason, row: Row, *, rates: Mapping[str, float], doubt: str | None = None) -> str:
+def sentence(
+    reason: Reason, row: ClaimFigures, *, rates: Mapping[str, float], doubt: str | None = None
+) -> str:
     """What contradicts a claim.
 
     Args:
@@ -24,20 +26,20 @@ def sentence(reason: Reason, row: Row, *, rates: Mapping[str, float], doubt: str
     return f"{_head(row)}; {_tail(reason, row, rates, doubt)}"
 
 
-def _head(row: Row) -> str:
+def _head(row: ClaimFigures) -> str:
     option = str(row["purchase_option"]).replace("_", " ")
     what = f"{row['gpu']} x{row['gpu_count']:g} {row['instance_type']} in {row['region']}, {option}"
     if row["claim"] == "absence":
         return f"{what}: no longer listed, {_usd(row['believed_usd'])} until then"
-    if not _known(row["believed_usd"]):
+    if not _is_number(row["believed_usd"]):
         return f"{what}: {_usd(row['usd'])}, never listed before"
-    if not _known(row["usd"]):
+    if not _is_number(row["usd"]):
         return f"{what}: an amount in {row['currency']} where {_usd(row['believed_usd'])} stood"
     change = row["usd"] / row["believed_usd"] - 1
     return f"{what}: {_usd(row['usd'])} where {_usd(row['believed_usd'])} stood ({change:+.0%})"
 
 
-def _tail(reason: Reason, row: Row, rates: Mapping[str, float], doubt: str | None) -> str:
+def _tail(reason: Reason, row: ClaimFigures, rates: Mapping[str, float], doubt: str | None) -> str:
     match reason:
         case Reason.NO_RATE:
             return f"no exchange rate of {row['currency']} is known"
@@ -57,7 +59,7 @@ def _tail(reason: Reason, row: Row, rates: Mapping[str, float], doubt: str | Non
         case Reason.DRIFT:
             return f"{_usd(row['usd_7'])} 7 days and {_usd(row['usd_30'])} 30 days ago"
         case Reason.UNDERCUT if not _below(row, "market_low"):
-            if _known(row["kin_low"]):
+            if _is_number(row["kin_low"]):
                 return f"the provider's other offers of it start at {_usd(row['kin_low'])}"
             return "nothing else is known to compare it with"
         case Reason.UNDERCUT | Reason.BELOW_MARKET:
@@ -90,14 +92,14 @@ def _tail(reason: Reason, row: Row, rates: Mapping[str, float], doubt: str | Non
             return ""
 
 
-def uniform(row: Row, rates: Mapping[str, float]) -> str:
+def uniform(row: ClaimFigures, rates: Mapping[str, float]) -> str:
     """Of a batch whose prices moved by one factor."""
     factor = row["option_factor"]
     named = factor_name(factor, rates)
-    known = f" ({named})" if named else ""
+    meaning = f" ({named})" if named else ""
     return (
         f"{row['option_alike']:.0f} of {row['option_both']:.0f} prices of the answer moved by one factor,"
-        f" {factor:.4g}{known}: a unit or a currency, not so many cuts"
+        f" {factor:.4g}{meaning}: a unit or a currency, not so many cuts"
     )
 
 
@@ -117,36 +119,38 @@ def factor_name(factor: float, rates: Mapping[str, float]) -> str | None:
     return None
 
 
-def _alone(row: Row) -> str:
+def _alone(row: ClaimFigures) -> str:
     alike, both = row["product_alike"] or 0, row["product_both"]
-    told = [f"{alike:.0f} of {both:.0f} prices of that machine moved so" if _known(both) and both > 1 else ""]
-    if _known(row["kin_low"]):
-        told.append(f"the provider's other offers of it are {_span(row['kin_low'], row['kin_high'])}")
-    if _known(row["market_low"]):
-        told.append(f"other providers start at {_usd(row['market_low'])}")
-    if _known(row["other_usd"]):
-        told.append(f"{row['other_source']} has {_usd(row['other_usd'])}")
-    return ", ".join(filter(None, told)) or "nothing else moved so"
+    parts = [
+        f"{alike:.0f} of {both:.0f} prices of that machine moved so" if _is_number(both) and both > 1 else ""
+    ]
+    if _is_number(row["kin_low"]):
+        parts.append(f"the provider's other offers of it are {_span(row['kin_low'], row['kin_high'])}")
+    if _is_number(row["market_low"]):
+        parts.append(f"other providers start at {_usd(row['market_low'])}")
+    if _is_number(row["other_usd"]):
+        parts.append(f"{row['other_source']} has {_usd(row['other_usd'])}")
+    return ", ".join(filter(None, parts)) or "nothing else moved so"
 
 
-def _successor(row: Row) -> str:
-    if _known(row["predecessor_usd"]):
+def _successor(row: ClaimFigures) -> str:
+    if _is_number(row["predecessor_usd"]):
         return f"it appeared where one like it went that cost {_usd(row['predecessor_usd'])}"
     return f"most of the list has new names, and in the middle another price ({exp(row['shift']) - 1:+.0%})"
 
 
-def _below(row: Row, name: str) -> bool:
-    return _known(row["usd"]) and _known(row[name]) and row["usd"] < row[name]
+def _below(row: ClaimFigures, name: str) -> bool:
+    return _is_number(row["usd"]) and _is_number(row[name]) and row["usd"] < row[name]
 
 
-def _gone(row: Row) -> str:
+def _gone(row: ClaimFigures) -> str:
     if row["open_state"] == "disputed" and row["open_claim"] != "absence":
         return "its price was disputed when it went"
-    if _known(row["region_listed"]) and row["region_gone"] >= row["region_listed"] >= 3:
+    if _is_number(row["region_listed"]) and row["region_gone"] >= row["region_listed"] >= 3:
         return f"all {row['region_listed']:.0f} offers of {row['region']} went at once"
-    if _known(row["gpu_listed"]) and row["gpu_gone"] >= row["gpu_listed"] >= 3:
+    if _is_number(row["gpu_listed"]) and row["gpu_gone"] >= row["gpu_listed"] >= 3:
         return f"all {row['gpu_listed']:.0f} offers of {row['gpu']} went at once"
-    if _known(row["option_listed"]) and row["option_gone"] >= row["option_listed"] >= 3:
+    if _is_number(row["option_listed"]) and row["option_gone"] >= row["option_listed"] >= 3:
         option = str(row["purchase_option"]).replace("_", " ")
         return f"all {row['option_listed']:.0f} offers that are bought like it ({option}) went at once"
     return f"{row['all_gone']:.0f} of {row['all_listed']:.0f} offers of the source went at once"
@@ -157,8 +161,8 @@ def _span(low: float, high: float) -> str:
 
 
 def _usd(value: float | None, unit: str = " USD per GPU-hour") -> str:
-    return f"{value:.4g}{unit}" if _known(value) else "no price"
+    return f"{value:.4g}{unit}" if _is_number(value) else "no price"
 
 
-def _known(value: float | None) -> bool:
+def _is_number(value: float | None) -> bool:
     return value is not None and isfinite(value)

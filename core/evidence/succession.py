@@ -14,8 +14,8 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.object_]
-Keys = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
+HashKeys = npt.NDArray[np.uint64]
+Positions = npt.NDArray[np.int64]
 
 ALIKE = 0.01
 """Difference of logarithms up to which two prices are one."""
@@ -32,19 +32,19 @@ class Comings:
     is_new: Flags
     usd: Numbers
     """What it costs; of one that went, what it did."""
-    like_key: Keys
+    like_key: HashKeys
     """Equal for offers of one GPU in one place that differ in their names alone."""
-    place_key: Keys
+    place_key: HashKeys
     """The same, and in their counts of GPUs."""
-    machine_key: Keys
+    machine_key: HashKeys
     """Equal for offers that differ in their places alone."""
-    label_key: Keys
+    label_key: HashKeys
     """Equal for offers that differ in their GPU's names alone."""
-    way_key: Keys
+    way_key: HashKeys
     """Equal for offers that differ in their names and in how they are bought."""
-    way: Keys
+    way: HashKeys
     """Equal for offers that are bought alike."""
-    kin_key: Keys
+    kin_key: HashKeys
     """Equal for offers of one GPU that are bought alike, wherever."""
     gpu: Texts
     region: Texts
@@ -57,7 +57,7 @@ class Comings:
 class Succession:
     """One entry per claim."""
 
-    renamed_to: Places
+    renamed_to: Positions
     """Of one that went, the place of the new one that may be it; -1: none."""
     is_renamed_alike: Flags
     """Of one that went, whether a new name at the same price takes its place."""
@@ -107,10 +107,10 @@ def succession(comings: Comings) -> Succession:
     is_relabelled = (label >= 0) & ~is_refined & mapped
     label = np.where(is_relabelled | is_refined, label, -1)
 
-    def distance(other: Places) -> Numbers:
+    def distance(other: Positions) -> Numbers:
         return np.where(other >= 0, np.abs(np.log(c.usd / c.usd[other])), np.inf)
 
-    def is_alike(other: Places) -> Flags:
+    def is_alike(other: Positions) -> Flags:
         return distance(other) < ALIKE
 
     old = np.where(is_new, c.is_old_region, c.is_old_region[machine])
@@ -127,12 +127,12 @@ def succession(comings: Comings) -> Succession:
     )
 
 
-def first_of(*choices: Places) -> Places:
+def first_of(*choices: Positions) -> Positions:
     """Of several places for each claim the first that there is."""
-    found = choices[-1]
+    first = choices[-1]
     for choice in reversed(choices[:-1]):
-        found = np.where(choice >= 0, choice, found)
-    return found
+        first = np.where(choice >= 0, choice, first)
+    return first
 
 
 def says_more(one: str, other: str) -> bool:
@@ -140,13 +140,13 @@ def says_more(one: str, other: str) -> bool:
     return one != other and (one.startswith(f"{other}-") or other.startswith(f"{one}-"))
 
 
-def nearest(key: Keys, usd: Numbers, is_gone: Flags, is_new: Flags) -> Places:
+def nearest(key: HashKeys, usd: Numbers, is_gone: Flags, is_new: Flags) -> Positions:
     """Of each that went the new one of its key that is nearest in price, and the reverse; -1: there is none."""
-    found = np.full(len(usd), -1, np.int64)
+    partner = np.full(len(usd), -1, np.int64)
     places = np.flatnonzero((is_gone | is_new) & np.isfinite(usd))
     order = places[np.lexsort((usd[places], key[places]))]
     if not len(order):
-        return found
+        return partner
     keys, values, new = key[order], usd[order], is_new[order]
     index = np.arange(len(order))
     best = np.full(len(order), -1, np.int64)
@@ -162,8 +162,8 @@ def nearest(key: Keys, usd: Numbers, is_gone: Flags, is_new: Flags) -> Places:
             )
             closer = gap < distance
             best, distance = np.where(closer, at, best), np.where(closer, gap, distance)
-    found[order] = np.where(best >= 0, order[best], -1)
-    return found
+    partner[order] = np.where(best >= 0, order[best], -1)
+    return partner
 
 
 def _shift(c: Comings) -> Numbers:
@@ -172,11 +172,11 @@ def _shift(c: Comings) -> Numbers:
     return np.where(c.is_new, np.log(new / gone)[kind], np.nan)
 
 
-def _middles(kind: Places, usd: Numbers, which: Flags, count: int) -> Numbers:
+def _middles(kind: Positions, usd: Numbers, which: Flags, count: int) -> Numbers:
     """The middle price of those of each kind, NaN where there is none."""
-    found = np.full(count, np.nan)
+    middles = np.full(count, np.nan)
     places = np.flatnonzero(which & np.isfinite(usd))
     order = places[np.lexsort((usd[places], kind[places]))]
     present, first, numbers = np.unique(kind[order], return_index=True, return_counts=True)
-    found[present] = usd[order][first + numbers // 2]
-    return found
+    middles[present] = usd[order][first + numbers // 2]
+    return middles

@@ -11,9 +11,10 @@ from typing import Any
 from gpuledger.core import seeds
 from gpuledger.core.count import decimal_text
 from gpuledger.core.errors import DoesNotFitError
+from gpuledger.core.estimate.activation import GIB
 from gpuledger.core.estimate.interval import Range
 from gpuledger.core.money import HOURS_PER_MONTH
-from gpuledger.core.serving.engine import GIB, Deployment, ServingConstants, serving_constants
+from gpuledger.core.serving.engine import Deployment, ServingConstants, serving_constants
 from gpuledger.core.serving.token_price import TokenPrice
 
 SECONDS_PER_DAY, HOURS_PER_DAY, DAYS_PER_MONTH = 86_400.0, 24, Decimal(HOURS_PER_MONTH) / 24

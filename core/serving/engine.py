@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gpuledger.core import seeds
-from gpuledger.core.errors import DoesNotFitError, InvalidPlanError
+from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.activation import GIB
 from gpuledger.core.estimate.architecture import Architecture
 from gpuledger.core.estimate.beside import cached_elements_per_token
 from gpuledger.core.gpu import GPU
 
-GIB = 2.0**30
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625, "int4": 0.53}
 """Per weight; four bits with the scales of their blocks (16 values an FP8 scale in NVFP4, 128 a 16-bit one in AWQ)."""
 COMPUTED_IN = {"int4": "bf16"}
@@ -164,17 +164,6 @@ class Deployment:
     def most_sequences(self, input_tokens: float, output_tokens: float) -> int:
         """What an engine runs at once: as many as fit to their last token, and no more than it is told."""
         return min(self.fitting_sequences(input_tokens + output_tokens), MOST_SEQUENCES)
-
-    def best_rate(self, input_tokens: float, output_tokens: float, k: ServingConstants) -> float:
-        """Output tokens a second with as many sequences as fit.
-
-        Raises:
-            DoesNotFitError: not even one does.
-        """
-        sequences = self.most_sequences(input_tokens, output_tokens)
-        if sequences < 1:
-            raise DoesNotFitError(self.no_fit(input_tokens + output_tokens))
-        return self.rate(input_tokens, output_tokens, sequences, k)
 
     def no_fit(self, tokens: float) -> str:
         """Why not even one sequence fits, by how much."""

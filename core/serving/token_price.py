@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -70,16 +70,9 @@ class TokenPrice:
 
 @lru_cache(maxsize=1)
 def token_prices() -> tuple[TokenPrice, ...]:
-    """All rows, by provider, model and day."""
-    training: dict[tuple[str, str], list[tuple[date, Decimal]]] = {}
-    for row in seeds.rows("token_price_own"):
-        day = date.fromisoformat(row["valid_from"])
-        training.setdefault((row["provider"], row["model"]), []).append(
-            (day, Decimal(row["training_usd_per_mtok"]))
-        )
+    """All rows, by provider, model and day; training, which has days of its own, is added by `prices_on`."""
     out: list[TokenPrice] = []
     for row in seeds.rows("token_price"):
-        training_price = training.get((row["provider"], row["model"]))
         out.append(
             TokenPrice(
                 provider=row["provider"],
@@ -88,11 +81,27 @@ def token_prices() -> tuple[TokenPrice, ...]:
                 input_usd_per_mtok=Decimal(row["input_usd_per_mtok"]),
                 output_usd_per_mtok=Decimal(row["output_usd_per_mtok"]),
                 cached_input_usd_per_mtok=_decimal(row["cached_input_usd_per_mtok"]),
-                training_usd_per_mtok=training_price[-1][1] if training_price else None,
+                training_usd_per_mtok=None,
                 source=row["source"],
             )
         )
     return tuple(sorted(out, key=lambda one: (one.api, one.valid_from or date.min)))
+
+
+@lru_cache(maxsize=1)
+def _training_prices() -> dict[str, list[tuple[date, Decimal]]]:
+    """Days and US dollars per million tokens of fine-tuning by `provider/model`, the earliest first."""
+    prices: dict[str, list[tuple[date, Decimal]]] = {}
+    for row in sorted(seeds.rows("token_price_own"), key=lambda row: row["valid_from"]):
+        price = date.fromisoformat(row["valid_from"]), Decimal(row["training_usd_per_mtok"])
+        prices.setdefault(f"{row['provider']}/{row['model']}", []).append(price)
+    return prices
+
+
+def _training_usd(api: str, day: date) -> Decimal | None:
+    """`None` before the first day of which a price is known."""
+    in_force = [usd for since, usd in _training_prices().get(api, ()) if since <= day]
+    return in_force[-1] if in_force else None
 
 
 def _decimal(text: str) -> Decimal | None:
@@ -106,7 +115,7 @@ def prices_on(day: date, words: str = "") -> list[TokenPrice]:
     for one in token_prices():
         if (one.valid_from is None or one.valid_from <= day) and all(w in one.api.lower() for w in terms):
             newest[one.api] = one
-    return list(newest.values())
+    return [replace(one, training_usd_per_mtok=_training_usd(one.api, day)) for one in newest.values()]
 
 
 def token_price(api: str, day: date) -> TokenPrice:

@@ -154,7 +154,7 @@ def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], origin: 
             if kind == "parquet"
             else "read_csv($files, all_varchar = true, header = true, union_by_name = true, sample_size = 1000)"
         )
-        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+        listed = ", ".join(map(sql.literal, names))
         connection.execute(f"create temp view raw as select * from {reader.replace('$files', f'[{listed}]')}")
     described = connection.execute("describe raw").fetchall()
     kinds = {str(name): str(type_) for name, type_, *_ in described}
@@ -290,7 +290,7 @@ def _keep(connection: duckdb.DuckDBPyConnection, folder: Path, bill: ImportedBil
     """The charges and what is said of them; a bill that is half written is not there."""
     target, temporary = folder / f"{bill.bill}.parquet", folder / f".new-{bill.bill}"
     connection.execute(
-        f"copy (select * from paid) to '{_quoted(temporary)}' (format parquet, compression zstd)"
+        f"copy (select * from paid) to {sql.literal(str(temporary))} (format parquet, compression zstd)"
     )
     try:
         temporary.chmod(0o600)
@@ -298,10 +298,6 @@ def _keep(connection: duckdb.DuckDBPyConnection, folder: Path, bill: ImportedBil
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error.strerror}") from error
     write_whole(folder / f"{bill.bill}.json", json.dumps(bill.to_dict(), default=instant_text).encode())
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def bills(home: Path) -> list[dict[str, Any]]:
@@ -323,7 +319,7 @@ def charges(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
         raise UsageError("no bill was imported yet; `gpuledger actual import FILE` takes one")
     with duckdb.connect(":memory:") as connection, sql.explaining(f"read the bills in {home / FOLDER}"):
         connection.execute("set timezone = 'UTC'")
-        listed = ", ".join(f"'{_quoted(path)}'" for path in paths)
+        listed = ", ".join(sql.literal(str(path)) for path in paths)
         connection.execute(
             f"create temp view stored_charge as select * from read_parquet([{listed}], union_by_name = true)"
         )
@@ -342,6 +338,6 @@ def export_focus(home: Path, target: Path) -> int:
     if form is None:
         raise UsageError(f"PATH: {target} is neither .csv nor .parquet")
     with charges(home) as connection, sql.explaining(f"write {target}"):
-        connection.execute(f"copy ({sql.text('actuals/focus_export')}) to '{_quoted(target)}' {form}")
+        connection.execute(f"copy ({sql.text('actuals/focus_export')}) to {sql.literal(str(target))} {form}")
         row = sql.first(connection, "select count(*) from actual_charge where usd is not null")
     return int(row[0]) if row else 0

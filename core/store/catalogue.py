@@ -55,7 +55,7 @@ class Turn:
         query = "select extract(epoch from clock_timestamp())::float8 as seconds"
         try:
             row = sql.first(
-                self._session, f"select seconds from postgres_query('turns', {sql_quoted(query)})"
+                self._session, f"select seconds from postgres_query('turns', {sql.literal(query)})"
             )
         except duckdb.Error as error:
             raise StoreError(f"the turn of {self.name} was lost: {sql.first_line(error)}") from error
@@ -94,7 +94,7 @@ def load(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
                 f"DuckDB's extension {name} is made for {versions} and this is v{duckdb.__version__}:"
                 f" a shared store needs the version of the extra 'gpuledger[scale]'"
             )
-        connection.execute(f"load {sql_quoted(str(path))}")
+        connection.execute(f"load {sql.literal(str(path))}")
 
 
 def libpq(address: LakeAddress) -> str:
@@ -115,11 +115,6 @@ def libpq(address: LakeAddress) -> str:
         "{}='{}'".format(name, str(value).replace("\\", "\\\\").replace("'", "\\'"))
         for name, value in parts.items()
     )
-
-
-def sql_quoted(text: str) -> str:
-    """A string literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
@@ -151,7 +146,7 @@ def _acquire(
     locks = [f"pg_try_advisory_xact_lock({_key(address, name)})"]
     if shared is not None:
         locks.insert(0, f"pg_try_advisory_xact_lock_shared({_key(address, shared)})")
-    query = sql_quoted(f"select {' and '.join(locks)} as got")
+    query = sql.literal(f"select {' and '.join(locks)} as got")
     busy_at = time.monotonic() + wait_seconds
     gone_at = patience(address)
     while True:
@@ -195,7 +190,7 @@ def executed(address: LakeAddress, statements: str) -> None:
     Raises:
         UnreachableError: the server cannot be reached, or refused.
     """
-    _in_session(address, f"call postgres_execute('turns', {sql_quoted(statements)})")
+    _in_session(address, f"call postgres_execute('turns', {sql.literal(statements)})")
 
 
 def query_catalogue(address: LakeAddress, query: str) -> list[tuple[Any, ...]]:
@@ -204,7 +199,7 @@ def query_catalogue(address: LakeAddress, query: str) -> list[tuple[Any, ...]]:
     Raises:
         UnreachableError: the server cannot be reached, or refused.
     """
-    return _in_session(address, f"from postgres_query('turns', {sql_quoted(query)})")
+    return _in_session(address, f"from postgres_query('turns', {sql.literal(query)})")
 
 
 def _in_session(address: LakeAddress, statement: str) -> list[tuple[Any, ...]]:
@@ -260,7 +255,7 @@ def _server(address: LakeAddress) -> duckdb.DuckDBPyConnection:
         if address not in _servers:
             connection = duckdb.connect(config=WITH_EXTENSIONS)
             load(connection, "postgres_scanner")
-            connection.execute(f"attach {sql_quoted(libpq(address))} as turns (type postgres)")
+            connection.execute(f"attach {sql.literal(libpq(address))} as turns (type postgres)")
             _servers[address] = connection
         return _servers[address]
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from gpuledger.core.evidence.claims import Action, Circumstances, Figures, Reason, Verdicts
 from gpuledger.core.evidence.rules import weigh
 from gpuledger.core.evidence.sentences import sentence, uniform
-from gpuledger.core.evidence.succession import Keys, Numbers, Texts
+from gpuledger.core.evidence.succession import HashKeys, Numbers, Texts
 from gpuledger.core.store import sql
 
 SHOWN = 5
@@ -135,10 +135,10 @@ def figures_of(table: pa.Table) -> Figures:
     def numbers(name: str) -> Numbers:
         return table[name].cast(pa.float64()).to_numpy()
 
-    def keys(name: str) -> Keys:
+    def keys(name: str) -> HashKeys:
         return table[name].to_numpy()
 
-    kinds: dict[str, Any] = {"Texts": texts, "Flags": flags, "Numbers": numbers, "Keys": keys}
+    kinds: dict[str, Any] = {"Texts": texts, "Flags": flags, "Numbers": numbers, "HashKeys": keys}
     option = table["purchase_option"].combine_chunks().dictionary_encode()
     names = np.array(option.dictionary.to_pylist(), dtype=object)[option.indices.to_numpy()]
     columns: dict[str, Any] = {

@@ -51,10 +51,9 @@ def export_duckdb(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str
     if path.exists():
         raise StoreError(f"{path} is there already; an export does not overwrite")
     names = ["price_history", *WHOLE]
-    quoted = str(path).replace("'", "''")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection.execute(f"attach '{quoted}' as exported (read_write)")
+        connection.execute(f"attach {sql.literal(str(path))} as exported (read_write)")
         try:
             for name in names:
                 connection.execute(f"create table exported.{name} as select * from {name}")

@@ -43,6 +43,7 @@ class Quotable:
         connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})
         set_on_sale(connection, at=at, as_of=as_of)
         connection.execute(sql.text("queries/quote_offer"))
+        connection.execute(sql.text("queries/quote_floor"))
 
     def shapes(self) -> list[dict[str, Any]]:
         """Rows of sql/queries/quote_shape.sql."""
@@ -54,7 +55,7 @@ class Quotable:
         """Whether the deadline is missed, state class, lower bound and offer, best first.
 
         Args:
-            bounds: as sql/queries/quote_candidate.sql wants them.
+            bounds: as sql/queries/quote_floor.sql wants them.
             states: state classes of the offers.
         """
         classes = ",".join(map(str, states))

@@ -66,6 +66,11 @@ def first_line(error: duckdb.Error) -> str:
     return str(error).strip().partition("\n")[0]
 
 
+def literal(value: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 @contextmanager
 def explaining(doing: str) -> Generator[None]:
     """Turns what DuckDB raises inside into one line; every door to a database stands in one.

@@ -10,6 +10,10 @@ import typer
 from gpuledger.cli import context, table
 from gpuledger.cli.options import FormatOption
 
+PublicKey = Annotated[
+    Path | None, typer.Option(help="Ed25519 public key (PEM) of the publisher; default: none is checked.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
@@ -40,8 +44,7 @@ def release(
     with context.answering():
         from gpuledger.release.write import release as write
 
-        if key is not None:
-            context.require("cryptography", extra="sign")
+        _require_signing(key)
         table.emit(vars(write(context.ledger(), folder, key=key, address=address, vendor=vendor)), format)
 
 
@@ -50,17 +53,14 @@ def verify(
     day: Annotated[
         str | None, typer.Option(help="Day whose index is computed again, ISO 8601; default: the last one.")
     ] = None,
-    public_key: Annotated[
-        Path | None, typer.Option(help="Ed25519 public key (PEM) of the publisher; default: none is checked.")
-    ] = None,
+    public_key: PublicKey = None,
     format: FormatOption = None,
 ) -> None:
     """Check a release: every byte, the chain of releases, and the index of a day. Exits 2 when something is wrong."""
     with context.answering():
         from gpuledger.release.verify import verify as prove
 
-        if public_key is not None:
-            context.require("cryptography", extra="sign")
+        _require_signing(public_key)
         at = context.instant(day, "--day")
         result = prove(place, day=None if at is None else at.date(), public_key=public_key)
         row = vars(result) | {"faults": list(result.faults)}
@@ -75,9 +75,7 @@ def pull(
     place: Annotated[
         str, typer.Argument(metavar="[URL]", help="Of a release; a folder may be named as well.")
     ] = "",
-    public_key: Annotated[
-        Path | None, typer.Option(help="Ed25519 public key (PEM) of the publisher; default: none is checked.")
-    ] = None,
+    public_key: PublicKey = None,
     format: FormatOption = None,
 ) -> None:
     """Take a published release into the ledger, so that nothing has to be scraped here."""
@@ -85,6 +83,10 @@ def pull(
         from gpuledger.release.pull import pull as take
         from gpuledger.scrapers.release import SOURCE
 
-        if public_key is not None:
-            context.require("cryptography", extra="sign")
+        _require_signing(public_key)
         table.emit(vars(take(context.writer(), place or SOURCE.homepage, public_key=public_key)), format)
+
+
+def _require_signing(key: Path | None) -> None:
+    if key is not None:
+        context.require("cryptography", extra="sign")

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from gpuledger.meter.state import RunState, run_path, store, stored
+from gpuledger.core.files import write_whole
+from gpuledger.meter.state import RunState, run_path, stored
 
 log = logging.getLogger("gpuledger.meter")
 P = ParamSpec("P")
@@ -308,7 +309,7 @@ class Meter:
             if state.intervals:
                 state.intervals[-1][1] = max(self._now().isoformat(), state.intervals[-1][0])
             state.usd_spent, state.problems = self.usd_spent, self.problems
-            store(run_path(self.home, state.run), state.content())
+            write_whole(run_path(self.home, state.run), state.content(), is_durable=False)
 
 
 def _utc() -> datetime:

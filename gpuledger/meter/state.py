@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from gpuledger.core.actuals.runs import FOLDER
 
 _ID = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -53,7 +53,7 @@ class RunState:
 
 def run_path(home: Path, run: str) -> Path:
     """Where the state of a run is."""
-    return home / "runs" / f"{_ID.sub('-', run)[:120] or 'run'}.json"
+    return home / FOLDER / f"{_ID.sub('-', run)[:120] or 'run'}.json"
 
 
 def stored(path: Path) -> RunState | None:
@@ -65,20 +65,3 @@ def stored(path: Path) -> RunState | None:
         )
     except (OSError, ValueError, TypeError, AttributeError):
         return None
-
-
-def store(path: Path, content: bytes) -> None:
-    """All of it or nothing.
-
-    Raises:
-        OSError: the disk refused.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise

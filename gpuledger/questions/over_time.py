@@ -75,7 +75,7 @@ class PlansOverTime(PlanQuestions):
             former = winner
 
     def _cause(self, former: Winner | None, best: Winner) -> str:
-        from gpuledger.core.cheapest import Standing, step_cause
+        from gpuledger.core.cost.step_cause import Standing, step_cause
 
         if former is None:
             return f"an offer came: {best[1].gpu_id} {best[1].purchase_option} at {best[1].provider}"
@@ -89,7 +89,7 @@ class PlansOverTime(PlanQuestions):
         )
 
     def _ended(self, former: Winner | None, time: datetime) -> str:
-        from gpuledger.core.cheapest import Standing, step_cause
+        from gpuledger.core.cost.step_cause import Standing, step_cause
 
         if former is None:
             return "no offer yet"

@@ -312,9 +312,9 @@ class OwnTerms(LedgerReader):
         """
         from dataclasses import asdict
 
-        from gpuledger.core.estimate.measurements import append, read_run
+        from gpuledger.core.estimate.measurements import append, measurement_of_text
 
-        measured = read_run(
+        measured = measurement_of_text(
             text, syntax="toml" if syntax == "toml" else "json", measured_at=self.clock().isoformat()
         )
         self.home.create()

@@ -82,7 +82,7 @@ class OwnRuns(Serving):
 
         quote = {} if quote_id is None else self.saved_quote(quote_id)
         count = gpus or int(quote.get("paid_gpus") or 1)
-        hourly = parse.decimal(None if usd_per_hour is None else str(usd_per_hour), "usd_per_hour")
+        hourly, budget = parse.dollars(usd_per_hour, "usd_per_hour"), parse.dollars(budget_usd, "budget_usd")
         if hourly is None and quote.get("usd_per_gpu_hour"):
             hourly = (
                 parse.required(parse.decimal(quote["usd_per_gpu_hour"], "usd_per_gpu_hour"), "usd") * count
@@ -94,7 +94,7 @@ class OwnRuns(Serving):
             sequence_length=sequence_length,
             steps=steps,
             tokens=tokens,
-            budget_usd=None if budget_usd is None else float(budget_usd),
+            budget_usd=None if budget is None else float(budget),
             planned_usd=float(quote["usd_total"]["mid"]) if quote else None,
         )
         return {"log": origin, **watched(read_log(document, origin), about)}

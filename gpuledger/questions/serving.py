@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from gpuledger.core.estimate.architecture import Architecture
     from gpuledger.core.serving.cost import Load, ServingCost
     from gpuledger.core.serving.token_price import TokenPrice
+
+NO_DOLLARS, NOT_FRESH = "no price in US dollars", "its price is not fresh"
 
 
 class Serving(Actuals):
@@ -71,7 +74,13 @@ class Serving(Actuals):
             DoesNotFitError: the model fits on nothing that is on sale.
             NoOfferError: nothing is on sale that was asked for.
         """
-        from gpuledger.core.serving.cost import PEAK_FACTOR, Load, api_usd_per_request
+        from gpuledger.core.serving.cost import (
+            DAYS_PER_MONTH,
+            HIGHEST_LOAD,
+            PEAK_FACTOR,
+            Load,
+            api_usd_per_request,
+        )
 
         load = Load(
             requests_per_day=_positive(requests_per_day, "requests_per_day"),
@@ -96,7 +105,7 @@ class Serving(Actuals):
         api_month = None
         if price is not None:
             requests = parse.required(parse.decimal(requests_per_day, "requests_per_day"), "requests_per_day")
-            api_month = api_usd_per_request(price, load) * requests * Decimal(730) / 24
+            api_month = api_usd_per_request(price, load) * requests * DAYS_PER_MONTH
         answers = [one.to_dict(price, span, once) for one in costs[:limit]]
         return {
             "model": model,
@@ -117,7 +126,9 @@ class Serving(Actuals):
             "assumptions": [
                 *assumptions,
                 f"peak_factor: {load.peak_factor:g}{'' if peak_factor else ' (not given)'}",
-                "instances run all day, and are used to 80 % at the busiest hour",
+                f"instances run all day, and are used to {HIGHEST_LOAD:.0%} at the busiest hour".replace(
+                    "%", " %"
+                ),
                 "rates are of TensorRT-LLM with many sequences at once; 80 % interval of models left out of the fit",
             ],
         }
@@ -155,13 +166,13 @@ def _shape(model: str) -> tuple[Architecture, list[str]]:
 
 def _costs(
     shape: Architecture, offers: Rows, load: Load, precision: str | None, *, allow_stale: bool
-) -> tuple[list[ServingCost], dict[str, int]]:
+) -> tuple[list[ServingCost], Counter[str]]:
     """The cheapest offer of each machine at each provider, by what the load costs a month."""
     from gpuledger.core.gpu import gpus
     from gpuledger.core.serving.cost import ServingCost, best_throughput
     from gpuledger.core.serving.engine import deployment
 
-    reasons: dict[str, int] = {}
+    reasons = Counter(NO_DOLLARS for offer in offers if not offer["usd_per_hour"])
     best: dict[tuple[str, str, int], ServingCost] = {}
     throughputs: dict[tuple[str, int], Any] = {}
     for offer in sorted((o for o in offers if o["usd_per_hour"]), key=lambda o: o["usd_per_hour"]):
@@ -171,12 +182,10 @@ def _costs(
         if key in best:
             continue
         if not allow_stale and offer["price_state"] not in ("fresh", "recorded"):
-            reasons["its price is not fresh"] = reasons.get("its price is not fresh", 0) + 1
+            reasons[NOT_FRESH] += 1
             continue
         if card is None or count < 1 or offer["gpu_count"] != count or card.memory_bytes_per_second is None:
-            reasons["accelerator without a data sheet, or a part of one"] = (
-                reasons.get("accelerator without a data sheet, or a part of one", 0) + 1
-            )
+            reasons["accelerator without a data sheet, or a part of one"] += 1
             continue
         if key[1:] not in throughputs:
             rates = card.peak_flops_per_second
@@ -194,7 +203,7 @@ def _costs(
                 if isinstance(made, DoesNotFitError)
                 else str(made)
             )
-            reasons[reason] = reasons.get(reason, 0) + 1
+            reasons[reason] += 1
             continue
         best[key] = ServingCost(
             offer=offer, throughput=made, load=load, usd_per_instance_hour=offer["usd_per_hour"]
@@ -203,10 +212,10 @@ def _costs(
     return ranked, reasons
 
 
-def _nothing(offers: Rows, reasons: dict[str, int]) -> None:
+def _nothing(offers: Rows, reasons: Counter[str]) -> None:
     reason_counts = ", ".join(f"{count} offers: {reason}" for reason, count in reasons.items())
     if not offers:
         raise NoOfferError("nothing is on sale that was asked for")
-    if "its price is not fresh" in reasons:
+    if NOT_FRESH in reasons:
         raise NoOfferError(f"{reason_counts}; --allow-stale takes older prices")
     raise DoesNotFitError(reason_counts)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from gpuledger import formats
 
@@ -62,9 +62,9 @@ def json_feed(changes: Sequence[Mapping[str, Any]], *, address: str) -> str:
 
 def atom(changes: Sequence[Mapping[str, Any]], *, address: str, updated: str) -> str:
     """The same in Atom."""
-    link = f'<link rel="self" href="{escape(address)}/atom.xml"/>' if address else ""
+    link = f'<link rel="self" href={quoteattr(f"{address}/atom.xml")}/>' if address else ""
     entries = "".join(
-        f"<entry><id>{key}</id><title>{escape(title)}</title><updated>{day}T00:00:00Z</updated>"
+        f"<entry><id>{escape(key)}</id><title>{escape(title)}</title><updated>{day}T00:00:00Z</updated>"
         f"<content>{escape(chr(10).join(texts))}</content></entry>\n"
         for key, title, day, texts in _items(changes)
     )

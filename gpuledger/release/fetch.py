@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from gpuledger.core.errors import CorruptError, GPULedgerError
-from gpuledger.release.layout import MANIFEST
-from gpuledger.release.reading import fault_of, manifest_of, opened
+from gpuledger.release.layout import MANIFEST, read_manifest
+from gpuledger.release.reading import MOST_MANIFEST_BYTES, fault_of, opened
 
 
 def fetch(place: str, folder: Path) -> int:
@@ -20,12 +20,11 @@ def fetch(place: str, folder: Path) -> int:
     """
     get = opened(place)
     try:
-        get(MANIFEST, 16 * 2**20)
+        body = get(MANIFEST, MOST_MANIFEST_BYTES)
     except FileNotFoundError:
         return 0
-    manifest, body = manifest_of(get, place)
     bodies: dict[str, bytes] = {MANIFEST: body}
-    for file in manifest.files:
+    for file in read_manifest(body, place).files:
         file_body, fault = fault_of(get, file)
         if file_body is None:
             raise CorruptError(f"{place}: {fault}")

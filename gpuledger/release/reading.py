@@ -24,10 +24,18 @@ def opened(place: str) -> Get:
     return _from_address(place.rstrip("/") + "/") if is_address(place) else _from_folder(Path(place))
 
 
+def _refuse_outside(path: str, place: object) -> None:
+    """Only plain paths below a release are read: `fetch` writes to the same paths, and `/x` or `a/../../x` may be an
+    address of the release all the same."""
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise CorruptError(f"{path!r} lies outside {place}")
+
+
 def _from_folder(folder: Path) -> Get:
     root = folder.resolve()
 
     def get(path: str, most: int) -> bytes:
+        _refuse_outside(path, folder)
         file = (root / path).resolve()
         if not file.is_relative_to(root):
             raise CorruptError(f"{path!r} lies outside {folder}")
@@ -42,6 +50,7 @@ def _from_address(base: str) -> Get:
     import httpx
 
     def get(path: str, most: int) -> bytes:
+        _refuse_outside(path, base)
         address = urljoin(base, path)
         if not address.startswith(base):
             raise CorruptError(f"{path!r} lies outside {base}")

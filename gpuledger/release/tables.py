@@ -75,7 +75,6 @@ def write_whole(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator
 
 def _copy(connection: duckdb.DuckDBPyConnection, text: str, target: Path, named: dict[str, object]) -> int:
     temporary = target.with_name(f".{target.name}.new")
-    quoted = str(temporary).replace("'", "''")
-    rows = connection.execute(f"copy ({text}) to '{quoted}' {_FORMAT}", named).fetchall()
+    rows = connection.execute(f"copy ({text}) to {sql.literal(str(temporary))} {_FORMAT}", named).fetchall()
     temporary.replace(target)
     return rows[0][0]

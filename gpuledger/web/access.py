@@ -69,6 +69,9 @@ class Token:
         )
 
 
+PERSONAL = ("/v1/actuals", "/v1/accuracy")
+"""Paths that answer who asks from this machine or with the token, so no answer of theirs is for the next one."""
+
 COSTLY = (
     "/quote",
     "/compare",

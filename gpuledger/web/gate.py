@@ -22,7 +22,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.access import RateLimit, Token, Turnstile, is_costly, is_known_host, is_own_origin
+from gpuledger.web.access import (
+    PERSONAL,
+    RateLimit,
+    Token,
+    Turnstile,
+    is_costly,
+    is_known_host,
+    is_own_origin,
+)
 from gpuledger.web.metrics import RequestMeter
 from gpuledger.web.problems import MEDIA_TYPE, document
 
@@ -183,6 +191,8 @@ class Gate:
             scope["path"].encode(),
             scope["query_string"],
             headers.get(b"accept", b""),
+            # pages name their own address
+            headers.get(b"host", b""),
         )
         now = time.monotonic()
         result = self._kept.get(version, key, now)
@@ -283,7 +293,7 @@ def _to_login(scope: Scope) -> _Answer:
 
 
 def _is_kept(path: str) -> bool:
-    return (path.startswith("/v1/") and not path.startswith("/v1/quotes")) or path in PAGES
+    return (path.startswith("/v1/") and not path.startswith(("/v1/quotes", *PERSONAL))) or path in PAGES
 
 
 PAGES = frozenset({"/", "/prices", "/history", "/history/moves", "/sources"})

@@ -210,6 +210,10 @@ class SpanParameters(Parameters):
     since: Instant | None = Field(None, alias="from", description="First date or time.")
     until: Instant | None = Field(None, alias="to", description="Last date or time.")
 
+    def span(self) -> dict[str, str | None]:
+        """The same by the ledger's names."""
+        return {"since": self.since, "until": self.until}
+
 
 class HistoryParameters(OfferChoice, SpanParameters):
     """`/v1/history`: intervals, or samples with `every`."""
@@ -231,6 +235,10 @@ class IndexParameters(SpanParameters):
     gpu: SpecText = Field(description="SPEC.")
     purchase_option: PurchaseOptionText = "on_demand"
     segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all"
+
+    def series(self) -> dict[str, Any]:
+        """Which index and which days, by the ledger's names."""
+        return {"purchase_option": self.purchase_option, "segment": self.segment, **self.span()}
 
 
 class IndexCheckParameters(IndexParameters):

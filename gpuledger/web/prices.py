@@ -116,8 +116,7 @@ def history(request: Request, parameters: Annotated[HistoryParameters, Query()])
         rows = ledger.history(
             parameters.gpu,
             **parameters.filters(),
-            since=parameters.since,
-            until=parameters.until,
+            **parameters.span(),
             every=parameters.every,
             stat=parameters.stat,
             # one more than asked for, to know whether there are more
@@ -136,8 +135,7 @@ def changes(request: Request, parameters: Annotated[ChangeParameters, Query()]) 
         rows = ledger.price_moves(
             parameters.gpu,
             **parameters.filters(),
-            since=parameters.since,
-            until=parameters.until,
+            **parameters.span(),
             limit=parameters.limit,
         )
         return listing(request, ledger.edition, Listing("changes", rows, len(rows)), parameters.format)
@@ -163,10 +161,7 @@ def index(request: Request, parameters: Annotated[IndexParameters, Query()]) -> 
     with ledger_of(request).pinned() as ledger:
         rows = ledger.index(
             parameters.gpu,
-            purchase_option=parameters.purchase_option,
-            segment=parameters.segment,
-            since=parameters.since,
-            until=parameters.until,
+            **parameters.series(),
         )
         answer = Listing("index", rows, len(rows), more={"remarks": rows.remarks})
         return listing(request, ledger.edition, answer, parameters.format)
@@ -179,10 +174,7 @@ def index_check(request: Request, parameters: Annotated[IndexCheckParameters, Qu
         rows = ledger.check_index(
             parameters.gpu,
             parameters.day,
-            purchase_option=parameters.purchase_option,
-            segment=parameters.segment,
-            since=parameters.since,
-            until=parameters.until,
+            **parameters.series(),
         )
         answer = Listing("check", rows, len(rows), more={"remarks": rows.remarks})
         return listing(request, ledger.edition, answer, parameters.format)

@@ -111,19 +111,19 @@ def without_dear_spot(facts: Iterable[Fact]) -> Iterator[Fact]:
     """The facts of one list; spot that costs more than the same thing on demand at that time cannot be."""
     listed = list(facts)
     full: dict[tuple[object, ...], Decimal] = {}
-    for found in listed:
-        if isinstance(found, Offer) and found.purchase_option is PurchaseOption.ON_DEMAND:
+    for seen in listed:
+        if isinstance(seen, Offer) and seen.purchase_option is PurchaseOption.ON_DEMAND:
             # one price for the region, or one for each zone: spot of a zone is held to either
-            full[_sibling(found, found.zone)] = found.price.amount
-    for found in listed:
-        if isinstance(found, Offer) and found.purchase_option is PurchaseOption.SPOT:
-            price = full.get(_sibling(found, found.zone)) or full.get(_sibling(found, None))
-            if price is not None and found.price.amount > price:
+            full[_sibling(seen, seen.zone)] = seen.price.amount
+    for seen in listed:
+        if isinstance(seen, Offer) and seen.purchase_option is PurchaseOption.SPOT:
+            price = full.get(_sibling(seen, seen.zone)) or full.get(_sibling(seen, None))
+            if price is not None and seen.price.amount > price:
                 yield Skipped(
-                    "a spot price over the on-demand price", found.model_dump(mode="json", exclude_none=True)
+                    "a spot price over the on-demand price", seen.model_dump(mode="json", exclude_none=True)
                 )
                 continue
-        yield found
+        yield seen
 
 
 def _sibling(offer: Offer, zone: str | None) -> tuple[object, ...]:
@@ -142,7 +142,7 @@ def _sibling(offer: Offer, zone: str | None) -> tuple[object, ...]:
     )
 
 
-def instant(text: Any) -> datetime | None:
+def instant_of_text(text: Any) -> datetime | None:
     """A date or time as archives write it; without an offset it is UTC. `None` where it is neither.
 
     Compact forms are `20220805T040606Z` and `20220805`; a number is seconds since 1970.
@@ -184,8 +184,8 @@ def amount_text(text: str) -> str:
 
 def decimal(text: Any) -> Decimal | None:
     """A plain number above zero, else `None`."""
-    found = price_or_reason(str(text).strip() if text is not None else None, 10**9)
-    return None if isinstance(found, str) else found
+    price = price_or_reason(str(text).strip() if text is not None else None, 10**9)
+    return None if isinstance(price, str) else price
 
 
 def cell(row: Mapping[str, Any], *names: str) -> Any:

@@ -31,7 +31,7 @@ from gpuledger.scrapers.archives.archive_row import (
     cell,
     decimal,
     fact,
-    instant,
+    instant_of_text,
     without_dear_spot,
 )
 from gpuledger.scrapers.archives.table import table_rows
@@ -80,7 +80,7 @@ def _fact(row: Mapping[str, Any], context: Mapping[str, str]) -> Fact:
     refusal = _refusal(merged)
     if refusal:
         return Skipped(refusal, dict(row))
-    observed_at = instant(cell(merged, *_TIME))
+    observed_at = instant_of_text(cell(merged, *_TIME))
     if observed_at is None:
         return Skipped("no time of observation", dict(row))
     metric = str(
@@ -142,10 +142,10 @@ def _refusal(row: Mapping[str, Any]) -> str | None:
 
 
 def _provider(row: Mapping[str, Any]) -> str | None:
-    found = cell(row, "provider", "vendor_id", "vendor")
-    if found is None and str(row.get("pricing_key") or "") in {"ec2_linux", "azure_linux"}:
+    provider = cell(row, "provider", "vendor_id", "vendor")
+    if provider is None and str(row.get("pricing_key") or "") in {"ec2_linux", "azure_linux"}:
         return "aws" if str(row["pricing_key"]).startswith("ec2") else "azure"
-    return None if found is None else str(found)
+    return None if provider is None else str(provider)
 
 
 def list_kind(document: Document) -> str:

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant
+from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant_of_text
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows
 from gpuledger.scrapers.source import Source, full_snapshots
@@ -32,8 +32,8 @@ def parse(document: Document) -> Iterator[Fact]:
     Raises:
         ParseError: other columns, or no date.
     """
-    found = _TIME.search(document.request.url)
-    observed_at = instant(document.context.get("observed_at") or (found and found[1]))
+    match = _TIME.search(document.request.url)
+    observed_at = instant_of_text(document.context.get("observed_at") or (match and match[1]))
     if observed_at is None:
         raise document.error("the file has no date; give the time of its commit with --observed-at")
     for row in csv_rows(document, document.text()):
@@ -72,8 +72,8 @@ def _sku(row: Mapping[str, str]) -> str:
 
 
 def _memory(label: str) -> Decimal | None:
-    found = _MEMORY.search(label)
-    return Decimal(found[1]) if found else None
+    match = _MEMORY.search(label)
+    return Decimal(match[1]) if match else None
 
 
 SOURCE = Source(

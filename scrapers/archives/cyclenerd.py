@@ -20,7 +20,7 @@ from gpuledger.core.document import Document
 from gpuledger.core.money import Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
 from gpuledger.scrapers.archives import changes
-from gpuledger.scrapers.archives.archive_row import Sighting, fact, instant
+from gpuledger.scrapers.archives.archive_row import Sighting, fact, instant_of_text
 from gpuledger.scrapers.read_json import fields
 from gpuledger.scrapers.source import Source
 
@@ -49,7 +49,7 @@ def parse(document: Document) -> Iterator[Fact]:
         content = fields(yaml.load(document.text(), _Loader))
     except (yaml.YAMLError, RecursionError) as error:
         raise document.error(f"not YAML: {str(error).splitlines()[0]}") from error
-    observed_at = instant(fields(content.get("about")).get("timestamp"))
+    observed_at = instant_of_text(fields(content.get("about")).get("timestamp"))
     machines = fields(fields(content.get("compute")).get("instance"))
     if observed_at is None or not machines:
         raise document.error("no about.timestamp or no compute.instance")

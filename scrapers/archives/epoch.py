@@ -14,7 +14,7 @@ from gpuledger.core.document import Document
 from gpuledger.core.money import Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
 from gpuledger.core.provider import provider_id
-from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant
+from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant_of_text
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows
 from gpuledger.scrapers.source import Source
@@ -47,7 +47,7 @@ def parse(document: Document) -> Iterator[Fact]:
 
 
 def _row(row: Mapping[str, str]) -> Iterator[Fact]:
-    observed_at = instant(row["Price date"])
+    observed_at = instant_of_text(row["Price date"])
     priced = [(text, option, months) for name, option, months in _PRICES if (text := amount_text(row[name]))]
     if observed_at is None or not priced:
         yield Skipped("no date" if observed_at is None else "a purchase, not a rental", dict(row))

@@ -17,7 +17,13 @@ from typing import Any
 
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant, without_dear_spot
+from gpuledger.scrapers.archives.archive_row import (
+    Sighting,
+    decimal,
+    fact,
+    instant_of_text,
+    without_dear_spot,
+)
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows, zip_members
 from gpuledger.scrapers.read_json import fields
@@ -50,13 +56,13 @@ def parse(document: Document) -> Iterator[Fact]:
 
 
 def _observed_at(document: Document, version: str) -> datetime:
-    given = instant(document.context.get("observed_at"))
-    if given is not None:
-        return given
-    found = _VERSION.search(version) or _VERSION.search(document.request.url)
-    if found is None:
+    stated = instant_of_text(document.context.get("observed_at"))
+    if stated is not None:
+        return stated
+    dated = _VERSION.search(version) or _VERSION.search(document.request.url)
+    if dated is None:
         raise document.error("neither the zip nor its address says of which day it is; give --observed-at")
-    return datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC) + A_DAY_LATER
+    return datetime.strptime(dated[1], "%Y%m%d").replace(tzinfo=UTC) + A_DAY_LATER
 
 
 def _fact(provider: str, row: Mapping[str, str], observed_at: datetime) -> Fact:

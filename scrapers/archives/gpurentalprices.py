@@ -15,7 +15,13 @@ from typing import Any
 from gpuledger.core.document import Document
 from gpuledger.core.money import Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant, without_dear_spot
+from gpuledger.scrapers.archives.archive_row import (
+    Sighting,
+    decimal,
+    fact,
+    instant_of_text,
+    without_dear_spot,
+)
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.read_json import fields, mapping, rows
 from gpuledger.scrapers.source import Source, full_snapshots
@@ -45,25 +51,25 @@ def parse(document: Document) -> Iterator[Fact]:
     """
     content = mapping(document.json(), document, "the body")
     providers = fields(content.get("providers"))
-    found = (
+    facts = (
         _fact(row, providers, content.get("generated_at"))
         for row in rows(content.get("offers"), document, "offers")
     )
-    yield from without_dear_spot(_lowest(found))
+    yield from without_dear_spot(_lowest(facts))
 
 
 def _lowest(facts: Iterator[Fact]) -> Iterator[Fact]:
     """One price per offer: of several machines of one host or market the cheapest stands."""
     lowest: dict[str, Offer] = {}
-    for found in facts:
-        if not isinstance(found, Offer):
-            yield found
+    for seen in facts:
+        if not isinstance(seen, Offer):
+            yield seen
             continue
-        other = lowest.get(found.offer_id)
+        other = lowest.get(seen.offer_id)
         low, high = (
-            (found, other) if other is None or found.price.amount < other.price.amount else (other, found)
+            (seen, other) if other is None or seen.price.amount < other.price.amount else (other, seen)
         )
-        lowest[found.offer_id] = low
+        lowest[seen.offer_id] = low
         if high is not None:
             yield Skipped(
                 "not the cheapest of its kind that day", high.model_dump(mode="json", exclude_none=True)
@@ -88,7 +94,7 @@ def _fact(row: Mapping[str, Any], providers: Mapping[str, Any], generated_at: An
     months = decimal(fields(row.get("commitment")).get("months"))
     if (kind == "reserved") != (months is not None):
         return Skipped("a commitment that is not described fully", dict(row))
-    observed_at = instant(row.get("fetched_at", generated_at))
+    observed_at = instant_of_text(row.get("fetched_at", generated_at))
     label, memory = row.get("gpu"), decimal(row.get("vram_gb"))
     if observed_at is None or not isinstance(label, str) or not _SLUG.fullmatch(provider):
         return Skipped("no time, no GPU or no provider", dict(row))

@@ -39,9 +39,9 @@ def archive(name: str) -> Source:
     Raises:
         UsageError: no such archive; names the nearest.
     """
-    known = {source.name: source for source in ARCHIVES}
-    if name in known:
-        return known[name]
-    nearest = difflib.get_close_matches(name, known, n=2)
-    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else f"; known: {', '.join(known)}"
+    by_name = {source.name: source for source in ARCHIVES}
+    if name in by_name:
+        return by_name[name]
+    nearest = difflib.get_close_matches(name, by_name, n=2)
+    hint = f"; did you mean {' or '.join(nearest)}?" if nearest else f"; known: {', '.join(by_name)}"
     raise UsageError(f"unknown archive {name!r}{hint}")

@@ -19,7 +19,13 @@ from decimal import Decimal
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
 from gpuledger.core.provider import instance_shape
-from gpuledger.scrapers.archives.archive_row import Sighting, decimal, fact, instant, without_dear_spot
+from gpuledger.scrapers.archives.archive_row import (
+    Sighting,
+    decimal,
+    fact,
+    instant_of_text,
+    without_dear_spot,
+)
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows
 from gpuledger.scrapers.source import Source, full_snapshots
@@ -78,11 +84,11 @@ def _sighting(
 
 def _memory(row: Mapping[str, str]) -> Decimal | None:
     """GiB of one accelerator. RunPod's rows hold it as if it were MiB; the total is of all of them."""
-    found = _TOTAL.search(row.get("GpuInfo") or "")
+    match = _TOTAL.search(row.get("GpuInfo") or "")
     count = decimal(row.get("AcceleratorCount"))
-    if found is None or count is None or count < 1:
+    if match is None or count is None or count < 1:
         return None
-    each = Decimal(found[1]) / count
+    each = Decimal(match[1]) / count
     if not 1 <= each <= 1_000_000:
         return None
     return each if each < 1024 else (each / 1024).quantize(Decimal("0.01"))
@@ -155,16 +161,16 @@ def _holds_totals(rows: Sequence[tuple[str, Decimal | None, Mapping[str, str]]])
 
 
 def _cloud(document: Document) -> str:
-    found = _CLOUD.search(document.request.url)
-    cloud = document.context.get("cloud") or (found and (found[1] or found[2]))
+    match = _CLOUD.search(document.request.url)
+    cloud = document.context.get("cloud") or (match and (match[1] or match[2]))
     if not cloud:
         raise document.error("no cloud in the address, as in catalogs/v8/aws/vms.csv; give --set cloud=aws")
     return cloud
 
 
 def _observed_at(document: Document) -> datetime:
-    found = _TIME.search(document.request.url)
-    observed_at = instant(document.context.get("observed_at") or (found and found[1]))
+    match = _TIME.search(document.request.url)
+    observed_at = instant_of_text(document.context.get("observed_at") or (match and match[1]))
     if observed_at is None:
         raise document.error("the file has no date; give the time of its commit with --observed-at")
     return observed_at

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.scrapers.archives.archive_row import Sighting, fact, instant
+from gpuledger.scrapers.archives.archive_row import Sighting, fact, instant_of_text
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import table_rows
 from gpuledger.scrapers.source import Source
@@ -29,7 +29,7 @@ def parse(document: Document) -> Iterator[Fact]:
     for row in table_rows(document):
         if missing := [name for name in COLUMNS if name not in row]:
             raise document.error(f"no column {missing[0]!r}; there are {list(row)}")
-        observed_at = instant(row["timestamp"])
+        observed_at = instant_of_text(row["timestamp"])
         if observed_at is None:
             yield Skipped("no time of observation", dict(row))
             continue

@@ -1,31 +1,7 @@
 -- grain: one row per offer that may be quoted, best lower bound of its total first
--- parameters: bounds varchar, lines of fields parted by commas: shape_key, misses the deadline (0 or 1), least paid hours
--- of one price unit, least units, factor on the list price, contracted USD per GPU-hour (empty: none); states varchar (classes parted by
--- commas); max_rows, skip_rows
-with line as (
-    select string_split(unnest(string_split($bounds, chr(10))), ',') as field
-),
-
-bound as (
-    select
-        field[1]::ubigint as shape_key, field[2]::integer as misses, field[3]::double as hours,
-        field[4]::double as units, field[5]::double as factor, nullif(field[6], '')::double as contracted
-    from line
-),
-
-ranked as (
-    select
-        offer.row_no,
-        offer.price_id,
-        offer.state_class,
-        bound.misses,
-        coalesce(bound.contracted * offer.gpu_count::double, offer.usd_per_hour::double * bound.factor)
-        * greatest(bound.hours, coalesce(offer.term_months, 0)::double * 730 * bound.units) as floor_usd
-    from quote_offer as offer
-    inner join bound on offer.shape_key = bound.shape_key
-    where
-        offer.excluded_because is null
-        and list_contains(string_split($states::varchar, ','), offer.state_class::varchar)
+-- parameters: bounds varchar and states varchar as quote_floor.sql takes them; max_rows, skip_rows
+with ranked as (
+    select * from quote_floor($bounds, $states)
     order by misses, state_class, floor_usd, price_id
     limit $max_rows offset $skip_rows
 )

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from gpuledger.core.estimate.search import NODE_COUNTS, estimate_plan, frugal, json_lines
-from gpuledger.core.estimate.sweep import Candidate, Hardware
+from gpuledger.core.estimate.sweep import Candidate, HardwareChoices
 from gpuledger.core.gpu import gpus
 from gpuledger.core.plan import model_rows, plan_from_mapping, preset_plan
 from tests.benchmarks.page import machine, table, verdict, write_section
@@ -31,9 +31,9 @@ def pretraining(number: int):
     return plan_from_mapping(keys | sizes | {"training_tokens": 1e10 * (1 + number % 97)})
 
 
-def everything() -> Hardware:
+def everything() -> HardwareChoices:
     nodes = [(gpu, count) for gpu in gpus().values() for count in NODE_COUNTS]
-    return Hardware(
+    return HardwareChoices(
         Candidate(gpu=gpu, gpus=gpu.gpus_per_node * count, gpus_per_node=gpu.gpus_per_node)
         for gpu, count in nodes
     )

@@ -14,9 +14,6 @@ PACKAGES = ("gpuledger", "core", "flows", "scrapers")
 LONGEST_FILE = 400
 SAYS_NOTHING = {"found", "known", "kept", "asked", "said", "given", "wanted", "told", "of"}
 
-# written anew at this time; their names follow
-UNDER_WORK = ("core/estimate", "core/evidence", "scrapers/archives")
-
 
 def product_files() -> list[Path]:
     files = [
@@ -27,10 +24,6 @@ def product_files() -> list[Path]:
     ]
     assert len(files) > 150
     return files
-
-
-def settled_files() -> list[Path]:
-    return [path for path in product_files() if not str(path.relative_to(ROOT)).startswith(UNDER_WORK)]
 
 
 @cache
@@ -83,7 +76,7 @@ def test_a_file_is_no_longer_than_one_duty_needs(path: Path):
 def test_no_type_is_defined_twice():
     """Adapters too: a type of theirs would read like the one that all of them yield."""
     defined: dict[str, set[str]] = defaultdict(set)
-    for path in settled_files():
+    for path in product_files():
         for name in public_names(tree_of(path)):
             if re.fullmatch(r"[A-Z]+[a-z][A-Za-z0-9]*", name):
                 defined[name].add(module_of(path))
@@ -94,7 +87,7 @@ def test_a_name_that_is_imported_means_one_thing():
     """A name under which two modules are imported from is two things to who reads only the line that uses it."""
     defined: dict[str, set[str]] = defaultdict(set)
     imported: dict[str, set[str]] = defaultdict(set)
-    for path in settled_files():
+    for path in product_files():
         for name in public_names(tree_of(path)):
             defined[name].add(module_of(path))
         for node in ast.walk(tree_of(path)):
@@ -109,7 +102,7 @@ def test_no_name_says_only_that_there_is_something():
     """`found`, `known`, `kept` fit every variable, so nobody can search for one."""
     empty = [
         f"{path.relative_to(ROOT)}: {name}"
-        for path in settled_files()
+        for path in product_files()
         for name in given_names(tree_of(path))
         if name.strip("_").lower() in SAYS_NOTHING
     ]

@@ -138,7 +138,7 @@ class Reader:
     def _check_toml(self, name: str, text: str) -> None:
         from gpuledger.core.config import load_settings
         from gpuledger.core.cost.market.own_terms import read_overrides
-        from gpuledger.core.estimate.measurements import read_run
+        from gpuledger.core.estimate.measurements import measurement_of_text
         from gpuledger.core.plan import read_plan
 
         if name == "gpuledger.toml":
@@ -146,7 +146,7 @@ class Reader:
         elif name == "overrides.toml":
             read_overrides(text, name)
         elif "[measured]" in text:
-            read_run(text, syntax="toml", measured_at="2026-01-01T00:00:00Z")
+            measurement_of_text(text, syntax="toml", measured_at="2026-01-01T00:00:00Z")
         else:
             read_plan(text, syntax="toml")
 

@@ -1,7 +1,6 @@
 """What a new machine without a network knows of the past, held against the archives it was distilled from."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -10,7 +9,6 @@ import pytest
 import gpuledger
 from gpuledger.core.alias import Aliases, seed_rows
 from gpuledger.core.document import Document, Request
-from gpuledger.core.offer import Offer
 from gpuledger.core.store.staging import Located, located, resolved_table, seen_table
 from gpuledger.core.validity import EARLIEST_YEAR
 from gpuledger.scrapers import bundled
@@ -226,8 +224,3 @@ def test_by_a_clock_of_2023_nothing_later_is_known(tmp_path):
         ).fetchall()[0]
     assert newest <= datetime(2023, 1, 2, tzinfo=UTC)
     assert skipped > 0
-
-
-def test_an_offer_of_the_history_has_the_price_of_its_own_row(files):
-    offer = next(fact for document in documents(files) for fact in parse(document) if isinstance(fact, Offer))
-    assert offer.price.amount > Decimal(0)

@@ -25,6 +25,11 @@ def test_prices_of_fine_tuning_have_their_own_source():
     assert token_price("openai/gpt-4o-mini", date(2026, 10, 1)).training_usd_per_mtok == Decimal(3)
 
 
+def test_a_day_before_the_first_price_of_fine_tuning_has_none():
+    price = token_price("openai/gpt-4o-mini", date(2026, 3, 31))
+    assert (price.training_usd_per_mtok, price.input_usd_per_mtok) == (None, Decimal("0.15"))
+
+
 @pytest.mark.parametrize(
     ("api", "words"), [("openai/gpt-4o-minimal", "did you mean"), ("gpt-oss-120b", "is sold by several")]
 )
@@ -58,6 +63,7 @@ def test_own_machines_win_from_the_break_even_on(ledger: Ledger):
 
 def test_more_load_takes_more_instances_and_the_interval_keeps_its_order(ledger: Ledger):
     answer = ledger.serve_cost("llama-3.3-70b", requests_per_day=2_000_000, **ASKED)
+    assert len(answer["servings"]) == 3
     for one in answer["servings"]:
         assert one["instances"]["low"] <= one["instances"]["mid"] <= one["instances"]["high"]
         assert one["instances"]["mid"] > 1

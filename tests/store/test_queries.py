@@ -65,7 +65,7 @@ def test_it_binds_and_runs_on_an_empty_ledger(migrated: duckdb.DuckDBPyConnectio
     assert isinstance(migrated.execute(sql.text(name), parameters).fetchall(), list)
 
 
-# the variables that gpuledger.core.store.quote_offers sets before quote_offer.sql, which the other two of quotes read
+# the variables that gpuledger.core.store.quote_offers sets before quote_offer.sql, which the others of quotes read
 _FILTERS = ("gpu_ids", "providers", "regions", "tiers", "purchase_options")
 _QUOTE = (
     *(f"set variable quote_{name} = ''" for name in _FILTERS),
@@ -84,12 +84,14 @@ NEEDS = {
     "queries/quote_offer": _ON_SALE,
     "queries/quote_shape": _QUOTE_VIEW,
     "queries/quote_left_out": _QUOTE_VIEW,
-    "queries/quote_first_of_providers": _QUOTE_VIEW,
-    "queries/quote_candidate": _QUOTE_VIEW,
+    "queries/quote_floor": _QUOTE_VIEW,
+    "queries/quote_first_of_providers": (*_QUOTE_VIEW, sql.text("queries/quote_floor")),
+    "queries/quote_candidate": (*_QUOTE_VIEW, sql.text("queries/quote_floor")),
 }
 GIVEN = {
     "queries/price_series": {"every": "1 days", "stat": "min", "until": "2026-10-07"},
     "queries/quote_candidate": {"bounds": "1,0,1,1,1,", "max_rows": 1, "skip_rows": 0},
+    "queries/quote_first_of_providers": {"bounds": "1,0,1,1,1,", "each": 1},
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from gpuledger.core.estimate.data_loading import bytes_per_token
 from gpuledger.core.estimate.estimate import estimate
-from gpuledger.core.estimate.sweep import Candidate, Hardware, sweep
+from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, sweep
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
 
@@ -62,7 +62,7 @@ def test_a_search_knows_the_limit_that_the_record_has():
             "hardware": {"storage_gb_per_second": 1e-4},
         }
     )
-    on = Hardware([Candidate(gpu=H100, gpus=n, gpus_per_node=8) for n in (8, 64)])
+    on = HardwareChoices([Candidate(gpu=H100, gpus=n, gpus_per_node=8) for n in (8, 64)])
     found = sweep(plan, on)
     assert [found.estimate(n).wall_hours.mid for n in (0, 1)] == pytest.approx(list(found.wall_hours))
 

@@ -10,7 +10,7 @@ import pytest
 
 from gpuledger.core.errors import DoesNotFitError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate, estimate
-from gpuledger.core.estimate.measurements import append, narrowed, read, read_run
+from gpuledger.core.estimate.measurements import append, measurement_of_text, narrowed, read
 from gpuledger.core.estimate.search import (
     best,
     estimate_plan,
@@ -20,7 +20,7 @@ from gpuledger.core.estimate.search import (
     on_each,
     read_plans,
 )
-from gpuledger.core.estimate.sweep import Candidate, Hardware, refusal, sweep
+from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, refusal, sweep
 from gpuledger.core.gpu import gpu
 from gpuledger.core.parallel import WORTH_A_PROCESS
 from gpuledger.core.plan import plan_from_mapping, preset_plan
@@ -36,8 +36,8 @@ tokens_per_second = 230000
 """
 
 
-def on(counts: tuple[int, ...], *gpu_ids: str) -> Hardware:
-    return Hardware(Candidate(gpu=gpu(g), gpus=n, gpus_per_node=8) for g in gpu_ids for n in counts)
+def on(counts: tuple[int, ...], *gpu_ids: str) -> HardwareChoices:
+    return HardwareChoices(Candidate(gpu=gpu(g), gpus=n, gpus_per_node=8) for g in gpu_ids for n in counts)
 
 
 @pytest.mark.parametrize("name", ["llama-2-7b", "llama-2-70b", "mixtral-8x7b", "llama-3-8b-full_finetune"])
@@ -138,7 +138,7 @@ def test_the_frugal_choice_of_many_plans_is_that_of_each() -> None:
 
 def test_a_measured_speed_narrows_later_estimates_and_is_cited(tmp_path: Path) -> None:
     kept = tmp_path / "measured.json"
-    append(kept, read_run(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z"))
+    append(kept, measurement_of_text(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z"))
     plan = preset_plan("llama-2-7b")
     before = estimate(plan, gpu(A100), 64)
     after = narrowed(before, plan, read(kept))
@@ -148,7 +148,7 @@ def test_a_measured_speed_narrows_later_estimates_and_is_cited(tmp_path: Path) -
 
 
 def test_a_measurement_speaks_for_its_gpu_method_and_size_only(tmp_path: Path) -> None:
-    own = [read_run(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z")]
+    own = [measurement_of_text(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z")]
     for name, gpu_id in (("llama-2-7b", "h100-sxm-80gb"), ("llama-2-70b", A100), ("llama-2-7b-lora", A100)):
         plan = preset_plan(name)
         found = estimate(plan, gpu(gpu_id), 64)
@@ -159,7 +159,10 @@ def test_a_newer_measurement_of_the_same_run_replaces_the_older(tmp_path: Path) 
     kept = tmp_path / "home" / "measured.json"
     for speed in ("230000", "240000"):
         append(
-            kept, read_run(RUN.replace("230000", speed), syntax="toml", measured_at="2026-11-20T12:00:00Z")
+            kept,
+            measurement_of_text(
+                RUN.replace("230000", speed), syntax="toml", measured_at="2026-11-20T12:00:00Z"
+            ),
         )
     assert [round(m.tokens_per_second) for m in read(kept)] == [240_000]
 
@@ -175,4 +178,4 @@ def test_a_newer_measurement_of_the_same_run_replaces_the_older(tmp_path: Path) 
 )
 def test_a_measurement_that_cannot_be_is_refused(old: str, new: str, part: str) -> None:
     with pytest.raises(InvalidPlanError, match=part):
-        read_run(RUN.replace(old, new), syntax="toml", measured_at="2026-11-20T12:00:00Z")
+        measurement_of_text(RUN.replace(old, new), syntax="toml", measured_at="2026-11-20T12:00:00Z")

@@ -26,8 +26,8 @@ from gpuledger.core.estimate.best_layout import (
     DOUBLINGS,
     Choice,
     Columns,
-    Problem,
-    Row,
+    LayoutProblem,
+    LayoutRow,
     choose,
     problem,
     whole_run_overhead,
@@ -75,11 +75,11 @@ FIT_SCALE = 1.0 / 6.0
 ROUNDS = 3
 
 
-def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | None = None) -> Row:
+def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | None = None) -> LayoutRow:
     """A plan on published hardware, as the choice of divisions takes it."""
     plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": count})})
     gpu = gpus()[gpu_id]
-    return Row(
+    return LayoutRow(
         need=demand(plan),
         device=device(plan, gpu),
         gpus=count,
@@ -107,7 +107,7 @@ def said(plan: TrainingPlan) -> TrainingPlan:
     return plan_from_mapping({name: keys[name] for name in SAID if name in keys} | {"hardware": hardware})
 
 
-def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
+def taken(of: LayoutProblem, index: NDArray[np.intp]) -> LayoutProblem:
     """Those rows of a problem."""
     parts: dict[str, Any] = {}
     for field in fields(of):
@@ -117,7 +117,7 @@ def taken(of: Problem, index: NDArray[np.intp]) -> Problem:
         else:
             columns = {f.name: np.asarray(getattr(value, f.name))[index] for f in fields(value)}
             parts[field.name] = type(value)(**columns)
-    return Problem(**parts)
+    return LayoutProblem(**parts)
 
 
 def flat(columns: Columns) -> Columns:
@@ -133,7 +133,7 @@ class Throughput:
         observations, self.skipped = tables.read(folder)
         if as_said:
             observations = [replace(seen, plan=said(seen.plan)) for seen in observations]
-        self.rows = list[Row]()
+        self.rows = list[LayoutRow]()
         self.observations = list[Observation]()
         for seen in observations:
             try:

@@ -41,12 +41,6 @@ class LintFinding:
         return {"check": self.check, "severity": self.severity, "message": self.message}
 
 
-def errors_of(plan: TrainingPlan) -> list[str]:
-    """What cannot be true by arithmetic alone, whatever hardware is chosen: one sentence each."""
-    findings = [*_tokens_per_parameter(plan), *_hours(plan)]
-    return [f"{finding.check}: {finding.message}" for finding in findings if finding.is_error]
-
-
 def _finding(check: str, severity: str, message: str) -> LintFinding:
     return LintFinding(check=check, severity=severity, message=message)
 

@@ -73,25 +73,6 @@ class Size:
         return self.training_flops + self.inference_flops
 
 
-@dataclass(frozen=True, kw_only=True)
-class DollarsPerFlop:
-    """Money for arithmetic."""
-
-    usd_per_flop: Decimal
-    gpu_id: str
-    provider: str
-    basis: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; for 10^18 FLOPs, as one FLOP costs next to nothing."""
-        return {
-            "usd_per_exaflop": decimal_text(self.usd_per_flop * 10**18),
-            "gpu_id": self.gpu_id,
-            "provider": self.provider,
-            "basis": self.basis,
-        }
-
-
 def optimal(flops: float, law: LossLaw = REFIT) -> Size:
     """Parameters and tokens of least loss for that much training: 6 N D = flops.
 

@@ -163,7 +163,7 @@ class LedgerMarket:
 
 
 def _line(key: int, bounds: Bounds, place: int) -> str:
-    """One line of the parameter `bounds` of sql/queries/quote_candidate.sql."""
+    """One line of the parameter `bounds` of sql/queries/quote_floor.sql."""
     contracted = bounds.contracted.get(place, "")
     late = int(bounds.misses_deadline[place])
     hours, units, factor = (float(column[place]) for column in (bounds.hours, bounds.units, bounds.factor))

@@ -32,7 +32,6 @@ from gpuledger.core.store.catalogue import (
     libpq,
     load,
     patience,
-    sql_quoted,
     turn_at,
     unreachable,
     unusable,
@@ -270,18 +269,18 @@ def _reach_s3(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -> No
     load(connection, "httpfs")
     if address.endpoint is not None:
         scheme, _, host = address.endpoint.partition("://")
-        connection.execute(f"set global s3_endpoint = {sql_quoted(host.rstrip('/'))}")
+        connection.execute(f"set global s3_endpoint = {sql.literal(host.rstrip('/'))}")
         connection.execute(f"set global s3_use_ssl = {str(scheme == 'https').lower()}")
         connection.execute("set global s3_url_style = 'path'")
 
 
 def _attach(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, creating: bool = False) -> bool:
     options = (
-        f"metadata_schema {sql_quoted(address.schema)}, data_path {sql_quoted(address.parquet)},"
+        f"metadata_schema {sql.literal(address.schema)}, data_path {sql.literal(address.parquet)},"
         f" create_if_not_exists {str(creating).lower()}, data_inlining_row_limit {INLINED_ROWS}"
     )
     try:
-        connection.execute(f"attach {sql_quoted('ducklake:postgres:' + libpq(address))} as lake ({options})")
+        connection.execute(f"attach {sql.literal('ducklake:postgres:' + libpq(address))} as lake ({options})")
         if creating or _setting(connection, "generation") is not None:
             return True
     except duckdb.Error:

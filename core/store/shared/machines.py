@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gpuledger.core.config import LakeAddress
+from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import executed, query_catalogue
 
 SILENT = timedelta(hours=26)
@@ -43,7 +44,7 @@ def report(address: LakeAddress, home: Path, *, release: str, problem: str | Non
     Raises:
         UnreachableError: the catalogue does not answer.
     """
-    content = _literal(
+    content = sql.literal(
         json.dumps({"name": name_of(home), "release": release, "problem": problem}).replace("\\u0000", "")
     )
     table = _table(address)
@@ -66,7 +67,7 @@ def reports_of_machines(address: LakeAddress) -> tuple[list[MachineReport], date
         UnreachableError: the catalogue does not answer.
     """
     # a store that was moved here has no table until a machine speaks
-    if not query_catalogue(address, f"select to_regclass({_literal(_table(address))}) is not null")[0][0]:
+    if not query_catalogue(address, f"select to_regclass({sql.literal(_table(address))}) is not null")[0][0]:
         return [], datetime.now(UTC)
     rows = query_catalogue(
         address,
@@ -85,7 +86,3 @@ def _time(seconds: float) -> datetime:
 
 def _table(address: LakeAddress) -> str:
     return f'"{address.schema}".gpuledger_machine'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

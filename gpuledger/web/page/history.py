@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -117,8 +117,6 @@ def _drawn(request: Request, ledger: Ledger, form: ChartForm) -> Drawing:
 
 
 def _rows(drawn: Drawing) -> list[dict[str, Any]]:
-    from datetime import UTC, datetime
-
     unit = "price_index" if drawn.unit == "index" else "usd_per_gpu_hour"
     return [
         {

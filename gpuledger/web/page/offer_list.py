@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,7 +18,15 @@ from gpuledger.core.store.offers import OfferQuery
 from gpuledger.ledger import Ledger
 from gpuledger.web.page import svg
 from gpuledger.web.page.frame import Made, snapshot_cache
-from gpuledger.web.page.state import Elsewhere, PageState, command_line, inputs_of, sql_text, sql_time
+from gpuledger.web.page.state import (
+    Elsewhere,
+    PageState,
+    command_line,
+    inputs_of,
+    nearest_names,
+    sql_text,
+    sql_time,
+)
 from gpuledger.web.parameters import Cursor, OfferParameters, fingerprint, read_cursor
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import (
@@ -54,7 +61,6 @@ OPTIONS = {"on_demand": "On demand", "spot": "Spot", "reserved,capacity_block": 
 CONTINENTS = {
     "EU": "Europe", "NA": "North America", "SA": "South America", "AS": "Asia", "OC": "Oceania", "AF": "Africa",
 }  # fmt: skip
-_NEAREST = re.compile(r"did you mean (.+?)\?")
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,9 @@ def offer_list(request: Request, state: PageState) -> Made:
     begin = _state_to_begin_with(request)
     with ledger_of(request).pinned() as ledger:
         choices = choices_of(request, ledger)
-    frame: dict[str, Any] = {"choices": choices, "states": STATES, "options": OPTIONS, "sorts": SORTS}
+    frame: dict[str, Any] = {
+        "choices": choices, "states": STATES, "options": OPTIONS, "sorts": SORTS, "continents": CONTINENTS,
+    }  # fmt: skip
     try:
         form = read_offer_form(state.inputs, begin)
         return _answer(request, state, form, frame)
@@ -120,15 +128,9 @@ def offer_list(request: Request, state: PageState) -> Made:
         if state.inputs.get("cursor"):
             raise
         # the form stays as it was filled in, with what is wrong beneath
-        nearest = _NEAREST.search(str(error))
-        names = (
-            []
-            if nearest is None
-            else [name.strip() for name in re.split(r",| or ", nearest[1]) if name.strip()]
-        )
         content: dict[str, Any] = {
             "wrong": str(error),
-            "nearest": [(name, state.here(gpu=name)) for name in names],
+            "nearest": [(name, state.here(gpu=name)) for name in nearest_names(error)],
             "facets": {}, "chosen": {}, "price_state": state.inputs.get("price_state") or begin,
             "is_best": state.inputs.get("show", "best") != "all", "rows": [], "total": 0,
         }  # fmt: skip

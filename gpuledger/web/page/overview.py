@@ -11,7 +11,7 @@ from starlette.requests import Request
 from gpuledger.questions.reader import Rows
 from gpuledger.web.page import svg
 from gpuledger.web.page.frame import Made, snapshot_cache
-from gpuledger.web.page.state import Elsewhere, PageState, command_line
+from gpuledger.web.page.state import Elsewhere, PageState, address, command_line
 from gpuledger.web.responses import ledger_of
 
 SHOWN_FIRST = 24
@@ -67,7 +67,7 @@ def elsewhere(inputs: Mapping[str, str]) -> Elsewhere:
     as_of = inputs.get("as_of", "")
     return Elsewhere(
         command=command_line("overview", as_of=as_of),
-        rest=f"/v1/overview?as_of={as_of}" if as_of else "/v1/overview",
+        rest=address("/v1/overview", {"as_of": as_of}),
         sql="select * from gpu_price_index where segment is null order by price_date desc, gpu_id limit 100"
         if as_of
         else "select gpu_id, provider, min(usd_per_gpu_hour) as usd_per_gpu_hour\nfrom offer_latest\n"

@@ -158,9 +158,10 @@ def _relations(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mappin
 
 def _sorted(rows: Sequence[Mapping[str, Any]], columns: list[str], sort: str) -> list[Mapping[str, Any]]:
     place = sort.removeprefix("-")
-    if not place.isdigit() or int(place) >= len(columns):
+    names = {str(number): name for number, name in enumerate(columns)}
+    if place not in names:
         return list(rows)
-    name = columns[int(place)]
+    name = names[place]
     there = [row for row in rows if row[name] is not None]
     try:
         there.sort(key=lambda row: row[name], reverse=sort.startswith("-"))

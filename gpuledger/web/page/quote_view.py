@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from gpuledger import formats
 from gpuledger.core.cost.compare import compared, side_by_side
 from gpuledger.core.cost.quote_set import QuoteSet
 from gpuledger.core.errors import EstimateError, GPULedgerError, NoOfferError, UsageError
@@ -28,7 +28,7 @@ from gpuledger.web.page.quote_form import (
     plan_of_fields,
     read_form,
 )
-from gpuledger.web.page.state import Elsewhere, PageState, address, command_line
+from gpuledger.web.page.state import Elsewhere, PageState, address, command_line, nearest_names
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import json_bytes, ledger_of
 
@@ -62,7 +62,8 @@ def quote_page(request: Request, state: PageState) -> Made:
             answer = ledger.quote(form.plan, **form.options_with(limit=SHOWN if _is_every(inputs) else 1))
         except GPULedgerError as error:
             # beside the form, so that nobody has to fill it in again
-            content |= {"wrong": str(error), "nearest": _nearest(state, error)}
+            nearest = [(name, state.here(model=name)) for name in nearest_names(error)]
+            content |= {"wrong": str(error), "nearest": nearest}
             return Made(ledger.edition, content, Elsewhere(), kind_of(error)[0])
         return Made(ledger.edition, content | _answer(ledger, state, form, answer), elsewhere(form))
 
@@ -109,24 +110,13 @@ def _is_every(inputs: Mapping[str, str]) -> bool:
     return inputs.get("each") == "all"
 
 
-def _nearest(state: PageState, error: GPULedgerError) -> list[tuple[str, str]]:
-    import re
-
-    named = re.search(r"did you mean (.+?)\?", str(error))
-    return (
-        []
-        if named is None
-        else [(name.strip(), state.here(model=name.strip())) for name in named[1].split(",")]
-    )
-
-
 def _ways(ledger: Ledger, form: PlanForm, answer: QuoteSet) -> list[str]:
     """The nearest ways to keep a limit that the answer misses."""
     ways: list[str] = []
     if answer.budget is not None and not answer.budget.passes:
         share = float(answer.budget.limit / answer.budget.value) if answer.budget.value else 0.0
         tokens = form.plan.total_tokens
-        data = "" if tokens is None else f", some {_count(tokens * share)} tokens in all"
+        data = "" if tokens is None else f", some {formats.count(tokens * share)} tokens in all"
         ways.append(
             f"Nearest way to the budget: about {100 * share:.0f} % of the training{data}; or a smaller model or QLoRA."
         )
@@ -150,12 +140,6 @@ def _ways(ledger: Ledger, form: PlanForm, answer: QuoteSet) -> list[str]:
         except GPULedgerError:
             pass
     return ways
-
-
-def _count(value: float) -> str:
-    from gpuledger import formats
-
-    return formats.count(value)
 
 
 def providers(request: Request, state: PageState) -> Made:
@@ -328,6 +312,6 @@ def elsewhere(form: PlanForm) -> Elsewhere:
     rest = {name: "true" if value is True else value for name, value in form.given_options.items()}
     return Elsewhere(
         command=command_line("quote", "plan.toml", **flags),
-        rest=f"/v1/quotes?{urlencode(rest)}" if rest else "/v1/quotes",
+        rest=address("/v1/quotes", rest),
         body=json_bytes(form.plan_keys).decode(),
     )

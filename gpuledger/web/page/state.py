@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,19 @@ class PageState:
     def here(self, **more: Any) -> str:
         """This page with other values in its address; empty ones go."""
         return address(self.path, {**self.inputs, **more})
+
+
+_NEAREST = re.compile(r"did you mean (.+?)\?")
+
+
+def nearest_names(error: Exception) -> list[str]:
+    """The names that an error suggests."""
+    suggestion = _NEAREST.search(str(error))
+    return (
+        []
+        if suggestion is None
+        else [name.strip() for name in re.split(r",| or ", suggestion[1]) if name.strip()]
+    )
 
 
 SEVERAL = ("gpu", "provider", "region", "tier", "purchase_option", "price_state")

@@ -14,7 +14,7 @@ from gpuledger.web.page.history import history, history_data, moves
 from gpuledger.web.page.offer_list import offer_file, offer_list
 from gpuledger.web.page.overview import overview_page
 from gpuledger.web.page.query_view import query, query_file
-from gpuledger.web.page.quote_files import quote_file
+from gpuledger.web.page.quote_files import TYPES, quote_file
 from gpuledger.web.page.quote_view import (
     comparison,
     drivers,
@@ -29,7 +29,7 @@ from gpuledger.web.page.session import add_session
 from gpuledger.web.page.snapshot_cache import SnapshotCache
 from gpuledger.web.page.source_view import sources
 from gpuledger.web.page.state import Elsewhere, PageState
-from gpuledger.web.responses import ledger_of
+from gpuledger.web.responses import TYPE_OF, ledger_of
 
 FORMER = frozenset(
     {"gpu", "provider", "purchase_option", "price_state", "max_usd_per_gpu_hour", "order_by", "cursor"}
@@ -93,13 +93,13 @@ def _price_receipt(request: Request, state: PageState) -> Made:
 
 
 def _offer_file(request: Request, kind: str) -> Response:
-    if kind not in ("csv", "json", "parquet"):
+    if kind not in TYPE_OF:
         return not_found(request)
     return offer_file(request, kind)
 
 
 def _quote_file(request: Request, kind: str) -> Response:
-    if kind not in ("csv", "md", "toml", "lock", "json"):
+    if kind not in TYPES:
         return not_found(request)
     return quote_file(request, kind)
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from gpuledger.core.price_watch import PriceWatch
 from gpuledger.core.store.home import Home
@@ -20,6 +22,7 @@ from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.flows.watch import keep
 from gpuledger.scrapers.registry import SOURCES
+from tests.interface.server.house import OVERRIDES, House, doors, written_plans
 from tests.interface.server.large_ledger import NOW, fill
 
 
@@ -112,3 +115,47 @@ def served_home(_small_home: Home, tmp_path: Path) -> Home:
     """A small market of one's own, to publish into."""
     shutil.copytree(_small_home.path, tmp_path / "own")
     return Home(tmp_path / "own")
+
+
+@pytest.fixture(scope="session")
+def own_terms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    path = tmp_path_factory.mktemp("terms") / "overrides.toml"
+    path.write_text(OVERRIDES)
+    return {"GPULEDGER_OVERRIDES": str(path)}
+
+
+@pytest.fixture(scope="session")
+def plan_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written_plans(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="session")
+def list_doors(market_home: Home) -> tuple[TestClient, Any]:
+    return doors(market_home, {})
+
+
+@pytest.fixture(scope="session")
+def own_doors(market_home: Home, own_terms: dict[str, str]) -> tuple[TestClient, Any]:
+    return doors(market_home, own_terms)
+
+
+@pytest.fixture
+def house(
+    market_home: Home,
+    plan_files: Path,
+    list_doors: tuple[TestClient, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> House:
+    return House(market_home.path, plan_files, {}, *list_doors, monkeypatch)
+
+
+@pytest.fixture
+def own_house(
+    market_home: Home,
+    plan_files: Path,
+    own_terms: dict[str, str],
+    own_doors: tuple[TestClient, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> House:
+    """The same ledger with a discount, a credit and owned machines."""
+    return House(market_home.path, plan_files, own_terms, *own_doors, monkeypatch)

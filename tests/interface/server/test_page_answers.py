@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from gpuledger import Ledger
+from gpuledger.core.store.database import turn, writing
+from gpuledger.core.store.publish import publish
 from gpuledger.web.access import own_path
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
@@ -19,6 +21,7 @@ from tests.interface.server.conftest import serving
 from tests.interface.server.large_ledger import NOW
 
 QUESTION = "/prices?gpu=H100-SXM&purchase_option=on_demand"
+PRICES = re.compile(r'<td class="number price c"[^>]*><a [^>]*>\D*([\d,.]+)')
 QUOTE = "model=llama-2-7b&method=qlora&data=5000%20x%20600"
 
 
@@ -143,9 +146,11 @@ def test_one_of_each_accelerator_provider_and_pricing_model_is_its_cheapest(clie
 
 def test_a_facet_counts_what_its_choice_would_show(client):
     text = client.get("/prices?gpu=H100-SXM&show=all").text
-    for provider, count in re.findall(
+    facets = re.findall(
         r'name="provider" value="([a-z]+)"[^>]*><span>[^<]+</span><span>([\d,]+)</span>', text
-    )[:5]:
+    )
+    assert len(facets) > 5
+    for provider, count in facets[:5]:
         shown = client.get(f"/prices.json?gpu=H100-SXM&show=all&provider={provider}").json()
         assert shown["total"] == int(count.replace(",", ""))
     for name, value in (("purchase_option", "spot"), ("count", "8")):
@@ -300,6 +305,14 @@ def test_columns_of_a_result_sort_both_ways(client):
     assert up == sorted(up) == down[::-1]
 
 
+@pytest.mark.parametrize("sort", ["9", "-1-", "\N{SUPERSCRIPT TWO}", "9" * 5000])
+def test_an_order_by_no_column_leaves_the_rows_as_they_are(client, sort):
+    asked = {"q": "select 2 as rank union all select 1 order by rank desc", "run": "1"}
+    answer = client.get("/sql", params={**asked, "sort": sort})
+    assert answer.status_code == 200
+    assert re.findall(r'<td class="number">(\d)</td>', answer.text) == ["2", "1"]
+
+
 def test_an_unknown_address_is_a_page_for_a_browser_and_a_document_for_a_program(client):
     page = client.get("/nowhere", headers={"accept": "text/html"})
     assert (page.status_code, "There is no page" in page.text) == (404, True)
@@ -349,17 +362,28 @@ def test_a_question_survives_the_login_and_logging_out_ends_it(market_home):
         assert client.post("/login", data={"token": "wrong", "next": after}).status_code == 401
 
 
-def test_amounts_are_shown_in_a_currency_of_the_ledger_and_files_stay_in_dollars(bundled):
-    with bundled.client() as client:
-        home = client.get("/").text
-        codes = re.findall(r"currency=([A-Z]{3})", home)
+def test_amounts_are_shown_in_a_currency_of_the_ledger_and_files_stay_in_dollars(served_home):
+    with turn(served_home):
+        with writing(served_home) as connection:
+            connection.execute(
+                "insert into exchange_rate by name"
+                " select 'EUR' as currency, date '2026-10-30' as rate_date, 1.25 as usd_per_unit, 1 as run_no"
+            )
+        publish(served_home, now=NOW)
+    app = create_app(served_home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
+    with serving(app) as url, httpx.Client(base_url=url) as client:
+        assert "currency=EUR" in client.get("/").text
         assert client.get("/prices?currency=XXX").status_code == 422
-        if codes:
-            code = codes[0]
-            row = client.get("/prices.json?show=all").json()["offers"][0]
-            rate = Ledger(bundled.home, environ={}).exchange_rates()[code]
-            text = client.get(f"/prices?show=all&currency={code}").text
-            assert f"{float(row['usd_per_gpu_hour']) / float(rate):,.2f}"[:3] in text
+        usd, eur = (
+            [float(one.replace(",", "")) for one in PRICES.findall(client.get(address).text)]
+            for address in ("/prices?show=all", "/prices?show=all&currency=EUR")
+        )
+        assert len(usd) == len(eur) == 50
+        assert eur == pytest.approx([one / 1.25 for one in usd], abs=0.01)
+        in_dollars, in_euros = (
+            client.get(f"/prices.csv?show=all{more}").text for more in ("", "&currency=EUR")
+        )
+        assert in_dollars == in_euros
 
 
 def test_the_first_ledger_shows_its_bundled_prices_as_what_they_are(bundled):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
@@ -71,6 +72,20 @@ def test_without_the_token_nobody_gets_in(market_home):
         assert client.get("/metrics").status_code == 401
         assert client.get("/healthz").status_code == 200
         assert client.get("/v1/offers", headers={"authorization": "Bearer let-me-in"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/actuals", "/v1/accuracy"])
+def test_what_was_paid_is_answered_on_this_machine_and_to_nobody_after(market_home, path):
+    app = app_of(market_home)
+
+    def status(host, **headers):
+        with TestClient(app, base_url="http://127.0.0.1", client=(host, 50_000)) as one:
+            return one.get(path, headers=headers).status_code
+
+    assert status("127.0.0.1") == 200
+    assert status("10.0.0.9") == 403
+    assert status("127.0.0.1", **{"x-forwarded-for": "10.0.0.9"}) == 403
+    assert status("127.0.0.1") == 200
 
 
 def test_a_browser_logs_in_with_the_token_and_keeps_no_token(market_home):

@@ -25,8 +25,7 @@
     try {
       const answer = await fetch(asked, { headers: { accept: "text/html" } });
       const found = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const inner = found.getElementById("part") || found.body;
-      part.replaceChildren(...inner.childNodes);
+      part.replaceChildren(...found.getElementById("part").childNodes);
       dress(part);
     } catch {
       // the link in its place still leads there

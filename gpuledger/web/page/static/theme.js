@@ -1,7 +1,15 @@
 // Light or dark as the system says, until the button says otherwise. Runs before the page is drawn.
 (() => {
   "use strict";
-  const kept = localStorage.getItem("theme");
+  // a browser may forbid storage; the button still works then
+  const stored = (act) => {
+    try {
+      return act(localStorage);
+    } catch {
+      return null;
+    }
+  };
+  const kept = stored((storage) => storage.getItem("theme"));
   if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
   document.addEventListener("DOMContentLoaded", () => {
     document.getElementById("theme").addEventListener("click", () => {
@@ -10,7 +18,7 @@
         : matchMedia("(prefers-color-scheme: dark)").matches;
       const next = isDark ? "light" : "dark";
       document.documentElement.dataset.theme = next;
-      localStorage.setItem("theme", next);
+      stored((storage) => storage.setItem("theme", next));
       document.dispatchEvent(new Event("theme"));
     });
   });
