@@ -231,7 +231,7 @@ def judge(
             error=FetchFailure(kind=type(error).__name__, message=error.message, url=error.url),
         )
     # A list that dates its own rows has no next run in which a doubt could be settled.
-    left_out = report.doubts if source.is_dated_list else {}
+    left_out: Mapping[str, str] = report.doubts if source.is_dated_list else {}
     doubts = {**report.doubts, **parsed.contradictions}
     return Batch(
         manifest=manifest,
