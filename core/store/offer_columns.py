@@ -36,7 +36,7 @@ from gpuledger.core.offer import (
     identity_of,
     term_text,
 )
-from gpuledger.core.store.staging import OFFER_COLUMNS, TERM_COLUMNS, fact_columns
+from gpuledger.core.store.staging import PRICED_COLUMNS, TERM_COLUMNS, fact_columns
 
 _TIME = pa.timestamp("us", tz="UTC")
 _FIRST, _LAST = (pa.scalar(datetime(year, 1, 2, tzinfo=UTC), _TIME) for year in (1, 9999))
@@ -86,7 +86,7 @@ def validated(rows: pa.Table) -> tuple[pa.Table, list[RefusedRow]]:
     Raises:
         pyarrow.ArrowException: text that is no UTF-8.
     """
-    rows = _known(rows)
+    rows = _fields_of(rows)
     count = rows.num_rows
     is_offer = pc.is_valid(rows["amount"])
     passes = np.ones(count, dtype=np.bool_)
@@ -157,7 +157,7 @@ def _fact(row: Mapping[str, Any]) -> Offer | Withdrawn:
 def _fields() -> tuple[_Field, ...]:
     fields: list[_Field] = []
     of_text = ("instance_type", pa.string(), None)
-    for path, kind, _ in (*TERM_COLUMNS[1:], *OFFER_COLUMNS, of_text):
+    for path, kind, _ in (*TERM_COLUMNS[1:], *PRICED_COLUMNS, of_text):
         name = path.removeprefix("price.")
         model = Price if name != path else Offer
         is_term = name in OfferKey.model_fields or name == "observed_at"
@@ -171,7 +171,7 @@ def _order() -> tuple[str, ...]:
     return tuple(fact_columns(()).column_names)
 
 
-def _known(rows: pa.Table) -> pa.Table:
+def _fields_of(rows: pa.Table) -> pa.Table:
     """The columns that are fields, each of a form that Python can hold."""
     columns: dict[str, pa.ChunkedArray] = {}
     for field in _fields():
@@ -267,7 +267,9 @@ def _by_value(values: pa.Array, field: _Field) -> tuple[pa.Array, np.ndarray[Any
 
 def _validated_values(values: Sequence[Any], field: _Field) -> tuple[list[Any], list[bool]]:
     one, many = _validators(field.model, field.column)
-    fit = next((fit for path, _, fit in (*TERM_COLUMNS, *OFFER_COLUMNS) if path.endswith(field.column)), None)
+    fit = next(
+        (fit for path, _, fit in (*TERM_COLUMNS, *PRICED_COLUMNS) if path.endswith(field.column)), None
+    )
     try:
         cleaned, is_right = many.validate_python(values), [True] * len(values)
     except ValidationError:

@@ -78,7 +78,7 @@ TERM_COLUMNS: tuple[_Column, ...] = (
 )
 """What a withdrawal states too."""
 
-OFFER_COLUMNS: tuple[_Column, ...] = (
+PRICED_COLUMNS: tuple[_Column, ...] = (
     ("gpu_memory_gib", _SIZE, _size),
     ("vcpus", _SIZE, _size),
     ("memory_gib", _SIZE, _size),
@@ -113,7 +113,7 @@ def fact_columns(facts: Sequence[Offer | Withdrawn]) -> pa.Table:
     """What the facts themselves say, one row each, as the ledger stores it."""
     offers = [fact if isinstance(fact, Offer) else None for fact in facts]
     columns: dict[str, pa.Array] = {column[0]: _array(facts, column) for column in TERM_COLUMNS}
-    for column in OFFER_COLUMNS:
+    for column in PRICED_COLUMNS:
         columns[column[0].removeprefix("price.")] = _array(offers, column)
     columns["instance_type"] = pa.array(
         [getattr(fact, "instance_type", "") or fact.sku for fact in facts], pa.string()
