@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.contract import OUTSIDE, Band, CheckedOffer, check_contract, seed_bands
+from gpuledger.core.contract import Band, CheckedOffer, check_contract, seed_bands
 from gpuledger.core.document import Document
 from gpuledger.core.errors import ContractError, ParseError, SourceError
 from gpuledger.core.offer import ExchangeRate, Fact, Offer, PurchaseOption, Skipped, Withdrawn
@@ -234,7 +234,7 @@ def judge(
             error=FetchFailure(kind=type(error).__name__, message=error.message, url=error.url),
         )
     # A list that dates its own rows has no next run in which a doubt could be settled.
-    left_out = {**report.doubts, **report.left_out} if source.is_dated_list else report.left_out
+    left_out: Mapping[str, str] = report.doubts if source.is_dated_list else {}
     doubts = {**report.doubts, **parsed.contradictions}
     return Batch(
         manifest=manifest,
@@ -260,7 +260,7 @@ def _weighing(parsed: Parsed, doubts: Mapping[str, str]) -> Weighing:
 
 def _left_out(parsed: Parsed, left_out: Mapping[str, str]) -> list[Skipped]:
     return [
-        Skipped(OUTSIDE, entry.fact.model_dump(mode="json"))
+        Skipped("a price that its contract doubts", entry.fact.model_dump(mode="json"))
         for entry in parsed.offers
         if entry.fact.offer_id in left_out
     ]
