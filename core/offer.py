@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -74,6 +75,12 @@ class OfferKey(_Fact):
     """`no_upfront`, `partial_upfront` or `all_upfront` where a commitment has a choice."""
     operating_system: str | None = None
     """Only where it changes the price."""
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copy = super().model_copy(update=update, deep=deep)
+        # It may have other terms.
+        copy.__dict__.pop("offer_id", None)
+        return copy
 
     @cached_property
     def offer_id(self) -> str:
