@@ -79,7 +79,7 @@ class OfferKey(_Fact):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copy = super().model_copy(update=update, deep=deep)
         # It may have other terms.
-        copy.__dict__.pop("offer_id", None)
+        vars(copy).pop("offer_id", None)
         return copy
 
     @cached_property
