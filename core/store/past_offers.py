@@ -19,7 +19,7 @@ _creation = threading.Lock()
 def attach(connection: duckdb.DuckDBPyConnection) -> None:
     """Make room for past days; every cursor of the connection sees them."""
     connection.execute("attach if not exists ':memory:' as past (read_write)")
-    connection.execute("create table if not exists past.main.kept (name varchar, kept_no bigint)")
+    connection.execute("create table if not exists past.main.day (name varchar, day_no bigint)")
 
 
 def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids: list[str] | None) -> None:
@@ -30,28 +30,28 @@ def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids:
         gpu_ids: accelerators that are asked about; no others are read then, unless all of them are there already.
     """
     name = f"offers_{int(as_of.timestamp() * 1_000_000)}"
-    table = f"past.main.{name}" if _is_kept(connection, name, as_of, gpu_ids) else "temp.main.offer_past"
+    table = f"past.main.{name}" if _is_there(connection, name, as_of, gpu_ids) else "temp.main.offer_past"
     if not table.startswith("past."):
         _create(connection, "or replace temporary table offer_past", as_of, gpu_ids)
     connection.execute("set variable past_table = $table", {"table": table})
 
 
-def _is_kept(
+def _is_there(
     connection: duckdb.DuckDBPyConnection, name: str, as_of: datetime, gpu_ids: list[str] | None
 ) -> bool:
     """Whether all offers of that time are there, read now if all are asked about."""
-    present = _kept(connection)
+    present = _days(connection)
     if present is None or name in present:
         return present is not None
     if gpu_ids is not None:
         return False
     with _creation:
-        present = _kept(connection) or []
+        present = _days(connection) or []
         if name in present or len(present) >= MOST_AT_ONCE:
             return name in present
         _create(connection, f"or replace table past.main.{name}", as_of, None)
         connection.execute(
-            f"insert into past.main.kept select '{name}', coalesce(max(kept_no), 0) + 1 from past.main.kept"
+            f"insert into past.main.day select '{name}', coalesce(max(day_no), 0) + 1 from past.main.day"
         )
         return True
 
@@ -64,10 +64,10 @@ def _create(
     connection.execute(f"create {what} as {sql.text('queries/offer_past')}")
 
 
-def _kept(connection: duckdb.DuckDBPyConnection) -> list[str] | None:
+def _days(connection: duckdb.DuckDBPyConnection) -> list[str] | None:
     """Tables of past days, the oldest first; `None` where a snapshot has one reader alone and no room for them."""
     try:
-        rows = connection.execute("select name from past.main.kept order by kept_no").fetchall()
+        rows = connection.execute("select name from past.main.day order by day_no").fetchall()
     except (duckdb.CatalogException, duckdb.BinderException):
         return None
     return [name for (name,) in rows]
@@ -75,6 +75,6 @@ def _kept(connection: duckdb.DuckDBPyConnection) -> list[str] | None:
 
 def rest(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the oldest days; to be called while nobody reads."""
-    for name in (_kept(connection) or [])[:-MOST_AT_REST]:
-        connection.execute(f"delete from past.main.kept where name = '{name}'")
+    for name in (_days(connection) or [])[:-MOST_AT_REST]:
+        connection.execute(f"delete from past.main.day where name = '{name}'")
         connection.execute(f"drop table past.main.{name}")

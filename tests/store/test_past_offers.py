@@ -36,7 +36,7 @@ def shared(pool: SnapshotPool, at: datetime, query: OfferQuery) -> list[str]:
 
 def days_kept(pool: SnapshotPool) -> int:
     with pool.reading() as served:
-        return served.connection.execute("select count(*) from past.main.kept").fetchall()[0][0]
+        return served.connection.execute("select count(*) from past.main.day").fetchall()[0][0]
 
 
 QUERIES = [
