@@ -47,14 +47,17 @@ def publish(home: Home, *, now: datetime) -> int:
     temporary = target.with_suffix(".new")
     try:
         shutil.copyfile(home.database, temporary)
+        _describe(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
         _point(home, target.name)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise StoreError(f"cannot publish {target}: {error.strerror}") from error
+    except (OSError, duckdb.Error) as error:
+        for left in (temporary, Path(f"{temporary}.wal")):
+            with suppress(OSError):
+                left.unlink()
+        why = error.strerror if isinstance(error, OSError) else sql.first_line(error)
+        raise StoreError(f"cannot publish {target}: {why}") from error
     prune(home)
     return number
 
@@ -143,6 +146,14 @@ def open_snapshot(home: Home, sandbox_threads: int | None = None) -> duckdb.Duck
     raise CorruptError(f"the snapshots in {home.snapshots} keep vanishing")
 
 
+def _describe(path: Path) -> None:
+    """Write down in a new snapshot what each offer is: see sql/publish/offer_described.sql."""
+    with duckdb.connect(str(path)) as connection:
+        sql.prepare(connection)
+        connection.execute(sql.text("publish/offer_described"))
+        connection.execute("force checkpoint")
+
+
 def check_release(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Close a snapshot that has other relations than this release's queries read from.
 
@@ -196,6 +207,6 @@ def prune(home: Home, keep: int | None = None) -> int:
     old = _numbers(home)[: -(keep or SNAPSHOTS_ON_DISK)]
     for number in old:
         _path(home, number).unlink(missing_ok=True)
-    for left_over in home.snapshots.glob("prices-*.new"):
+    for left_over in home.snapshots.glob("prices-*.new*"):
         left_over.unlink(missing_ok=True)
     return len(old)

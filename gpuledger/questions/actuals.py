@@ -199,7 +199,8 @@ class Actuals(Outlook):
             share = (
                 None if not planned or line["over_usd"] is None else float(line["over_usd"]) / planned * 100
             )
-            rows.append(row | {"over_percent": None if share is None else f"{share:.1f}"})
+            over = None if share is None else f"{share:.1f}"
+            rows.append(row | {"over_percent": over, "billed_as": None})
         return Rows(rows)
 
 

@@ -211,7 +211,8 @@ class Decisions(PlansOverTime, PriceQuestions):
         """Lines of the plan's cheapest quote against what was paid, then the total.
 
         Args:
-            paid: US dollars by line, or CSV text with the columns `name` and `usd`.
+            paid: US dollars by line, or CSV text with the columns `name` and `usd`. Names in the words of a bill (`GPU
+                rental`, `Data transfer out`) are taken for the line that they mean, and `billed_as` says so.
             lock: text of a lock, whose prices the plan is taken at.
             named: options of `quote`, such as `as_of` or `allow_stale`.
         """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import CorruptError, EstimateError, GPULedgerError, NoOfferError, UsageError
 from gpuledger.parse import When
-from gpuledger.questions.choice import provider_hints
+from gpuledger.questions.choice import provider_hints, region_hints
 from gpuledger.questions.reader import OwnTerms, Rows
 
 if TYPE_CHECKING:
@@ -175,12 +176,15 @@ class PlanQuestions(OwnTerms):
             answer = self._from_lock(question, lock)
         else:
             with self.reading() as snapshot:
+                # of several names the others answer, so that one that nobody has would go unseen
+                hints = provider_hints(snapshot.connection, question.options.providers)
+                hints += region_hints(snapshot.connection, question.options.regions)
                 try:
                     answer = quote(question, self.market(snapshot, question))
                     answer = _with_survival(answer, snapshot.connection, question.as_of)
                 except NoOfferError as error:
-                    hints = provider_hints(snapshot.connection, question.options.providers)
                     raise NoOfferError("; ".join([str(error), *hints])) from None
+                answer = replace(answer, warnings=(*answer.warnings, *hints))
         self._save(answer)
         return answer
 
@@ -341,8 +345,6 @@ class PlanQuestions(OwnTerms):
 
 def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection, as_of: datetime | None) -> QuoteSet:
     """The answer whose stale quotes say how often prices like theirs still held at that age."""
-    from dataclasses import replace
-
     from gpuledger.core.store.older_price import survival
 
     cases = {

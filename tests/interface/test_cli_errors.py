@@ -217,6 +217,39 @@ def test_a_provider_that_nobody_knows_is_named_with_the_nearest(gpuledger, comma
     assert (ran.code, ran.out, ran.err) == (1, "", "no provider 'runpodd' here; did you mean runpod?\n")
 
 
+@pytest.mark.parametrize(
+    ("region", "nearest"),
+    [
+        ("us-west-22", "did you mean us-west-2"),
+        ("frankfurt", "did you mean "),
+        ("germany", "did you mean "),
+        ("Europe-", "did you mean "),
+        ("asia", "did you mean as?"),
+        ("USA", "did you mean us"),
+        ("zzzzzzzz", "`gpuledger regions` lists them"),
+    ],
+)
+def test_a_region_that_nobody_knows_is_named_with_the_nearest(gpuledger, region: str, nearest: str):
+    ran = gpuledger("offers", "--region", region)
+    line = next(line for line in ran.err.splitlines() if "no region" in line)
+    assert ran.code == 1 and ran.out == ""
+    assert f"no region, country or continent {region!r} here" in line and nearest in line
+
+
+def test_of_several_names_one_that_nobody_knows_is_told_beside_the_answer(gpuledger):
+    ran = gpuledger(
+        "offers", "--region", "us", "--region", "zzzzzzzz", "--provider", "aws", "--provider", "awz"
+    )
+    assert ran.code == 0 and ran.out
+    assert "no provider 'awz' here; did you mean aws?" in ran.err and "'zzzzzzzz' here" in ran.err
+    ran = gpuledger(
+        "quote", "llama-3-8b-lora", "--provider", "runpod", "--provider", "lamda", "-n", "1", "-f", "json"
+    )
+    assert (
+        ran.code == 0 and "no provider 'lamda' here; did you mean lambda?" in json.loads(ran.out)["warnings"]
+    )
+
+
 def test_a_command_that_is_none_is_named_with_the_nearest_once(gpuledger):
     ran = gpuledger("qoute")
     assert ran.code == 2
