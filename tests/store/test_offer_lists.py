@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -107,7 +106,12 @@ def market(books_in, tmp_path_factory, an_offer) -> Iterator[Market]:
 
 STATES = {
     **dict.fromkeys(("a1", "a2", "a3", "a4", "r1", "r2", "r4", "r5", "r6", "r7", "r8", "r9"), "fresh"),
-    **{"r3": "sold_out", "u1": "unlisted", "o1": "stale", "o2": "stale", "o3": "lapsed", "o4": "stale"},
+    "r3": "sold_out",
+    "u1": "unlisted",
+    "o1": "stale",
+    "o2": "stale",
+    "o3": "lapsed",
+    "o4": "stale",
 }
 
 
@@ -184,7 +188,7 @@ CHOICES: list[tuple[dict[str, Any], str]] = [
     ({"providers": ["lambda", "vast"]}, "o1 o2 o3 o4"),
     ({"regions": ["us-west-2"]}, "a2"),
     ({"regions": ["ie"]}, "a4"),
-    ({"regions": ["eu"]}, "a4"),
+    ({"regions": ["eu"]}, "a4 o1 o2 r3"),
     ({"regions": ["ca", "us-west-2"]}, "a2 r2 r9"),
     ({"regions": ["nowhere"]}, "r4"),
     ({"tiers": ["community"]}, "r2"),
@@ -354,16 +358,11 @@ def test_intervals_overlap_the_time_that_is_asked_for(market):
 
     first, second, last = NOW - 5 * HOUR, NOW - 2 * HOUR, NOW - HOUR
     of_a1, of_u1 = [(3.0, first, second), (2.5, second, None)], (2.1, first, None)
-    assert (
-        last < NOW
-        and shown(None, None) == [of_a1[0], of_u1, of_a1[1]]
-        or shown(None, None)
-        == [
-            of_u1,
-            of_a1[0],
-            of_a1[1],
-        ]
-    )
+    assert (last < NOW and shown(None, None) == [of_a1[0], of_u1, of_a1[1]]) or shown(None, None) == [
+        of_u1,
+        of_a1[0],
+        of_a1[1],
+    ]
     assert of_a1[0] not in shown(second, None) and of_a1[0] in shown(second - timedelta(seconds=1), None)
     assert of_a1[1] in shown(None, second) and of_a1[1] not in shown(None, second - timedelta(seconds=1))
     assert len(shown(None, None, max_rows=1)) == 1

@@ -72,7 +72,7 @@ def test_one_watch_from_each_door_is_seen_at_all_and_ended_at_another(home, rest
 
 def test_the_same_words_again_are_one_watch(home):
     ledger = Ledger(home)
-    assert ledger.watch("H100", below=2) == ledger.watch("H100", below="2")
+    assert ledger.watch("H100", below=2) == ledger.watch("H100", below="2.00") == ledger.watches()[0]
     assert len(ledger.watches()) == 1
 
 
