@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
@@ -180,9 +181,8 @@ def region_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) ->
         word = " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
         if name.casefold() in codes:
             continue
-        called = [
-            row["code"] for row in places if word in (row["place_name"] or "").casefold() and len(word) > 2
-        ]
+        whole = re.compile(rf"\b{re.escape(word)}\b")
+        called = [row["code"] for row in places if whole.search((row["place_names"] or "").casefold())]
         nearest = [
             *([CONTINENTS[word]] if CONTINENTS.get(word) in codes else ()),
             *called[:3],

@@ -210,7 +210,7 @@ class Outlook(Decisions):
             if not entries:
                 raise selection.nothing()
             answer = ranked(selection.context, entries[: question.options.limit], None, selection.excluded())
-        self._save(answer)
+        self._save(answer, question.plan)
         return answer
 
     def left_out(

@@ -177,7 +177,8 @@ class PlanQuestions(OwnTerms):
         else:
             with self.reading() as snapshot:
                 # of several names the others answer, so that one that nobody has would go unseen
-                hints = provider_hints(snapshot.connection, question.options.providers)
+                credited = [credit.provider for credit in question.credits]
+                hints = provider_hints(snapshot.connection, [*question.options.providers, *credited])
                 hints += region_hints(snapshot.connection, question.options.regions)
                 try:
                     answer = quote(question, self.market(snapshot, question))
@@ -185,7 +186,7 @@ class PlanQuestions(OwnTerms):
                 except NoOfferError as error:
                     raise NoOfferError("; ".join([str(error), *hints])) from None
                 answer = replace(answer, warnings=(*answer.warnings, *hints))
-        self._save(answer)
+        self._save(answer, question.plan)
         return answer
 
     def quotes(
@@ -294,14 +295,19 @@ class PlanQuestions(OwnTerms):
             cache=snapshot.cache,
         )
 
-    def _save(self, answer: QuoteSet) -> None:
+    def _save(self, answer: QuoteSet, plan: TrainingPlan) -> None:
         """A home that cannot be written costs the explanation, not the quote."""
-        from gpuledger.core.cost.explain import save_quote
+        from gpuledger.core.cost.explain import plan_hash, save_quote
         from gpuledger.core.count import instant_text
 
         try:
             for one in answer.quotes:
-                content = {"plan": answer.plan, "as_of": instant_text(answer.as_of), **one.to_dict()}
+                content = {
+                    "plan": answer.plan,
+                    "plan_hash": plan_hash(plan),
+                    "as_of": instant_text(answer.as_of),
+                    **one.to_dict(),
+                }
                 save_quote(self.home, one.quote_id, content)
         except GPULedgerError as error:
             self.say(f"not saved for explain: {error}")

@@ -180,7 +180,9 @@ class PriceQuestions(MarketQuestions):
                 rows = price_series(
                     snapshot.connection, chosen, since=first, until=end, every=step, stat=stat
                 )[:limit]
-        return Rows(rows, remarks=[] if rows else ["no price in that time"])
+            hints = provider_hints(snapshot.connection, chosen.providers)
+            hints += region_hints(snapshot.connection, chosen.regions)
+        return Rows(rows, remarks=hints if rows else hints or ["no price in that time"])
 
     def gpus(self) -> Rows:
         """Accelerators with their memory and cheapest prices."""

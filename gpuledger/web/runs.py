@@ -137,6 +137,7 @@ def accuracy(request: Request) -> Response:
     summary="Wait for a price",
     responses=openapi.watch,
     openapi_extra=openapi.watch_body,
+    status_code=201,
 )
 async def watch(request: Request) -> Response:
     """Whoever the settings name is told once when the price falls below: looked at after each refresh."""

@@ -1,5 +1,5 @@
 -- grain: one row per place that an offer was ever in, in small letters: a country, a continent or a region code
-select code, min(place_name) as place_name
+select code, string_agg(distinct place_name, '; ' order by place_name) as place_names
 from (
     select distinct provider, region from offer
 ) as seen

@@ -202,8 +202,8 @@ def test_half_of_the_layers_frozen_is_a_quarter_less_work(ask):
 
 
 def test_python_and_the_command_line_list_the_same_with_staleness_as_a_column(ask, ledger):
-    _, rows, _ = ask("offers --gpu H100 --spot -n 20")
-    same = ledger.offers("H100", spot=True, limit=20)
+    _, rows, _ = ask("offers --gpu H100 --on-demand -n 20")
+    same = ledger.offers("H100", spot=False, limit=20)
     assert [row["offer_id"] for row in rows] == [row["offer_id"] for row in same] and rows
     assert all(row["price_state"] for row in rows)
 

@@ -13,7 +13,7 @@ from gpuledger.core.cost.amount import ZERO
 from gpuledger.core.cost.cost_lines import CostLine
 from gpuledger.core.cost.decisions.bill_words import by_quote_line, is_total
 from gpuledger.core.errors import UsageError
-from gpuledger.core.money import decimal_from
+from gpuledger.core.money import dollars_from
 
 TOLERANCE = Decimal("0.10")
 COLUMNS = ("name", "usd")
@@ -86,7 +86,7 @@ def read_actual(text: str, origin: str) -> dict[str, Decimal]:
         if not name and not amount:
             continue
         try:
-            usd = decimal_from(amount)
+            usd = dollars_from(amount)
         except ValueError:
             raise UsageError(f"{origin} line {reader.line_num}: usd: {amount!r} is no amount") from None
         paid[name] = paid.get(name, ZERO) + usd
