@@ -1,10 +1,12 @@
 """The simulation finds what it is for: each way to break the program fails some early seed."""
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,13 +54,12 @@ def nothing_flushed(patch: pytest.MonkeyPatch) -> None:
 
 def pointer_before_snapshot(patch: pytest.MonkeyPatch) -> None:
     """Readers are sent to a snapshot that is not there yet."""
-    copy = publish.shutil.copyfile
 
     def pointed(source, target):
         publish._point(publish.Home(Path(target).parents[1]), Path(target).with_suffix(".duckdb").name)
-        return copy(source, target)
+        return shutil.copyfile(source, target)
 
-    patch.setattr(publish.shutil, "copyfile", pointed)
+    patch.setattr(publish, "shutil", SimpleNamespace(copyfile=pointed))
 
 
 def contract_ignored(patch: pytest.MonkeyPatch) -> None:
