@@ -150,7 +150,13 @@ def _describe(path: Path) -> None:
     """Write down in a new snapshot what each offer is: see sql/publish/offer_described.sql."""
     with duckdb.connect(str(path)) as connection:
         sql.prepare(connection)
+        comments: list[tuple[str, str]] = connection.execute(
+            "select column_name, comment from duckdb_columns() where table_name = 'offer_described'"
+        ).fetchall()
         connection.execute(sql.text("publish/offer_described"))
+        for column, comment in comments:
+            text = comment.replace("'", "''")
+            connection.execute(f"comment on column offer_described.{column} is '{text}'")
         connection.execute("force checkpoint")
 
 
