@@ -4,8 +4,8 @@ import pytest
 
 from tests.simulation.run import WORLDS, run_seed, told
 
-IN_EVERY_SUITE = [WORLDS, 2 * WORLDS]
-"""All of one market, whose first day is made once."""
+IN_EVERY_SUITE = [WORLDS]
+"""Of one market, whose first day is made once."""
 
 
 @pytest.mark.simulation
