@@ -82,7 +82,9 @@ def weigh_run(
         rule_nothing(connection)
         return Weighed()
     # A batch is much wider and longer than its claims: they alone are read again and again.
-    positions = sql.arrow(connection, "select position from claim where position is not null order by position")
+    positions = sql.arrow(
+        connection, "select position from claim where position is not null order by position"
+    )
     with sql.registered(connection, claimed_arrow=seen.take(positions["position"])):
         return _weigh_claims(connection, weighing, named)
 
