@@ -61,9 +61,9 @@ def read_documents(source: Source, manifest: Manifest, documents: Sequence[Docum
         if source.name == OPERATOR:
             return Parsed(manifest=manifest, source=source, decision=decision_in(documents[0]))
         if source.parse_table is not None:
-            table, early = read_columns(source, documents, manifest.observed_at)
+            table, left_out = read_columns(source, documents, manifest.observed_at)
             lists = [price_list(source, document) for document in documents]
-            return Parsed(manifest=manifest, source=source, table=table, lists=lists, skipped=early)
+            return Parsed(manifest=manifest, source=source, table=table, lists=lists, skipped=left_out)
         numbered_facts = [
             (number, _plausible(fact, manifest.observed_at)) for number, fact in _facts(source, documents)
         ]
@@ -206,6 +206,7 @@ def judge(
             decision=parsed.decision,
         )
     if parsed.table is not None:
+        is_usable = parsed.table.num_rows > 0 or not parsed.skipped
         return Batch(
             manifest=manifest,
             kind=kind,
@@ -214,6 +215,8 @@ def judge(
             lists=parsed.lists,
             skipped=parsed.skipped,
             offer_count=parsed.table.num_rows,
+            outcome="accepted" if is_usable else "failed",
+            error=None if is_usable else _nothing_usable(parsed, parsed.skipped),
         )
     bands = bands or seed_bands()
     if source.confidence != "direct" and source.is_dated_list and parsed.error is None:
