@@ -7,16 +7,15 @@ second connection to the same path. The pointer is a small file, replaced atomic
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
-from gpuledger.core.files import let_go
+from gpuledger.core.files import copy_file, let_go
 from gpuledger.core.store import sql
 from gpuledger.core.store.home import Home
 
@@ -47,7 +46,7 @@ def publish(home: Home, *, now: datetime) -> int:
     target = _path(home, number)
     temporary = target.with_suffix(".new")
     try:
-        shutil.copyfile(home.database, temporary)
+        copy_file(home.database, temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
@@ -57,6 +56,23 @@ def publish(home: Home, *, now: datetime) -> int:
         raise StoreError(f"cannot publish {target}: {error.strerror}") from error
     prune(home)
     return number
+
+
+_STATE = (
+    "select (select count(*) from scrape_run), (select value from ledger_setting where name = 'reference')"
+)
+
+
+def has_news(home: Home, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the ledger has runs or reference data that readers have not seen.
+
+    Args:
+        connection: of the writer's database.
+    """
+    state = sql.first(connection, _STATE)
+    with suppress(EmptyLedgerError, OutdatedError, CorruptError), reading(home) as published:
+        return sql.first(published, _STATE) != state
+    return True
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import duckdb
 import httpx
 
 from gpuledger.core.config import FetchSettings
+from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import (
     CorruptError,
     EmptyLedgerError,
@@ -30,7 +31,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import POINTER, current, open_snapshot, publish
 from gpuledger.flows.backup import back_up, restore
 from gpuledger.flows.compact import compact_ledger
-from gpuledger.flows.imports import import_files
+from gpuledger.flows.imports import import_documents
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import fetch_source, open_ledger, read_run, record_runs, refresh_sources
 from gpuledger.flows.publish import publish_news
@@ -101,18 +102,19 @@ class Machine:
     def bring_list(self) -> None:
         """An imported list of dated prices, of a provider that no live source reads."""
         self.imported += 1
-        path = self.rim.root.with_name(f"{self.rim.root.name}.list-{self.imported}.csv")
         now = self.ledger.clock()
         rows = ["observed_at,provider,instance_type,region,price,gpu_label,gpu_count"]
         for number in range(3):
             day = now - timedelta(days=self.chance.randint(1, 30))
             usd = round(20 + 10 * self.chance.random(), 2)
             rows.append(f"{day:%Y-%m-%d},aws,p5.48xlarge,us-east-{1 + number % 2},{usd},H100,8")
-        path.write_text("\n".join(rows) + "\n")
-        try:
-            import_files(self.ledger, changes.SOURCE, [path], context={})
-        finally:
-            path.unlink()
+        document = Document(
+            source=changes.SOURCE.name,
+            request=Request(url=f"file:list-{self.imported}.csv"),
+            body="\n".join(rows).encode(),
+            fetched_at=now,
+        )
+        import_documents(self.ledger, changes.SOURCE, iter([document]), count=1)
 
     def upgrade(self) -> None:
         """The first command of another release: reference data, labels and views are made anew."""
@@ -273,6 +275,8 @@ def check(machine: Machine, *, thoroughly: bool = False) -> None:
     if machine.is_broken:
         heal(machine)
     books.archived()
+    if (home.snapshots / POINTER).exists():
+        must(current(home).exists(), f"readers are sent to {current(home).name}, which is not there")
     before, machine.state = machine.state, _state(home)
     if machine.state == before:
         return

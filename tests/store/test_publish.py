@@ -8,9 +8,10 @@ import duckdb
 import pytest
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreBusyError, StoreError
+from gpuledger.core.files import copy_file
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.publish import POINTER, SNAPSHOTS_ON_DISK, current, reading
+from gpuledger.core.store.publish import POINTER, SNAPSHOTS_ON_DISK, current, has_news, reading
 
 
 def snapshots(books) -> list[str]:
@@ -22,6 +23,32 @@ def test_each_publish_makes_the_next_number(books, an_offer):
     assert [books.publish() for _ in range(3)] == [1, 2, 3]
     assert current(books.home).name == "prices-000003.duckdb"
     assert books.read("select number, published_at from snapshot") == [(3, books.at)]
+
+
+def test_a_copy_is_a_file_of_its_own(tmp_path):
+    """Where the file system shares the blocks of both until one changes, too."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(b"price" * 100_000)
+    copy_file(first, second)
+    with first.open("r+b") as file:
+        file.write(b"other")
+    assert second.read_bytes() == b"price" * 100_000
+
+
+def test_what_readers_have_seen_is_no_news(books, an_offer):
+    def is_news() -> bool:
+        with books.writing() as connection:
+            return has_news(books.home, connection)
+
+    books.run(an_offer("a"))
+    assert is_news()
+    books.publish()
+    assert not is_news()
+    books.run(an_offer("a"))  # at the same price, yet seen anew
+    assert is_news()
+    books.publish()
+    (books.home.snapshots / POINTER).write_text("broken")
+    assert is_news()
 
 
 def test_five_snapshots_stay(books, an_offer):
