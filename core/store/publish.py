@@ -47,13 +47,16 @@ def publish(home: Home, *, now: datetime) -> int:
     temporary = target.with_suffix(".new")
     try:
         copy_file(home.database, temporary)
+        _describe(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
         _point(home, target.name)
-    except OSError as error:
-        let_go(temporary)
-        raise StoreError(f"cannot publish {target}: {error.strerror}") from error
+    except (OSError, duckdb.Error) as error:
+        for left in (temporary, Path(f"{temporary}.wal")):
+            let_go(left)
+        why = error.strerror if isinstance(error, OSError) else sql.first_line(error)
+        raise StoreError(f"cannot publish {target}: {why}") from error
     prune(home)
     return number
 
@@ -159,6 +162,20 @@ def open_snapshot(home: Home, sandbox_threads: int | None = None) -> duckdb.Duck
     raise CorruptError(f"the snapshots in {home.snapshots} keep vanishing")
 
 
+def _describe(path: Path) -> None:
+    """Write down in a new snapshot what each offer is: see sql/publish/offer_described.sql."""
+    with duckdb.connect(str(path)) as connection:
+        sql.prepare(connection)
+        comments: list[tuple[str, str]] = connection.execute(
+            "select column_name, comment from duckdb_columns() where table_name = 'offer_described'"
+        ).fetchall()
+        connection.execute(sql.text("publish/offer_described"))
+        for column, comment in comments:
+            text = comment.replace("'", "''")
+            connection.execute(f"comment on column offer_described.{column} is '{text}'")
+        connection.execute("force checkpoint")
+
+
 def check_release(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Close a snapshot that has other relations than this release's queries read from.
 
@@ -211,6 +228,6 @@ def prune(home: Home, keep: int | None = None) -> int:
     `gpuledger.core.store.database.turn`. Returns how many went."""
     old = _numbers(home)[: -(keep or SNAPSHOTS_ON_DISK)]
     went = [let_go(_path(home, number)) for number in old]
-    for left_over in home.snapshots.glob("prices-*.new"):
+    for left_over in home.snapshots.glob("prices-*.new*"):
         let_go(left_over)
     return sum(went)

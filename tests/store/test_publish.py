@@ -1,5 +1,6 @@
 """Snapshots: numbered, complete, swapped at once, and five of them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,8 @@ def test_numbers_go_on_after_the_pointer_was_lost(books, an_offer):
 
 def test_what_a_killed_publish_left_is_cleared(books, an_offer):
     books.run(an_offer("a"))
-    books.home.snapshots.joinpath("prices-000009.new").write_bytes(b"half")
+    for left in ("prices-000009.new", "prices-000009.new.wal"):
+        books.home.snapshots.joinpath(left).write_bytes(b"half")
     books.publish()
     assert snapshots(books) == [POINTER, "prices-000001.duckdb"]
 
@@ -97,6 +99,32 @@ def test_a_snapshot_is_one_file_without_a_log_beside_it(books, an_offer):
     with reading(books.home) as connection:
         connection.execute("from offer_latest").fetchall()
         assert [name for name in snapshots(books) if name.endswith((".wal", ".tmp"))] == []
+
+
+WHAT_OFFERS_ARE = "select * exclude (first_run_no) from offer_described order by offer_no"
+
+
+def test_a_snapshot_has_written_down_what_each_offer_is(books, an_offer):
+    books.run(an_offer("a"), an_offer("b", gpu_label="L4"))
+    books.run(an_offer("a"), source="other")
+    books.publish()
+    with writing(books.home) as ledger:
+        computed = ledger.execute(WHAT_OFFERS_ARE).fetchall()
+    with reading(books.home) as snapshot:
+        assert snapshot.execute("from duckdb_tables() where table_name = 'offer_described'").fetchall()
+        assert snapshot.execute(WHAT_OFFERS_ARE).fetchall() == computed and len(computed) == 3
+
+
+def test_a_snapshot_in_the_ledgers_place_follows_its_offers_again(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    shutil.copyfile(current(books.home), books.home.database)
+    books.run(an_offer("a"), an_offer("b"))
+    with writing(books.home) as ledger:
+        then = ledger.execute("select sku from offers_as_of($1::timestamptz) order by sku", [books.at])
+        assert then.fetchall() == [("a",), ("b",)]
+    assert books.publish() == 2
+    assert books.read("select sku from offer_described order by sku") == [("a",), ("b",)]
 
 
 def test_nothing_published_yet_says_what_to_do(home: Home):
