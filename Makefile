@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: page-vendor fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults peers browser frameworks shared-store documentation audit docs golden wheel clean
+.PHONY: page-vendor fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults simulate peers browser frameworks shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -92,6 +92,11 @@ faults: $(STAMP)  ## fault injection, some 25 minutes; writes docs/reliability.m
 	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/faults
 	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/evidence/test_poisonings.py
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults --ignore tests/faults --ignore tests/evidence
+
+SEEDS ?= 10000
+SEED ?=
+simulate: $(STAMP)  ## seeds that drive clock, answers, disk faults, kills and the order of processes; SEED=N repeats one
+	$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 # all of them but the longest: kills by the hundred, simulated days, thousands of mutations, cuts at every byte
 LONGEST := test_kills or test_day or minute or any_byte or any_leaf or many_lists or many_mutations

@@ -54,8 +54,6 @@ at from four times the GPUs on. The steepest list (AWS, Azure, Google, 2018 to 2
 SAME = Decimal("1.002")
 """Prices of cents per hour are rounded by up to this factor."""
 
-OUTSIDE = "price outside the band of its GPU"
-
 
 def between(low: str, high: str) -> tuple[Decimal, Decimal]:
     """Bounds of an amount, as written in a declaration."""
@@ -72,19 +70,13 @@ class Contract:
     """Prefixes of `gpu_id` of which at least one offer each must be there, e.g. `h100`."""
     usd_per_gpu_hour: tuple[Decimal, Decimal] = between("0.01", "60")
     """Outer bounds for any mapped or unmapped offer; the per-GPU band is narrower. What lies outside is doubted."""
-    outlier_share: float = 0.0
-    """Marketplaces: up to this share of offers may lie outside the bounds and is left out, since single hosts
-    ask absurd prices."""
+    is_marketplace: bool = False
+    """Whether single hosts ask what they like."""
     larger_costs_more: bool = True
     """No two sizes of one GPU, bought alike in one place, may cost the same: a price per GPU was taken for
     the instance's. Single hosts of a marketplace may ask what they like."""
     spot_below_on_demand: bool = True
     """No spot offer may cost more than the same sku's on-demand offer in the same region."""
-
-    @property
-    def is_marketplace(self) -> bool:
-        """Whether single hosts ask what they like."""
-        return self.outlier_share > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +106,6 @@ class BatchReport:
 
     offers: int
     breaches: tuple[str, ...] = field(default=())
-    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By `offer_id`, why an offer of an otherwise believable batch is not believed."""
     doubts: Mapping[str, str] = field(default_factory=dict[str, str])
     """By `offer_id`, what is odd about an offer, with figures."""
 
@@ -129,13 +119,10 @@ def check_contract(
         offers: the batch.
         bands: by `gpu_id`; an offer of a GPU without a band is held to the contract's outer bounds only.
     """
-    outside = _outside(offers, contract, bands)
-    is_tolerable = 0 < len(outside) <= contract.outlier_share * len(offers)
-    left_out = dict.fromkeys(outside, OUTSIDE) if is_tolerable else {}
-    inside = [offer for offer in offers if offer.offer_id not in left_out]
-    breaches = [*_count(inside, contract), *_must_have(offers, contract)]
-    doubts = {**_sizes(inside, contract), **_spot(inside, contract), **({} if is_tolerable else outside)}
-    return BatchReport(offers=len(inside), breaches=tuple(breaches), left_out=left_out, doubts=doubts)
+    breaches = (*_count(offers, contract), *_must_have(offers, contract))
+    # What is left out of a list would look like an offer that is gone, and its believed price with it.
+    doubts = {**_sizes(offers, contract), **_spot(offers, contract), **_outside(offers, contract, bands)}
+    return BatchReport(offers=len(offers), breaches=breaches, doubts=doubts)
 
 
 def _count(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from gpuledger.core.errors import StoreError
 
+TEMPORARY = ".new-"
+"""How the names of files begin that are being written."""
+
 
 def write_whole(path: Path, content: bytes, *, is_durable: bool = True) -> None:
     """All of it or nothing; the folder is made where there is none.
@@ -22,7 +25,7 @@ def write_whole(path: Path, content: bytes, *, is_durable: bool = True) -> None:
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             if is_durable:
@@ -31,5 +34,27 @@ def write_whole(path: Path, content: bytes, *, is_durable: bool = True) -> None:
         Path(temporary).replace(path)
     except OSError as error:
         if temporary:
-            Path(temporary).unlink(missing_ok=True)
+            let_go(Path(temporary))
         raise StoreError(f"cannot write {path}: {error.strerror}") from error
+
+
+def delete(path: Path) -> None:
+    """Make sure that no file is there.
+
+    Raises:
+        StoreError: the disk refused.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot delete {path}: {error.strerror}") from error
+
+
+def let_go(path: Path) -> bool:
+    """Delete what harms nobody where it stays, such as what a failed write left behind; whether it went. A disk that
+    refuses this as well must not hide what was wrong before."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True

@@ -28,12 +28,18 @@ class Unit(StrEnum):
     """the whole instance for the whole commitment"""
 
 
+LEAST_PRICE = Decimal("0.000001")
+"""The smallest amount that the ledger keeps apart from zero."""
+
+MOST_PRICE = Decimal("1e11")
+
+
 class Price(BaseModel):
     """A positive amount of a currency per unit. A price of zero does not exist: it is a missing price."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    amount: Decimal = Field(gt=0, lt=Decimal("1e11"), allow_inf_nan=False)
+    amount: Decimal = Field(ge=LEAST_PRICE, lt=MOST_PRICE, allow_inf_nan=False)
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
     unit: Unit
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from gpuledger.core.money import Price
+from gpuledger.core.money import HOURS_PER_MONTH, LEAST_PRICE, MOST_PRICE, Price, Unit
 
 
 class PurchaseOption(StrEnum):
@@ -35,6 +35,19 @@ class Availability(StrEnum):
     UNKNOWN = "unknown"
 
 
+LEAST_SIZE = Decimal("0.0001")
+"""The smallest count, memory or disk that the ledger keeps apart from zero."""
+
+# What the columns of the ledger hold: a larger figure would end the whole refresh, not its own row.
+_Size = Annotated[Decimal, Field(ge=LEAST_SIZE, le=99_999_999, allow_inf_nan=False)]
+_LargeSize = Annotated[Decimal, Field(ge=LEAST_SIZE, le=9_999_999_999, allow_inf_nan=False)]
+_Order = Annotated[int, Field(gt=0, le=999_999)]
+_Whole = Annotated[int, Field(gt=0, le=2**31 - 1)]
+_Volume = Annotated[Decimal, Field(ge=0, le=99_999_999_999_999, allow_inf_nan=False)]
+_Rate = Annotated[Decimal, Field(ge=0, le=999_999_999, allow_inf_nan=False)]
+_Amount = Annotated[Decimal, Field(ge=LEAST_PRICE, lt=MOST_PRICE, allow_inf_nan=False)]
+
+
 class _Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=1000, str_strip_whitespace=True)
 
@@ -53,17 +66,23 @@ class OfferKey(_Fact):
     """`secure` or `community` where a provider tells them apart."""
     gpu_label: str = Field(min_length=1)
     """The provider's words for the accelerator, verbatim."""
-    gpu_count: Decimal = Field(gt=0, le=4096, allow_inf_nan=False)
+    gpu_count: Decimal = Field(ge=LEAST_SIZE, le=4096, allow_inf_nan=False)
     """Accelerators in one instance; a fraction for slices."""
     purchase_option: PurchaseOption
-    term_months: Decimal | None = Field(default=None, gt=0)
+    term_months: Decimal | None = Field(default=None, ge=LEAST_PRICE, le=999)
     """Length of the commitment; a week is 7 * 24 / 730 of a month."""
     payment: str | None = None
     """`no_upfront`, `partial_upfront` or `all_upfront` where a commitment has a choice."""
     operating_system: str | None = None
     """Only where it changes the price."""
 
-    @property
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copy = super().model_copy(update=update, deep=deep)
+        # It may have other terms.
+        vars(copy).pop("offer_id", None)
+        return copy
+
+    @cached_property
     def offer_id(self) -> str:
         """16 hex digits of BLAKE2b over the normalised terms, see `identity`."""
         return identity(
@@ -131,13 +150,20 @@ def _number(value: Decimal, resolution: str) -> str:
 def identity(*terms: str | Decimal | None) -> str:
     """16 hex digits of BLAKE2b over `TERMS`, each with its length, so that no two keys run together. Words are
     normalised and numbers rounded as the store rounds them, so that the store's own rows give the same id."""
-    texts: Sequence[str | None] = [
-        _number(term, "0.0001" if place == _COUNT else "0.000001")
-        if isinstance(term, Decimal)
-        else term and normalised(term)
-        for place, term in enumerate(terms)
-    ]
-    text = "".join("-" if term is None else f"{len(term)}:{term}" for term in texts)
+    return identity_of("".join(term_text(place, term) for place, term in enumerate(terms)))
+
+
+def term_text(place: int, term: str | Decimal | None) -> str:
+    """One of `TERMS`, by its place, as `identity` writes it."""
+    if term is None:
+        return "-"
+    is_number = isinstance(term, Decimal)
+    text = _number(term, "0.0001" if place == _COUNT else "0.000001") if is_number else normalised(term)
+    return f"{len(text)}:{text}"
+
+
+def identity_of(text: str) -> str:
+    """The id of all terms, written one after another."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -148,28 +174,63 @@ class Offer(OfferKey):
     """A purchasable thing as published: identity, shape, stock and price."""
 
     price: Price
-    upfront_amount: Decimal | None = Field(default=None, gt=0, allow_inf_nan=False)
+    upfront_amount: _Amount | None = None
     """Paid once at the start of a commitment, for the whole instance, in the price's currency."""
     instance_type: str = ""
     """The machine shape's name; the sku where the provider has no other name."""
-    gpu_memory_gib: Decimal | None = Field(default=None, gt=0)
+    gpu_memory_gib: _Size | None = None
     """Memory of one accelerator as the provider states it."""
-    vcpus: Decimal | None = Field(default=None, gt=0)
-    memory_gib: Decimal | None = Field(default=None, gt=0)
-    local_storage_gb: Decimal | None = Field(default=None, gt=0)
+    vcpus: _Size | None = None
+    memory_gib: _LargeSize | None = None
+    local_storage_gb: _LargeSize | None = None
     network: str | None = None
     """Fabric between nodes as published, e.g. `infiniband 3200 Gb/s`; never inferred."""
-    max_gpus: int | None = Field(default=None, gt=0)
+    max_gpus: _Order | None = None
     """Most accelerators that one order may have, where published."""
-    min_gpus: int | None = Field(default=None, gt=0)
+    min_gpus: _Order | None = None
     """Least accelerators that one order must have, where published."""
-    billing_increment_seconds: int | None = Field(default=None, gt=0)
-    minimum_billing_seconds: int | None = Field(default=None, gt=0)
+    billing_increment_seconds: _Whole | None = None
+    minimum_billing_seconds: _Whole | None = None
     availability: Availability = Availability.UNKNOWN
     effective_at: AwareDatetime | None = None
     """From when the provider says that the price holds."""
     observed_at: AwareDatetime | None = None
     """Only for lists that date their own rows; otherwise the document's `fetched_at` counts."""
+
+    @property
+    def amount_per_hour(self) -> Decimal:
+        """For the whole instance in the price's currency, an upfront payment spread over the term."""
+        term_hours = (self.term_months or Decimal(1)) * HOURS_PER_MONTH
+        amount = self.price.amount
+        hourly = {
+            Unit.HOUR: amount,
+            Unit.GPU_HOUR: amount * self.gpu_count,
+            Unit.MONTH: amount / HOURS_PER_MONTH,
+            Unit.TERM: amount / term_hours,
+        }[self.price.unit]
+        return hourly + (self.upfront_amount or 0) / term_hours
+
+    @model_validator(mode="after")
+    def _price_fits(self) -> Offer:
+        is_usual = self.price.amount < USUAL_AMOUNT and (self.upfront_amount or 0) < USUAL_UPFRONT
+        if is_usual and self.gpu_count >= USUAL_SHARE and (self.term_months or 1) >= USUAL_SHARE:
+            return self
+        whole = self.amount_per_hour
+        per_gpu = whole / self.gpu_count
+        if max(whole, per_gpu) >= MOST_PER_HOUR:
+            raise ValueError(
+                f"{whole:.3g} an hour and {per_gpu:.3g} per GPU-hour, the ledger holds {MOST_PER_HOUR:,}"
+            )
+        return self
+
+
+# Prices of an instance and of its GPU are quotients and products, which must fit their columns too.
+MOST_PER_HOUR = 100_000_000
+"""The dearest hour that the ledger holds, in any currency."""
+USUAL_AMOUNT = 10_000
+USUAL_UPFRONT = 10_000_000
+USUAL_SHARE = Decimal("0.1")
+"""Of a GPU, and of a month: with amounts below the two before, no price comes near to `MOST_PER_HOUR`."""
 
 
 class Withdrawn(OfferKey):
@@ -185,9 +246,9 @@ class StoragePrice(_Fact):
     sku: str
     region: str = "global"
     kind: str = Field(pattern=r"^(block|file|object|archive|local)$")
-    amount_per_gb_month: Decimal = Field(ge=0, allow_inf_nan=False)
+    amount_per_gb_month: _Rate
     currency: str = "USD"
-    from_gb: Decimal = Field(default=Decimal(0), ge=0)
+    from_gb: _Volume = Decimal(0)
     """Lower bound of the volume tier this price is for."""
 
 
@@ -199,9 +260,9 @@ class TransferPrice(_Fact):
     region: str = "global"
     direction: str = Field(pattern=r"^(egress|ingress|inter_region|inter_zone)$")
     destination: str = "internet"
-    amount_per_gb: Decimal = Field(ge=0, allow_inf_nan=False)
+    amount_per_gb: _Rate
     currency: str = "USD"
-    from_gb: Decimal = Field(default=Decimal(0), ge=0)
+    from_gb: _Volume = Decimal(0)
     """Lower bound of the monthly volume tier this price is for."""
 
 
@@ -209,7 +270,7 @@ class ExchangeRate(_Fact):
     """How many US dollars one unit of a currency was worth on a day."""
 
     currency: str = Field(pattern=r"^[A-Z]{3}$")
-    usd_per_unit: Decimal = Field(gt=0, allow_inf_nan=False)
+    usd_per_unit: Decimal = Field(ge=Decimal("1e-9"), le=999_999_999, allow_inf_nan=False)
     rate_date: date
 
 
@@ -228,14 +289,14 @@ class MarketSample(_Fact):
 
     provider: str
     gpu_label: str
-    gpu_count: Decimal
+    gpu_count: Decimal = Field(ge=LEAST_SIZE, le=4096, allow_inf_nan=False)
     region: str
     purchase_option: PurchaseOption
-    offers: int = Field(gt=0)
-    min_usd_per_gpu_hour: Decimal = Field(gt=0)
-    p10_usd_per_gpu_hour: Decimal = Field(gt=0)
-    p25_usd_per_gpu_hour: Decimal = Field(gt=0)
-    median_usd_per_gpu_hour: Decimal = Field(gt=0)
+    offers: _Whole
+    min_usd_per_gpu_hour: _Amount
+    p10_usd_per_gpu_hour: _Amount
+    p25_usd_per_gpu_hour: _Amount
+    median_usd_per_gpu_hour: _Amount
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.count import decimal_text, instant_text
-from gpuledger.core.money import HOURS_PER_MONTH, Unit
 from gpuledger.core.offer import Offer
 
 
@@ -18,15 +17,7 @@ def usd_per_hour(offer: Offer, usd_per_unit: Decimal = Decimal(1)) -> Decimal:
     Args:
         usd_per_unit: US dollars for one unit of the offer's currency.
     """
-    term_hours = (offer.term_months or Decimal(1)) * HOURS_PER_MONTH
-    amount = offer.price.amount
-    hourly = {
-        Unit.HOUR: amount,
-        Unit.GPU_HOUR: amount * offer.gpu_count,
-        Unit.MONTH: amount / HOURS_PER_MONTH,
-        Unit.TERM: amount / term_hours,
-    }[offer.price.unit]
-    return (hourly + (offer.upfront_amount or 0) / term_hours) * usd_per_unit
+    return offer.amount_per_hour * usd_per_unit
 
 
 def published_row(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from gpuledger.core.alias import Alias, normalised, read_aliases
+from gpuledger.core.files import write_whole
 from gpuledger.core.gpu import gpu
 from gpuledger.core.store import sql
 from gpuledger.core.store.publish import reading
@@ -63,13 +64,10 @@ def _meant(alias: Alias) -> tuple[str, str, Decimal | None]:
 
 
 def _write(path: Path, rows: list[Alias]) -> None:
-    new = path.with_suffix(".csv.new")
-    with new.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            memory = "" if row.memory_gib is None else format(row.memory_gib, "f")
-            writer.writerow((row.provider, row.label, memory, row.gpu_id, "operator"))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        memory = "" if row.memory_gib is None else format(row.memory_gib, "f")
+        writer.writerow((row.provider, row.label, memory, row.gpu_id, "operator"))
+    write_whole(path, text.getvalue().encode())

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gpuledger.core.errors import CorruptError, StoreError, UsageError
+from gpuledger.core.files import TEMPORARY, let_go, write_whole
 from gpuledger.core.store.archive import Archive
 from gpuledger.core.store.database import Home, turn, writing
 from gpuledger.core.store.shared.move import contents_of_ledger
@@ -24,6 +25,8 @@ from gpuledger.flows.pipeline import open_ledger
 from gpuledger.flows.replay import replay
 
 LIST = "backup.json"
+BEGUN = "backup.begun"
+"""In a folder that a backup was begun in; it goes when the backup is whole."""
 OPERATORS_FILES = (
     "gpuledger.toml",
     "gpu_alias.csv",
@@ -55,23 +58,26 @@ def back_up(ledger: LedgerWriter, target: Path) -> BackedUp:
         CorruptError: the archive lacks or broke bytes.
         StoreError: the disk refused.
     """
-    if target.exists() and any(target.iterdir()) and not (target / LIST).exists():
+    if not _may_hold(target):
         raise UsageError(f"{target} is not empty and holds no backup; name another folder")
     if not ledger.archive.run_ids(None):
         raise UsageError(f"{ledger.home.path} has no archive to back up")
     try:
+        write_whole(target / BEGUN, b"")
+        before = _listed(target)
         runs = _copy_archive(ledger.archive, target / "archive")
         for path in _own_files(ledger.home):
             _copy(path, target / "home" / path.relative_to(ledger.home.path))
         digest = _digest(ledger)
-        listed = {
-            path.relative_to(target).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in _files(target)
-        }
+        listed = {path.relative_to(target).as_posix(): _sha256(path) for path in _files(target)}
+        for name in sorted(listed):
+            # the archive never changes a file: one that differs from its earlier copy broke in the backup
+            if name.startswith("archive/") and before.get(name, listed[name]) != listed[name]:
+                _copy(ledger.home.archive / name.removeprefix("archive/"), target / name)
+                listed[name] = _sha256(target / name)
         content = {"runs": runs, "digest": digest, "files": listed}
-        temporary = target / f".{LIST}.new"
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        temporary.replace(target / LIST)
+        write_whole(target / LIST, json.dumps(content, indent=1).encode())
+        let_go(target / BEGUN)
     except OSError as error:
         raise StoreError(f"cannot write the backup {target}: {error.strerror}") from error
     size = sum((target / name).stat().st_size for name in listed)
@@ -143,17 +149,39 @@ def _own_files(home: Home) -> Iterator[Path]:
 
 
 def _files(target: Path) -> list[Path]:
-    return sorted(path for path in target.rglob("*") if path.is_file() and path.name != LIST)
+    return sorted(
+        path
+        for path in target.rglob("*")
+        if path.is_file() and path.name not in (LIST, BEGUN) and not path.name.startswith(TEMPORARY)
+    )
+
+
+def _may_hold(target: Path) -> bool:
+    """Whether a backup may be written there: nothing is there, a backup, or one that was begun and not ended."""
+    if not target.exists():
+        return True
+    names = {path.name for path in target.iterdir() if not path.name.startswith(TEMPORARY)}
+    return not names or LIST in names or BEGUN in names
+
+
+def _listed(target: Path) -> dict[str, str]:
+    """Hashes of the earlier backup's files, of one that can be read."""
+    with suppress(OSError, ValueError, KeyError):
+        return json.loads((target / LIST).read_text(encoding="utf-8"))["files"]
+    return {}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _copy(path: Path, target: Path) -> None:
-    """All of it or nothing; a file that is there with this size and content stays."""
-    if target.exists() and target.read_bytes() == path.read_bytes():
+    """All of it or nothing, and flushed to disk; a file that is there with this content stays."""
+    body = path.read_bytes()
+    if target.exists() and target.read_bytes() == body:
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
-    shutil.copy2(path, temporary)
-    temporary.replace(target)
+    write_whole(target, body)
+    shutil.copystat(path, target)
 
 
 def _digest(ledger: LedgerWriter) -> str:

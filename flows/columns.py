@@ -8,24 +8,35 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Skipped
+from gpuledger.core.store.offer_columns import validated
 from gpuledger.core.store.record import PriceList
-from gpuledger.core.store.staging import located, observed_until
-from gpuledger.core.validity import AHEAD, LATEST_AHEAD
+from gpuledger.core.store.staging import located, seen_by
 from gpuledger.scrapers.source import Source
 
 
 def read_columns(source: Source, documents: Sequence[Document], now: datetime) -> tuple[Any, list[Skipped]]:
-    """The rows of all documents as one Arrow table, and what nobody can have seen yet.
+    """The rows of all documents as one Arrow table, each as the model of an offer allows it, and what was left out.
 
     Raises:
         ParseError: a document has another form.
     """
     assert source.parse_table is not None, source.name
-    parts = [source.parse_table(document) for document in documents]
-    table, early = observed_until(located(parts), now + LATEST_AHEAD)
-    return table, [Skipped(AHEAD, None)] * early
+    parts: list[Any] = []
+    skipped: list[Skipped] = []
+    for document in documents:
+        table = source.parse_table(document)
+        try:
+            rows, refused = validated(table)
+        except pa.ArrowException as error:
+            raise document.error(f"no readable table: {str(error).splitlines()[0]}") from error
+        parts.append(rows)
+        skipped += [Skipped(row.reason, {"row": row.position, **row.row}) for row in refused]
+    table, reasons = seen_by(located(parts), now)
+    return table, [*skipped, *(Skipped(reason, None) for reason in reasons)]
 
 
 def price_list(source: Source, document: Document) -> PriceList:

@@ -6,11 +6,14 @@ the hash of its document stay; what is lost is the replay of that time, so nothi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from gpuledger.core.errors import UsageError
+from gpuledger.core.files import delete
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.publish import prune
 from gpuledger.core.store.shared.lake import maintain
@@ -90,15 +93,21 @@ def _left_overs(ledger: LedgerWriter) -> list[Path]:
     """Temporary files of writers that were killed."""
     since = (ledger.clock() - LEFT_OVER).timestamp()
     temporary = [*ledger.home.archive.rglob(".new-*"), *ledger.home.path.glob("quotes/.new-*")]
-    return [path for path in temporary if path.stat().st_mtime < since]
+    return [path for path, written_at in _written_at(temporary) if written_at < since]
+
+
+def _written_at(paths: Iterable[Path]) -> Iterator[tuple[Path, float]]:
+    """When each was written; those that their writers finish meanwhile are left out."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path, path.stat().st_mtime
 
 
 def _old_quotes(ledger: LedgerWriter, keep: timedelta) -> list[Path]:
     """A server saves one file for each quote that somebody asks for."""
     since = (ledger.clock() - keep).timestamp()
-    saved = sorted(
-        ((path.stat().st_mtime, path) for path in ledger.home.path.glob("quotes/*.json")), reverse=True
-    )
+    quotes = _written_at(ledger.home.path.glob("quotes/*.json"))
+    saved = sorted(((written_at, path) for path, written_at in quotes), reverse=True)
     return [path for place, (time, path) in enumerate(saved) if time < since or place >= MOST_QUOTES]
 
 
@@ -119,5 +128,5 @@ def _past(ledger: LedgerWriter, keep: timedelta) -> list[Path]:
 
 def _remove(paths: list[Path]) -> int:
     for path in paths:
-        path.unlink(missing_ok=True)
+        delete(path)
     return len(paths)

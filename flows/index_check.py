@@ -200,6 +200,5 @@ def _empty(ledger: LedgerWriter) -> Generator[duckdb.DuckDBPyConnection]:
 
 def _copy_rates(connection: duckdb.DuckDBPyConnection, anew: duckdb.DuckDBPyConnection) -> None:
     rates = sql.arrow(connection, "select * from exchange_rate")
-    anew.register("rates", rates)
-    anew.execute("insert into exchange_rate by name select * from rates")
-    anew.unregister("rates")
+    with sql.registered(anew, rates=rates):
+        anew.execute("insert into exchange_rate by name select * from rates")

@@ -13,6 +13,7 @@ import duckdb
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.errors import StoreError
+from gpuledger.core.files import delete
 from gpuledger.core.offer import ExchangeRate, MarketSample
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import started_at
@@ -95,8 +96,12 @@ class Rebuild:
             raise StoreError(f"cannot write {self._note}: {error.strerror}") from error
 
     def discard(self) -> None:
-        """Delete what is built so far."""
-        self._note.unlink(missing_ok=True)
+        """Delete what is built so far.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        delete(self._note)
         self.home.remove_database()
 
     def go_on(self) -> int:

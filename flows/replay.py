@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -123,7 +124,9 @@ def _before(ledger: LedgerWriter, sources: Sequence[str], since: datetime | None
         LOG.warning("the ledger in use cannot be compared with: %s", error)
         return []
     finally:
-        copy.remove_database()
+        # a copy that stays is overwritten by the next replay
+        with suppress(StoreError):
+            copy.remove_database()
 
 
 def _take(ledger: LedgerWriter, rebuild: Rebuild) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.contract import OUTSIDE, Band, CheckedOffer, check_contract, seed_bands
+from gpuledger.core.contract import Band, CheckedOffer, check_contract, seed_bands
 from gpuledger.core.document import Document
 from gpuledger.core.errors import ContractError, ParseError, SourceError
 from gpuledger.core.offer import ExchangeRate, Fact, Offer, PurchaseOption, Skipped, Withdrawn
@@ -61,9 +61,9 @@ def read_documents(source: Source, manifest: Manifest, documents: Sequence[Docum
         if source.name == OPERATOR:
             return Parsed(manifest=manifest, source=source, decision=decision_in(documents[0]))
         if source.parse_table is not None:
-            table, early = read_columns(source, documents, manifest.observed_at)
+            table, left_out = read_columns(source, documents, manifest.observed_at)
             lists = [price_list(source, document) for document in documents]
-            return Parsed(manifest=manifest, source=source, table=table, lists=lists, skipped=early)
+            return Parsed(manifest=manifest, source=source, table=table, lists=lists, skipped=left_out)
         numbered_facts = [
             (number, _plausible(fact, manifest.observed_at)) for number, fact in _facts(source, documents)
         ]
@@ -206,6 +206,7 @@ def judge(
             decision=parsed.decision,
         )
     if parsed.table is not None:
+        is_usable = parsed.table.num_rows > 0 or not parsed.skipped
         return Batch(
             manifest=manifest,
             kind=kind,
@@ -214,6 +215,8 @@ def judge(
             lists=parsed.lists,
             skipped=parsed.skipped,
             offer_count=parsed.table.num_rows,
+            outcome="accepted" if is_usable else "failed",
+            error=None if is_usable else _nothing_usable(parsed, parsed.skipped),
         )
     bands = bands or seed_bands()
     if source.confidence != "direct" and source.is_dated_list and parsed.error is None:
@@ -231,7 +234,7 @@ def judge(
             error=FetchFailure(kind=type(error).__name__, message=error.message, url=error.url),
         )
     # A list that dates its own rows has no next run in which a doubt could be settled.
-    left_out = {**report.doubts, **report.left_out} if source.is_dated_list else report.left_out
+    left_out: Mapping[str, str] = report.doubts if source.is_dated_list else {}
     doubts = {**report.doubts, **parsed.contradictions}
     return Batch(
         manifest=manifest,
@@ -257,7 +260,7 @@ def _weighing(parsed: Parsed, doubts: Mapping[str, str]) -> Weighing:
 
 def _left_out(parsed: Parsed, left_out: Mapping[str, str]) -> list[Skipped]:
     return [
-        Skipped(OUTSIDE, entry.fact.model_dump(mode="json"))
+        Skipped("a price that its contract doubts", entry.fact.model_dump(mode="json"))
         for entry in parsed.offers
         if entry.fact.offer_id in left_out
     ]

@@ -77,7 +77,7 @@ SOURCE = Source(
         min_offers=5,
         usd_per_gpu_hour=between("0.01", "20"),
         larger_costs_more=False,
-        outlier_share=0.1,
+        is_marketplace=True,
     ),
     covers="GPU models of a market of hosts, the average of the month's bids, with what is free",
     licence="public interface, keyless; no licence for the data is stated",

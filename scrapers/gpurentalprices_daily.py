@@ -71,7 +71,6 @@ SOURCE = Source(
         usd_per_gpu_hour=between("0.02", "40"),
         larger_costs_more=False,
         spot_below_on_demand=False,
-        outlier_share=0.05,
     ),
     covers="a dozen providers that have no source of their own here, as another project read them that day",
     licence="CC BY 4.0 (gpurentalprices.com)",

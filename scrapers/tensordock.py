@@ -81,7 +81,7 @@ SOURCE = Source(
         min_offers=3,
         usd_per_gpu_hour=between("0.05", "20"),
         larger_costs_more=False,
-        outlier_share=0.05,
+        is_marketplace=True,
     ),
     covers="GPUs of independent hosts with 4 vCPUs, 16 GB and 100 GB of disk each; needs a key",
     licence="API with a key; TensorDock's terms of service apply, no licence for the data is stated",

@@ -229,7 +229,7 @@ SOURCE = Source(
         must_have=("h100",),
         usd_per_gpu_hour=between("0.01", "16"),
         larger_costs_more=False,
-        outlier_share=0.03,
+        is_marketplace=True,
     ),
     covers="machines of verified hosts, on demand and interruptible, with the market's distribution",
     licence="public search interface, keyless, more with a key; no licence for the data is stated",

@@ -20,6 +20,7 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.estimate.interval import Range, even_interval
+from gpuledger.core.files import write_whole
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 
@@ -149,10 +150,7 @@ def read(path: Path) -> list[Measurement]:
 def append(path: Path, new: Measurement) -> None:
     """Keep one more measurement; a newer one of the same run replaces the older."""
     others = [m for m in read(path) if (m.gpu_id, m.plan, m.gpus) != (new.gpu_id, new.plan, new.gpus)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
-    beside.write_text(json.dumps([asdict(m) for m in (*others, new)], indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, (json.dumps([asdict(m) for m in (*others, new)], indent=1) + "\n").encode())
 
 
 def matching(

@@ -140,6 +140,8 @@ class Figures:
     option_gone: Numbers
     all_listed: Numbers
     all_gone: Numbers
+    all_missing: Numbers
+    """Those that went now, and those of which it is disputed whether they did."""
     kin_key: HashKeys
     """Equal for offers of one GPU at one provider that are bought alike."""
     middle_usd: Numbers

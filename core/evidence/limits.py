@@ -54,7 +54,7 @@ MARKETPLACE_KIN_SHARE = 0.3
 COUNT_MATCH = 0.005
 """How near, as a difference of logarithms, a move has to be to a machine's count of GPUs to be the count itself."""
 
-SPOT_OF_LIST = 0.09
+SPOT_OF_LIST = 0.25
 """Least share of the provider's price on demand that a spot price is believed at where no other one is known."""
 
 ON_DEMAND_OF_LIST = 0.8

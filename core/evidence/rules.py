@@ -207,10 +207,21 @@ def _fresh(f: Figures, run: Circumstances, read: _Reading) -> dict[Reason, Flags
     market_share = 0.6 if run.is_first or run.is_marketplace else limits.MARKET_SHARE
     sibling = np.where(f.is_spot | run.is_marketplace, 0.2, 0.4)
     untold = fresh & ~read.is_told
+    under = _either(f.is_spot, limits.SPOT, limits.LIST, "lowest_under_the_market")
+    # Below what another source has, and below all else: as with a move that undercuts.
+    undercuts = (
+        ~is_first
+        & (other_factor < under / 2.0**other_age)
+        & ((f.usd < f.kin_low * (1 - limits.KIN_SHARE)) | read.undercuts)
+    )
     return {
         Reason.OTHER_SOURCE: fresh
         & read.is_told
-        & ((other_factor < read.low / 2.0**other_age) | (other_factor > read.high * 2.0**other_age)),
+        & (
+            (other_factor < read.low / 2.0**other_age)
+            | (other_factor > read.high * 2.0**other_age)
+            | undercuts
+        ),
         Reason.RECOUNTED: fresh & np.isfinite(f.recounted_count),
         Reason.BELOW_KIN: untold & (f.usd < f.kin_low * (1 - kin_share)),
         Reason.ABOVE_KIN: untold & (f.usd > f.kin_high * 3),
@@ -228,11 +239,16 @@ def _fresh(f: Figures, run: Circumstances, read: _Reading) -> dict[Reason, Flags
 def _names(f: Figures, run: Circumstances, read: _Reading, came: Succession) -> dict[Reason, Flags]:
     """A new name of what went."""
     in_place = f.usd / came.predecessor_usd
-    elsewhere = np.where(read.is_among_siblings, np.nan, f.usd / came.moved_usd)
+    # A machine that is cut everywhere costs as little in a new place.
+    moved_usd = came.moved_usd * np.exp(_cut_elsewhere(f, read))
+    elsewhere = np.where(read.is_among_siblings, np.nan, f.usd / moved_usd)
     ratio = np.where(np.isfinite(in_place), in_place, elsewhere)
     under = _either(f.is_spot, limits.SPOT, limits.LIST, "lowest_under_the_market")
     # Hosts of a marketplace come and go, but not most of them at once; then a new name alone is no new price.
-    is_replaced = (f.all_gone >= limits.GONE_LEAST) & (f.all_gone >= limits.REPLACED_SHARE * f.all_listed)
+    # One that is disputed as gone is no less missing in the next run.
+    is_replaced = (f.all_missing >= limits.GONE_LEAST) & (
+        f.all_missing >= limits.REPLACED_SHARE * f.all_listed
+    )
     is_other_price = (np.abs(np.log(ratio)) > limits.UNIFORM_MOVE) | (
         np.abs(came.shift) > limits.UNIFORM_MOVE
     )
@@ -245,6 +261,16 @@ def _names(f: Figures, run: Circumstances, read: _Reading, came: Succession) -> 
             | is_replaced & is_other_price
         ),
     }
+
+
+def _cut_elsewhere(f: Figures, read: _Reading) -> Numbers:
+    """By how much the same machine moved in the source's other places, as a logarithm, where most of them did alike."""
+    moved = np.flatnonzero(read.is_product_wide)
+    machines, first = np.unique(f.machine_key[moved], return_index=True)
+    if not len(machines):
+        return np.zeros(len(f))
+    place = np.minimum(np.searchsorted(machines, f.machine_key), len(machines) - 1)
+    return np.where(machines[place] == f.machine_key, f.change[moved[first]][place], 0)
 
 
 def is_by_its_count(change: Numbers, gpu_count: Numbers) -> Flags:

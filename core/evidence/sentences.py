@@ -48,7 +48,7 @@ def _tail(reason: Reason, row: ClaimFigures, rates: Mapping[str, float], doubt: 
         case Reason.CURRENCY:
             return f"its amount is in {row['currency']} now"
         case Reason.EXCHANGED:
-            return "the new prices are other offers' old ones: they changed places"
+            return "its new price is another offer's: they changed places, or one was read for the other"
         case Reason.RECOUNTED:
             return (
                 f"the same price for the whole as with {row['recounted_count']:g} GPUs: the count or the unit was"

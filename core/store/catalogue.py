@@ -135,9 +135,7 @@ def turn_at(
     try:
         yield Turn(name, session)
     finally:
-        with suppress(duckdb.Error):
-            session.rollback()
-        session.close()
+        _let_go(session)
 
 
 def _acquire(
@@ -146,7 +144,10 @@ def _acquire(
     locks = [f"pg_try_advisory_xact_lock({_key(address, name)})"]
     if shared is not None:
         locks.insert(0, f"pg_try_advisory_xact_lock_shared({_key(address, shared)})")
-    query = sql.literal(f"select {' and '.join(locks)} as got")
+    # Whoever holds a turn is idle in a transaction while a provider answers; a server that ends such sessions would
+    # give the turn to a second machine meanwhile.
+    patient = "set_config('idle_in_transaction_session_timeout', '0', true)"
+    query = sql.literal(f"select {' and '.join(locks)} as got, {patient} as patient")
     busy_at = time.monotonic() + wait_seconds
     gone_at = patience(address)
     while True:
@@ -160,6 +161,9 @@ def _acquire(
                 return session
             session.rollback()
         except duckdb.Error as error:
+            # A session that the server ended in a transaction has to be rolled back, or its DuckDB aborts the process.
+            _let_go(session)
+            session = None
             hang_up(address)
             if time.monotonic() > gone_at:
                 _gone[address] = time.monotonic()
@@ -172,6 +176,13 @@ def _acquire(
             time.sleep(0.05)
         if session is not None:
             session.close()
+
+
+def _let_go(session: duckdb.DuckDBPyConnection | None) -> None:
+    if session is not None:
+        with suppress(duckdb.Error):
+            session.rollback()
+        session.close()
 
 
 def clock_of(address: LakeAddress) -> datetime:

@@ -94,15 +94,8 @@ def settle(
         "decided_by": decision.decided_by,
         "reason": decision.reason,
     }
-    _run(connection, "evidence/decision/10_decided", named)
-    _run(connection, "evidence/decision/20_ruling", named)
+    sql.run_named(connection, "evidence/decision/10_decided", named)
+    sql.run_named(connection, "evidence/decision/20_ruling", named)
     seen = sql.arrow_named(connection, "evidence/decision/30_seen", named)
-    _run(connection, "evidence/decision/40_dispute", named)
+    sql.run_named(connection, "evidence/decision/40_dispute", named)
     return seen
-
-
-def _run(
-    connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]
-) -> duckdb.DuckDBPyConnection:
-    (statement,) = connection.extract_statements(sql.text(name))
-    return connection.execute(statement, {key: parameters[key] for key in statement.named_parameters})

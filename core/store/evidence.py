@@ -76,12 +76,12 @@ def weigh_run(
         parameters: run_no, source, observed_at, is_complete and first_document.
     """
     named = {**parameters, "started_at": weighing.started_at}
-    _run(connection, "evidence/10_claim", named)
+    sql.run_named(connection, "evidence/10_claim", named)
     if not _count(connection, "claim"):
         rule_nothing(connection)
         return Weighed()
     for step in ("20_seen", "30_known", "40_moved", "41_standing"):
-        _run(connection, f"evidence/{step}", named)
+        sql.run_named(connection, f"evidence/{step}", named)
     table = sql.arrow_named(connection, "evidence/50_figures", named)
     run = Circumstances(
         at=parameters["observed_at"].timestamp(),
@@ -96,25 +96,18 @@ def weigh_run(
     action = verdicts.action
     held = (action == Action.DISPUTE) | (action == Action.HOLD)
     ruled = np.flatnonzero(held | (action == Action.CONFIRM))
-    connection.register(
-        "ruled",
-        pa.table(
-            {
-                "offer_id": pa.array(figures.offer_id[ruled], pa.string()),
-                "is_held": pa.array(held[ruled], pa.bool_()),
-            }
-        ),
+    rulings = pa.table(
+        {
+            "offer_id": pa.array(figures.offer_id[ruled], pa.string()),
+            "is_held": pa.array(held[ruled], pa.bool_()),
+        }
     )
-    connection.register("event", events)
-    try:
-        _run(connection, "evidence/60_ruling", named)
+    with sql.registered(connection, ruled=rulings, event=events):
+        sql.run_named(connection, "evidence/60_ruling", named)
         if events.num_rows:
-            _run(connection, "evidence/70_dispute", named)
+            sql.run_named(connection, "evidence/70_dispute", named)
         if _has_disputes(connection, parameters["source"]):
-            _run(connection, "evidence/80_forgotten", named)
-    finally:
-        connection.unregister("ruled")
-        connection.unregister("event")
+            sql.run_named(connection, "evidence/80_forgotten", named)
     return Weighed(
         disputed=int(held.sum()),
         confirmed=int((action == Action.CONFIRM).sum()),
@@ -248,12 +241,3 @@ def _has_disputes(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     row = sql.first(connection, f"select count(*) from {table}")
     return row[0] if row else 0
-
-
-def _run(
-    connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]
-) -> duckdb.DuckDBPyConnection:
-    """One statement with those of the parameters that it names."""
-    (statement,) = connection.extract_statements(sql.text(name))
-    named = statement.named_parameters
-    return connection.execute(statement, {key: parameters[key] for key in named})

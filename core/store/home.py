@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gpuledger.core.config import LakeAddress, Settings, lake_address
 from gpuledger.core.errors import StoreError
+from gpuledger.core.files import delete
 
 LEDGER = "ledger.duckdb"
 
@@ -49,15 +50,23 @@ class Home:
         return self.lake if self.is_ledger else None
 
     def remove_database(self) -> None:
-        """Delete the writer's file and its write-ahead log."""
-        self.database.unlink(missing_ok=True)
+        """Delete the writer's file and its write-ahead log.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        delete(self.database)
         self.remove_log()
 
     def remove_log(self) -> None:
-        """Delete the write-ahead log that a killed writer left, because its file goes too."""
+        """Delete the write-ahead log that a killed writer left, because its file goes too.
+
+        Raises:
+            StoreError: the disk refused.
+        """
         from gpuledger.core.store import recover
 
-        recover.log_of(self.database).unlink(missing_ok=True)
+        delete(recover.log_of(self.database))
 
     @property
     def store_note(self) -> Path:

@@ -43,9 +43,8 @@ def derive_index(connection: duckdb.DuckDBPyConnection, *, since: date = date.mi
             columns[name] += [getattr(day, field) for day in days]
     connection.execute(sql.text("derive/no_gpu_index_day"))
     if columns["gpu_id"]:
-        connection.register("index_days", pa.table(columns, schema=_schema()))
-        connection.execute("insert into gpu_index_day by name select * from index_days")
-        connection.unregister("index_days")
+        with sql.registered(connection, index_days=pa.table(columns, schema=_schema())):
+            connection.execute("insert into gpu_index_day by name select * from index_days")
 
 
 def _schema() -> Any:

@@ -16,6 +16,7 @@ from gpuledger.core import validity
 from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
+from gpuledger.core.store.past_offers import set_past
 
 # What is on sale, now or at a past time, under one name for the queries that choose from it.
 
@@ -35,10 +36,7 @@ def set_on_sale(
     """
     connection.execute("set variable question_at = $at::timestamptz", {"at": at})
     if as_of is not None:
-        connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
-        past_gpu_ids = None if gpu_ids is None else list(gpu_ids)
-        connection.execute("set variable past_gpu_ids = $gpu_ids::varchar[]", {"gpu_ids": past_gpu_ids})
-        connection.execute(sql.text("queries/offer_past"))
+        set_past(connection, as_of=as_of, gpu_ids=None if gpu_ids is None else list(gpu_ids))
     connection.execute(sql.text("queries/on_sale" if as_of is None else "queries/on_sale_then"))
 
 

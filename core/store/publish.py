@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
+from gpuledger.core.files import let_go
 from gpuledger.core.store import sql
 from gpuledger.core.store.home import Home
 
@@ -52,8 +53,7 @@ def publish(home: Home, *, now: datetime) -> int:
         temporary.replace(target)
         _point(home, target.name)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
+        let_go(temporary)
         raise StoreError(f"cannot publish {target}: {error.strerror}") from error
     prune(home)
     return number
@@ -194,8 +194,7 @@ def prune(home: Home, keep: int | None = None) -> int:
     """Delete all but the newest snapshots and what a killed writer left of one; only inside
     `gpuledger.core.store.database.turn`. Returns how many went."""
     old = _numbers(home)[: -(keep or SNAPSHOTS_ON_DISK)]
-    for number in old:
-        _path(home, number).unlink(missing_ok=True)
+    went = [let_go(_path(home, number)) for number in old]
     for left_over in home.snapshots.glob("prices-*.new"):
-        left_over.unlink(missing_ok=True)
-    return len(old)
+        let_go(left_over)
+    return sum(went)

@@ -15,6 +15,8 @@ from gpuledger.core.store.offers import LatestOffer, set_on_sale
 CHUNK, GROWTH = 32, 4
 """Offers read first, and how many times as many each time after: the ten best are nearly always among the
 first."""
+MOST_KEPT = 40
+"""Lists beside the offers that the readers of a snapshot keep: those of now, and of some past days."""
 
 
 class Quotable:
@@ -37,7 +39,7 @@ class Quotable:
     ) -> None:
         self._connection = connection
         self._as_of = as_of
-        self._kept = cache if cache is not None and as_of is None else {}
+        self._kept = cache if cache is not None else {}
         for name, values in filters.items():
             connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
         connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})
@@ -84,6 +86,11 @@ class Quotable:
 
     def surrounding(self, query: str) -> list[dict[str, Any]]:
         """Rows of one of the queries beside the offers, in force at the same time."""
-        if query not in self._kept:
-            self._kept[query] = sql.rows(self._connection, f"queries/{query}", {"as_of": self._as_of})
-        return self._kept[query]
+        name = query if self._as_of is None else f"{query} at {self._as_of.isoformat()}"
+        rows = self._kept.get(name)
+        if rows is None:
+            rows = sql.rows(self._connection, f"queries/{query}", {"as_of": self._as_of})
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[name] = rows
+        return rows

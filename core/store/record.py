@@ -197,11 +197,8 @@ def append_live(
     if weighing is None:
         rule_nothing(connection, held)
     else:
-        connection.register("seen_arrow", seen)
-        try:
+        with sql.registered(connection, seen_arrow=seen):
             weighed = weigh_run(connection, weighing, parameters)
-        finally:
-            connection.unregister("seen_arrow")
     appended = _append_ruled(connection, seen, parameters)
     is_settled = appended.is_settled and (weighed is None or not (weighed.disputed or weighed.confirmed))
     return replace(appended, weighed=weighed, is_settled=is_settled)
@@ -211,9 +208,8 @@ def _append_ruled(
     connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
 ) -> _Appended:
     """Write what the batch changes, as `ruling` allows."""
-    connection.register("seen_arrow", seen)
-    try:
-        _run(connection, "record/10_difference", parameters)
+    with sql.registered(connection, seen_arrow=seen):
+        sql.run_named(connection, "record/10_difference", parameters)
         row = sql.first(
             connection,
             "select count(*) filter (is_new), count(*) filter (is_shape_change),"
@@ -222,16 +218,14 @@ def _append_ruled(
         assert row is not None
         new_offers, other_shapes, withdrawn, differing = row
         if new_offers:
-            _run(connection, "record/live_number", parameters)
-            _run(connection, "record/live_new_offers", parameters)
+            sql.run_named(connection, "record/live_number", parameters)
+            sql.run_named(connection, "record/live_new_offers", parameters)
         if other_shapes:
-            _run(connection, "record/live_changed_shape", parameters)
-    finally:
-        connection.unregister("seen_arrow")
+            sql.run_named(connection, "record/live_changed_shape", parameters)
     moves = sql.rows(connection, "record/moves")
-    changes = _run(connection, "record/live_price_change", parameters)
-    _run(connection, "record/live_stock_change", parameters)
-    _run(connection, "record/live_current", parameters)
+    changes = sql.run_named(connection, "record/live_price_change", parameters)
+    sql.run_named(connection, "record/live_stock_change", parameters)
+    sql.run_named(connection, "record/live_current", parameters)
     return _Appended(
         changes=changes,
         withdrawn=withdrawn,
@@ -244,16 +238,13 @@ def _append_ruled(
 def _append_archive(
     connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
 ) -> _Appended:
-    connection.register("seen_arrow", in_parts(seen))
-    try:
-        new_offers = _run(connection, "record/archive_new_offers", parameters)
-        _run(connection, "record/archive_changed_shape", parameters)
-        _run(connection, "record/archive_observation", parameters)
-    finally:
-        connection.unregister("seen_arrow")
-    _run(connection, "record/archive_price_list", parameters)
-    changes = _run(connection, "record/archive_price_change", parameters)
-    _run(connection, "record/archive_current", parameters)
+    with sql.registered(connection, seen_arrow=in_parts(seen)):
+        new_offers = sql.run_named(connection, "record/archive_new_offers", parameters)
+        sql.run_named(connection, "record/archive_changed_shape", parameters)
+        sql.run_named(connection, "record/archive_observation", parameters)
+    sql.run_named(connection, "record/archive_price_list", parameters)
+    changes = sql.run_named(connection, "record/archive_price_change", parameters)
+    sql.run_named(connection, "record/archive_current", parameters)
     return _Appended(changes=changes, withdrawn=0, new_offers=new_offers, moves=[])
 
 
@@ -272,23 +263,11 @@ def _side_facts(connection: duckdb.DuckDBPyConnection, batch: Batch, parameters:
     for fact in batch.side_facts:
         by_kind[type(fact)].append(fact)
     for kind, facts in by_kind.items():
-        connection.register("fact", fact_table(kind, facts))
-        try:
+        with sql.registered(connection, fact=fact_table(kind, facts)):
             if kind is ExchangeRate:
-                _run(connection, "record/exchange_rate_claim", parameters)
-                _run(connection, "record/disputed_rate", parameters)
-            _run(connection, f"record/{_SIDE_TABLES[kind]}", parameters)
-        finally:
-            connection.unregister("fact")
-
-
-def _run(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]) -> int:
-    """Run one statement with those of the parameters that it names; returns the count that it reports."""
-    text = sql.text(name)
-    (statement,) = connection.extract_statements(text)
-    named = statement.named_parameters
-    row = sql.first(connection, statement, {key: parameters[key] for key in named})
-    return row[0] if row and isinstance(row[0], int) else 0
+                sql.run_named(connection, "record/exchange_rate_claim", parameters)
+                sql.run_named(connection, "record/disputed_rate", parameters)
+            sql.run_named(connection, f"record/{_SIDE_TABLES[kind]}", parameters)
 
 
 def _next(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:

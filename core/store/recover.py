@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from gpuledger.core.errors import StoreError
+from gpuledger.core.files import let_go
 
 LOG = logging.getLogger("gpuledger")
 
@@ -67,7 +68,7 @@ def restore(database: Path, snapshots: Path) -> bool:
             _set_aside(database)
             temporary.replace(database)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            let_go(temporary)
             raise StoreError(f"cannot restore {database}: {error.strerror}") from error
         LOG.warning("%s was missing or broken: restored from %s", database, snapshot.name)
         return True

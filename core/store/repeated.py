@@ -43,15 +43,11 @@ def record_repeated(connection: duckdb.DuckDBPyConnection, runs: Sequence[Repeat
             " (select coalesce(max(document_no), 0) from document)",
         )
         assert row is not None
-        connection.register("repeated", _runs(runs, row[0] + 1))
-        connection.register("repeated_document", _documents(runs, row[0] + 1, row[1] + 1))
-        try:
+        documents = _documents(runs, row[0] + 1, row[1] + 1)
+        with sql.registered(connection, repeated=_runs(runs, row[0] + 1), repeated_document=documents):
             connection.execute(sql.text("record/repeated_run"))
             connection.execute(sql.text("record/repeated_skip"))
             connection.execute("insert into document by name from repeated_document")
-        finally:
-            connection.unregister("repeated_document")
-            connection.unregister("repeated")
 
 
 def _runs(runs: Sequence[Repeated], first_run: int) -> pa.Table:

@@ -75,14 +75,19 @@ def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> No
     since = start
     for table in ("gpu_price_day", "gpu_vote_day", "price_end_day"):
         connection.execute(f"delete from {table} where price_date >= $start", {"start": start})
-    # Half a year at a time bounds the memory of a rebuild.
-    while start < today:
+    # Half a year at a time bounds the memory of a rebuild. Years that no price reaches into are passed over.
+    while (start := _next_day(connection, start) or today) < today:
         stop = min(start + timedelta(days=182), today)
         connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
         derive_votes(connection, start=start, stop=stop)
         connection.execute(sql.text("derive/price_end_day"), {"from_date": start, "to_date": stop})
         start = stop
     derive_index(connection, since=since)
+
+
+def _next_day(connection: duckdb.DuckDBPyConnection, start: date) -> date | None:
+    row = sql.first(connection, sql.text("derive/next_day"), {"from_date": start})
+    return row[0] if row else None
 
 
 CHECKED_WHOLE = 5_000_000

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, StoreError, UsageError
-from gpuledger.core.store import sql
+from gpuledger.core.store import past_offers, sql
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import POINTER, check_release, current
 
@@ -90,6 +90,7 @@ class _Open:
             # Global, because every cursor is a session of its own.
             self.connection.execute("set global timezone = 'UTC'")
             self.edition = edition_of(self.connection.cursor())
+            past_offers.attach(self.connection)
         except duckdb.Error as error:
             raise CorruptError(f"cannot open the snapshot {self.path}: {sql.first_line(error)}") from error
 
@@ -214,6 +215,8 @@ class SnapshotPool:
         with self._lock:
             opened.readers -= 1
             self._close_if_done(opened)
+            if not opened.readers and not opened.is_retired:
+                past_offers.rest(opened.connection)
 
     def _close_if_done(self, opened: _Open) -> None:
         if opened.is_retired and not opened.readers:

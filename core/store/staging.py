@@ -30,6 +30,7 @@ from gpuledger.core.offer import (
     TransferPrice,
     Withdrawn,
 )
+from gpuledger.core.validity import implausible_time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +59,8 @@ def _size(value: Decimal | None) -> Decimal | None:
 _Column = tuple[str, pa.DataType, Callable[[Any], Any] | None]
 """Column, Arrow type, and what makes the attribute fit; without one it goes in as it is."""
 
-# the attribute has the column's name; terms are all that a withdrawal states
-_TERM_COLUMNS: tuple[_Column, ...] = (
+# the attribute has the column's name
+TERM_COLUMNS: tuple[_Column, ...] = (
     ("offer_id", pa.string(), None),
     ("provider", pa.string(), None),
     ("via", pa.string(), None),
@@ -75,9 +76,9 @@ _TERM_COLUMNS: tuple[_Column, ...] = (
     ("operating_system", pa.string(), None),
     ("observed_at", _TIME, None),
 )
+"""What a withdrawal states too."""
 
-# null for a withdrawal
-_OFFER_COLUMNS: tuple[_Column, ...] = (
+PRICED_COLUMNS: tuple[_Column, ...] = (
     ("gpu_memory_gib", _SIZE, _size),
     ("vcpus", _SIZE, _size),
     ("memory_gib", _SIZE, _size),
@@ -94,24 +95,29 @@ _OFFER_COLUMNS: tuple[_Column, ...] = (
     ("effective_at", _TIME, None),
     ("availability", pa.string(), None),
 )
+"""Null for a withdrawal."""
 
 
 def seen_table(located: Sequence[Located], aliases: Aliases) -> pa.Table:
     """The batch's offers, one row each, with their accelerator resolved."""
     facts = [entry.fact for entry in located]
+    return (
+        fact_columns(facts)
+        .append_column("position", pa.array(range(len(facts)), pa.int32()))
+        .append_column("gpu_id", pa.array(_gpu_ids(facts, aliases), pa.string()))
+        .append_column("document_no", pa.array([entry.document_no for entry in located], pa.int32()))
+    )
+
+
+def fact_columns(facts: Sequence[Offer | Withdrawn]) -> pa.Table:
+    """What the facts themselves say, one row each, as the ledger stores it."""
     offers = [fact if isinstance(fact, Offer) else None for fact in facts]
-    columns: dict[str, pa.Array] = {
-        "position": pa.array(range(len(facts)), pa.int32()),
-        "gpu_id": pa.array(_gpu_ids(facts, aliases), pa.string()),
-        "document_no": pa.array([entry.document_no for entry in located], pa.int32()),
-        "instance_type": pa.array(
-            [getattr(fact, "instance_type", "") or fact.sku for fact in facts], pa.string()
-        ),
-    }
-    for column in _TERM_COLUMNS:
-        columns[column[0]] = _array(facts, column)
-    for column in _OFFER_COLUMNS:
+    columns: dict[str, pa.Array] = {column[0]: _array(facts, column) for column in TERM_COLUMNS}
+    for column in PRICED_COLUMNS:
         columns[column[0].removeprefix("price.")] = _array(offers, column)
+    columns["instance_type"] = pa.array(
+        [getattr(fact, "instance_type", "") or fact.sku for fact in facts], pa.string()
+    )
     return pa.table(columns)
 
 
@@ -125,10 +131,13 @@ def located(parts: Sequence[pa.Table]) -> pa.Table:
     )
 
 
-def observed_until(table: pa.Table, until: datetime) -> tuple[pa.Table, int]:
-    """The rows that were observed by then, and how many were not."""
-    rows_until = table.filter(pc.less_equal(table["observed_at"], pa.scalar(until, _TIME)))
-    return rows_until, table.num_rows - rows_until.num_rows
+def seen_by(table: pa.Table, now: datetime) -> tuple[pa.Table, list[str]]:
+    """The rows that can have been observed when they say, and why each of the others cannot."""
+    encoded = table["observed_at"].combine_chunks().dictionary_encode()
+    times: list[datetime] = encoded.dictionary.to_pylist()
+    by_time = pa.array([implausible_time(time, now) for time in times], pa.string())
+    reasons = by_time.take(encoded.indices)
+    return table.filter(pc.is_null(reasons)), reasons.drop_null().to_pylist()
 
 
 def resolved_table(table: pa.Table, aliases: Aliases, *, first_document: int) -> pa.Table:

@@ -52,6 +52,7 @@ class Report(StrEnum):
 
     MD = "md"
     HTML = "html"
+    INFRACOST = "infracost"
 
 
 @with_quote_options
@@ -83,7 +84,10 @@ def quote(
         str, typer.Option(help="With --over: length of a step, 1d, 1w or 1mo; default: 1mo.")
     ] = "1mo",
     report: Annotated[
-        Report | None, typer.Option(help="A report to paste or print, md or html; default: none.")
+        Report | None,
+        typer.Option(
+            help="A report to paste or print, md or html, or a usage file of infracost; default: none."
+        ),
     ] = None,
     other: Annotated[
         list[str] | None,

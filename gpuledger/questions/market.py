@@ -131,14 +131,16 @@ class MarketQuestions(IndexQuestions):
             return query_rows(snapshot.connection, f"queries/{query}", named)
 
     def sparklines(
-        self, rows: Sequence[Mapping[str, Any]], since: datetime
+        self, rows: Sequence[Mapping[str, Any]], since: datetime, until: datetime
     ) -> dict[str, list[tuple[datetime, Decimal]]]:
-        """The prices that each of some offers had since a time, by price_id."""
+        """The prices that each of some offers had in a span of time, by price_id."""
         ids = {f"{row['source']}:{row['offer_id']}": row["price_id"] for row in rows}
         prices: dict[str, list[tuple[datetime, Decimal]]] = {}
         with self.reading() as snapshot:
             changes = query_rows(
-                snapshot.connection, "queries/offer_sparkline", {"keys": "\n".join(ids), "since": since}
+                snapshot.connection,
+                "queries/offer_sparkline",
+                {"keys": "\n".join(ids), "since": since, "until": until},
             )
         for row in changes:
             prices.setdefault(ids[row["key"]], []).append((row["observed_at"], row["amount"]))

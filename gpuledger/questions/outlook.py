@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gpuledger.questions.reader import Snapshot
 
 MOST_DRAWS = 1_000_000
+REPORTS = ("md", "html", "infracost")
 
 
 class Outlook(Decisions):
@@ -160,17 +161,26 @@ class Outlook(Decisions):
         prices with dates and receipts.
 
         Args:
-            kind: `md` or `html`; the page has a chart and prints on two sheets.
+            kind: `md` or `html`; the page has a chart and prints on two sheets. `infracost` is a usage file of
+                Infracost, of the cheapest of the providers that it prices where none is asked for.
             named: options of `quote`, and of the plan.
+
+        Raises:
+            UsageError: no such kind, or no quote of a provider that Infracost prices.
         """
+        from gpuledger.core.cost.infracost_usage import RESOURCES, usage_file
         from gpuledger.core.cost.quote_report import html_page, markdown
         from gpuledger.formats import flat
 
-        if kind not in ("md", "html"):
-            raise UsageError(f"report: {kind!r} is none of md, html")
+        if kind not in REPORTS:
+            raise UsageError(f"report: {kind!r} is none of {', '.join(REPORTS)}")
         options: dict[str, Any] = {"limit": 5} | named
+        if kind == "infracost" and not options.get("provider"):
+            options["provider"] = list(RESOURCES)
         question = self.question(plan, as_of=as_of, **options)
         answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
+        if kind == "infracost":
+            return usage_file(answer)
         keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
         return (markdown if kind == "md" else html_page)(answer, keys)
 

@@ -289,6 +289,7 @@ report: Responses = {
         "content": {
             "text/markdown": {"schema": {"type": "string"}},
             "text/html": {"schema": {"type": "string"}},
+            "application/yaml": {"schema": {"type": "string"}},
         },
     }
 } | _DATA_ERRORS

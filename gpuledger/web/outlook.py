@@ -24,7 +24,13 @@ _DRIVERS: dict[str, Any] = {
 DriversParameters: type[AsOfParameters] = cast("Any", create_model)(
     "DriversParameters", __base__=QuoteParameters, **_DRIVERS
 )
-_REPORT: dict[str, Any] = {"kind": (Literal["md", "html"], Field("md", description="Markdown, or a page."))}
+_REPORT_TYPES = {"md": "text/markdown", "html": "text/html", "infracost": "application/yaml"}
+_REPORT: dict[str, Any] = {
+    "kind": (
+        Literal["md", "html", "infracost"],
+        Field("md", description="Markdown, a page, or a usage file of Infracost."),
+    )
+}
 ReportParameters: type[AsOfParameters] = cast("Any", create_model)(
     "ReportParameters", __base__=QuoteParameters, **_REPORT
 )
@@ -85,7 +91,7 @@ async def report(
 ) -> Response:
     """Markdown, or an HTML page that needs nothing from elsewhere."""
     plan, options = await plan_or_none(request), _stated_options(parameters)
-    kind = "text/html" if options.get("kind") == "html" else "text/markdown"
+    kind = _REPORT_TYPES[options.get("kind", "md")]
 
     def answer() -> Response:
         with ledger_of(request).pinned() as ledger:

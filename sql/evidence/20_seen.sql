@@ -110,6 +110,7 @@ select
     hash(keyed.kin_key, keyed.region, keyed.tier) as place_key,
     if(keyed.term = 0, hash(keyed.gpu, keyed.purchase_option), null) as market_key,
     hash(keyed.provider, keyed.gpu) as list_key,
+    hash(hash(keyed.provider, keyed.gpu), keyed.instance_type, keyed.region, keyed.gpu_count) as ways_key,
     if(keyed.position is null, null, usd_double(
         keyed.amount::double, keyed.upfront_amount::double, keyed.unit, keyed.gpu_count, keyed.term,
         now_rate.usd_per_unit::double

@@ -108,6 +108,7 @@ priced as (
 select
     * exclude (instance_type, region, tier),
     hash(kin_key, instance_type) as product_key,
-    hash(kin_key, region, tier) as place_key
+    hash(kin_key, region, tier) as place_key,
+    hash(list_key, instance_type, region, gpu_count) as ways_key
 from priced
 where usd is not null;

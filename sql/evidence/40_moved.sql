@@ -67,7 +67,7 @@ region_move as (
 ),
 
 -- prices that changed places: the new one is another's old one, and the other way round; of two products in one
--- place, of one product in two places, or of two ways to buy one machine
+-- place, of one product in two places, of two ways to buy one machine, or of two providers that one answer speaks for
 pair as (
     select
         offer_no,
@@ -76,15 +76,15 @@ pair as (
             hash('whole', provider, region, purchase_option, term, round(usd * gpu_count, 4), round(believed_usd * gpu_count, 4)),
             hash('each', provider, region, purchase_option, term, round(usd, 4), round(believed_usd, 4)),
             hash('place', product_key, gpu_count, round(usd, 4), round(believed_usd, 4)),
-            hash('way', provider, region, sku, gpu, gpu_count, round(usd, 4), round(believed_usd, 4))
+            hash('way', region, sku, gpu, gpu_count, round(usd, 4), round(believed_usd, 4))
         ]) as forth,
         unnest([
             hash('whole', provider, region, purchase_option, term, round(believed_usd * gpu_count, 4), round(usd * gpu_count, 4)),
             hash('each', provider, region, purchase_option, term, round(believed_usd, 4), round(usd, 4)),
             hash('place', product_key, gpu_count, round(believed_usd, 4), round(usd, 4)),
-            hash('way', provider, region, sku, gpu, gpu_count, round(believed_usd, 4), round(usd, 4))
+            hash('way', region, sku, gpu, gpu_count, round(believed_usd, 4), round(usd, 4))
         ]) as back,
-        unnest([hash(gpu, gpu_count), hash(gpu, gpu_count), hash(region), hash(purchase_option, term, tier)]) as differing,
+        unnest([hash(gpu, gpu_count), hash(gpu, gpu_count), hash(region), hash(provider, purchase_option, term, tier)]) as differing,
         unnest([false, false, true, false]) as is_of_places,
         unnest([false, false, false, true]) as is_of_ways
     from move

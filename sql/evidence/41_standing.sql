@@ -7,7 +7,8 @@ select
     offer.purchase_option,
     coalesce(offer.term_months, 0)::double as term,
     count(*) as listed,
-    count(*) filter (claim.claim = 'absence' and claim.open_claim is distinct from 'absence') as gone
+    count(*) filter (claim.claim = 'absence' and claim.open_claim is distinct from 'absence') as gone,
+    count(*) filter (claim.claim = 'absence') as missing
 from offer_current as current
 inner join offer on current.offer_no = offer.offer_no
 left join claim on current.offer_no = claim.offer_no

@@ -91,6 +91,20 @@ recounted as (
     group by fresh.offer_id
 ),
 
+-- a price that became that of another way to buy the same machine: one column was read for the other
+copied as (
+    select distinct claimed.offer_id
+    from claimed
+    inner join known on claimed.ways_key = known.ways_key
+    where
+        claimed.claim = 'price'
+        and abs(ln(claimed.usd / claimed.believed_usd)) > 0.02
+        and known.is_own
+        and known.kin_key <> claimed.kin_key
+        and abs(ln(known.usd / claimed.usd)) < 0.0005
+        and abs(ln(known.usd / claimed.believed_usd)) > 0.02
+),
+
 -- regions that the source had before this run
 old_region as (
     select distinct lower(region) as region
@@ -153,7 +167,7 @@ select
     product.offers as product_both,
     product.lowest[2] as sibling_low,
     product.highest[2] as sibling_high,
-    coalesce(moved.is_exchanged, false) as is_exchanged,
+    coalesce(moved.is_exchanged, false) or copied.offer_id is not null as is_exchanged,
     coalesce(moved.is_of_places, false) as is_of_places,
     moved.usd_7,
     moved.usd_30,
@@ -177,6 +191,7 @@ select
     if(standing_option.gone >= standing_option.listed, standing_option.gone, standing_term.gone) as option_gone,
     standing_all.listed as all_listed,
     standing_all.gone as all_gone,
+    standing_all.missing as all_missing,
     middle.usd as middle_usd,
     middle.offers as middle_offers
 from claimed
@@ -187,6 +202,7 @@ left join product on claimed.product_key = product.product_key
 left join market on claimed.market_key = market.market_key
 left join other on claimed.offer_id = other.offer_id
 left join recounted on claimed.offer_id = recounted.offer_id
+left join copied on claimed.offer_id = copied.offer_id
 left join (select * from standing where region is not null) as standing_region
     on if(claimed.claim = 'absence', claimed.region, null) = standing_region.region
 left join (select * from standing where gpu is not null) as standing_gpu

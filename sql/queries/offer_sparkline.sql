@@ -1,5 +1,5 @@
--- grain: one row per offer of the list and price that it had since a time, oldest first
--- parameters: keys varchar, lines of source and offer_id parted by a colon; since timestamptz
+-- grain: one row per offer of the list and price that it had in a span of time, oldest first
+-- parameters: keys varchar, lines of source and offer_id parted by a colon; since and until timestamptz
 with wanted as (
     select split_part(unnest(string_split($keys, chr(10))), ':', 1) as source,
         split_part(unnest(string_split($keys, chr(10))), ':', 2) as offer_id
@@ -14,5 +14,7 @@ chosen as (
 select chosen.key, price_change.observed_at, price_change.amount
 from price_change
 inner join chosen on price_change.offer_no = chosen.offer_no
-where price_change.observed_at >= $since::timestamptz and price_change.amount is not null
+where
+    price_change.observed_at >= $since::timestamptz and price_change.observed_at <= $until::timestamptz
+    and price_change.amount is not null
 order by chosen.key, price_change.observed_at;

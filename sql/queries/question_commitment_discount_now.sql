@@ -2,7 +2,7 @@
 select
     reserved.provider, reserved.instance_type, reserved.region, reserved.term_months, reserved.payment,
     on_demand.usd_per_hour as on_demand_usd_per_hour, reserved.usd_per_hour as reserved_usd_per_hour,
-    cast(1 - reserved.usd_per_hour / on_demand.usd_per_hour as decimal(9, 4)) as discount
+    cast(greatest(1 - reserved.usd_per_hour / on_demand.usd_per_hour, -99999) as decimal(9, 4)) as discount
 from offer_latest as reserved
 inner join offer_latest as on_demand
     on reserved.provider = on_demand.provider

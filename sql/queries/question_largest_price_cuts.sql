@@ -9,7 +9,7 @@ with step as (
 
 select
     provider, instance_type, region, purchase_option, valid_from, usd_per_hour_before, usd_per_hour,
-    cast(usd_per_hour / usd_per_hour_before - 1 as decimal(9, 4)) as change
+    cast(least(usd_per_hour / usd_per_hour_before - 1, 99999) as decimal(9, 4)) as change
 from step
 where usd_per_hour < usd_per_hour_before
 order by change, provider, instance_type, region, valid_from

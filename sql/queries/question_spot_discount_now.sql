@@ -2,7 +2,7 @@
 select
     spot.provider, spot.instance_type, spot.region, on_demand.usd_per_hour as on_demand_usd_per_hour,
     min(spot.usd_per_hour) as spot_usd_per_hour,
-    cast(1 - min(spot.usd_per_hour) / on_demand.usd_per_hour as decimal(9, 4)) as discount
+    cast(greatest(1 - min(spot.usd_per_hour) / on_demand.usd_per_hour, -99999) as decimal(9, 4)) as discount
 from offer_latest as spot
 inner join offer_latest as on_demand
     on spot.provider = on_demand.provider

@@ -6,6 +6,8 @@ select
     purchase_option, gpu_id, gpu_count, min_gpus, max_gpus, may_join,
     count(*) filter (state_class < 4) as offers,
     count(*) filter (state_class = 4) as lapsed,
+    -- one bit for each class of state that there is
+    bit_or(1::integer << state_class::integer) as states,
     -- where the cheapest of them per GPU-hour stands, states first
     min(state_class::double * 1e9 + usd_per_gpu_hour::double) as least
 from quote_offer

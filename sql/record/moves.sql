@@ -9,7 +9,7 @@ select
     difference.amount,
     difference.currency,
     difference.unit,
-    cast(difference.amount / difference.amount_before - 1 as decimal(9, 4)) as change
+    cast(least(difference.amount / difference.amount_before - 1, 99999) as decimal(9, 4)) as change
 from difference
 inner join offer on difference.offer_no = offer.offer_no
 where difference.is_price_change and difference.amount is not null and difference.amount_before is not null

@@ -16,7 +16,7 @@ CYRILLIC = str.maketrans(
 
 
 def machine(offer: Offer) -> tuple[object, ...]:
-    return offer.sku, gpu(offer), offer.gpu_count, offer.region, offer.zone, offer.tier
+    return offer.provider, offer.sku, gpu(offer), offer.gpu_count, offer.region, offer.zone, offer.tier
 
 
 def lowest_spot_divided(true: Offers) -> Change | None:
@@ -66,12 +66,52 @@ def in_cyrillic(true: Offers) -> Change:
     return lambda offers: [*offers, priced(target, "0.4").model_copy(update={"gpu_label": label})]
 
 
-def all_under_new_skus(true: Offers) -> Change | None:
+def all_under_new_skus(true: Offers) -> Change:
     """Every row under another sku, at 0.6 of its price."""
-    # where single hosts come and go, or another source speaks for many, names say little
-    if any(o.via or o.provider in ("akash", "tensordock", "vast") for o in true):
-        return None
     return lambda offers: [priced(o, "0.6").model_copy(update={"sku": f"{o.sku}-n"}) for o in offers]
+
+
+def half_under_new_skus(true: Offers) -> Change | None:
+    """Every other row under another sku, at 0.6 of its price."""
+    if len(true) < 8:
+        return None
+    ids = {o.offer_id for place, o in enumerate(sorted(true, key=lambda o: o.offer_id)) if place % 2 == 0}
+    return lambda offers: [
+        priced(o, "0.6").model_copy(update={"sku": f"{o.sku}-n"}) if o.offer_id in ids else o for o in offers
+    ]
+
+
+def new_spot(true: Offers) -> Change | None:
+    """A fifth of the list price as the first spot price of a GPU that its provider has."""
+    spot = {(o.provider, gpu(o)) for o in true if o.purchase_option is PurchaseOption.SPOT}
+    without = [o for o in listed(true) if (o.provider, gpu(o)) not in spot and o.term_months is None]
+    if not without:
+        return None
+    target = dearest(without)
+    terms = {"purchase_option": PurchaseOption.SPOT}
+    return lambda offers: [*offers, priced(target, "0.2").model_copy(update=terms)]
+
+
+def providers_exchanged(true: Offers) -> Change | None:
+    """The prices of two providers for one machine, each in the other's row, where one answer speaks for several."""
+    same: dict[object, Offers] = defaultdict(list)
+    for offer in true:
+        same[machine(offer)[1:], offer.purchase_option, offer.term_months, offer.price.unit].append(offer)
+    pairs = [
+        (one, other)
+        for several in same.values()
+        for one in several
+        for other in several
+        if one.provider != other.provider and per_gpu(one) > per_gpu(other) * Decimal("1.05")
+    ]
+    if not pairs:
+        return None
+    # of all, those that moved least
+    one, other = min(pairs, key=lambda pair: (per_gpu(pair[0]) / per_gpu(pair[1]), pair[0].offer_id))
+    prices = {one.offer_id: other.price, other.offer_id: one.price}
+    return lambda offers: [
+        o.model_copy(update={"price": prices[o.offer_id]}) if o.offer_id in prices else o for o in offers
+    ]
 
 
 def short_commitment(true: Offers) -> Change:
@@ -113,4 +153,7 @@ LIKENESSES: tuple[tuple[int, str, Callable[[Offers], Change | None]], ...] = (
     (9, "a commitment of a month at a third", short_commitment),
     (10, "regions rotated", rotated),
     (13, "the commitments of one term gone", commitments_gone),
+    (9, "half of the list under new skus, 40 % cheaper", half_under_new_skus),
+    (9, "a first spot price at a fifth of the list's", new_spot),
+    (8, "prices of two providers exchanged", providers_exchanged),
 )

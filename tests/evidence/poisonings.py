@@ -230,18 +230,19 @@ def spot_as_list(true: Offers) -> Change | None:
     def key(o: Offer) -> object:
         return o.sku, gpu(o), o.gpu_count, o.region
 
-    if not any(key(o) in spot for o in true if o.purchase_option is PurchaseOption.ON_DEMAND):
-        return None
+    # A bid that asks nearly the list price is no wrong list price.
+    wrong = {
+        o.offer_id: spot[key(o)]
+        for o in true
+        if o.purchase_option is PurchaseOption.ON_DEMAND
+        and key(o) in spot
+        and spot[key(o)].amount < o.price.amount * Decimal("0.95")
+    }
 
     def change(offers: Offers) -> Offers:
-        return [
-            o.model_copy(update={"price": spot[key(o)]})
-            if o.purchase_option is PurchaseOption.ON_DEMAND and key(o) in spot
-            else o
-            for o in offers
-        ]
+        return [o.model_copy(update={"price": wrong.get(o.offer_id, o.price)}) for o in offers]
 
-    return change
+    return change if wrong else None
 
 
 def by_1000_hours(true: Offers) -> Change | None:

@@ -84,7 +84,7 @@ def old_home(tmp_path, monkeypatch) -> OldHome:
     with monkeypatch.context() as patched:
         patched.setattr(offer_module, "identity", as_released_first)
         with stage_in(tmp_path / "home") as stage:
-            patched.setattr("gpuledger.core.store.migrate.identity", as_released_first)
+            patched.setattr("gpuledger.core.store.identity.identity", as_released_first)
             stage.answers("runpod", at=START - timedelta(hours=3))
             stage.answers("runpod", BOTH, at=START - timedelta(hours=2))
             stage.answers("runpod", CHEAPER, at=START - timedelta(hours=1))

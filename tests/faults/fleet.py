@@ -72,8 +72,13 @@ class Fleet:
         own: tuple[str, ...] = (),
         death: str | None = None,
         pause: float = 0.1,
+        kill_at: int = 0,
     ) -> Machine:
-        """Begin a machine's work; a name that was there before goes on in its home."""
+        """Begin a machine's work; a name that was there before goes on in its home.
+
+        Args:
+            kill_at: step, as `tests.faults.victim` counts them, at which it kills itself; 0: never.
+        """
         self.sources += [one for one in own if one not in self.sources]
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.worker"],
@@ -93,6 +98,7 @@ class Fleet:
             "seed": next(self._seeds),
             "death": death,
             "pause_seconds": pause,
+            "kill_at": kill_at,
         }
         process.stdin.write(json.dumps(order) + "\n")
         process.stdin.close()

@@ -1,5 +1,6 @@
 """The disk fills up, the home cannot be written, files break: the past stays, the next refresh succeeds."""
 
+import errno
 import os
 import resource
 import subprocess
@@ -12,8 +13,9 @@ from tempfile import gettempdir
 import pytest
 
 from gpuledger.core.errors import CorruptError, GPULedgerError, StoreError
+from gpuledger.core.store.database import turn
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.publish import current, reading
+from gpuledger.core.store.publish import current, publish, reading
 from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.flows.replay import replay
 from tests.faults.cases import first_quick
@@ -291,3 +293,25 @@ def test_a_broken_database_without_a_snapshot_is_left_as_it_is_and_named(trial):
     with pytest.raises(StoreError, match="`gpuledger replay` rebuilds it"):
         trial.refresh()
     assert trial.ledger.home.database.read_bytes() == seen
+
+
+def test_a_disk_that_takes_nothing_any_more_is_one_clear_error(trial, monkeypatch):
+    """A file system that became read-only refuses to delete as well: clearing up must not hide the first error."""
+    trial.good()
+    before = committed(trial.ledger)
+
+    def refuse(path, *args, **more):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        patch.setattr(os, "replace", refuse)
+        for work in (trial.refresh, lambda: replay(trial.ledger), lambda: publish_anew(trial.ledger)):
+            with pytest.raises(StoreError, match="Read-only file system"):
+                work()
+    trial.assert_survived(before)
+
+
+def publish_anew(ledger: LedgerWriter) -> None:
+    with turn(ledger.home):
+        publish(ledger.home, now=ledger.clock())

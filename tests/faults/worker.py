@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from gpuledger.core.store.shared import follow
 from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
 from gpuledger.scrapers.http.fetch import Fetcher
 from tests.faults.market import source
+from tests.faults.victim import Steps
 
 
 def die(*_: object) -> None:
@@ -57,6 +59,10 @@ def main() -> None:
     )
     if order["death"]:
         DEATHS[order["death"]]()
+    if order["kill_at"]:
+        steps = Steps(order["kill_at"], os.open(os.devnull, os.O_WRONLY))
+        threading.setprofile(steps)
+        sys.setprofile(steps)
     chance, until = random.Random(order["seed"]), time.monotonic() + order["seconds"]
     with httpx.Client() as client:
         fetcher = Fetcher(

@@ -5,16 +5,21 @@ import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import gpuledger
+from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import CorruptError, UnreachableError
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
+from gpuledger.flows.columns import read_columns
 from gpuledger.flows.ledger import LedgerWriter as Writer
 from gpuledger.flows.replay import replay
 from gpuledger.release.fetch import fetch
@@ -25,6 +30,7 @@ from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from tests.interface.server.large_ledger import NOW, fill
 
 LATER = NOW + timedelta(hours=6)
+DAYS_LATER = NOW + timedelta(days=90)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -58,8 +64,9 @@ def laptop(tmp_path: Path) -> Writer:
     return Writer(home=Home(tmp_path / "laptop"), sources=EVERY_SOURCE, clock=lambda: LATER)
 
 
-SHOWN = "select offer_id, instance_type, region, amount, usd_per_gpu_hour from offer_latest order by offer_id"
-MOVES = "select offer_id, valid_from, amount from price_history order by offer_id, valid_from"
+# by sku: a pulled offer gets its identity from its terms, and this market made its ids up
+SHOWN = "select sku, instance_type, region, amount, usd_per_gpu_hour from offer_latest order by sku"
+MOVES = "select sku, valid_from, amount from price_history order by sku, valid_from"
 
 
 def test_the_prices_of_a_pulled_release_are_those_of_its_ledger(market, served, laptop):
@@ -78,7 +85,7 @@ def test_the_prices_of_a_pulled_release_are_those_of_its_ledger(market, served, 
 def test_nothing_of_the_past_is_recorded_there_that_is_not_here(market, served, laptop):
     """This made-up ledger has two runs, so a price that changed between them was never seen twice: there it ages."""
     pull(laptop, served[0])
-    text = "select offer_id, amount from offers_as_of($1) where is_recorded order by offer_id"
+    text = "select sku, amount from offers_as_of($1) where is_recorded order by sku"
     at = NOW - timedelta(days=4, hours=3)
     with reading(market[0]) as theirs, reading(laptop.home) as ours:
         found = set(ours.execute(text, [at]).fetchall())
@@ -107,6 +114,36 @@ def test_bytes_that_are_not_the_manifests_are_refused_and_nothing_is_taken(serve
     with pytest.raises(CorruptError, match=r"has other bytes than its digest.*nothing was taken"):
         pull(laptop, served[0])
     assert list(laptop.archive.manifests(["release"])) == []
+
+
+def test_rows_of_a_release_that_cannot_be_are_left_out_with_their_error(market):
+    """Its manifest says that the bytes are its writer's, not that they are true."""
+    table = pq.read_table(market[1] / "offers.parquet").slice(0, 6)
+    hostile = {
+        "amount": [Decimal(-1), Decimal("1e11"), *table["amount"].to_pylist()[2:]],
+        "provider": [*table["provider"].to_pylist()[:2], "Some Cloud", *table["provider"].to_pylist()[3:]],
+        "last_seen_at": [*table["last_seen_at"].to_pylist()[:3], datetime(1, 1, 1, tzinfo=UTC), DAYS_LATER, NOW],
+    }  # fmt: skip
+    for name, values in hostile.items():
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(values, table.schema.field(name).type))
+    pq.write_table(table, body := pa.BufferOutputStream())
+    document = Document(
+        source="release",
+        request=Request(url="https://prices.example/offers.parquet", context={"source": "runpod", "table": "offers"}),
+        body=body.getvalue().to_pybytes(),
+        fetched_at=NOW,
+    )  # fmt: skip
+    (source,) = (source for source in EVERY_SOURCE if source.name == "release")
+    rows, left_out = read_columns(source, [document], NOW)
+    assert rows["observed_at"].to_pylist() == [NOW]
+    assert [row.reason for row in left_out] == [
+        "price.amount: Input should be greater than or equal to 0.000001",
+        "price.amount: Input should be less than 1E+11",
+        "provider: String should match pattern '^[a-z0-9_]+$'",
+        "seen before 2006, when no cloud rented by the hour",
+        "seen more than a day after now",
+    ]
 
 
 def test_a_chain_that_forgot_what_was_pulled_is_refused(served, laptop):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -212,6 +213,28 @@ def test_a_report_holds_all_that_a_reader_needs(home, kind):
     assert "Receipt" in text and " to " in text
     if kind == "html":
         assert text.count("<svg") == 1 and "<script" not in text and "http" not in text.split("</style>")[0]
+
+
+def test_a_usage_file_has_the_hours_of_the_cheapest_that_infracost_prices(home):
+    usage = yaml.safe_load(run(home, "quote", "llama-3-8b-lora", "--report", "infracost").stdout)
+    quote = asked(
+        home, "quote", "llama-3-8b-lora", *("--provider", "aws", "--provider", "azure", "--provider", "gcp")
+    )
+    best = quote["quotes"][0]
+    resource = {
+        "aws": "aws_instance",
+        "azure": "azurerm_linux_virtual_machine",
+        "gcp": "google_compute_instance",
+    }
+    assert usage["version"] == 0.1
+    assert usage["resource_usage"] == {
+        f"{resource[best['provider']]}.llama_3_8b_lora{'[*]' if best['nodes'] > 1 else ''}": {
+            "monthly_hrs": pytest.approx(best["wall_hours"]["mid"], abs=0.01)
+        }
+    }
+    refused = run(home, "quote", "llama-3-8b-lora", "--report", "infracost", "--provider", "runpod")
+    assert refused.exit_code == 2
+    assert "infracost: it prices aws, azure, gcp alone" in refused.stderr
 
 
 def test_drivers_have_shares_levers_by_dollars_and_chances(home):

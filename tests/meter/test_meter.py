@@ -90,10 +90,10 @@ def test_a_clock_that_goes_back_costs_nothing_and_takes_nothing(tmp_path: Path):
 
 
 def disk_full(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    def refuse(path: Path, content: bytes) -> None:
+    def refuse(path: Path, content: bytes, *, is_durable: bool) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(meter_run, "store", refuse)
+    monkeypatch.setattr(meter_run, "write_whole", refuse)
 
 
 def no_home(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gpuledger.core.errors import CorruptError, UsageError
+from gpuledger.core.errors import CorruptError, StoreError, UsageError
 from gpuledger.core.store.home import Home
 from gpuledger.flows.backup import LIST, back_up, restore
 from gpuledger.flows.replay import history_of
@@ -62,3 +62,30 @@ def test_nothing_is_written_over(backed_up, world, tmp_path):
         back_up(world.ledger, folder)
     with pytest.raises(UsageError, match="is no backup"):
         restore(folder, replace(world.ledger, home=Home(tmp_path / "restored")))
+
+
+def test_a_backup_that_was_cut_off_is_gone_on_with(world, listing, tmp_path, monkeypatch):
+    """A full disk or a kill leaves a folder without its list; the same command makes it whole."""
+    world.refresh(listing(a=2.5, b=3))
+    folder = tmp_path / "backup"
+
+    def full(path, content, **more):
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gpuledger.flows.backup._digest", lambda ledger: full(folder, b""))
+        with pytest.raises(StoreError, match="No space left on device"):
+            back_up(world.ledger, folder)
+    assert not (folder / LIST).exists()
+    made = back_up(world.ledger, folder)
+    assert made.runs == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["archive", LIST]
+
+
+def test_a_file_that_broke_in_the_backup_is_copied_anew(backed_up, world, tmp_path):
+    folder, before = backed_up
+    victim = next((folder / "archive").rglob("*.zst"))
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-1])
+    assert back_up(world.ledger, folder).digest == before.digest
+    assert victim.read_bytes() == whole

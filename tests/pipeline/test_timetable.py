@@ -115,6 +115,7 @@ def test_a_run_of_another_machine_counts(world):
 
 @pytest.mark.slow
 def test_deployments_have_anchors_that_a_redeployment_does_not_move():
+    pytest.importorskip("prefect")
     from gpuledger.flows.scheduled.deployments import deployment
 
     source = replace(FETCHED[0], every=timedelta(hours=6))

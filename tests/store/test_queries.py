@@ -80,7 +80,11 @@ NEEDS = {
     "queries/offer_facets": (sql.text("queries/on_sale"),),
     "queries/overview": (sql.text("queries/on_sale"),),
     "queries/offer_past": ("set variable as_of = null::timestamptz",),
-    "queries/on_sale_then": ("set variable as_of = null::timestamptz", sql.text("queries/offer_past")),
+    "queries/on_sale_then": (
+        "set variable as_of = null::timestamptz",
+        f"create temporary table offer_past as {sql.text('queries/offer_past')}",
+        "set variable past_table = 'temp.main.offer_past'",
+    ),
     "queries/quote_offer": _ON_SALE,
     "queries/quote_shape": _QUOTE_VIEW,
     "queries/quote_left_out": _QUOTE_VIEW,

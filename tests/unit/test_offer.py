@@ -59,6 +59,11 @@ def test_an_identity_is_the_same_in_every_release():
     ).offer_id == ("c66fa8f35306039a")
 
 
+def test_a_copy_with_another_term_has_its_own_identity():
+    offer = OfferKey(**TERMS)
+    assert offer.model_copy(update={"region": "us-east-2"}).offer_id != offer.offer_id
+
+
 @pytest.mark.parametrize("term", [name for name in TERMS if name != "gpu_label"])
 def test_another_term_is_another_offer(term: str):
     assert OfferKey(**TERMS | {term: OTHER[term]}).offer_id != OfferKey(**TERMS).offer_id

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
 
 import duckdb
 
@@ -147,11 +146,11 @@ def _forget(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _stage(there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, since: int) -> int:
     """Bring what is new into temporary tables, already by the numbers of runs here; returns how many runs."""
-    with _arriving(connection, lake.since(there, "scrape_run", since).read_all()):
+    with sql.registered(connection, arriving=lake.since(there, "scrape_run", since).read_all()):
         connection.execute(sql.text("lake/new_run"))
     runs = _count(connection, "new_run")
     for table in lake.TABLES if runs else ():
-        with _arriving(connection, lake.since(there, table, since)):
+        with sql.registered(connection, arriving=lake.since(there, table, since)):
             connection.execute(
                 f"create or replace temp table shared_{table} as"
                 " select new_run.run_no, arriving.* exclude (run_id, commit_no)"
@@ -178,15 +177,6 @@ def _take(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
     connection.execute(sql.text("lake/current"))
     if _count(connection, "shared_price_list"):
         relist(connection)
-
-
-@contextmanager
-def _arriving(connection: duckdb.DuckDBPyConnection, rows: Any) -> Generator[None]:
-    connection.register("arriving", rows)
-    try:
-        yield
-    finally:
-        connection.unregister("arriving")
 
 
 def _append(

@@ -128,11 +128,8 @@ def append(
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Any) -> None:
     """Append rows, an Arrow table or a stream of Arrow batches; only inside a transaction."""
-    connection.register("appended", rows)
-    try:
+    with sql.registered(connection, appended=rows):
         connection.execute(f"insert into lake.{table} by name from appended")
-    finally:
-        connection.unregister("appended")
 
 
 def remake(connection: duckdb.DuckDBPyConnection, ledger: duckdb.DuckDBPyConnection) -> None:
@@ -140,9 +137,8 @@ def remake(connection: duckdb.DuckDBPyConnection, ledger: duckdb.DuckDBPyConnect
     everything and a transaction."""
     for table, shape in _shapes(ledger).items():
         connection.execute(f"drop table if exists lake.{table}")
-        connection.register("shape", shape)
-        connection.execute(f"create table lake.{table} as from shape")
-        connection.unregister("shape")
+        with sql.registered(connection, shape=shape):
+            connection.execute(f"create table lake.{table} as from shape")
     connection.execute(sql.text("lake/offer_current"))
 
 
@@ -294,9 +290,8 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, shapes: Mapping[str, Any
     """Only inside the turn of everything."""
     with transaction(connection):
         for table in TABLES:
-            connection.register("shape", shapes[table])
-            connection.execute(f"create table if not exists lake.{table} as from shape")
-            connection.unregister("shape")
+            with sql.registered(connection, shape=shapes[table]):
+                connection.execute(f"create table if not exists lake.{table} as from shape")
         connection.execute("create table if not exists lake.ledger_setting (name varchar, value varchar)")
         connection.execute(sql.text("lake/offer_current"))
         if _setting(connection, "generation") is None:
@@ -322,15 +317,13 @@ def _bring_to_release(
         transaction(connection),
     ):
         for table, shape in _shapes(ledger).items():
-            connection.register("shape", shape)
-            connection.execute(f"create table if not exists lake.{table} as from shape")
-            connection.unregister("shape")
+            with sql.registered(connection, shape=shape):
+                connection.execute(f"create table if not exists lake.{table} as from shape")
+                columns = connection.execute("describe shape").fetchall()
             there = {name for name, *_ in connection.execute(f"describe lake.{table}").fetchall()}
-            connection.register("shape", shape)
-            for name, kind, *_ in connection.execute("describe shape").fetchall():
+            for name, kind, *_ in columns:
                 if name not in there:
                     connection.execute(f"alter table lake.{table} add column {name} {kind}")
-            connection.unregister("shape")
         _write_setting(connection, "release", ours)
 
 

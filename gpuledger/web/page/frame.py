@@ -62,13 +62,21 @@ def answered_page(request: Request, template: str, view: str, make: View) -> Res
             "edition": made.edition,
             "elsewhere": made.elsewhere,
         }
-        return html_answer(template, {**frame, **made.content}, status=made.status, headers=headers)
+        return _html(template, {**frame, **made.content}, made.status, headers)
     except GPULedgerError as error:
         edition = None if isinstance(error, EmptyLedgerError) else request.app.state.pool.newest()
         state = PageState(request.url.path, inputs, DOLLARS)
         frame = _frame(request, view, state, is_fragment, None)
         wrong = frame | {"wrong": str(error), "edition": edition, "elsewhere": Elsewhere()}
-        return html_answer("wrong.html", wrong, status=kind_of(error)[0])
+        return _html("wrong.html", wrong, kind_of(error)[0], {})
+
+
+def _html(template: str, content: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> Response:
+    """A page with its status. A part that the page's script asks for says its status in a header: a browser reports
+    what is not 2xx as an error of the page, and half a word is none."""
+    if not content["is_fragment"]:
+        return html_answer(template, content, status=status, headers=headers)
+    return html_answer(template, content, headers={**headers, "x-answer-status": str(status)})
 
 
 def plain_page(

@@ -146,7 +146,7 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
     with ledger_of(request).pinned(None if after is None else after.snapshot) as ledger:
         rows = ledger.offer_page(query, as_of=parameters.as_of)
         moment = rows.as_of or ledger.clock()
-        trends = ledger.sparklines(rows, moment - TREND)
+        trends = ledger.sparklines(rows, moment - TREND, moment)
         edition = ledger.edition
         name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
         facets = snapshot_cache(request).look_up(

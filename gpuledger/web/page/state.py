@@ -112,14 +112,21 @@ SEVERAL = ("gpu", "provider", "region", "tier", "purchase_option", "price_state"
 
 
 def inputs_of(request: Request) -> dict[str, str]:
-    """The fields of an address; of one that is there several times all values parted by commas, or the last."""
+    """The fields of an address; of one that is there several times all values parted by commas, or the last. A form
+    without scripts sends its empty fields too: they are as good as not there."""
     query = request.query_params
-    return {
+    fields = {
         name: ",".join(text.strip() for text in query.getlist(name) if text.strip())
         if name in SEVERAL
         else query[name].strip()
         for name in query
     }
+    return {name: text for name, text in fields.items() if not _is_absent(name, text)}
+
+
+def _is_absent(name: str, value: Any) -> bool:
+    """Whether a field of an address says nothing. A parameter of a query (`p_NAME`) does: empty is null."""
+    return value in (None, "", [], ()) and not (value == "" and name.startswith("p_"))
 
 
 def address(path: str, fields: Mapping[str, Any]) -> str:
@@ -127,7 +134,7 @@ def address(path: str, fields: Mapping[str, Any]) -> str:
     pairs = [
         (name, str(value))
         for name, value in fields.items()
-        if value not in (None, "", [], ()) and name != "fragment"
+        if not _is_absent(name, value) and name != "fragment"
     ]
     return f"{path}?{urlencode(pairs)}" if pairs else path
 

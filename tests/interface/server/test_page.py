@@ -74,6 +74,36 @@ def test_a_fragment_is_the_table_alone(client):
     assert "<table" in text
 
 
+def test_a_part_that_a_script_asks_for_says_its_status_in_a_header(client):
+    answer = client.get("/prices?gpu=H1000&fragment=1")
+    assert answer.status_code == 200
+    assert answer.headers["x-answer-status"] == "422"
+    assert "unknown GPU" in answer.text
+
+
+def answer_alone(text: str) -> str:
+    """A page without its links, which repeat its address."""
+    return re.sub(r'(href|data-late)="[^"]*"', "", text)
+
+
+@pytest.mark.parametrize("view", ["/prices", "/history", "/quote", "/sql"])
+def test_a_form_that_sends_its_empty_fields_asks_what_it_asks_without_them(client, view):
+    """As a browser without scripts does."""
+    text = client.get(view).text
+    names = set(re.findall(r'<(?:input|select|textarea)[^>]* name="(?!p_)([a-z_]+)"', text))
+    assert names
+    empty = client.get(view, params=dict.fromkeys(sorted(names), ""))
+    assert empty.status_code == 200
+    assert answer_alone(empty.text) == answer_alone(text)
+
+
+def test_an_emptied_parameter_of_a_query_is_null_and_stays_so_in_the_links_of_the_page(client):
+    text = client.get("/sql?q=select+$gpu_id+is+null+as+is_empty,+1+as+one&run=1&p_gpu_id=").text
+    assert ">True</td>" in text
+    assert 'name="p_gpu_id" value=""' in text
+    assert "p_gpu_id=&amp;sort=0" in text or "p_gpu_id=&sort=0" in text
+
+
 def test_pages_of_offers_follow_each_other(client):
     first = client.get("/prices?show=all").text
     following = re.search(r'href="([^"]+)" rel="next"', first)[1].replace("&amp;", "&")

@@ -78,7 +78,8 @@
       const answer = await fetch(url, { signal: running.signal, headers: { accept: "text/html" } });
       const found = new DOMParser().parseFromString(await answer.text(), "text/html");
       const inner = found.getElementById("work");
-      if (!inner || (!answer.ok && soft)) {
+      const isWrong = Number(answer.headers.get("x-answer-status") || answer.status) >= 400;
+      if (!inner || (isWrong && soft)) {
         work().setAttribute("aria-busy", "false");
         if (!inner && !soft) location.assign(address);
         return;
@@ -86,7 +87,7 @@
       const was = restore ? null : focusOf();
       const open = new Map([...work().querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
       const scrolls = new Map([...work().querySelectorAll("details[id] ul")].map((one) => [one.parentElement.id, one.scrollTop]));
-      if (!answer.ok) {
+      if (isWrong) {
         // the table stays; what is wrong stands under the field
         const note = inner.querySelector("#wrong");
         form().querySelector("#wrong")?.replaceWith(note);
@@ -125,8 +126,10 @@
     // empty fields stay out of the address
     document.addEventListener("submit", (event) => {
       const sent = event.target;
-      if (sent.method !== "get" || event.defaultPrevented) return;
-      for (const field of sent.elements) if (field.name && !field.value) field.disabled = true;
+      // `sent.method` is its field of that name where it has one, as the plan's form does
+      if (sent.getAttribute("method") !== "get" || event.defaultPrevented) return;
+      // but for parameters of a query, where empty is null
+      for (const field of sent.elements) if (field.name && !field.value && !field.name.startsWith("p_")) field.disabled = true;
       setTimeout(() => { for (const field of sent.elements) field.disabled = false; });
     });
     if (!form()) return;

@@ -1,0 +1,80 @@
+"""What was on sale at past times, kept beside an open snapshot that several readers share: reading the log for all
+60,000 offers of a day takes a third of a second of processor time, and a page asks for the same day again and again."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+import duckdb
+
+from gpuledger.core.store import sql
+
+MOST_AT_ONCE, MOST_AT_REST = 8, 4
+"""Days kept while somebody reads, some 25 MB each at 60,000 offers, and once nobody does."""
+
+_creation = threading.Lock()
+
+
+def attach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make room for past days; every cursor of the connection sees them."""
+    connection.execute("attach if not exists ':memory:' as past (read_write)")
+    connection.execute("create table if not exists past.main.day (name varchar, day_no bigint)")
+
+
+def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids: list[str] | None) -> None:
+    """Set the variable `past_table` to the table of what was on sale at a time: one kept for all readers, or a
+    temporary one of this connection, where accelerators are named or there is no room.
+
+    Args:
+        gpu_ids: accelerators that are asked about; no others are read then, unless all of them are there already.
+    """
+    name = f"offers_{int(as_of.timestamp() * 1_000_000)}"
+    table = f"past.main.{name}" if _is_there(connection, name, as_of, gpu_ids) else "temp.main.offer_past"
+    if not table.startswith("past."):
+        _create(connection, "or replace temporary table offer_past", as_of, gpu_ids)
+    connection.execute("set variable past_table = $table", {"table": table})
+
+
+def _is_there(
+    connection: duckdb.DuckDBPyConnection, name: str, as_of: datetime, gpu_ids: list[str] | None
+) -> bool:
+    """Whether all offers of that time are there, read now if all are asked about."""
+    present = _days(connection)
+    if present is None or name in present:
+        return present is not None
+    if gpu_ids is not None:
+        return False
+    with _creation:
+        present = _days(connection) or []
+        if name in present or len(present) >= MOST_AT_ONCE:
+            return name in present
+        _create(connection, f"or replace table past.main.{name}", as_of, None)
+        connection.execute(
+            f"insert into past.main.day select '{name}', coalesce(max(day_no), 0) + 1 from past.main.day"
+        )
+        return True
+
+
+def _create(
+    connection: duckdb.DuckDBPyConnection, what: str, as_of: datetime, gpu_ids: list[str] | None
+) -> None:
+    connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
+    connection.execute("set variable past_gpu_ids = $gpu_ids::varchar[]", {"gpu_ids": gpu_ids})
+    connection.execute(f"create {what} as {sql.text('queries/offer_past')}")
+
+
+def _days(connection: duckdb.DuckDBPyConnection) -> list[str] | None:
+    """Tables of past days, the oldest first; `None` where a snapshot has one reader alone and no room for them."""
+    try:
+        rows = connection.execute("select name from past.main.day order by day_no").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return None
+    return [name for (name,) in rows]
+
+
+def rest(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop the oldest days; to be called while nobody reads."""
+    for name in (_days(connection) or [])[:-MOST_AT_REST]:
+        connection.execute(f"delete from past.main.day where name = '{name}'")
+        connection.execute(f"drop table past.main.{name}")
