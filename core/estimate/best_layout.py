@@ -200,7 +200,9 @@ def settled(cells: Cells, k: Constants) -> Settled:
     if np.any(w.is_tuned):
         lean = np.minimum(stage.activation_gib(w, each, micro, flight, 1.0, is_lean=True), none)
     full = np.minimum(stage.activation_gib(w, each, micro, flight, 2.0), lean)
-    recomputed = np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
+    recomputed: NDArray[np.float64] = np.asarray(
+        np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
+    )
     held: NDArray[np.float64] = np.asarray(
         where(lean <= room, np.minimum(none, np.maximum(room, lean)), lean + (full - lean) * recomputed)
     )

@@ -29,7 +29,7 @@ from gpuledger.core.estimate.stack import FINETUNING, is_checkpointed, named_sta
 from gpuledger.core.estimate.stack_memory import memory_form
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
-from gpuledger.core.plan import HoursRange, TrainingPlan
+from gpuledger.core.plan import HoursRange, Offloaded, TrainingPlan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
 
 SECONDS_PER_HOUR = 3600.0
@@ -40,7 +40,6 @@ LOW_MFU = 0.15
 HOPELESS_MFU, HIGHEST_MFU = 0.02, 0.65
 # machines with more memory of their own than that are hardly to be had
 MOST_HOST_GIB = 2048.0
-Offloaded = Literal["optimizer", "parameters"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from gpuledger.core.estimate.constants import constants
 from gpuledger.core.estimate.data_loading import least_step_seconds
 from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted, refuse_above_ceiling
-from gpuledger.core.estimate.grid import Grid
+from gpuledger.core.estimate.grid import Grid, Index
 from gpuledger.core.estimate.measurements import Measurement, narrowed
 from gpuledger.core.estimate.recipe import as_published, published_precision, repeats_a_run
 from gpuledger.core.estimate.workload import demand
@@ -21,7 +21,6 @@ from gpuledger.core.gpu import GPU
 from gpuledger.core.plan import TrainingPlan
 
 SECONDS_PER_HOUR = 3600.0
-Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +79,10 @@ class HardwareChoices:
         """The candidates that have that precision and those that have it not: positions, and choices of their own."""
         if precision not in self._parts:
             has = np.array([precision in c.gpu.peak_flops_per_second for c in self.candidates], bool)
-            found = [(able, np.flatnonzero(has == able)) for able in (True, False)]
+            sides = [(able, np.flatnonzero(has == able)) for able in (True, False)]
             self._parts[precision] = tuple(
                 (able, index, HardwareChoices(self.candidates[i] for i in index.tolist()))
-                for able, index in found
+                for able, index in sides
                 if len(index)
             )
         return self._parts[precision]
@@ -169,7 +168,8 @@ def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[M
     everything = ((False, np.arange(len(on.candidates)), on),)
     wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
     fits = np.zeros(len(on.candidates), bool)
-    part_of, row_of = (np.zeros(len(on.candidates), np.intp) for _ in range(2))
+    part_of: Index = np.zeros(len(on.candidates), np.intp)
+    row_of: Index = np.zeros(len(on.candidates), np.intp)
     parts: list[tuple[Sweep, tuple[str, ...]]] = []
     for has_precision, index, part in everything if precision is None else on.parts(precision):
         as_trained, assumptions = as_published(plan, has_precision=has_precision)
@@ -179,7 +179,7 @@ def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[M
         parts.append((swept, assumptions))
 
     def record(position: int) -> Estimate:
-        swept, assumptions = parts[part_of[position]]
+        swept, assumptions = parts[int(part_of[position])]
         made = swept.estimate(int(row_of[position]))
         return replace(made, assumptions=(*assumptions, *made.assumptions))
 
