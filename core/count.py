@@ -57,7 +57,7 @@ def count_from(text: str) -> float:
     """
     match = _COUNT.match(_folded(text))
     if match is None:
-        raise ValueError(f"not a count: {text[:LONGEST]!r}")
+        raise ValueError(f"{text[:LONGEST]!r} is no count, as in 20000, 20k, 20M, 1.4T or 2e7")
     return float(match["number"]) * SCALES[match["scale"]]
 
 

@@ -35,8 +35,9 @@ class PriceWatch:
 
     @property
     def watch_id(self) -> str:
-        """Eight hex digits of what is waited for."""
-        words = "|".join((self.gpu, str(self.below), self.purchase_option, *self.providers))
+        """Eight hex digits of what is waited for; 2.00 and 2 are one price."""
+        usd = decimal_text(self.below) or ""
+        words = "|".join((self.gpu, usd, self.purchase_option, *self.providers))
         return f"{zlib.crc32(words.encode()):08x}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from gpuledger.core.store.clocks import check_last_run, check_machine
 from gpuledger.core.store.database import turn, turn_of_source, writing
 from gpuledger.core.store.evidence import Weighed
 from gpuledger.core.store.migrate import SourceRow, migrate
-from gpuledger.core.store.publish import publish
+from gpuledger.core.store.publish import has_news, publish
 from gpuledger.core.store.record import is_late, is_recorded, record
 from gpuledger.core.store.shared.follow import ShareRun, catch_up, recording
 from gpuledger.flows.ledger import CycleReport, LedgerWriter, RunReport
@@ -266,8 +266,10 @@ def record_runs(
                         broken.append(cannot_record(run.manifest.run_id, LATE))
                     else:
                         reports.append(record_one(connection, run, aliases, share))
+            # What no run was recorded for, a timer that found nothing due, need not copy the whole ledger.
+            is_news = do_publish and (bool(reports or broken) or has_news(ledger.home, connection))
         number = None
-        if do_publish:
+        if is_news:
             with span("publish") as note:
                 number = publish(ledger.home, now=ledger.clock())
                 note(snapshot=number)

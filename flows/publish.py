@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-import duckdb
-
-from gpuledger.core.errors import EmptyLedgerError, OutdatedError
-from gpuledger.core.store import sql
 from gpuledger.core.store.database import turn, writing
-from gpuledger.core.store.publish import publish, reading
+from gpuledger.core.store.publish import has_news, publish
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
-
-_STATE = (
-    "select (select count(*) from scrape_run), (select value from ledger_setting where name = 'reference')"
-)
 
 
 def publish_news(ledger: LedgerWriter) -> int | None:
@@ -27,12 +17,5 @@ def publish_news(ledger: LedgerWriter) -> int | None:
     with turn(ledger.home):
         with writing(ledger.home) as connection:
             open_ledger(ledger, connection)
-            state = _state(connection)
-        with suppress(EmptyLedgerError, OutdatedError), reading(ledger.home) as connection:
-            if _state(connection) == state:
-                return None
-        return publish(ledger.home, now=ledger.clock())
-
-
-def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, str] | None:
-    return sql.first(connection, _STATE)
+            is_news = has_news(ledger.home, connection)
+        return publish(ledger.home, now=ledger.clock()) if is_news else None

@@ -7,7 +7,6 @@ meanwhile and to put it in the old one's place.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from gpuledger.core.errors import StoreBusyError, StoreError
+from gpuledger.core.files import copy_file
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import started_at
 from gpuledger.core.store.catalogue import clock_of
@@ -114,7 +114,7 @@ def _before(ledger: LedgerWriter, sources: Sequence[str], since: datetime | None
         with turn(ledger.home):
             if not ledger.home.database.exists():
                 return []
-            shutil.copyfile(ledger.home.database, copy.database)
+            copy_file(ledger.home.database, copy.database)
         return _history(replace(ledger, home=copy), sources, since)
     except OSError as error:
         raise StoreError(f"cannot copy {ledger.home.database}: {error.strerror}") from error

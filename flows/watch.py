@@ -6,10 +6,10 @@ import logging
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 from gpuledger.core.config import MailSettings, NotifySettings
@@ -17,6 +17,7 @@ from gpuledger.core.errors import GPULedgerError, UsageError
 from gpuledger.core.files import write_whole
 from gpuledger.core.price_watch import FILE, Crossing, PriceWatch, looked, read_watches, watches_text
 from gpuledger.core.spec import parse_spec
+from gpuledger.core.store.database import file_lock
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import LatestOffer, OfferQuery, offers
 from gpuledger.core.store.publish import open_snapshot
@@ -24,6 +25,8 @@ from gpuledger.flows.notify import UNTOLD, deliver, keep_untold, untold_in
 
 LOG = logging.getLogger("gpuledger")
 TIMEOUT_SECONDS = 10.0
+LOCK = "watches.lock"
+MOST_WATCHES = 200
 UNMAILED = "unmailed.jsonl"
 """File of the home with what no mail server took yet."""
 
@@ -49,11 +52,53 @@ def keep(home: Home, all_of: Sequence[PriceWatch]) -> None:
     write_whole(home.path / FILE, watches_text(all_of).encode())
 
 
+def _turn(home: Home) -> AbstractContextManager[None]:
+    """One changes the file at a time, so that none loses what another added."""
+    return file_lock(home.path / LOCK, wait_seconds=TIMEOUT_SECONDS, whose="another change of the watches")
+
+
+def add_watch(home: Home, added: PriceWatch) -> list[PriceWatch]:
+    """Begin one, in place of one of the same id; all of them.
+
+    Raises:
+        UsageError: there are too many.
+    """
+    home.create()
+    with _turn(home):
+        rest = [watch for watch in watches(home) if watch.watch_id != added.watch_id]
+        if len(rest) >= MOST_WATCHES:
+            raise UsageError(f"watch: {home.path} has {len(rest)}, the most; end one first")
+        keep(home, [*rest, added])
+        return [*rest, added]
+
+
+def end_watch(home: Home, watch_id: str) -> list[PriceWatch]:
+    """End one; those that are left.
+
+    Raises:
+        UsageError: there is none of that id.
+    """
+    home.create()
+    with _turn(home):
+        before = watches(home)
+        rest = [watch for watch in before if watch.watch_id != watch_id]
+        if len(rest) == len(before):
+            ids = ", ".join(watch.watch_id for watch in before[:9]) or "none"
+            raise UsageError(f"watch: none has the id {watch_id[:40]!r}; there are: {ids}")
+        keep(home, rest)
+        return rest
+
+
 def look(home: Home, *, at: datetime) -> list[Crossing]:
     """Every watched price against the newest snapshot; those that fell below since the last look."""
-    before = watches(home)
-    if not before:
+    if not watches(home):
         return []
+    with _turn(home):
+        return _look(home, at)
+
+
+def _look(home: Home, at: datetime) -> list[Crossing]:
+    before = watches(home)
     after: list[PriceWatch] = []
     crossings: list[Crossing] = []
     with open_snapshot(home) as connection:
@@ -129,15 +174,3 @@ def send_mail(
     except (OSError, smtplib.SMTPException) as error:
         LOG.warning("no mail was sent: %s", type(error).__name__)
         return False
-
-
-def removed(all_of: Sequence[PriceWatch], watch_id: str, home: Path) -> list[PriceWatch]:
-    """Without one of them.
-
-    Raises:
-        UsageError: there is none of that id.
-    """
-    rest = [watch for watch in all_of if watch.watch_id != watch_id]
-    if len(rest) == len(all_of):
-        raise UsageError(f"watch: none of id {watch_id!r} in {home}; `gpuledger watch` lists them")
-    return rest

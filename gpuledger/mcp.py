@@ -1,4 +1,4 @@
-"""The ledger's questions as read-only tools of the Model Context Protocol, over standard input or HTTP.
+"""The ledger's questions as tools of the Model Context Protocol, over standard input or HTTP; none changes a price.
 
 Every question of the command line is a tool, and every answer is one compact text of JSON: a model pays by length, so
 keys that are empty are left out, and a quote has its details only when they are asked for. A quote is saved under its
@@ -21,7 +21,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
 from gpuledger.mcp_decisions import decision_tools
-from gpuledger.mcp_runs import run_tools
+from gpuledger.mcp_runs import WRITING, run_tools
 from gpuledger.mcp_schema import (
     OFFER_KEYS,
     PLAN,
@@ -52,6 +52,10 @@ READ_ONLY = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 
+KEEPING = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+
 
 def create_server(
     home: Home,
@@ -65,7 +69,8 @@ def create_server(
     server: MCPServer[Any] = MCPServer("gpuledger", instructions=INSTRUCTIONS, log_level="WARNING")
     for tools in (_price_tools(ledger), _plan_tools(ledger), decision_tools(ledger), run_tools(ledger)):
         for question in tools:
-            server.tool(annotations=READ_ONLY, structured_output=False)(answering_text(question))
+            annotations = KEEPING if question.__name__ in WRITING else READ_ONLY
+            server.tool(annotations=annotations, structured_output=False)(answering_text(question))
     return server, ledger, pool
 
 

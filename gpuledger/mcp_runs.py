@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gpuledger.ledger import Ledger
 from gpuledger.mcp_schema import Past, Plan
-from gpuledger.mcp_text import Answer
+from gpuledger.mcp_text import Answer, in_rows
 
 Ids = Annotated[list[str], Field(description="Ids; all without.")]
 MOST = 200
@@ -113,4 +113,26 @@ def run_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         """How far own estimates were from what happened."""
         return ledger.accuracy()
 
-    return [compare_actuals, token_prices, serve_cost, availability, watch_run, estimate_accuracy]
+    def watch_price(
+        gpu: Annotated[str, Field(description="SPEC, as H100-SXM:8.")],
+        below: Annotated[str, Field(description="US dollars per GPU-hour.")],
+        purchase_option: Annotated[
+            str, Field(description="on_demand spot reserved capacity_block.")
+        ] = "on_demand",
+        provider: Ids = [],  # noqa: B006
+    ) -> Answer:
+        """Wait for a price: after each refresh the user is told, by webhook or mail, once it falls below."""
+        return ledger.watch(gpu, below=below, purchase_option=purchase_option, providers=provider or None)
+
+    def end_watch(watch_id: Annotated[str, Field(description="As list_known watches shows it.")]) -> Answer:
+        """Wait for a price no longer; the watches that are left."""
+        return in_rows("watches", ledger.end_watch(watch_id))
+
+    return [
+        *(compare_actuals, token_prices, serve_cost, availability, watch_run, estimate_accuracy),
+        *(watch_price, end_watch),
+    ]
+
+
+WRITING = ("watch_price", "end_watch")
+"""Tools that change something: the watches of the home, never a price."""

@@ -104,6 +104,19 @@ FORMS = (
 )
 
 
+def assumed_form(form: str, provider: str) -> str | None:
+    """What is taken for granted where no description of a provider's bill was to be had (2026-11-29): its columns are
+    read by their usual names, or as the specification says, and no bill of its own was seen."""
+    check = "compare rows and sum with the bill"
+    if form == "named":
+        return f"the form of {provider}'s bill is assumed: columns are read by their usual names; {check}"
+    if form == "focus" and provider == "coreweave":
+        return (
+            f"the form of coreweave's usage is assumed: FOCUS without dollars, GPU-hours by instance; {check}"
+        )
+    return None
+
+
 def squeezed(name: str) -> str:
     """A column's name without case and signs."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

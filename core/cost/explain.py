@@ -3,6 +3,7 @@ ledger still holds."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -10,9 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gpuledger.core.cost.receipt import plan_fingerprint
 from gpuledger.core.count import decimal_text, instant_text
 from gpuledger.core.errors import CorruptError, NoOfferError, UsageError
 from gpuledger.core.files import write_whole
+from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.seeds import constants_version
 from gpuledger.core.store.home import Home
 
@@ -63,6 +66,11 @@ def saved_quotes_of(home: Home, plan: str) -> list[tuple[datetime, dict[str, Any
         if quote.get("plan") == plan and quote.get("rank") == 1 and quote.get("as_of"):
             quotes.append((datetime.fromisoformat(quote["as_of"]), quote))
     return sorted(quotes, key=lambda one: (one[0], one[1]["quote_id"]), reverse=True)
+
+
+def plan_hash(plan: TrainingPlan) -> str:
+    """What tells a plan from another of the same name: 16 hex digits of its keys as given."""
+    return hashlib.sha256(plan_fingerprint(plan).encode()).hexdigest()[:16]
 
 
 def _path(home: Home, quote_id: str) -> Path:

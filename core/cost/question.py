@@ -121,17 +121,15 @@ def credit_from(text: str) -> Credit:
         UsageError: no provider, or no amount.
     """
     provider, equals, usd = text.partition("=")
+    if not equals or not provider.strip():
+        raise UsageError(f"credit: {text[:60]!r} does not say which provider's it is; write it as aws=100")
     try:
-        if not equals or not provider.strip():
-            raise ValueError("no provider")
         amount = dollars_from(usd)
-        if amount <= 0:
-            raise ValueError("no amount")
-        return Credit(line=f"credit: {text}", provider=provider_id(provider), usd=amount)
     except ValueError:
-        raise UsageError(
-            f"credit: {text[:60]!r} does not say which provider's it is; write it as aws=100"
-        ) from None
+        raise UsageError(f"credit: {usd[:40]!r} is no amount of dollars; write it as aws=100") from None
+    if amount <= 0:
+        raise UsageError(f"credit: {usd[:40]!r} must be above 0; write it as aws=100")
+    return Credit(line=f"credit: {text}", provider=provider_id(provider), usd=amount)
 
 
 def _within_memory(spec: Spec | None, options: QuoteOptions) -> Spec | None:

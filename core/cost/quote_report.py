@@ -157,8 +157,15 @@ def chart(quotes: Sequence[QuoteRow]) -> str:
     )
 
 
+def _plain(value: object) -> str:
+    """Whole numbers without a fraction that says nothing."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return str(value)
+
+
 def _pairs(question: QuoteRow) -> list[list[str]]:
-    return [["key", "value"], *([key, str(value)] for key, value in question.items())]
+    return [["key", "value"], *([key, _plain(value)] for key, value in question.items())]
 
 
 def _verdicts(answer: QuoteRow) -> list[str]:

@@ -358,7 +358,7 @@ def by_count(counts: Mapping[str, int]) -> dict[str, int]:
 def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | DoesNotFitError:
     """Why there is no quote: what removed how many offers."""
     if not excluded:
-        return NoOfferError("the ledger holds no offer; run `gpuledger refresh`")
+        return NoOfferError("the ledger holds no offer of that time; `gpuledger refresh` reads those of now")
     reasons = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
     if set(excluded) == {PRICE_LAPSED}:
         return NoOfferError(f"{plan.name}: only lapsed prices are left ({reasons}); --allow-stale ranks them")

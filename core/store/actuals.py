@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 
 from gpuledger.core.actuals import json_bill
-from gpuledger.core.actuals.bill_form import BillForm, form_of, places
+from gpuledger.core.actuals.bill_form import BillForm, assumed_form, form_of, places
 from gpuledger.core.actuals.machine import Machines, is_spot
 from gpuledger.core.count import instant_text
 from gpuledger.core.errors import StoreError, UsageError
@@ -72,7 +72,13 @@ class ImportedBill:
             "usd": None if self.usd is None else f"{self.usd:.2f}",
             "usd_from_ledger": None if self.usd_from_ledger is None else f"{self.usd_from_ledger:.2f}",
             "gpu_hours": None if self.gpu_hours is None else round(self.gpu_hours, 6),
+            "assumed": self.assumed,
         }
+
+    @property
+    def assumed(self) -> str | None:
+        """What was taken for granted of the bill's form, where its provider has published none."""
+        return assumed_form(self.form, self.provider)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -121,6 +121,7 @@ def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
     connection = _connected(home)
     try:
         sql.prepare(connection)
+        _follow_offers(connection)
         yield connection
     except duckdb.Error as error:
         if recover.is_broken(error) and home.is_ledger:
@@ -129,6 +130,13 @@ def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
         raise StoreError(f"cannot write {home.database}: {sql.first_line(error)}") from error
     finally:
         connection.close()
+
+
+def _follow_offers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Where a snapshot was put in the ledger's place: what it wrote down of each offer follows the offers again."""
+    if sql.first(connection, "select 1 from duckdb_tables() where table_name = 'offer_described'"):
+        connection.execute("drop table offer_described")
+        connection.execute(sql.text("views/28_offer_described"))
 
 
 def _connected(home: Home) -> duckdb.DuckDBPyConnection:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 def banner(first: LatestOffer, at: datetime) -> str:
     """What to know where no price is fresh."""
     kind = "lapsed prices" if first.price_state(at) == LAPSED else "list prices"
-    return f"no live price yet; {kind} of {first.last_seen_at:%Y-%m-%d} and around; run gpuledger refresh"
+    return no_live_price(kind, first.last_seen_at)
+
+
+def no_live_price(kind: str, seen_at: datetime) -> str:
+    """What an answer says that has no fresh price at all."""
+    return f"no live price yet; {kind} of {seen_at:%Y-%m-%d} and around; run gpuledger refresh"
 
 
 def older_price(offer: LatestOffer, at: datetime) -> str:

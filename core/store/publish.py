@@ -7,16 +7,15 @@ second connection to the same path. The pointer is a small file, replaced atomic
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
-from gpuledger.core.files import let_go
+from gpuledger.core.files import copy_file, let_go
 from gpuledger.core.store import sql
 from gpuledger.core.store.home import Home
 
@@ -47,16 +46,36 @@ def publish(home: Home, *, now: datetime) -> int:
     target = _path(home, number)
     temporary = target.with_suffix(".new")
     try:
-        shutil.copyfile(home.database, temporary)
+        copy_file(home.database, temporary)
+        _describe(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
         _point(home, target.name)
-    except OSError as error:
-        let_go(temporary)
-        raise StoreError(f"cannot publish {target}: {error.strerror}") from error
+    except (OSError, duckdb.Error) as error:
+        for left in (temporary, Path(f"{temporary}.wal")):
+            let_go(left)
+        why = error.strerror if isinstance(error, OSError) else sql.first_line(error)
+        raise StoreError(f"cannot publish {target}: {why}") from error
     prune(home)
     return number
+
+
+_STATE = (
+    "select (select count(*) from scrape_run), (select value from ledger_setting where name = 'reference')"
+)
+
+
+def has_news(home: Home, connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the ledger has runs or reference data that readers have not seen.
+
+    Args:
+        connection: of the writer's database.
+    """
+    state = sql.first(connection, _STATE)
+    with suppress(EmptyLedgerError, OutdatedError, CorruptError), reading(home) as published:
+        return sql.first(published, _STATE) != state
+    return True
 
 
 @contextmanager
@@ -143,6 +162,20 @@ def open_snapshot(home: Home, sandbox_threads: int | None = None) -> duckdb.Duck
     raise CorruptError(f"the snapshots in {home.snapshots} keep vanishing")
 
 
+def _describe(path: Path) -> None:
+    """Write down in a new snapshot what each offer is: see sql/publish/offer_described.sql."""
+    with duckdb.connect(str(path)) as connection:
+        sql.prepare(connection)
+        comments: list[tuple[str, str]] = connection.execute(
+            "select column_name, comment from duckdb_columns() where table_name = 'offer_described'"
+        ).fetchall()
+        connection.execute(sql.text("publish/offer_described"))
+        for column, comment in comments:
+            text = comment.replace("'", "''")
+            connection.execute(f"comment on column offer_described.{column} is '{text}'")
+        connection.execute("force checkpoint")
+
+
 def check_release(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Close a snapshot that has other relations than this release's queries read from.
 
@@ -195,6 +228,6 @@ def prune(home: Home, keep: int | None = None) -> int:
     `gpuledger.core.store.database.turn`. Returns how many went."""
     old = _numbers(home)[: -(keep or SNAPSHOTS_ON_DISK)]
     went = [let_go(_path(home, number)) for number in old]
-    for left_over in home.snapshots.glob("prices-*.new"):
+    for left_over in home.snapshots.glob("prices-*.new*"):
         let_go(left_over)
     return sum(went)

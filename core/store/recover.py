@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from pathlib import Path
 
 import duckdb
 
 from gpuledger.core.errors import StoreError
-from gpuledger.core.files import let_go
+from gpuledger.core.files import copy_file, let_go
 
 LOG = logging.getLogger("gpuledger")
 
@@ -62,7 +61,7 @@ def restore(database: Path, snapshots: Path) -> bool:
             continue
         temporary = database.with_name(f".{database.name}.restored")
         try:
-            shutil.copyfile(snapshot, temporary)
+            copy_file(snapshot, temporary)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             _set_aside(database)

@@ -58,6 +58,8 @@ def import_bill(
         table.emit(answer, format)
         for reason, count in answer["refused"].items():
             context.say(f"not taken: {count} rows: each {reason}")
+        if answer["assumed"]:
+            context.say(f"assumed: {answer['assumed']}")
         if answer["unpriced"]:
             context.say(
                 f"without dollars: {answer['unpriced']} charges, for which the ledger has no price either"

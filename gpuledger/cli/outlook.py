@@ -161,24 +161,18 @@ def watch(
 ) -> None:
     """Tell by webhook or mail when a price falls below a limit: looked at after each refresh, once per crossing."""
     with context.answering():
-        from gpuledger.flows.watch import keep, look_and_tell, removed, watches
-
-        home = context.home()
-        existing = watches(home)
+        ledger = context.ledger()
         if remove is not None:
-            existing = removed(existing, remove, home.path)
-            keep(home, existing)
+            ledger.end_watch(remove)
         elif spec is not None:
-            added = context.ledger().price_watch(
-                spec, below=below, purchase_option=option, providers=provider
-            )
-            existing = [one for one in existing if one.watch_id != added.watch_id] + [added]
-            keep(home, existing)
+            ledger.watch(spec, below=below, purchase_option=option, providers=provider)
         if look:
-            for crossing in look_and_tell(home, context.settings().notify, os.environ, at=context.now()):
+            from gpuledger.flows.watch import look_and_tell
+
+            settings = context.settings().notify
+            for crossing in look_and_tell(context.home(), settings, os.environ, at=context.now()):
                 context.say(crossing.to_body(context.now())["text"])
-            existing = watches(home)
-        table.emit([one.to_dict() for one in existing], format, columns=WATCH_COLUMNS)
+        table.emit(ledger.watches(), format, columns=WATCH_COLUMNS)
 
 
 def plan(

@@ -111,6 +111,8 @@ def serve_cost(
         other = answer["api"]
         if other is not None:
             context.say(f"{other['api']}: {other['usd_per_month']} USD a month; cheaper: {other['decision']}")
+        for text in answer["warnings"]:
+            context.say(f"warning: {text}")
         for text in answer["assumptions"]:
             context.say(f"assumed: {text}")
 
@@ -140,5 +142,7 @@ def token_prices(
     with context.answering():
         rows = context.ledger().token_prices(words, as_of=context.as_of(as_of))
         table.emit(rows, format, columns=PRICE_COLUMNS)
+        for remark in rows.remarks:
+            context.say(remark)
         if not rows:
             raise typer.Exit(context.NOTHING)

@@ -13,6 +13,7 @@ from gpuledger.questions.plans import one_quote
 from gpuledger.questions.reader import Rows, query_rows
 
 if TYPE_CHECKING:
+    from gpuledger.core.plan import TrainingPlan
     from gpuledger.core.store.actuals import LedgerFacts
     from gpuledger.questions.plans import PlanLike
 
@@ -85,7 +86,7 @@ class Actuals(Outlook):
 
         one = parse.plan(plan)
         start, end = parse.instant(since, "since"), parse.instant(until, "until") or self.clock()
-        quoted_at, quote, basis = self._planned_with(one.name, quote_id, start, end)
+        quoted_at, quote, basis = self._planned_with(one, quote_id, start, end)
         if quote is None:
             answer = self.quote(one, as_of=as_of, **one_quote(named))
             quote = answer.quotes[0].to_dict()
@@ -118,16 +119,20 @@ class Actuals(Outlook):
         }
 
     def _planned_with(
-        self, plan: str, quote_id: str | None, start: datetime | None, end: datetime
+        self, plan: TrainingPlan, quote_id: str | None, start: datetime | None, end: datetime
     ) -> tuple[datetime | None, dict[str, Any] | None, str]:
-        """When a quote of the plan was made, the quote, and why it is that one."""
-        from gpuledger.core.cost.explain import saved_quotes_of
+        """When a quote of the plan was made, the quote, and why it is that one. A plan of the same name with other keys
+        is another plan; of a quote that does not tell its plan's keys the name has to do."""
+        from gpuledger.core.cost.explain import plan_hash, saved_quotes_of
 
         if quote_id is not None:
             quote = self.saved_quote(quote_id)
             return parse.instant(quote["as_of"], "as_of"), quote, "as named"
-        quotes = saved_quotes_of(self.home, plan)
-        tagged, first_charge = self._tags_of(plan, start, end)
+        own = plan_hash(plan)
+        quotes = [
+            one for one in saved_quotes_of(self.home, plan.name) if one[1].get("plan_hash") in (None, own)
+        ]
+        tagged, first_charge = self._tags_of(plan.name, start, end)
         for made_at, quote in quotes:
             if quote["quote_id"] in tagged:
                 return made_at, quote, "named by a tag of the bill"
@@ -199,7 +204,8 @@ class Actuals(Outlook):
             share = (
                 None if not planned or line["over_usd"] is None else float(line["over_usd"]) / planned * 100
             )
-            rows.append(row | {"over_percent": None if share is None else f"{share:.1f}"})
+            over = None if share is None else f"{share:.1f}"
+            rows.append(row | {"over_percent": over, "billed_as": None})
         return Rows(rows)
 
 

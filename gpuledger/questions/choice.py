@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
@@ -137,12 +138,60 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     chosen = list(named)
     if not chosen:
         return []
-    existing: list[str] = [row["provider"] for row in sql.rows(connection, "queries/providers")]
+    existing: list[str] = [row["provider"] for row in sql.rows(connection, "queries/provider_names")]
     hints: list[str] = []
     for name in chosen:
         if provider_id(name) not in existing:
             nearest = difflib.get_close_matches(name.lower(), existing, n=3) or existing
             hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
+    return hints
+
+
+CONTINENTS = {
+    word: code
+    for code, words in {
+        "af": "africa",
+        "as": "asia|apac",
+        "eu": "europe|european union|emea",
+        "na": "america|north america",
+        "oc": "oceania|australia",
+        "sa": "south america|latin america|latam",
+        "us": "usa|united states",
+        "gb": "uk|great britain|united kingdom|england",
+    }.items()
+    for word in words.split("|")
+}
+"""Words of people for continents, and for countries that are not called by their ISO code."""
+
+
+def region_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) -> list[str]:
+    """A line for each region, country or continent that no offer of the ledger ever had, with the nearest that one
+    had: by the code, or by the name of the place (`germany`, `frankfurt`)."""
+    import difflib
+
+    from gpuledger.core.store import sql
+
+    chosen = list(named)
+    if not chosen:
+        return []
+    places = sql.rows(connection, "queries/places")
+    codes = {row["code"] for row in places}
+    hints: list[str] = []
+    for name in chosen:
+        word = " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
+        if name.casefold() in codes:
+            continue
+        whole = re.compile(rf"\b{re.escape(word)}\b")
+        called = [row["code"] for row in places if whole.search((row["place_names"] or "").casefold())]
+        nearest = [
+            *([CONTINENTS[word]] if CONTINENTS.get(word) in codes else ()),
+            *called[:3],
+            *difflib.get_close_matches(name.casefold(), codes, n=3),
+        ]
+        hint = f"; did you mean {', '.join(dict.fromkeys(nearest))}?" if nearest else ""
+        hints.append(
+            f"no region, country or continent {name!r} here{hint or '; `gpuledger regions` lists them'}"
+        )
     return hints
 
 

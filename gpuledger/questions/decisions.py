@@ -211,7 +211,8 @@ class Decisions(PlansOverTime, PriceQuestions):
         """Lines of the plan's cheapest quote against what was paid, then the total.
 
         Args:
-            paid: US dollars by line, or CSV text with the columns `name` and `usd`.
+            paid: US dollars by line, or CSV text with the columns `name` and `usd`. Names in the words of a bill (`GPU
+                rental`, `Data transfer out`) are taken for the line that they mean, and `billed_as` says so.
             lock: text of a lock, whose prices the plan is taken at.
             named: options of `quote`, such as `as_of` or `allow_stale`.
         """
@@ -220,7 +221,7 @@ class Decisions(PlansOverTime, PriceQuestions):
         spent = (
             read_actual(paid, "paid")
             if isinstance(paid, str)
-            else {name: _number(usd, f"paid.{name}") for name, usd in paid.items()}
+            else {name: _charged(usd, f"paid.{name}") for name, usd in paid.items()}
         )
         best = self.quote(plan, lock=lock, **one_quote(named))
         return Rows(row.to_dict() for row in differences(best.lines, spent))
@@ -277,6 +278,16 @@ def _watts(gpu: str | None, power_watts: Number | None) -> tuple[Decimal, list[s
     ratio = default_value("host_power_ratio")
     text = f"watts_per_gpu: {watts * ratio:g} (not given: {watts:g} W of the GPU x {ratio} with its share of the host)"
     return watts * ratio, [text]
+
+
+def _charged(value: Number, name: str) -> Decimal:
+    """US dollars of a line of a bill, which may be a refund."""
+    from gpuledger.core.money import dollars_from
+
+    try:
+        return dollars_from(str(value))
+    except ValueError:
+        raise UsageError(f"{name}: {str(value)[:40]!r} is no amount, as in 2.50 or -1250") from None
 
 
 def _number(

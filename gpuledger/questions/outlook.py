@@ -210,7 +210,7 @@ class Outlook(Decisions):
             if not entries:
                 raise selection.nothing()
             answer = ranked(selection.context, entries[: question.options.limit], None, selection.excluded())
-        self._save(answer)
+        self._save(answer, question.plan)
         return answer
 
     def left_out(
@@ -233,20 +233,41 @@ class Outlook(Decisions):
             return Rows(left_out(sql.rows(snapshot.connection, "queries/quote_left_out"), refusals))
 
     def watches(self) -> Rows:
-        """Prices that somebody waits for, as they were at the last look; `gpuledger watch` begins and ends them."""
+        """Prices that somebody waits for, as they were at the last look; `watch` begins one and `end_watch` ends it."""
         from gpuledger.flows.watch import watches
 
         return Rows(watch.to_dict() for watch in watches(self.home))
 
-    def price_watch(
+    def watch(
         self, gpu: str, *, below: Any, purchase_option: str = "on_demand", providers: Any = None
-    ) -> PriceWatch:
-        """A watch on the price of accelerators, checked; `flows.watch` keeps and looks at it.
+    ) -> dict[str, Any]:
+        """Wait for a price: after each refresh whoever the settings name is told, by webhook or mail, once per fall
+        below it. Kept in the home; the same words again begin it anew.
+
+        Args:
+            below: US dollars per GPU-hour.
 
         Raises:
             UnknownGPUError: no such accelerator.
-            UsageError: no price, or no such purchase option.
+            UsageError: no price, no such purchase option, or too many watches.
         """
+        from gpuledger.flows.watch import add_watch
+
+        added = self._price_watch(gpu, below, purchase_option, providers)
+        add_watch(self.home, added)
+        return added.to_dict()
+
+    def end_watch(self, watch_id: str) -> Rows:
+        """End a watch; the rows of those that are left.
+
+        Raises:
+            UsageError: there is none of that id.
+        """
+        from gpuledger.flows.watch import end_watch
+
+        return Rows(watch.to_dict() for watch in end_watch(self.home, watch_id))
+
+    def _price_watch(self, gpu: str, below: Any, purchase_option: str, providers: Any) -> PriceWatch:
         from decimal import Decimal
 
         from gpuledger import parse

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import CorruptError, EstimateError, GPULedgerError, NoOfferError, UsageError
 from gpuledger.parse import When
-from gpuledger.questions.choice import provider_hints
+from gpuledger.questions.choice import provider_hints, region_hints
 from gpuledger.questions.reader import OwnTerms, Rows
 
 if TYPE_CHECKING:
@@ -175,13 +176,17 @@ class PlanQuestions(OwnTerms):
             answer = self._from_lock(question, lock)
         else:
             with self.reading() as snapshot:
+                # of several names the others answer, so that one that nobody has would go unseen
+                credited = [credit.provider for credit in question.credits]
+                hints = provider_hints(snapshot.connection, [*question.options.providers, *credited])
+                hints += region_hints(snapshot.connection, question.options.regions)
                 try:
                     answer = quote(question, self.market(snapshot, question))
                     answer = _with_survival(answer, snapshot.connection, question.as_of)
                 except NoOfferError as error:
-                    hints = provider_hints(snapshot.connection, question.options.providers)
                     raise NoOfferError("; ".join([str(error), *hints])) from None
-        self._save(answer)
+                answer = replace(answer, warnings=(*answer.warnings, *hints))
+        self._save(answer, question.plan)
         return answer
 
     def quotes(
@@ -290,14 +295,19 @@ class PlanQuestions(OwnTerms):
             cache=snapshot.cache,
         )
 
-    def _save(self, answer: QuoteSet) -> None:
+    def _save(self, answer: QuoteSet, plan: TrainingPlan) -> None:
         """A home that cannot be written costs the explanation, not the quote."""
-        from gpuledger.core.cost.explain import save_quote
+        from gpuledger.core.cost.explain import plan_hash, save_quote
         from gpuledger.core.count import instant_text
 
         try:
             for one in answer.quotes:
-                content = {"plan": answer.plan, "as_of": instant_text(answer.as_of), **one.to_dict()}
+                content = {
+                    "plan": answer.plan,
+                    "plan_hash": plan_hash(plan),
+                    "as_of": instant_text(answer.as_of),
+                    **one.to_dict(),
+                }
                 save_quote(self.home, one.quote_id, content)
         except GPULedgerError as error:
             self.say(f"not saved for explain: {error}")
@@ -341,8 +351,6 @@ class PlanQuestions(OwnTerms):
 
 def _with_survival(answer: QuoteSet, connection: DuckDBPyConnection, as_of: datetime | None) -> QuoteSet:
     """The answer whose stale quotes say how often prices like theirs still held at that age."""
-    from dataclasses import replace
-
     from gpuledger.core.store.older_price import survival
 
     cases = {

@@ -14,6 +14,7 @@ from gpuledger.questions.choice import (
     offer_query,
     offer_row,
     provider_hints,
+    region_hints,
     unplaced_hint,
 )
 from gpuledger.questions.market import MarketQuestions, Names
@@ -54,9 +55,8 @@ class PriceQuestions(MarketQuestions):
         with self.reading() as snapshot:
             result = offer_page(snapshot.connection, listed, at=moment, as_of=time)
             unplaced = unplaced_hint(snapshot.connection, query)
-            remarks: list[str] = []
-            if not result.total:
-                remarks = provider_hints(snapshot.connection, query.providers)
+            remarks = provider_hints(snapshot.connection, query.providers)
+            remarks += region_hints(snapshot.connection, query.regions)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
             pairs = zip(result.offers, result.derived, strict=True)
@@ -92,7 +92,8 @@ class PriceQuestions(MarketQuestions):
         )
         with self.reading() as snapshot:
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
-            hints = [] if on_sale else provider_hints(snapshot.connection, chosen.providers)
+            hints = provider_hints(snapshot.connection, chosen.providers)
+            hints += region_hints(snapshot.connection, chosen.regions)
             hints += unplaced_hint(snapshot.connection, chosen)
             answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
             rows: list[dict[str, Any]] = [
@@ -179,7 +180,9 @@ class PriceQuestions(MarketQuestions):
                 rows = price_series(
                     snapshot.connection, chosen, since=first, until=end, every=step, stat=stat
                 )[:limit]
-        return Rows(rows, remarks=[] if rows else ["no price in that time"])
+            hints = provider_hints(snapshot.connection, chosen.providers)
+            hints += region_hints(snapshot.connection, chosen.regions)
+        return Rows(rows, remarks=hints if rows else hints or ["no price in that time"])
 
     def gpus(self) -> Rows:
         """Accelerators with their memory and cheapest prices."""

@@ -33,7 +33,8 @@ class Serving(Actuals):
         """
         from gpuledger.core.serving.token_price import prices_on
 
-        return Rows(one.to_dict() for one in prices_on(self._day(as_of), words))
+        rows = [one.to_dict() for one in prices_on(self._day(as_of), words)]
+        return Rows(rows, remarks=[] if rows else [f"no API in the table has {words!r} in its name"])
 
     def serve_cost(
         self,
@@ -81,6 +82,7 @@ class Serving(Actuals):
             Load,
             api_usd_per_request,
         )
+        from gpuledger.core.store.older_price import no_live_price
 
         load = Load(
             requests_per_day=_positive(requests_per_day, "requests_per_day"),
@@ -98,6 +100,11 @@ class Serving(Actuals):
             gpu, providers=providers, regions=regions, purchase_options=purchase_options, as_of=as_of
         )
         costs, reasons = _costs(shape, offers, load, precision, allow_stale=allow_stale or as_of is not None)
+        warnings: list[str] = []
+        if not costs and NOT_FRESH in reasons:
+            # as everywhere: with nothing fresh at all stale prices compete, and the answer says so
+            costs, reasons = _costs(shape, offers, load, precision, allow_stale=True)
+            warnings = [no_live_price("list prices", one.offer["last_seen_at"]) for one in costs[:1]]
         if not costs:
             _nothing(offers, reasons)
         span = parse.required(parse.decimal(months, "months"), "months")
@@ -123,6 +130,7 @@ class Serving(Actuals):
                 "decision": "own" if Decimal(answers[0]["usd_per_month"]["mid"]) < api_month else "api",
             },
             "excluded": [{"reason": reason, "count": count} for reason, count in reasons.items()],
+            "warnings": warnings,
             "assumptions": [
                 *assumptions,
                 f"peak_factor: {load.peak_factor:g}{'' if peak_factor else ' (not given)'}",
@@ -216,6 +224,4 @@ def _nothing(offers: Rows, reasons: Counter[str]) -> None:
     reason_counts = ", ".join(f"{count} offers: {reason}" for reason, count in reasons.items())
     if not offers:
         raise NoOfferError("nothing is on sale that was asked for")
-    if NOT_FRESH in reasons:
-        raise NoOfferError(f"{reason_counts}; --allow-stale takes older prices")
     raise DoesNotFitError(reason_counts)

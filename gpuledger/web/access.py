@@ -69,7 +69,7 @@ class Token:
         )
 
 
-PERSONAL = ("/v1/actuals", "/v1/accuracy")
+PERSONAL = ("/v1/actuals", "/v1/accuracy", "/v1/watches")
 """Paths that answer who asks from this machine or with the token, so no answer of theirs is for the next one."""
 
 COSTLY = (

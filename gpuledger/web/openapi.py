@@ -40,6 +40,7 @@ OFFER_EXAMPLE: dict[str, Any] = {
 def _errors(*statuses: int) -> Responses:
     sentence = {
         401: "No valid token",
+        403: "For this machine only",
         404: "None of that id",
         406: "No such type",
         410: "The snapshot is gone",
@@ -281,8 +282,21 @@ def body(**keys: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": shape}}}}
 
 
+watch_body: dict[str, Any] = body(
+    gpu={"type": "string", "description": "SPEC, as in H100-SXM."},
+    below={"type": ["string", "number"], "description": "US dollars per GPU-hour."},
+    purchase_option={"type": "string", "enum": ["on_demand", "spot", "reserved", "capacity_block"]},
+    providers={"type": "array", "items": {"type": "string"}, "description": "Provider ids; all without."},
+)
+watch_body["requestBody"]["content"]["application/json"]["schema"]["required"] = ["gpu", "below"]
+watch: Responses = (
+    _object({"type": "object", "required": ["watch_id"]}, _EXAMPLES["watches"], 201)
+    | _DATA_ERRORS
+    | _errors(403)
+)
 check_body: dict[str, Any] = body(plan={}, lock={"type": "string"})
 check_body["requestBody"]["content"]["application/json"]["schema"]["required"] = ["plan"]
+watches_left: Responses = many("watches") | _errors(403)
 report: Responses = {
     200: {
         "description": "The report.",

@@ -35,13 +35,15 @@ class OverParameters(AsOfParameters):
     )
 
 
-async def answered(request: Request, question: Callable[[Ledger], dict[str, Any]]) -> Response:
+async def answered(
+    request: Request, question: Callable[[Ledger], dict[str, Any]], *, status: int = 200
+) -> Response:
     """One object, made in a thread from one snapshot."""
 
     def answer() -> Response:
         with ledger_of(request).pinned() as ledger:
             content = question(ledger)
-            return one(ledger.edition, ledger.clock(), content)
+            return one(ledger.edition, ledger.clock(), content, status=status)
 
     return await run_in_threadpool(answer)
 

@@ -237,7 +237,7 @@ def unmapped(request: Request, parameters: Annotated[Parameters, Query()]) -> Re
 
 @router.get("/watches", summary="Prices that are waited for", responses=openapi.rows("watches"))
 def watches(request: Request, parameters: Annotated[Parameters, Query()]) -> Response:
-    """As they were at the last look; the command line begins and ends them."""
+    """As they were at the last look; `POST` begins one, `DELETE /v1/watches/{watch_id}` ends it."""
     return _list(request, parameters, "watches")
 
 

@@ -5,16 +5,17 @@ What was paid is of nobody else: those routes answer on this machine, or to who 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from gpuledger.core.errors import UsageError
 from gpuledger.web import openapi
 from gpuledger.web.access import LOOPBACK
-from gpuledger.web.bodies import plan_of
+from gpuledger.web.bodies import object_of, plan_of
 from gpuledger.web.decisions import AsOfBody
 from gpuledger.web.parameters import Instant, Money, SpecText, Strict, Tokens
 from gpuledger.web.plans import answered
@@ -98,7 +99,7 @@ def _is_own(request: Request) -> None:
     is_here = host in LOOPBACK and "x-forwarded-for" not in request.headers
     if not is_here and not request.app.state.settings.token:
         raise ProblemError(
-            403, "forbidden", "bills are answered on this machine, or by a server with a token"
+            403, "forbidden", "bills and watches are for this machine, or for a server with a token"
         )
 
 
@@ -129,6 +130,37 @@ def accuracy(request: Request) -> Response:
     _is_own(request)
     with ledger_of(request).pinned() as ledger:
         return one(ledger.edition, ledger.clock(), ledger.accuracy())
+
+
+@router.post(
+    "/watches",
+    summary="Wait for a price",
+    responses=openapi.watch,
+    openapi_extra=openapi.watch_body,
+    status_code=201,
+)
+async def watch(request: Request) -> Response:
+    """Whoever the settings name is told once when the price falls below: looked at after each refresh."""
+    _is_own(request)
+    content = await object_of(
+        request, "gpu", "below", "purchase_option", "providers", needed=("gpu", "below")
+    )
+    for name in ("gpu", "purchase_option"):
+        if not isinstance(content.get(name, ""), str):
+            raise UsageError(f"body: {name} must be text, got {content[name]!r:.80}")
+    providers = content.get("providers", [])
+    named = cast("list[object]", providers if isinstance(providers, list) else [providers])
+    if not all(isinstance(one, str) for one in named):
+        raise UsageError(f"body: providers must be a list of provider ids, got {providers!r:.80}")
+    gpu = content.pop("gpu")
+    return await answered(request, lambda ledger: ledger.watch(gpu, **content), status=201)
+
+
+@router.delete("/watches/{watch_id}", summary="Wait no longer", responses=openapi.watches_left)
+async def end_watch(request: Request, watch_id: Annotated[str, Path(pattern="^[0-9a-f]{8}$")]) -> Response:
+    """The watches that are left."""
+    _is_own(request)
+    return await answered(request, lambda ledger: {"watches": ledger.end_watch(watch_id)})
 
 
 @router.get("/token-prices", summary="What APIs take for tokens", responses=openapi.many("prices"))

@@ -18,7 +18,7 @@ select
     valid_from as changed_at, provider, instance_type, region, tier, gpu_id, gpu_count, purchase_option, term_months,
     usd_per_gpu_hour_before, usd_per_gpu_hour,
     round(usd_per_gpu_hour::double / usd_per_gpu_hour_before::double - 1, 4) as change,
-    source || ':' || offer_id || ':' || epoch_us(valid_from) as price_id
+    source || ':' || offer_id || ':' || epoch_us(observed_at) as price_id
 from step
 where
     usd_per_gpu_hour is not null

@@ -62,42 +62,106 @@ live as (
     left join late_run on wanted.source = late_run.source and changed.next_at = late_run.run_at
 ),
 
+-- Which row of an offer in dated lists speaks from when until when, as offers_as_of chooses: the latest that its list has in
+-- force or that was seen again, else what was seen last. So a single other sight inside a change list holds for a moment only.
+sight as (
+    select *, greatest(seen_until, same_until) as holds_until
+    from dated_price
+    where offer_no in (select offer_no from wanted where kind = 'archive')
+),
+
+-- After a row holds no longer, and before the next: what an earlier row still has in force. Few rows reach beyond their next.
+resumed as (
+    select
+        earlier.* exclude (next_at),
+        sight.observed_at as after_at,
+        greatest(
+            sight.holds_until,
+            coalesce(
+                max(earlier.holds_until) over (
+                    partition by sight.offer_no, sight.observed_at
+                    order by earlier.observed_at desc rows between unbounded preceding and 1 preceding
+                ),
+                '-infinity'::timestamptz
+            )
+        ) as from_at,
+        -- the longest of them was seen last, and goes on until the next row
+        if(
+            earlier.holds_until
+            = max(earlier.holds_until) over (partition by sight.offer_no, sight.observed_at),
+            coalesce(sight.next_at, 'infinity'::timestamptz),
+            least(earlier.holds_until, coalesce(sight.next_at, 'infinity'::timestamptz))
+        ) as until_at
+    from sight
+    inner join sight as earlier
+        on sight.offer_no = earlier.offer_no
+        and earlier.observed_at < sight.observed_at
+        and earlier.holds_until > earlier.next_at
+        and earlier.holds_until > sight.holds_until
+    where sight.next_at is null or sight.holds_until < sight.next_at
+),
+
+spell as (
+    select * exclude (after_at)
+    from resumed
+    where from_at < until_at and holds_until > from_at
+    union all by name
+    select
+        sight.* exclude (next_at),
+        sight.observed_at as from_at,
+        if(
+            interrupted.offer_no is null,
+            coalesce(sight.next_at, 'infinity'::timestamptz),
+            sight.holds_until
+        ) as until_at
+    from sight
+    left join (select distinct offer_no, after_at from resumed) as interrupted
+        on sight.offer_no = interrupted.offer_no and sight.observed_at = interrupted.after_at
+    where interrupted.offer_no is null or sight.holds_until > sight.observed_at
+),
+
 -- Dated lists repeat a price that did not change; an interval goes from its first row to the next other one.
 listed as (
     select
         *,
-        sum(is_first::integer) over (partition by offer_no order by observed_at rows unbounded preceding) as step_no
+        sum(is_first::integer) over (partition by offer_no order by from_at rows unbounded preceding) as step_no
     from (
         select
             *,
-            lag(same_until) over by_time is null or lag(gone_at) over by_time is not null as is_first
-        from dated_price
-        where offer_no in (select offer_no from wanted where kind = 'archive')
-        window by_time as (partition by offer_no order by observed_at)
+            coalesce(
+                lag(amount) over by_time is distinct from amount
+                or lag(upfront_amount) over by_time is distinct from upfront_amount
+                or lag(currency) over by_time is distinct from currency
+                or lag(unit) over by_time is distinct from unit
+                or lag(gone_at) over by_time <= from_at,
+                false
+            ) as is_first
+        from spell
+        window by_time as (partition by offer_no order by from_at)
     )
 ),
 
 dated as (
     select
-        offer_no, min(observed_at) as observed_at, arg_min(amount, observed_at) as amount,
-        arg_min(upfront_amount, observed_at) as upfront_amount, arg_min(currency, observed_at) as currency,
-        arg_min(unit, observed_at) as unit, arg_min(effective_at, observed_at) as effective_at,
-        arg_min(run_no, observed_at) as run_no, arg_min(document_no, observed_at) as document_no,
-        min(if(same_until is null, next_at, null)) as next_at,
+        offer_no, min(from_at) as from_at, arg_min(observed_at, from_at) as observed_at, arg_min(amount, from_at) as amount,
+        arg_min(upfront_amount, from_at) as upfront_amount, arg_min(currency, from_at) as currency,
+        arg_min(unit, from_at) as unit, arg_min(effective_at, from_at) as effective_at,
+        arg_min(run_no, from_at) as run_no, arg_min(document_no, from_at) as document_no,
+        nullif(max(until_at), 'infinity'::timestamptz) as next_at,
         max(seen_until) as last_seen_at,
-        max(gone_at) as gone_at
+        max(gone_at) filter (where gone_at < until_at) as gone_at
     from listed
     group by offer_no, step_no
 ),
 
 bounded as (
     select
-        offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no, next_at,
-        last_seen_at
+        offer_no, observed_at as from_at, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no,
+        document_no, next_at, last_seen_at
     from live
     union all
     select
-        offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no,
+        offer_no, from_at, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no,
         least(next_at, gone_at), least(last_seen_at, coalesce(next_at, 'infinity'))
     from dated
 ),
@@ -113,7 +177,7 @@ rated as (
     asof left join (
         select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate_day
     ) as rate
-        on bounded.currency = rate.currency and bounded.observed_at >= rate.rate_at
+        on bounded.currency = rate.currency and bounded.from_at >= rate.rate_at
     where bounded.currency <> 'USD'
 )
 
@@ -134,7 +198,7 @@ select
     offer.term_months,
     offer.payment,
     offer.confidence,
-    rated.observed_at as valid_from,
+    rated.from_at as valid_from,
     -- what nobody confirmed ends when it lapses; open is what had not lapsed at the last run of any source
     case
         when rated.next_at <= rated.last_seen_at + price_horizon(offer.purchase_option, offer.tier, offer.provider)
@@ -168,6 +232,7 @@ select
         as decimal(18, 6)
     ) as usd_per_gpu_hour,
     rated.effective_at,
+    rated.observed_at,
     rated.run_no,
     rated.document_no
 from rated
@@ -210,7 +275,7 @@ comment on column price_history.term_months is 'Length of the commitment in mont
 comment on column price_history.payment is 'no_upfront, partial_upfront or all_upfront where there is a choice.';
 comment on column price_history.confidence is
     'direct, observed, reported, curated or derived: who saw the price, see source.confidence.';
-comment on column price_history.valid_from is 'When the price was first seen.';
+comment on column price_history.valid_from is 'When the price was first seen, or from when a list''s price held on after another one did.';
 comment on column price_history.valid_to is
     'When another price or a withdrawal was seen, or the price lapsed; null: none of it until the last run.';
 comment on column price_history.last_seen_at is 'When it was last seen, or until when its list has it in force.';
@@ -224,5 +289,7 @@ comment on column price_history.usd_per_hour is
     'US dollars for the whole instance and hour at the day rate of valid_from, an upfront payment spread over the term.';
 comment on column price_history.usd_per_gpu_hour is 'The same for one accelerator.';
 comment on column price_history.effective_at is 'From when the provider says that the price holds.';
+comment on column price_history.observed_at is
+    'When the row that says so was observed: valid_from, or earlier where a list''s price holds on after another one did.';
 comment on column price_history.run_no is 'Run that saw it; see scrape_run.';
 comment on column price_history.document_no is 'Document that says so; see document.';

@@ -15,7 +15,7 @@ comment on macro seen_last is 'When a price was last seen, see offer_latest.last
 -- Of several sources that know one offer, the one that saw it last speaks; at equal times a live source goes
 -- before an archive. A withdrawal takes part in that choice, so that an old list cannot bring an offer back.
 -- gpu_ids chooses accelerators before anything is joined; null: all offers, unmapped ones too.
--- The inner part carries numbers, and what an offer is is joined outside of it, last: above a `with` DuckDB computes
+-- The inner part carries numbers, and what an offer is (offer_described) is joined outside of it, last: above a `with` DuckDB computes
 -- every column, asked for or not.
 create or replace macro offers_of_as_of(gpu_ids, as_of) as table
 select
@@ -78,30 +78,14 @@ select
 from (
     select
         past.*,
-        offer.* exclude (offer_no, gpu_memory_gib),
-        coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
-        gpu.name as gpu_name,
-        gpu.vendor as gpu_vendor,
-        gpu.form_factor,
-        region.country,
-        region.continent,
-        source.kind as source_kind,
-        if(
-            source.kind = 'archive',
-            list_target(live_source.fresh_for_seconds, reseller.fresh_for_seconds),
-            source.fresh_for_seconds
-        ) as fresh_for_seconds,
-        if(source.kind = 'archive', live_source.source, offer.source) as check_source,
+        offer.* exclude (offer_no),
         coalesce(
-            if(source.kind = 'archive', past.is_listed, looks.has_next and not past.is_otherwise_next), false
+            if(offer.source_kind = 'archive', past.is_listed, looks.has_next and not past.is_otherwise_next), false
         ) as is_recorded,
         seen_last(
-            source.kind, true, past.changed_at, past.listed_until, disputed.believed_seen_at, past.availability,
+            offer.source_kind, true, past.changed_at, past.listed_until, past.believed_seen_at, past.availability,
             past.run_before_absence_at, looks.last_run_at
         ) as last_seen_at,
-        disputed.offer_id is not null as is_disputed,
-        disputed.usd_per_gpu_hour as disputed_usd_per_gpu_hour,
-        disputed.evidence as dispute,
         usd.usd_per_unit,
         usd_per_hour_of(
             past.amount, past.upfront_amount, past.unit, offer.gpu_count, offer.term_months, usd.usd_per_unit
@@ -194,9 +178,11 @@ from (
                 coalesce(stock_at.availability, price_at.availability, 'unknown'),
                 coalesce(stock_at.stock_changed_at, price_at.stock_changed_at, logged.changed_at)
             from logged
-            inner join price_at on logged.offer_no = price_at.offer_no and logged.changed_at = price_at.changed_at
+            inner join price_at on logged.offer_no = price_at.offer_no
             left join stock_at on logged.offer_no = stock_at.offer_no
-            where as_of is not null and logged.offer_no not in (select offer_no from dated)
+            anti join dated on logged.offer_no = dated.offer_no
+            -- no second condition of the join: by the dense offer_no alone it goes into an array
+            where as_of is not null and epoch_us(logged.changed_at) - epoch_us(price_at.changed_at) = 0
         ),
 
         accepted_run as (
@@ -237,38 +223,31 @@ from (
             asof inner join accepted_run on absent.source = accepted_run.source and absent.seen_limit_at >= accepted_run.run_at
         ),
 
-        -- Most offers have one source; only the others are ranked. One identity is of one provider.
-        doubly_read as (
-            select offer_no, offer_id, source
-            from offer
-            where provider in (select provider from offer group by provider having min(source) < max(source))
+        -- by number, so that what an offer is called is not read
+        disputed as (
+            select offer.offer_no, claimed.*
+            from disputed_as_of(as_of) as claimed
+            inner join offer on claimed.source = offer.source and claimed.offer_id = offer.offer_id
         ),
 
-        doubled as (
-            select *
-            from doubly_read
-            where offer_id in (select offer_id from doubly_read group by offer_id having count(*) > 1)
-        ),
-
+        -- Only what several sources know is ranked.
         outspoken as (
             select doubled.offer_no
-            from doubled
+            from (select offer_no, offer_id, source, source_kind from offer_described where is_doubled) as doubled
             inner join state on doubled.offer_no = state.offer_no
-            inner join source on doubled.source = source.source
             left join dated on doubled.offer_no = dated.offer_no
             left join before_absence on doubled.offer_no = before_absence.offer_no
             left join (select source, max(run_at) as run_at from accepted_run group by source) as last_run
                 on doubled.source = last_run.source
             left join next_run on doubled.source = next_run.source
             left join otherwise_then on doubled.offer_no = otherwise_then.offer_no
-            left join disputed_as_of(as_of) as disputed
-                on doubled.source = disputed.source and doubled.offer_id = disputed.offer_id
+            left join disputed on doubled.offer_no = disputed.offer_no
             qualify row_number() over (
                 partition by doubled.offer_id
                 order by
                     coalesce(
                         if(
-                            source.kind = 'archive',
+                            doubled.source_kind = 'archive',
                             as_of > dated.said.observed_at
                             and (dated.said.seen_until >= as_of or dated.said.same_until >= as_of),
                             next_run.run_at is not null and otherwise_then.offer_no is null
@@ -276,11 +255,11 @@ from (
                         false
                     ) desc,
                     seen_last(
-                        source.kind, state.amount is not null, state.changed_at,
+                        doubled.source_kind, state.amount is not null, state.changed_at,
                         least(dated.said.seen_until, coalesce(as_of, 'infinity'::timestamptz)), disputed.believed_seen_at,
                         state.availability, before_absence.run_at, last_run.run_at
                     ) desc,
-                    source.kind = 'live' desc, doubled.source
+                    doubled.source_kind = 'live' desc, doubled.source
             ) > 1
         )
 
@@ -290,15 +269,20 @@ from (
             -- a list in force, or a later look at the same price
             as_of > dated.said.observed_at and (dated.said.seen_until >= as_of or dated.said.same_until >= as_of) as is_listed,
             before_absence.run_at as run_before_absence_at,
+            disputed.offer_no is not null as is_disputed,
+            disputed.usd_per_gpu_hour as disputed_usd_per_gpu_hour,
+            disputed.evidence as dispute,
+            disputed.believed_seen_at,
             otherwise_then.offer_no is not null as is_otherwise_next
         from state
         left join dated on state.offer_no = dated.offer_no
         left join before_absence on state.offer_no = before_absence.offer_no
         left join otherwise_then on state.offer_no = otherwise_then.offer_no
-        where state.amount is not null and state.offer_no not in (select offer_no from outspoken)
+        left join disputed on state.offer_no = disputed.offer_no
+        anti join outspoken on state.offer_no = outspoken.offer_no
+        where state.amount is not null
     ) as past
-    inner join offer on past.offer_no = offer.offer_no
-    inner join source on offer.source = source.source
+    inner join offer_described as offer on past.offer_no = offer.offer_no
     left join (
         select
             source,
@@ -308,13 +292,7 @@ from (
         where outcome = 'accepted'
         group by source
     ) as looks on offer.source = looks.source
-    left join live_source on offer.provider = live_source.provider
-    left join live_source as reseller on offer.via = reseller.provider
-    left join gpu on offer.gpu_id = gpu.gpu_id
-    left join region on offer.provider = region.provider and offer.region = region.region
     left join usd_rate(as_of) as usd on past.currency = usd.currency
-    left join disputed_as_of(as_of) as disputed
-        on offer.source = disputed.source and offer.offer_id = disputed.offer_id
 ) as priced
 left join document on priced.document_no = document.document_no
 left join scrape_run on priced.run_no = scrape_run.run_no;

@@ -20,8 +20,7 @@ select
     source.confidence,
     case
         when source.kind = 'archive' and last_accepted.accepted_at is not null then 'archive'
-        when last_run.run is null then 'never'
-        when last_accepted.accepted_at is null then 'stale'
+        when last_accepted.accepted_at is null then 'never'
         when last_accepted.accepted_at > instant + interval 5 minutes then 'ahead'
         when last_accepted.accepted_at + to_seconds(source.fresh_for_seconds) < instant then 'stale'
         else 'fresh'
@@ -55,7 +54,7 @@ comment on column provider_status.source is 'The source.';
 comment on column provider_status.provider is 'Provider whose prices it publishes; several for archives and aggregators.';
 comment on column provider_status.kind is 'live or archive.';
 comment on column provider_status.confidence is 'Who saw its prices, see source.confidence.';
-comment on column provider_status.state is 'fresh; stale: past its target, or with runs of which none was accepted; ahead: dated later than now; never; archive.';
+comment on column provider_status.state is 'fresh; stale: past its target; never: no run was accepted yet; ahead: dated later than now; archive.';
 comment on column provider_status.last_accepted_at is 'Time of the last accepted run.';
 comment on column provider_status.age_hours is 'From then to the publishing.';
 comment on column provider_status.offers is 'Offers of the last accepted run.';

@@ -105,6 +105,19 @@ def test_a_form_of_bill_is_read(name: str, take: Taken, stored: Stored):
     assert f"{charge['usd']:.2f}" == usd
 
 
+ASSUMED = ("FOCUS of CoreWeave, without dollars", "a table with the usual names")
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_that_nobody_describes_is_said_to_be_assumed(name: str, take: Taken):
+    file, text, (provider, *_) = FORMS[name]
+    answer = take(file, text, provider="lambda" if file == "lambda.csv" else None)
+    if name in ASSUMED:
+        assert answer["assumed"].startswith(f"the form of {provider}'s ") and "compare" in answer["assumed"]
+    else:
+        assert answer["assumed"] is None
+
+
 def test_parquet_with_maps_is_read_as_csv_is(take: Taken, stored: Stored, tmp_path: Path):
     duckdb.sql(
         "copy (select '2026-10-05 00:00:00'::timestamp as line_item_usage_start_date,"

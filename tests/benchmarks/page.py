@@ -37,13 +37,15 @@ def rounds(run: Callable[[], object], count: int = 7) -> tuple[float, float]:
     return min(times), statistics.median(times)
 
 
-def write_section(title: str, text: str) -> None:
-    """Put a section into the page, in the place of the one of that title."""
-    page = PAGE.read_text() if PAGE.exists() else HEAD
-    _, *sections = page.split("\n## ")
-    kept = {section.partition("\n")[0]: section for section in sections}
-    kept[title] = f"{title}\n\n{text.strip()}\n"
-    PAGE.write_text("\n## ".join([HEAD.rstrip() + "\n", *kept.values()]))
+def write_section(title: str, text: str, path: Path = PAGE) -> None:
+    """Put a section into a page, in the place of the one of that title."""
+    head, *sections = (path.read_text() if path.exists() else HEAD).split("\n## ")
+    by_title = {section.partition("\n")[0]: section for section in sections}
+    by_title[title] = f"{title}\n\n{text.strip()}\n"
+    path.write_text("\n## ".join([head.rstrip() + "\n", *by_title.values()]))
+
+
+SCALE = PAGE.with_name("scale.md")
 
 
 def table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:

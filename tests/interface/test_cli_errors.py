@@ -33,7 +33,7 @@ BAD: dict[tuple[str, ...], tuple[int, str]] = {
     ("offers", "--limit", "x"): (2, "'--limit' / '-n': 'x'"),
     ("offers", "--format", "xml"): (2, "'xml' is not one of"),
     ("offers", "--min-gpu-memory", "x"): (2, "'--min-gpu-memory': 'x'"),
-    ("offers", "--region", "mars"): (1, "no offer matches"),
+    ("offers", "--region", "mars"): (1, "no region, country or continent 'mars' here"),
     ("offers", "--as-of", "1999-01-01"): (1, "no offer matches"),
     ("cheapest",): (2, "SPEC"),
     ("cheapest", "RTX6090"): (2, "unknown GPU 'RTX6090'"),
@@ -215,6 +215,37 @@ def test_a_message_names_source_and_address():
 def test_a_provider_that_nobody_knows_is_named_with_the_nearest(gpuledger, command: list[str]):
     ran = gpuledger(*command, "--provider", "runpodd")
     assert (ran.code, ran.out, ran.err) == (1, "", "no provider 'runpodd' here; did you mean runpod?\n")
+
+
+@pytest.mark.parametrize(
+    ("region", "nearest"),
+    [
+        ("us-east-11", "did you mean us-east-1"),
+        ("Virginia", "did you mean us"),
+        ("asia", "did you mean as"),
+        ("USA", "did you mean us"),
+        ("zzzzzzzz", "`gpuledger regions` lists them"),
+    ],
+)
+def test_a_region_that_nobody_knows_is_named_with_the_nearest(gpuledger, region: str, nearest: str):
+    ran = gpuledger("offers", "--region", region)
+    line = next(line for line in ran.err.splitlines() if "no region" in line)
+    assert ran.code == 1 and ran.out == ""
+    assert f"no region, country or continent {region!r} here" in line and nearest in line
+
+
+def test_of_several_names_one_that_nobody_knows_is_told_beside_the_answer(gpuledger):
+    ran = gpuledger(
+        "offers", "--region", "us", "--region", "zzzzzzzz", "--provider", "aws", "--provider", "awz"
+    )
+    assert ran.code == 0 and ran.out
+    assert "no provider 'awz' here; did you mean aws?" in ran.err and "'zzzzzzzz' here" in ran.err
+    ran = gpuledger(
+        "quote", "llama-3-8b-lora", "--provider", "runpod", "--provider", "lamda", "-n", "1", "-f", "json"
+    )
+    assert (
+        ran.code == 0 and "no provider 'lamda' here; did you mean lambda?" in json.loads(ran.out)["warnings"]
+    )
 
 
 def test_a_command_that_is_none_is_named_with_the_nearest_once(gpuledger):

@@ -14,13 +14,14 @@ from gpuledger.core.estimate.architecture import resolve
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
+from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
 
 
 @pytest.fixture(autouse=True)

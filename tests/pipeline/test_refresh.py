@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from gpuledger.core.store.home import Home
+from gpuledger.core.store.publish import current
 from gpuledger.flows.audit import audit_ledger
+from gpuledger.flows.pipeline import refresh_sources
 
 
 @pytest.fixture
@@ -26,6 +28,13 @@ def test_only_changes_are_appended(world, listing):
         world.refresh(listing(a=price, b=3))
     assert world.rows("select count(*) from price_change") == [(3,)]
     assert world.rows("select count(*) from scrape_run") == [(4,)]
+
+
+def test_a_timer_that_finds_nothing_due_publishes_nothing(world, listing):
+    world.refresh(listing(a=2.5, b=3))
+    before = current(world.ledger.home)
+    assert refresh_sources(world.ledger, (), world.fetcher).snapshot is None
+    assert current(world.ledger.home) == before
 
 
 def test_an_unchanged_price_is_seen_anew_by_each_run(world, listing):

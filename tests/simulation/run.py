@@ -31,6 +31,7 @@ from tests.simulation.world import World
 STEPS_OF_A_SEED = 8
 WORLDS = 6
 """Markets with which seeds begin; their first refresh is made once per process."""
+SECONDS_BETWEEN_LINES = 30
 AGAIN = "make simulate SEED="
 
 
@@ -145,6 +146,7 @@ def main() -> int:
         print("\n".join(result.trace) if not result.error else told(result))  # noqa: T201
         return 1 if result.error else 0
     started, totals, failures = time.monotonic(), Counter[str](), []
+    last = started
     seeds = range(chosen.first, chosen.first + chosen.seeds)
     with ProcessPoolExecutor(chosen.workers) as pool:
         for done in as_completed(pool.submit(run_seed, seed) for seed in seeds):
@@ -153,8 +155,9 @@ def main() -> int:
             if result.error:
                 failures.append(result.seed)
                 print(told(result), flush=True)  # noqa: T201
-            if totals["seeds"] % 500 == 0:
-                print(_line(totals, failures, time.monotonic() - started), flush=True)  # noqa: T201
+            if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                print(_line(totals, failures, last - started), flush=True)  # noqa: T201
     print(_line(totals, failures, time.monotonic() - started))  # noqa: T201
     return 1 if failures else 0
 

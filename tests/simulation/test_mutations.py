@@ -1,18 +1,17 @@
 """The simulation finds what it is for: each way to break the program fails some early seed."""
 
 import json
-import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from gpuledger.core import files
-from gpuledger.core.store import archive, publish, record, sql
+from gpuledger.core.store import archive, publish, record, rollups, sql
 from gpuledger.core.store.evidence import Weighed, rule_nothing
+from gpuledger.core.store.home import Home
 from gpuledger.flows import pipeline
 from tests.simulation.run import run_seed
 
@@ -54,12 +53,15 @@ def nothing_flushed(patch: pytest.MonkeyPatch) -> None:
 
 def pointer_before_snapshot(patch: pytest.MonkeyPatch) -> None:
     """Readers are sent to a snapshot that is not there yet."""
+    derive = rollups.derive
 
-    def pointed(source, target):
-        publish._point(publish.Home(Path(target).parents[1]), Path(target).with_suffix(".duckdb").name)
-        return shutil.copyfile(source, target)
+    def pointed(connection, *, now):
+        ((path,),) = connection.execute("select file from pragma_database_list").fetchall()
+        home = Home(Path(path).parent)
+        publish._point(home, publish._path(home, publish._newest(home) + 1).name)
+        derive(connection, now=now)
 
-    patch.setattr(publish, "shutil", SimpleNamespace(copyfile=pointed))
+    patch.setattr(rollups, "derive", pointed)
 
 
 def contract_ignored(patch: pytest.MonkeyPatch) -> None:

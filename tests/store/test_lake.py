@@ -17,7 +17,7 @@ from gpuledger.core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
 from gpuledger.core.store.database import turn, turn_of_source, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.record import record
-from gpuledger.core.store.shared import lake
+from gpuledger.core.store.shared import lake, marker
 from gpuledger.core.store.shared.follow import catch_up, follow, recording
 from gpuledger.core.store.shared.lake import close, maintain, open_lake
 from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger, fill
@@ -298,6 +298,27 @@ def test_a_turn_that_a_restart_gave_back_is_noticed(postgres, home):
             held.check()
     with turn_at(home.lake, "record/runpod", wait_seconds=1, whose="nobody") as held:
         held.check()
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_server_that_is_away_for_a_moment_makes_no_other_lake(books, an_offer, monkeypatch, failures):
+    """The session that attaches fails while those of the turns are answered, as in the moment of a restart."""
+    books.run(an_offer("a", "2.5"))
+    address = books.home.lake
+    folders = [Path(address.data), address.archive]
+    before = [marker.read(folder) for folder in folders]
+    close(address)
+    left, libpq = [failures], lake.libpq
+
+    def away(where: LakeAddress) -> str:
+        left[0] -= 1
+        return libpq(replace(where, port=1) if left[0] >= 0 else where)
+
+    monkeypatch.setattr(lake, "libpq", away)
+    with books.writing() as connection, open_lake(address, connection) as there:
+        assert lake.store_id(there) == before[0]
+    assert [marker.read(folder) for folder in folders] == before
+    assert left[0] < 0
 
 
 def test_a_catalogue_that_does_not_answer_is_named(home, monkeypatch):

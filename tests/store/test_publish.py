@@ -1,5 +1,6 @@
 """Snapshots: numbered, complete, swapped at once, and five of them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ import duckdb
 import pytest
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreBusyError, StoreError
+from gpuledger.core.files import copy_file
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.publish import POINTER, SNAPSHOTS_ON_DISK, current, reading
+from gpuledger.core.store.publish import POINTER, SNAPSHOTS_ON_DISK, current, has_news, reading
 
 
 def snapshots(books) -> list[str]:
@@ -22,6 +24,32 @@ def test_each_publish_makes_the_next_number(books, an_offer):
     assert [books.publish() for _ in range(3)] == [1, 2, 3]
     assert current(books.home).name == "prices-000003.duckdb"
     assert books.read("select number, published_at from snapshot") == [(3, books.at)]
+
+
+def test_a_copy_is_a_file_of_its_own(tmp_path):
+    """Where the file system shares the blocks of both until one changes, too."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(b"price" * 100_000)
+    copy_file(first, second)
+    with first.open("r+b") as file:
+        file.write(b"other")
+    assert second.read_bytes() == b"price" * 100_000
+
+
+def test_what_readers_have_seen_is_no_news(books, an_offer):
+    def is_news() -> bool:
+        with books.writing() as connection:
+            return has_news(books.home, connection)
+
+    books.run(an_offer("a"))
+    assert is_news()
+    books.publish()
+    assert not is_news()
+    books.run(an_offer("a"))  # at the same price, yet seen anew
+    assert is_news()
+    books.publish()
+    (books.home.snapshots / POINTER).write_text("broken")
+    assert is_news()
 
 
 def test_five_snapshots_stay(books, an_offer):
@@ -52,7 +80,8 @@ def test_numbers_go_on_after_the_pointer_was_lost(books, an_offer):
 
 def test_what_a_killed_publish_left_is_cleared(books, an_offer):
     books.run(an_offer("a"))
-    books.home.snapshots.joinpath("prices-000009.new").write_bytes(b"half")
+    for left in ("prices-000009.new", "prices-000009.new.wal"):
+        books.home.snapshots.joinpath(left).write_bytes(b"half")
     books.publish()
     assert snapshots(books) == [POINTER, "prices-000001.duckdb"]
 
@@ -70,6 +99,32 @@ def test_a_snapshot_is_one_file_without_a_log_beside_it(books, an_offer):
     with reading(books.home) as connection:
         connection.execute("from offer_latest").fetchall()
         assert [name for name in snapshots(books) if name.endswith((".wal", ".tmp"))] == []
+
+
+WHAT_OFFERS_ARE = "select * exclude (first_run_no) from offer_described order by offer_no"
+
+
+def test_a_snapshot_has_written_down_what_each_offer_is(books, an_offer):
+    books.run(an_offer("a"), an_offer("b", gpu_label="L4"))
+    books.run(an_offer("a"), source="other")
+    books.publish()
+    with writing(books.home) as ledger:
+        computed = ledger.execute(WHAT_OFFERS_ARE).fetchall()
+    with reading(books.home) as snapshot:
+        assert snapshot.execute("from duckdb_tables() where table_name = 'offer_described'").fetchall()
+        assert snapshot.execute(WHAT_OFFERS_ARE).fetchall() == computed and len(computed) == 3
+
+
+def test_a_snapshot_in_the_ledgers_place_follows_its_offers_again(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    shutil.copyfile(current(books.home), books.home.database)
+    books.run(an_offer("a"), an_offer("b"))
+    with writing(books.home) as ledger:
+        then = ledger.execute("select sku from offers_as_of($1::timestamptz) order by sku", [books.at])
+        assert then.fetchall() == [("a",), ("b",)]
+    assert books.publish() == 2
+    assert books.read("select sku from offer_described order by sku") == [("a",), ("b",)]
 
 
 def test_nothing_published_yet_says_what_to_do(home: Home):

@@ -30,6 +30,23 @@ order by sku, source
 """
 
 
+HISTORY = """
+select
+    amount::double,
+    date_diff('day', $start::timestamptz, valid_from),
+    date_diff('day', $start::timestamptz, valid_to)
+from price_history
+where sku = 'a'
+order by valid_from
+"""
+HELD_THEN = """
+select sku, amount::double
+from price_history
+where valid_from <= $instant::timestamptz and coalesce(valid_to, lapses_at) > $instant::timestamptz
+order by sku
+"""
+
+
 @pytest.fixture(scope="module")
 def books(books_in, tmp_path_factory):
     return books_in(tmp_path_factory.mktemp("streams"))
@@ -78,6 +95,14 @@ class Streams:
 
     def now(self) -> list[tuple[Any, ...]]:
         return self.connection.execute(STATES, {"instant": NOW, "as_of": None}).fetchall()
+
+    def history(self) -> list[tuple[float, int, int | None]]:
+        """Intervals of the offer `a`: its price, and from which day until which."""
+        return self.connection.execute(HISTORY, {"start": DAY_ONE}).fetchall()
+
+    def held(self, day: float) -> list[tuple[str, float]]:
+        """What `price_history` has in force on a day."""
+        return self.connection.execute(HELD_THEN, {"instant": DAY_ONE + timedelta(days=day)}).fetchall()
 
     def state(self, day: float) -> list[tuple[float, str]]:
         return [(row[1], row[3]) for row in self.then(day)]
@@ -153,6 +178,36 @@ def test_one_sight_alone_does_not_go_before_a_change_list(streams):
     assert streams.state(25)[0] == (98.0, "recorded")
 
 
+HISTORIES = {
+    "one other sight": ("rows", [("a", 20, 9)], [(98.0, 0, 40), (55.0, 40, 220)]),
+    "a snapshot of one day": ("snapshots", [("a", 20, 9)], [(98.0, 0, 40), (55.0, 40, 220)]),
+    "another price, seen twice": (
+        *("rows", [("a", 20, 9), ("a", 30, 9)]),
+        [(98.0, 0, 20), (9.0, 20, 30), (98.0, 30, 40), (55.0, 40, 220)],
+    ),
+    "the cut, learnt of earlier": ("rows", [("a", 20, 55), ("a", 30, 55)], [(98.0, 0, 20), (55.0, 20, 220)]),
+    "a shorter change list": (
+        *("changes", [("a", 10, 7), ("b", 30, 1)]),
+        [(98.0, 0, 10), (7.0, 10, 30), (98.0, 30, 40), (55.0, 40, 220)],
+    ),
+    "one sight inside both": (
+        *("changes", [("a", 10, 7), ("a", 25, 98), ("b", 39, 1)]),
+        [(98.0, 0, 10), (7.0, 10, 25), (98.0, 25, 40), (55.0, 40, 220)],
+    ),
+    "the same price": ("rows", [("a", 20, 98)], [(98.0, 0, 40), (55.0, 40, 220)]),
+    "its end, which it has not": ("rows", [("a", 20, None)], [(98.0, 0, 40), (55.0, 40, 220)]),
+    "one sight after its end": ("rows", [("a", 60, 9)], [(98.0, 0, 40), (55.0, 40, 60), (9.0, 60, 240)]),
+}
+
+
+@pytest.mark.parametrize("what", HISTORIES)
+def test_history_goes_by_what_a_change_list_has_in_force(streams, what):
+    kind, rows, expected = HISTORIES[what]
+    streams.take([("a", 0, 98), ("a", 40, 55)], "changes")
+    streams.take(rows, kind)
+    assert streams.history() == expected
+
+
 def test_a_full_snapshot_withdraws_what_it_lacks(streams):
     streams.take([("a", 0, 2), ("b", 0, 3)], "snapshots")
     streams.take([("a", 10, 2)], "snapshots")
@@ -190,6 +245,16 @@ def test_the_order_of_lists_never_matters(connection, books, an_offer, lists, or
         answers.append([[row[:2] + row[3:] for row in streams.then(day)] for day in (2.5, 9.5)])
         order.shuffle(lists)
     assert answers[0] == answers[1]
+
+
+@settings(max_examples=8, deadline=None)
+@given(lists=LISTS)
+def test_history_has_the_price_that_an_answer_about_that_moment_gives(connection, books, an_offer, lists):
+    streams = Streams(connection, books, an_offer)
+    for rows, kind in lists:
+        streams.take(rows, kind)
+    for day in (0.5, 2.5, 4.5, 6.5, 8.5, 20.5):
+        assert streams.held(day) == [row[:2] for row in streams.then(day)], day
 
 
 @settings(max_examples=6, deadline=None)

@@ -11,8 +11,9 @@ from typing import Any
 
 from gpuledger.core.cost.amount import ZERO
 from gpuledger.core.cost.cost_lines import CostLine
+from gpuledger.core.cost.decisions.bill_words import by_quote_line, is_total
 from gpuledger.core.errors import UsageError
-from gpuledger.core.money import decimal_from
+from gpuledger.core.money import dollars_from
 
 TOLERANCE = Decimal("0.10")
 COLUMNS = ("name", "usd")
@@ -27,6 +28,8 @@ class Difference:
     name: str
     planned_usd: Decimal | None
     actual_usd: Decimal | None
+    billed_as: tuple[str, ...] = ()
+    """Names of the bill that were taken for this line, where they are not its own."""
 
     @property
     def over_usd(self) -> Decimal:
@@ -60,11 +63,13 @@ class Difference:
             "over_usd": f"{self.over_usd:.2f}",
             "over_percent": f"{self.over_usd / planned * 100:.1f}" if planned else None,
             "state": self.state,
+            "billed_as": ", ".join(self.billed_as) or None,
         }
 
 
 def read_actual(text: str, origin: str) -> dict[str, Decimal]:
-    """What was paid, from CSV with the columns `name` and `usd`; lines of one name add up.
+    """What was paid, from CSV with the columns `name` and `usd`; lines of one name add up, one that sums up the others
+    does not count.
 
     Raises:
         UsageError: a column is missing, or an amount is none; names the line and the value seen.
@@ -81,7 +86,7 @@ def read_actual(text: str, origin: str) -> dict[str, Decimal]:
         if not name and not amount:
             continue
         try:
-            usd = decimal_from(amount)
+            usd = dollars_from(amount)
         except ValueError:
             raise UsageError(f"{origin} line {reader.line_num}: usd: {amount!r} is no amount") from None
         paid[name] = paid.get(name, ZERO) + usd
@@ -91,15 +96,23 @@ def read_actual(text: str, origin: str) -> dict[str, Decimal]:
 
 
 def differences(lines: Sequence[CostLine], paid: Mapping[str, Decimal]) -> list[Difference]:
-    """Lines of the plan in their order, then what was paid without being planned, then the total."""
+    """Lines of the plan in their order, then what was paid without being planned, then the total. Rows of the bill that
+    sum up others do not count; what it calls by other words is found by `bill_words`."""
     planned = {line.name: line.usd.mid for line in lines if line.usd is not None}
-    names = [*planned, *(name for name in paid if name not in planned)]
+    charged = {name: usd for name, usd in paid.items() if not is_total(name)}
+    billed = by_quote_line(charged, planned)
     result = [
-        Difference(name=name, planned_usd=planned.get(name), actual_usd=paid.get(name)) for name in names
+        Difference(
+            name=name,
+            planned_usd=planned.get(name),
+            actual_usd=sum((charged[one] for one in billed[name]), ZERO) if name in billed else None,
+            billed_as=tuple(one for one in billed.get(name, ()) if one != name),
+        )
+        for name in [*planned, *(name for name in billed if name not in planned)]
     ]
     total = Difference(
         name="total",
         planned_usd=sum(planned.values(), ZERO),
-        actual_usd=sum((usd for name, usd in paid.items() if name != "total"), ZERO),
+        actual_usd=sum(charged.values(), ZERO),
     )
-    return [*(row for row in result if row.name != "total"), total]
+    return [*result, total]

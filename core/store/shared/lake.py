@@ -24,7 +24,7 @@ from typing import Any
 import duckdb
 
 from gpuledger.core.config import LakeAddress
-from gpuledger.core.errors import NotMountedError, OlderReleaseError
+from gpuledger.core.errors import NotMountedError, OlderReleaseError, UnreachableError
 from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import (
     EVERYTHING,
@@ -32,6 +32,7 @@ from gpuledger.core.store.catalogue import (
     libpq,
     load,
     patience,
+    query_catalogue,
     turn_at,
     unreachable,
     unusable,
@@ -210,9 +211,11 @@ def _connected(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckd
             # also whether the server answers, and whether another machine brought a newer release meanwhile
             _bring_to_release(address, connection, ledger)
             return connection
-        except duckdb.Error as error:
+        except (duckdb.Error, UnreachableError) as error:
             _hang_up(address)
             if time.monotonic() > gone_at:
+                if isinstance(error, UnreachableError):
+                    raise
                 raise unreachable(address, error) from error
             time.sleep(1.0)
 
@@ -277,13 +280,37 @@ def _attach(address: LakeAddress, connection: duckdb.DuckDBPyConnection, *, crea
     )
     try:
         connection.execute(f"attach {sql.literal('ducklake:postgres:' + libpq(address))} as lake ({options})")
-        if creating or _setting(connection, "generation") is not None:
-            return True
     except duckdb.Error:
-        if creating:
+        # A server that restarts just now is no reason to make a lake, and to mark the folders as another store's.
+        if creating or _is_made(address):
             raise
+        return False
+    if creating or _is_whole(connection):
+        return True
     connection.execute("detach database if exists lake")
     return False
+
+
+def _is_made(address: LakeAddress) -> bool:
+    """Whether the catalogue holds a lake, be it half made.
+
+    Raises:
+        UnreachableError: it does not answer.
+    """
+    rows = query_catalogue(
+        address,
+        "select 1 as there from information_schema.tables"
+        f" where table_schema = {sql.literal(address.schema)} and table_name = 'ducklake_metadata'",
+    )
+    return bool(rows)
+
+
+def _is_whole(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether whoever made the lake came to the end of it."""
+    try:
+        return _setting(connection, "generation") is not None
+    except duckdb.CatalogException:
+        return False
 
 
 def _make_tables(connection: duckdb.DuckDBPyConnection, shapes: Mapping[str, Any], new_id: str) -> None:

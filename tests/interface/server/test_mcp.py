@@ -29,6 +29,7 @@ TOOLS = [
     *("explain_quote", "estimate_plan", "size_for_budget"),
     *("own_or_rent", "build_or_buy", "budget_difference", "check_claims", "lint_plan"),
     *("compare_actuals", "token_prices", "serve_cost", "availability", "watch_run", "estimate_accuracy"),
+    *("watch_price", "end_watch"),
 ]
 PROGRAM = "from gpuledger.cli.main import run; run()"
 
@@ -116,7 +117,7 @@ def test_every_tool_says_that_it_only_reads(market_home):
     tools, _ = run(server)
     assert [tool.name for tool in tools] == TOOLS
     for tool in tools:
-        assert tool.annotations.read_only_hint is True
+        assert tool.annotations.read_only_hint is (tool.name not in ("watch_price", "end_watch"))
         assert tool.description
         assert all(len(line) < 200 for line in tool.description.splitlines())
 

@@ -1,0 +1,431 @@
+"""Lists of offers, their filters and their orders, against the same rules written in Python over the same market."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pytest
+
+from gpuledger.core.alias import Alias, Aliases
+from gpuledger.core.store import sql
+from gpuledger.core.store.history import price_intervals, price_moves, price_series
+from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.offers import LatestOffer, OfferQuery, facets, offer_page, offers, without_place
+from gpuledger.core.store.record import record
+from gpuledger.core.validity import order_gpus, sells_count, state_rank
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+NOW = datetime.fromisoformat("2026-09-30T12:00:00Z")
+ALIASES = (
+    Alias("", "H100 SXM", None, "h100-sxm-80gb"),
+    Alias("", "A100", Decimal(80), "a100-sxm-80gb"),
+    Alias("", "L4", None, "l4-24gb"),
+    Alias("", "GH200", None, "gh200-96gb"),
+    Alias("", "MI300X", None, "mi300x-192gb"),
+)
+H100, A100 = {"gpu_label": "H100 SXM"}, {"gpu_label": "A100", "gpu_memory_gib": Decimal(80)}
+SEVERAL = {"unit": "gpu_hour", "min_gpus": 2, "max_gpus": 8}
+# sku, US dollars, hours before NOW at which it was last shown, other terms
+LIVE: list[tuple[str, Any, int, dict[str, Any]]] = [
+    ("a1", "2.5", 1, H100 | {"provider": "aws", "region": "us-east-1", "vcpus": Decimal(8), "memory_gib": Decimal(64)}),
+    ("a2", "20", 1, H100 | {"provider": "aws", "region": "us-west-2", "gpu_count": Decimal(8), "vcpus": Decimal(96),
+                            "memory_gib": Decimal(768), "local_storage_gb": Decimal(1000), "instance_type": "P5.big"}),
+    ("a3", "1", 1, H100 | {"provider": "aws", "region": "us-east-1", "purchase_option": "spot"}),
+    ("a4", "1.5", 1, H100 | {"provider": "aws", "region": "eu-west-1", "purchase_option": "reserved",
+                             "term_months": Decimal(12)}),
+    ("r1", "2.4", 1, H100 | {"tier": "secure", "region": "US", **SEVERAL}),
+    ("r2", "2.2", 1, H100 | {"tier": "community", "region": "CA", "availability": "limited"}),
+    ("r3", "2.6", 1, H100 | {"availability": "sold_out", "region": "global"}),
+    ("r4", "1.2", 1, A100 | {"region": "nowhere", "memory_gib": Decimal(64), "local_storage_gb": Decimal(200)}),
+    ("r5", "0.4", 1, {"gpu_label": "L4", "region": "US", "gpu_count": Decimal("0.5"), "availability": "unknown"}),
+    ("r6", "0.9", 1, {"gpu_label": "GH200", "region": "US", "vcpus": Decimal(72)}),
+    ("r7", "3.1", 1, {"gpu_label": "MI300X", "region": "US", "tier": "secure"}),
+    ("r8", "5", 1, {"gpu_label": "Mystery 9000", "region": "US"}),
+    ("r9", "2.4", 1, H100 | {"tier": "secure", "region": "CA"}),
+]  # fmt: skip
+OLD: list[tuple[str, Any, int, dict[str, Any]]] = [
+    ("o1", "2", 40 * 24, H100 | {"provider": "lambda", "region": "global"}),
+    ("o2", "0.8", 20 * 24, H100 | {"provider": "lambda", "region": "global", "purchase_option": "spot"}),
+    ("o3", "0.7", 40 * 24, H100 | {"provider": "vast", "region": "US"}),
+    ("o4", "1.9", 20 * 24, A100 | {"provider": "vast", "region": "US"}),
+]
+
+
+class Market:
+    """A market in memory."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, books: Any, an_offer: Any) -> None:
+        self.connection = connection
+        books = replace_aliases(books)
+        seen = [an_offer(sku, usd, **terms) for sku, usd, _, terms in LIVE]
+        unlisted = an_offer("u1", "2.1", **H100, provider="aws", region="us-east-1")
+        dear = [
+            one if one.sku != "a1" else one.model_copy(update={"price": an_offer("a1", "3").price})
+            for one in seen
+        ]
+        for batch in (
+            books.batch(*dear, unlisted, at=NOW - 5 * HOUR),
+            books.batch(*seen, unlisted, at=NOW - 2 * HOUR),
+            books.batch(*seen, at=NOW - HOUR),
+            books.batch(
+                *(
+                    an_offer(sku, usd, **terms, observed_at=NOW - hours * HOUR)
+                    for sku, usd, hours, terms in OLD
+                ),
+                an_offer("o1", "2.3", **OLD[0][3], observed_at=NOW - 60 * DAY),
+                source="list",
+                at=NOW,
+            ),
+        ):
+            record(connection, batch, Aliases(ALIASES))
+        self.publish()
+
+    def publish(self) -> None:
+        self.connection.execute(sql.text("publish/offer_latest"))
+
+    def page(self, *, as_of: datetime | None = None, **named: Any) -> list[LatestOffer]:
+        return offer_page(self.connection, OfferQuery(**named), at=as_of or NOW, as_of=as_of).offers
+
+
+def replace_aliases(books: Any) -> Any:
+    books.aliases = ALIASES
+    return books
+
+
+@pytest.fixture(scope="module")
+def market(books_in, tmp_path_factory, an_offer) -> Iterator[Market]:
+    books = replace_aliases(books_in(tmp_path_factory.mktemp("market")))
+    with duckdb.connect() as connection:
+        sql.prepare(connection)
+        migrate(connection, sources=books.sources, aliases=ALIASES)
+        yield Market(connection, books, an_offer)
+
+
+STATES = {
+    **dict.fromkeys(("a1", "a2", "a3", "a4", "r1", "r2", "r4", "r5", "r6", "r7", "r8", "r9"), "fresh"),
+    "r3": "sold_out",
+    "u1": "unlisted",
+    "o1": "stale",
+    "o2": "stale",
+    "o3": "lapsed",
+    "o4": "stale",
+}
+
+
+def test_the_market_has_each_state(market):
+    assert {one.sku: one.price_state(NOW) for one in market.page()} == STATES
+
+
+def of_order(offer: LatestOffer, least: float | None, name: str) -> Any:
+    """A value of one order that holds so many accelerators."""
+    gpus = order_gpus(offer.gpu_count, offer.min_gpus, offer.max_gpus, least)
+    units = gpus / offer.gpu_count
+    if name in ("total_gpu_memory", "gpu_count"):
+        memory = offer.gpu_memory_gib if name == "total_gpu_memory" else 1
+        return None if memory is None else memory * gpus
+    fields = {"cpu": "vcpus", "memory": "memory_gib", "price": "usd_per_hour", "disk_size": "local_storage_gb",
+              "gpu_memory": "gpu_memory_gib"}  # fmt: skip
+    value = getattr(offer, fields[name])
+    return value if value is None or name in ("disk_size", "gpu_memory") else value * units
+
+
+BOUNDS = ("cpu", "memory", "price", "disk_size", "gpu_memory", "total_gpu_memory")
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds_hold_at_their_edges(market, name):
+    everything = market.page()
+    for least in (None, 4.0):
+        values = sorted({of_order(one, least, name) for one in everything} - {None})
+        assert len(values) > 1
+        for value in values:
+            for kind, keeps in (
+                ("min", lambda one, edge: one >= edge),
+                ("max", lambda one, edge: one <= edge),
+            ):
+                edge = value if name == "price" else float(value)
+                found = {one.sku for one in market.page(**{f"{kind}_{name}": edge}, min_gpu_count=least)}
+                assert found == {
+                    one.sku
+                    for one in everything
+                    if sells_count(one.gpu_count, one.min_gpus, one.max_gpus, least, None)
+                    and of_order(one, least, name) is not None
+                    and keeps(of_order(one, least, name), value)
+                }, (kind, value, least)
+
+
+@pytest.mark.parametrize(
+    "least, most", [(1, None), (2, None), (8, None), (9, None), (None, 1), (None, 0.5), (3, 4)]
+)
+def test_counts_are_those_that_can_be_ordered(market, least, most):
+    found = {one.sku for one in market.page(min_gpu_count=least, max_gpu_count=most)}
+    assert found == {
+        one.sku
+        for one in market.page()
+        if sells_count(one.gpu_count, one.min_gpus, one.max_gpus, least, most)
+    }
+
+
+def test_a_price_per_accelerator_holds_at_its_edge(market):
+    for edge in (Decimal("2.5"), Decimal("2.499999")):
+        assert {one.sku for one in market.page(max_usd_per_gpu_hour=edge)} == {
+            one.sku for one in market.page() if one.usd_per_gpu_hour <= edge
+        }
+
+
+CHOICES: list[tuple[dict[str, Any], str]] = [
+    ({"gpu_ids": ["l4-24gb"]}, "r5"),
+    ({"gpu_ids": []}, ""),
+    ({"gpu_names": ["l4"]}, "r5"),
+    ({"gpu_names": ["mystery 9000"]}, "r8"),
+    ({"gpu_names": ["mi300x"]}, "r7"),
+    ({"gpu_names": ["gh200-96gb"]}, "r6"),
+    ({"vendors": ["amd"]}, "r7"),
+    ({"providers": ["lambda"]}, "o1 o2"),
+    ({"providers": ["lambda", "vast"]}, "o1 o2 o3 o4"),
+    ({"regions": ["us-west-2"]}, "a2"),
+    ({"regions": ["ie"]}, "a4"),
+    ({"regions": ["eu"]}, "a4 o1 o2 r3"),
+    ({"regions": ["ca", "us-west-2"]}, "a2 r2 r9"),
+    ({"regions": ["nowhere"]}, "r4"),
+    ({"tiers": ["community"]}, "r2"),
+    ({"purchase_options": ["reserved"]}, "a4"),
+    ({"purchase_options": ["reserved", "spot"]}, "a3 a4 o2"),
+    ({"sources": ["list"]}, "o1 o2 o3 o4"),
+    ({"instance_types": ["p5.big"]}, "a2"),
+    ({"availabilities": ["limited"]}, "r2"),
+    ({"states": ["sold_out"]}, "r3"),
+    ({"states": ["unlisted", "lapsed"]}, "o3 u1"),
+    ({"spot": True}, "a3 o2"),
+    ({"spot": True, "providers": ["aws"]}, "a3"),
+    ({"cpu_arch": "arm"}, "r6"),
+    ({"min_compute_capability": 9.0, "sources": ["runpod"], "cpu_arch": "arm"}, "r6"),
+    ({"max_compute_capability": 8.0}, "o4 r4"),
+    ({"min_compute_capability": 8.9, "max_compute_capability": 8.9}, "r5"),
+]
+
+
+@pytest.mark.parametrize("chosen, skus", CHOICES, ids=[str(case[0]) for case in CHOICES])
+def test_a_filter_chooses(market, chosen, skus):
+    assert {one.sku for one in market.page(**chosen)} == set(skus.split())
+
+
+@pytest.mark.parametrize("chosen", [{"spot": False}, {"cpu_arch": "x86"}])
+def test_a_filter_and_its_opposite_are_everything(market, chosen):
+    opposite = {"spot": True} if "spot" in chosen else {"cpu_arch": "arm"}
+    parts = [{one.sku for one in market.page(**one_of)} for one_of in (chosen, opposite)]
+    assert parts[0] | parts[1] == set(STATES) and not parts[0] & parts[1]
+
+
+NUMBERS = {
+    "usd_per_gpu_hour": lambda one: one.usd_per_gpu_hour,
+    "usd_per_hour": lambda one: of_order(one, None, "price"),
+    "gpu_count": lambda one: of_order(one, None, "gpu_count"),
+    "gpu_memory_gib": lambda one: one.gpu_memory_gib,
+    "vcpus": lambda one: of_order(one, None, "cpu"),
+    "memory_gib": lambda one: of_order(one, None, "memory"),
+    "last_seen_at": lambda one: one.last_seen_at,
+    "gpu_id": lambda one: one.gpu_id,
+    "provider": lambda one: one.provider,
+    "instance_type": lambda one: one.instance_type.lower(),
+    "region": lambda one: one.region.lower(),
+    "availability": lambda one: one.availability,
+}
+
+
+def tie(one: LatestOffer) -> tuple[Any, ...]:
+    """To which equal values of all other orders go."""
+    return (
+        one.usd_per_gpu_hour,
+        of_order(one, None, "price"),
+        one.provider,
+        one.region,
+        one.tier or "~",
+        one.offer_id,
+    )
+
+
+@pytest.mark.parametrize("order", NUMBERS)
+@pytest.mark.parametrize("descending", [False, True], ids=["up", "down"])
+def test_an_order_puts_equal_values_by_price_and_nothing_last(market, order, descending):
+    found = market.page(order_by=order, descending=descending)
+    value = NUMBERS[order]
+    known = sorted((one for one in found if value(one) is not None), key=tie)
+    known.sort(key=value, reverse=descending)
+    unknown = sorted((one for one in found if value(one) is None), key=tie)
+    assert [one.sku for one in found] == [one.sku for one in (*known, *unknown)]
+
+
+@pytest.mark.parametrize("order", ["usd_per_peak_petaflop_hour", "usd_per_gib_hour"])
+def test_an_order_by_what_a_dollar_buys(market, order):
+    page = offer_page(market.connection, OfferQuery(order_by=order), at=NOW)
+    values = [one[order] for one in page.derived if one[order] is not None]
+    assert values == sorted(values) and len(values) >= 15
+    tflops = {"h100-sxm-80gb": Decimal("989.5"), "l4-24gb": Decimal("121")}
+    for offer, one in zip(page.offers, page.derived, strict=True):
+        if offer.gpu_id in tflops:
+            usd = offer.usd_per_gpu_hour
+            assert float(one["usd_per_peak_petaflop_hour"]) == pytest.approx(
+                float(usd * 1000 / tflops[offer.gpu_id]), rel=0.01
+            )
+            assert float(one["usd_per_gib_hour"]) == pytest.approx(
+                float(usd / offer.gpu_memory_gib), abs=1e-5
+            )
+
+
+def test_the_best_is_what_can_be_relied_on_first(market):
+    found = market.page()
+    ranks = [state_rank(one.price_state(NOW)) for one in found]
+    assert ranks == sorted(ranks)
+    for _, group in itertools.groupby(found, key=lambda one: state_rank(one.price_state(NOW))):
+        same = list(group)
+        assert same == sorted(same, key=tie)
+
+
+def test_the_best_of_each_provider_goes_by_state_and_price_alone(market):
+    found = {one.sku for one in market.page(best_per_provider=True, order_by="usd_per_hour")}
+    best: dict[Any, LatestOffer] = {}
+    for one in market.page():
+        best.setdefault((one.gpu_id or one.gpu_label, one.provider, one.purchase_option), one)
+    assert found == {one.sku for one in best.values()}
+
+
+def test_pages_follow_each_other_and_know_how_many_there_are(market):
+    whole = [one.sku for one in market.page(order_by="usd_per_hour")]
+    parts = [
+        offer_page(market.connection, OfferQuery(order_by="usd_per_hour", skip_rows=skip, max_rows=4), at=NOW)
+        for skip in range(0, 20, 4)
+    ]
+    assert [one.sku for part in parts for one in part.offers] == whole
+    assert {part.total for part in parts if part.offers} == {len(STATES)}
+
+
+def test_a_spot_price_says_what_it_saves_against_the_cheapest_on_demand(market):
+    page = offer_page(market.connection, OfferQuery(), at=NOW)
+    saved = {one.sku: derived["spot_saving"] for one, derived in zip(page.offers, page.derived, strict=True)}
+    # a3 is 1 against a1 with 2.5 and a2 with 20 for eight, u1 with 2.1 is unlisted; o2 is 0.8 against o1 with 2
+    assert {sku: value for sku, value in saved.items() if value is not None} == {"a3": 0.6, "o2": 0.6}
+
+
+def test_what_has_no_place_is_counted_where_a_place_is_asked_for(market):
+    def left_out(**named: Any) -> int:
+        query = OfferQuery(**named)
+        offers(market.connection, query, at=NOW)
+        return without_place(market.connection, query)
+
+    nowhere = {one.sku for one in market.page() if one.country is None and one.continent is None}
+    assert "r4" in nowhere and "a1" not in nowhere
+    shown = {sku for sku in nowhere if STATES[sku] != "lapsed"}
+    assert left_out(regions=["eu"]) == len(shown)
+    assert left_out() == 0
+    assert left_out(regions=["nowhere"]) == len(shown - {"r4"})
+    assert left_out(regions=["eu"], gpu_ids=["a100-sxm-80gb"]) == 1
+    assert left_out(regions=["eu"], providers=["aws"]) == 0
+
+
+def test_facets_count_what_the_other_filters_leave(market):
+    rows = facets(market.connection, OfferQuery(providers=["aws"], gpu_ids=["h100-sxm-80gb"]), at=NOW)
+    assert rows
+    for row in rows:
+        assert row == row | {}
+    kinds = {next(iter(row.values())) for row in rows}
+    assert len(kinds) >= 3
+
+
+def test_a_past_moment_shows_the_prices_of_then(market):
+    then = {
+        one.sku: (one.amount, one.price_state(NOW - 4 * HOUR)) for one in market.page(as_of=NOW - 4 * HOUR)
+    }
+    # the next look showed another price of a1, and the same of the others
+    assert then["a1"] == (3, "fresh") and then["a2"] == (20, "recorded")
+    assert then["u1"] == (Decimal("2.1"), "recorded")
+    earlier = {
+        one.sku: (one.amount, one.price_state(NOW - 50 * DAY)) for one in market.page(as_of=NOW - 50 * DAY)
+    }
+    assert earlier == {"o1": (Decimal("2.3"), "stale")}
+    assert [one.sku for one in market.page(as_of=NOW - 4 * HOUR, gpu_ids=["l4-24gb"])] == ["r5"]
+
+
+def test_intervals_overlap_the_time_that_is_asked_for(market):
+    def shown(since: datetime | None, until: datetime | None, **named: Any) -> list[tuple[Any, ...]]:
+        query = OfferQuery(gpu_ids=["h100-sxm-80gb"], providers=["aws"], purchase_options=["on_demand"],
+                           max_gpu_count=1, **named)  # fmt: skip
+        rows = price_intervals(market.connection, query, since=since, until=until, now=NOW)
+        return [(float(row["usd_per_gpu_hour"]), row["valid_from"], row["valid_to"]) for row in rows]
+
+    first, second, last = NOW - 5 * HOUR, NOW - 2 * HOUR, NOW - HOUR
+    of_a1, of_u1 = [(3.0, first, second), (2.5, second, None)], (2.1, first, None)
+    assert (last < NOW and shown(None, None) == [of_a1[0], of_u1, of_a1[1]]) or shown(None, None) == [
+        of_u1,
+        of_a1[0],
+        of_a1[1],
+    ]
+    assert of_a1[0] not in shown(second, None) and of_a1[0] in shown(second - timedelta(seconds=1), None)
+    assert of_a1[1] in shown(None, second) and of_a1[1] not in shown(None, second - timedelta(seconds=1))
+    assert len(shown(None, None, max_rows=1)) == 1
+
+
+def test_what_has_lapsed_has_an_end_in_history(market):
+    query = OfferQuery(gpu_ids=["h100-sxm-80gb"], providers=["lambda"], purchase_options=["spot"])
+    seen = NOW - 20 * DAY
+    for now, end in ((NOW, None), (seen + 30 * DAY, seen + 30 * DAY), (seen + 30 * DAY - HOUR, None)):
+        (row,) = price_intervals(market.connection, query, since=None, until=None, now=now)
+        assert row["valid_to"] == end
+
+
+def test_a_move_is_a_change_of_one_offer_and_never_its_coming(market):
+    rows = price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=None, until=NOW)
+    assert [
+        (row["provider"], float(row["usd_per_gpu_hour_before"]), float(row["usd_per_gpu_hour"]))
+        for row in rows
+    ] == [
+        ("aws", 3.0, 2.5),
+        ("lambda", 2.3, 2.0),
+    ]
+    assert [row["change"] for row in rows] == [
+        pytest.approx(-1 / 6, abs=1e-4),
+        pytest.approx(-0.1304, abs=1e-4),
+    ]
+    since = NOW - 2 * HOUR
+    assert (
+        len(price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=since, until=NOW))
+        == 1
+    )
+    late = since + timedelta(seconds=1)
+    assert price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=late, until=NOW) == []
+    assert (
+        len(price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=None, until=since))
+        == 2
+    )
+
+
+def test_a_series_has_the_cheapest_or_the_middle_of_each_option_and_its_state(market):
+    def series(stat: str, every: str = "1 hours") -> dict[tuple[int, str], tuple[Any, ...]]:
+        rows = price_series(
+            market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"], providers=["aws", "lambda"]),
+            since=NOW - 6 * HOUR, until=NOW, every=every, stat=stat,
+        )  # fmt: skip
+        return {
+            (round((row["step_at"] - NOW) / HOUR), row["purchase_option"]): (
+                float(row["usd_per_gpu_hour"]), row["price_state"], row["cheapest_provider"], row["offers"],
+                row["stale_offers"], row["providers"],
+            )
+            for row in rows
+        }  # fmt: skip
+
+    cheapest, middle = series("min"), series("median")
+    assert cheapest[-6, "on_demand"] == (2.0, "stale", "lambda", 1, 1, 1)
+    assert cheapest[-5, "on_demand"] == (2.0, "stale", "lambda", 4, 1, 2)
+    assert middle[-5, "on_demand"] == (pytest.approx(2.3), "stale", "lambda", 4, 1, 2)
+    assert middle[-2, "on_demand"] == (pytest.approx(2.3), "stale", "lambda", 4, 1, 2)
+    assert cheapest[-4, "spot"] == (0.8, "stale", "lambda", 2, 1, 2)
+    assert cheapest[-1, "reserved"] == (1.5, "recorded", "aws", 1, 0, 1)
+    assert cheapest[0, "reserved"] == (1.5, "fresh", "aws", 1, 0, 1)
+    assert (-6, "reserved") not in cheapest
+    assert series("min", "6 hours").keys() == {
+        *((-6, one) for one in ("on_demand", "spot")),
+        *((0, one) for one in ("on_demand", "spot", "reserved")),
+    }
