@@ -103,7 +103,7 @@ LONGEST := test_kills or test_day or minute or any_byte or any_leaf or many_list
 faults-sample: $(STAMP)
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults -k "not ($(LONGEST))" tests
 
-peers: $(STAMP)  ## our exports in the readers of gpuhunt and SkyPilot, each in an environment of its own
+peers: $(STAMP)  ## our exports in the readers of gpuhunt and SkyPilot, and gpuhunt's queries beside ours
 	$(BIN)/pytest -q -m peers tests/history
 
 browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it

@@ -148,6 +148,8 @@ def assembled(
     step_flops = w.global_batch_tokens * w.model_flops_per_token
     step_seconds, overhead = float(choice.time.total[row]), float(choice.overhead[row])
     assumptions, warnings = assumed(need, at, gpu, gpus, gpus_per_node), list(need.warnings)
+    if (doubt := gpu.doubt(precision)) is not None:
+        warnings.append(doubt)
     if plan.hardware.gpus is None and plan.constraints.max_wall_days is None:
         days = plan.constraints.longest_wall_hours / HOURS_PER_DAY
         assumptions.append(f"constraints.max_wall_days: {days:g} (not given; nothing longer is proposed)")
