@@ -80,10 +80,10 @@ frameworks: $(STAMP)  ## real training runs under the meter, in an environment w
 	$(FRAMEWORKS)/bin/pytest -q -m frameworks tests/meter
 
 accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
-	$(BIN)/pytest -m accuracy tests/accuracy
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -m accuracy tests/accuracy
 
 calibrate: $(STAMP)  ## fit the table of constants again; needs GPULEDGER_TRUTH
-	$(BIN)/python -m tools.calibration.calibrate --folds
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.calibration.calibrate --folds
 
 bench: $(STAMP)  ## ratios measured in one run
 	$(BIN)/pytest -m benchmark_suite tests/benchmarks -s
