@@ -46,6 +46,8 @@ def publish(home: Home, *, now: datetime) -> int:
     target = _path(home, number)
     temporary = target.with_suffix(".new")
     try:
+        # the log that a killed publishing left belongs to other bytes; with it no later one would open its own
+        Path(f"{temporary}.wal").unlink(missing_ok=True)
         copy_file(home.database, temporary)
         _describe(temporary)
         with temporary.open("rb") as file:

@@ -10,6 +10,7 @@ import pytest
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreBusyError, StoreError
 from gpuledger.core.files import copy_file
+from gpuledger.core.store import sql
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import POINTER, SNAPSHOTS_ON_DISK, current, has_news, reading
@@ -84,6 +85,21 @@ def test_what_a_killed_publish_left_is_cleared(books, an_offer):
         books.home.snapshots.joinpath(left).write_bytes(b"half")
     books.publish()
     assert snapshots(books) == [POINTER, "prices-000001.duckdb"]
+
+
+def test_the_log_of_a_killed_publish_stops_no_later_one(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    half = books.home.snapshots / "prices-000002.new"
+    log = half.with_name(f"{half.name}.wal")
+    shutil.copy(books.home.database, half)
+    with duckdb.connect(str(half)) as killed:
+        killed.execute(sql.text("publish/offer_described"))
+        left = log.read_bytes()
+    half.unlink()
+    log.write_bytes(left)
+    assert books.publish() == 2
+    assert snapshots(books) == [POINTER, "prices-000001.duckdb", "prices-000002.duckdb"]
 
 
 def test_a_snapshot_cannot_be_written(books, an_offer):
