@@ -80,10 +80,10 @@ frameworks: $(STAMP)  ## real training runs under the meter, in an environment w
 	$(FRAMEWORKS)/bin/pytest -q -m frameworks tests/meter
 
 accuracy: $(STAMP)  ## estimates against published runs; needs GPULEDGER_TRUTH
-	$(BIN)/pytest -m accuracy tests/accuracy
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -m accuracy tests/accuracy
 
 calibrate: $(STAMP)  ## fit the table of constants again; needs GPULEDGER_TRUTH
-	$(BIN)/python -m tools.calibration.calibrate --folds
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tools.calibration.calibrate --folds
 
 bench: $(STAMP)  ## ratios measured in one run
 	$(BIN)/pytest -m benchmark_suite tests/benchmarks -s
@@ -103,7 +103,7 @@ LONGEST := test_kills or test_day or minute or any_byte or any_leaf or many_list
 faults-sample: $(STAMP)
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m faults -k "not ($(LONGEST))" tests
 
-peers: $(STAMP)  ## our exports in the readers of gpuhunt and SkyPilot, each in an environment of its own
+peers: $(STAMP)  ## our exports in the readers of gpuhunt and SkyPilot, and gpuhunt's queries beside ours
 	$(BIN)/pytest -q -m peers tests/history
 
 browser: $(STAMP)  ## the pages in a real Chromium, as Debian packages it

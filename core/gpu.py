@@ -54,6 +54,19 @@ class GPU:
     gpus_per_node: int
     is_trainable: bool
     source: str
+    unverified: frozenset[str] = frozenset()
+    """Columns of the seed that no data sheet confirms."""
+
+    def doubt(self, precision: str) -> str | None:
+        """What an estimate in a precision rests on that no data sheet confirms, in one sentence; `None`: nothing."""
+        names = {
+            f"its {precision} rate of {self.peak_flops_per_second.get(precision, 0) / 1e12:g} TFLOP/s": (
+                RATE_COLUMNS[precision]
+            ),
+            "its memory bandwidth": "memory_bandwidth_gb_per_second",
+        }
+        doubted = [name for name, column in names.items() if column in self.unverified]
+        return f"{self.gpu_id}: no data sheet confirms {' and '.join(doubted)}" if doubted else None
 
 
 def _number(text: str, scale: float = 1.0) -> float | None:
@@ -91,6 +104,7 @@ def _gpu(row: Mapping[str, str]) -> GPU:
         gpus_per_node=int(row["gpus_per_node"]),
         is_trainable=row["is_trainable"] == "true",
         source=row["source"],
+        unverified=frozenset(filter(None, row["unverified"].split(";"))),
     )
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property, lru_cache
-from typing import Annotated, Any, Self
+from functools import lru_cache
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -76,13 +75,7 @@ class OfferKey(_Fact):
     operating_system: str | None = None
     """Only where it changes the price."""
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        copy = super().model_copy(update=update, deep=deep)
-        # It may have other terms.
-        vars(copy).pop("offer_id", None)
-        return copy
-
-    @cached_property
+    @property
     def offer_id(self) -> str:
         """16 hex digits of BLAKE2b over the normalised terms, see `identity`."""
         return identity(

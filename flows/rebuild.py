@@ -30,19 +30,6 @@ BATCH = 250
 MOST_WAITING = 50_000
 """Facts of last runs that are kept to compare with; beyond, a run is recorded as if it were new."""
 
-SLOWER_THAN_SMALL_RUNS = (
-    "build_side_probe_side",
-    "common_subplan",
-    "compressed_materialization",
-    "cte_filter_pusher",
-    "duplicate_groups",
-    "join_filter_pushdown",
-    "join_order",
-    "late_materialization",
-    "statistics_propagation",
-)
-"""Optimizers that are left out: a sixth of a changed run's processor time (150 of 177 ms in one run without them)."""
-
 ProgressCallback = Callable[[int, int], None]
 """Called with the runs that are rebuilt, and those that the archive holds."""
 
@@ -127,12 +114,8 @@ class Rebuild:
         runs, is_late = self._runs(), False
         with writing(self.home) as connection:
             aliases = open_ledger(rebuilt, connection)
-            # Runs are small: a second thread would only wait for the first, and to look for a better plan of a
-            # statement takes longer than the plan at hand.
+            # Runs are small: a second thread would only wait for the first.
             connection.execute("set threads = 1")
-            optimizers = {name for (name,) in connection.execute("from duckdb_optimizers()").fetchall()}
-            left_out = ",".join(sorted(optimizers.intersection(SLOWER_THAN_SMALL_RUNS)))
-            connection.execute(f"set disabled_optimizers = '{left_out}'")
             done = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
             left = [run for run in runs if run not in done]
             if done and left and left[0] < max(done):

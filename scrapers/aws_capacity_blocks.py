@@ -16,8 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-
-from bs4 import Tag
+from typing import TYPE_CHECKING
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.count import MICRO
@@ -37,6 +36,9 @@ from gpuledger.scrapers.ec2 import (
 from gpuledger.scrapers.read_html import by_column, exact_usd, soup, whole_in, words
 from gpuledger.scrapers.read_json import each_once, price_or_reason
 from gpuledger.scrapers.source import DAILY, Source
+
+if TYPE_CHECKING:
+    from bs4 import Tag
 
 PAGE = "https://aws.amazon.com/ec2/capacityblocks/pricing/"
 TITLES = ("instance type", "region")

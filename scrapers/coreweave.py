@@ -20,8 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-
-from bs4 import Tag
+from typing import TYPE_CHECKING
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
@@ -30,6 +29,9 @@ from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, StoragePr
 from gpuledger.scrapers.read_html import exact_usd, size_in, soup, usd_in, words
 from gpuledger.scrapers.read_json import each_once, per_gb, priced, slug
 from gpuledger.scrapers.source import DAILY, Source
+
+if TYPE_CHECKING:
+    from bs4 import Tag
 
 COUNTS = (1, 2, 4, 8, 16)
 CENT = Decimal("0.01")

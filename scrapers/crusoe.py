@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-
-from bs4 import BeautifulSoup, Tag
+from typing import TYPE_CHECKING
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
@@ -21,6 +20,9 @@ from gpuledger.core.offer import Fact, PurchaseOption, Skipped, StoragePrice
 from gpuledger.scrapers.read_html import leading_number, soup, usd_in, words
 from gpuledger.scrapers.read_json import charged, each_once, per_gb, priced, within
 from gpuledger.scrapers.source import DAILY, Source
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
 
 PER_GPU_HOUR = re.compile(r"(?P<amount>\S+)/GPU-hr")
 PER_GIB_MONTH = re.compile(r"(?P<amount>\S+) per GiB/month")

@@ -11,9 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
-from typing import Any
-
-from bs4.element import NavigableString, Tag
+from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
@@ -33,6 +31,9 @@ from gpuledger.scrapers.read_json import (
     within,
 )
 from gpuledger.scrapers.source import TWICE_A_DAY, Source
+
+if TYPE_CHECKING:
+    from bs4.element import NavigableString, Tag
 
 TOKEN = Credential(variable="DIGITALOCEAN_TOKEN")
 PAGE = "https://www.digitalocean.com/pricing/gpu-droplets"

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from bs4 import Tag
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Document, Request
@@ -27,6 +26,9 @@ from gpuledger.core.provider import InstanceShape, instance_shape
 from gpuledger.scrapers.read_html import leading_number, soup, words
 from gpuledger.scrapers.read_json import each_once, fields, leaf, per_gb
 from gpuledger.scrapers.source import DAILY, Source
+
+if TYPE_CHECKING:
+    from bs4 import Tag
 
 # What Google's price lists leave to the documentation of its machine series.
 

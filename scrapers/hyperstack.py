@@ -14,9 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
-
-from bs4 import Tag
+from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
@@ -25,6 +23,9 @@ from gpuledger.core.offer import Fact, PurchaseOption, Skipped
 from gpuledger.scrapers.read_html import by_column, exact_usd, is_page, size_in, soup, words
 from gpuledger.scrapers.read_json import each_once, merged, priced, rows, text, within
 from gpuledger.scrapers.source import DAILY, Source
+
+if TYPE_CHECKING:
+    from bs4 import Tag
 
 KEY = Credential(variable="HYPERSTACK_API_KEY", travels_as="header", name="api_key")
 PRICE_COLUMNS = {"Pricing Per Hour": PurchaseOption.ON_DEMAND, "Spot VM": PurchaseOption.SPOT}

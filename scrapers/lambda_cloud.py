@@ -21,9 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
-
-from bs4 import Tag
+from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
@@ -32,6 +30,9 @@ from gpuledger.core.offer import Availability, Fact, Offer, PurchaseOption, Skip
 from gpuledger.scrapers.read_html import exact_usd, is_page, size_in, soup, words
 from gpuledger.scrapers.read_json import each_once, fields, mapping, merged, number, priced, slug, within
 from gpuledger.scrapers.source import FOUR_TIMES_A_DAY, Source
+
+if TYPE_CHECKING:
+    from bs4 import Tag
 
 _KEY = Credential(variable="LAMBDA_API_KEY")
 SIZES: tuple[int, ...] = (8, 4, 2, 1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-
-from bs4 import BeautifulSoup, Tag
+from typing import TYPE_CHECKING
 
 from gpuledger.core.document import Document
 from gpuledger.core.money import decimal_from
 from gpuledger.scrapers.read_json import within
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
 
 _LEADING_NUMBER = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)")
 
@@ -41,6 +43,8 @@ def soup(document: Document) -> BeautifulSoup:
     text = document.text()
     if "</html" not in text[-2000:].lower():
         raise document.error(f"no whole HTML page; the body begins {document.body[:60]!r}")
+    from bs4 import BeautifulSoup  # half of what loading all adapters takes
+
     tree = BeautifulSoup(text, "lxml")
     if tree.find() is None:
         raise document.error(f"no HTML; the body begins {document.body[:60]!r}")

@@ -18,6 +18,7 @@ from tests.postgres import NoServerError, Server, server
 
 # A hook: workers gather the tables, the process that started them prints them.
 from tests.sources.summary import pytest_terminal_summary as pytest_terminal_summary
+from tests.template import templates as templates
 
 # Most tests count what a small ledger holds; those of the bundled history turn it on.
 os.environ["GPULEDGER_BUNDLED_HISTORY"] = "off"

@@ -18,6 +18,7 @@ from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
+from gpuledger.core.estimate.estimate import SMALLER_GPU, Estimate, empty_text
 from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.older_price import banner, older_price
@@ -107,7 +108,7 @@ def ranked(
         overruled=question.overruled,
         assumptions=estimate.assumptions,
         cheaper_but_older=None if older is None else _quote(context, older, 0),
-        warnings=(*estimate.warnings, *_doubts(question.plan), *_warnings(quotes, older, question)),
+        warnings=(*_of_estimate(estimate), *_doubts(question.plan), *_warnings(quotes, older, question)),
         evidence=estimate.evidence,
         costs=question.plan.costs,
     )
@@ -147,8 +148,31 @@ def _doubts(plan: TrainingPlan) -> list[str]:
     return [f"lint, {each.check}: {each.message}" for each in lint_plan(plan) if each.is_error]
 
 
+def _of_estimate(made: Estimate) -> list[str]:
+    """Warnings of the estimate; of how empty its GPUs are the ranking says more."""
+    return [text for text in made.warnings if not text.endswith(SMALLER_GPU)]
+
+
+def _why_first(quotes: Sequence[Quote]) -> str | None:
+    """Why hardware that is used so little is first: its price, beside that of the cheapest that is used more."""
+    emptiness = empty_text(quotes[0].purchase.option.estimate)
+    if emptiness is None:
+        return None
+    fuller = next((one for one in quotes if empty_text(one.purchase.option.estimate) is None), None)
+    if fuller is None:
+        return f"{emptiness}: first for its price alone; none of the quotes shown uses its GPUs more"
+    made, offer = fuller.purchase.option.estimate, fuller.purchase.offer
+    return (
+        f"{emptiness}: first for its price alone; used more are {made.gpus} x {made.gpu_id} at {offer.provider}, "
+        f"rank {fuller.rank}, {fuller.total.mid:,.2f} against {quotes[0].total.mid:,.2f} USD"
+    )
+
+
 def _warnings(quotes: Sequence[Quote], older: Evaluation | None, question: Question) -> Iterator[str]:
     best, at = quotes[0], question.moment
+    reason = _why_first(quotes)
+    if reason is not None:
+        yield reason
     placeless = [one for one in quotes if one.purchase.offer.region == NO_PLACE]
     if question.offers.regions and placeless:
         providers = sorted({one.purchase.offer.provider for one in placeless})

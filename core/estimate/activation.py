@@ -125,8 +125,12 @@ class LayerBytes(NamedTuple):
 
     def stored(self, recomputation: Any, *, is_lean: bool = False) -> tuple[Any, Any]:
         """Kept by one layer, and by the layer that is worked on, per token."""
-        full = maximum(recomputation - 1.0, 0.0)
         saved = self.lean if is_lean else self.saved
+        if not np.ndim(recomputation) and recomputation in (1.0, 2.0):
+            is_whole = recomputation > 1.0
+            working = self.working if is_whole else where(self.is_alternate, self.working, 0.0)
+            return (self.inputs if is_whole else saved), working
+        full = maximum(recomputation - 1.0, 0.0)
         working = where((full > 0) | self.is_alternate, self.working, 0.0)
         return full * self.inputs + (1.0 - full) * saved, working
 
@@ -161,38 +165,75 @@ def stage_layers(w: Workload, layout: Layout) -> Any:
     return np.ceil(w.layers / layout.pipeline_parallel - 1e-9)
 
 
-def activation_gib(
-    w: Workload, layout: Layout, k: Constants, layer: LayerBytes | None = None, *, is_lean: bool = False
-) -> Any:
-    """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included.
+class Stage(NamedTuple):
+    """What decides the activations of the fullest stage beside its layers' bytes, whatever the micro-batch."""
 
-    Args:
-        of: what `layer_bytes` says of the division, where that is there already.
-        is_lean: tuned stacks recompute what costs next to nothing.
-    """
-    layer = layer or layer_bytes(w, layout, k)
-    each, working = layer.stored(layout.recomputation, is_lean=is_lean)
-    layers = stage_layers(w, layout)
-    away = w.offloads_activations > 0
-    stored = each * where(away, minimum(layers, LAYERS_ON_GPU), layers)
-    last = stored + working + layer.logits
-    if np.any(layout.pipeline_parallel > 1):
-        first = stored * where(away, 1.0, in_flight(w, layout, k)) + working
-        last = where(layout.pipeline_parallel > 1, maximum(first, last), last)
-    return last * (pass_tokens(w, layout) / GIB)
+    layers: Any
+    most_in_flight: Any
+    """Micro-batches that the first stage holds, if a step has as many."""
+    sequences: Any
+    """Of a step on one replica."""
+    is_pipelined: Any
+    gib_per_byte: Any
+    """Of one sequence and a byte per token."""
+
+    def in_flight(self, micro_batch_size: Any) -> Any:
+        """Micro-batches that the first stage holds."""
+        return minimum(self.most_in_flight, maximum(self.sequences / micro_batch_size, 1.0))
+
+    def activation_gib(
+        self,
+        w: Workload,
+        layer: LayerBytes,
+        micro_batch_size: Any,
+        in_flight: Any,
+        recomputation: Any,
+        *,
+        is_lean: bool = False,
+    ) -> Any:
+        """Activations of that many sequences on the fullest stage, logits included."""
+        each, working = layer.stored(recomputation, is_lean=is_lean)
+        layers, held = self.layers, in_flight
+        if np.any(w.offloads_activations):
+            away = w.offloads_activations > 0
+            layers, held = where(away, minimum(layers, LAYERS_ON_GPU), layers), where(away, 1.0, held)
+        stored = each * layers
+        last = stored + working + layer.logits
+        if np.any(self.is_pipelined):
+            last = where(self.is_pipelined, maximum(stored * held + working, last), last)
+        return last * (maximum(micro_batch_size, w.least_sequences) * self.gib_per_byte)
 
 
-def in_flight(w: Workload, layout: Layout, k: Constants) -> Any:
-    """Micro-batches that the first stage holds: one per stage; interleaving starts more of them (arXiv:2205.05198,
-    section 4.2.3), and DeepSpeed's engine keeps buffers of some more (`pipe/engine.py`).
+def stage_of(w: Workload, layout: Layout, k: Constants) -> Stage:
+    """The fullest stage of that division: it holds a micro-batch per stage; interleaving starts more of them
+    (arXiv:2205.05198, section 4.2.3), and DeepSpeed's engine keeps buffers of some more (`pipe/engine.py`).
     """
     p = layout.pipeline_parallel
-    per_pass = layout.data_parallel * layout.micro_batch_size * w.sequence_length
-    micro_batches = maximum(w.global_batch_tokens / per_pass, 1.0)
     more = where(
         layout.virtual_pipeline > 1, 1.0 / layout.virtual_pipeline, w.keeps_copies * k.pipeline_buffers
     )
-    return minimum(p + (p - 1.0) * more, micro_batches)
+    return Stage(
+        layers=stage_layers(w, layout),
+        most_in_flight=p + (p - 1.0) * more,
+        sequences=w.global_batch_tokens / (layout.data_parallel * w.sequence_length),
+        is_pipelined=p > 1,
+        gib_per_byte=w.sequence_length / layout.context_parallel / GIB,
+    )
+
+
+def activation_gib(w: Workload, layout: Layout, k: Constants, layer: LayerBytes | None = None) -> Any:
+    """Activations of `layout.micro_batch_size` sequences on the fullest stage, logits included.
+
+    Args:
+        layer: what `layer_bytes` says of the division, where that is there already.
+    """
+    layer, stage, micro = layer or layer_bytes(w, layout, k), stage_of(w, layout, k), layout.micro_batch_size
+    return stage.activation_gib(w, layer, micro, stage.in_flight(micro), layout.recomputation)
+
+
+def in_flight(w: Workload, layout: Layout, k: Constants) -> Any:
+    """Micro-batches that the first stage holds."""
+    return stage_of(w, layout, k).in_flight(layout.micro_batch_size)
 
 
 def offloaded_gib(w: Workload, layout: Layout, k: Constants) -> Any:

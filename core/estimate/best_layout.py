@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuledger.core.estimate.activation import LayerBytes, activation_gib, layer_bytes
+from gpuledger.core.estimate.activation import LayerBytes, Stage, activation_gib, layer_bytes, stage_of
 from gpuledger.core.estimate.constants import Constants
 from gpuledger.core.estimate.layout import Layout, divisions, is_possible, tried
-from gpuledger.core.estimate.memory import Memory, states, with_activations
+from gpuledger.core.estimate.memory import Memory, states, total_gib, with_activations
 from gpuledger.core.estimate.throughput import StepTime, step_time
 from gpuledger.core.estimate.traffic import Device
 from gpuledger.core.estimate.workload import Demand, Workload
@@ -29,9 +30,14 @@ Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
 # more tokens per pass than this gain nothing and cost memory; who says neither division nor software of a dense network
 # takes as many as most published runs and benchmarks, of which every family was counted once (median 8,192)
 USEFUL_TOKENS, USUAL_TOKENS = 16_384.0, 8_192.0
-# recipes of fine-tuning take one sequence of some thousand tokens a pass, and more of shorter ones up to four
+# recipes of fine-tuning take one sequence of some thousand tokens a pass, and two of shorter ones: examples of axolotl,
+# torchtune, Unsloth and Qwen
 FINETUNING_TOKENS = 1_024.0
-FINETUNING_SEQUENCES = 4.0
+FINETUNING_SEQUENCES = 2.0
+# who pretrains and leaves the division open keeps some memory free for fragments, uneven stages and evaluation:
+# BLOOM ran at 60 of 80 GiB (bigscience, chronicles-prequel.md, "Rebalancing layers"), nanotron's fastest divisions at
+# 53 to 67 of 80 (Ultra-Scale Playbook, 2025). A fuller one counts as slower, at its fullest by two fifths
+USUAL_MEMORY_SHARE, TIGHT_FACTOR = 0.85, 1.4
 # of nodes: what runs on 128 of them lose is counted, and grows with every doubling
 DOUBLINGS = 7.0
 
@@ -82,9 +88,14 @@ class Settled:
     """What memory allows in each cell."""
 
     layout: Layout
-    memory: Memory
+    fixed: Memory
+    """Beside activations, by shape."""
+    shape: NDArray[np.intp] | None
+    activations: NDArray[np.float64]
     total: NDArray[np.float64]
     fits: NDArray[np.bool_]
+    tightness: NDArray[np.float64]
+    """By which the time of a step counts longer in the choice of a division that leaves less room than people do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,39 +186,55 @@ def settled(cells: Cells, k: Constants) -> Settled:
     useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), cells.shape)
     one = lift(activation_gib(w, shapes, k, each_of), cells.shape)
     taken = lift(states_of.total, cells.shape)
-    fixed = states_of if cells.shape is None else cells_at(states_of, cells.shape)
     each = LayerBytes(*(lift(column, cells.shape) for column in each_of))
-    room = np.maximum((cells.gpu_memory_gib * k.memory_margin - taken) / k.allocator_slack, 0.0)
-    held_by_room = room / one
-    micro = _power_below(np.minimum(held_by_room, useful))
+    stage = Stage(*(lift(column, cells.shape) for column in stage_of(w, shapes, k)))
+    limit_gib = cells.gpu_memory_gib * k.memory_margin
+    room = np.maximum((limit_gib - taken) / k.allocator_slack, 0.0)
+    leaves_room = (w.is_open > 0) & (w.is_checkpointed < 1) & (w.is_adapted < 1)
+    usual_gib = cells.gpu_memory_gib * where(leaves_room, USUAL_MEMORY_SHARE, k.memory_margin)
+    usual_room = np.maximum((usual_gib - taken) / k.allocator_slack, 0.0)
+    micro = _power_below(np.minimum(usual_room / one, useful))
     micro = np.where(cells.micro_batch_size > 0, cells.micro_batch_size, micro)
-    layout = layout.replace(micro_batch_size=micro)
-    selective, whole = (layout.replace(recomputation=share) for share in (1.0, 2.0))
-    none = activation_gib(w, selective, k, each)
-    lean = (
-        np.minimum(activation_gib(w, selective, k, each, is_lean=True), none) if np.any(w.is_tuned) else none
+    flight = stage.in_flight(micro)
+    none = lean = stage.activation_gib(w, each, micro, flight, 1.0)
+    if np.any(w.is_tuned):
+        lean = np.minimum(stage.activation_gib(w, each, micro, flight, 1.0, is_lean=True), none)
+    full = np.minimum(stage.activation_gib(w, each, micro, flight, 2.0), lean)
+    recomputed: NDArray[np.float64] = np.asarray(
+        np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
     )
-    full = np.minimum(activation_gib(w, whole, k, each), lean)
-    recomputed = np.clip((lean - room) / np.maximum(lean - full, 1e-9), 0.0, 1.0)
     held: NDArray[np.float64] = np.asarray(
         where(lean <= room, np.minimum(none, np.maximum(room, lean)), lean + (full - lean) * recomputed)
     )
+    chosen = 1.0 + recomputed
     if not cells.chooses_recomputation.all():
-        stated: Any = activation_gib(w, layout, k, each)
+        stated: Any = stage.activation_gib(w, each, micro, flight, layout.recomputation)
         held = np.asarray(np.where(cells.chooses_recomputation, held, stated))
-        recomputed = np.where(cells.chooses_recomputation, recomputed, 0.0)
-    layout = layout.replace(
-        recomputation=np.where(cells.chooses_recomputation, 1.0 + recomputed, layout.recomputation)
+        chosen = np.where(cells.chooses_recomputation, chosen, layout.recomputation)
+    layout = layout.replace(micro_batch_size=micro, recomputation=chosen)
+    rollout, loading = lift(states_of.generation, cells.shape), lift(states_of.loading, cells.shape)
+    total = np.asarray(total_gib(taken, rollout, loading, held, k)) + np.zeros(len(cells.gpu_memory_gib))
+    beyond = np.clip((total - usual_gib) / np.maximum(limit_gib - usual_gib, 1e-9), 0.0, 1.0)
+    return Settled(
+        layout=layout,
+        fixed=states_of,
+        shape=cells.shape,
+        activations=held,
+        total=total,
+        fits=total <= limit_gib * (1 + 1e-9),
+        tightness=1.0 + (TIGHT_FACTOR - 1.0) * beyond * leaves_room,
     )
-    used = with_activations(fixed, held, k)
-    total = np.asarray(used.total) + np.zeros(len(cells.gpu_memory_gib))
-    fits = total <= cells.gpu_memory_gib * k.memory_margin * (1 + 1e-9)
-    return Settled(layout=layout, memory=used, total=total, fits=fits)
+
+
+def memory_at(fitted: Settled, index: NDArray[np.intp], k: Constants) -> Memory:
+    """The memory of those cells, by component."""
+    shape = index if fitted.shape is None else fitted.shape[index]
+    return with_activations(cells_at(fitted.fixed, shape), fitted.activations[index], k)
 
 
 def lift(column: Any, shape: NDArray[np.intp] | None) -> Any:
     """A column of divisions for every cell."""
-    return column if shape is None or not np.ndim(column) else column[shape]
+    return column if shape is None or not np.ndim(column) else column.take(shape)
 
 
 def _power_below(limit: Any) -> Any:
@@ -239,12 +266,12 @@ def choose(task: LayoutProblem, k: Constants) -> Choice:
     w = cells_at(cells.workload, timed)
     time = step_time(w, layout, _flat(task.device, row), k)
     best = np.zeros(len(exists), np.intp)
-    least = first_least(np.asarray(time.total), row)
+    least = first_least(np.asarray(time.total) * fitted.tightness[timed], row)
     best[row[least]] = least
     is_real = np.asarray(task.is_possible.any(axis=1), bool)
     return Choice(
         layout=cells_at(layout, best),
-        memory=cells_at(fitted.memory, timed[best]),
+        memory=memory_at(fitted, timed[best], k),
         time=cells_at(time, best),
         overhead=np.asarray(whole_run_overhead(cells_at(w, best), cells_at(layout, best), k)),
         fits=fitted.fits[timed][best] & is_real,
@@ -257,8 +284,9 @@ def is_timed(fitted: Settled, row: NDArray[np.intp], rows: int) -> NDArray[np.bo
     has_fit = np.zeros(rows, bool)
     has_fit[row[fitted.fits]] = True
     out = fitted.fits.copy()
-    smallest = first_least(fitted.total, row)
-    out[smallest[~has_fit[row[smallest]]]] = True
+    lacking = np.flatnonzero(~has_fit[row])
+    if len(lacking):
+        out[lacking[first_least(fitted.total[lacking], row[lacking])]] = True
     return out
 
 
@@ -285,6 +313,17 @@ def whole_run_overhead(w: Workload, layout: Layout, k: Constants) -> Any:
 
 def cells_at(columns: Columns, index: NDArray[np.intp]) -> Columns:
     """Those cells; what is one number for all stays one."""
-    values = {f.name: getattr(columns, f.name) for f in fields(columns)}
-    taken = {name: value[index] if np.ndim(value) else value for name, value in values.items()}
-    return type(columns)(**taken)
+    kind = type(columns)
+    values = [getattr(columns, name) for name in column_names(kind)]
+    return kind(
+        **{
+            name: value.take(index) if np.ndim(value) else value
+            for name, value in zip(column_names(kind), values, strict=True)
+        }
+    )
+
+
+@lru_cache(maxsize=16)
+def column_names(kind: type[Columns]) -> tuple[str, ...]:
+    """The columns of a record."""
+    return tuple(field.name for field in fields(kind))

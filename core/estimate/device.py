@@ -66,6 +66,7 @@ def device(plan: TrainingPlan, gpu: GPU) -> Device:
         network_bytes_per_second=network_bytes_per_second(plan, gpu),
         host_bytes_per_second=pcie_bytes_per_second(gpu),
         fabric_gpus=float(gpu.fabric_gpus),
+        linked_peers=linked_peers(gpu),
         needs_recipes=float(needs_recipes(gpu)),
         is_quantised=float(precision in LOWER_PRECISIONS),
     )
@@ -99,6 +100,14 @@ def gemm_ceiling(gpu: GPU, precision: str) -> float:
         return share
     usual = constants().usual_lower_precision_ceiling
     return min(share * lower_precision_ceilings().get(gpu.architecture, usual), 1.0)
+
+
+def linked_peers(gpu: GPU) -> float:
+    """Others of its node to which an accelerator has links of their own; 0 where a switch gives all of them to each."""
+    peers = [
+        row["linked_peers"] for row in seeds.rows("architecture") if row["architecture"] == gpu.architecture
+    ]
+    return float(peers[0] or 0) if peers else 0.0
 
 
 def needs_recipes(gpu: GPU) -> bool:

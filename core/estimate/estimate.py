@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from gpuledger.core.errors import InvalidPlanError
@@ -24,17 +24,22 @@ from gpuledger.core.estimate.interval import Range, even_interval, interval
 from gpuledger.core.estimate.layout import Layout
 from gpuledger.core.estimate.memory import MemoryGiB, memory_gib
 from gpuledger.core.estimate.offload import host_memory_gib
-from gpuledger.core.estimate.stack import is_checkpointed, named_stack, stack_of, team_of
+from gpuledger.core.estimate.recipe import as_published, published_precision
+from gpuledger.core.estimate.stack import FINETUNING, is_checkpointed, named_stack, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import memory_form
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
-from gpuledger.core.plan import HoursRange, TrainingPlan
+from gpuledger.core.plan import HoursRange, Offloaded, TrainingPlan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
 
 SECONDS_PER_HOUR = 3600.0
 # a GPU so empty and so slow is first for its price alone, and that is said
 EMPTY_SHARE = 0.2
 LOW_MFU = 0.15
+# below it nobody lets a job run; published runs and tuned benchmarks of dense networks end at 0.62
+HOPELESS_MFU, HIGHEST_MFU = 0.02, 0.65
+# machines with more memory of their own than that are hardly to be had
+MOST_HOST_GIB = 2048.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +117,14 @@ def estimate(plan: TrainingPlan, gpu: GPU, gpus: int, *, gpus_per_node: int | No
     per_node = gpus_per_node or plan.hardware.gpus_per_node or gpu.gpus_per_node
     if plan.is_quoted:
         return quoted(plan, gpu, gpus, per_node)
+    has_precision = published_precision(plan) in gpu.peak_flops_per_second
+    plan, recipe = as_published(plan, has_precision=has_precision)
     k, need = constants(), demand(plan)
     choice = Grid([place(gpu, gpus, per_node)], {gpu.gpu_id: device(plan, gpu)}).run(need, k)
     if not choice.is_possible[0]:
         raise InvalidPlanError("hardware", f"the parallelism given does not divide {gpus} GPUs")
-    return assembled(need, choice, 0, gpu, gpus, per_node, k)
+    made = assembled(need, choice, 0, gpu, gpus, per_node, k)
+    return replace(made, assumptions=(*recipe, *made.assumptions)) if recipe else made
 
 
 def place(gpu: GPU, gpus: int, gpus_per_node: int) -> Place:
@@ -140,6 +148,8 @@ def assembled(
     step_flops = w.global_batch_tokens * w.model_flops_per_token
     step_seconds, overhead = float(choice.time.total[row]), float(choice.overhead[row])
     assumptions, warnings = assumed(need, at, gpu, gpus, gpus_per_node), list(need.warnings)
+    if (doubt := gpu.doubt(precision)) is not None:
+        warnings.append(doubt)
     if plan.hardware.gpus is None and plan.constraints.max_wall_days is None:
         days = plan.constraints.longest_wall_hours / HOURS_PER_DAY
         assumptions.append(f"constraints.max_wall_days: {days:g} (not given; nothing longer is proposed)")
@@ -176,12 +186,12 @@ def assembled(
     per_pass = float(at.data_parallel * at.micro_batch_size * w.sequence_length)
     if per_pass > w.global_batch_tokens * 1.001:
         warnings.append("global_batch_tokens is too small for this many GPUs: some of them idle")
-    if fits and shown.total < EMPTY_SHARE * (gpu.memory_gib or 0.0) and mfu < LOW_MFU:
-        share = 100 * shown.total / (gpu.memory_gib or 1.0)
-        warnings.append(
-            f"{share:.0f} % of the memory in use at an MFU of {mfu:.2f}: a smaller GPU may cost less for the same work"
-        )
-    return Estimate(
+    if plan.hardware.mfu is None and not HOPELESS_MFU <= mfu <= HIGHEST_MFU:
+        why = "nobody lets such a job run" if mfu < HOPELESS_MFU else "higher than any published run"
+        warnings.append(f"an MFU of {mfu:.3f} is {why}: check count, batch and division")
+    if not fits:
+        warnings += offload_hint(plan, gpu, gpus, gpus_per_node)
+    made = Estimate(
         plan=plan.name,
         gpu_id=gpu.gpu_id,
         gpus=gpus,
@@ -208,6 +218,43 @@ def assembled(
         assumptions=tuple(assumptions),
         warnings=tuple(warnings),
     )
+    emptiness = empty_text(made)
+    return made if emptiness is None else replace(made, warnings=(*warnings, f"{emptiness}: {SMALLER_GPU}"))
+
+
+SMALLER_GPU = "a smaller GPU may cost less for the same work"
+
+
+def empty_text(made: Estimate) -> str | None:
+    """How little of its GPUs a slow job uses; `None` of one that fits worse or runs faster."""
+    if not made.fits or made.memory_gib is None or made.mfu is None or made.mfu >= LOW_MFU:
+        return None
+    share = made.memory_gib.total / (made.gpu_memory_gib or 1.0)
+    if share >= EMPTY_SHARE:
+        return None
+    return f"{100 * share:.0f} % of the memory in use at an MFU of {made.mfu:.2f}"
+
+
+def offload_hint(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> list[str]:
+    """What fine-tuning that does not fit would take with its weights, or all but them, in the host's memory."""
+    if plan.method not in FINETUNING or plan.hardware.offload is not None or plan.hardware.micro_batch_size:
+        return []
+    ways: tuple[tuple[Offloaded, ...], ...] = (("parameters",),)
+    if not plan.has_adapters:
+        ways = (("optimizer",), ("optimizer", "parameters"))
+    for moved in ways:
+        hardware = plan.hardware.model_copy(update={"offload": moved})
+        made = estimate(
+            plan.model_copy(update={"hardware": hardware}), gpu, gpus, gpus_per_node=gpus_per_node
+        )
+        if not made.fits or made.memory_gib is None or (made.host_memory_gib or 0.0) > MOST_HOST_GIB:
+            continue
+        names = ", ".join(f'"{name}"' for name in moved)
+        return [
+            f"hardware.offload = [{names}] would fit: {made.memory_gib.total:.1f} GiB per GPU, "
+            f"{made.host_memory_gib:,.0f} GiB of each node's own memory, {made.wall_hours.mid:,.3g} h"
+        ]
+    return []
 
 
 def refuse_above_ceiling(mfu: float, gpu: GPU, k: Constants) -> None:

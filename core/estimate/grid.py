@@ -23,6 +23,7 @@ from gpuledger.core.estimate.best_layout import (
     column,
     first_least,
     is_timed,
+    memory_at,
     settled,
     whole_run_overhead,
 )
@@ -96,12 +97,13 @@ class Grid:
         trial = tried(plan, need.architecture, w.sequence_length)
         micro = float(plan.hardware.micro_batch_size or 0)
         key = (w, trial, plan.hardware.tensor_parallel is not None, micro, k)
-        if key not in self._steps:
+        made = self._steps.get(key)
+        if made is None:
             if len(self._steps) >= STEPS_KEPT:
                 self._steps.clear()
             frame = self._frame(trial, is_fixed=plan.hardware.tensor_parallel is not None)
-            self._steps[key] = self._run(w, frame, trial, micro, k)
-        return self._steps[key]
+            made = self._steps[key] = self._run(w, frame, trial, micro, k)
+        return made
 
     def _run(self, w: Workload, frame: _Frame, trial: Tried, micro: float, k: Constants) -> Choice:
         cells = Cells(
@@ -116,18 +118,20 @@ class Grid:
         fitted = settled(cells, k)
         timed = is_timed(fitted, frame.group, len(self._group_gpus))
         used = np.flatnonzero(timed)
-        pair = np.flatnonzero(timed[frame.cell])
-        row, cell = frame.row[pair], (np.cumsum(timed) - 1)[frame.cell[pair]]
+        pair = np.flatnonzero(timed.take(frame.cell))
+        row, cell = frame.row.take(pair), (np.cumsum(timed) - 1).take(frame.cell.take(pair))
         layout = cells_at(fitted.layout, used)
         time = step_time(w, layout, self._device, k, Levels(cell=cell, row=row))
         total = np.asarray(time.total)
         best, exists = np.zeros(self._rows, np.intp), np.zeros(self._rows, bool)
-        least = first_least(total, row)
+        tightness = fitted.tightness.take(used)
+        counted = total if (tightness <= 1.0).all() else total * tightness.take(cell)
+        least = first_least(counted, row)
         best[row[least]], exists[row[least]] = least, np.isfinite(total[least]) & frame.is_real
         chosen = cells_at(layout, cell[best])
         return Choice(
             layout=chosen,
-            memory=cells_at(fitted.memory, used[cell[best]]),
+            memory=memory_at(fitted, used[cell[best]], k),
             time=cells_at(time, best),
             overhead=np.asarray(whole_run_overhead(w, chosen, k)),
             fits=fitted.fits[used[cell[best]]] & exists,

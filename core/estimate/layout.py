@@ -145,6 +145,9 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
     full = automatic and is_checkpointed(plan)
     levels = (2,) if full else (1, 2) if automatic else (RECOMPUTATION.index(plan.activation_recomputation),)
     is_open = all(getattr(hw, name) is None for name in (*DEGREES, "expert_parallel"))
+    # recipes shard a network that is trained whole: ZeRO-3 in LLaMA-Factory's and TRL's examples, FULL_SHARD in
+    # Accelerate's and torchtune's
+    shards = (3,) if full and not plan.has_adapters else (1, 3)
     # of a step that also generates, the trained part is not cut into stages
     most = 16 if divides_all and plan.method not in ONLINE else 1
     stages = (pipeline,) if pipeline else tuple(p for p in _powers(most) if p <= architecture.layers)
@@ -155,7 +158,7 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
         ),
         context=(context,) if context else contexts,
         expert=(hw.expert_parallel,) if hw.expert_parallel else spread,
-        sharding=(SHARDING.index(hw.sharding),) if hw.sharding else (1, 3),
+        sharding=(SHARDING.index(hw.sharding),) if hw.sharding else shards,
         levels=levels,
         is_open=is_open,
         is_automatic=automatic and not full,

@@ -43,6 +43,8 @@ class Memory:
     overhead: Any
     generation: Any
     """Of the rollout engine in all; not part of the total."""
+    loading: Any
+    """While the network is loaded and sharded; not part of the total."""
 
     @property
     def total(self) -> Any:
@@ -118,11 +120,19 @@ def states(w: Workload, layout: Layout, k: Constants) -> Memory:
         gradients=gradients / GIB,
         optimizer=optimizer / GIB,
         activations=0.0,
-        beside=beside_gib(w, layout, share, on_gpu),
+        beside=beside_gib(w, layout, share, on_gpu) if np.any(w.frozen_beside + w.trained_beside) else 0.0,
         rollout=0.0,
         overhead=buffers_gib(w, layout, k) + buffers / GIB,
-        generation=generation_gib(w, layout),
+        generation=generation_gib(w, layout) if np.any(w.engine_bytes) else 0.0,
+        loading=loading_gib(w, layout, share, k) if np.any(w.loads_whole) else 0.0,
     )
+
+
+def loading_gib(w: Workload, layout: Layout, share: _Share, k: Constants) -> Any:
+    """The whole network beside the share of it that stays, where software shards what every process has loaded."""
+    shards = (w.loads_whole > 0) & (layout.sharding >= 3) & (share.group > 1)
+    held = (share.held + share.sharded) * w.weight_bytes * k.allocator_slack / GIB
+    return where(shards, held + buffers_gib(w, layout, k), 0.0)
 
 
 def _layer_gradients(w: Workload, share: _Share) -> Any:
@@ -149,7 +159,8 @@ def copy_bytes(w: Workload, layout: Layout, share: _Share, k: Constants) -> Any:
     """Copies on which DeepSpeed's optimizers step: gradients flattened in 16 and in 32 bits, with ZeRO-3 of one group
     of parameters at a time.
     """
-    stepped = where(layout.sharding >= 1, share.sharded, share.held * w.copies_whole) * share.trained
+    shards = (layout.sharding >= 1) & (layout.gpus > 1)
+    stepped = where(shards, share.sharded, share.held * w.copies_whole) * share.trained
     stepped = where(layout.sharding >= 3, minimum(stepped, DEEPSPEED_LIVE_PARAMETERS), stepped)
     return where(w.keeps_copies > 0, stepped * k.copy_bytes, 0.0)
 
@@ -194,12 +205,29 @@ def with_activations(fixed: Memory, activations: Any, k: Constants) -> Memory:
     Rollouts are written before activations are there, so the larger of both counts.
     """
     slack = (k.allocator_slack - 1.0) * activations
-    return replace(
+    used = replace(
         fixed,
         activations=activations,
         rollout=maximum(fixed.generation - activations - slack, 0.0),
         overhead=fixed.overhead + slack,
     )
+    if not np.any(fixed.loading):
+        return used
+    # loading is over before the first pass
+    return replace(used, overhead=maximum(used.overhead, fixed.loading - (used.total - used.overhead)))
+
+
+def total_gib(fixed: Any, generation: Any, loading: Any, activations: Any, k: Constants) -> Any:
+    """The total of `with_activations`, without its parts.
+
+    Args:
+        fixed: the total of states.
+    """
+    held = k.allocator_slack * activations
+    total = fixed + held
+    if np.any(generation):
+        total = total + maximum(generation - held, 0.0)
+    return maximum(total, loading) if np.any(loading) else total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +266,7 @@ def memory_gib(
     parts = {
         name: float(value[row]) if getattr(value, "ndim", 0) else float(value)
         for name, value in vars(used).items()
-        if name != "generation"
+        if name not in ("generation", "loading")
     }
     total = sum(parts.values())
     smallest = min(least(need, layout, k), total)

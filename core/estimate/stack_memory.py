@@ -17,6 +17,7 @@ The columns of `sql/seeds/stack_memory.csv`, which has the stacks of `stack.csv`
   (TorchTitan, arXiv:2410.06511, section 2.1).
 * `unquantised_bytes`: of a weight that quantisation leaves alone: PEFT casts embeddings and norms to 32 bits.
 * `offload`: what it moves to the host's memory unless told otherwise.
+* `loads_whole`: every process holds the whole network before it is sharded.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class StackMemory:
     selective: Literal["core", "alternate"]
     unquantised_bytes: float
     offload: tuple[str, ...]
+    loads_whole: bool
 
 
 @lru_cache(maxsize=1)
@@ -68,6 +70,7 @@ def memory_forms() -> Mapping[str, StackMemory]:
             selective=cast(Literal["core", "alternate"], row["selective"]),
             unquantised_bytes=float(row["unquantised_bytes"]),
             offload=tuple(row["offload"].split()),
+            loads_whole=row["loads_whole"] == "true",
         )
         for row in seeds.rows("stack_memory")
     }
@@ -91,7 +94,9 @@ def offloaded(plan: TrainingPlan) -> tuple[str, ...]:
 def keeps_copies(plan: TrainingPlan) -> bool:
     """Whether DeepSpeed steps on copies: where it or a stack whose ZeRO it is is named. Adapters have small ones."""
     copies = memory_form(plan).optimizer_copies
-    return copies != "none" and plan.hardware.stack is not None and not plan.has_adapters
+    is_pretraining = plan.method in ("pretrain", "distillation")
+    is_theirs = plan.hardware.stack is not None or not is_pretraining
+    return copies != "none" and is_theirs and not plan.has_adapters
 
 
 def sequence_parallel(plan: TrainingPlan) -> SequenceParallel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from gpuledger.core.estimate.constants import constants
 from gpuledger.core.estimate.data_loading import least_step_seconds
 from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted, refuse_above_ceiling
-from gpuledger.core.estimate.grid import Grid
+from gpuledger.core.estimate.grid import Grid, Index
 from gpuledger.core.estimate.measurements import Measurement, narrowed
+from gpuledger.core.estimate.recipe import as_published, published_precision, repeats_a_run
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU
 from gpuledger.core.plan import TrainingPlan
@@ -52,6 +53,7 @@ class HardwareChoices:
         self.gpus = np.array([c.gpus for c in self.candidates], float)
         self.gpus_per_node = np.array([c.gpus_per_node for c in self.candidates], float)
         self._able: dict[tuple[object, ...], _Able] = {}
+        self._parts: dict[str, tuple[tuple[bool, Index, HardwareChoices], ...]] = {}
 
     def able(self, plan: TrainingPlan) -> _Able:
         """The candidates that can run the plan, by what of it decides their rates."""
@@ -72,6 +74,18 @@ class HardwareChoices:
                 peak_flops_per_second=peak,
             )
         return self._able[key]
+
+    def parts(self, precision: str) -> tuple[tuple[bool, Index, HardwareChoices], ...]:
+        """The candidates that have that precision and those that have it not: positions, and choices of their own."""
+        if precision not in self._parts:
+            has = np.array([precision in c.gpu.peak_flops_per_second for c in self.candidates], bool)
+            sides = [(able, np.flatnonzero(has == able)) for able in (True, False)]
+            self._parts[precision] = tuple(
+                (able, index, HardwareChoices(self.candidates[i] for i in index.tolist()))
+                for able, index in sides
+                if len(index)
+            )
+        return self._parts[precision]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +126,12 @@ def sweep(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Measur
     """
     if plan.is_quoted:
         return _quoted(plan, on)
+    if repeats_a_run(plan):
+        return _published(plan, on, measurements)
+    return _computed(plan, on, measurements)
+
+
+def _computed(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Measurement]) -> Sweep:
     k, need, able = constants(), demand(plan), on.able(plan)
     w, index = need.workload, able.index
     wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
@@ -139,6 +159,30 @@ def sweep(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Measur
     for position in np.flatnonzero(~np.isnan(wall)).tolist() if measured else ():
         if on.candidates[position].gpu.gpu_id in measured:
             wall[position] = record(position).wall_hours.mid
+    return Sweep(plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record)
+
+
+def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Measurement]) -> Sweep:
+    """The sweep of a plan that repeats a published run, on each GPU as that was trained, as far as the GPU can."""
+    precision = published_precision(plan)
+    everything = ((False, np.arange(len(on.candidates)), on),)
+    wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
+    fits = np.zeros(len(on.candidates), bool)
+    part_of: Index = np.zeros(len(on.candidates), np.intp)
+    row_of: Index = np.zeros(len(on.candidates), np.intp)
+    parts: list[tuple[Sweep, tuple[str, ...]]] = []
+    for has_precision, index, part in everything if precision is None else on.parts(precision):
+        as_trained, assumptions = as_published(plan, has_precision=has_precision)
+        swept = _computed(as_trained, part, measurements)
+        wall[index], memory[index], fits[index] = swept.wall_hours, swept.memory_gib, swept.fits
+        part_of[index], row_of[index] = len(parts), np.arange(len(index))
+        parts.append((swept, assumptions))
+
+    def record(position: int) -> Estimate:
+        swept, assumptions = parts[int(part_of[position])]
+        made = swept.estimate(int(row_of[position]))
+        return replace(made, assumptions=(*assumptions, *made.assumptions))
+
     return Sweep(plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record)
 
 

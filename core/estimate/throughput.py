@@ -216,7 +216,7 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants, at: Lev
     if np.any(p > 1):
         passed = per_step * 2.0 * 2.0 * w.hidden_size * layout.virtual_pipeline / t * k.pipeline_exposed
         near = division(t * p) <= links.node
-        pipeline = division(where(p > 1, passed, 0.0)) / where(near, links.inside, links.outside)
+        pipeline = division(where(p > 1, passed, 0.0)) / where(near, links.within(2.0), links.outside)
 
     # a pass is no faster than the host launches it
     host = where(

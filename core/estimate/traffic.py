@@ -41,6 +41,8 @@ class Device:
     host_bytes_per_second: Any
     fabric_gpus: Any
     """Accelerators that the interconnect joins, if more than a node."""
+    linked_peers: Any
+    """Others of the node to which it has links of their own; 0 behind a switch."""
     needs_recipes: Any
     """1 where only the vendor's recipes reach the ceiling in general, as on a young generation."""
     is_quantised: Any
@@ -82,7 +84,26 @@ class Links:
     outside: Any
     node: Any
     gpus_per_node: Any
+    peers: Any
+    """As `Device.linked_peers`; `None` where no accelerator has any."""
+    linked: Any
+    """Where they have any."""
     constants: Constants
+
+    def within(self, size: Any) -> Any:
+        """Bytes per second that one GPU moves in a collective of `size` neighbours: of links that lead to one other
+        each those to the members alone.
+        """
+        if self.peers is None:
+            return self.inside
+        if self.peers.shape != np.shape(self.inside):
+            # columns that broadcast
+            used = clip((size - 1.0) / maximum(self.peers, 1.0), 1.0 / maximum(self.peers, 1.0), 1.0)
+            return self.inside * where(self.peers > 0, used, 1.0)
+        out, linked = self.inside.copy(), self.linked
+        peers, members = self.peers[linked], size[linked] if np.ndim(size) else size
+        out[linked] *= clip((members - 1.0) / peers, 1.0 / peers, 1.0)
+        return out
 
     def bandwidth(self, size: Any, stride: Any) -> Any:
         """Bytes per second that one GPU moves in a collective of `size` GPUs, `stride` apart.
@@ -91,8 +112,9 @@ class Links:
         members in a node each sends once into the network what a ring through all of them moves.
         """
         members = clip(self.node / stride, 1.0, size)
-        across = minimum(self.outside * members, self.inside)
-        return where(size * stride <= self.node, self.inside, across)
+        inside = self.within(members)
+        across = minimum(self.outside * members, inside)
+        return where(size * stride <= self.node, inside, across)
 
     def latency(self, size: Any, stride: Any) -> Any:
         """Seconds that a ring through `size` GPUs, `stride` apart, waits for its hops: one per GPU inside a node, and
@@ -114,17 +136,20 @@ class Links:
             nodes, chosen = e / n, maximum(w.experts_per_token, 1.0)
             once = minimum(nodes * (1.0 - (1.0 - 1.0 / nodes) ** chosen) / chosen, 1.0)
             beyond = beyond * where(w.hides_routing > 0, once, 1.0)
-        return (n - 1.0) / others / self.inside + beyond
+        return (n - 1.0) / others / self.within(n) + beyond
 
 
 def links_of(layout: Layout, device: Device, k: Constants, at: Levels = BROADCAST) -> Links:
     """The links of each time asked for."""
     per_node = at.division(layout.gpus_per_node)
+    peers = at.accelerator(device.linked_peers) if np.any(device.linked_peers) else None
     return Links(
         inside=at.accelerator(device.interconnect_bytes_per_second * k.collective_efficiency),
         outside=at.accelerator(device.network_bytes_per_second * k.network_efficiency),
         node=maximum(per_node, at.accelerator(device.fabric_gpus)),
         gpus_per_node=per_node,
+        peers=peers,
+        linked=None if peers is None else np.flatnonzero(peers),
         constants=k,
     )
 
@@ -148,7 +173,7 @@ def tensor_parallel_seconds(
         return 0.0
     group = at.division(t)
     # a collective reaches half of the rate with a message of so many bytes (NCCL tests: bus bandwidth by size)
-    bandwidth = links.inside if np.all(t <= layout.gpus_per_node) else links.bandwidth(group, 1.0)
+    bandwidth = links.within(group) if np.all(t <= layout.gpus_per_node) else links.bandwidth(group, 1.0)
     slowed = 1.0 + k.half_message_bytes / (2.0 * tokens * w.hidden_size)
     collectives = layer_passes * (TENSOR_COLLECTIVES + 2.0 * full)
     moved = collectives * tokens * 2.0 * 2.0 * w.hidden_size * (t - 1.0) / t

@@ -12,10 +12,11 @@ from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.architecture import Architecture, resolve
+from gpuledger.core.estimate.batch import usual_batch_tokens
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.sparsity import saved_share
-from gpuledger.core.estimate.stack import ONLINE, is_checkpointed, is_open, loses_by_choice, stack_of, team_of
+from gpuledger.core.estimate.stack import is_checkpointed, is_open, loses_by_choice, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import (
     keeps_copies,
     memory_form,
@@ -24,16 +25,8 @@ from gpuledger.core.estimate.stack_memory import (
     state_bytes,
     unpacking_factor,
 )
-from gpuledger.core.plan import TrainingPlan, model_rows
+from gpuledger.core.plan import TrainingPlan
 
-# tokens per step of published pretraining runs: Llama 2 (arXiv:2307.09288) and BLOOM 4M, Pythia and SmolLM 2M
-PRETRAIN_BATCH_TOKENS = 4_194_304.0
-# 64 sequences: the usual batch of instruction tuning (QLoRA, arXiv:2305.14314, table 9: 16 to 64)
-FINETUNE_BATCH_SEQUENCES = 64
-# of reinforcement learning: NeMo RL and verl, default configurations
-ONLINE_BATCH_SEQUENCES = 512
-# fewer leave GPUs idle between two reductions
-SEQUENCES_PER_GPU = 2
 PRETRAIN_SEQUENCE_LENGTH = 4096
 FINETUNE_SEQUENCE_LENGTH = 2048
 LORA_RANK = 16
@@ -120,6 +113,8 @@ class Workload:
     """DeepSpeed's stages step on copies, and its pipeline keeps buffers."""
     copies_whole: Any
     """... without ZeRO as well."""
+    loads_whole: Any
+    """Each process holds the whole network before it is sharded."""
     is_wide: Any
     """Activations in 32 bits."""
     sequence_parallel: Any
@@ -190,7 +185,7 @@ def demand(plan: TrainingPlan) -> Demand:
         assumptions.append(f"sequence_length: {sequence_length} (not given)")
     batch = plan.global_batch_tokens
     if batch is None:
-        batch = _usual_batch(plan, sequence_length)
+        batch = usual_batch_tokens(plan, architecture, sequence_length)
         assumptions.append(f"global_batch_tokens: {batch:.0f} (not given)")
     tokens = plan.total_tokens
     if tokens is None:
@@ -226,18 +221,6 @@ def _ask_for_method(plan: TrainingPlan, architecture: Architecture) -> None:
         f"is not given, and {tokens:,.3g} tokens are too few to pretrain {parameters:,.3g} parameters; say"
         ' "lora" or "qlora" (adapters), "full_finetune", "dpo", or "pretrain" if that is meant',
     )
-
-
-def _usual_batch(plan: TrainingPlan, sequence_length: int) -> float:
-    """Tokens per step that people take: by method, in pretraining those that the network was published with, and enough
-    for every GPU of a stated count.
-    """
-    if plan.method not in ("pretrain", "distillation"):
-        sequences = ONLINE_BATCH_SEQUENCES if plan.method in ONLINE else FINETUNE_BATCH_SEQUENCES
-        return float(sequences * sequence_length)
-    published = model_rows().get(plan.model or "", {}).get("global_batch_tokens")
-    usual = float(published) if published else PRETRAIN_BATCH_TOKENS
-    return max(usual, float(SEQUENCES_PER_GPU * sequence_length * (plan.hardware.gpus or 0)))
 
 
 def lora_parameters(plan: TrainingPlan, architecture: Architecture) -> float:
@@ -342,6 +325,7 @@ def _workload(
         is_quantised=float(plan.precision in ("fp8", "fp4")),
         keeps_copies=float(keeps_copies(plan)),
         copies_whole=float(form.optimizer_copies == "always" and not adapters),
+        loads_whole=float(form.loads_whole),
         is_wide=float(plan.precision in ("fp32", "tf32")),
         sequence_parallel=float(sequences != "none"),
         keeps_gathered=float(sequences == "kept"),

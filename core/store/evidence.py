@@ -67,26 +67,39 @@ def rule_nothing(connection: duckdb.DuckDBPyConnection, held: Sequence[str] = ()
 
 
 def weigh_run(
-    connection: duckdb.DuckDBPyConnection, weighing: Weighing, parameters: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection, weighing: Weighing, parameters: Mapping[str, Any], seen: pa.Table
 ) -> Weighed:
     """Weigh the batch that is registered as `seen_arrow`; leaves the temporary table `ruling` for
     `record/10_difference` and appends to `disputed_price`. Only inside a transaction.
 
     Args:
         parameters: run_no, source, observed_at, is_complete and first_document.
+        seen: that batch, its rows in the order of their `position`.
     """
     named = {**parameters, "started_at": weighing.started_at}
     sql.run_named(connection, "evidence/10_claim", named)
     if not _count(connection, "claim"):
         rule_nothing(connection)
         return Weighed()
+    # A batch is much wider and longer than its claims: they alone are read again and again.
+    positions = sql.arrow(
+        connection, "select position from claim where position is not null order by position"
+    )
+    with sql.registered(connection, claimed_arrow=seen.take(positions["position"])):
+        return _weigh_claims(connection, weighing, named)
+
+
+def _weigh_claims(
+    connection: duckdb.DuckDBPyConnection, weighing: Weighing, named: Mapping[str, Any]
+) -> Weighed:
+    """Weigh the table `claim`, whose rows of the batch are registered as `claimed_arrow`."""
     for step in ("20_seen", "30_known", "40_moved", "41_standing"):
         sql.run_named(connection, f"evidence/{step}", named)
     table = sql.arrow_named(connection, "evidence/50_figures", named)
     run = Circumstances(
-        at=parameters["observed_at"].timestamp(),
+        at=named["observed_at"].timestamp(),
         every_seconds=weighing.every.total_seconds(),
-        is_first=not _has_offers(connection, parameters["source"]),
+        is_first=not _has_offers(connection, named["source"]),
         is_marketplace=weighing.is_marketplace,
         doubts=weighing.doubts,
     )
@@ -106,7 +119,7 @@ def weigh_run(
         sql.run_named(connection, "evidence/60_ruling", named)
         if events.num_rows:
             sql.run_named(connection, "evidence/70_dispute", named)
-        if _has_disputes(connection, parameters["source"]):
+        if _has_disputes(connection, named["source"]):
             sql.run_named(connection, "evidence/80_forgotten", named)
     return Weighed(
         disputed=int(held.sum()),

@@ -198,7 +198,7 @@ def append_live(
         rule_nothing(connection, held)
     else:
         with sql.registered(connection, seen_arrow=seen):
-            weighed = weigh_run(connection, weighing, parameters)
+            weighed = weigh_run(connection, weighing, parameters, seen)
     appended = _append_ruled(connection, seen, parameters)
     is_settled = appended.is_settled and (weighed is None or not (weighed.disputed or weighed.confirmed))
     return replace(appended, weighed=weighed, is_settled=is_settled)

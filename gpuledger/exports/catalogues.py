@@ -146,7 +146,7 @@ def _gpuhunt_row(row: Mapping[str, Any]) -> dict[str, str]:
         "disk_size": formats.number(row["local_storage_gb"]) if row["local_storage_gb"] is not None else "",
         "gpu_vendor": row["gpu_vendor"],
         "flags": "",
-        "cpu_arch": "x86",
+        "cpu_arch": row["cpu_arch"] or "x86",
         "provider_data": json.dumps({"offer_id": row["offer_id"]}),
     }
 

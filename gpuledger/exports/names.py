@@ -33,10 +33,18 @@ def skypilot_name(gpu_id: str) -> str:
     return f"{name}-NVL" if form == "nvl" else name
 
 
+_GPUHUNT_TPUS = {"V5E": "v5litepod"}
+
+
 def gpuhunt_name(gpu_id: str) -> str:
-    """gpuhunt's `gpu_name`: the chip alone, its memory is a column."""
+    """gpuhunt's `gpu_name`: the chip alone, its memory is a column. It knows what a card can by these names."""
     name, form, _ = chip(gpu_id)
-    plain = name.replace("-", "")
+    words = name.split("-")
+    if words[0] == "TPU":
+        return _GPUHUNT_TPUS.get(words[1], words[1].lower())
+    if words[0] == "RTX" and words[1][:1] == "A":
+        words = words[1:]
+    plain = "".join(words).replace("Super", "SUPER").replace("GAUDI", "Gaudi")
     return f"{plain}NVL" if form == "nvl" else plain
 
 

@@ -1,7 +1,7 @@
 -- grain: one row per claimed price of a run, in US dollars per GPU-hour, beside the price that was believed
 -- Rates are those that runs before this one brought, so that a replay computes with the same. What two offers must have
 -- in common to be compared is hashed once, since joins on one number are many times quicker than on five names.
--- parameters: source varchar, started_at timestamptz; reads the batch as seen_arrow
+-- parameters: source varchar, started_at timestamptz; reads the claims' rows of the batch as claimed_arrow
 create or replace temp table claimed as
 with rate as (
     select exchange_rate.currency, arg_max(usd_per_unit, (rate_date, exchange_rate.run_no)) as usd_per_unit
@@ -35,7 +35,7 @@ gone as (
 -- a label that no alias explains, but that looks like one of the provider's
 unmapped as (
     select distinct provider, gpu_label
-    from seen_arrow
+    from claimed_arrow
     where gpu_id is null and position in (select position from claim where claim = 'new')
 ),
 
@@ -78,7 +78,7 @@ priced as (
         coalesce(seen.tier, gone.tier, '') as tier,
         coalesce(seen.gpu_count, gone.gpu_count)::double as gpu_count
     from claim
-    left join seen_arrow as seen on claim.position = seen.position
+    left join claimed_arrow as seen on claim.position = seen.position
     left join gone on claim.offer_no = gone.offer_no
     left join withdrawn on claim.offer_no = withdrawn.offer_no
     left join lookalike on seen.provider = lookalike.provider and seen.gpu_label = lookalike.gpu_label

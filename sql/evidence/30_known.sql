@@ -15,7 +15,10 @@ with material as (
 ),
 
 wanted as (
-    select offer.*, coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) as gpu
+    select
+        offer.offer_no, offer.offer_id, offer.source, offer.provider, offer.via, offer.purchase_option,
+        offer.term_months, offer.instance_type, offer.region, offer.tier, offer.gpu_count,
+        coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) as gpu
     from offer
     where
         coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) in (select gpu from material)

@@ -1,5 +1,5 @@
 -- grain: one appended row per claim that is disputed for the first time, confirmed or claimed no more
--- parameters: source varchar, observed_at timestamptz, run_no integer; reads the batch as seen_arrow
+-- parameters: source varchar, observed_at timestamptz, run_no integer; reads the claims' rows of the batch as claimed_arrow
 insert into disputed_price by name
 with last_run as (
     select max(observed_at) as run_at from scrape_run where source = $source::varchar and outcome = 'accepted'
@@ -61,7 +61,7 @@ select
 from event
 inner join claim on event.offer_id = claim.offer_id
 inner join claimed on event.offer_id = claimed.offer_id
-left join seen_arrow as seen on claim.position = seen.position
+left join claimed_arrow as seen on claim.position = seen.position
 left join offer as gone on if(claim.position is null, claim.offer_no, null) = gone.offer_no
 left join document on seen.document_no = document.document_no
 cross join last_run

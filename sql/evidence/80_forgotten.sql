@@ -1,5 +1,5 @@
 -- grain: one appended row per disputed new identity that its source has not shown for two weeks
--- parameters: source varchar, observed_at timestamptz, run_no integer; reads the batch as seen_arrow
+-- parameters: source varchar, observed_at timestamptz, run_no integer
 insert into disputed_price by name
 select
     * replace (
@@ -13,4 +13,4 @@ where
     source = $source::varchar
     and claim in ('new', 'return')
     and since_at < $observed_at::timestamptz - interval 14 day
-    and offer_id not in (select offer_id from seen_arrow);
+    and offer_id not in (select offer_id from claim where position is not null);

@@ -18,8 +18,11 @@ from gpuledger.core.estimate.interval import spreads
 from gpuledger.core.gpu import gpus
 from tests.accuracy.memory_report import MemoryScore, memory_scores, memory_section, verdict_of
 from tests.accuracy.memory_report import user_scores as memory_user_scores
+from tests.accuracy.online_report import online_inside, online_section
+from tests.accuracy.prose import PREFACE, REASONS
 from tools.calibration.calibrate import SCORED_TABLES, Peaks, Throughput
 from tools.calibration.intervals import is_counted
+from tools.calibration.online import Online
 
 ROOT = Path(__file__).resolve().parents[2]
 COLOURS = ("#7a3fa0", "#1b7fbd", "#e07b00", "#2a8f5a")
@@ -98,7 +101,9 @@ def named(scores: Sequence[Score], beginning: str) -> Score:
     return next(one for one in scores if one.name.startswith(beginning))
 
 
-def coverage(levels: Sequence[tuple[Throughput, np.ndarray]]) -> dict[tuple[str, str], tuple[int, float]]:
+def coverage(
+    levels: Sequence[tuple[Throughput, np.ndarray]], online: Online
+) -> dict[tuple[str, str], tuple[int, float]]:
     """Rows, and the share of them inside the 80 percent interval, by quantity and class."""
     inside: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
     for level, (rows, held_out) in enumerate(levels):
@@ -108,6 +113,7 @@ def coverage(levels: Sequence[tuple[Throughput, np.ndarray]]) -> dict[tuple[str,
             key = ("hours" if rows.is_run[i] else "rate", str(name))
             low, high = spreads()[key]
             inside[key].append(bool(-low <= np.log(rows.observed[i] / held_out[i]) <= high))
+    inside["rate", "online"] = online_inside(online, online.held_out(constants())).tolist()
     return {key: (len(values), float(np.mean(values))) for key, values in sorted(inside.items())}
 
 
@@ -222,51 +228,6 @@ HEAD = "| Rows | n | median % | mean % | within 25 % |\n| --- | ---: | ---: | --
 FAMILY_HEAD = (
     "| Rows | n | median % | mean % | within 25 % | bias % |\n| --- | ---: | ---: | ---: | ---: | ---: |"
 )
-PREFACE = """# Accuracy
-
-How far estimates are from what was published. Errors are |predicted / published - 1|. Whole runs are compared by
-`gpu_hours.mid` (from start to end), benchmarks by `tokens_per_second` (steady state), memory by `memory_gib.total`.
-*Stated*: each row becomes the plan that its own columns state, with the software, the network and the sharding group
-that its source and notes name; a mixture of experts is the preset of its name. *As a user says it*: method, model,
-tokens, GPU, count, precision and sequence length, and nothing else. The tables of published rows lie outside the
-repository:
-
-```
-GPULEDGER_TRUTH=DIR make accuracy
-```
-
-## Protocol
-
-A family is one model family of whole runs and benchmarks, one model size of llm-foundry, one benchmark of MLPerf, and
-one class of a measured table. For each in turn all fitted constants are fitted again on the rows of the others, and so
-is the choice of the divisions that rows leave open: no figure below, unless it says so, rests on a row of its own
-family.
-
-Every fold begins at the priors, which `sql/seeds/calibration.csv` derives, so that nothing of the rows left out is in
-its constants. Forms, as opposed to constants, were listed from published physics with the errors of all families in
-view; one stays if a source says so and the errors of the first half of the families that is named below do not grow;
-the second half is reported beside it. The widths of the intervals are quantiles of the same errors left out. A table
-further down shows what is lost when the constants, too, come from one half of the families alone and the other half is
-predicted, both ways. Errors on families that nobody here has seen are larger than those below; how much
-larger the gap between the
-columns *left out* and *fitted* suggests.
-"""
-REASONS = """
-Hours are the tokens at the shown rate times an overhead that is shown too; nothing draws computed rates toward
-published ones. What is left differs by things that no column states. Identical eight-GPU systems of one MLPerf round
-differ by up to 12 %; one vendor's tables of one model on one machine moved by 40 to 60 % between releases of its
-container, faster and slower. Of the whole runs some report hours of their steps alone and some all that the cluster
-spent. A user's own measured speed removes that part (`gpuledger calibrate`).
-
-Residuals of the nearest published rows were tried as a correction, shrunk with distance, families left out: see the
-last line of the table of transfers. They are shown beside an estimate and change nothing.
-
-Rows are read as their sources describe them: MLPerf submissions train in FP8 since Hopper, NVIDIA's in v5.1 in
-NVFP4, the reference code under DeepSpeed in bf16, and evaluate as the benchmarks' rules say. Three classes are only
-predicted: the BLOOM sweep, whose machine joins its GPUs by links that the table does not state; Megatron-Bridge's
-releases; and one log of 64 GPUs that idle for reasons it does not give. Generation in reinforcement learning has
-constants of its own, set on DeepSpeed-Chat's and NeMo RL's tables and not fitted by families: two sources are too few.
-"""
 BARS = (
     ("whole runs of tier A", "9 / 13", "whole runs of tier A,"),
     ("whole runs of tiers A and B", "16 / 25", "whole runs of tiers A and B"),
@@ -334,7 +295,13 @@ def evidence_corrected(rows: Throughput, held_out: np.ndarray) -> np.ndarray:
     return out
 
 
-def write(folder: Path, levels: Sequence[tuple[Throughput, np.ndarray]], peaks: Peaks, path: Path) -> None:
+def write(
+    folder: Path,
+    levels: Sequence[tuple[Throughput, np.ndarray]],
+    peaks: Peaks,
+    online: Online,
+    path: Path,
+) -> None:
     """`docs/accuracy.md` and its plot, out of rows as stated and as users say them with their held-out predictions."""
     k = constants()
     (rows, held_out), (user, user_held_out) = levels
@@ -363,13 +330,18 @@ def write(folder: Path, levels: Sequence[tuple[Throughput, np.ndarray]], peaks: 
         "\n![Predicted against published, each family held out](accuracy.svg)\n",
         "## The 80 % intervals\n\nShare of published values inside, families left out. Classes of fewer than 20 rows "
         "are given a width by hand.\n\n| Quantity | class | n | inside % |\n| --- | --- | ---: | ---: |",
-        *(f"| {q} | {c} | {n} | {share * 100:.0f} |" for (q, c), (n, share) in coverage(levels).items()),
+        *(
+            f"| {q} | {c} | {n} | {share * 100:.0f} |"
+            for (q, c), (n, share) in coverage(levels, online).items()
+        ),
         "\n## Transfers\n\n" + HEAD,
         *(s.line() for s in transfer),
         f"\nFirst half: {first}.\n\nSecond half: {second}.\n",
         "## Whole runs beside other estimators\n\n" + HEAD,
         *(s.line() for s in peer_scores(folder, rows, held_out)),
         "\nErrors of the others are those of the published comparison, on the runs that both have.\n",
+        *online_section(online, k),
+        "",
         *memory_section(folder, peaks, k),
         "## By family, left out\n\n" + FAMILY_HEAD,
         *families(rows, held_out),

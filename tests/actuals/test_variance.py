@@ -15,6 +15,7 @@ from gpuledger import Ledger, UsageError
 from gpuledger.core.actuals.variance import VarianceLine
 from tests.actuals import bills
 from tests.actuals.conftest import NOW
+from tests.template import start_bundled
 
 PLAN = {
     "name": "my-run",
@@ -55,7 +56,7 @@ def test_a_dearer_hour_and_more_hours_are_told_apart(paid: str, hours: str, by_p
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A home with the bundled list and one quote, and the quote."""
-    home = tmp_path_factory.mktemp("planned") / "home"
+    home = start_bundled(tmp_path_factory.mktemp("planned") / "home", now=NOW, has_history=True)
     ledger = Ledger(home, clock=lambda: NOW, environ={})
     answer = ledger.quote(PLAN, providers="runpod", as_of="2026-10-01", allow_stale=True, limit=1)
     return home, answer.quotes[0].to_dict()

@@ -28,6 +28,7 @@ def stage(_season: Path, tmp_path: Path) -> Iterator[Stage]:
 
 TALLY = Tally()
 SECTION = "Wrong answers that look right, and true changes"
+HISTORIES = "Recorded price histories, read again change by change"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -46,6 +47,22 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _, intervals, _ = said["true move"]
         TALLY.more(SECTION, "true changes tried; each was believed, no source was quarantined", 1)
         TALLY.more(SECTION, f"true changes believed after {intervals} intervals", 1)
+
+    if "history" in said:
+        log, true, waited, caught, longest = said["history"]
+        name = log.partition("/")[0]
+        TALLY.note(HISTORIES, f"{name}: true changes", f"{true:,}")
+        TALLY.note(
+            HISTORIES,
+            f"{name}: of these, disputed at first",
+            f"{waited} ({waited / true:.2%})",
+        )
+        TALLY.note(
+            HISTORIES,
+            f"{name}: longest that a confirmed claim waited, slips among them",
+            longest.partition(",")[0],
+        )
+        TALLY.note(HISTORIES, f"{name}: slips of the log that were disputed", str(caught))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -10,9 +10,7 @@ import pytest
 import gpuledger
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import reading
-from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.ledger import LedgerWriter as Writer
-from gpuledger.scrapers.archives.registry import EVERY_SOURCE
+from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -20,17 +18,14 @@ NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def history_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Only to be read."""
-    home = Home(tmp_path_factory.mktemp("history") / "home", has_history=True)
-    load_bundled(Writer(home=home, sources=EVERY_SOURCE, clock=lambda: NOW))
-    return home
+    folder = tmp_path_factory.mktemp("history") / "home"
+    return Home(start_bundled(folder, now=NOW, has_history=True), has_history=True)
 
 
 @pytest.fixture(scope="session")
 def list_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The bundled list alone. Only to be read."""
-    home = Home(tmp_path_factory.mktemp("list") / "home")
-    load_bundled(Writer(home=home, sources=EVERY_SOURCE, clock=lambda: NOW))
-    return home
+    return Home(start_bundled(tmp_path_factory.mktemp("list") / "home", now=NOW))
 
 
 @pytest.fixture

@@ -43,6 +43,10 @@ def document(source: str, path: Path, **context: str) -> Document:
         ("rtx-4090-24gb", "RTX4090", "RTX4090"),
         ("l40s-48gb", "L40S", "L40S"),
         ("mi300x-192gb", "MI300X", "MI300X"),
+        ("rtx-a6000-48gb", "RTX-A6000", "A6000"),
+        ("rtx-4080-super-16gb", "RTX4080-Super", "RTX4080SUPER"),
+        ("gaudi2-96gb", "GAUDI2", "Gaudi2"),
+        ("tpu-v5e-16gb", "TPU-V5E", "v5litepod"),
     ],
 )
 def test_an_accelerator_has_the_name_that_the_other_program_has_for_it(gpu_id, sky, hunt):

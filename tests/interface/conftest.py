@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.template import start_bundled, this_hour
+
 with warnings.catch_warnings():
     # typer 0.21 imports names that click 8.5 deprecates
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -31,10 +33,7 @@ Command = Callable[..., Ran]
 @pytest.fixture(scope="session")
 def bundled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger as the first use makes it."""
-    home = tmp_path_factory.mktemp("bundled") / "home"
-    done = as_process(home, "providers")
-    assert done.code == 0, done.err
-    return home
+    return start_bundled(tmp_path_factory.mktemp("bundled"), now=this_hour())
 
 
 def as_process(

@@ -14,18 +14,14 @@ from typer.testing import CliRunner
 from gpuledger import Ledger
 from gpuledger.cli import context
 from gpuledger.cli.main import app
+from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context, "now", lambda: NOW)
-        first = CliRunner().invoke(app, ["--home", str(path), "gpus"])
-    assert first.exit_code == 0, first.output
-    return path
+    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from mcp import Client
@@ -16,12 +15,10 @@ from typer.testing import CliRunner
 from gpuledger import Ledger, UsageError, gpuhunt
 from gpuledger.cli.main import app as command_line
 from gpuledger.core.store.home import Home
-from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.pipeline import LedgerWriter as Store
 from gpuledger.mcp import create_server
-from gpuledger.scrapers.registry import SOURCES
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
+from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 COMMUNITY = Decimal("2.69")
@@ -30,8 +27,7 @@ COMMUNITY = Decimal("2.69")
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    home = Home(Path(tmp_path_factory.mktemp("bundled")))
-    load_bundled(Store(home=home, sources=SOURCES, clock=lambda: NOW))
+    home = Home(start_bundled(tmp_path_factory.mktemp("bundled"), now=NOW))
     return Ledger(home, clock=lambda: NOW, environ={})
 
 

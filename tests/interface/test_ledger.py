@@ -14,6 +14,7 @@ import gpuledger
 from gpuledger import InvalidPlanError, Ledger, UnknownGPUError, UsageError, gpuhunt
 from gpuledger.cli.main import app
 from gpuledger.core.validity import state_rank
+from tests.template import start_bundled, this_hour
 
 AS_OF = "2026-03-15"
 # keywords of gpuhunt's query(), and the fields of its rows
@@ -31,10 +32,7 @@ cpu_arch provider_data
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("home")
-    first = CliRunner().invoke(app, ["--home", str(path), "gpus"])
-    assert first.exit_code == 0, first.output
-    return path
+    return start_bundled(tmp_path_factory.mktemp("home"), now=this_hour())
 
 
 def test_every_keyword_of_gpuhunt_is_taken():

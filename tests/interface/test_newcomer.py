@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from gpuledger.cli import context
 from gpuledger.cli.main import app
+from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 LORA = 'method="lora"\nmodel="llama-3-8b"\n'
@@ -16,7 +17,7 @@ LORA = 'method="lora"\nmodel="llama-3-8b"\n'
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
 
 
 @pytest.fixture(autouse=True)

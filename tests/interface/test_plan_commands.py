@@ -8,6 +8,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gpuledger.cli.main import app
+from tests.template import start_bundled, this_hour
 
 AS_OF = ("--as-of", "2026-03-15")
 SCENARIOS = {
@@ -26,10 +27,7 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("home")
-    first = CliRunner().invoke(app, ["--home", str(path), "gpus"])
-    assert first.exit_code == 0, first.output
-    return path
+    return start_bundled(tmp_path_factory.mktemp("home"), now=this_hour())
 
 
 def run(home: Path, *arguments: str, text: str | None = None) -> Result:

@@ -18,6 +18,7 @@ from gpuledger.cli.main import app
 from gpuledger.core.plan import read_plan
 from gpuledger.core.store.home import Home
 from gpuledger.flows import watch
+from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 WEEKEND = (
@@ -29,11 +30,7 @@ LORA = 'method="lora"\nmodel="llama-3-8b"\ndataset_tokens="200M"\nepochs=3\n'
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context, "now", lambda: NOW)
-        assert CliRunner().invoke(app, ["--home", str(path), "gpus"]).exit_code == 0
-    return path
+    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
 
 
 @pytest.fixture(autouse=True)

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from typer.testing import CliRunner
 
-from gpuledger.cli.main import app
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.snapshot import LedgerMarket
@@ -20,6 +17,7 @@ from gpuledger.core.plan import plan_from_mapping, preset_plan
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
+from tests.template import start_bundled, this_hour
 
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
 QUOTED = plan_from_mapping({"name": "q", "hardware": {"gpu": "A100", "gpus": 16, "wall_hours": 500}})
@@ -39,10 +37,7 @@ QUESTIONS: list[tuple[Any, dict[str, Any]]] = [
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    path = tmp_path_factory.mktemp("home")
-    first = CliRunner().invoke(app, ["--home", str(path), "gpus"])
-    assert first.exit_code == 0, first.output
-    with reading(Home(Path(path))) as opened:
+    with reading(Home(start_bundled(tmp_path_factory.mktemp("home"), now=this_hour()))) as opened:
         yield opened
 
 

@@ -17,6 +17,7 @@ from gpuledger import Ledger
 from gpuledger.meter import Meter
 from tests.actuals import bills
 from tests.meter import jobs
+from tests.template import start_bundled
 
 STEPS, BATCH, LENGTH = 12, 4, 64
 SLOWER = 0.7
@@ -56,10 +57,7 @@ class Time:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the bundled list."""
-    home = tmp_path_factory.mktemp("loop") / "home"
-    with Ledger(home, clock=lambda: NOW, environ={}).reading():
-        pass
-    return home
+    return start_bundled(tmp_path_factory.mktemp("loop") / "home", now=NOW)
 
 
 @pytest.mark.parametrize(

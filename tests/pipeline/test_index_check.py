@@ -25,6 +25,7 @@ from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import read_run, record_runs
 from gpuledger.flows.validate import Parsed
 from gpuledger.scrapers.source import Source
+from tests.template import made_once
 
 DAY_ONE = datetime(2026, 3, 1, tzinfo=UTC)
 H100 = ("h100-sxm-80gb",)
@@ -130,10 +131,17 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+def written() -> Kept:
     """Only to be copied."""
+    return kept_in(made_once("index-check", lambda folder: write(kept_in(folder))))
+
+
+def kept_in(folder: Path) -> Kept:
     clock = lambda: DAY_ONE + timedelta(days=DAYS, hours=1)  # noqa: E731
-    kept = Kept(LedgerWriter(home=Home(tmp_path_factory.mktemp("written")), sources=SOURCES, clock=clock))
+    return Kept(LedgerWriter(home=Home(folder), sources=SOURCES, clock=clock))
+
+
+def write(kept: Kept) -> None:
     kept.ledger.home.create()
     runs = [
         kept.fetched(
@@ -156,7 +164,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     )
     report = record_runs(kept.ledger, runs[1:])
     assert {run.outcome for run in report.runs} == {"accepted"}
-    return kept
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import files_of, import_files
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE, archive
+from tests.template import made_once
 
 REAL = os.environ.get("GPULEDGER_HISTORY")
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -40,6 +41,13 @@ LISTS = {
     "gcp": ("cyclenerd", "gcp_cyclenerd_2022_2026/changes.csv", {}),
     "p5": ("changes", "aws_p5_daily_2025_2026/gpu_prices.csv", {"provider": "aws", "region": "us-east-1"}),
     "one day of AWS": ("changes", "aws_sparecores_2024_02/server_price.csv", {}),
+}
+MACHINE_COLUMN = {
+    "aws": "instance_type",
+    "azure": "arm_sku_name",
+    "gcp": "machine_type",
+    "p5": "instance",
+    "one day of AWS": "server_id",
 }
 ORDERS = [tuple(LISTS), tuple(LISTS)[::-1], ("gcp", "one day of AWS", "aws", "p5", "azure")]
 
@@ -80,6 +88,21 @@ Prices = dict[tuple[str, str, str], list[tuple[datetime, float | None]]]
 def rows_of(name: str) -> Iterator[dict[str, str]]:
     with (Path(REAL or "") / LISTS[name][1]).open(newline="") as file:
         yield from csv.DictReader(file)
+
+
+def only_the_machines(name: str, folder: Path) -> Path:
+    """The list without the machines that no accelerator here has. What it covers stays: from its first row to its
+    last."""
+    machines = {each for providers in MACHINES.values() for names in providers.values() for each in names}
+    rows = list(rows_of(name))
+    path = folder / LISTS[name][1]
+    path.parent.mkdir(parents=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        ends = (rows[0], rows[-1])
+        writer.writerows(row for row in rows if row[MACHINE_COLUMN[name]] in machines or row in ends)
+    return path
 
 
 def by_hand(gpu_id: str) -> Prices:
@@ -146,23 +169,31 @@ def index_by_hand(prices: Prices) -> dict[date, float]:
     return index
 
 
-@pytest.fixture(scope="module", params=range(len(ORDERS)), ids=["one order", "its reverse", "another order"])
-def stored(request, tmp_path_factory) -> dict[str, list[tuple]]:
+@pytest.fixture(
+    scope="module",
+    params=[0, *(pytest.param(which, marks=pytest.mark.recovery) for which in (1, 2, "whole"))],
+    ids=["one order", "its reverse", "another order", "whole lists"],
+)
+def stored(request) -> dict[str, list[tuple]]:
     """Rows of the index by accelerator, of a ledger into which the lists came in that order."""
     if REAL is None:
         pytest.skip("GPULEDGER_HISTORY is not set: no recorded archives to import")
-    ledger = LedgerWriter(
-        home=Home(tmp_path_factory.mktemp("archives")), sources=EVERY_SOURCE, clock=lambda: NOW
-    )
-    for name in ORDERS[request.param]:
-        source, path, context = LISTS[name]
-        report = import_files(ledger, archive(source), files_of(Path(REAL) / path), context=context)
-        assert [run.outcome for run in report.cycle.runs] == ["accepted"], path
+
+    def make(folder: Path) -> None:
+        ledger = LedgerWriter(home=Home(folder / "home"), sources=EVERY_SOURCE, clock=lambda: NOW)
+        is_whole = request.param == "whole"
+        for name in ORDERS[0 if is_whole else request.param]:
+            source, place, context = LISTS[name]
+            path = Path(REAL) / place if is_whole else only_the_machines(name, folder)
+            report = import_files(ledger, archive(source), files_of(path), context=context)
+            assert [run.outcome for run in report.cycle.runs] == ["accepted"], path
+
+    home = Home(made_once(f"archives-{request.param}", make) / "home")
     query = (
         "select price_date, state, price_index, providers, matched_offers, floor_provider, reason from gpu_price_index"
         " where gpu_id = $1 and purchase_option = 'on_demand' and segment is null order by price_date"
     )
-    with reading(ledger.home) as connection:
+    with reading(home) as connection:
         return {gpu_id: connection.execute(query, [gpu_id]).fetchall() for gpu_id in MACHINES}
 
 

@@ -2,13 +2,13 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from gpuledger import Ledger, UsageError
 from gpuledger.core.cost.carbon import energy
 from gpuledger.core.serving.token_price import prices_on, token_price
+from tests.template import start_bundled
 
 
 def test_the_price_of_a_day_is_the_one_that_held_then():
@@ -42,10 +42,13 @@ def test_words_choose_apis():
     assert {one.provider for one in prices_on(date(2026, 10, 1), "groq llama")} == {"groq"}
 
 
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+
+
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    home: Path = tmp_path_factory.mktemp("serving") / "home"
-    return Ledger(home, clock=lambda: datetime(2026, 11, 29, tzinfo=UTC), environ={})
+    home = start_bundled(tmp_path_factory.mktemp("serving") / "home", now=NOW, has_history=True)
+    return Ledger(home, clock=lambda: NOW, environ={})
 
 
 ASKED = {"input_tokens": 800, "output_tokens": 200, "as_of": "2026-03-15", "limit": 3}

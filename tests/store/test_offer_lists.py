@@ -62,8 +62,11 @@ class Market:
         books = replace_aliases(books)
         seen = [an_offer(sku, usd, **terms) for sku, usd, _, terms in LIVE]
         unlisted = an_offer("u1", "2.1", **H100, provider="aws", region="us-east-1")
+        before = {"a1": "3", "r6": "1"}
         dear = [
-            one if one.sku != "a1" else one.model_copy(update={"price": an_offer("a1", "3").price})
+            one.model_copy(update={"price": an_offer(one.sku, before[one.sku]).price})
+            if one.sku in before
+            else one
             for one in seen
         ]
         for batch in (
@@ -400,6 +403,15 @@ def test_a_move_is_a_change_of_one_offer_and_never_its_coming(market):
         len(price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=None, until=since))
         == 2
     )
+
+
+def test_moves_of_one_moment_begin_with_the_largest(market):
+    query = OfferQuery(gpu_ids=["gh200-96gb", "h100-sxm-80gb"])
+    rows = price_moves(market.connection, query, since=NOW - 2 * HOUR, until=NOW)
+    assert [(row["provider"], row["change"]) for row in rows] == [
+        ("aws", pytest.approx(-1 / 6, abs=1e-4)),
+        ("runpod", pytest.approx(-0.1, abs=1e-4)),
+    ]
 
 
 def test_a_series_has_the_cheapest_or_the_middle_of_each_option_and_its_state(market):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.estimate.best_layout import TIGHT_FACTOR
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.gpu import gpu, gpus
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets
@@ -117,11 +118,14 @@ def test_most_accelerators_of_the_seed_can_be_estimated() -> None:
 @settings(max_examples=40, deadline=None)
 @given(name=model_names, gpu_id=gpu_ids, factor=st.floats(1.01, 4.0))
 def test_more_bandwidth_is_never_slower(name: str, gpu_id: str, factor: float) -> None:
-    known, plan = gpu(gpu_id), preset_plan(name)
-    before = estimate(plan, known, 64).wall_hours.mid
-    for rate in ("memory_bytes_per_second", "interconnect_bytes_per_second"):
-        faster = dataclasses.replace(known, **{rate: getattr(known, rate) * factor})
-        assert estimate(plan, faster, 64).wall_hours.mid <= before * 1.0001
+    known = gpu(gpu_id)
+    tuned = preset_plan(name).model_copy(update={"team": "tuned"})
+    # who leaves the division to what people do may get a roomier one, which is slower by so much at most
+    for plan, most in ((tuned, 1.0001), (preset_plan(name), TIGHT_FACTOR)):
+        before = estimate(plan, known, 64).wall_hours.mid
+        for rate in ("memory_bytes_per_second", "interconnect_bytes_per_second"):
+            faster = dataclasses.replace(known, **{rate: getattr(known, rate) * factor})
+            assert estimate(plan, faster, 64).wall_hours.mid <= before * most
 
 
 @settings(max_examples=40, deadline=None)

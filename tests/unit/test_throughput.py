@@ -13,7 +13,7 @@ from gpuledger.core.estimate.estimate import estimate
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
-from tools.calibration.calibrate import row_of
+from tools.calibration.layout_row import row_of
 
 WORK = ("gemm", "attention", "elementwise", "launches", "tensor_parallel", "pipeline_parallel")
 FIXED = {"tensor_parallel": 1, "pipeline_parallel": 1, "micro_batch_size": 2, "sharding": "zero3"}
@@ -58,6 +58,19 @@ def test_tensor_parallelism_across_nodes_is_slower_than_inside() -> None:
     inside = parts(plan({"tensor_parallel": 8, "sharding": "zero1"}), 64)
     across = parts(plan({"tensor_parallel": 16, "sharding": "zero1"}), 64)
     assert across["tensor_parallel"] > 2 * inside["tensor_parallel"]
+
+
+@pytest.mark.parametrize(
+    ("gpu_id", "more"), [("mi300x-192gb", 7.0), ("gaudi2-96gb", 7.0), ("h100-sxm-80gb", 1.0)]
+)
+def test_links_that_lead_to_one_other_each_serve_a_small_group_with_a_part_of_them(
+    gpu_id: str, more: float
+) -> None:
+    """Two of eight MI300X have one of seven links (AMD CDNA 3 white paper); behind a switch a group has them all."""
+    two, eight = (parts(plan({"tensor_parallel": t, "sharding": "zero1"}), 8, gpu_id) for t in (2, 8))
+    # a GPU of two sees a quarter of the tokens, and sends half of what it gets instead of seven eighths
+    ratio = two["tensor_parallel"] / eight["tensor_parallel"] * 4 * (7 / 8) / (1 / 2)
+    assert ratio == pytest.approx(more, rel=0.15)
 
 
 def test_a_slow_network_shows_in_sharded_training_only_across_nodes() -> None:

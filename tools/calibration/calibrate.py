@@ -33,7 +33,6 @@ from gpuledger.core.estimate.best_layout import (
     whole_run_overhead,
 )
 from gpuledger.core.estimate.constants import Constants, constants
-from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.interval import plan_class
 from gpuledger.core.estimate.layout import Layout
 from gpuledger.core.estimate.memory import memory_half_width
@@ -42,6 +41,8 @@ from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import gpus
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 from tools.calibration import intervals
+from tools.calibration.layout_row import row_of
+from tools.calibration.online import Online
 from tools.calibration.solver import Array, priors, solved, weighted_median
 from tools.calibration.truth import memory, tables
 from tools.calibration.truth.runs import Observation
@@ -73,19 +74,6 @@ PEAK_SCALE = 0.25
 FIT_SCALE = 1.0 / 6.0
 """Errors of the logarithm that count as much as one spread of a prior: of peaks, and of what fitted or did not."""
 ROUNDS = 3
-
-
-def row_of(plan: TrainingPlan, gpu_id: str, count: int, gpu_memory_gib: float | None = None) -> LayoutRow:
-    """A plan on published hardware, as the choice of divisions takes it."""
-    plan = plan.model_copy(update={"hardware": plan.hardware.model_copy(update={"gpus": count})})
-    gpu = gpus()[gpu_id]
-    return LayoutRow(
-        need=demand(plan),
-        device=device(plan, gpu),
-        gpus=count,
-        gpus_per_node=plan.hardware.gpus_per_node or gpu.gpus_per_node,
-        gpu_memory_gib=gpu_memory_gib or gpu.memory_gib or 0.0,
-    )
 
 
 SAID = (
@@ -332,6 +320,8 @@ def main(arguments: Sequence[str]) -> int:
     steady = np.flatnonzero(throughput.is_fitted_on)
     k = throughput.fitted(steady, k)
     k = throughput.with_overhead(k, np.arange(len(throughput.rows)))
+    online = Online(Path(folder))
+    k = online.fitted(k, np.ones(len(online.rows), bool))
     lines = ["fitted on all rows", *report(throughput, throughput.predicted(k)[0])]
     if "--folds" in arguments:
         folds = throughput.folds(k)
@@ -340,7 +330,8 @@ def main(arguments: Sequence[str]) -> int:
         user = Throughput(Path(folder), as_said=True)
         lines += ["as a user says it, one family left out", *report(user, user.held_out(folds))]
         if "--write" in arguments:
-            intervals.write([(throughput, held_out), (user, user.held_out(folds))])
+            levels = [(throughput, held_out), (user, user.held_out(folds))]
+            intervals.write(levels, online.observed / online.held_out(k))
     total, exact = peaks.predicted(k), peaks.is_measured & ~peaks.is_loose
     right = (total <= peaks.limit * k.memory_margin) == peaks.fits
     lines.append(f"memory       {errors(total[exact], peaks.peak[exact])}")

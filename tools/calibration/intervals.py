@@ -39,14 +39,23 @@ def quantiles(ratios: NDArray[np.float64]) -> tuple[float, float]:
     return max(float(-low), NARROWEST), max(float(high), NARROWEST)
 
 
-def write(levels: Sequence[tuple[Throughput, NDArray[np.float64]]]) -> None:
-    """The table, out of predictions with families left out, of plans as stated and as users say them."""
+RUN_BEYOND_RATE = 0.1
+"""By which hours of reinforcement learning are wider than their rate, of which alone there is published evidence."""
+
+
+def write(levels: Sequence[tuple[Throughput, NDArray[np.float64]]], online: NDArray[np.float64]) -> None:
+    """The table, out of predictions with families left out, of plans as stated and as users say them.
+
+    Args:
+        online: published over computed rates of reinforcement learning, each source left out.
+    """
     ratios: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for level, (rows, held_out) in enumerate(levels):
         classes, counted = rows.classes(), is_counted(rows, as_said=level > 0)
         for i in np.flatnonzero(counted).tolist():
             name = classes[i]
             ratios["hours" if rows.is_run[i] else "rate", str(name)].append(rows.observed[i] / held_out[i])
+    ratios["rate", "online"] = online.tolist()
     path = seeds.FOLDER / "interval.csv"
     old = seeds.read_rows(path)
     found = {key: quantiles(np.array(values)) for key, values in ratios.items()}
@@ -59,4 +68,7 @@ def write(levels: Sequence[tuple[Throughput, NDArray[np.float64]]]) -> None:
             if count >= FEWEST_ROWS:
                 low, high = found[key]
                 row = {**row, "rows": str(count), "low_log": f"{low:.3f}", "high_log": f"{high:.3f}"}
+            elif key == ("hours", "online"):
+                low, high = (side + RUN_BEYOND_RATE for side in reversed(found["rate", "online"]))
+                row = {**row, "rows": "0", "low_log": f"{low:.3f}", "high_log": f"{high:.3f}"}
             writer.writerow(row)

@@ -133,7 +133,7 @@ def query(request: Request, state: PageState) -> Made:
     return Made(
         ledger.edition,
         content,
-        Elsewhere(command_line("sql", whole), address("/v1/sql", {"q": whole})),
+        Elsewhere(command_line("sql", whole), address("/v1/sql", {"q": whole}), whole),
     )
 
 
@@ -150,7 +150,7 @@ def _relations(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mappin
     made: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         made.setdefault(row["relation"], []).append(row)
-    first = ("offer_latest", "price_history", "gpu_price_index", "gpu", "price_daily", "source_status")
+    first = ("offer_latest", "price_history", "gpu_price_index", "gpu", "price_daily", "provider_status")
     return sorted(
         made.items(), key=lambda item: (first.index(item[0]) if item[0] in first else len(first), item[0])
     )

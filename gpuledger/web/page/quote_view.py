@@ -3,7 +3,7 @@ what was left out, another plan or day beside it, and the receipt of each total.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -28,7 +28,15 @@ from gpuledger.web.page.quote_form import (
     plan_of_fields,
     read_form,
 )
-from gpuledger.web.page.state import Elsewhere, PageState, address, command_line, nearest_names
+from gpuledger.web.page.state import (
+    Elsewhere,
+    PageState,
+    address,
+    command_line,
+    nearest_names,
+    sql_text,
+    sql_time,
+)
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import json_bytes, ledger_of
 
@@ -65,7 +73,7 @@ def quote_page(request: Request, state: PageState) -> Made:
             nearest = [(name, state.here(model=name)) for name in nearest_names(error)]
             content |= {"wrong": str(error), "nearest": nearest}
             return Made(ledger.edition, content, Elsewhere(), kind_of(error)[0])
-        return Made(ledger.edition, content | _answer(ledger, state, form, answer), elsewhere(form))
+        return Made(ledger.edition, content | _answer(ledger, state, form, answer), elsewhere(form, answer))
 
 
 def _answer(ledger: Ledger, state: PageState, form: PlanForm, answer: QuoteSet) -> dict[str, Any]:
@@ -261,6 +269,15 @@ def comparison(request: Request, state: PageState) -> Made:
             Elsewhere(
                 command_line("compare", "plan.toml", "other.toml"),
                 "/v1/compare",
+                prices_sql(
+                    [
+                        (answer, as_of)
+                        for (_, answer), as_of in zip(
+                            answers, (form.options["as_of"], other_day), strict=True
+                        )
+                        if not isinstance(answer, str)
+                    ]
+                ),
                 body=json_bytes({"plans": plans}).decode(),
             ),
         )
@@ -297,7 +314,21 @@ def _found_quote(ledger: Ledger, inputs: Mapping[str, str]) -> dict[str, Any]:
     raise NoOfferError(f"quote: none of {quote_id or price_id} among the answers to this question today")
 
 
-def elsewhere(form: PlanForm) -> Elsewhere:
+def prices_sql(answers: Sequence[tuple[QuoteSet, Any]]) -> str:
+    """The offers that the best quotes stand on, each answer with the past time that was asked about or nothing; hours
+    and totals are no matter of SQL."""
+    parts: list[str] = []
+    for answer, past in answers:
+        ids = ", ".join(sql_text(one.purchase.offer.price_id) for one in answer.quotes)
+        relation = f"offers_as_of({sql_time(answer.as_of)})" if past else "offer_latest"
+        parts.append(
+            "select price_id, provider, instance_type, region, purchase_option, usd_per_gpu_hour, last_seen_at\n"
+            f"from {relation}\nwhere price_id in ({ids})"
+        )
+    return "\nunion\n".join(dict.fromkeys(parts)) + "\norder by usd_per_gpu_hour, price_id" if parts else ""
+
+
+def elsewhere(form: PlanForm, answer: QuoteSet | None = None) -> Elsewhere:
     """The same quote elsewhere."""
     options = {name: value for name, value in form.given_options.items() if name != "as_of"}
     flags: dict[str, Any] = {}
@@ -313,5 +344,6 @@ def elsewhere(form: PlanForm) -> Elsewhere:
     return Elsewhere(
         command=command_line("quote", "plan.toml", **flags),
         rest=address("/v1/quotes", rest),
+        sql="" if answer is None else prices_sql([(answer, form.options["as_of"])]),
         body=json_bytes(form.plan_keys).decode(),
     )

@@ -45,8 +45,16 @@ def sources(request: Request, state: PageState) -> Made:
                 "settle": _settle,
                 "days": DAYS,
             },
-            Elsewhere("gpuledger status", "/v1/status", "select * from source_status order by source"),
+            Elsewhere("gpuledger status", "/v1/status", _SQL),
         )
+
+
+_SQL = """\
+select source, max(observed_at) filter (outcome = 'accepted') as last_accepted_at, max(started_at) as last_run_at,
+    count(*) filter (outcome <> 'accepted') as not_accepted, arg_max(outcome, started_at) as last_outcome
+from scrape_run
+group by source
+order by source"""
 
 
 def _strips(rows: list[dict[str, Any]]) -> dict[tuple[str, Any], dict[str, Any]]:

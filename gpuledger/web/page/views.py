@@ -29,6 +29,7 @@ from gpuledger.web.page.session import add_session
 from gpuledger.web.page.snapshot_cache import SnapshotCache
 from gpuledger.web.page.source_view import sources
 from gpuledger.web.page.state import Elsewhere, PageState
+from gpuledger.web.page.timing_view import timing_page
 from gpuledger.web.responses import TYPE_OF, ledger_of
 
 FORMER = frozenset(
@@ -40,6 +41,7 @@ _VIEWS: dict[str, tuple[str, str, View]] = {
     "/prices": ("prices.html", "prices", offer_list),
     "/history": ("history.html", "history", history),
     "/history/moves": ("moves.html", "history", moves),
+    "/timing": ("timing.html", "history", timing_page),
     "/quote": ("quote.html", "quote", quote_page),
     "/quote/providers": ("providers.html", "quote", providers),
     "/quote/frontier": ("frontier.html", "quote", frontier_page),

@@ -18,12 +18,10 @@ from starlette.testclient import TestClient
 
 from gpuledger.core.price_watch import PriceWatch
 from gpuledger.core.store.home import Home
-from gpuledger.flows.imports import load_bundled
-from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.flows.watch import keep
-from gpuledger.scrapers.registry import SOURCES
 from tests.interface.server.house import OVERRIDES, House, doors, written_plans
 from tests.interface.server.large_ledger import NOW, fill
+from tests.template import copy_once, made_once, start_bundled
 
 
 @dataclass
@@ -63,18 +61,18 @@ def serving(app: object, **more: object) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def market_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """1,200 made-up offers of 20 providers with 60 days of prices. Only to be read."""
-    home = Home(tmp_path_factory.mktemp("market"))
-    fill(home, now=NOW, offers=1200, days=60)
-    keep(home, [PriceWatch(gpu="H100-SXM", below=Decimal("0.50"))])
-    return home
+
+    def make(folder: Path) -> None:
+        fill(Home(folder), now=NOW, offers=1200, days=60)
+        keep(Home(folder), [PriceWatch(gpu="H100-SXM", below=Decimal("0.50"))])
+
+    return Home(copy_once("market", make, tmp_path_factory.mktemp("market")))
 
 
 @pytest.fixture(scope="session")
 def list_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The bundled price list, taken through the whole program. Only to be read."""
-    home = Home(tmp_path_factory.mktemp("bundled"))
-    load_bundled(LedgerWriter(home=home, sources=SOURCES, clock=lambda: NOW))
-    return home
+    return Home(start_bundled(tmp_path_factory.mktemp("bundled"), now=NOW))
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +103,8 @@ def client(market: Served) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def _small_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(tmp_path_factory.mktemp("small"))
-    fill(home, now=NOW, offers=120, days=10)
-    return home
+    make = lambda folder: fill(Home(folder), now=NOW, offers=120, days=10)  # noqa: E731
+    return Home(made_once("small-market", make))
 
 
 @pytest.fixture

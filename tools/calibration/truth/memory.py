@@ -48,6 +48,7 @@ MEMORY_SOURCES = (
     ("torchtune", "torchtune"),
     ("nanotron", "nanotron"),
     ("axolotl", "axolotl"),
+    ("commit 8641822, Oct 2023", "litgpt 2023"),
     ("litgpt", "litgpt"),
     ("unsloth", "unsloth"),
     ("peft", "peft"),

@@ -1,0 +1,101 @@
+"""What a page shows is what the other doors give: the page's own command, REST address and SQL, and its numbers."""
+
+import csv
+import html
+import io
+import re
+import shlex
+
+import pytest
+
+from gpuledger import Ledger
+from tests.interface.server.large_ledger import NOW
+
+QUOTE = "model=llama-2-7b&method=qlora&data=5000%20x%20600"
+PAGES = [
+    "/",
+    "/?as_of=2026-10-15",
+    "/prices?gpu=H100-SXM",
+    "/prices?gpu=H100-SXM&as_of=2026-10-15",
+    "/history",
+    "/history?gpu=h100-sxm-80gb,a100-sxm-80gb",
+    "/history?show=index",
+    "/timing",
+    f"/quote?{QUOTE}",
+    f"/quote?{QUOTE}&as_of=2026-10-15",
+    f"/quote/compare?{QUOTE}&other_method=lora",
+    "/sources",
+    "/sql?saved=cheapest_now_per_gpu&run=1",
+]
+
+
+def same(text: str, kind: str) -> str:
+    """What a page says of itself for one of the other doors."""
+    found = re.search(rf'<pre id="same-{kind}">(.*?)</pre>', text, re.S)
+    assert found, f"the page says no {kind}"
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_itself_as_command_rest_and_sql_and_each_is_answered(client, page):
+    text = client.get(page).text
+    assert shlex.split(same(text, "command"))[0] == "gpuledger"
+    rest = same(text, "rest")
+    if not rest.startswith("curl"):
+        assert client.get(rest).status_code == 200
+    ran = client.get("/sql", params={"q": same(text, "sql"), "run": "1"}).text
+    assert 'role="alert"' not in ran
+    assert int(re.search(r"<b>([\d,]+)</b> rows", ran)[1].replace(",", "")) >= 1
+
+
+def test_the_prices_that_a_quote_stands_on_are_the_rows_of_its_sql(client):
+    text = client.get(f"/quote?{QUOTE}").text
+    rows = list(csv.DictReader(io.StringIO(client.get("/sql.csv", params={"q": same(text, "sql")}).text)))
+    answer = list(csv.DictReader(io.StringIO(client.get(f"/quote.csv?{QUOTE}").text)))
+    assert rows[0]["provider"] == answer[0]["provider"]
+    assert float(rows[0]["usd_per_gpu_hour"]) == pytest.approx(float(answer[0]["usd_per_gpu_hour"]))
+
+
+def test_buy_now_or_wait_has_the_numbers_of_the_other_doors(client, market):
+    text = client.get("/timing?gpu=H100-SXM&gpu_hours=500").text
+    answer = client.get("/v1/timing?gpu=H100-SXM&gpu_hours=500").json()
+    assert same(text, "command") == "gpuledger timing --gpu H100-SXM --gpu-hours 500"
+    ours = Ledger(market.home.path, clock=lambda: NOW).timing("H100-SXM", gpu_hours=500)
+    assert str(ours["usd_total"]) == answer["usd_total"]
+    assert f"${float(answer['usd_total']):,.2f}" in text
+    assert f"${float(answer['usd_per_gpu_hour']):,.2f}" in text
+    waits = text.partition('id="waits"')[2].partition("</table>")[0]
+    assert waits.count("<tr>") - 1 == len(answer["waits"]) >= 1
+    for row in answer["waits"]:
+        assert f"{100 * row['median']:+.1f} %" in waits
+
+
+def test_a_wrong_question_of_buying_keeps_its_form(client):
+    answer = client.get("/timing?gpu=H1000&gpu_hours=many")
+    assert answer.status_code == 422
+    assert 'value="many"' in answer.text and 'role="alert"' in answer.text
+
+
+def test_picture_table_and_file_of_a_history_are_the_prices_of_rest(client):
+    page = "gpu=h100-sxm-80gb&span=30d"
+    drawn = client.get(f"/history/data?{page}").json()
+    rows = list(csv.DictReader(io.StringIO(client.get(f"/history/data?{page}&as=csv").text)))
+    text = client.get(f"/history?{page}").text
+    table = text.partition('id="latest"')[2].partition("</table>")[0]
+    offers = client.get(
+        "/v1/offers?gpu=h100-sxm-80gb&purchase_option=on_demand&price_state=fresh&min_gpu_count=1&limit=1000"
+    ).json()["offers"]
+    assert len(drawn["lines"]) > 5
+    for line in drawn["lines"]:
+        last = [value for value in line["usd"] if value is not None][-1]
+        assert float([row for row in rows if row["line"] == line["key"]][-1]["usd_per_gpu_hour"]) == last
+        assert re.search(rf'{line["name"]}</th>.*?<td class="number price">{last:,.2f}<', table, re.S)
+        theirs = [float(one["usd_per_gpu_hour"]) for one in offers if one["provider"] == line["key"]]
+        if theirs:
+            assert last == pytest.approx(min(theirs))
+
+
+def test_sources_are_those_of_the_status(client):
+    text = client.get("/sources").text
+    for row in client.get("/v1/status").json()["sources"]:
+        assert row["source"] in text
