@@ -93,8 +93,9 @@ def _of_json(text: str) -> list[Progress]:
 
 def _trainer_state(state: Mapping[str, Any]) -> Iterator[Progress]:
     steps, history = _first(state, ("max_steps",)), state["log_history"]
-    for row in cast("list[Any]", history if isinstance(history, list) else []):
-        step = _first(row, ("step",)) if isinstance(row, dict) else None
+    rows = cast("list[Any]", history) if isinstance(history, list) else []
+    for row in (cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)):
+        step = _first(row, ("step",))
         if step is None:
             continue
         rate = _first(row, ("train_steps_per_second",))
