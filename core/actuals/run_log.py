@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -79,10 +80,10 @@ def _of_json(text: str) -> list[Progress]:
         return []
     try:
         loaded: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         try:
             loaded = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
     if isinstance(loaded, dict) and "log_history" in loaded:
         return list(_trainer_state(cast("dict[str, Any]", loaded)))
@@ -91,19 +92,21 @@ def _of_json(text: str) -> list[Progress]:
 
 
 def _trainer_state(state: Mapping[str, Any]) -> Iterator[Progress]:
-    steps = state.get("max_steps") or None
-    for row in state["log_history"]:
-        if "step" not in row:
+    steps, history = _first(state, ("max_steps",)), state["log_history"]
+    rows = cast("list[Any]", history) if isinstance(history, list) else []
+    for row in (cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)):
+        step = _first(row, ("step",))
+        if step is None:
             continue
-        runtime, rate = row.get("train_runtime"), row.get("train_tokens_per_second")
+        rate = _first(row, ("train_steps_per_second",))
         yield Progress(
-            step=int(row["step"]),
-            steps=steps,
-            tokens=row.get("num_input_tokens_seen") or row.get("num_tokens") or None,
-            tokens_per_second=rate or None,
-            step_seconds=1 / row["train_steps_per_second"] if row.get("train_steps_per_second") else None,
-            wall_time=runtime,
-            usd_spent=row.get("usd_spent"),
+            step=int(step),
+            steps=int(steps) if steps else None,
+            tokens=_first(row, ("num_input_tokens_seen",)) or _first(row, ("num_tokens",)) or None,
+            tokens_per_second=_first(row, ("train_tokens_per_second",)) or None,
+            step_seconds=1 / rate if rate else None,
+            wall_time=_first(row, ("train_runtime",)),
+            usd_spent=_first(row, ("usd_spent",)),
         )
 
 
@@ -152,10 +155,11 @@ def _of_rows(rows: Any) -> Iterator[Progress]:
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
     for name in names:
         try:
-            if row.get(name) not in (None, ""):
-                return float(row[name])
-        except (TypeError, ValueError):
+            value = float(row[name]) if row.get(name) not in (None, "") else math.nan
+        except (TypeError, ValueError, OverflowError):
             continue
+        if math.isfinite(value):
+            return value
     return None
 
 
@@ -165,13 +169,20 @@ def _of_table(text: str) -> list[Progress]:
     if "," not in head or "step" not in head:
         return []
     rows = csv.DictReader(io.StringIO(text))
-    return list(_of_rows({str(k).strip(): v for k, v in row.items()} for row in rows))
+    try:
+        return list(_of_rows({str(k).strip(): v for k, v in row.items()} for row in rows))
+    except csv.Error as error:
+        raise UsageError(f"LOG: line {rows.line_num} is no row of a CSV: {error}") from error
 
 
 def _of_lines(text: str) -> Iterator[Progress]:
     for line in text.splitlines():
         for reader in _READERS:
-            progress = reader(line)
+            try:
+                progress = reader(line)
+            except ValueError:
+                # a line that was cut off, or written over by another, tells as little as one of another kind
+                continue
             if progress is not None:
                 yield progress
                 break
@@ -240,4 +251,7 @@ _READERS: tuple[Callable[[str], Progress | None], ...] = (_nanotron, _megatron, 
 
 def _time(line: str) -> float | None:
     match = _DATE.search(line)
-    return None if match is None else datetime.fromisoformat(match[1] + "+00:00").timestamp()
+    try:
+        return None if match is None else datetime.fromisoformat(match[1] + "+00:00").timestamp()
+    except ValueError:
+        return None

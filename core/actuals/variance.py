@@ -123,13 +123,16 @@ def variance(quote: Mapping[str, Any], charged: Iterable[Mapping[str, Any]]) -> 
         charged: rows of `sql/actuals/actual_lines.sql`.
     """
     usd: dict[str, Decimal] = {}
-    hours = ZERO
+    hours, is_counted = ZERO, True
     for row in charged:
         if row["usd"] is None:
             continue
         is_planned = row["matched_by"] != "not planned"
         name = _name(row["kind"]) if is_planned else f"not planned: {_name(row['kind'])}"
         usd[name] = usd.get(name, ZERO) + row["usd"]
+        if name == GPU and row.get("without_hours"):
+            # a sum of some of the hours is no quantity
+            is_counted = False
         if name == GPU and row["gpu_hours"] is not None and not row["is_unused"]:
             hours += (
                 row["gpu_hours"] if isinstance(row["gpu_hours"], Decimal) else Decimal(repr(row["gpu_hours"]))
@@ -142,7 +145,7 @@ def variance(quote: Mapping[str, Any], charged: Iterable[Mapping[str, Any]]) -> 
             name=name,
             unit="GPU-hours" if name == GPU else None,
             planned_quantity=planned.get(name, (None, ZERO))[0],
-            actual_quantity=hours if name == GPU and name in usd else None,
+            actual_quantity=hours if name == GPU and name in usd and is_counted else None,
             planned_usd=planned[name][1] if name in planned else None,
             actual_usd=usd.get(name),
             is_on_a_bill=name in billed,

@@ -61,6 +61,10 @@ class ImportedBill:
     usd: Decimal | None
     gpu_hours: float | None
     unpriced: int
+    without_hours: int
+    """Charges for GPUs whose unit is of no time that is known."""
+    replaced_charges: int
+    """Charges of other bills that counted until now: of the same provider, account and days."""
     usd_from_ledger: Decimal | None
     imported_at: datetime
 
@@ -126,7 +130,7 @@ def import_bill(
         connection.execute(sql.text("actuals/10_charge"), {"salt": _salt(folder), "provider": owner})
         _machines(connection, ledger.machines)
         connection.execute(sql.text("actuals/30_paid"), {"imported_at": imported_at})
-        bill = _imported(connection, digest, form, imported_at)
+        bill = _imported(connection, digest, form, imported_at, folder)
         if bill.charges:
             _keep(connection, folder, bill)
     return bill
@@ -255,14 +259,14 @@ def _machines(connection: duckdb.DuckDBPyConnection, machines: Machines) -> None
 
 
 def _imported(
-    connection: duckdb.DuckDBPyConnection, digest: str, form: BillForm, imported_at: datetime
+    connection: duckdb.DuckDBPyConnection, digest: str, form: BillForm, imported_at: datetime, folder: Path
 ) -> ImportedBill:
     refused = connection.execute(
         "select refused, count(*) from charge where refused is not null group by all order by 2 desc, 1"
     ).fetchall()
     total = sql.first(connection, sql.text("actuals/imported"))
     assert total is not None
-    charges, providers, since, until, usd, gpu_hours, unpriced, from_ledger = total
+    charges, providers, since, until, usd, gpu_hours, unpriced, without_hours, from_ledger = total
     return ImportedBill(
         bill=digest,
         form=form.name,
@@ -275,9 +279,29 @@ def _imported(
         usd=usd,
         gpu_hours=None if gpu_hours is None else float(gpu_hours),
         unpriced=unpriced,
+        without_hours=without_hours,
+        replaced_charges=_replaced(connection, folder, digest),
         usd_from_ledger=from_ledger,
         imported_at=imported_at,
     )
+
+
+def _replaced(connection: duckdb.DuckDBPyConnection, folder: Path, digest: str) -> int:
+    paths = [path for path in sorted(folder.glob("*.parquet")) if path.stem != digest]
+    if not paths:
+        return 0
+    _stored(connection, paths)
+    row = sql.first(connection, sql.text("actuals/replaced"))
+    return int(row[0]) if row else 0
+
+
+def _stored(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
+    """The view `actual_charge` over these bills."""
+    listed = ", ".join(sql.literal(str(path)) for path in paths)
+    connection.execute(
+        f"create temp view stored_charge as select * from read_parquet([{listed}], union_by_name = true)"
+    )
+    connection.execute(sql.text("actuals/actual_charge"))
 
 
 def _salt(folder: Path) -> str:
@@ -325,11 +349,7 @@ def charges(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
         raise UsageError("no bill was imported yet; `gpuledger actual import FILE` takes one")
     with duckdb.connect(":memory:") as connection, sql.explaining(f"read the bills in {home / FOLDER}"):
         connection.execute("set timezone = 'UTC'")
-        listed = ", ".join(sql.literal(str(path)) for path in paths)
-        connection.execute(
-            f"create temp view stored_charge as select * from read_parquet([{listed}], union_by_name = true)"
-        )
-        connection.execute(sql.text("actuals/actual_charge"))
+        _stored(connection, paths)
         yield connection
 
 

@@ -64,6 +64,15 @@ def import_bill(
             context.say(
                 f"without dollars: {answer['unpriced']} charges, for which the ledger has no price either"
             )
+        if answer["without_hours"]:
+            context.say(
+                f"without hours: {answer['without_hours']} charges for GPUs, whose unit is of no time that is known"
+            )
+        if answer["replaced_charges"]:
+            context.say(
+                f"replaced: {answer['replaced_charges']} charges of bills imported before, of the same provider,"
+                " account and days"
+            )
         if not answer["charges"]:
             raise typer.Exit(context.NOTHING)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import statistics
+import tempfile
 import threading
 import time
 from collections import deque
@@ -89,7 +91,7 @@ class Meter:
         self._last = self._window_at = 0.0
         self._window_steps, self._window_tokens = 0, 0.0
         self.state = RunState(run=run or "run")
-        self.home = Path.home() / ".local/share/gpuledger"
+        self.home = Path(tempfile.gettempdir()) / "gpuledger"
         self._set_up(
             home, quote_id, usd_per_hour, usd_per_gpu_hour, gpu, gpus, run, steps, tokens, budget_usd
         )
@@ -108,8 +110,8 @@ class Meter:
         tokens: float | None,
         budget_usd: float | None,
     ) -> None:
-        self.home = Path(home or os.environ.get("GPULEDGER_HOME") or self.home)
-        quote = _quote(self.home, quote_id) if quote_id else {}
+        self._find_home(home)
+        quote = (self._quoted(quote_id) if quote_id else None) or {}
         plan = self._plan
         named = plan.get("name") if isinstance(plan, Mapping) else plan if plan and len(plan) < 100 else None
         name = run or quote.get("plan") or named or "run"
@@ -129,6 +131,16 @@ class Meter:
             state.planned_usd = float(quote["usd_total"]["mid"])
             state.planned_hours = float(quote["wall_hours"]["mid"])
         self.state = state
+
+    @_quiet
+    def _find_home(self, home: Path | str | None) -> None:
+        # a container's user may have no home at all: then the run is kept with what is temporary
+        self.home = Path(home or os.environ.get("GPULEDGER_HOME") or Path.home() / ".local/share/gpuledger")
+
+    @_quiet
+    def _quoted(self, quote_id: str) -> dict[str, Any]:
+        """A quote that is not there costs its own words alone, not the price that was given beside it."""
+        return _quote(self.home, quote_id)
 
     def failed(self, error: Exception) -> None:
         self.problems += 1
@@ -152,6 +164,10 @@ class Meter:
         """So many steps were taken, with so many tokens in all of them on all accelerators."""
         if self._begun is None:
             self.start()
+        if not 0 <= tokens < math.inf:
+            # one of them would be in every sum after it
+            self.failed(ValueError(f"{tokens} tokens in a step; counted as 0"))
+            tokens = 0.0
         at = self._clock()
         passed = at - self._last
         state = self.state

@@ -230,6 +230,12 @@ def _remarks(charged: list[dict[str, Any]]) -> list[str]:
         remarks.append(
             f"{unpriced} charges have no dollars, and the ledger no price for them: they are in no sum"
         )
+    without_hours = sum(row["without_hours"] for row in charged)
+    if without_hours:
+        remarks.append(
+            f"{without_hours} charges for GPUs tell no hours in a unit that is known (hours, minutes, seconds, days,"
+            " or the same of GPUs): price and quantity are not told apart"
+        )
     from_ledger = sum((row["usd_from_ledger"] or 0 for row in charged), 0)
     if from_ledger:
         remarks.append(f"{from_ledger:.2f} USD are list prices of the ledger: the bill has quantities alone")

@@ -1,14 +1,22 @@
 -- grain: one row per row of the bill, with what it says as numbers, and why it cannot be taken if it cannot
 -- parameters: salt varchar, of this home: ids of accounts and resources are kept as hashes of it and them
 -- provider (varchar, null: the bill's own)
+-- numbers as `core.money.decimal_from` reads them: commas part thousands in threes, `14,00` and `1.234,50` are refused
+create or replace temp macro plain_number(words) as
+if(
+    regexp_matches(words, '^-?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?$'),
+    replace(words, ',', ''),
+    if(contains(words, ','), null, words)
+);
+
 create or replace temp table charge as
 with typed as (
     select
         formed.*,
-        try_cast(replace(quantity_text, ',', '') as decimal(18, 9)) as quantity,
-        try_cast(replace(replace(list_text, ',', ''), '$', '') as decimal(18, 9)) as list_amount,
-        try_cast(replace(replace(billed_text, ',', ''), '$', '') as decimal(18, 9)) as billed_amount,
-        try_cast(replace(replace(coalesce(effective_text, billed_text), ',', ''), '$', '') as decimal(18, 9))
+        try_cast(plain_number(trim(quantity_text)) as decimal(30, 9)) as quantity,
+        try_cast(plain_number(trim(replace(list_text, '$', ''))) as decimal(18, 9)) as list_amount,
+        try_cast(plain_number(trim(replace(billed_text, '$', ''))) as decimal(18, 9)) as billed_amount,
+        try_cast(plain_number(trim(replace(coalesce(effective_text, billed_text), '$', ''))) as decimal(18, 9))
             as effective_amount,
         contains(tags, 'gpuledger') as is_tagged,
         coalesce($provider::varchar, provider_word.provider) as provider
@@ -48,9 +56,12 @@ select
         when ended_at is null then 'has no end that can be read'
         when ended_at < started_at then 'ends before it begins'
         when category = 'payment' then 'is a payment, no charge'
-        when billed_text is not null and billed_amount is null then 'has a cost that is no number'
-        when billed_text is null and quantity is null then 'has neither cost nor quantity'
-        when billed_amount is not null and usd_per_unit is null
+        when
+            (billed_text is not null and billed_amount is null)
+            or (coalesce(effective_text, billed_text) is not null and effective_amount is null)
+            then 'has a cost that is no plain number below 1e9, such as 1,234.50'
+        when coalesce(effective_text, billed_text) is null and quantity is null then 'has neither cost nor quantity'
+        when coalesce(effective_amount, billed_amount) is not null and usd_per_unit is null
             then 'is in ' || typed.currency || ', of which the ledger has no exchange rate of that time'
     end as refused
 from typed

@@ -13,8 +13,13 @@ with named as (
             when unit in ('hours', 'hour', 'hrs', 'hr', 'h', 'instance-hours', '1 hour') then quantity
             when unit in ('seconds', 'second', 's') then quantity / 3600
             when unit in ('minutes', 'minute', 'min') then quantity / 60
+            when unit in ('days', 'day') then quantity * 24
         end as instance_hours,
-        if(unit in ('gpu-hours', 'gpu-hour', 'gpu hours', 'gpu_hours', 'gpu hour'), quantity, null) as counted_gpu_hours
+        case
+            when unit in ('gpu-hours', 'gpu-hour', 'gpu hours', 'gpu_hours', 'gpu hour') then quantity
+            when unit in ('gpu-minutes', 'gpu-minute', 'gpu minutes', 'gpu_minutes', 'gpu minute') then quantity / 60
+            when unit in ('gpu-seconds', 'gpu-second', 'gpu seconds', 'gpu_seconds', 'gpu second') then quantity / 3600
+        end as counted_gpu_hours
     from charge
     left join machine
         on charge.provider = machine.provider

@@ -35,6 +35,7 @@ select
     sum(usd) as usd,
     sum(list_usd) as list_usd,
     count(*) filter (where usd is null) as unpriced,
+    count(*) filter (where kind = 'gpu' and gpu_hours is null and not is_unused) as without_hours,
     sum(usd) filter (where usd_from = 'ledger') as usd_from_ledger
 from matched
 where matched_by is not null

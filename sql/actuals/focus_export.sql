@@ -25,7 +25,7 @@ select
     null::varchar as "CommitmentDiscountName",
     if(purchase_option = 'reserved', if(is_unused, 'Unused', 'Used'), null) as "CommitmentDiscountStatus",
     null::varchar as "CommitmentDiscountType",
-    if(category = 'usage', quantity, null)::decimal(18, 9) as "ConsumedQuantity",
+    if(category = 'usage', quantity, null)::decimal(30, 9) as "ConsumedQuantity",
     if(category = 'usage', unit, null) as "ConsumedUnit",
     usd::decimal(18, 9) as "ContractedCost",
     null::decimal(18, 9) as "ContractedUnitPrice",
@@ -38,7 +38,7 @@ select
         when 'spot' then 'Dynamic'
         when 'reserved' then 'Committed'
     end as "PricingCategory",
-    quantity::decimal(18, 9) as "PricingQuantity",
+    quantity::decimal(30, 9) as "PricingQuantity",
     unit as "PricingUnit",
     provider as "ProviderName",
     provider as "PublisherName",

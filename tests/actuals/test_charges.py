@@ -18,8 +18,8 @@ REFUSED = {
     "names no provider": {"ProviderName": ""},
     "has no time that can be read": {"ChargePeriodStart": "soon"},
     "ends before it begins": {"ChargePeriodEnd": "2026-10-04T00:00:00Z"},
-    "has a cost that is no number": {"BilledCost": "12,x"},
-    "has neither cost nor quantity": {"BilledCost": "", "ConsumedQuantity": ""},
+    "has a cost that is no plain number below 1e9, such as 1,234.50": {"BilledCost": "12,x"},
+    "has neither cost nor quantity": {"BilledCost": "", "EffectiveCost": "", "ConsumedQuantity": ""},
     "is in JPY, of which the ledger has no exchange rate of that time": {"BillingCurrency": "JPY"},
 }
 
@@ -28,6 +28,68 @@ REFUSED = {
 def test_a_row_that_cannot_be_taken_is_counted_with_its_reason(reason: str, take: Taken):
     answer = take("bill.csv", bills.table(ROW, ROW | REFUSED[reason]))
     assert (answer["rows"], answer["charges"], answer["refused"]) == (2, 1, {reason: 1})
+
+
+UNREADABLE = ("14,00", "1.234,50", "0,030", "1,23", "12345678901.5", "nan", "inf", "n/a", "1 234.50")
+
+
+@pytest.mark.parametrize("column", ["BilledCost", "EffectiveCost"])
+@pytest.mark.parametrize("words", UNREADABLE)
+def test_a_cost_that_could_be_misread_is_refused_and_never_priced_from_the_ledger(
+    words: str, column: str, take: Taken
+):
+    answer = take("bill.csv", bills.table(ROW, ROW | {column: words}))
+    assert answer["refused"] == {"has a cost that is no plain number below 1e9, such as 1,234.50": 1}
+    assert answer["usd"] == "98.32"
+
+
+@pytest.mark.parametrize(
+    ("words", "usd"),
+    [("1,234.50", "1234.50"), ("-1,234,567.5", "-1234567.50"), ("$5", "5.00"), (" 7 ", "7.00")],
+)
+def test_commas_part_thousands_in_threes(words: str, usd: str, take: Taken):
+    assert take("bill.csv", bills.table(ROW | {"BilledCost": words, "EffectiveCost": words}))["usd"] == usd
+
+
+def test_a_row_with_an_effective_cost_alone_is_a_charge(take: Taken):
+    answer = take("bill.csv", bills.table(ROW | {"BilledCost": "", "ConsumedQuantity": ""}))
+    assert (answer["usd"], answer["refused"]) == ("98.32", {})
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "hours"),
+    [
+        ("2", "Days", 384.0),
+        ("28800", "GPU-Seconds", 8.0),
+        ("3600000000", "Seconds", 8e6),
+        ("1", "Month", None),
+    ],
+)
+def test_hours_are_told_or_counted_as_not_told(quantity: str, unit: str, hours: float | None, take: Taken):
+    answer = take("bill.csv", bills.table(ROW | {"ConsumedQuantity": quantity, "ConsumedUnit": unit}))
+    assert (answer["gpu_hours"], answer["without_hours"]) == (hours, 0 if hours else 1)
+
+
+def test_an_import_says_how_many_charges_count_no_longer(take: Taken):
+    assert take("first.csv", bills.table(ROW, ROW))["replaced_charges"] == 0
+    later = take("second.csv", bills.table(ROW | {"EffectiveCost": "50"}), at=NOW + timedelta(days=1))
+    assert later["replaced_charges"] == 2
+
+
+def test_runpods_bills_of_pods_and_of_volumes_stand_beside_each_other(take: Taken, tmp_path: Path):
+    hour = {"time": "2026-10-05T00:00:00Z", "timeBilledMs": "3600000"}
+    take(
+        "pods.csv", bills.table(hour | {"podId": "p", "gpuTypeId": "NVIDIA H100 80GB HBM3", "amount": "2.99"})
+    )
+    second = take(
+        "volumes.csv",
+        bills.table(hour | {"networkVolumeId": "v", "amount": "1.5"}),
+        at=NOW + timedelta(days=1),
+    )
+    with actuals.charges(tmp_path) as connection:
+        rows = connection.execute("select kind, usd from actual_charge order by usd").fetchall()
+    assert rows == [("storage", Decimal("1.5")), ("gpu", Decimal("2.99"))]
+    assert second["replaced_charges"] == 0
 
 
 def test_no_id_of_an_account_or_a_resource_is_on_the_disk(take: Taken, tmp_path: Path):

@@ -132,3 +132,29 @@ def test_the_ledger_takes_price_and_plan_of_a_quote(tmp_path):
     answer = Ledger(tmp_path, environ={}).watch_run(MEGATRON.encode(), quote_id="0123456789abcdef")
     assert answer["usd_spent"] == pytest.approx(answer["hours"] * 16)
     assert answer["usd_over_plan"] == pytest.approx(answer["usd_projected"] - 10)
+
+
+MANGLED = {
+    "no history": b'{"log_history": null}',
+    "rows that are none": b'{"log_history": [1, {"step": "abc"}, {"step": null}, {"step": NaN}]}',
+    "a step without end": b'{"step": 1e400, "tokens": 3}',
+    "brackets alone": b"[" * 100_000,
+    "a number cut in two": b"iteration 5/ 10 | elapsed time per iteration (ms): 1.2.3 | lm loss: 1 |",
+    "commas alone": b"step: 1 tps: ,,, mfu: ...%",
+    "counts of nothing": b"iteration: 10 / 100 | consumed_tokens: ..M | tokens_per_sec: . |",
+    "a field without end": b"step,tokens\n1," + b"x" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", MANGLED)
+def test_a_mangled_log_is_refused_in_words(name: str):
+    with pytest.raises(UsageError):
+        parse(MANGLED[name], "train.log")
+
+
+def test_a_mangled_line_or_value_among_good_ones_tells_nothing():
+    good = parse(MEGATRON.encode(), "train.log")
+    broken = MEGATRON.replace("\n", "\n iteration 7/ 10 | elapsed time per iteration (ms): 1.2.3 |\n", 1)
+    assert parse(broken.encode(), "train.log") == good
+    rows = b'[{"step": 1, "tokens": NaN, "wall_time": 1}, {"step": 2, "tokens": NaN, "wall_time": 2}]'
+    assert [(one.step, one.tokens) for one in parse(rows, "rows.json")] == [(1, None), (2, None)]

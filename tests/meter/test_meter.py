@@ -168,3 +168,34 @@ def test_the_file_of_a_run_says_when_machines_worked(tmp_path: Path):
     ((begun, ended),) = state["intervals"]
     assert datetime.fromisoformat(ended) - datetime.fromisoformat(begun) == timedelta(seconds=360)
     assert (state["steps"], state["tokens"], state["is_finished"]) == (10, 10_000, True)
+
+
+@pytest.mark.parametrize("tokens", [float("nan"), float("inf"), -5.0])
+def test_tokens_that_are_no_count_spoil_no_sum(tokens: float, tmp_path: Path):
+    clock = Time()
+    with metered(tmp_path, clock) as meter:
+        loop(meter, clock, 1)
+        loop(meter, clock, 1, tokens=tokens)
+    assert (meter.state.tokens, meter.state.steps, meter.problems) == (1000.0, 2, 1)
+    assert meter.usd_spent == pytest.approx(0.2)
+
+
+def test_a_user_without_a_home_can_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def without() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("GPULEDGER_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", without)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    clock = Time()
+    with Meter(usd_per_hour=10, steps=4, clock=clock, now=clock.now) as meter:
+        loop(meter, clock, 2)
+    assert (meter.usd_spent, meter.problems) == (pytest.approx(0.2), 1)
+    assert metered(tmp_path / "mine", clock).problems == 0
+
+
+def test_a_quote_that_is_not_there_leaves_the_price_that_was_given(tmp_path: Path):
+    clock = Time()
+    with metered(tmp_path, clock, quote_id="0123456789abcdef") as meter:
+        loop(meter, clock, 1)
+    assert (meter.state.run, meter.usd_spent, meter.problems) == ("mine", pytest.approx(0.1), 1)

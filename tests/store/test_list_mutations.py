@@ -18,7 +18,9 @@ import pytest
 
 from gpuledger.core.store import sql
 from gpuledger.core.store.migrate import migrate
+from tests.store import list_market
 from tests.store import test_offer_lists as lists
+from tests.store import test_past_lists as past_lists
 from tests.store import test_validity_of_streams as streams
 
 pytestmark = pytest.mark.faults
@@ -106,7 +108,7 @@ def calls_of(module: Any, fixture: str) -> list[tuple[Callable[..., Any], dict[s
     ]
 
 
-QUERIED = calls_of(lists, "market")
+QUERIED = [*calls_of(lists, "market"), *calls_of(past_lists, "market")]
 RECORDED = calls_of(streams, "streams")
 
 
@@ -116,11 +118,11 @@ class Judge:
     def __init__(self, books_in: Any, folder: Any, an_offer: Any) -> None:
         self.shelf, self.an_offer = books_in(folder / "streams"), an_offer
         self.connections = [duckdb.connect(), duckdb.connect()]
-        aliases = (self.shelf.aliases, lists.ALIASES)
+        aliases = (self.shelf.aliases, list_market.ALIASES)
         for connection, known in zip(self.connections, aliases, strict=True):
             sql.prepare(connection)
             migrate(connection, sources=self.shelf.sources, aliases=known)
-        self.market = lists.Market(self.connections[1], books_in(folder / "lists"), an_offer)
+        self.market = list_market.Market(self.connections[1], books_in(folder / "lists"), an_offer)
         self.tests = [*((True, *one) for one in QUERIED), *((False, *one) for one in RECORDED)]
 
     def install(self, name: str) -> None:

@@ -2,109 +2,20 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import duckdb
 import pytest
 
-from gpuledger.core.alias import Alias, Aliases
-from gpuledger.core.store import sql
-from gpuledger.core.store.history import price_intervals, price_moves, price_series
-from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.offers import LatestOffer, OfferQuery, facets, offer_page, offers, without_place
-from gpuledger.core.store.record import record
 from gpuledger.core.validity import order_gpus, sells_count, state_rank
-
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-NOW = datetime.fromisoformat("2026-09-30T12:00:00Z")
-ALIASES = (
-    Alias("", "H100 SXM", None, "h100-sxm-80gb"),
-    Alias("", "A100", Decimal(80), "a100-sxm-80gb"),
-    Alias("", "L4", None, "l4-24gb"),
-    Alias("", "GH200", None, "gh200-96gb"),
-    Alias("", "MI300X", None, "mi300x-192gb"),
-)
-H100, A100 = {"gpu_label": "H100 SXM"}, {"gpu_label": "A100", "gpu_memory_gib": Decimal(80)}
-SEVERAL = {"unit": "gpu_hour", "min_gpus": 2, "max_gpus": 8}
-# sku, US dollars, hours before NOW at which it was last shown, other terms
-LIVE: list[tuple[str, Any, int, dict[str, Any]]] = [
-    ("a1", "2.5", 1, H100 | {"provider": "aws", "region": "us-east-1", "vcpus": Decimal(8), "memory_gib": Decimal(64)}),
-    ("a2", "20", 1, H100 | {"provider": "aws", "region": "us-west-2", "gpu_count": Decimal(8), "vcpus": Decimal(96),
-                            "memory_gib": Decimal(768), "local_storage_gb": Decimal(1000), "instance_type": "P5.big"}),
-    ("a3", "1", 1, H100 | {"provider": "aws", "region": "us-east-1", "purchase_option": "spot"}),
-    ("a4", "1.5", 1, H100 | {"provider": "aws", "region": "eu-west-1", "purchase_option": "reserved",
-                             "term_months": Decimal(12)}),
-    ("r1", "2.4", 1, H100 | {"tier": "secure", "region": "US", **SEVERAL}),
-    ("r2", "2.2", 1, H100 | {"tier": "community", "region": "CA", "availability": "limited"}),
-    ("r3", "2.6", 1, H100 | {"availability": "sold_out", "region": "global"}),
-    ("r4", "1.2", 1, A100 | {"region": "nowhere", "memory_gib": Decimal(64), "local_storage_gb": Decimal(200)}),
-    ("r5", "0.4", 1, {"gpu_label": "L4", "region": "US", "gpu_count": Decimal("0.5"), "availability": "unknown"}),
-    ("r6", "0.9", 1, {"gpu_label": "GH200", "region": "US", "vcpus": Decimal(72)}),
-    ("r7", "3.1", 1, {"gpu_label": "MI300X", "region": "US", "tier": "secure"}),
-    ("r8", "5", 1, {"gpu_label": "Mystery 9000", "region": "US"}),
-    ("r9", "2.4", 1, H100 | {"tier": "secure", "region": "CA"}),
-]  # fmt: skip
-OLD: list[tuple[str, Any, int, dict[str, Any]]] = [
-    ("o1", "2", 40 * 24, H100 | {"provider": "lambda", "region": "global"}),
-    ("o2", "0.8", 20 * 24, H100 | {"provider": "lambda", "region": "global", "purchase_option": "spot"}),
-    ("o3", "0.7", 40 * 24, H100 | {"provider": "vast", "region": "US"}),
-    ("o4", "1.9", 20 * 24, A100 | {"provider": "vast", "region": "US"}),
-]
-
-
-class Market:
-    """A market in memory."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, books: Any, an_offer: Any) -> None:
-        self.connection = connection
-        books = replace_aliases(books)
-        seen = [an_offer(sku, usd, **terms) for sku, usd, _, terms in LIVE]
-        unlisted = an_offer("u1", "2.1", **H100, provider="aws", region="us-east-1")
-        before = {"a1": "3", "r6": "1"}
-        dear = [
-            one.model_copy(update={"price": an_offer(one.sku, before[one.sku]).price})
-            if one.sku in before
-            else one
-            for one in seen
-        ]
-        for batch in (
-            books.batch(*dear, unlisted, at=NOW - 5 * HOUR),
-            books.batch(*seen, unlisted, at=NOW - 2 * HOUR),
-            books.batch(*seen, at=NOW - HOUR),
-            books.batch(
-                *(
-                    an_offer(sku, usd, **terms, observed_at=NOW - hours * HOUR)
-                    for sku, usd, hours, terms in OLD
-                ),
-                an_offer("o1", "2.3", **OLD[0][3], observed_at=NOW - 60 * DAY),
-                source="list",
-                at=NOW,
-            ),
-        ):
-            record(connection, batch, Aliases(ALIASES))
-        self.publish()
-
-    def publish(self) -> None:
-        self.connection.execute(sql.text("publish/offer_latest"))
-
-    def page(self, *, as_of: datetime | None = None, **named: Any) -> list[LatestOffer]:
-        return offer_page(self.connection, OfferQuery(**named), at=as_of or NOW, as_of=as_of).offers
-
-
-def replace_aliases(books: Any) -> Any:
-    books.aliases = ALIASES
-    return books
+from tests.store.list_market import NOW, Market, opened
 
 
 @pytest.fixture(scope="module")
 def market(books_in, tmp_path_factory, an_offer) -> Iterator[Market]:
-    books = replace_aliases(books_in(tmp_path_factory.mktemp("market")))
-    with duckdb.connect() as connection:
-        sql.prepare(connection)
-        migrate(connection, sources=books.sources, aliases=ALIASES)
-        yield Market(connection, books, an_offer)
+    with opened(books_in(tmp_path_factory.mktemp("market")), an_offer) as market:
+        yield market
 
 
 STATES = {
@@ -336,108 +247,3 @@ def test_facets_count_what_the_other_filters_leave(market):
         assert row == row | {}
     kinds = {next(iter(row.values())) for row in rows}
     assert len(kinds) >= 3
-
-
-def test_a_past_moment_shows_the_prices_of_then(market):
-    then = {
-        one.sku: (one.amount, one.price_state(NOW - 4 * HOUR)) for one in market.page(as_of=NOW - 4 * HOUR)
-    }
-    # the next look showed another price of a1, and the same of the others
-    assert then["a1"] == (3, "fresh") and then["a2"] == (20, "recorded")
-    assert then["u1"] == (Decimal("2.1"), "recorded")
-    earlier = {
-        one.sku: (one.amount, one.price_state(NOW - 50 * DAY)) for one in market.page(as_of=NOW - 50 * DAY)
-    }
-    assert earlier == {"o1": (Decimal("2.3"), "stale")}
-    assert [one.sku for one in market.page(as_of=NOW - 4 * HOUR, gpu_ids=["l4-24gb"])] == ["r5"]
-
-
-def test_intervals_overlap_the_time_that_is_asked_for(market):
-    def shown(since: datetime | None, until: datetime | None, **named: Any) -> list[tuple[Any, ...]]:
-        query = OfferQuery(gpu_ids=["h100-sxm-80gb"], providers=["aws"], purchase_options=["on_demand"],
-                           max_gpu_count=1, **named)  # fmt: skip
-        rows = price_intervals(market.connection, query, since=since, until=until, now=NOW)
-        return [(float(row["usd_per_gpu_hour"]), row["valid_from"], row["valid_to"]) for row in rows]
-
-    first, second, last = NOW - 5 * HOUR, NOW - 2 * HOUR, NOW - HOUR
-    of_a1, of_u1 = [(3.0, first, second), (2.5, second, None)], (2.1, first, None)
-    assert (last < NOW and shown(None, None) == [of_a1[0], of_u1, of_a1[1]]) or shown(None, None) == [
-        of_u1,
-        of_a1[0],
-        of_a1[1],
-    ]
-    assert of_a1[0] not in shown(second, None) and of_a1[0] in shown(second - timedelta(seconds=1), None)
-    assert of_a1[1] in shown(None, second) and of_a1[1] not in shown(None, second - timedelta(seconds=1))
-    assert len(shown(None, None, max_rows=1)) == 1
-
-
-def test_what_has_lapsed_has_an_end_in_history(market):
-    query = OfferQuery(gpu_ids=["h100-sxm-80gb"], providers=["lambda"], purchase_options=["spot"])
-    seen = NOW - 20 * DAY
-    for now, end in ((NOW, None), (seen + 30 * DAY, seen + 30 * DAY), (seen + 30 * DAY - HOUR, None)):
-        (row,) = price_intervals(market.connection, query, since=None, until=None, now=now)
-        assert row["valid_to"] == end
-
-
-def test_a_move_is_a_change_of_one_offer_and_never_its_coming(market):
-    rows = price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=None, until=NOW)
-    assert [
-        (row["provider"], float(row["usd_per_gpu_hour_before"]), float(row["usd_per_gpu_hour"]))
-        for row in rows
-    ] == [
-        ("aws", 3.0, 2.5),
-        ("lambda", 2.3, 2.0),
-    ]
-    assert [row["change"] for row in rows] == [
-        pytest.approx(-1 / 6, abs=1e-4),
-        pytest.approx(-0.1304, abs=1e-4),
-    ]
-    since = NOW - 2 * HOUR
-    assert (
-        len(price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=since, until=NOW))
-        == 1
-    )
-    late = since + timedelta(seconds=1)
-    assert price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=late, until=NOW) == []
-    assert (
-        len(price_moves(market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"]), since=None, until=since))
-        == 2
-    )
-
-
-def test_moves_of_one_moment_begin_with_the_largest(market):
-    query = OfferQuery(gpu_ids=["gh200-96gb", "h100-sxm-80gb"])
-    rows = price_moves(market.connection, query, since=NOW - 2 * HOUR, until=NOW)
-    assert [(row["provider"], row["change"]) for row in rows] == [
-        ("aws", pytest.approx(-1 / 6, abs=1e-4)),
-        ("runpod", pytest.approx(-0.1, abs=1e-4)),
-    ]
-
-
-def test_a_series_has_the_cheapest_or_the_middle_of_each_option_and_its_state(market):
-    def series(stat: str, every: str = "1 hours") -> dict[tuple[int, str], tuple[Any, ...]]:
-        rows = price_series(
-            market.connection, OfferQuery(gpu_ids=["h100-sxm-80gb"], providers=["aws", "lambda"]),
-            since=NOW - 6 * HOUR, until=NOW, every=every, stat=stat,
-        )  # fmt: skip
-        return {
-            (round((row["step_at"] - NOW) / HOUR), row["purchase_option"]): (
-                float(row["usd_per_gpu_hour"]), row["price_state"], row["cheapest_provider"], row["offers"],
-                row["stale_offers"], row["providers"],
-            )
-            for row in rows
-        }  # fmt: skip
-
-    cheapest, middle = series("min"), series("median")
-    assert cheapest[-6, "on_demand"] == (2.0, "stale", "lambda", 1, 1, 1)
-    assert cheapest[-5, "on_demand"] == (2.0, "stale", "lambda", 4, 1, 2)
-    assert middle[-5, "on_demand"] == (pytest.approx(2.3), "stale", "lambda", 4, 1, 2)
-    assert middle[-2, "on_demand"] == (pytest.approx(2.3), "stale", "lambda", 4, 1, 2)
-    assert cheapest[-4, "spot"] == (0.8, "stale", "lambda", 2, 1, 2)
-    assert cheapest[-1, "reserved"] == (1.5, "recorded", "aws", 1, 0, 1)
-    assert cheapest[0, "reserved"] == (1.5, "fresh", "aws", 1, 0, 1)
-    assert (-6, "reserved") not in cheapest
-    assert series("min", "6 hours").keys() == {
-        *((-6, one) for one in ("on_demand", "spot")),
-        *((0, one) for one in ("on_demand", "spot", "reserved")),
-    }

@@ -218,7 +218,7 @@ def test_quantised_weights_in_the_words_of_other_programs(keys, weights):
         ({"quantization": "2bit"}, "must be 'fp16', 'int8' or 'nf4'"),
         ({"dataset_tokens": 1e28}, r"must be at most 1e\+18, got 1e\+28"),
         ({"dataset_tokens": -1}, "must be more than 0, got -1"),
-        ({"dataset_tokens": "0x10"}, "not a count: '0x10'"),
+        ({"dataset_tokens": "0x10"}, "'0x10' is no count, as in 20000, 20k"),
         ({"dataset_tokens": int("f" * 40, 16)}, "a number of 160 bits"),
         ({"dataset_tokens": 10**4300}, "bits"),
         ({"dataset_tokens": 1e308}, "must be at most"),

@@ -12,7 +12,11 @@ select
     'usage' as category,
     false as is_unused,
     if(pod_id is null and gpu_type_id is null and endpoint_id is null, 'Storage', 'Compute') as service_category,
-    if(endpoint_id is null, 'pods', 'serverless') as service,
+    case
+        when endpoint_id is not null then 'serverless'
+        when pod_id is null and gpu_type_id is null then 'volumes'
+        else 'pods'
+    end as service,
     coalesce(gpu_type_id, gpu_id) as machine_text,
     null::varchar as meter_text,
     null::varchar as other_text,

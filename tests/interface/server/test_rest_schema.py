@@ -29,7 +29,7 @@ CHECKS = [
 ]
 EXAMPLES = int(os.environ.get("GPULEDGER_SCHEMA_EXAMPLES", "2"))
 """`make faults` asks with 10."""
-OPERATIONS = 47
+OPERATIONS = 49
 
 
 LONGEST_ADDRESS = 16_000
