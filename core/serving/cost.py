@@ -156,7 +156,7 @@ class ServingCost:
         rate = self.throughput.tokens_per_second
         return {"low": rate.high, "mid": rate.mid, "high": rate.low}
 
-    def usd_per_million_tokens(self, rate: float) -> Decimal:
+    def full_load_usd_per_million_tokens(self, rate: float) -> Decimal:
         """Output tokens, at the full rate all day: what the machine can do, not what the load makes of it."""
         return self.usd_per_instance_hour / Decimal(repr(rate * 3600 / 1e6))
 
@@ -186,6 +186,7 @@ class ServingCost:
         monthly = {case: self.usd_per_month(rate) for case, rate in cases.items()}
         lifetime = {case: usd * months + (build_usd or 0) for case, usd in monthly.items()}
         requests = Decimal(repr(self.load.requests_per_day)) * DAYS_PER_MONTH
+        output_tokens = Decimal(repr(self.load.output_tokens)) * self.load.samples
         at = throughput.at
         return {
             **{
@@ -203,7 +204,12 @@ class ServingCost:
             "milliseconds_per_token": round(throughput.seconds_per_token * 1000, 2),
             "first_token_milliseconds": round(throughput.first_token_seconds * 1000, 1),
             "usd_per_million_output_tokens": {
-                case: f"{self.usd_per_million_tokens(rate):.4f}" for case, rate in cases.items()
+                case: f"{usd / (requests * output_tokens) * 1_000_000:.4f}" for case, usd in monthly.items()
+            }
+            if requests and output_tokens
+            else None,
+            "full_load_usd_per_million_output_tokens": {
+                case: f"{self.full_load_usd_per_million_tokens(rate):.4f}" for case, rate in cases.items()
             },
             "instances": {case: self.instances(rate) for case, rate in cases.items()},
             "usd_per_month": {case: f"{usd:.2f}" for case, usd in monthly.items()},

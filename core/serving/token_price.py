@@ -134,7 +134,7 @@ def token_price(api: str, day: date) -> TokenPrice:
         raise UsageError(f"api: {api!r} is sold by several: {', '.join(one.api for one in matches)}")
     near = _nearest(api, [one.api for one in on])
     hint = f"; did you mean {', '.join(near)}?" if near else ""
-    raise UsageError(f"api: no price of {api!r} on {day}{hint} `gpuledger token-prices` lists them")
+    raise UsageError(f"api: no price of {api!r} on {day}; `gpuledger token-prices` lists them{hint}")
 
 
 def _nearest(api: str, names: Sequence[str]) -> list[str]:

@@ -121,7 +121,7 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
     even = one["break_even_requests_per_day"]
     return one | {
         "rate": f"{one['tokens_per_second']['mid']:,.0f}",
-        "per_million": one["usd_per_million_output_tokens"]["mid"],
+        "per_million": (one["usd_per_million_output_tokens"] or {}).get("mid"),
         "count": one["instances"]["mid"],
         **{name: one["usd_per_month"][case] for name, case in _MONTHS},
         "break_even": None if even is None else "never" if even["mid"] is None else f"{even['mid']:,} a day",

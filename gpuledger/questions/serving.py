@@ -34,7 +34,11 @@ class Serving(Actuals):
         from gpuledger.core.serving.token_price import prices_on
 
         rows = [one.to_dict() for one in prices_on(self._day(as_of), words)]
-        return Rows(rows, remarks=[] if rows else [f"no API in the table has {words!r} in its name"])
+        if not rows:
+            return Rows(rows, remarks=[f"no API in the table has {words!r} in its name"])
+        undated = sum(row["valid_from"] is None for row in rows)
+        remark = f"{undated} of {len(rows)} prices have no date: since when they held is not known"
+        return Rows(rows, remarks=[remark] if undated else [])
 
     def serve_cost(
         self,

@@ -73,6 +73,23 @@ def test_more_load_takes_more_instances_and_the_interval_keeps_its_order(ledger:
         assert Decimal(one["usd_per_month"]["low"]) <= Decimal(one["usd_per_month"]["high"])
 
 
+def test_prices_without_a_date_are_counted(ledger: Ledger):
+    rows = ledger.token_prices("openai gpt-4o-mini", as_of="2020-01-01")
+    assert rows and all(row["valid_from"] is None for row in rows)
+    assert list(rows.remarks) == [
+        f"{len(rows)} of {len(rows)} prices have no date: since when they held is not known"
+    ]
+
+
+@pytest.mark.parametrize("requests", [1, 100_000])
+def test_a_million_tokens_cost_what_this_load_pays_for_them(ledger: Ledger, requests: int):
+    best = ledger.serve_cost("llama-3.1-8b", requests_per_day=requests, **ASKED)["servings"][0]
+    tokens = Decimal(requests) * Decimal(730) / 24 * 200
+    paid = Decimal(best["usd_per_month"]["mid"]) / tokens * 1_000_000
+    assert float(best["usd_per_million_output_tokens"]["mid"]) == pytest.approx(float(paid), rel=1e-3)
+    assert paid > Decimal(best["full_load_usd_per_million_output_tokens"]["mid"])
+
+
 def test_what_an_api_takes_need_not_be_typed(ledger: Ledger):
     asked = {"calls_per_month": 1_000_000, "as_of": "2026-03-15", "allow_stale": True}
     answer = ledger.build_or_buy("llama-3-8b-lora", api="openai/gpt-4o-mini", **asked)
