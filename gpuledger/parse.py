@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gpuledger.core.count import count_from, gib_from, hours_from
 from gpuledger.core.errors import InvalidPlanError, UsageError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gpuledger.core.cost.options import QuoteOptions
     from gpuledger.core.plan import TrainingPlan
 
+_Value = TypeVar("_Value")
 When = datetime | date | str | None
 """A time: aware, or taken for UTC; a date is its first moment; text is ISO 8601."""
 FIRST_YEAR, LAST_YEAR = 1970, 2262
@@ -115,14 +116,14 @@ def dollars(
     return decimal(value, name, above=above, most=MOST_USD - Decimal("0.01"))
 
 
-def required(value: Decimal | None, name: str) -> Decimal:
-    """A number that must be given.
+def required(value: _Value | None, name: str) -> _Value:
+    """A value that must be given.
 
     Raises:
         UsageError: it is not.
     """
     if value is None:
-        raise UsageError(f"{name}: is needed")
+        raise UsageError(f"{name} is missing")
     return value
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpuledger.core.errors import UsageError
+from gpuledger.core.money import HOURS_PER_MONTH
 
 RESOURCES = {
     "aws": "aws_instance",
@@ -14,8 +15,6 @@ RESOURCES = {
     "gcp": "google_compute_instance",
 }
 """Terraform's resource by provider; Infracost prices no other provider (its own list of resources, 2026-11-30)."""
-HOURS_PER_MONTH = 730
-"""What Infracost counts for a month, its default of `monthly_hrs`."""
 _RESERVED_TERMS = {12: "1_year", 36: "3_year"}
 _NOT_A_NAME = re.compile(r"[^a-z0-9_]+")
 
@@ -37,17 +36,15 @@ def usage_file(answer: Mapping[str, Any]) -> str:
             "as --provider aws does"
         )
     hours = float(quote["wall_hours"]["mid"])
+    # as many hours a month as Infracost counts, its default of `monthly_hrs`
+    month = float(HOURS_PER_MONTH)
     name = _NOT_A_NAME.sub("_", str(answer["plan"]).lower()).strip("_") or "training"
     every = "[*]" if quote["nodes"] > 1 else ""
-    monthly = min(hours, HOURS_PER_MONTH)
+    monthly = min(hours, month)
     lines = [
         f"# quote {quote['quote_id']}: {quote['nodes']} x {quote['instance_type']} in {quote['region']}, "
         f"{quote['purchase_option']}, {hours:.2f} hours in all, as of {answer['as_of']}",
-        *(
-            [f"# {hours / HOURS_PER_MONTH:.1f} months of {HOURS_PER_MONTH} hours"]
-            if hours > HOURS_PER_MONTH
-            else []
-        ),
+        *([f"# {hours / month:.1f} months of {month:g} hours"] if hours > month else []),
         *(
             ["# Infracost counts on-demand hours: it has no key for spot"]
             if quote["purchase_option"] == "spot"

@@ -11,7 +11,7 @@ a value that did not pass goes through the model, which says what is wrong with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -67,6 +67,8 @@ class _Field:
 
     column: str
     kind: pa.DataType
+    fit: Callable[[Any], Any] | None
+    """What makes a value fit the column."""
     model: type[BaseModel]
     default: Any
     is_term: bool
@@ -157,12 +159,12 @@ def _fact(row: Mapping[str, Any]) -> Offer | Withdrawn:
 def _fields() -> tuple[_Field, ...]:
     fields: list[_Field] = []
     of_text = ("instance_type", pa.string(), None)
-    for path, kind, _ in (*TERM_COLUMNS[1:], *PRICED_COLUMNS, of_text):
+    for path, kind, fit in (*TERM_COLUMNS[1:], *PRICED_COLUMNS, of_text):
         name = path.removeprefix("price.")
         model = Price if name != path else Offer
         is_term = name in OfferKey.model_fields or name == "observed_at"
         default = model.model_fields[name].default
-        fields.append(_Field(name, kind, model, getattr(default, "value", default), is_term))
+        fields.append(_Field(name, kind, fit, model, getattr(default, "value", default), is_term))
     return tuple(fields)
 
 
@@ -267,9 +269,7 @@ def _by_value(values: pa.Array, field: _Field) -> tuple[pa.Array, np.ndarray[Any
 
 def _validated_values(values: Sequence[Any], field: _Field) -> tuple[list[Any], list[bool]]:
     one, many = _validators(field.model, field.column)
-    fit = next(
-        (fit for path, _, fit in (*TERM_COLUMNS, *PRICED_COLUMNS) if path.endswith(field.column)), None
-    )
+    fit = field.fit
     try:
         cleaned, is_right = many.validate_python(values), [True] * len(values)
     except ValidationError:

@@ -173,8 +173,7 @@ def _describe(path: Path) -> None:
         ).fetchall()
         connection.execute(sql.text("publish/offer_described"))
         for column, comment in comments:
-            text = comment.replace("'", "''")
-            connection.execute(f"comment on column offer_described.{column} is '{text}'")
+            connection.execute(f"comment on column offer_described.{column} is {sql.literal(comment)}")
         connection.execute("force checkpoint")
 
 

@@ -147,7 +147,7 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     return hints
 
 
-CONTINENTS = {
+_PLACE_CODES = {
     word: code
     for code, words in {
         "af": "africa",
@@ -184,7 +184,7 @@ def region_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) ->
         whole = re.compile(rf"\b{re.escape(word)}\b")
         called = [row["code"] for row in places if whole.search((row["place_names"] or "").casefold())]
         nearest = [
-            *([CONTINENTS[word]] if CONTINENTS.get(word) in codes else ()),
+            *([_PLACE_CODES[word]] if _PLACE_CODES.get(word) in codes else ()),
             *called[:3],
             *difflib.get_close_matches(name.casefold(), codes, n=3),
         ]

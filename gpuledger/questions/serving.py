@@ -138,9 +138,7 @@ class Serving(Actuals):
             "assumptions": [
                 *assumptions,
                 f"peak_factor: {load.peak_factor:g}{'' if peak_factor else ' (not given)'}",
-                f"instances run all day, and are used to {HIGHEST_LOAD:.0%} at the busiest hour".replace(
-                    "%", " %"
-                ),
+                f"instances run all day, and are used to {100 * HIGHEST_LOAD:g} % at the busiest hour",
                 "rates are of TensorRT-LLM with many sequences at once; 80 % interval of models left out of the fit",
             ],
         }

@@ -78,7 +78,7 @@ def test_set_changes_one_key_and_a_flag_the_method(home):
         (("quote", "llama-3-8b-lora", "--deadline", "soon"), "is no time"),
         (("quote", "llama-3-8b-lora", "--credit", "100"), "write it as aws=100"),
         (("quote", "llama-3-8b-lora", "--dataset-tokens", "1e28"), "must be at most 1e+18"),
-        (("watch", "H100-SXM"), "below: is needed"),
+        (("watch", "H100-SXM"), "below is missing"),
         (("watch", "H100-SXM", "--below", "-1"), "below"),
     ],
 )

@@ -6,7 +6,8 @@ from typing import Any
 
 from starlette.requests import Request
 
-from gpuledger.core.errors import GPULedgerError, UsageError
+from gpuledger import parse
+from gpuledger.core.errors import GPULedgerError
 from gpuledger.web.page.chart import DEFAULT_GPU
 from gpuledger.web.page.frame import Made, snapshot_cache
 from gpuledger.web.page.offer_list import choices_of
@@ -34,7 +35,7 @@ def timing_page(request: Request, state: PageState) -> Made:
             "found": None,
         }
         try:
-            gpu_hours = _number(fields["gpu_hours"])
+            gpu_hours = parse.required(parse.count(fields["gpu_hours"], "gpu_hours"), "gpu_hours")
             name = ("timing", ledger.edition.version(ledger.clock()), *fields.values())
             content["found"] = snapshot_cache(request).look_up(
                 ledger,
@@ -51,13 +52,6 @@ def timing_page(request: Request, state: PageState) -> Made:
             content |= {"wrong": str(error), "nearest": nearest}
             return Made(ledger.edition, content, Elsewhere(), kind_of(error)[0])
         return Made(ledger.edition, content, elsewhere(fields, content["found"]["gpu_id"]))
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text.replace(",", ""))
-    except ValueError:
-        raise UsageError(f"gpu_hours: {text[:40]!r} is no number") from None
 
 
 def elsewhere(fields: dict[str, str], gpu_id: str) -> Elsewhere:
