@@ -218,11 +218,14 @@ def assembled(
         assumptions=tuple(assumptions),
         warnings=tuple(warnings),
     )
+    emptiness = empty_warning(made)
+    return made if emptiness is None else replace(made, warnings=(*warnings, emptiness))
+
+
+def empty_warning(made: Estimate) -> str | None:
+    """What an estimate says of GPUs that it uses little; `None` where it does not."""
     emptiness = empty_text(made)
-    return made if emptiness is None else replace(made, warnings=(*warnings, f"{emptiness}: {SMALLER_GPU}"))
-
-
-SMALLER_GPU = "a smaller GPU may cost less for the same work"
+    return None if emptiness is None else f"{emptiness}: a smaller GPU may cost less for the same work"
 
 
 def empty_text(made: Estimate) -> str | None:
