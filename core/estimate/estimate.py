@@ -187,7 +187,11 @@ def assembled(
     if per_pass > w.global_batch_tokens * 1.001:
         warnings.append("global_batch_tokens is too small for this many GPUs: some of them idle")
     if plan.hardware.mfu is None and not HOPELESS_MFU <= mfu <= HIGHEST_MFU:
-        why = "nobody lets such a job run" if mfu < HOPELESS_MFU else "higher than any published run"
+        why = (
+            "so low that nobody lets such a job run"
+            if mfu < HOPELESS_MFU
+            else "higher than any published run"
+        )
         warnings.append(f"an MFU of {mfu:.3f} is {why}: check count, batch and division")
     if not fits:
         warnings += offload_hint(plan, gpu, gpus, gpus_per_node)
@@ -235,7 +239,7 @@ def empty_text(made: Estimate) -> str | None:
     share = made.memory_gib.total / (made.gpu_memory_gib or 1.0)
     if share >= EMPTY_SHARE:
         return None
-    return f"{100 * share:.0f} % of the memory in use at an MFU of {made.mfu:.2f}"
+    return f"{100 * share:.0f} % of the memory in use at an MFU of {made.mfu:.2g}"
 
 
 def offload_hint(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> list[str]:
