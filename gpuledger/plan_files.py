@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.parquet import parquet_batches, parquet_file
 
 BYTES_PER_TOKEN = 4.0
 """Of UTF-8 under the tokenizers in use: four letters of English ("Tokenizer", OpenAI platform documentation, read 2026:
@@ -178,12 +179,10 @@ def _of_json(text: str) -> Iterable[Any]:
 
 
 def _rows(path: Path) -> Iterable[Any]:
-    import pyarrow.parquet as parquet
-
-    file = cast("Any", parquet).ParquetFile(path)
+    file = cast("Any", parquet_file(path))
     columns = [name for name in file.schema_arrow.names if name in (*TEXT_KEYS, TOKENISED_KEY)]
-    for batch in file.iter_batches(columns=columns or None):
-        yield from batch.to_pylist()
+    for rows in parquet_batches(file, columns or None):
+        yield from rows
 
 
 def _tokens(row: Any, length: Callable[[str], float]) -> float:
