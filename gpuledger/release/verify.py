@@ -20,6 +20,7 @@ from typing import Any
 from gpuledger.core.errors import CorruptError
 from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, chained
 from gpuledger.core.store.index_days import SeriesKey
+from gpuledger.release.folder import other_files
 from gpuledger.release.layout import (
     CHAIN,
     MANIFEST,
@@ -54,6 +55,8 @@ class Verified:
     signature: str
     """`good`, `none`, or `not looked at` without a public key."""
     faults: tuple[str, ...]
+    other_files: tuple[str, ...]
+    """In the folder, but in no manifest: nothing is proved of them. Of an address none is known."""
 
 
 def verify(place: str, *, day: date | None = None, public_key: Path | None = None) -> Verified:
@@ -80,8 +83,8 @@ def verify(place: str, *, day: date | None = None, public_key: Path | None = Non
         elif file_body is not None and file.path in (CHAIN, INDEX_FILE, VOTES_FILE):
             bodies[file.path] = file_body
     faults += _chain_faults(manifest, bodies, place)
-    if not is_address(place):
-        faults += _unlisted(Path(place), manifest)
+    others, wrong_months = _others(place, manifest)
+    faults += wrong_months
     series, index_day = 0, None
     if manifest.index_method != METHOD_VERSION:
         faults.append(
@@ -102,6 +105,7 @@ def verify(place: str, *, day: date | None = None, public_key: Path | None = Non
         series=series,
         signature=signature,
         faults=tuple(dict.fromkeys(faults)),
+        other_files=tuple(others),
     )
 
 
@@ -142,12 +146,13 @@ def _chain_faults(manifest: ReleaseManifest, bodies: Mapping[str, bytes], place:
             yield f"{path} was rewritten after release {closed_by} had closed it"
 
 
-def _unlisted(folder: Path, manifest: ReleaseManifest) -> Iterator[str]:
-    listed = {file.path for file in manifest.files}
-    for path in sorted((folder / PRICES).glob("*.parquet")):
-        name = path.relative_to(folder).as_posix()
-        if name not in listed:
-            yield f"{name} is in no manifest"
+def _others(place: str, manifest: ReleaseManifest) -> tuple[list[str], list[str]]:
+    """Files beside the release, and those of them that a reader of its months would take for its own."""
+    if is_address(place):
+        return [], []
+    others = other_files(Path(place), {file.path for file in manifest.files})
+    months = [name for name in others if name.startswith(f"{PRICES}/") and name.endswith(".parquet")]
+    return others, [f"{name} is in no manifest" for name in months]
 
 
 def _table(body: bytes, columns: list[str] | None = None) -> Any:

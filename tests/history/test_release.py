@@ -157,6 +157,69 @@ def test_a_closed_month_that_differs_stops_the_next_release(ledger, copy):
         release(ledger, copy)
 
 
+@pytest.mark.parametrize(
+    "name", ["README.md", "latest.json", "prices/2025-06.parquet", "index/v2.parquet", "index.html"]
+)
+def test_somebody_elses_file_is_not_overwritten_and_nothing_is_written_beside_it(ledger, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(StoreError, match=rf"{name} would be overwritten and is of no release"):
+        release(ledger, tmp_path)
+    assert digests(tmp_path) == {name: b"mine"}
+
+
+def test_a_link_in_the_way_is_somebody_elses_too_though_it_leads_nowhere(ledger, tmp_path):
+    (tmp_path / "README.md").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match=r"README\.md would be overwritten"):
+        release(ledger, tmp_path)
+    assert (tmp_path / "README.md").is_symlink()
+
+
+def test_a_month_of_nobody_among_the_months_is_refused_because_readers_would_take_it(ledger, copy):
+    shutil.copy(copy / "prices" / "2023-05.parquet", copy / "prices" / "2031-01.parquet")
+    with pytest.raises(
+        StoreError, match=r"2031-01.parquet is of no release, and who reads prices/\*.parquet"
+    ):
+        release(ledger, copy)
+
+
+def test_other_files_are_left_alone_and_named_and_not_published(ledger, copy):
+    before = digests(copy)
+    others = {"CNAME": b"prices.example", "notes/thesis.txt": b"mine", ".git/config": b"[core]"}
+    for name, body in others.items():
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).write_bytes(body)
+    done = release(ledger, copy)
+    assert (done.written, done.number, done.other_files) == (0, 1, ("CNAME", "notes/thesis.txt"))
+    assert digests(copy) == before | others
+    found = verify(str(copy))
+    assert (found.faults, found.other_files) == ((), ("CNAME", "notes/thesis.txt"))
+
+
+def test_a_release_that_broke_off_is_finished_by_the_next(ledger, released, tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "out" / "latest.json"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gpuledger.release.write._write_words", full)
+        with pytest.raises(StoreError, match=r"latest\.json: No space left"):
+            release(ledger, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    release(ledger, tmp_path / "out")
+    assert digests(tmp_path / "out") == digests(released)
+
+
+def test_two_releases_do_not_write_into_one_folder_at_once(ledger, tmp_path):
+    from gpuledger.release.folder import one_writer
+
+    with (
+        one_writer(tmp_path),
+        pytest.raises(StoreError, match="another process writes a release into"),
+    ):
+        release(ledger, tmp_path)
+    assert release(ledger, tmp_path).number == 1
+
+
 def test_no_release_is_said_to_be_none(tmp_path):
     with pytest.raises(CorruptError, match=r"has no manifest.json: no release is there"):
         verify(str(tmp_path))
