@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import CorruptError
-from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, chained
+from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, index_on
 from gpuledger.core.store.index_days import SeriesKey
 from gpuledger.release.folder import other_files
 from gpuledger.release.layout import (
@@ -172,24 +171,21 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
     published = {_series(row): row for row in index.filter(pc.equal(index["price_date"], chosen)).to_pylist()}
     if not published:
         return None, 0, [f"{INDEX_FILE} has no row of {chosen}"]
+    series, levels = len(published), _levels(index)
     faults: list[str] = []
-    left = dict(published)
     for key, votes in _votes(_table(bodies[VOTES_FILE]), chosen):
-        row = left.pop(key, None)
-        if row is not None:
-            days = chained(votes, purchase_option=key[1])
-            faults += _differences(key, row, next((one for one in days if one.day == chosen), None))
-    for key, row in left.items():
-        faults += _differences(key, row, None)
-    return chosen, len(published), faults
-
-
-_ANY_PRICE = Decimal(1)
-"""Of a vote: the level of the index is not compared, only how it moved."""
+        row = published.pop(key, None)
+        computed = index_on(votes, chosen, purchase_option=key[1])
+        if row is not None or computed is not None:
+            faults += _differences(key, chosen, row, computed)
+        if row is not None and computed is not None:
+            faults += _price_differences(key, row, levels)
+    for key, row in published.items():
+        faults += _differences(key, chosen, row, None)
+    return chosen, series, faults
 
 
 _SERIES = ("gpu_id", "purchase_option", "segment")
-_VOTE = ("price_date", "provider", "matched_offers", "log_change")
 
 
 def _votes(table: Any, chosen: date) -> Iterator[tuple[SeriesKey, list[ProviderDay]]]:
@@ -199,23 +195,27 @@ def _votes(table: Any, chosen: date) -> Iterator[tuple[SeriesKey, list[ProviderD
     later = table.filter(pc.greater(table["price_date"], chosen)).group_by(list(_SERIES)).aggregate([])
     goes_on = set(zip(*(later[name].to_pylist() for name in _SERIES), strict=True))
     until = table.filter(pc.less_equal(table["price_date"], chosen))
-    until = until.sort_by([(name, "ascending") for name in (*_SERIES, "price_date")])
-    rows = zip(*(until[name].to_pylist() for name in (*_SERIES, *_VOTE)), strict=True)
-    for key, group in groupby(rows, key=itemgetter(0, 1, 2)):
-        votes = [_vote(day, provider, matched, change) for _, _, _, day, provider, matched, change in group]
+    keys = zip(*(_values(until[name]) for name in _SERIES), strict=True)
+    columns = ("price_date", "provider", "matched_offers", "log_change", "cheapest_usd_per_gpu_hour")
+    votes = map(ProviderDay._make, zip(*(_values(until[name]) for name in columns), strict=True))
+    series: dict[SeriesKey, list[ProviderDay]] = {}
+    for key, group in groupby(zip(keys, votes, strict=True), key=itemgetter(0)):
+        series.setdefault(key, []).extend(vote for _, vote in group)
+    day_after = chosen + timedelta(days=1)
+    for key, rows in series.items():
         if key in goes_on:
-            votes.append(_vote(chosen + timedelta(days=1), "", 0, 0.0))
-        yield key, votes
+            rows.append(ProviderDay(day_after, "", 0, 0.0, rows[-1].cheapest_usd_per_gpu_hour))
+        yield key, rows
 
 
-def _vote(day: date, provider: str, matched_offers: int, log_change: float) -> ProviderDay:
-    return ProviderDay(
-        day=day,
-        provider=provider,
-        matched_offers=matched_offers,
-        log_change=log_change,
-        cheapest_usd_per_gpu_hour=_ANY_PRICE,
-    )
+def _values(column: Any) -> Iterable[Any]:
+    """What is in a column. Each distinct value is made once: days and prices repeat, and are dear to make."""
+    import pyarrow as pa
+
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    coded = whole.dictionary_encode()
+    distinct = [*coded.dictionary.to_pylist(), None]
+    return map(distinct.__getitem__, coded.indices.fill_null(-1).to_pylist())
 
 
 def _series(row: Mapping[str, Any]) -> SeriesKey:
@@ -223,18 +223,66 @@ def _series(row: Mapping[str, Any]) -> SeriesKey:
     return row["gpu_id"], row["purchase_option"], None if segment in (None, "all") else segment
 
 
-_COMPARED = {"state": "state", "price_index": "index", "low": "low", "high": "high", "providers": "providers"}
+_COMPARED = {"price_index": "index"} | {
+    name: name
+    for name in (
+        *("state", "reason", "chain", "low", "high", "providers", "matched_offers", "dispersion"),
+        *("floor_usd_per_gpu_hour", "floor_provider", "median_usd_per_gpu_hour"),
+    )
+}
+"""Column of the index -> field of `IndexDay`."""
 
 
-def _differences(key: SeriesKey, row: Mapping[str, Any], computed: IndexDay | None) -> Iterator[str]:
-    name = " ".join(word or "all" for word in key)
-    if computed is None:
-        yield f"the index of {name} on {row['price_date']} follows from no vote"
+def _differences(
+    key: SeriesKey, day: date, row: Mapping[str, Any] | None, computed: IndexDay | None
+) -> Iterator[str]:
+    name = f"the index of {' '.join(word or 'all' for word in key)} on {day}"
+    if computed is None or row is None:
+        yield (
+            f"{name} follows from no vote"
+            if computed is None
+            else f"{name} is missing, and its votes give one"
+        )
         return
     for column, field in _COMPARED.items():
         published, recomputed = row[column], getattr(computed, field)
         if not _is_same(published, recomputed):
-            yield f"the index of {name} on {row['price_date']} has {column} {published}, its votes give {recomputed}"
+            yield f"{name} has {column} {published}, its votes give {recomputed}"
+
+
+def _levels(index: Any) -> dict[tuple[SeriesKey, int], tuple[date, float]]:
+    """By series and chain its last published day, and the dollars of a point of the index then."""
+    import pyarrow.compute as pc
+
+    levels: dict[tuple[SeriesKey, int], tuple[date, float]] = {}
+    index = index.filter(pc.equal(index["state"], "published"))
+    columns = (*_SERIES, "chain", "price_date", "median_usd_per_gpu_hour", "price_index")
+    for gpu_id, option, segment, chain, day, median, value in zip(
+        *(_values(index[name]) for name in columns), strict=True
+    ):
+        at = ((gpu_id, option, None if segment == "all" else segment), chain)
+        if median and value and (at not in levels or day > levels[at][0]):
+            levels[at] = day, float(median) / value
+    return levels
+
+
+def _price_differences(
+    key: SeriesKey, row: Mapping[str, Any], levels: Mapping[tuple[SeriesKey, int], tuple[date, float]]
+) -> Iterator[str]:
+    """The index as a price: the median of the chain's last published day, moved by the index."""
+    _, level = levels.get((key, row["chain"]), (None, None))
+    usd, value = row["usd_per_gpu_hour"], row["price_index"]
+    computed = None if level is None or value is None else level * value
+    is_same = (
+        abs(float(usd) - computed) <= 1e-6 + CLOSE * computed
+        if usd is not None and computed is not None
+        else usd is None and computed is None
+    )
+    if not is_same:
+        yield (
+            f"the index of {' '.join(word or 'all' for word in key)} on {row['price_date']} has"
+            f" usd_per_gpu_hour {usd}, its chain gives {computed}"
+        )
 
 
 def _is_same(published: Any, recomputed: Any) -> bool:

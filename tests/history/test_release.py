@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -125,21 +126,52 @@ def test_a_rewritten_chain_does_not_follow(copy):
     assert any("does not follow from the one before" in fault for fault in verify(str(copy)).faults)
 
 
-def test_an_index_that_its_votes_do_not_give_is_named(copy):
-    path = copy / "index" / "v2.parquet"
-    table = pq.read_table(path).to_pylist()
-    last = max(row["price_date"] for row in table)
-    row = next(row for row in table if row["price_date"] == last)
-    row["state"] = "carried"
-    pq.write_table(pq.read_table(path).from_pylist(table, schema=pq.read_schema(path)), path)
-    rebind(copy)
-    faults = verify(str(copy)).faults
-    assert any(f"the index of {row['gpu_id']} {row['purchase_option']}" in fault for fault in faults)
+def rewrite_index(folder: Path, change) -> dict:
+    """Change one published row of the last day in the index, and the manifest with it; returns the row before."""
+    path = folder / "index" / "v2.parquet"
+    whole = pq.read_table(path)
+    rows = whole.to_pylist()
+    days = [row["price_date"] for row in rows if row["median_usd_per_gpu_hour"] is not None]
+    row = next(
+        row for row in rows if row["price_date"] == max(days) and row["median_usd_per_gpu_hour"] is not None
+    )
+    former = dict(row)
+    change(rows, row)
+    pq.write_table(whole.from_pylist(rows, schema=whole.schema), path)
+    rebind(folder)
+    return former
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("state", "carried"),
+        ("reason", "nobody looked"),
+        ("price_index", 42.0),
+        ("high", 1e6),
+        ("chain", 7),
+        ("providers", 99),
+        ("matched_offers", 99_999),
+        ("floor_usd_per_gpu_hour", Decimal("0.01")),
+        ("floor_provider", "somebody"),
+        ("median_usd_per_gpu_hour", Decimal("0.02")),
+        ("usd_per_gpu_hour", Decimal("0.03")),
+    ],
+)
+def test_an_index_that_its_votes_do_not_give_is_named(copy, column, value):
+    former = rewrite_index(copy, lambda rows, row: row.update({column: value}))
+    faults = verify(str(copy), day=former["price_date"]).faults
+    name = f"the index of {former['gpu_id']} {former['purchase_option']} {former['segment'] or 'all'}"
+    assert any(fault.startswith(name) and f"has {column} " in fault for fault in faults), faults
+
+
+def test_a_row_of_the_index_that_is_missing_is_named(copy):
+    former = rewrite_index(copy, lambda rows, row: rows.remove(row))
+    faults = verify(str(copy), day=former["price_date"]).faults
+    assert any("is missing, and its votes give one" in fault for fault in faults)
 
 
 def test_a_vote_with_a_price_that_nobody_saw_is_named(copy):
-    from decimal import Decimal
-
     path = copy / "index" / "v2_votes.parquet"
     table = pq.read_table(path)
     rows = table.to_pylist()
