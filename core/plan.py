@@ -1,8 +1,7 @@
 """Training plans: every key a plan may hold, and the one door through which text becomes a plan.
 
-A plan says what is to be trained (method, architecture, tokens), optionally on what (`[hardware]`), within
-which limits (`[constraints]`) and which money beside the GPU-hours is to be counted (`[costs]`).
-docs/plans.md lists all keys. Nothing is computed here; `gpuledger.core.estimate` does that.
+A plan says what is to be trained (method, architecture, tokens), optionally on what (`[hardware]`), within which
+limits (`[constraints]`) and which other money counts (`[costs]`): docs/plans.md. Nothing is computed here.
 """
 
 from __future__ import annotations
@@ -40,6 +39,9 @@ ADAPTABLE = ("lora", "qlora", "dpo", "ppo", "grpo")
 """Methods that train adapters: the first two always, the others where the plan gives `lora_rank`."""
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp4"]
 Optimizer = Literal["adamw", "adamw_8bit", "adamw_4bit", "lion", "sgd", "adafactor", "muon"]
+Team = Literal["tuned", "typical"]
+Loss = Literal["plain", "parallel", "fused", "chunked", "cut"]
+StatePrecision = Literal["mixed", "autocast", "pure"]
 Recomputation = Literal["none", "selective", "full", "auto"]
 Sharding = Literal["none", "zero1", "zero2", "zero3"]
 Offloaded = Literal["optimizer", "parameters", "activations"]
@@ -102,7 +104,7 @@ class TrainingPlan(Section):
     """A whole plan. Sizes and tokens are counts (tokens as floats: 2.0e12), money is `Decimal`."""
 
     name: str = "plan"
-    team: Literal["tuned", "typical"] | None = None
+    team: Team | None = None
     """Who runs it: people who tune software and operation, or the usual ones."""
     method: Method = "pretrain"
     model: str | None = None
@@ -130,9 +132,9 @@ class TrainingPlan(Section):
     """How frozen weights are stored beside adapters: 16 bits (`fp16`, also for bf16), LLM.int8(), 4-bit NormalFloat."""
     weight_sparsity: Literal["2:4"] | None = None
     """Two zeros in every four weights of the feed-forward, which the GPU's units skip."""
-    loss: Literal["plain", "parallel", "fused", "chunked", "cut"] | None = None
+    loss: Loss | None = None
     """How logits are held; `gpuledger.core.estimate.activation` says what each means."""
-    state_precision: Literal["mixed", "autocast", "pure"] | None = None
+    state_precision: StatePrecision | None = None
     """16-bit weights with a 32-bit copy, 32-bit weights under autocast, or 16 bits throughout."""
     gradient_precision: Literal["fp32", "16bit"] | None = None
     """In which gradients are accumulated and reduced."""

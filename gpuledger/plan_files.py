@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.parquet import parquet_batches, parquet_file
 
 CHARACTERS_PER_TOKEN = 4.0
 """Of English text under the tokenizers in use; code and other languages have fewer ("Tokenizer", OpenAI platform
@@ -108,12 +109,10 @@ def _texts(path: Path) -> Iterable[str]:
 
 
 def _rows(path: Path) -> Iterable[str]:
-    import pyarrow.parquet as parquet
-
-    file = cast("Any", parquet).ParquetFile(path)
+    file = cast("Any", parquet_file(path))
     columns = [name for name in file.schema_arrow.names if name in TEXT_KEYS]
-    for batch in file.iter_batches(columns=columns or None):
-        yield from map(_text, batch.to_pylist())
+    for rows in parquet_batches(file, columns or None):
+        yield from map(_text, rows)
 
 
 def _text(row: Any) -> str:

@@ -6,7 +6,6 @@ votes against the prices."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import CorruptError
+from gpuledger.core.parquet import parquet_table
 from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, index_on
 from gpuledger.core.store.index_days import SeriesKey
 from gpuledger.release.folder import other_files
@@ -154,17 +154,11 @@ def _others(place: str, manifest: ReleaseManifest) -> tuple[list[str], list[str]
     return others, [f"{name} is in no manifest" for name in months]
 
 
-def _table(body: bytes, columns: list[str] | None = None) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(io.BytesIO(body), columns=columns)
-
-
 def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date | None, int, list[str]]:
     """Chain the votes of every series again up to a day, and compare that day."""
     import pyarrow.compute as pc
 
-    index = _table(bodies[INDEX_FILE])
+    index = parquet_table(bodies[INDEX_FILE])
     if not index.num_rows:
         return None, 0, []
     chosen = day or max(index["price_date"].to_pylist())
@@ -173,7 +167,7 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
         return None, 0, [f"{INDEX_FILE} has no row of {chosen}"]
     series, levels = len(published), _levels(index)
     faults: list[str] = []
-    for key, votes in _votes(_table(bodies[VOTES_FILE]), chosen):
+    for key, votes in _votes(parquet_table(bodies[VOTES_FILE]), chosen):
         row = published.pop(key, None)
         computed = index_on(votes, chosen, purchase_option=key[1])
         if row is not None or computed is not None:
@@ -295,7 +289,7 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
     """Every cheapest price that a provider voted with on the day must be a price that was seen of it by then."""
     import pyarrow.compute as pc
 
-    table = _table(votes)
+    table = parquet_table(votes)
     table = table.filter(pc.equal(table["price_date"], day))
     columns = ["gpu_id", "purchase_option", "provider", "cheapest_usd_per_gpu_hour"]
     unseen_prices = {tuple(row.values()) for row in table.select(columns).to_pylist()}
@@ -311,7 +305,9 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
         body, fault = fault_of(get, file)
         if body is None or fault is not None:
             continue
-        seen = _table(body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"])
+        seen = parquet_table(
+            body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"]
+        )
         seen = seen.filter(pc.less(seen["observed_at"], end)).drop_columns(["observed_at"])
         distinct = seen.group_by(seen.column_names).aggregate([])
         unseen_prices -= {tuple(row.values()) for row in distinct.to_pylist()}
