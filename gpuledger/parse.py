@@ -274,6 +274,8 @@ def plans(text: str, origin: str, folder: Path | None = None) -> list[TrainingPl
         return [_plan_of(read_keys(text, syntax="toml"), folder)]
     try:
         whole = json.loads(stripped)
+    except RecursionError as error:
+        raise InvalidPlanError("syntax", "not json: nested too deeply") from error
     except ValueError:
         if len(stripped.splitlines()) == 1:
             return [_plan_of(read_keys(stripped, syntax="json"), folder)]
@@ -285,8 +287,9 @@ def plans(text: str, origin: str, folder: Path | None = None) -> list[TrainingPl
             try:
                 read.append(_plan_of(read_keys(line, syntax="json"), folder))
             except InvalidPlanError as error:
-                message = str(error).removeprefix(f"plan: {error.field}: ")
-                raise InvalidPlanError(f"{origin} line {number}: {error.field}", message) from error
+                place = f"{origin} line {number}"
+                field = place if error.field == "plan" else f"{place}: {error.field}"
+                raise InvalidPlanError(field, error.message) from error
     return read
 
 

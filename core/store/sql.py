@@ -196,6 +196,8 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     # Offers are numbered densely: aggregates per offer go into an array instead of a hash table, 4 times
     # faster.
     connection.execute("set perfect_ht_threshold = 17")
+    # DuckDB draws a bar into the output of `python -c` and of notebooks when a query takes two seconds.
+    connection.execute("set enable_progress_bar = false")
 
 
 @contextmanager

@@ -6,7 +6,6 @@ votes against the prices."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import CorruptError
+from gpuledger.core.parquet import parquet_table
 from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, chained
 from gpuledger.core.store.index_days import SeriesKey
 from gpuledger.release.layout import (
@@ -150,17 +150,11 @@ def _unlisted(folder: Path, manifest: ReleaseManifest) -> Iterator[str]:
             yield f"{name} is in no manifest"
 
 
-def _table(body: bytes, columns: list[str] | None = None) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(io.BytesIO(body), columns=columns)
-
-
 def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date | None, int, list[str]]:
     """Chain the votes of every series again up to a day, and compare that day."""
     import pyarrow.compute as pc
 
-    index = _table(bodies[INDEX_FILE])
+    index = parquet_table(bodies[INDEX_FILE])
     if not index.num_rows:
         return None, 0, []
     chosen = day or max(index["price_date"].to_pylist())
@@ -169,7 +163,7 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
         return None, 0, [f"{INDEX_FILE} has no row of {chosen}"]
     faults: list[str] = []
     left = dict(published)
-    for key, votes in _votes(_table(bodies[VOTES_FILE]), chosen):
+    for key, votes in _votes(parquet_table(bodies[VOTES_FILE]), chosen):
         row = left.pop(key, None)
         if row is not None:
             days = chained(votes, purchase_option=key[1])
@@ -242,7 +236,7 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
     """Every cheapest price that a provider voted with on the day must be a price that was seen of it by then."""
     import pyarrow.compute as pc
 
-    table = _table(votes)
+    table = parquet_table(votes)
     table = table.filter(pc.equal(table["price_date"], day))
     columns = ["gpu_id", "purchase_option", "provider", "cheapest_usd_per_gpu_hour"]
     unseen_prices = {tuple(row.values()) for row in table.select(columns).to_pylist()}
@@ -258,7 +252,9 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
         body, fault = fault_of(get, file)
         if body is None or fault is not None:
             continue
-        seen = _table(body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"])
+        seen = parquet_table(
+            body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"]
+        )
         seen = seen.filter(pc.less(seen["observed_at"], end)).drop_columns(["observed_at"])
         distinct = seen.group_by(seen.column_names).aggregate([])
         unseen_prices -= {tuple(row.values()) for row in distinct.to_pylist()}
