@@ -39,6 +39,9 @@ class Request:
     """Whether 404 or 403 is an answer here (nothing published under this address), not a failure."""
     context: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the answer does not say about itself, such as the region that was asked for."""
+    key_of_provider: Mapping[str, Credential] = field(default_factory=dict[str, Credential])
+    """Providers, and the key with which they are read themselves: the context names under `has_key` those whose key
+    the environment has. Never the key."""
 
 
 MOST_OBJECTS = 1_000_000

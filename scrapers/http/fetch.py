@@ -75,7 +75,9 @@ class Fetcher:
             MissingCredentialError: every request needs a key and the environment has none of them.
             SourceError: a request failed for good, and the fallback too.
         """
-        able = [request for request in source.requests if self._has_key(request.credential)]
+        able = [
+            self._with_own_keys(request) for request in source.requests if self._has_key(request.credential)
+        ]
         if not able:
             raise MissingCredentialError(
                 source.name, sorted({c.variable for r in source.requests if (c := r.credential)})
@@ -327,6 +329,16 @@ class Fetcher:
         path = target.path if is_first and target.path not in {"", "/"} else declared.path
         query = target.query or declared.query if is_first else declared.query
         return urlunsplit((target.scheme, target.netloc, path, query, ""))
+
+    def _with_own_keys(self, request: Request) -> Request:
+        providers = [
+            name for name, credential in request.key_of_provider.items() if self._has_key(credential)
+        ]
+        return (
+            replace(request, context={**request.context, "has_key": " ".join(providers)})
+            if providers
+            else request
+        )
 
     def _has_key(self, credential: Credential | None) -> bool:
         return credential is None or bool(self.environ.get(credential.variable))
