@@ -100,9 +100,15 @@ def import_bill(
     folder = home / FOLDER
     digest = _digest(files)
     with duckdb.connect(":memory:") as connection, sql.explaining(f"read the bill {path}"):
+<<<<<<< HEAD
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
         connection.execute(sql.text("actuals/00_words"))
         form = read_bill(connection, files, str(path))
+=======
+        sql.prepare(connection)
+        connection.execute("set preserve_insertion_order = false")
+        form = _read(connection, files, str(path))
+>>>>>>> main
         owner = provider_id(provider) if provider else form.provider
         if form.name == "named" and owner is None:
             raise UsageError(f"{path}: its columns do not say whose bill it is; give --provider")
@@ -267,7 +273,7 @@ def charges(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
     if not paths:
         raise UsageError("no bill was imported yet; `gpuledger actual import FILE` takes one")
     with duckdb.connect(":memory:") as connection, sql.explaining(f"read the bills in {home / FOLDER}"):
-        connection.execute("set timezone = 'UTC'")
+        sql.prepare(connection)
         _stored(connection, paths)
         yield connection
 
