@@ -100,15 +100,10 @@ def import_bill(
     folder = home / FOLDER
     digest = _digest(files)
     with duckdb.connect(":memory:") as connection, sql.explaining(f"read the bill {path}"):
-<<<<<<< HEAD
-        connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
-        connection.execute(sql.text("actuals/00_words"))
-        form = read_bill(connection, files, str(path))
-=======
         sql.prepare(connection)
         connection.execute("set preserve_insertion_order = false")
-        form = _read(connection, files, str(path))
->>>>>>> main
+        connection.execute(sql.text("actuals/00_words"))
+        form = read_bill(connection, files, str(path))
         owner = provider_id(provider) if provider else form.provider
         if form.name == "named" and owner is None:
             raise UsageError(f"{path}: its columns do not say whose bill it is; give --provider")
