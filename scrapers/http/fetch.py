@@ -330,16 +330,6 @@ class Fetcher:
         query = target.query or declared.query if is_first else declared.query
         return urlunsplit((target.scheme, target.netloc, path, query, ""))
 
-    def _with_own_keys(self, request: Request) -> Request:
-        providers = [
-            name for name, credential in request.key_of_provider.items() if self._has_key(credential)
-        ]
-        return (
-            replace(request, context={**request.context, "has_key": " ".join(providers)})
-            if providers
-            else request
-        )
-
     def _has_key(self, credential: Credential | None) -> bool:
         return credential is None or bool(self.environ.get(credential.variable))
 
