@@ -85,18 +85,18 @@ class Actuals(Outlook):
         from gpuledger.core.store import actuals, sql
 
         one = parse.plan(plan)
-        asked, end = parse.instant(since, "since"), parse.instant(until, "until") or self.clock()
-        quoted_at, quote, basis = self._planned_with(one, quote_id, asked, end)
+        named_since, end = parse.instant(since, "since"), parse.instant(until, "until") or self.clock()
+        quoted_at, quote, basis = self._planned_with(one, quote_id, named_since, end)
         if quote is None:
             answer = self.quote(one, as_of=as_of, **one_quote(named))
             quote = answer.quotes[0].to_dict()
             quoted_at, basis = answer.as_of, "made now: no quote of this plan was saved before its charges"
-        start = asked or quoted_at or end
+        start = named_since or quoted_at or end
         parameters = {
             "quote_ids": [quote["quote_id"]],
             "plan": one.name,
             "since": start,
-            "asked_since": asked,
+            "named_since": named_since,
             "until": end,
             **{
                 name: quote[name]
