@@ -76,7 +76,9 @@ class Fetcher:
             SourceError: a request failed for good, and the fallback too.
         """
         able = [
-            self._with_own_keys(request) for request in source.requests if self._has_key(request.credential)
+            request.named_keys(self.environ)
+            for request in source.requests
+            if self._has_key(request.credential)
         ]
         if not able:
             raise MissingCredentialError(
