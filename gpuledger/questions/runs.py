@@ -74,7 +74,7 @@ class OwnRuns(Serving):
 
         Args:
             document: `trainer_state.json`, a log of torchtitan, Megatron, nanotron or NeMo, TensorBoard's event file,
-                or W&B's summary or history.
+                or W&B's run file, summary or history.
             quote_id: price, accelerators and plan are its.
             usd_per_hour: of all machines together.
 
