@@ -95,8 +95,8 @@ def _note(offer: LatestOffer) -> str:
 
 # How prices of one accelerator differ between regions, providers or tiers.
 
-By = Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"]
-GROUPINGS: tuple[str, ...] = get_args(By)
+Grouping = Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"]
+GROUPINGS: tuple[str, ...] = get_args(Grouping)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ class PriceSpread:
     max_usd_per_gpu_hour: Decimal
 
 
-def spread(offers: Iterable[LatestOffer], by: By) -> list[PriceSpread]:
+def spread(offers: Iterable[LatestOffer], by: Grouping) -> list[PriceSpread]:
     """Least, median and greatest price of each group, cheapest group first; offers without a price are
     left out."""
     groups: dict[str, list[Decimal]] = {}

@@ -13,12 +13,14 @@ The index is a Jevons index over providers, chained day by day (ILO et al., Cons
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 from statistics import median, quantiles
+from typing import NamedTuple
 
 METHOD_VERSION = 2
 LEAST_PROVIDERS = {"spot": 2}
@@ -32,9 +34,9 @@ LONGEST_GAP_DAYS = 180
 """A chain that was not published for longer is ended; the next day begins another."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProviderDay:
-    """What one provider showed on one day, of offers that were fresh or recorded at its end."""
+class ProviderDay(NamedTuple):
+    """What one provider showed on one day, of offers that were fresh or recorded at its end. There are millions of them
+    in a year, and they sort by day and provider."""
 
     day: date
     provider: str
@@ -79,25 +81,35 @@ def chained(days: Iterable[ProviderDay], *, purchase_option: str) -> list[IndexD
     Args:
         days: of one accelerator, purchase option and segment, in any order.
     """
-    by_day = {
-        day: sorted(rows, key=lambda row: row.provider)
-        for day, rows in groupby(sorted(days, key=lambda row: row.day), key=lambda row: row.day)
-    }
-    if not by_day:
-        return []
+    return _with_prices([chain.row() for chain in _walked(days, purchase_option)])
+
+
+def index_on(days: Iterable[ProviderDay], day: date, *, purchase_option: str) -> IndexDay | None:
+    """The index of one day: the row that `chained` has of it, but for its price, which follows from later days too;
+    `None` where the series does not reach so far. The rows of all other days are not made, which halves the time.
+
+    Args:
+        days: of one accelerator, purchase option and segment, in any order.
+    """
+    return next((chain.row() for chain in _walked(days, purchase_option) if chain.day == day), None)
+
+
+def _walked(days: Iterable[ProviderDay], purchase_option: str) -> Iterator[_Chain]:
+    """The chain on each day from the first to the last."""
+    by_day = {day: list(rows) for day, rows in groupby(sorted(days), key=itemgetter(0))}
     chain = _Chain(LEAST_PROVIDERS.get(purchase_option, 3))
-    first, last = min(by_day), max(by_day)
-    rows = [
-        chain.step(first + timedelta(offset), by_day.get(first + timedelta(offset), []))
-        for offset in range((last - first).days + 1)
-    ]
-    return _with_prices(rows)
+    day, last = min(by_day, default=date.max), max(by_day, default=date.min)
+    while day <= last:
+        chain.step(day, by_day.get(day, []))
+        yield chain
+        day += timedelta(1)
 
 
 class _Chain:
     """The state of the index between two days."""
 
     def __init__(self, least_providers: int) -> None:
+        self.day = date.min
         self._least = least_providers
         self._number = 0
         self._start(None)
@@ -111,7 +123,7 @@ class _Chain:
         self._without: dict[str, float] = {}
         """The logarithm of the index with that provider left out."""
 
-    def step(self, day: date, shown: Sequence[ProviderDay]) -> IndexDay:
+    def step(self, day: date, shown: Sequence[ProviderDay]) -> None:
         """Take one day; days come in order."""
         if self._published is not None and (day - self._published).days > LONGEST_GAP_DAYS:
             self._start(None)
@@ -140,7 +152,8 @@ class _Chain:
             for row in shown:
                 # one that is new to the chain changes nothing on the day it comes
                 self._pending.setdefault(row.provider, 0.0)
-        return self._row(day, state, reason, shown, votes, dispersion)
+        self.day, self._shown, self._votes = day, shown, votes
+        self._state, self._reason, self._dispersion = state, reason, dispersion
 
     def _can_vote(self, row: ProviderDay) -> bool:
         return row.matched_offers > 0 and row.provider in self._pending
@@ -160,29 +173,23 @@ class _Chain:
         for provider, vote in votes.items():
             self._pending[provider] -= vote
 
-    def _row(
-        self,
-        day: date,
-        state: str,
-        reason: str | None,
-        shown: Sequence[ProviderDay],
-        votes: dict[str, float],
-        dispersion: float | None,
-    ) -> IndexDay:
+    def row(self) -> IndexDay:
+        """The index of the day that was taken last."""
+        shown, votes = self._shown, self._votes
         begun = self._published is not None
         around = [self._log_index, *self._without.values()]
         cheapest = min(shown, key=lambda row: (row.cheapest_usd_per_gpu_hour, row.provider), default=None)
         return IndexDay(
-            day=day,
-            state=state,
-            reason=reason,
+            day=self.day,
+            state=self._state,
+            reason=self._reason,
             chain=self._number,
             index=100 * math.exp(self._log_index) if begun else None,
             low=100 * math.exp(min(around)) if begun else None,
             high=100 * math.exp(max(around)) if begun else None,
-            providers=len(votes) if votes or state != "published" else len(shown),
+            providers=len(votes) if votes or self._state != "published" else len(shown),
             matched_offers=sum(row.matched_offers for row in shown if row.provider in votes),
-            dispersion=dispersion,
+            dispersion=self._dispersion,
             floor_usd_per_gpu_hour=None if cheapest is None else cheapest.cheapest_usd_per_gpu_hour,
             floor_provider=None if cheapest is None else cheapest.provider,
             median_usd_per_gpu_hour=(

@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
+from typing import Literal, get_args
 
-STATES = ("fresh", "stale", "unlisted", "sold_out", "lapsed")
-"""The order in which prices may win, everywhere. `recorded`, about a past moment, counts as `fresh`."""
-
+PriceState = Literal["fresh", "stale", "unlisted", "sold_out", "lapsed", "recorded"]
+ALL_STATES: tuple[str, ...] = get_args(PriceState)
 RECORDED = "recorded"
 LAPSED = "lapsed"
-ALL_STATES = (*STATES, RECORDED)
+STATES = tuple(state for state in ALL_STATES if state != RECORDED)
+"""The order in which prices may win, everywhere. `recorded`, about a past moment, counts as `fresh`."""
 
 LAPSED_RANK = STATES.index(LAPSED)
 

@@ -84,7 +84,7 @@ def replay(
         before = _before(ledger, sources, since)
         # What was recorded before the copy was made is in both.
         rebuild.go_on()
-        after = _history(replace(ledger, home=rebuild.home), sources, since)
+        after = price_history(replace(ledger, home=rebuild.home), sources, since)
         runs, accepted = _counts(rebuild.home)
         number = _take(ledger, rebuild) if keep else None
         if not keep:
@@ -115,7 +115,7 @@ def _before(ledger: LedgerWriter, sources: Sequence[str], since: datetime | None
             if not ledger.home.database.exists():
                 return []
             copy_file(ledger.home.database, copy.database)
-        return _history(replace(ledger, home=copy), sources, since)
+        return price_history(replace(ledger, home=copy), sources, since)
     except OSError as error:
         raise StoreError(f"cannot copy {ledger.home.database}: {error.strerror}") from error
     except StoreBusyError:
@@ -158,7 +158,14 @@ def _counts(home: Home) -> tuple[int, int]:
     return (row[0], row[1]) if row else (0, 0)
 
 
-def _history(ledger: LedgerWriter, sources: Sequence[str], since: datetime | None) -> list[PriceInterval]:
+def price_history(
+    ledger: LedgerWriter, sources: Sequence[str] = (), since: datetime | None = None
+) -> list[PriceInterval]:
+    """All price intervals of a ledger by natural keys, of some sources or of all; equal ledgers give equal rows.
+
+    Raises:
+        StoreError: the ledger cannot be opened.
+    """
     with writing(ledger.home) as connection:
         open_ledger(ledger, connection)
         parameters = {"sources": list(sources) or None, "since": since}
@@ -179,11 +186,6 @@ def _example(what: str, row: PriceInterval) -> dict[str, Any]:
         "currency": row[17],
         "unit": row[18],
     }
-
-
-def history_of(home: Home, ledger: LedgerWriter) -> list[PriceInterval]:
-    """All price intervals of a ledger by natural keys; equal ledgers give equal rows."""
-    return _history(replace(ledger, home=home), (), None)
 
 
 # One command after a clock was ahead: what it dated into the future is set aside, and the ledger is built

@@ -10,9 +10,23 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, cast
 
 Row = Mapping[str, Any]
+
+
+class ReportForm(StrEnum):
+    """What a quote can be written as, to paste or to hand on."""
+
+    MD = "md"
+    HTML = "html"
+    INFRACOST = "infracost"
+
+    @property
+    def media_type(self) -> str:
+        """As HTTP names the form."""
+        return {"md": "text/markdown", "html": "text/html", "infracost": "application/yaml"}[self.value]
 
 
 def plain(value: Any) -> Any:

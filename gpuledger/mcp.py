@@ -17,7 +17,10 @@ from mcp.server import MCPServer
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
+from gpuledger.core.cheapest import Grouping
+from gpuledger.core.plan_sections import PurchaseOptionName
 from gpuledger.core.store.home import Home
+from gpuledger.core.store.index_days import Segment
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from gpuledger.ledger import Ledger
 from gpuledger.mcp_decisions import decision_tools
@@ -29,7 +32,6 @@ from gpuledger.mcp_schema import (
     Details,
     GpuSpec,
     LockText,
-    Option,
     Past,
     Plan,
     PlanOrNone,
@@ -79,7 +81,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         gpu: AnyGpu = None,
         provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
-        purchase_option: Option | None = None,
+        purchase_option: PurchaseOptionName | None = None,
         max_usd_per_gpu_hour: Annotated[str | None, Field(description="As in 2.50.")] = None,
         min_gpu_memory: Annotated[float | None, Field(description="GiB of one accelerator.")] = None,
         as_of: Past = None,
@@ -104,7 +106,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         gpu: GpuSpec,
         provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
-        purchase_option: Option = "on_demand",
+        purchase_option: PurchaseOptionName = "on_demand",
         as_of: Past = None,
         allow_stale: bool = False,
         limit: Annotated[int, Field(ge=1, le=100)] = 10,
@@ -123,8 +125,8 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 
     def price_spread(
         gpu: GpuSpec,
-        by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = "provider",
-        purchase_option: Option = "on_demand",
+        by: Grouping = "provider",
+        purchase_option: PurchaseOptionName = "on_demand",
         as_of: Past = None,
     ) -> Answer:
         """Least, median and greatest price per GPU-hour of each region, provider or other group."""
@@ -138,7 +140,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         gpu: GpuSpec,
         provider: ProviderIds = [],  # noqa: B006
         region: Regions = [],  # noqa: B006
-        purchase_option: Option | None = None,
+        purchase_option: PurchaseOptionName | None = None,
         since: Annotated[str | None, Field(description="First date.")] = None,
         until: Annotated[str | None, Field(description="Last date.")] = None,
         every: Annotated[str | None, Field(description="Step: 1h, 1d, 1w, 1mo.")] = "1mo",
@@ -160,8 +162,8 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
 
     def price_index(
         gpu: GpuSpec,
-        purchase_option: Option = "on_demand",
-        segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all",
+        purchase_option: PurchaseOptionName = "on_demand",
+        segment: Segment = "all",
         since: Annotated[str | None, Field(description="First date.")] = None,
         until: Annotated[str | None, Field(description="Last date.")] = None,
         verify: Annotated[
@@ -177,7 +179,7 @@ def _price_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
         gpu: GpuSpec,
         gpu_hours: Annotated[float, Field(ge=0, description="That the work takes.")],
         by: Annotated[str | None, Field(description="Date by which it must be bought.")] = None,
-        purchase_option: Option = "on_demand",
+        purchase_option: PurchaseOptionName = "on_demand",
     ) -> Answer:
         """Today's price among past days, its trend, and what waiting did in the past. No forecast."""
         return ledger.timing(gpu, gpu_hours=gpu_hours, by=by, purchase_option=purchase_option)

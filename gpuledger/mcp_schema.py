@@ -82,7 +82,6 @@ ProviderIds = Annotated[list[str], Field(description="Provider ids, such as runp
 Regions = Annotated[list[str], Field(description="Region codes, ISO countries or continents (eu).")]
 Past = Annotated[str | None, Field(description="A past date or time, ISO 8601, UTC; now without.")]
 Usd = Annotated[str, Field(description="US dollars, as in 500.")]
-Option = Literal["on_demand", "spot", "reserved", "capacity_block"]
 LockText = Annotated[
     str | dict[str, Any] | None, Field(description="Of lock_prices: answers at its prices and times.")
 ]

@@ -9,7 +9,6 @@ file is a document of its own: so each has its own coverage, and a receipt names
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -20,6 +19,7 @@ from gpuledger.core.contract import Contract
 from gpuledger.core.document import Document
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, Withdrawn
+from gpuledger.core.parquet import parquet_metadata, parquet_table
 from gpuledger.scrapers.source import Source
 
 if TYPE_CHECKING:
@@ -86,19 +86,12 @@ def _types() -> dict[str, pa.DataType]:
 
 def archives(body: bytes) -> Sequence[Mapping[str, Any]]:
     """What a file was distilled from: name, licence, version, coverage and what was refused, per archive."""
-    return json.loads(_metadata(body)["gpuledger.archives"])
+    return json.loads(parquet_metadata(body)["gpuledger.archives"])
 
 
 def left_out(body: bytes) -> Sequence[Mapping[str, str]]:
     """Archives that stay out, with the reason."""
-    return json.loads(_metadata(body)["gpuledger.left_out"])
-
-
-def _metadata(body: bytes) -> dict[str, str]:
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_schema(io.BytesIO(body)).metadata or {}
-    return {key.decode(): value.decode() for key, value in metadata.items()}
+    return json.loads(parquet_metadata(body)["gpuledger.left_out"])
 
 
 def parse_table(document: Document) -> pa.Table:
@@ -110,10 +103,9 @@ def parse_table(document: Document) -> pa.Table:
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(document.body))
+        table = parquet_table(document.body)
         names = [one["name"] for one in archives(document.body)]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise document.error(f"no file of the bundled history: {str(error).splitlines()[0]}") from error

@@ -9,7 +9,6 @@ and when the price before was last seen; the offers on sale say when each was se
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from gpuledger.core.contract import Contract
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Fact
+from gpuledger.core.parquet import parquet_table
 from gpuledger.scrapers.source import Source
 
 if TYPE_CHECKING:
@@ -75,16 +75,12 @@ def parse_table(document: Document) -> pa.Table:
 @lru_cache(maxsize=1)
 def _read(body: bytes) -> pa.Table:
     """Several documents are of one file."""
-    import pyarrow.parquet as pq
-
-    return pq.read_table(io.BytesIO(body))
+    return parquet_table(body)
 
 
 def sources_in(body: bytes) -> Sequence[str]:
     """Whose observations a file holds."""
-    import pyarrow.parquet as pq
-
-    return sorted(pq.read_table(io.BytesIO(body), columns=["source"])["source"].unique().to_pylist())
+    return sorted(parquet_table(body, ["source"])["source"].unique().to_pylist())
 
 
 def _shaped(table: pa.Table) -> pa.Table:

@@ -18,7 +18,7 @@ from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
 from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
-from gpuledger.core.estimate.estimate import SMALLER_GPU, Estimate, empty_text
+from gpuledger.core.estimate.estimate import Estimate, empty_text, empty_warning
 from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.older_price import banner, older_price
@@ -150,7 +150,7 @@ def _doubts(plan: TrainingPlan) -> list[str]:
 
 def _of_estimate(made: Estimate) -> list[str]:
     """Warnings of the estimate; of how empty its GPUs are the ranking says more."""
-    return [text for text in made.warnings if not text.endswith(SMALLER_GPU)]
+    return [text for text in made.warnings if text != empty_warning(made)]
 
 
 def _why_first(quotes: Sequence[Quote]) -> str | None:

@@ -187,7 +187,11 @@ def assembled(
     if per_pass > w.global_batch_tokens * 1.001:
         warnings.append("global_batch_tokens is too small for this many GPUs: some of them idle")
     if plan.hardware.mfu is None and not HOPELESS_MFU <= mfu <= HIGHEST_MFU:
-        why = "nobody lets such a job run" if mfu < HOPELESS_MFU else "higher than any published run"
+        why = (
+            "so low that nobody lets such a job run"
+            if mfu < HOPELESS_MFU
+            else "higher than any published run"
+        )
         warnings.append(f"an MFU of {mfu:.3f} is {why}: check count, batch and division")
     if not fits:
         warnings += offload_hint(plan, gpu, gpus, gpus_per_node)
@@ -218,11 +222,14 @@ def assembled(
         assumptions=tuple(assumptions),
         warnings=tuple(warnings),
     )
+    emptiness = empty_warning(made)
+    return made if emptiness is None else replace(made, warnings=(*warnings, emptiness))
+
+
+def empty_warning(made: Estimate) -> str | None:
+    """What an estimate says of GPUs that it uses little; `None` where it does not."""
     emptiness = empty_text(made)
-    return made if emptiness is None else replace(made, warnings=(*warnings, f"{emptiness}: {SMALLER_GPU}"))
-
-
-SMALLER_GPU = "a smaller GPU may cost less for the same work"
+    return None if emptiness is None else f"{emptiness}: a smaller GPU may cost less for the same work"
 
 
 def empty_text(made: Estimate) -> str | None:
@@ -232,7 +239,7 @@ def empty_text(made: Estimate) -> str | None:
     share = made.memory_gib.total / (made.gpu_memory_gib or 1.0)
     if share >= EMPTY_SHARE:
         return None
-    return f"{100 * share:.0f} % of the memory in use at an MFU of {made.mfu:.2f}"
+    return f"{100 * share:.0f} % of the memory in use at an MFU of {made.mfu:.2g}"
 
 
 def offload_hint(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> list[str]:

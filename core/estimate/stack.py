@@ -14,10 +14,9 @@ from functools import lru_cache
 from typing import Literal, cast
 
 from gpuledger.core import seeds
-from gpuledger.core.plan import TrainingPlan, model_rows
+from gpuledger.core.plan import Team, TrainingPlan, model_rows
 
 Kernels = Literal["eager", "plain", "tuned"]
-Team = Literal["tuned", "typical"]
 
 # where neither plan nor stack says: pretraining on so many GPUs has plain kernels, on so many tuned ones, and between
 # them a part of both, so that no one GPU more decides; a plan that leaves the count open is compared over counts with

@@ -31,19 +31,17 @@ from gpuledger.core import seeds
 from gpuledger.core.estimate.architecture import Architecture
 from gpuledger.core.estimate.sparsity import frozen_bytes
 from gpuledger.core.estimate.stack import longest_name
-from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.plan import Loss, StatePrecision, TrainingPlan
 
-States = Literal["mixed", "autocast", "pure"]
 SequenceParallel = Literal["none", "kept", "regathered"]
-Loss = Literal["plain", "parallel", "fused", "chunked", "cut"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackMemory:
     """One software's memory columns."""
 
-    states: States
-    lone_states: States
+    states: StatePrecision
+    lone_states: StatePrecision
     gradient_bytes: float
     optimizer_copies: Literal["none", "sharded", "always"]
     sequence_parallel: SequenceParallel
@@ -60,8 +58,8 @@ def memory_forms() -> Mapping[str, StackMemory]:
     """The form of every known software, by its name in the seed."""
     return {
         row["stack"]: StackMemory(
-            states=cast(States, row["states"]),
-            lone_states=cast(States, row["lone_states"]),
+            states=cast(StatePrecision, row["states"]),
+            lone_states=cast(StatePrecision, row["lone_states"]),
             gradient_bytes=float(row["gradient_bytes"]),
             optimizer_copies=cast(Literal["none", "sharded", "always"], row["optimizer_copies"]),
             sequence_parallel=cast(SequenceParallel, row["sequence_parallel"]),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal, get_args
 
 import duckdb
 
@@ -16,7 +16,8 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.price_index import IndexDay, ProviderDay, chained
 from gpuledger.core.store import sql
 
-SEGMENTS = ("all", "hyperscaler", "neocloud", "marketplace")
+Segment = Literal["all", "hyperscaler", "neocloud", "marketplace"]
+SEGMENTS: tuple[str, ...] = get_args(Segment)
 
 SeriesKey = tuple[str, str, str | None]
 """gpu_id, purchase_option, segment (`None`: all)."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, get_args
 
 import duckdb
 
@@ -40,7 +40,7 @@ def set_on_sale(
     connection.execute(sql.text("queries/on_sale" if as_of is None else "queries/on_sale_then"))
 
 
-ORDERS = (
+Order = Literal[
     "best",
     "usd_per_gpu_hour",
     "usd_per_hour",
@@ -56,7 +56,8 @@ ORDERS = (
     "availability",
     "usd_per_peak_petaflop_hour",
     "usd_per_gib_hour",
-)
+]
+ORDERS: tuple[str, ...] = get_args(Order)
 """What offers may be ordered by. `best`: what can be relied on first (`gpuledger.core.validity.STATES`), then the
 cheapest per GPU-hour, to which ties of all other orders go."""
 

@@ -87,6 +87,7 @@ class _Open:
         try:
             self.connection = duckdb.connect(str(self.path), read_only=True, config=_CONFIG)
             check_release(self.connection, self.path)
+            sql.prepare(self.connection)
             # Global, because every cursor is a session of its own.
             self.connection.execute("set global timezone = 'UTC'")
             self.edition = edition_of(self.connection.cursor())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +34,7 @@ from gpuledger.cli.options import (
 )
 from gpuledger.cli.table import Format
 from gpuledger.core.errors import UsageError
+from gpuledger.formats import ReportForm
 
 if TYPE_CHECKING:
     from gpuledger.core.cost.quote_set import QuoteSet
@@ -45,14 +45,6 @@ def register(app: typer.Typer) -> None:
     """Add this group's commands to the program."""
     for command in (quote, compare, estimate, presets, lint, explain):
         app.command()(command)
-
-
-class Report(StrEnum):
-    """Forms of a report."""
-
-    MD = "md"
-    HTML = "html"
-    INFRACOST = "infracost"
 
 
 @with_quote_options
@@ -84,7 +76,7 @@ def quote(
         str, typer.Option(help="With --over: length of a step, 1d, 1w or 1mo; default: 1mo.")
     ] = "1mo",
     report: Annotated[
-        Report | None,
+        ReportForm | None,
         typer.Option(
             help="A report to paste or print, md or html, or a usage file of infracost; default: none."
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,9 @@ def release(
         from gpuledger.release.write import release as write
 
         _require_signing(key)
-        table.emit(vars(write(context.ledger(), folder, key=key, address=address, vendor=vendor)), format)
+        done = write(context.ledger(), folder, key=key, address=address, vendor=vendor)
+        table.emit(vars(done) | {"other_files": list(done.other_files)}, format)
+        _tell_others(done.other_files)
 
 
 def verify(
@@ -63,8 +66,9 @@ def verify(
         _require_signing(public_key)
         at = context.instant(day, "--day")
         result = prove(place, day=None if at is None else at.date(), public_key=public_key)
-        row = vars(result) | {"faults": list(result.faults)}
+        row = vars(result) | {"faults": list(result.faults), "other_files": list(result.other_files)}
         table.emit(row, format)
+        _tell_others(result.other_files)
         for fault in result.faults:
             context.say(f"error: {fault}")
         if result.faults:
@@ -85,6 +89,12 @@ def pull(
 
         _require_signing(public_key)
         table.emit(vars(take(context.writer(), place or SOURCE.homepage, public_key=public_key)), format)
+
+
+def _tell_others(names: Sequence[str]) -> None:
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        context.say(f"not of the release, left alone: {', '.join(names[:3])}{more}")
 
 
 def _require_signing(key: Path | None) -> None:

@@ -47,7 +47,7 @@ class Actuals(Outlook):
         return Rows(bills(self.home.path))
 
     def export_actuals(self, path: Path | str) -> int:
-        """Write what was paid as CSV or Parquet in the columns of FOCUS 1.0, ids hashed; returns how many charges.
+        """Write what was paid as CSV or Parquet in the columns of FOCUS 1.2, ids hashed; returns how many charges.
 
         Raises:
             UsageError: no bill was imported, or the name says neither form.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gpuledger.questions.reader import Snapshot
 
 MOST_DRAWS = 1_000_000
-REPORTS = ("md", "html", "infracost")
 
 
 class Outlook(Decisions):
@@ -170,10 +169,10 @@ class Outlook(Decisions):
         """
         from gpuledger.core.cost.infracost_usage import RESOURCES, usage_file
         from gpuledger.core.cost.quote_report import html_page, markdown
-        from gpuledger.formats import flat
+        from gpuledger.formats import ReportForm, flat
 
-        if kind not in REPORTS:
-            raise UsageError(f"report: {kind!r} is none of {', '.join(REPORTS)}")
+        if kind not in tuple(ReportForm):
+            raise UsageError(f"report: {kind!r} is none of {', '.join(ReportForm)}")
         options: dict[str, Any] = {"limit": 5} | named
         if kind == "infracost" and not options.get("provider"):
             options["provider"] = list(RESOURCES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.errors import StoreBusyError, UsageError
 from gpuledger.parse import When
@@ -21,6 +21,7 @@ from gpuledger.questions.market import MarketQuestions, Names
 from gpuledger.questions.reader import Rows, query_rows
 
 if TYPE_CHECKING:
+    from gpuledger.core.cheapest import Grouping
     from gpuledger.core.store.offers import OfferQuery
 
 NO_OFFER = "no offer matches"
@@ -112,7 +113,7 @@ class PriceQuestions(MarketQuestions):
         self,
         gpu: str | None,
         *,
-        by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = "provider",
+        by: Grouping = "provider",
         providers: Names = None,
         regions: Names = None,
         tiers: Names = None,

@@ -6,20 +6,20 @@ votes against the prices."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import CorruptError
-from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, chained
+from gpuledger.core.parquet import parquet_table
+from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, index_on
 from gpuledger.core.store.index_days import SeriesKey
+from gpuledger.release.folder import other_files
 from gpuledger.release.layout import (
     CHAIN,
     MANIFEST,
@@ -54,6 +54,8 @@ class Verified:
     signature: str
     """`good`, `none`, or `not looked at` without a public key."""
     faults: tuple[str, ...]
+    other_files: tuple[str, ...]
+    """In the folder, but in no manifest: nothing is proved of them. Of an address none is known."""
 
 
 def verify(place: str, *, day: date | None = None, public_key: Path | None = None) -> Verified:
@@ -80,8 +82,8 @@ def verify(place: str, *, day: date | None = None, public_key: Path | None = Non
         elif file_body is not None and file.path in (CHAIN, INDEX_FILE, VOTES_FILE):
             bodies[file.path] = file_body
     faults += _chain_faults(manifest, bodies, place)
-    if not is_address(place):
-        faults += _unlisted(Path(place), manifest)
+    others, wrong_months = _others(place, manifest)
+    faults += wrong_months
     series, index_day = 0, None
     if manifest.index_method != METHOD_VERSION:
         faults.append(
@@ -102,6 +104,7 @@ def verify(place: str, *, day: date | None = None, public_key: Path | None = Non
         series=series,
         signature=signature,
         faults=tuple(dict.fromkeys(faults)),
+        other_files=tuple(others),
     )
 
 
@@ -142,49 +145,41 @@ def _chain_faults(manifest: ReleaseManifest, bodies: Mapping[str, bytes], place:
             yield f"{path} was rewritten after release {closed_by} had closed it"
 
 
-def _unlisted(folder: Path, manifest: ReleaseManifest) -> Iterator[str]:
-    listed = {file.path for file in manifest.files}
-    for path in sorted((folder / PRICES).glob("*.parquet")):
-        name = path.relative_to(folder).as_posix()
-        if name not in listed:
-            yield f"{name} is in no manifest"
-
-
-def _table(body: bytes, columns: list[str] | None = None) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(io.BytesIO(body), columns=columns)
+def _others(place: str, manifest: ReleaseManifest) -> tuple[list[str], list[str]]:
+    """Files beside the release, and those of them that a reader of its months would take for its own."""
+    if is_address(place):
+        return [], []
+    others = other_files(Path(place), {file.path for file in manifest.files})
+    months = [name for name in others if name.startswith(f"{PRICES}/") and name.endswith(".parquet")]
+    return others, [f"{name} is in no manifest" for name in months]
 
 
 def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date | None, int, list[str]]:
     """Chain the votes of every series again up to a day, and compare that day."""
     import pyarrow.compute as pc
 
-    index = _table(bodies[INDEX_FILE])
+    index = parquet_table(bodies[INDEX_FILE])
     if not index.num_rows:
         return None, 0, []
     chosen = day or max(index["price_date"].to_pylist())
     published = {_series(row): row for row in index.filter(pc.equal(index["price_date"], chosen)).to_pylist()}
     if not published:
         return None, 0, [f"{INDEX_FILE} has no row of {chosen}"]
+    series, levels = len(published), _levels(index)
     faults: list[str] = []
-    left = dict(published)
-    for key, votes in _votes(_table(bodies[VOTES_FILE]), chosen):
-        row = left.pop(key, None)
-        if row is not None:
-            days = chained(votes, purchase_option=key[1])
-            faults += _differences(key, row, next((one for one in days if one.day == chosen), None))
-    for key, row in left.items():
-        faults += _differences(key, row, None)
-    return chosen, len(published), faults
-
-
-_ANY_PRICE = Decimal(1)
-"""Of a vote: the level of the index is not compared, only how it moved."""
+    for key, votes in _votes(parquet_table(bodies[VOTES_FILE]), chosen):
+        row = published.pop(key, None)
+        computed = index_on(votes, chosen, purchase_option=key[1])
+        if row is not None or computed is not None:
+            faults += _differences(key, chosen, row, computed)
+        if row is not None and computed is not None:
+            faults += _price_differences(key, row, levels)
+    for key, row in published.items():
+        faults += _differences(key, chosen, row, None)
+    return chosen, series, faults
 
 
 _SERIES = ("gpu_id", "purchase_option", "segment")
-_VOTE = ("price_date", "provider", "matched_offers", "log_change")
 
 
 def _votes(table: Any, chosen: date) -> Iterator[tuple[SeriesKey, list[ProviderDay]]]:
@@ -194,23 +189,27 @@ def _votes(table: Any, chosen: date) -> Iterator[tuple[SeriesKey, list[ProviderD
     later = table.filter(pc.greater(table["price_date"], chosen)).group_by(list(_SERIES)).aggregate([])
     goes_on = set(zip(*(later[name].to_pylist() for name in _SERIES), strict=True))
     until = table.filter(pc.less_equal(table["price_date"], chosen))
-    until = until.sort_by([(name, "ascending") for name in (*_SERIES, "price_date")])
-    rows = zip(*(until[name].to_pylist() for name in (*_SERIES, *_VOTE)), strict=True)
-    for key, group in groupby(rows, key=itemgetter(0, 1, 2)):
-        votes = [_vote(day, provider, matched, change) for _, _, _, day, provider, matched, change in group]
+    keys = zip(*(_values(until[name]) for name in _SERIES), strict=True)
+    columns = ("price_date", "provider", "matched_offers", "log_change", "cheapest_usd_per_gpu_hour")
+    votes = map(ProviderDay._make, zip(*(_values(until[name]) for name in columns), strict=True))
+    series: dict[SeriesKey, list[ProviderDay]] = {}
+    for key, group in groupby(zip(keys, votes, strict=True), key=itemgetter(0)):
+        series.setdefault(key, []).extend(vote for _, vote in group)
+    day_after = chosen + timedelta(days=1)
+    for key, rows in series.items():
         if key in goes_on:
-            votes.append(_vote(chosen + timedelta(days=1), "", 0, 0.0))
-        yield key, votes
+            rows.append(ProviderDay(day_after, "", 0, 0.0, rows[-1].cheapest_usd_per_gpu_hour))
+        yield key, rows
 
 
-def _vote(day: date, provider: str, matched_offers: int, log_change: float) -> ProviderDay:
-    return ProviderDay(
-        day=day,
-        provider=provider,
-        matched_offers=matched_offers,
-        log_change=log_change,
-        cheapest_usd_per_gpu_hour=_ANY_PRICE,
-    )
+def _values(column: Any) -> Iterable[Any]:
+    """What is in a column. Each distinct value is made once: days and prices repeat, and are dear to make."""
+    import pyarrow as pa
+
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    coded = whole.dictionary_encode()
+    distinct = [*coded.dictionary.to_pylist(), None]
+    return map(distinct.__getitem__, coded.indices.fill_null(-1).to_pylist())
 
 
 def _series(row: Mapping[str, Any]) -> SeriesKey:
@@ -218,18 +217,66 @@ def _series(row: Mapping[str, Any]) -> SeriesKey:
     return row["gpu_id"], row["purchase_option"], None if segment in (None, "all") else segment
 
 
-_COMPARED = {"state": "state", "price_index": "index", "low": "low", "high": "high", "providers": "providers"}
+_COMPARED = {"price_index": "index"} | {
+    name: name
+    for name in (
+        *("state", "reason", "chain", "low", "high", "providers", "matched_offers", "dispersion"),
+        *("floor_usd_per_gpu_hour", "floor_provider", "median_usd_per_gpu_hour"),
+    )
+}
+"""Column of the index -> field of `IndexDay`."""
 
 
-def _differences(key: SeriesKey, row: Mapping[str, Any], computed: IndexDay | None) -> Iterator[str]:
-    name = " ".join(word or "all" for word in key)
-    if computed is None:
-        yield f"the index of {name} on {row['price_date']} follows from no vote"
+def _differences(
+    key: SeriesKey, day: date, row: Mapping[str, Any] | None, computed: IndexDay | None
+) -> Iterator[str]:
+    name = f"the index of {' '.join(word or 'all' for word in key)} on {day}"
+    if computed is None or row is None:
+        yield (
+            f"{name} follows from no vote"
+            if computed is None
+            else f"{name} is missing, and its votes give one"
+        )
         return
     for column, field in _COMPARED.items():
         published, recomputed = row[column], getattr(computed, field)
         if not _is_same(published, recomputed):
-            yield f"the index of {name} on {row['price_date']} has {column} {published}, its votes give {recomputed}"
+            yield f"{name} has {column} {published}, its votes give {recomputed}"
+
+
+def _levels(index: Any) -> dict[tuple[SeriesKey, int], tuple[date, float]]:
+    """By series and chain its last published day, and the dollars of a point of the index then."""
+    import pyarrow.compute as pc
+
+    levels: dict[tuple[SeriesKey, int], tuple[date, float]] = {}
+    index = index.filter(pc.equal(index["state"], "published"))
+    columns = (*_SERIES, "chain", "price_date", "median_usd_per_gpu_hour", "price_index")
+    for gpu_id, option, segment, chain, day, median, value in zip(
+        *(_values(index[name]) for name in columns), strict=True
+    ):
+        at = ((gpu_id, option, None if segment == "all" else segment), chain)
+        if median and value and (at not in levels or day > levels[at][0]):
+            levels[at] = day, float(median) / value
+    return levels
+
+
+def _price_differences(
+    key: SeriesKey, row: Mapping[str, Any], levels: Mapping[tuple[SeriesKey, int], tuple[date, float]]
+) -> Iterator[str]:
+    """The index as a price: the median of the chain's last published day, moved by the index."""
+    _, level = levels.get((key, row["chain"]), (None, None))
+    usd, value = row["usd_per_gpu_hour"], row["price_index"]
+    computed = None if level is None or value is None else level * value
+    is_same = (
+        abs(float(usd) - computed) <= 1e-6 + CLOSE * computed
+        if usd is not None and computed is not None
+        else usd is None and computed is None
+    )
+    if not is_same:
+        yield (
+            f"the index of {' '.join(word or 'all' for word in key)} on {row['price_date']} has"
+            f" usd_per_gpu_hour {usd}, its chain gives {computed}"
+        )
 
 
 def _is_same(published: Any, recomputed: Any) -> bool:
@@ -242,7 +289,7 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
     """Every cheapest price that a provider voted with on the day must be a price that was seen of it by then."""
     import pyarrow.compute as pc
 
-    table = _table(votes)
+    table = parquet_table(votes)
     table = table.filter(pc.equal(table["price_date"], day))
     columns = ["gpu_id", "purchase_option", "provider", "cheapest_usd_per_gpu_hour"]
     unseen_prices = {tuple(row.values()) for row in table.select(columns).to_pylist()}
@@ -258,7 +305,9 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
         body, fault = fault_of(get, file)
         if body is None or fault is not None:
             continue
-        seen = _table(body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"])
+        seen = parquet_table(
+            body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"]
+        )
         seen = seen.filter(pc.less(seen["observed_at"], end)).drop_columns(["observed_at"])
         distinct = seen.group_by(seen.column_names).aggregate([])
         unseen_prices -= {tuple(row.values()) for row in distinct.to_pylist()}

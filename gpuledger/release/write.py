@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from gpuledger.core.store import sql
 from gpuledger.ledger import Ledger
 from gpuledger.questions.reader import SharedSnapshot
 from gpuledger.release import card, feeds, page, tables
+from gpuledger.release.folder import Mark, one_writer, other_files, refuse_others
 from gpuledger.release.latest import latest
 from gpuledger.release.layout import (
     CHAIN,
@@ -40,6 +41,10 @@ from gpuledger.release.layout import (
 )
 from gpuledger.release.sign import sign
 
+_WORDS = (LATEST, "CHANGELOG.md", "feed.json", "atom.xml", "README.md", "croissant.json")
+_WHOLE = (*_WORDS, OFFERS, tables.INDEX_FILE, tables.VOTES_FILE, CHAIN, *sorted(NOT_LISTED))
+"""Files that every release writes anew."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseReport:
@@ -57,6 +62,8 @@ class ReleaseReport:
     closed: int
     """Months whose files no later release may change."""
     is_signed: bool
+    other_files: tuple[str, ...]
+    """Somebody else's in the folder: left alone, and not listed."""
 
 
 def release(
@@ -71,30 +78,51 @@ def release(
         vendor: what the page reads Parquet and runs SQL with, see `gpuledger.release.page`.
 
     Raises:
-        StoreError: the folder cannot be written, or a closed month in it is not what the chain says.
+        StoreError: the folder cannot be written, somebody else's file is in the way, or a closed month in it is not
+            what the chain says.
         CorruptError: what is there is no release.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / PRICES).mkdir(exist_ok=True)
-        links = read_chain(_bytes(folder / CHAIN), str(folder))
-        former_files = _former_files(folder)
-        with ledger.reading() as snapshot:
-            at = snapshot.edition.published_at.astimezone(UTC)
-            number = snapshot.edition.number
-            pinned = Ledger(
-                ledger.home, clock=lambda: at, environ=ledger.environ, snapshots=SharedSnapshot(snapshot)
-            )
-            rows = dict(_write_tables(folder, snapshot.connection, links, at, former_files))
-            since = (at - timedelta(days=feeds.DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
-            changes = sql.rows(snapshot.connection, "release/recent_change", {"since": since})
-            licences = _licences(snapshot.connection)
-            content = latest(pinned, snapshot=number, published_at=_text(at))
-        _write_words(folder, rows, changes, content, licences, at=_text(at), address=address.rstrip("/"))
-        page.write(folder, vendor)
-        return _bind(folder, links, former_files, rows, number=number, at=at, key=key)
+        with one_writer(folder) as mark:
+            return _release(ledger, folder, mark, key=key, address=address.rstrip("/"), vendor=vendor)
     except OSError as error:
         raise StoreError(f"cannot write {error.filename or folder}: {error.strerror}") from error
+
+
+def _release(
+    ledger: Ledger, folder: Path, mark: Mark, *, key: Path | None, address: str, vendor: Path | None
+) -> ReleaseReport:
+    links = read_chain(_bytes(folder / CHAIN), str(folder))
+    former_files = _former_files(folder)
+    page_files = page.sources(vendor)
+    with ledger.reading() as snapshot:
+        at = snapshot.edition.published_at.astimezone(UTC)
+        number = snapshot.edition.number
+        pinned = Ledger(
+            ledger.home, clock=lambda: at, environ=ledger.environ, snapshots=SharedSnapshot(snapshot)
+        )
+        counts = tables.begin(snapshot.connection)
+        _check_closed(folder, links)
+        if not mark.is_begun:
+            names = {*_WHOLE, *page_files, *(tables.month_file(month) for month in (*counts, _month(at)))}
+            bound = {CHAIN, *NOT_LISTED} if links or former_files else set[str]()
+            refuse_others(folder, names, former_files.keys() | bound)
+        mark.begin()
+        (folder / PRICES).mkdir(exist_ok=True)
+        rows = dict(_write_tables(folder, snapshot.connection, counts, links, at, former_files))
+        since = (at - timedelta(days=feeds.DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+        changes = sql.rows(snapshot.connection, "release/recent_change", {"since": since})
+        licences = _licences(snapshot.connection)
+        content = latest(pinned, snapshot=number, published_at=_text(at))
+    _write_words(folder, rows, changes, content, licences, at=_text(at), address=address)
+    page.write(folder, page_files)
+    own = {*former_files, *rows, *page_files, *_WORDS} - {CHAIN}
+    return _bind(folder, own, links, former_files, rows, number=number, at=at, key=key)
+
+
+def _month(at: datetime) -> str:
+    return at.strftime("%Y-%m")
 
 
 def _bytes(path: Path) -> bytes:
@@ -110,16 +138,27 @@ def _text(at: datetime) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _write_tables(
-    folder: Path, connection: Any, links: Sequence[Link], at: datetime, former_files: dict[str, File]
-) -> Iterator[tuple[str, int]]:
-    """Write the Parquet files that may have changed; yields all of them with their rows."""
-    counts = tables.begin(connection)
-    closed = closed_months(links)
-    for path, (sha256, closed_by) in closed.items():
+def _check_closed(folder: Path, links: Sequence[Link]) -> None:
+    for path, (sha256, closed_by) in closed_months(links).items():
         if not (folder / path).exists() or digest_of(folder / path) != sha256:
             raise StoreError(f"{folder / path} is not what release {closed_by} closed; put that file back")
-    this_month = at.strftime("%Y-%m")
+
+
+def _write_tables(
+    folder: Path,
+    connection: Any,
+    counts: dict[str, int],
+    links: Sequence[Link],
+    at: datetime,
+    former_files: dict[str, File],
+) -> Iterator[tuple[str, int]]:
+    """Write the Parquet files that may have changed; yields all of them with their rows.
+
+    Args:
+        counts: events by month.
+    """
+    closed = closed_months(links)
+    this_month = _month(at)
     paths = [folder / path for path in closed]
     held = tables.rows_by_month(connection, paths)
     late = [
@@ -200,6 +239,7 @@ def _put(path: Path, text: str) -> None:
 
 def _bind(
     folder: Path,
+    own: Collection[str],
     links: Sequence[Link],
     former_files: dict[str, File],
     rows: dict[str, int],
@@ -216,12 +256,13 @@ def _bind(
             bytes=(folder / name).stat().st_size,
             rows=rows.get(name),
         )
-        for name in _files_of(folder)
+        for name in sorted(own)
+        if (folder / name).is_file()
     ]
     files_sha256 = digest_of_files(listed)
     chain = list(links)
     if not chain or chain[-1].files_sha256 != files_sha256:
-        done, this_month = closed_months(chain), at.strftime("%Y-%m")
+        done, this_month = closed_months(chain), _month(at)
         closing = {
             file.path: file.sha256
             for file in listed
@@ -268,15 +309,5 @@ def _bind(
         months=len(months),
         closed=len(closed_months(chain)),
         is_signed=key is not None,
+        other_files=tuple(other_files(folder, own)),
     )
-
-
-def _files_of(folder: Path) -> list[str]:
-    """Files of the release in the folder but what binds them; hidden ones belong to others."""
-    paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [
-        path.as_posix()
-        for path in paths
-        if path.as_posix() not in {*NOT_LISTED, CHAIN}
-        and not any(part.startswith(".") for part in path.parts)
-    ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, create_model
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from gpuledger.formats import ReportForm
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_or_none, text_in
 from gpuledger.web.parameters import AsOfParameters, QuoteParameters, options_of
@@ -24,11 +25,10 @@ _DRIVERS: dict[str, Any] = {
 DriversParameters: type[AsOfParameters] = cast("Any", create_model)(
     "DriversParameters", __base__=QuoteParameters, **_DRIVERS
 )
-_REPORT_TYPES = {"md": "text/markdown", "html": "text/html", "infracost": "application/yaml"}
 _REPORT: dict[str, Any] = {
     "kind": (
-        Literal["md", "html", "infracost"],
-        Field("md", description="Markdown, a page, or a usage file of Infracost."),
+        ReportForm,
+        Field(ReportForm.MD, description="Markdown, a page, or a usage file of Infracost."),
     )
 }
 ReportParameters: type[AsOfParameters] = cast("Any", create_model)(
@@ -91,7 +91,7 @@ async def report(
 ) -> Response:
     """Markdown, or an HTML page that needs nothing from elsewhere."""
     plan, options = await plan_or_none(request), _stated_options(parameters)
-    kind = _REPORT_TYPES[options.get("kind", "md")]
+    kind = ReportForm(options.get("kind", "md")).media_type
 
     def answer() -> Response:
         with ledger_of(request).pinned() as ledger:

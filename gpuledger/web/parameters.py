@@ -13,10 +13,15 @@ from typing import Annotated, Any, Literal, Optional, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from gpuledger.core.cheapest import Grouping
 from gpuledger.core.cost.options import QuoteOption, question_options
 from gpuledger.core.errors import UsageError
-from gpuledger.core.store.offers import OfferQuery
+from gpuledger.core.plan_sections import PurchaseOptionName
+from gpuledger.core.store.index_days import Segment
+from gpuledger.core.store.offers import OfferQuery, Order
+from gpuledger.core.validity import PriceState
 from gpuledger.questions.choice import LISTED_STATES, cards_named, offer_query
+from gpuledger.web.responses import FormatName
 
 MOST_ROWS = 1000
 MOST_VALUES = 200
@@ -36,8 +41,7 @@ TextValues = Annotated[
 ]
 SizeValue = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Tokens = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
-PurchaseOptionText = Literal["on_demand", "spot", "reserved", "capacity_block"]
-PurchaseOptions = Annotated[list[PurchaseOptionText], BeforeValidator(_split)]
+PurchaseOptions = Annotated[list[PurchaseOptionName], BeforeValidator(_split)]
 Instant = Annotated[str, Field(max_length=40, examples=["2026-03-15", "2026-03-15T12:00:00Z"])]
 Money = Annotated[str, Field(max_length=20, examples=["2.50"])]
 SpecText = Annotated[str, Field(max_length=200, examples=["H100-SXM:8"])]
@@ -52,9 +56,7 @@ class Strict(BaseModel):
 class Parameters(Strict):
     """What every list takes."""
 
-    format: Literal["json", "csv", "parquet"] | None = Field(
-        None, description="Wins over Accept; for links that people click."
-    )
+    format: FormatName | None = Field(None, description="Wins over Accept; for links that people click.")
 
 
 class OfferChoice(Parameters):
@@ -102,9 +104,9 @@ class OfferParameters(OfferChoice):
     availability: Annotated[
         list[Literal["available", "limited", "sold_out", "unknown"]], BeforeValidator(_split)
     ] = Field([], description="Stock.")
-    price_state: Annotated[
-        list[Literal["fresh", "stale", "unlisted", "sold_out", "lapsed", "recorded"]], BeforeValidator(_split)
-    ] = Field([], description="How far the price can be relied on; unless given, all but lapsed.")
+    price_state: Annotated[list[PriceState], BeforeValidator(_split)] = Field(
+        [], description="How far the price can be relied on; unless given, all but lapsed."
+    )
     cpu_arch: Literal["x86", "arm"] | None = Field(None, description="Of the host.")
     min_cpu: SizeValue | None = Field(None, description="Virtual CPUs.")
     max_cpu: SizeValue | None = None
@@ -129,23 +131,9 @@ class OfferParameters(OfferChoice):
     best_per_provider: bool = Field(
         False, description="Of each accelerator, provider and purchase option the best offer alone."
     )
-    order_by: Literal[
-        "best",
-        "usd_per_gpu_hour",
-        "usd_per_hour",
-        "gpu_count",
-        "gpu_memory_gib",
-        "vcpus",
-        "memory_gib",
-        "last_seen_at",
-        "gpu_id",
-        "provider",
-        "instance_type",
-        "region",
-        "availability",
-        "usd_per_peak_petaflop_hour",
-        "usd_per_gib_hour",
-    ] = Field("best", description="best: by price_state, then per GPU-hour, as ties of all others.")
+    order_by: Order = Field(
+        "best", description="best: by price_state, then per GPU-hour, as ties of all others."
+    )
     order_dir: Literal["asc", "desc"] = "asc"
     cursor: Annotated[str, Field(max_length=200)] | None = Field(
         None, description="next_cursor of the page before; filters as there."
@@ -190,9 +178,7 @@ class CheapestParameters(OfferChoice):
 class SpreadParameters(OfferChoice):
     """`/v1/offers/spread`: one row per group, on-demand unless asked otherwise."""
 
-    by: Literal["region", "provider", "tier", "purchase_option", "country", "gpu_id"] = Field(
-        "provider", description="What makes a group."
-    )
+    by: Grouping = Field("provider", description="What makes a group.")
 
 
 class ReserveParameters(Parameters):
@@ -233,8 +219,8 @@ class IndexParameters(SpanParameters):
     """`/v1/index`: one row per recorded day."""
 
     gpu: SpecText = Field(description="SPEC.")
-    purchase_option: PurchaseOptionText = "on_demand"
-    segment: Literal["all", "hyperscaler", "neocloud", "marketplace"] = "all"
+    purchase_option: PurchaseOptionName = "on_demand"
+    segment: Segment = "all"
 
     def series(self) -> dict[str, Any]:
         """Which index and which days, by the ledger's names."""
@@ -253,7 +239,7 @@ class TimingParameters(Strict):
     gpu: SpecText = Field(description="SPEC.")
     gpu_hours: SizeValue = Field(description="GPU-hours that the work takes.")
     by: Instant | None = Field(None, description="When it must be bought; bounds the waiting.")
-    purchase_option: PurchaseOptionText = "on_demand"
+    purchase_option: PurchaseOptionName = "on_demand"
 
 
 def _field(option: QuoteOption) -> tuple[Any, Any]:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.document import Document
+from gpuledger.core.parquet import parquet_batches, parquet_file
 
 MOST_UNPACKED_BYTES = 512 * 2**20
 """A catalogue of 90,000 rows is 12 MB; beyond this a zip is no catalogue."""
@@ -92,15 +93,14 @@ def zip_members(document: Document) -> Iterator[tuple[str, str]]:
 
 def _parquet(document: Document) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(io.BytesIO(document.body))
+        table = parquet_file(document.body)
         if table.metadata.num_rows > max(SMALL_ROWS, len(document.body)):
             raise document.error(
                 f"Parquet of {len(document.body):,} bytes and {table.metadata.num_rows:,} rows"
             )
-        for batch in table.iter_batches(batch_size=20_000):
-            yield from batch.to_pylist()
+        for rows in parquet_batches(table):
+            yield from rows
     except (pa.ArrowException, OSError) as error:
         raise document.error(f"no readable Parquet: {error}") from error

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -125,21 +126,52 @@ def test_a_rewritten_chain_does_not_follow(copy):
     assert any("does not follow from the one before" in fault for fault in verify(str(copy)).faults)
 
 
-def test_an_index_that_its_votes_do_not_give_is_named(copy):
-    path = copy / "index" / "v2.parquet"
-    table = pq.read_table(path).to_pylist()
-    last = max(row["price_date"] for row in table)
-    row = next(row for row in table if row["price_date"] == last)
-    row["state"] = "carried"
-    pq.write_table(pq.read_table(path).from_pylist(table, schema=pq.read_schema(path)), path)
-    rebind(copy)
-    faults = verify(str(copy)).faults
-    assert any(f"the index of {row['gpu_id']} {row['purchase_option']}" in fault for fault in faults)
+def rewrite_index(folder: Path, change) -> dict:
+    """Change one published row of the last day in the index, and the manifest with it; returns the row before."""
+    path = folder / "index" / "v2.parquet"
+    whole = pq.read_table(path)
+    rows = whole.to_pylist()
+    days = [row["price_date"] for row in rows if row["median_usd_per_gpu_hour"] is not None]
+    row = next(
+        row for row in rows if row["price_date"] == max(days) and row["median_usd_per_gpu_hour"] is not None
+    )
+    former = dict(row)
+    change(rows, row)
+    pq.write_table(whole.from_pylist(rows, schema=whole.schema), path)
+    rebind(folder)
+    return former
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("state", "carried"),
+        ("reason", "nobody looked"),
+        ("price_index", 42.0),
+        ("high", 1e6),
+        ("chain", 7),
+        ("providers", 99),
+        ("matched_offers", 99_999),
+        ("floor_usd_per_gpu_hour", Decimal("0.01")),
+        ("floor_provider", "somebody"),
+        ("median_usd_per_gpu_hour", Decimal("0.02")),
+        ("usd_per_gpu_hour", Decimal("0.03")),
+    ],
+)
+def test_an_index_that_its_votes_do_not_give_is_named(copy, column, value):
+    former = rewrite_index(copy, lambda rows, row: row.update({column: value}))
+    faults = verify(str(copy), day=former["price_date"]).faults
+    name = f"the index of {former['gpu_id']} {former['purchase_option']} {former['segment'] or 'all'}"
+    assert any(fault.startswith(name) and f"has {column} " in fault for fault in faults), faults
+
+
+def test_a_row_of_the_index_that_is_missing_is_named(copy):
+    former = rewrite_index(copy, lambda rows, row: rows.remove(row))
+    faults = verify(str(copy), day=former["price_date"]).faults
+    assert any("is missing, and its votes give one" in fault for fault in faults)
 
 
 def test_a_vote_with_a_price_that_nobody_saw_is_named(copy):
-    from decimal import Decimal
-
     path = copy / "index" / "v2_votes.parquet"
     table = pq.read_table(path)
     rows = table.to_pylist()
@@ -155,6 +187,69 @@ def test_a_closed_month_that_differs_stops_the_next_release(ledger, copy):
     flip(copy / "prices" / "2025-06.parquet")
     with pytest.raises(StoreError, match="is not what release 1 closed; put that file back"):
         release(ledger, copy)
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "latest.json", "prices/2025-06.parquet", "index/v2.parquet", "index.html"]
+)
+def test_somebody_elses_file_is_not_overwritten_and_nothing_is_written_beside_it(ledger, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(StoreError, match=rf"{name} would be overwritten and is of no release"):
+        release(ledger, tmp_path)
+    assert digests(tmp_path) == {name: b"mine"}
+
+
+def test_a_link_in_the_way_is_somebody_elses_too_though_it_leads_nowhere(ledger, tmp_path):
+    (tmp_path / "README.md").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match=r"README\.md would be overwritten"):
+        release(ledger, tmp_path)
+    assert (tmp_path / "README.md").is_symlink()
+
+
+def test_a_month_of_nobody_among_the_months_is_refused_because_readers_would_take_it(ledger, copy):
+    shutil.copy(copy / "prices" / "2023-05.parquet", copy / "prices" / "2031-01.parquet")
+    with pytest.raises(
+        StoreError, match=r"2031-01.parquet is of no release, and who reads prices/\*.parquet"
+    ):
+        release(ledger, copy)
+
+
+def test_other_files_are_left_alone_and_named_and_not_published(ledger, copy):
+    before = digests(copy)
+    others = {"CNAME": b"prices.example", "notes/thesis.txt": b"mine", ".git/config": b"[core]"}
+    for name, body in others.items():
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).write_bytes(body)
+    done = release(ledger, copy)
+    assert (done.written, done.number, done.other_files) == (0, 1, ("CNAME", "notes/thesis.txt"))
+    assert digests(copy) == before | others
+    found = verify(str(copy))
+    assert (found.faults, found.other_files) == ((), ("CNAME", "notes/thesis.txt"))
+
+
+def test_a_release_that_broke_off_is_finished_by_the_next(ledger, released, tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "out" / "latest.json"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gpuledger.release.write._write_words", full)
+        with pytest.raises(StoreError, match=r"latest\.json: No space left"):
+            release(ledger, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    release(ledger, tmp_path / "out")
+    assert digests(tmp_path / "out") == digests(released)
+
+
+def test_two_releases_do_not_write_into_one_folder_at_once(ledger, tmp_path):
+    from gpuledger.release.folder import one_writer
+
+    with (
+        one_writer(tmp_path),
+        pytest.raises(StoreError, match="another process writes a release into"),
+    ):
+        release(ledger, tmp_path)
+    assert release(ledger, tmp_path).number == 1
 
 
 def test_no_release_is_said_to_be_none(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from gpuledger.core.errors import CorruptError, StoreError, UsageError
 from gpuledger.core.store.home import Home
 from gpuledger.flows.backup import LIST, back_up, restore
-from gpuledger.flows.replay import history_of
+from gpuledger.flows.replay import price_history
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_restored_home_has_the_same_history_quotes_and_terms(backed_up, world,
     folder, made = backed_up
     other = replace(world.ledger, home=Home(tmp_path / "restored"))
     assert restore(folder, other) == made
-    assert history_of(other.home, other) == history_of(world.ledger.home, world.ledger)
+    assert price_history(other) == price_history(world.ledger)
     for name in ("gpu_alias.csv", "overrides.toml", "quotes/0123456789abcdef.json"):
         assert (other.home.path / name).read_bytes() == (world.ledger.home.path / name).read_bytes()
     assert not list((folder / "home").rglob("*.duckdb"))

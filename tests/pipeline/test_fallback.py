@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from gpuledger.core.document import Request
-from gpuledger.flows.replay import history_of, replay
+from gpuledger.flows.replay import price_history, replay
 
 
 @pytest.fixture
@@ -56,6 +56,6 @@ def test_a_run_that_fell_back_replays_to_the_same(with_fallback, listing):
     answers(with_fallback, list=(200, b"<html>we moved</html>"), page=(200, listing(a=2.5, b=3)))
     with_fallback.refresh()
     ledger = with_fallback.ledger
-    before = history_of(ledger.home, ledger)
+    before = price_history(ledger)
     replay(ledger)
-    assert history_of(ledger.home, ledger) == before
+    assert price_history(ledger) == before

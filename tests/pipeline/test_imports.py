@@ -30,7 +30,7 @@ from gpuledger.flows.imports import (
     take_list,
 )
 from gpuledger.flows.pipeline import LedgerWriter, record_runs, source_row
-from gpuledger.flows.replay import history_of, replay
+from gpuledger.flows.replay import price_history, replay
 from gpuledger.scrapers.archives.registry import ARCHIVES, archive
 from gpuledger.scrapers.registry import SOURCES
 from tests.template import start_migrated
@@ -65,7 +65,7 @@ def take(
 
 
 def history(ledger: LedgerWriter) -> list[tuple]:
-    return history_of(ledger.home, ledger)
+    return price_history(ledger)
 
 
 def price(ledger: LedgerWriter, at: str | None = None, **filters) -> dict[str, str]:

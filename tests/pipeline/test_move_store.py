@@ -15,7 +15,7 @@ from gpuledger.core.store.shared import lake
 from gpuledger.flows.compact import compact_ledger
 from gpuledger.flows.move_store import move_store
 from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
-from gpuledger.flows.replay import history_of, replay
+from gpuledger.flows.replay import price_history, replay
 
 pytestmark = pytest.mark.shared_store
 
@@ -51,7 +51,7 @@ def test_both_stores_hold_the_same_tables_and_the_same_history(moved):
     assert all(one.is_equal for one in report.compared)
     rows = {one.table: one.rows_to for one in report.compared}
     assert rows | {"document": 4, "offer": 3, "price_change": 5, "scrape_run": 4, "stock_change": 6} == rows
-    assert history_of(after.home, after) == history_of(before.home, before)
+    assert price_history(after) == price_history(before)
     assert replay(after, keep=False).added == 0
 
 
@@ -81,7 +81,7 @@ def test_a_ledger_comes_back_out_of_a_shared_store(moved, tmp_path):
     back = at(before, Home(tmp_path / "back"))
     report = move_store(after, back)
     assert all(one.is_equal for one in report.compared)
-    assert history_of(back.home, back) == history_of(before.home, before)
+    assert price_history(back) == price_history(before)
     with reading(back.home) as connection:
         assert connection.execute("select count(*) from offer_latest").fetchone() == (2,)
 
@@ -92,9 +92,9 @@ def test_compacting_a_shared_store_gathers_its_files_and_changes_no_price(moved,
     world.clock.forward(hours=1)
     world.provider.always(listing(a=2.7, b=3.1))
     refresh_sources(after, after.sources, world.fetcher)
-    history = history_of(after.home, after)
+    history = price_history(after)
     assert compact_ledger(after).merged_files > 0, "one file for each of two days"
-    assert history_of(after.home, after) == history
+    assert price_history(after) == history
     assert replay(after, keep=False).added == 0
 
 

@@ -14,7 +14,7 @@ from gpuledger.flows import rebuild
 from gpuledger.flows.audit import audit_ledger
 from gpuledger.flows.imports import import_documents
 from gpuledger.flows.pipeline import open_ledger, refresh_sources
-from gpuledger.flows.replay import history_of, replay
+from gpuledger.flows.replay import price_history, replay
 from gpuledger.scrapers.archives import changes
 
 
@@ -33,11 +33,11 @@ def three_runs(world, listing):
 
 def test_replay_gives_the_same_history_to_the_byte(world, listing):
     three_runs(world, listing)
-    before = repr(history_of(world.ledger.home, world.ledger)).encode()
+    before = repr(price_history(world.ledger)).encode()
     world.ledger.home.database.unlink()
     report = replay(world.ledger)
     assert report.runs == 4
-    assert repr(history_of(world.ledger.home, world.ledger)).encode() == before
+    assert repr(price_history(world.ledger)).encode() == before
     assert world.prices() == {"a": "2.6", "b": "3"}
 
 
@@ -75,7 +75,7 @@ def test_a_corrected_adapter_corrects_the_past(world, listing):
 
 def test_a_dry_run_changes_nothing(world, listing):
     three_runs(world, listing)
-    history_of(world.ledger.home, world.ledger)
+    price_history(world.ledger)
     before = world.ledger.home.database.read_bytes()
     assert replay(world.ledger, keep=False).added == 0
     assert world.ledger.home.database.read_bytes() == before

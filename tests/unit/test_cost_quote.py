@@ -32,6 +32,35 @@ def test_the_lowest_total_wins_and_not_the_lowest_price_per_hour():
     }
 
 
+EMPTY_B200 = "2 % of the memory in use at an MFU of 0.0018: first for its price alone; "
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        (
+            [offer("1.00", gpu_id="t4-16gb")],
+            EMPTY_B200 + "used more are 1 x t4-16gb at runpod, rank 2, 0.30 against 0.09 USD",
+        ),
+        ([], EMPTY_B200 + "none of the quotes shown uses its GPUs more"),
+    ],
+)
+def test_hardware_that_is_hardly_used_says_why_it_is_first(others, reason):
+    plan = plan_from_mapping(
+        {
+            "model": "gpt2",
+            "method": "full_finetune",
+            "training_tokens": 5e6,
+            "sequence_length": 256,
+            "hardware": {"micro_batch_size": 1, "gpus": 1},
+        }
+    )
+    answer = ask(plan, [offer("0.30", gpu_id="b200-sxm-180gb"), *others])
+    assert answer.quotes[0].purchase.offer.gpu_id == "b200-sxm-180gb"
+    assert reason in answer.warnings
+    assert not any("a smaller GPU may cost less" in text for text in answer.warnings), "said once"
+
+
 def test_whole_instances_are_paid_and_shown_apart():
     found = ask(quoted_plan(gpus=12, hours=10), [offer("1.00", gpu_count=8)])
     assert usd_lines(found)["gpu_time"] == "120.00"

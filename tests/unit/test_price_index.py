@@ -1,6 +1,7 @@
 """The panel index: matched offers, one vote per provider, withheld below a panel (docs/methodology.md)."""
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuledger.core.price_index import VOTE_CAP, IndexDay, ProviderDay, chained
+from gpuledger.core.price_index import VOTE_CAP, IndexDay, ProviderDay, chained, index_on
 
 FIRST = date(2025, 6, 1)
 NAMES = ("aws", "azure", "coreweave", "gcp", "lambda", "runpod")
@@ -121,6 +122,18 @@ def test_the_order_in_which_days_are_told_never_matters(changes, random):
     mixed = list(rows)
     random.shuffle(mixed)
     assert on_demand(mixed) == on_demand(rows)
+
+
+@given(
+    changes_of_a_month,
+    st.lists(st.sampled_from(range(30)), unique=True, max_size=20),
+    st.integers(min_value=-1, max_value=31),
+)
+def test_the_index_on_a_day_is_the_row_of_that_day_without_its_price(changes, unread, day):
+    rows = [row for row in panel(30, changes=changes) if (row.day - FIRST).days not in unread]
+    at = FIRST + timedelta(day)
+    found = next((replace(row, usd_per_gpu_hour=None) for row in on_demand(rows) if row.day == at), None)
+    assert index_on(rows, at, purchase_option="on_demand") == found
 
 
 @given(st.lists(st.lists(st.sampled_from(NAMES), unique=True, min_size=3), min_size=2, max_size=30))

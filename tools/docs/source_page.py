@@ -1,14 +1,14 @@
 # pyarrow ships no types of its own.
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 """`docs/sources.md`, written from the registry: `python -m tools.docs.source_page > docs/sources.md`."""
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+from gpuledger.core.parquet import parquet_table
 from gpuledger.core.store import sql
 from gpuledger.scrapers.history import archives, left_out
 from gpuledger.scrapers.registry import SOURCES
@@ -79,9 +79,7 @@ def history_section() -> str:
 
 
 def _offers(body: bytes) -> set[str]:
-    import pyarrow.parquet as pq
-
-    return set(pq.read_table(io.BytesIO(body), columns=["offer_id"])["offer_id"].to_pylist())
+    return set(parquet_table(body, ["offer_id"])["offer_id"].to_pylist())
 
 
 def _refused(counts: Mapping[str, int]) -> str:

@@ -49,10 +49,6 @@ class Difference:
             return "over"
         return "under" if self.over_usd < -limit else "ok"
 
-    @property
-    def is_flagged(self) -> bool:
-        return self.state in FLAGGED
-
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; money as decimal strings, percent of the plan with one decimal."""
         planned, actual = self.planned_usd, self.actual_usd
