@@ -247,6 +247,15 @@ def test_a_wrong_query_is_told_in_words(tab, site):
     assert "nowhere" in tab.inner_text('[role="alert"]')
 
 
+def test_every_program_beside_the_data_comes_with_its_licence(folder):
+    licences = sorted((folder / "vendor").glob("*.LICENSE.txt"))
+    assert [path.name.removesuffix(".LICENSE.txt") for path in licences] == [
+        *("apache-arrow", "duckdb-wasm", "fzstd", "hyparquet")
+    ]
+    assert all("WITHOUT WARRANTIES" in text or 'THE SOFTWARE IS PROVIDED "AS IS"' in text
+               for text in (path.read_text() for path in licences))  # fmt: skip
+
+
 def test_nothing_is_loaded_from_elsewhere(tab, site):
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
