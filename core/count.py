@@ -1,5 +1,6 @@
-"""Quantities as people write them, and as they are written for programs. People write counts (`20M`, `1.4T`, `2e12`,
-`1_000_000`, `1,000,000`), sizes (`2 TB`, `16GiB`) and times (`3 d`, `90 min`, `3 h 42 min`)."""
+"""Quantities as people write them, and as they are written for programs. People write counts (`20M`, `20 million`,
+`1.4T`, `2e12`, `1_000_000`, `1,000,000`, `20 million tokens`), shares (`30%`), sizes (`2 TB`, `16GiB`) and times
+(`3 d`, `90 min`, `3 h 42 min`)."""
 
 from __future__ import annotations
 
@@ -9,12 +10,31 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 MICRO = Decimal("0.000001")
 """Resolution of money in the ledger: DECIMAL(18,6)."""
-SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+SCALES = {
+    "": 1.0,
+    **dict.fromkeys(("k", "thousand", "thousands"), 1e3),
+    **dict.fromkeys(("m", "mn", "mln", "mio", "million", "millions"), 1e6),
+    **dict.fromkeys(("b", "bn", "bln", "billion", "billions"), 1e9),
+    **dict.fromkeys(("t", "tn", "trn", "trillion", "trillions"), 1e12),
+}
+NOUNS = {
+    "tokens": ("token", "tokens", "tok", "toks"),
+    "samples": ("sample", "samples", "example", "examples", "row", "rows", "record", "records", "document",
+                "documents"),
+    "parameters": ("parameter", "parameters", "param", "params"),
+    "gpus": ("gpu", "gpus"),
+    "epochs": ("epoch", "epochs", "pass", "passes"),
+}  # fmt: skip
+"""What is counted, by a word in the name of a key: `training_tokens` counts tokens, and a number may say so."""
 LONGEST = 40
 """Characters of a number; a longer one is no quantity."""
-_COUNT = re.compile(r"^(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d{1,3})?)\s*(?P<scale>[kmbt]?)$")
-_THREES = re.compile(r"^\d{1,3}(,\d{3})+(?=[.\s]|[a-z]|$)")
-_MEASURE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d{1,3})?)\s*(?P<unit>[a-z]*)\s*")
+_DIGITS = r"(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?)"
+_COUNT = re.compile(
+    rf"^{_DIGITS}(?:\s*[x×*]\s*10\s*(?:\^|\*\*)\s*(?P<power>[+-]?\d{{1,3}}))?\s*(?P<words>[a-z ]*)$"
+)
+_THREES = re.compile(r"^[1-9]\d{0,2}(?:([,' \u2009\u202f\u00a0\u2019])\d{3})(?:\1\d{3})*(?=[.\s]|[a-z]|$)")
+"""Digits in threes, parted by commas, spaces or apostrophes; `0,500` may be a half."""
+_MEASURE = re.compile(rf"{_DIGITS}\s*(?P<unit>[a-z]*)\s*")
 
 GB_PER_UNIT = {
     "b": 1e-9,
@@ -28,6 +48,11 @@ GB_PER_UNIT = {
     "gib": 2**30 / 1e9,
     "tib": 2**40 / 1e9,
     "pib": 2**50 / 1e9,
+    **dict.fromkeys(("k", "kilobyte", "kilobytes"), 1e-6),
+    **dict.fromkeys(("m", "megabyte", "megabytes"), 1e-3),
+    **dict.fromkeys(("g", "gigabyte", "gigabytes"), 1.0),
+    **dict.fromkeys(("t", "terabyte", "terabytes"), 1e3),
+    **dict.fromkeys(("p", "petabyte", "petabytes"), 1e6),
 }
 GIB_PER_UNIT = {
     # cards of 24 GB are sold, and counted by drivers, as 24 GiB
@@ -40,25 +65,49 @@ GIB_PER_UNIT = {
     "g": 1.0,
 }
 HOURS_PER_UNIT = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), 1 / 3600),
-    **dict.fromkeys(("m", "min", "minute", "minutes"), 1 / 60),
-    **dict.fromkeys(("h", "hour", "hours"), 1.0),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1 / 3600),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 1 / 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 1.0),
     **dict.fromkeys(("d", "day", "days"), 24.0),
-    **dict.fromkeys(("w", "week", "weeks"), 168.0),
+    **dict.fromkeys(("w", "wk", "wks", "week", "weeks"), 168.0),
     **dict.fromkeys(("mo", "month", "months"), 730.0),
+    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), 8760.0),
 }
 
 
-def count_from(text: str) -> float:
-    """The number that a text means; k, M, B and T are thousands, millions, billions and trillions in any case.
+def count_from(text: str, key: str = "") -> float:
+    """The number that a text means; k, M, B and T are thousands, millions, billions and trillions in any case, and so
+    are the words.
+
+    Args:
+        key: name of what is counted, as in a plan; its noun may follow the number (`20 million tokens`).
 
     Raises:
-        ValueError: anything else, among it `1,4T`, which may be 1.4 or 14.
+        ValueError: anything else, among it `1,4T`, which may be 1.4 or 14, and samples where tokens are counted.
     """
     match = _COUNT.match(_folded(text))
-    if match is None:
-        raise ValueError(f"{text[:LONGEST]!r} is no count, as in 20000, 20k, 20M, 1.4T or 2e7")
-    return float(match["number"]) * SCALES[match["scale"]]
+    words = match["words"].split() if match else []
+    scale = words.pop(0) if words and words[0] in SCALES else ""
+    counted = next((name for name in NOUNS if name in key), "tokens" if key == "sequence_length" else "")
+    other = next((name for name in NOUNS if words and words[0] in NOUNS[name]), "")
+    if match is not None and counted and len(words) == 1 and other and other != counted:
+        raise ValueError(f"{text[:LONGEST]!r} counts {other}; {key} counts {counted}")
+    if match is None or (words and (len(words) > 1 or words[0] not in NOUNS.get(counted, ()))):
+        raise ValueError(f"{text[:LONGEST]!r} is no count, as in 20000, 20k, 20M, 20 million, 1.4T or 2e7")
+    return float(match["number"]) * 10.0 ** int(match["power"] or 0) * SCALES[scale]
+
+
+def share_from(text: str, key: str = "") -> float:
+    """A share of one: `0.3` or `30%`.
+
+    Raises:
+        ValueError: anything else.
+    """
+    percent = text.strip().removesuffix("%")
+    try:
+        return count_from(percent) / 100 if percent != text.strip() else count_from(text, key)
+    except ValueError:
+        raise ValueError(f"{text[:LONGEST]!r} is no share, as in 0.3 or 30%") from None
 
 
 def gb_from(text: str) -> float:
@@ -88,11 +137,39 @@ def hours_from(text: str) -> float:
     return _sum_of(text, HOURS_PER_UNIT, "h", "a time, as in 72, 3 d or 90 min")
 
 
+def minutes_from(text: str) -> float:
+    """A time in minutes; minutes without a unit.
+
+    Raises:
+        ValueError: anything else.
+    """
+    return 60 * _sum_of(text, HOURS_PER_UNIT, "m", "a time, as in 12, 12 min or 90 s")
+
+
+def days_from(text: str) -> float:
+    """A time in days; days without a unit.
+
+    Raises:
+        ValueError: anything else.
+    """
+    return _sum_of(text, HOURS_PER_UNIT, "d", "a time, as in 30, 30 d or 6 weeks") / HOURS_PER_UNIT["d"]
+
+
+def months_from(text: str) -> float:
+    """A time in months of 730 hours; months without a unit.
+
+    Raises:
+        ValueError: anything else.
+    """
+    return _sum_of(text, HOURS_PER_UNIT, "mo", "a time, as in 6, 6 months or 1 year") / HOURS_PER_UNIT["mo"]
+
+
 def _folded(text: str) -> str:
     lowered = text.strip().lower().replace("_", "")
     if len(lowered) > LONGEST:
         raise ValueError(f"not a number: {len(lowered)} characters")
-    return lowered.replace(",", "") if _THREES.match(lowered) else lowered
+    threes = _THREES.match(lowered)
+    return lowered[: threes.end()].replace(threes[1], "") + lowered[threes.end() :] if threes else lowered
 
 
 def _sum_of(text: str, units: dict[str, float], unit: str, what: str) -> float:
@@ -127,3 +204,22 @@ def instant_text(value: datetime | None) -> str | None:
     if value is None:
         return None
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def hours_text(value: float) -> str:
+    """A time, as people say it: `40 s`, `42 min`, `3 h 42 min`, `26 d`, `4.2 y`."""
+    minutes = round(value * 60)
+    if value <= 0:
+        return "0"
+    if minutes < 2:
+        return f"{max(round(value * 3600), 1)} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    whole, rest = divmod(minutes, 60)
+    if value < 48:
+        return f"{whole} h {rest} min" if rest and value < 24 else f"{round(value)} h"
+    days = value / 24
+    if days < 10:
+        whole, rest = divmod(round(value), 24)
+        return f"{whole} d {rest} h" if rest else f"{whole} d"
+    return f"{days:,.0f} d" if days < 730 else f"{days / 365.25:,.1f} y"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -39,6 +39,14 @@ class Request:
     """Whether 404 or 403 is an answer here (nothing published under this address), not a failure."""
     context: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the answer does not say about itself, such as the region that was asked for."""
+    key_of_provider: Mapping[str, Credential] = field(default_factory=dict[str, Credential])
+    """Providers, and the key with which they are read themselves: the context names under `has_key` those whose key
+    the environment has. Never the key."""
+
+    def named_keys(self, environ: Mapping[str, str]) -> Request:
+        """The request with `has_key` in its context, where `key_of_provider` has some of the environment."""
+        names = [name for name, key in self.key_of_provider.items() if environ.get(key.variable)]
+        return replace(self, context={**self.context, "has_key": " ".join(names)}) if names else self
 
 
 MOST_OBJECTS = 1_000_000

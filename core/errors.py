@@ -134,7 +134,8 @@ class InvalidPlanError(EstimateError):
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
-        super().__init__(f"plan: {field}: {message}")
+        self.message = message
+        super().__init__(f"plan: {message}" if field == "plan" else f"plan: {field}: {message}")
 
 
 class UnknownGPUError(EstimateError):

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gpuledger.core.count import SCALES
+
 HOURS_PER_MONTH = Decimal(730)
 """8,760 / 12. GCP and Azure divide their monthly and term prices by it (reference lists of both, 2026)."""
 
@@ -69,22 +71,23 @@ def decimal_from(text: str) -> Decimal:
 
 
 _DOLLARS = re.compile(
-    r"^(?P<sign>-?)\s*\$?\s*(?P<number>[-\d.,e+]+)\s*(?P<scale>[km]?)\s*(?:usd|dollars?|\$)?$", re.IGNORECASE
+    r"^(?P<sign>-?)\s*(?:us)?\$?\s*(?P<number>[-\d.,e+]+)\s*(?P<scale>[a-z]*?)\s*(?:usd|us dollars?|dollars?|\$)?$",
+    re.IGNORECASE,
 )
-_DOLLAR_SCALES = {"": Decimal(1), "k": Decimal(1_000), "m": Decimal(1_000_000)}
 
 
 def dollars_from(text: str) -> Decimal:
-    """US dollars as people write them: `20`, `$20`, `20 USD`, `1,250 dollars`, `50k`.
+    """US dollars as people write them: `20`, `$20`, `20 USD`, `1,250 dollars`, `50k`, `1.5 million dollars`.
 
     Raises:
         ValueError: anything else.
     """
     match = _DOLLARS.match(text.strip()[:60])
-    if match is None:
-        raise ValueError(f"not an amount of dollars: {text[:60]!r}")
+    scale = None if match is None else SCALES.get(match["scale"].lower())
+    if match is None or scale is None:
+        raise ValueError(f"{text[:60]!r} is no amount of US dollars, as in 20, $1,250 or 1.5M")
     amount = decimal_from(match["sign"] + match["number"])
     try:
-        return amount * _DOLLAR_SCALES[match["scale"].lower()]
+        return amount * Decimal(scale)
     except ArithmeticError:
-        raise ValueError(f"not an amount of dollars: {text[:60]!r}") from None
+        raise ValueError(f"{text[:60]!r} is no amount of US dollars, as in 20, $1,250 or 1.5M") from None

@@ -6,19 +6,20 @@ limits (`[constraints]`) and which other money counts (`[costs]`): docs/plans.md
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ValidationError, field_validator, model_validator
+from pydantic import ValidationError, field_validator, model_validator
 
 from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.huggingface.model_types import MODEL_TYPES
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config
 from gpuledger.core.model_name import nearest, preset_named
+from gpuledger.core.plan_refusal import as_plan_error, suggestion
 from gpuledger.core.plan_sections import (
     ArchitectureKeys,
     Constraints,
@@ -45,6 +46,9 @@ StatePrecision = Literal["mixed", "autocast", "pure"]
 Recomputation = Literal["none", "selective", "full", "auto"]
 Sharding = Literal["none", "zero1", "zero2", "zero3"]
 Offloaded = Literal["optimizer", "parameters", "activations"]
+
+
+MOST_OF_NAME = 200
 
 
 class Hardware(Section):
@@ -99,6 +103,12 @@ class Hardware(Section):
     def _listed(cls, value: object) -> object:
         return () if value == "none" else (value,) if isinstance(value, str) else value
 
+    @field_validator("gpu", mode="before")
+    @classmethod
+    def _named_by_number(cls, value: object) -> object:
+        # 4090 in TOML is a number, and the name of a card
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
 
 class TrainingPlan(Section):
     """A whole plan. Sizes and tokens are counts (tokens as floats: 2.0e12), money is `Decimal`."""
@@ -108,6 +118,8 @@ class TrainingPlan(Section):
     """Who runs it: people who tune software and operation, or the usual ones."""
     method: Method = "pretrain"
     model: str | None = None
+    model_basis: str | None = None
+    """Under which name the network was asked for; said as an assumption."""
     parameters: PositiveNumber | None = None
     training_tokens: PositiveNumber | None = None
     dataset_tokens: PositiveNumber | None = None
@@ -189,6 +201,16 @@ class TrainingPlan(Section):
             raise ValueError(f"epochs {self.epochs:g} needs dataset_tokens")
         return self
 
+    @field_validator("name", mode="before")
+    @classmethod
+    def _in_one_line(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        text = " ".join("".join(one if one.isprintable() else " " for one in value).split())
+        if len(text) > MOST_OF_NAME:
+            raise ValueError(f"{len(text)} characters; {MOST_OF_NAME} at most")
+        return text or "plan"
+
     @model_validator(mode="after")
     def _adapters(self) -> TrainingPlan:
         if self.lora_rank is not None and self.method not in ADAPTABLE:
@@ -257,7 +279,7 @@ def plan_from_mapping(mapping: object) -> TrainingPlan:
         keys = canonical(keys, model_rows(), TrainingPlan)
         plan = TrainingPlan.model_validate(keys)
     except ValidationError as error:
-        raise _as_plan_error(error) from error
+        raise as_plan_error(error, TrainingPlan) from error
     if not (plan.model or plan.parameters or plan.architecture.parameters or plan.architecture.layers):
         if plan.is_quoted:
             return plan
@@ -265,54 +287,6 @@ def plan_from_mapping(mapping: object) -> TrainingPlan:
             "model", "nothing says what is trained: give model, parameters or [architecture]"
         )
     return plan
-
-
-def _as_plan_error(error: ValidationError) -> InvalidPlanError:
-    first = error.errors(include_url=False)[0]
-    path = [str(part) for part in first["loc"]]
-    field = ".".join(path) or "plan"
-    seen = cast(object, first["input"])
-    is_long = isinstance(seen, int) and seen.bit_length() > 256
-    shown = "" if is_long or isinstance(seen, dict | BaseModel) else repr(seen)
-    if first["type"] == "extra_forbidden":
-        allowed_keys = _section_of(path[:-1]).model_fields
-        return InvalidPlanError(
-            field, f"unknown key, value {shown[:80]}{_suggestion(path[-1], allowed_keys)}"
-        )
-    message = _plain_message(first["type"], first.get("ctx", {})) or first["msg"].removeprefix(
-        "Value error, "
-    )
-    is_told = shown == "" or (shown.startswith("'") and shown in message)
-    return InvalidPlanError(field, message if is_told else f"{message}, got {shown[:80]}")
-
-
-def _plain_message(kind: str, bounds: Mapping[str, Any]) -> str | None:
-    """What a number or a choice must be, as a person writes it."""
-    for name, words in (("le", "at most"), ("ge", "at least"), ("gt", "more than"), ("lt", "less than")):
-        if kind in ("less_than_equal", "greater_than_equal", "greater_than", "less_than") and name in bounds:
-            bound = str(bounds[name]).removeprefix("Decimal('").removesuffix("')")
-            return f"must be {words} {float(bound):g}"
-    if kind == "literal_error":
-        return f"must be {bounds['expected']}"
-    return {"int_from_float": "must be a whole number"}.get(kind)
-
-
-def _section_of(path: Sequence[str]) -> type[BaseModel]:
-    section: type[BaseModel] = TrainingPlan
-    for part in path:
-        field = section.model_fields.get(part)
-        if (
-            field is not None
-            and isinstance(field.annotation, type)
-            and issubclass(field.annotation, BaseModel)
-        ):
-            section = field.annotation
-    return section
-
-
-def _suggestion(seen: str, names: Mapping[str, object]) -> str:
-    nearest = difflib.get_close_matches(seen.lower(), names, n=3, cutoff=0.6)
-    return f"; did you mean {', '.join(nearest)}?" if nearest else ""
 
 
 @lru_cache(maxsize=1)
@@ -330,11 +304,14 @@ def preset_architecture(model: str) -> ArchitectureKeys:
     """
     rows = model_rows()
     if model not in rows:
-        raise InvalidPlanError("model", f"no preset {model!r}{_suggestion(model, rows)}")
+        raise InvalidPlanError("model", f"no preset {model!r}{suggestion(model, rows)}")
     fields = ArchitectureKeys.model_fields.keys() - {"parameters", "active_parameters"}
     shape = {
         key: json.loads(text) for key, text in rows[model].items() if key in fields and text and key != "bias"
     }
+    kind = MODEL_TYPES.get(rows[model]["family"].replace("-", "_"))
+    if kind is not None and not kind.embedding_is_active:
+        shape["embedding_is_active"] = False
     return ArchitectureKeys.model_validate({**shape, "bias": rows[model]["bias"] or None})
 
 

@@ -7,9 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from gpuledger.core.count import count_from, gb_from, hours_from
+from gpuledger.core.count import (
+    count_from,
+    days_from,
+    gb_from,
+    hours_from,
+    minutes_from,
+    months_from,
+    share_from,
+)
 from gpuledger.core.money import dollars_from
 
 # Values that a plan may hold: counts, amounts, shares and money within bounds, and three cases of one.
@@ -19,14 +35,18 @@ MOST = 1e18
 MOST_USD = Decimal(10**11)
 
 
-def _number_by(read: Callable[[str], float]) -> BeforeValidator:
-    """A number, or text as people write it; a boolean is none, however willing a parser is to convert it."""
+def _number_by(read: Callable[..., float], *, is_named: bool = False) -> BeforeValidator:
+    """A number, or text as people write it; a boolean is none, however willing a parser is to convert it.
 
-    def number(value: object) -> object:
+    Args:
+        is_named: `read` takes the name of the key too.
+    """
+
+    def number(value: object, info: ValidationInfo) -> object:
         if isinstance(value, bool):
             raise ValueError("not a number")
         if isinstance(value, str):
-            return read(value)
+            return read(value, info.field_name or "") if is_named else read(value)
         if isinstance(value, int) and abs(value) > MOST:
             # converting or printing thousands of digits fails in ways of its own
             raise ValueError(f"a number of {value.bit_length()} bits; {MOST:g} at most")
@@ -43,7 +63,8 @@ def _money(value: object) -> object:
     return value
 
 
-_Number = _number_by(count_from)
+_Number = _number_by(count_from, is_named=True)
+_Share = _number_by(share_from, is_named=True)
 Count = Annotated[int, _Number, Field(gt=0, le=int(MOST))]
 CountOrZero = Annotated[int, _Number, Field(ge=0, le=int(MOST))]
 PositiveNumber = Annotated[float, _Number, Field(gt=0, le=MOST, allow_inf_nan=False)]
@@ -52,8 +73,11 @@ GB = Annotated[float, _number_by(gb_from), Field(ge=0, le=1e12, allow_inf_nan=Fa
 """A size: GB of 10^9 bytes, or text with its unit."""
 Hours = Annotated[float, _number_by(hours_from), Field(gt=0, le=1e6, allow_inf_nan=False)]
 """A time: hours, or text with its unit."""
-Share = Annotated[float, _Number, Field(ge=0, le=1, allow_inf_nan=False)]
-PositiveShare = Annotated[float, _Number, Field(gt=0, le=1, allow_inf_nan=False)]
+Minutes = Annotated[float, _number_by(minutes_from), Field(ge=0, le=MOST, allow_inf_nan=False)]
+Days = Annotated[float, _number_by(days_from), Field(gt=0, le=MOST, allow_inf_nan=False)]
+Months = Annotated[float, _number_by(months_from), Field(ge=0, le=MOST, allow_inf_nan=False)]
+Share = Annotated[float, _Share, Field(ge=0, le=1, allow_inf_nan=False)]
+PositiveShare = Annotated[float, _Share, Field(gt=0, le=1, allow_inf_nan=False)]
 USD = Annotated[Decimal, BeforeValidator(_money), Field(ge=0, le=MOST_USD, allow_inf_nan=False)]
 
 
@@ -170,6 +194,8 @@ class ArchitectureKeys(Section):
     """Share of heads and of the feed-forward's width that pruning took out."""
     attention_gate: bool | None = None
     embedding_size: Count | None = None
+    embedding_is_active: bool | None = None
+    """False: the input embedding is not counted among the active parameters."""
     side_parameters: CountOrZero | None = None
     """In memory, but not passed by every text token: towers for images or sound, poolers."""
     note: str | None = Field(default=None, max_length=500)
@@ -210,7 +236,7 @@ class Constraints(Section):
     """`[constraints]`: what a choice of hardware must satisfy."""
 
     deadline_hours: Hours | None = None
-    max_wall_days: PositiveNumber | None = None
+    max_wall_days: Days | None = None
     """A search proposes nothing that takes longer; 90 unless said, or the deadline where that is later."""
     budget_usd: USD | None = None
     max_gpus: Count | None = None
@@ -218,6 +244,23 @@ class Constraints(Section):
     providers: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     purchase_options: tuple[PurchaseOptionName, ...] = ()
+
+    @field_validator("regions", "providers", "tiers", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """A name alone, or several parted by commas, is a list of them."""
+        return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+
+    @field_validator("purchase_options", mode="before")
+    @classmethod
+    def _bought(cls, value: object) -> object:
+        listed = cls._listed(value)
+        if not isinstance(listed, Sequence):
+            return listed
+        return [
+            one.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(one, str) else one
+            for one in cast("Sequence[object]", listed)
+        ]
 
     @property
     def longest_wall_hours(self) -> float:
@@ -248,14 +291,14 @@ class Costs(Section):
     """Share of what data and labels cost, for cleaning, formatting and privacy."""
     safety_usd: USD | None = None
     hosting_usd_per_month: USD | None = None
-    hosting_months: NumberOrZero | None = None
+    hosting_months: Months | None = None
     inference_tokens: NumberOrZero | None = None
     egress_gb: GB | None = None
-    storage_months: NumberOrZero | None = None
+    storage_months: Months | None = None
     interruption_rate_per_hour: NumberOrZero | None = None
-    checkpoint_write_minutes: NumberOrZero | None = None
-    restart_minutes: NumberOrZero | None = None
-    startup_minutes: NumberOrZero | None = None
+    checkpoint_write_minutes: Minutes | None = None
+    restart_minutes: Minutes | None = None
+    startup_minutes: Minutes | None = None
     """Of each run until its first step: image, weights and data fetched and loaded; a restart takes as long."""
     teacher_usd: USD | None = None
     network_usd: USD | None = None

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from gpuledger.core.count import count_from
 from gpuledger.core.errors import InvalidPlanError
-from gpuledger.core.huggingface.reader import architecture_from_config, is_config
-from gpuledger.core.model_name import nearest, preset_named
+from gpuledger.core.huggingface.reader import architecture_from_config, is_config, quantised_bits
+from gpuledger.core.model_name import is_decorated, nearest, preset_named, stored_bits
 
 METHOD_WORDS = {
     **dict.fromkeys(("pretraining", "from_scratch"), "pretrain"),
@@ -34,6 +34,13 @@ _STORED = {
 }
 """How people say in what frozen weights are stored."""
 _STORED_KEYS = ("quantization", "quantisation", "bits", "weights")
+_CHOICE_WORDS = {
+    **dict.fromkeys(("adamw_torch", "adamw_torch_fused", "adamw_hf", "adam", "paged_adamw_32bit"), "adamw"),
+    **dict.fromkeys(("paged_adamw_8bit", "adamw_bnb_8bit", "adam_8bit", "adam8bit", "adamw8bit"), "adamw_8bit"),
+    "bfloat16": "bf16", "bf_16": "bf16", "float16": "fp16", "half": "fp16", "fp_16": "fp16", "float32": "fp32",
+    "float8": "fp8", "fp_8": "fp8",
+}  # fmt: skip
+"""Choices as other programs name them (arguments of transformers and PyTorch, read 2026-11)."""
 _SPACES = re.compile(r"[\s\-]+")
 
 
@@ -53,8 +60,35 @@ def canonical(keys: Mapping[str, Any], models: Mapping[str, Any], section: type[
     if isinstance(meant.get("method"), str):
         meant["method"] = method_from(meant["method"])
     if isinstance(meant.get("model"), str):
-        meant["model"] = model_from(meant["model"], models)
+        meant |= _model_keys(meant, models)
     return _with_tokens(_folded(_with_weights(meant), section))
+
+
+_SIZE = re.compile(r"^\s*[\d.]+\s*(?:[mbt]|million|billion|trillion)\s*$", re.IGNORECASE)
+
+
+def _model_keys(keys: Mapping[str, Any], models: Mapping[str, Any]) -> dict[str, Any]:
+    """The preset that a name means, and what else the name says: that it is a network of so many parameters (`7B`), or
+    in how many bits its weights are stored."""
+    text = str(keys["model"])
+    if _SIZE.match(text) and keys.get("parameters") is None:
+        return {"model": None, "parameters": text}
+    name = model_from(text, models)
+    if not is_decorated(text, name):
+        return {"model": name}
+    basis = f"the network of {text.strip()[:80]}"
+    bits = stored_bits(text)
+    if bits is None or keys.get("method") != "lora" or _says_weights(keys):
+        return {"model": name, "model_basis": basis}
+    return {
+        "model": name,
+        "model_basis": f"{basis}, whose weights have {bits} bits",
+        "weights": _STORED[f"{bits}bit"],
+    }
+
+
+def _says_weights(keys: Mapping[str, Any]) -> bool:
+    return any(keys.get(key) is not None for key in (*_STORED_KEYS, "load_in_4bit", "load_in_8bit"))
 
 
 def _with_weights(keys: dict[str, Any]) -> dict[str, Any]:
@@ -73,13 +107,28 @@ def _with_weights(keys: dict[str, Any]) -> dict[str, Any]:
         )
     meant = dict(keys)
     for bits in (4, 8):
-        if meant.pop(f"load_in_{bits}bit", False) is True:
+        switch = meant.pop(f"load_in_{bits}bit", None)
+        if _is_on(f"load_in_{bits}bit", switch):
             meant.setdefault("weights", _STORED[f"{bits}bit"])
     for name in _STORED_KEYS:
         if meant.get(name) is not None and not isinstance(meant[name], Mapping):
             word = _SPACES.sub("_", str(meant.pop(name)).strip().lower())
             meant.setdefault("weights", _STORED.get(word, word))
     return meant
+
+
+def _is_on(key: str, value: Any) -> bool:
+    """A switch as Python, TOML or people write it.
+
+    Raises:
+        InvalidPlanError: it is none.
+    """
+    word = str(value).strip().lower()
+    if word in ("true", "yes", "on", "1"):
+        return True
+    if word in ("false", "no", "off", "0", "none"):
+        return False
+    raise InvalidPlanError(key, f"{str(value)[:40]!r} is neither true nor false")
 
 
 def method_from(text: str) -> str:
@@ -113,7 +162,9 @@ def model_from(text: str, models: Mapping[str, Any]) -> str:
             f"{text[:80]!r} is a file, which is read beside a plan file alone; send the keys of the config",
         )
     other = 'give its config.json (model = "config.json") or parameters'
-    hint = f"did you mean {', '.join(near)}? Else {other}" if near else other
+    hint = (
+        f"did you mean {', '.join(near)}? Else {other}" if near else f"`gpuledger presets` lists all; {other}"
+    )
     raise InvalidPlanError("model", f"no preset {text[:80]!r}; {hint}")
 
 
@@ -126,6 +177,12 @@ def _with_config(keys: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str
     shape = {**read.pop("architecture", {}), **own.pop("architecture", {})}
     length = read.pop("sequence_length", None)
     meant = {**read, **own, "architecture": shape}
+    bits = quantised_bits(config)
+    if bits is not None and str(own.get("method", "")).strip().lower() == "lora" and not _says_weights(own):
+        meant |= {
+            "weights": _STORED[f"{bits}bit"],
+            "model_basis": f"config.json, whose weights have {bits} bits",
+        }
     if length is not None and own.get("method", "pretrain") == "pretrain":
         meant.setdefault("sequence_length", length)
     return meant
@@ -141,7 +198,9 @@ def _folded(keys: dict[str, Any], section: type[BaseModel]) -> dict[str, Any]:
             folded[key] = _folded(dict(cast(Mapping[str, Any], value)), annotation)
         elif isinstance(value, str):
             word = _SPACES.sub("_", value.strip().lower())
-            folded[key] = word if word in _choices(annotation) else value
+            choices = _choices(annotation)
+            word = word if word in choices else _CHOICE_WORDS.get(word, word)
+            folded[key] = word if word in choices else value
         else:
             folded[key] = value
     return folded
@@ -174,8 +233,10 @@ def _count(keys: Mapping[str, Any], name: str) -> float | None:
     if value is None:
         return None
     try:
-        read = count_from(value) if isinstance(value, str) else float(value)
-    except (ValueError, TypeError, OverflowError):
+        read = count_from(value, name) if isinstance(value, str) else float(value)
+    except ValueError as error:
+        raise InvalidPlanError(name, str(error)) from None
+    except (TypeError, OverflowError):
         raise InvalidPlanError(name, f"{type(value).__name__!s} is no count, as in 5000 or 20k") from None
     if isinstance(value, bool) or not 0 < read <= 1e18:
         raise InvalidPlanError(name, "must be more than 0 and at most 1e18")

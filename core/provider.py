@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -43,8 +44,11 @@ _OTHER_NAMES = {
 
 def provider_id(name: str) -> str:
     """`RunPod` is `runpod`, `AWS EC2` is `aws`; a name that is not known becomes one word of small letters, digits
-    and underscores."""
-    words = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+    and underscores, accents left out; an empty one where it has neither letters of that kind nor digits."""
+    letters = "".join(
+        c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c)
+    )
+    words = re.sub(r"[^a-z0-9]+", "_", letters).strip("_")
     return _OTHER_NAMES.get(words, words)
 
 

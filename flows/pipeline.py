@@ -10,6 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,7 @@ from gpuledger.core.store.clocks import check_last_run, check_machine
 from gpuledger.core.store.database import turn, turn_of_source, writing
 from gpuledger.core.store.evidence import Weighed
 from gpuledger.core.store.migrate import SourceRow, migrate
-from gpuledger.core.store.publish import has_news, publish
+from gpuledger.core.store.publish import complete, hand_out, has_news
 from gpuledger.core.store.record import is_late, is_recorded, record
 from gpuledger.core.store.shared.follow import ShareRun, catch_up, recording
 from gpuledger.flows.ledger import CycleReport, LedgerWriter, RunReport
@@ -248,7 +249,8 @@ def record_runs(
     """
     reports: list[RunReport] = []
     ours = {run.manifest.run_id for run in parsed}
-    with turn(ledger.home):
+    number = None
+    with turn(ledger.home), ExitStack() as publishing:
         with writing(ledger.home) as connection:
             try:
                 aliases = open_ledger(ledger, connection)
@@ -267,12 +269,12 @@ def record_runs(
                     else:
                         reports.append(record_one(connection, run, aliases, share))
             # What no run was recorded for, a timer that found nothing due, need not copy the whole ledger.
-            is_news = do_publish and (bool(reports or broken) or has_news(ledger.home, connection))
-        number = None
-        if is_news:
-            with span("publish") as note:
-                number = publish(ledger.home, now=ledger.clock())
+            if do_publish and (reports or broken or has_news(ledger.home, connection)):
+                note = publishing.enter_context(span("publish"))
+                number = complete(ledger.home, connection, now=ledger.clock())
                 note(snapshot=number)
+        if number is not None:
+            hand_out(ledger.home, number)
     return CycleReport(runs=(*reports, *broken), snapshot=number)
 
 

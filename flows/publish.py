@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuledger.core.store.database import turn, writing
-from gpuledger.core.store.publish import has_news, publish
+from gpuledger.core.store.publish import complete, hand_out, has_news
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
 
@@ -14,8 +14,10 @@ def publish_news(ledger: LedgerWriter) -> int | None:
     Raises:
         StoreError: a check found the ledger wrong, or the store does not answer.
     """
+    number = None
     with turn(ledger.home):
         with writing(ledger.home) as connection:
             open_ledger(ledger, connection)
-            is_news = has_news(ledger.home, connection)
-        return publish(ledger.home, now=ledger.clock()) if is_news else None
+            if has_news(ledger.home, connection):
+                number = complete(ledger.home, connection, now=ledger.clock())
+        return None if number is None else hand_out(ledger.home, number)

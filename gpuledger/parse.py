@@ -253,7 +253,7 @@ def plan_with(
 
 
 def plans(text: str, origin: str, folder: Path | None = None) -> list[TrainingPlan]:
-    """The plans that a text holds; more than one only from JSON lines.
+    """The plans that a text holds; more than one only from JSON lines, where those without a name get `plan LINE`.
 
     Args:
         origin: where the text is from, for messages.
@@ -274,6 +274,8 @@ def plans(text: str, origin: str, folder: Path | None = None) -> list[TrainingPl
         return [_plan_of(read_keys(text, syntax="toml"), folder)]
     try:
         whole = json.loads(stripped)
+    except RecursionError as error:
+        raise InvalidPlanError("syntax", "not json: nested too deeply") from error
     except ValueError:
         if len(stripped.splitlines()) == 1:
             return [_plan_of(read_keys(stripped, syntax="json"), folder)]
@@ -283,10 +285,13 @@ def plans(text: str, origin: str, folder: Path | None = None) -> list[TrainingPl
     for number, line in enumerate(stripped.splitlines(), start=1):
         if line.strip():
             try:
-                read.append(_plan_of(read_keys(line, syntax="json"), folder))
+                keys = read_keys(line, syntax="json")
+                unnamed = isinstance(keys, dict) and "name" not in keys
+                read.append(_plan_of({"name": f"plan {number}", **keys} if unnamed else keys, folder))
             except InvalidPlanError as error:
-                message = str(error).removeprefix(f"plan: {error.field}: ")
-                raise InvalidPlanError(f"{origin} line {number}: {error.field}", message) from error
+                place = f"{origin} line {number}"
+                field = place if error.field == "plan" else f"{place}: {error.field}"
+                raise InvalidPlanError(field, error.message) from error
     return read
 
 

@@ -53,7 +53,7 @@ savings_plan_used_commitment
 """
 _RUNPOD = """
 time startTime bucketStart endTime podId endpointId networkVolumeId gpuTypeId gpuId amount totalAmount gpuAmount
-diskAmount cpuAmount timeBilledMs diskSpaceBilledGb
+diskAmount cpuAmount timeBilledMs diskSpaceBilledGb gpuCount
 """
 _NAMED = """
 date day start start_date start_time started_at time timestamp usage_start from end end_date end_time ended_at usage_end
@@ -110,6 +110,8 @@ def assumed_form(form: str, provider: str) -> str | None:
     check = "compare rows and sum with the bill"
     if form == "named":
         return f"the form of {provider}'s bill is assumed: columns are read by their usual names; {check}"
+    if form == "runpod":
+        return "runpod's records tell no count of GPUs where they have no `gpuCount`: hours of a pod are of one GPU"
     if form == "focus" and provider == "coreweave":
         return (
             f"the form of coreweave's usage is assumed: FOCUS without dollars, GPU-hours by instance; {check}"
@@ -140,6 +142,23 @@ def form_of(columns: Iterable[str], origin: str) -> BillForm:
         f"{origin}: the form of this bill is not known; nearest is {nearest.name}, for which"
         f" {', '.join(need.replace('|', ' or ') for need in missing[nearest.name])} is missing"
     )
+
+
+def check_once(form: BillForm, columns: Iterable[str], origin: str) -> None:
+    """No column that is read of the form may be there twice, for which of the two counts is not told.
+
+    Raises:
+        UsageError: one is; says which.
+    """
+    read = {squeezed(name) for name in form.reads}
+    seen: dict[str, str] = {}
+    for column in columns:
+        word = squeezed(column)
+        if word in read and word in seen:
+            raise UsageError(
+                f"{origin}: has the columns {seen[word]!r} and {column!r}, which are one; leave one out"
+            )
+        seen[word] = column
 
 
 def places(form: BillForm, columns: Iterable[str]) -> Mapping[str, str | None]:

@@ -22,8 +22,10 @@ def rows(document: bytes) -> Iterator[dict[str, Any]]:
     current: dict[str, Any] = {}
     for message in _records(document):
         fields = dict(_fields(message))
-        step = int(fields.get(2, 0))
-        tags = dict(_scalars(fields.get(5, b"")))
+        step, summary = fields.get(2, 0), fields.get(5, b"")
+        if not isinstance(step, int) or not isinstance(summary, bytes):
+            continue
+        tags = dict(_scalars(summary))
         if not tags:
             continue
         if current and current["step"] != step:
@@ -63,9 +65,12 @@ def _scalars(summary: bytes) -> Iterator[tuple[str, float]]:
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Numbers of fields and their values; what cannot be read ends it."""
     at = 0
+    sizes = {1: 8, 5: 4}
     while at < len(message):
         key, at = _varint(message, at)
         number, kind = key >> 3, key & 7
+        if at + sizes.get(kind, 0) > len(message):
+            return
         if kind == 0:
             value, at = _varint(message, at)
             yield number, value

@@ -12,7 +12,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -43,15 +43,25 @@ class Progress:
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_TITAN = re.compile(r"step:\s*(?P<step>\d+).*?\btps:\s*(?P<tps>[\d,.]+)(?:.*?mfu:\s*(?P<mfu>[\d.]+)\s*%)?")
-_MEGATRON = re.compile(
-    r"iteration\s+(?P<step>\d+)\s*/\s*(?P<steps>\d+)\s*\|.*?elapsed time per iteration \(ms\):\s*(?P<ms>[\d.]+)"
+_NUMBER = r"[\d.,]+(?![\w.,])"
+"""To its end: a number that was cut off, or has signs of another kind in it, is none."""
+_TITAN = re.compile(
+    rf"step:\s*(?P<step>\d+)\b.*?\btps:\s*(?P<tps>{_NUMBER})(?:.*?mfu:\s*(?P<mfu>[\d.,]+)\s*%)?"
 )
-_SAMPLES = re.compile(r"consumed[ _]samples[:=]\s*(?P<samples>[\d.]+)")
+_MEGATRON = re.compile(
+    r"iteration\s+(?P<step>\d+)\s*/\s*(?P<steps>\d+)\s*\|"
+    rf".*?elapsed time per iteration \(ms\):\s*(?P<ms>{_NUMBER})"
+)
+_SAMPLES = re.compile(rf"consumed[ _]samples[:=]\s*(?P<samples>{_NUMBER})")
 _NANOTRON = re.compile(r"iteration:\s*(?P<step>\d+)\s*/\s*(?P<steps>\d+)\s*\|(?P<rest>.*)")
-_PAIR = re.compile(r"(\w+):\s*([\d.]+[KMBT]?)")
-_NEMO = re.compile(r"global_step[:=]\s*(?P<step>[\d.]+).*?train_step_timing in s[:=]\s*(?P<seconds>[\d.]+)")
+_PAIR = re.compile(r"(\w+):\s*([\d.,]+[KMBT]?)(?![\w.,])")
+_NEMO = re.compile(
+    rf"global_step[:=]\s*(?P<step>[\d.]+).*?train_step_timing in s[:=]\s*(?P<seconds>{_NUMBER})"
+)
 _NEMO_STEPS = re.compile(r"iteration\s+\d+/(?P<last>\d+)|\|\s*\d+/(?P<total>\d+)\s*\[")
+_CUT = "_"
+"""Stands where a file ends in the middle of a line, so that no number ends there."""
+MOST_STEPS = 10**12
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)")
 
 
@@ -64,14 +74,44 @@ def parse(document: bytes, origin: str) -> list[Progress]:
     if event_file.is_event_file(document):
         progress = list(_of_rows(event_file.rows(document)))
     else:
-        text = _ANSI.sub("", document.decode("utf-8", "replace"))
+        text = _ANSI.sub("", _text(document))
         progress = _of_json(text) or _of_table(text) or list(_of_lines(text))
+    progress = _once(one for one in progress if one.step < MOST_STEPS)
     if not progress:
         raise UsageError(
-            f"{origin}: says nothing of steps; known are trainer_state.json, logs of torchtitan, Megatron, nanotron"
-            " and NeMo, TensorBoard's event files, and W&B's summary or history"
+            f"{origin}: {_cut_words(document)}says nothing of steps; known are trainer_state.json, logs of torchtitan,"
+            " Megatron, nanotron and NeMo, TensorBoard's event files, and W&B's summary or history"
         )
     return progress
+
+
+def _cut_words(document: bytes) -> str:
+    if not document.lstrip().startswith(b"{"):
+        return ""
+    try:
+        json.loads(document)
+    except (ValueError, RecursionError) as error:
+        return f"begins like JSON and cannot be read to its end ({error}), and "
+    return ""
+
+
+def _text(document: bytes) -> str:
+    if document.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return document.decode("utf-16", "replace")
+    return document.decode("utf-8-sig", "replace")
+
+
+def _once(progress: Iterable[Progress]) -> list[Progress]:
+    """Each rank may tell of one step at one time; a step that was done again is of another time."""
+    seen: set[tuple[int, float]] = set()
+    out: list[Progress] = []
+    for one in progress:
+        if one.wall_time is not None:
+            if (one.step, one.wall_time) in seen:
+                continue
+            seen.add((one.step, one.wall_time))
+        out.append(one)
+    return out
 
 
 def _of_json(text: str) -> list[Progress]:
@@ -81,14 +121,20 @@ def _of_json(text: str) -> list[Progress]:
     try:
         loaded: Any = json.loads(text)
     except (ValueError, RecursionError):
-        try:
-            loaded = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except (ValueError, RecursionError):
-            return []
+        loaded = list(_json_lines(text))
     if isinstance(loaded, dict) and "log_history" in loaded:
         return list(_trainer_state(cast("dict[str, Any]", loaded)))
     rows = cast("list[Any]", loaded if isinstance(loaded, list) else [loaded])
     return list(_of_rows(cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)))
+
+
+def _json_lines(text: str) -> Iterator[Any]:
+    """One record a line; a line that is none, as the one that is being written, tells nothing."""
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except (ValueError, RecursionError):
+            continue
 
 
 def _trainer_state(state: Mapping[str, Any]) -> Iterator[Progress]:
@@ -101,7 +147,7 @@ def _trainer_state(state: Mapping[str, Any]) -> Iterator[Progress]:
         rate = _first(row, ("train_steps_per_second",))
         yield Progress(
             step=int(step),
-            steps=int(steps) if steps else None,
+            steps=int(steps) if steps and steps > 0 else None,
             tokens=_first(row, ("num_input_tokens_seen",)) or _first(row, ("num_tokens",)) or None,
             tokens_per_second=_first(row, ("train_tokens_per_second",)) or None,
             step_seconds=1 / rate if rate else None,
@@ -168,6 +214,9 @@ def _of_table(text: str) -> list[Progress]:
     head = text.partition("\n")[0].lower()
     if "," not in head or "step" not in head:
         return []
+    if not text.endswith(("\n", "\r")) and text.count("\n") > 1:
+        # of the row that is being written any number may be a part of one
+        text = text[: text.rindex("\n") + 1]
     rows = csv.DictReader(io.StringIO(text))
     try:
         return list(_of_rows({str(k).strip(): v for k, v in row.items()} for row in rows))
@@ -176,6 +225,8 @@ def _of_table(text: str) -> list[Progress]:
 
 
 def _of_lines(text: str) -> Iterator[Progress]:
+    if not text.endswith(("\n", "\r")):
+        text += _CUT
     for line in text.splitlines():
         for reader in _READERS:
             try:
@@ -192,8 +243,8 @@ def _titan(line: str) -> Progress | None:
     match = _TITAN.search(line)
     if match is None:
         return None
-    rate = float(match["tps"].replace(",", ""))
-    mfu = None if match["mfu"] is None else float(match["mfu"]) / 100
+    rate = count_from(match["tps"])
+    mfu = None if match["mfu"] is None else count_from(match["mfu"]) / 100
     # torchtitan counts tokens of one device
     return Progress(step=int(match["step"]), tokens_per_second_per_gpu=rate, wall_time=_time(line), mfu=mfu)
 
@@ -206,17 +257,20 @@ def _megatron(line: str) -> Progress | None:
     return Progress(
         step=int(match["step"]),
         steps=int(match["steps"]),
-        step_seconds=float(match["ms"]) / 1000,
-        samples=float(samples["samples"]) if samples else None,
+        step_seconds=count_from(match["ms"]) / 1000,
+        samples=count_from(samples["samples"]) if samples else None,
         wall_time=_time(line),
     )
+
+
+_COUNTS = ("consumed_tokens", "tokens_per_sec", "tokens_per_sec_per_gpu", "elapsed_time_per_iteration_ms")
 
 
 def _nanotron(line: str) -> Progress | None:
     match = _NANOTRON.search(line)
     if match is None:
         return None
-    counts = {name: count_from(value) for name, value in _PAIR.findall(match["rest"])}
+    counts = {name: count_from(value) for name, value in _PAIR.findall(match["rest"]) if name in _COUNTS}
     milliseconds = counts.get("elapsed_time_per_iteration_ms")
     return Progress(
         step=int(match["step"]),
@@ -240,8 +294,8 @@ def _nemo(line: str) -> Progress | None:
     return Progress(
         step=int(float(match["step"])) + 1,
         steps=total,
-        step_seconds=float(match["seconds"]),
-        samples=float(samples["samples"]) if samples else None,
+        step_seconds=count_from(match["seconds"]),
+        samples=count_from(samples["samples"]) if samples else None,
         wall_time=_time(line),
     )
 

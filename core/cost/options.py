@@ -303,8 +303,10 @@ def changed(keys: Mapping[str, Any] | None, values: Mapping[str, Any], *, is_pre
     options = {name: value for name, value in values.items() if name != SET}
     if keys is None and not {"model", "parameters"} & options.keys() and not values.get(SET):
         raise UsageError("PLAN: is missing; name a file, a preset or -, or give --model")
-    if is_preset and "method" in options:
+    if is_preset and ("method" in options or _sets_method(values)):
         meant = {key: value for key, value in meant.items() if key not in _OF_PRESET}
+    if "model" in options or "parameters" in options:
+        meant.pop("model_basis", None)
     if (set(TOKEN_KEYS) - {"epochs"}) & options.keys():
         meant = {key: value for key, value in meant.items() if key not in TOKEN_KEYS or key == "epochs"}
     if "epochs" in options and "training_tokens" in meant:
@@ -318,6 +320,11 @@ def changed(keys: Mapping[str, Any] | None, values: Mapping[str, Any], *, is_pre
     for text in cast(Sequence[str], values.get(SET) or ()):
         _set(meant, text)
     return meant
+
+
+def _sets_method(values: Mapping[str, Any]) -> bool:
+    texts = cast(Sequence[str], values.get(SET) or ())
+    return any(text.partition("=")[0].strip() == "method" for text in texts)
 
 
 def _set(keys: dict[str, Any], text: str) -> None:

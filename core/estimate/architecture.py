@@ -21,8 +21,7 @@ from gpuledger.core.plan_sections import GATED
 
 # width of common dense decoders in units of depth: Llama 2 paper, arXiv:2307.09288, table of sizes:
 # 4096/32, 5120/40
-WIDTH_PER_LAYER = 128
-HEAD_SIZE = 128
+WIDTH_PER_LAYER = HEAD_SIZE = 128
 VOCABULARY_SIZE = 32_000
 # above this relative distance a published count and the shape cannot be the same network
 COUNT_TOLERANCE = 0.15
@@ -77,6 +76,8 @@ class Architecture:
     """Queries carry a gate of their own width for the output of attention."""
     embedding_size: int = 0
     """Width of the embedding where it is not that of the layers."""
+    embedding_is_active: bool = True
+    """Among the parameters that a token passes, though it is looked up."""
     side_parameters: int = 0
     """Towers for images or sound, poolers: in memory, not passed by every text token."""
     published_parameters: float | None = None
@@ -200,7 +201,8 @@ class Architecture:
     @property
     def counted_active_parameters(self) -> int:
         idle = self.moe_layers * (self.experts - self.experts_per_token) * self.expert_parameters
-        return self.counted_parameters - idle - self.side_parameters
+        looked_up = 0 if self.embedding_is_active or self.tied_embeddings else self.embedding_parameters
+        return self.counted_parameters - idle - self.side_parameters - looked_up
 
     @property
     def parameters(self) -> float:
@@ -209,11 +211,8 @@ class Architecture:
 
     @property
     def active_parameters(self) -> float:
-        if self.published_active_parameters:
-            return self.published_active_parameters
-        if self.published_parameters and not self.experts:
-            return self.published_parameters
-        return float(self.counted_active_parameters)
+        dense = None if self.experts else self.published_parameters
+        return self.published_active_parameters or dense or float(self.counted_active_parameters)
 
     @property
     def body_matrix_parameters(self) -> float:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -11,13 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gpuledger.core.errors import DoesNotFitError, EstimateError, GPULedgerError, InvalidPlanError
+from gpuledger.core.count import hours_text
+from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, refusal, sweep
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpu, gpus
 from gpuledger.core.parallel import in_processes
-from gpuledger.core.plan import TrainingPlan, read_plan
+from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
 
 Objective = Literal["fastest", "fewest_gpu_hours"]
@@ -110,10 +110,10 @@ def _beside_frugal(swept: Sweep, chosen: int, frugal: int) -> Estimate:
     made = swept.estimate(chosen)
     if frugal == chosen or swept.gpu_hours[frugal] >= swept.gpu_hours[chosen]:
         return made
-    other, days = swept.on.candidates[frugal], swept.wall_hours[frugal] / HOURS_PER_DAY
+    other, wall_hours = swept.on.candidates[frugal], float(swept.wall_hours[frugal])
     text = (
         f"{other.gpus} x {other.gpu.gpu_id} takes fewer GPU-hours, {swept.gpu_hours[frugal]:,.0f}, "
-        f"but {days:,.0f} days: longer than the plan may"
+        f"but {hours_text(wall_hours)}: longer than the plan may"
     )
     return replace(made, warnings=(*made.warnings, text))
 
@@ -225,21 +225,6 @@ def _largest(fits: Callable[[int], bool], most: int) -> int:
     return low
 
 
-def read_plans(lines: Iterable[str]) -> Iterator[TrainingPlan]:
-    """The plans of a JSONL text, blank lines left out.
-
-    Raises:
-        InvalidPlanError: a line is no plan; names its number.
-    """
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield read_plan(line, syntax="json")
-        except InvalidPlanError as error:
-            raise InvalidPlanError(f"line {number}: {error.field}", str(error)) from error
-
-
 def estimate_plan(plan: TrainingPlan, objective: Objective = "fewest_gpu_hours") -> Estimate:
     """The estimate of one plan: on the hardware it names, else on the best of the seeds.
 
@@ -253,20 +238,6 @@ def estimate_plan(plan: TrainingPlan, objective: Objective = "fewest_gpu_hours")
     if error is not None:
         raise error
     return best(sweep(plan, hardware_for(plan)), plan, objective)
-
-
-def json_lines(
-    plans: Sequence[TrainingPlan], objective: Objective = "fewest_gpu_hours", workers: int = 1
-) -> Iterator[str]:
-    """One line of JSON per plan: its estimate, or its error under `error`."""
-    return in_processes(partial(_json_line, objective=objective), plans, workers)
-
-
-def _json_line(plan: TrainingPlan, objective: Objective) -> str:
-    try:
-        return json.dumps(estimate_plan(plan, objective).to_dict())
-    except GPULedgerError as error:
-        return json.dumps({"plan": plan.name, "error": str(error)})
 
 
 def frugal(

@@ -179,6 +179,8 @@ def demand(plan: TrainingPlan) -> Demand:
     if "method" not in plan.model_fields_set and not plan.is_quoted:
         _ask_for_method(plan, architecture)
         assumptions.append("method: pretrain (not given)")
+    if plan.model_basis is not None:
+        assumptions.append(f"model: {plan.model or plan.name} ({plan.model_basis})")
     sequence_length = plan.sequence_length
     if sequence_length is None:
         sequence_length = PRETRAIN_SEQUENCE_LENGTH if pretrain else FINETUNE_SEQUENCE_LENGTH

@@ -40,6 +40,8 @@ class ModelType:
     attention_gate: bool = False
     both_halves: bool = False
     """`intermediate_size` is the width of gate and value together."""
+    embedding_is_active: bool = True
+    """The authors count the input embedding among the active parameters."""
     shares_expert: bool = False
     """Each layer of experts has one shared expert that the file does not name."""
 
@@ -126,8 +128,9 @@ MODEL_TYPES: Mapping[str, ModelType] = {
     ),
     "albert": _ENCODER,
     "modernbert": ModelType(encoder=True, windowed_share=2 / 3),
-    **dict.fromkeys(("gemma2", "gpt_oss"), ModelType(windowed_share=1 / 2)),
-    "gpt_oss": ModelType(bias="qkv", windowed_share=1 / 2),
+    "gemma2": ModelType(windowed_share=1 / 2),
+    # active: unembedding but not embedding, gpt-oss model card, arXiv:2508.10925, table 1
+    "gpt_oss": ModelType(bias="qkv", windowed_share=1 / 2, embedding_is_active=False),
     **dict.fromkeys(("gemma3", "gemma3_text"), ModelType(windowed_share=5 / 6)),
     "paligemma": _LLAMA,
     **dict.fromkeys(("cohere2", "olmo3", "exaone4"), ModelType(windowed_share=3 / 4)),

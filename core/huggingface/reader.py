@@ -80,14 +80,26 @@ def architecture_from_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidPlanError: a `model_type` that is not known, or one whose layers or width are missing.
     """
-    name = str(config["model_type"])
+    name = str(config["model_type"]).strip()
+    name = name if name in MODEL_TYPES else name.lower()
     kind = _model_type(name)
+    try:
+        return _plan_keys(name, kind, config)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+        raise InvalidPlanError(
+            "config.json", f"a value of model_type {name} is of a kind that is not read: {str(error)[:120]}"
+        ) from error
+
+
+def _plan_keys(name: str, kind: ModelType, config: Mapping[str, Any]) -> dict[str, Any]:
     source = _with_defaults(name, config)
     keys: Config = {
         key: next(source[one] for one in names if source.get(one) is not None)
         for key, names in NAMES.items()
         if any(source.get(one) is not None for one in names)
     }
+    for key, value in keys.items():
+        _check_number(key, next(one for one in NAMES[key] if source.get(one) is not None), value)
     if isinstance(source.get("hybrid_override_pattern"), str):
         keys["layers"] = len(source["hybrid_override_pattern"])
     elif source.get("layers_block_type"):
@@ -95,7 +107,7 @@ def architecture_from_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if not kind.has_decoder:
         keys.pop("decoder_layers", None)
     # a nested text network may leave even these to its class; a file of its own always states them
-    stated = source if config.get("text_config") else config
+    stated = source if _table(config, "text_config") else config
     pattern = stated.get("hybrid_override_pattern") or stated.get("layers_block_type")
     for key in ("layers", "hidden_size"):
         if not any(stated.get(one) for one in NAMES[key]) and not (key == "layers" and pattern):
@@ -109,11 +121,48 @@ def architecture_from_config(config: Mapping[str, Any]) -> dict[str, Any]:
     context = _first(source, "max_position_embeddings", "n_positions", "max_seq_len", "seq_length") or 2048
     if note:
         keys["note"] = note
+    if not kind.embedding_is_active:
+        keys["embedding_is_active"] = False
     return {
-        "name": str(config.get("_name_or_path") or name),
+        "name": _name(config.get("_name_or_path")) or name,
         "sequence_length": min(int(context), 8192),
         "architecture": {key: value for key, value in keys.items() if value is not None},
     }
+
+
+_MOST = {"layers": 10_000, "decoder_layers": 10_000}
+"""Of a number; each layer is looked at, and no network is deeper."""
+
+
+def _check_number(key: str, name: str, value: Any) -> None:
+    if key == "tied_embeddings":
+        if not isinstance(value, bool):
+            raise InvalidPlanError(f"config.json.{name}", f"must be true or false, got {str(value)[:40]!r}")
+        return
+    if isinstance(value, (list, tuple)):
+        raise InvalidPlanError(
+            f"config.json.{name}", "differs from layer to layer, which is not read; give parameters"
+        )
+    most = _MOST.get(key, 10**9)
+    is_whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1
+    if not is_whole or not 0 <= value <= most:
+        raise InvalidPlanError(
+            f"config.json.{name}", f"must be a whole number of at most {most:,}, got {repr(value)[:40]}"
+        )
+
+
+def _name(path: Any) -> str:
+    """The last part of a path or hub id, which names the plan."""
+    return path.rstrip("/").rpartition("/")[2].strip()[:100] if isinstance(path, str) else ""
+
+
+def quantised_bits(config: Mapping[str, Any]) -> int | None:
+    """In how many bits a file says that its weights are stored, 4 or 8; `None` where it says nothing, or else."""
+    stated = _table(config, "quantization_config")
+    for bits in (4, 8):
+        if stated.get(f"load_in_{bits}bit") is True or stated.get("bits") == bits:
+            return bits
+    return 4 if stated.get("quant_method") in ("awq", "gptq") and "bits" not in stated else None
 
 
 def _model_type(name: str) -> ModelType:
@@ -256,12 +305,20 @@ def _layer_kinds(kind: ModelType, source: Config, keys: Config) -> None:
 
 def _kinds(kind: ModelType, source: Config, layers: int) -> list[str]:
     """One word per layer: full_attention, sliding_attention, linear_attention, mlp ..."""
-    stated = source.get("layer_types") or source.get("layers_block_type")
+    stated: Any = source.get("layer_types") or source.get("layers_block_type") or None
     pattern = source.get("hybrid_override_pattern")
     if isinstance(pattern, str):
         words = {"M": "linear_attention", "*": "full_attention", "-": "mlp", "E": "moe"}
         return [words.get(letter, "mlp") for letter in pattern]
-    if isinstance(stated, list):
+    if stated is not None and not isinstance(stated, list):
+        raise InvalidPlanError(
+            "config.json.layer_types", f"must be a list of one word per layer, got {str(stated)[:40]!r}"
+        )
+    if isinstance(stated, list) and len(cast(list[Any], stated)) not in (0, layers):
+        raise InvalidPlanError(
+            "config.json.layer_types", f"has {len(cast(list[Any], stated))} layers, the network {layers}"
+        )
+    if stated:
         names = {"mamba": "linear_attention", "conv": "linear_attention", "attention": "full_attention"}
         return [names.get(str(one), str(one)) for one in cast(list[Any], stated)][:layers]
     if source.get("full_attn_idxs") is not None:

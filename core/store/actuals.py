@@ -21,17 +21,16 @@ from typing import Any
 
 import duckdb
 
-from gpuledger.core.actuals import json_bill
-from gpuledger.core.actuals.bill_form import BillForm, assumed_form, form_of, places
+from gpuledger.core.actuals.bill_form import BillForm, assumed_form
 from gpuledger.core.actuals.machine import Machines, is_spot
 from gpuledger.core.count import instant_text
 from gpuledger.core.errors import StoreError, UsageError
 from gpuledger.core.files import write_whole
 from gpuledger.core.provider import provider_id
 from gpuledger.core.store import sql
+from gpuledger.core.store.bill_file import bill_files, read_bill
 
 FOLDER = "actuals"
-TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".json", ".jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,24 +84,6 @@ class ImportedBill:
         return assumed_form(self.form, self.provider)
 
 
-def files_of(path: Path) -> list[Path]:
-    """The files of one bill: the file itself, or all of a folder that bills can be in.
-
-    Raises:
-        UsageError: nothing there, or of a kind that cannot be read.
-    """
-    paths = sorted(p for p in path.rglob("*") if p.name.endswith(TABLES)) if path.is_dir() else [path]
-    if not paths or not all(p.is_file() for p in paths):
-        raise UsageError(f"FILE: {path} is not there, or a folder without a bill in it")
-    odd = [p for p in paths if not p.name.endswith(TABLES)]
-    if odd:
-        raise UsageError(f"FILE: {odd[0]}: a bill is one of {' '.join(TABLES)}")
-    kinds = {_reader(p) for p in paths}
-    if len(kinds) > 1:
-        raise UsageError(f"FILE: {path} holds {' and '.join(sorted(kinds))}; give one kind at a time")
-    return paths
-
-
 def import_bill(
     path: Path, home: Path, ledger: LedgerFacts, *, provider: str | None, imported_at: datetime
 ) -> ImportedBill:
@@ -115,13 +96,14 @@ def import_bill(
         UsageError: the file is in no form that is known, or names no provider.
         StoreError: it cannot be read, or the home cannot be written.
     """
-    files = files_of(path)
+    files = bill_files(path)
     folder = home / FOLDER
     digest = _digest(files)
     with duckdb.connect(":memory:") as connection, sql.explaining(f"read the bill {path}"):
         sql.prepare(connection)
         connection.execute("set preserve_insertion_order = false")
-        form = _read(connection, files, str(path))
+        connection.execute(sql.text("actuals/00_words"))
+        form = read_bill(connection, files, str(path))
         owner = provider_id(provider) if provider else form.provider
         if form.name == "named" and owner is None:
             raise UsageError(f"{path}: its columns do not say whose bill it is; give --provider")
@@ -137,12 +119,6 @@ def import_bill(
     return bill
 
 
-def _reader(path: Path) -> str:
-    if path.name.endswith(".parquet"):
-        return "parquet"
-    return "json" if path.name.endswith((".json", ".jsonl")) else "csv"
-
-
 def _digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
@@ -150,63 +126,6 @@ def _digest(files: Iterable[Path]) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()[:16]
-
-
-def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], origin: str) -> BillForm:
-    """A relation `bill` that has every column of the form as text."""
-    kind, names = _reader(files[0]), [str(file) for file in files]
-    if kind == "json":
-        rows = [row for file in files for row in json_bill.parse(file.read_bytes(), str(file))]
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        _columns_table(connection, "raw", columns, rows)
-    else:
-        reader = (
-            "read_parquet($files, union_by_name = true)"
-            if kind == "parquet"
-            else "read_csv($files, all_varchar = true, header = true, union_by_name = true, sample_size = 1000)"
-        )
-        listed = ", ".join(map(sql.literal, names))
-        connection.execute(f"create temp view raw as select * from {reader.replace('$files', f'[{listed}]')}")
-    described = connection.execute("describe raw").fetchall()
-    kinds = {str(name): str(type_) for name, type_, *_ in described}
-    form = form_of(kinds, origin)
-    chosen = places(form, kinds)
-    connection.execute(
-        "create temp view bill as select "
-        + ", ".join(f'{_as_text(column, kinds)} as "{_snake(name)}"' for name, column in chosen.items())
-        + " from raw"
-    )
-    return form
-
-
-def _as_text(column: str | None, kinds: Mapping[str, str]) -> str:
-    if column is None:
-        return "null::varchar"
-    quoted = '"' + column.replace('"', '""') + '"'
-    if re.match(r"(STRUCT|MAP)|.*\[\]$", kinds[column]):
-        return f"to_json({quoted})::varchar"
-    return f"nullif(nullif({quoted}::varchar, ''), 'NULL')"
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def _columns_table(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    columns: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
-) -> None:
-    """A table of text from rows, as whole columns at once."""
-    if not columns:
-        raise UsageError("no columns in the bill")
-    quoted = ['"' + name.replace('"', '""') + '"' for name in columns]
-    unnested = ", ".join(f"unnest(${n}::varchar[]) as {name}" for n, name in enumerate(quoted, start=1))
-    connection.execute(
-        f"create temp table {table} as select {unnested}",
-        [[row.get(name) for row in rows] for name in columns],
-    )
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, ledger: LedgerFacts) -> None:
@@ -355,7 +274,7 @@ def charges(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
 
 
 def export_focus(home: Path, target: Path) -> int:
-    """Write the charges that count as CSV or Parquet in the columns of FOCUS 1.0; returns how many.
+    """Write the charges that count as CSV or Parquet in the columns of FOCUS 1.2; returns how many.
 
     Raises:
         UsageError: no bill was imported, or the name says neither form.

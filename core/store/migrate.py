@@ -55,11 +55,18 @@ def migrate(
         _load_seeds(connection)
         _load_aliases(connection, alias_rows)
         resolve_labels(connection, Aliases(alias_rows))
+        _make_way(connection)
         for name in sql.files("views"):
             connection.execute(sql.text(name))
         write_setting(connection, "reference", print_of_release)
         write_setting(connection, "relations", sql.relations())
         write_setting(connection, "duckdb", duckdb.__version__)
+
+
+def _make_way(connection: duckdb.DuckDBPyConnection) -> None:
+    """What other releases had as a view and this one has as a table, which cannot take its place."""
+    if sql.first(connection, "select 1 from duckdb_views() where view_name = 'offer_described'"):
+        connection.execute("drop view offer_described")
 
 
 def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:

@@ -32,33 +32,70 @@ def publish(home: Home, *, now: datetime) -> int:
     """
     # readers, who open snapshots, need not load what makes them
     from gpuledger.core.store.database import writing
+
+    with writing(home) as connection:
+        number = complete(home, connection, now=now)
+    return hand_out(home, number)
+
+
+def complete(home: Home, connection: duckdb.DuckDBPyConnection, *, now: datetime) -> int:
+    """Check the writer's database and write into it what readers read: the next snapshot, but for the copying, which
+    `hand_out` does once this connection is closed. Returns the snapshot's number.
+
+    Raises:
+        StoreError: a check found the ledger wrong.
+    """
+    from gpuledger.core.store.database import joined
     from gpuledger.core.store.rollups import check_rollups, derive
 
     number = _newest(home) + 1
-    with writing(home) as connection:
-        check_rollups(connection)
+    check_rollups(connection)
+    with joined(connection):
         derive(connection, now=now)
-        connection.execute(sql.text("publish/offer_latest"))
+        write_latest(connection)
         connection.execute("delete from snapshot")
-        connection.execute(sql.text("publish/snapshot"), {"number": number, "published_at": now})
-        connection.execute("force checkpoint")
-    # The connection is closed: only now may the file be opened again, or its lock would be lost.
+        connection.execute(sql.text("publish/30_snapshot"), {"number": number, "published_at": now})
+    connection.execute("force checkpoint")
+    return number
+
+
+def write_latest(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write down what is on sale, as the logs have it now."""
+    from gpuledger.core.store.database import transaction
+
+    with transaction(connection):
+        describe_offers(connection)
+        connection.execute("delete from offer_last_seen")
+        connection.execute(sql.text("publish/20_offer_last_seen"))
+
+
+def describe_offers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write down what each offer is, which questions about the past read as well; only inside a transaction.
+
+    The table is emptied and not made anew, so that the comments on its columns stay.
+    """
+    connection.execute("delete from offer_described")
+    connection.execute(sql.text("publish/10_offer_described"))
+
+
+def hand_out(home: Home, number: int) -> int:
+    """Copy the writer's database to that snapshot and point readers at it; the connection is closed: only then may
+    the file be opened again, or its lock would be lost. Returns the number.
+
+    Raises:
+        StoreError: the disk refused.
+    """
     target = _path(home, number)
     temporary = target.with_suffix(".new")
     try:
-        # the log that a killed publishing left belongs to other bytes; with it no later one would open its own
-        Path(f"{temporary}.wal").unlink(missing_ok=True)
         copy_file(home.database, temporary)
-        _describe(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
         _point(home, target.name)
-    except (OSError, duckdb.Error) as error:
-        for left in (temporary, Path(f"{temporary}.wal")):
-            let_go(left)
-        why = error.strerror if isinstance(error, OSError) else sql.first_line(error)
-        raise StoreError(f"cannot publish {target}: {why}") from error
+    except OSError as error:
+        let_go(temporary)
+        raise StoreError(f"cannot publish {target}: {error.strerror}") from error
     prune(home)
     return number
 
@@ -162,19 +199,6 @@ def open_snapshot(home: Home, sandbox_threads: int | None = None) -> duckdb.Duck
             connection.execute("set lock_configuration = true")
         return connection
     raise CorruptError(f"the snapshots in {home.snapshots} keep vanishing")
-
-
-def _describe(path: Path) -> None:
-    """Write down in a new snapshot what each offer is: see sql/publish/offer_described.sql."""
-    with duckdb.connect(str(path)) as connection:
-        sql.prepare(connection)
-        comments: list[tuple[str, str]] = connection.execute(
-            "select column_name, comment from duckdb_columns() where table_name = 'offer_described'"
-        ).fetchall()
-        connection.execute(sql.text("publish/offer_described"))
-        for column, comment in comments:
-            connection.execute(f"comment on column offer_described.{column} is {sql.literal(comment)}")
-        connection.execute("force checkpoint")
 
 
 def check_release(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

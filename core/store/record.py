@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -33,6 +34,9 @@ from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, resolved_table, seen_table
 
 EXAMPLE_CHARACTERS = 2000
+
+MANY_ROWS = 50_000
+"""Of an archive: more of them are worth all threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +242,8 @@ def _append_ruled(
 def _append_archive(
     connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
 ) -> _Appended:
-    with sql.registered(connection, seen_arrow=in_parts(seen)):
+    threads = sql.all_threads(connection) if len(seen) > MANY_ROWS else nullcontext()
+    with threads, sql.registered(connection, seen_arrow=in_parts(seen)):
         new_offers = sql.run_named(connection, "record/archive_new_offers", parameters)
         sql.run_named(connection, "record/archive_changed_shape", parameters)
         sql.run_named(connection, "record/archive_observation", parameters)

@@ -4,6 +4,7 @@ import sends it back to the oldest time that changed."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -25,6 +26,9 @@ def relist(connection: duckdb.DuckDBPyConnection, source: str | None = None) -> 
     connection.execute(sql.text("derive/no_dated_price"), {"source": source})
     connection.execute(sql.text("derive/dated_price"), {"source": source})
 
+
+MANY_DAYS = 60
+"""More of them are worth all threads, however small the ledger."""
 
 ROWS_APART = 1_000_000
 """Log rows between two checkpoints: what one question about the past reads at most, about 20 ms."""
@@ -58,7 +62,8 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
             start = bundled_days.take(connection, today=today) or first or date.max
         elif known_reference != reference:
             start = first or date.max
-        _days(connection, start, today)
+        with sql.all_threads(connection) if (today - start).days > MANY_DAYS else nullcontext():
+            _days(connection, start, today)
         last_run = _one(connection, "derive/last_run", {})
         connection.execute("delete from derived")
         connection.execute("insert into derived values ($1, $2, $3)", [last_run, today, reference])

@@ -198,3 +198,15 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("set perfect_ht_threshold = 17")
     # DuckDB draws a bar into the output of `python -c` and of notebooks when a query takes two seconds.
     connection.execute("set enable_progress_bar = false")
+
+
+@contextmanager
+def all_threads(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """Lets every processor work on what is large inside; a small ledger is written by one thread."""
+    before = first(connection, "select current_setting('threads')")
+    connection.execute("reset threads")
+    try:
+        yield
+    finally:
+        if before:
+            connection.execute(f"set threads = {before[0]:d}")

@@ -56,6 +56,8 @@ def import_bill(
     with context.answering():
         answer = context.ledger().import_actuals(file, provider=provider)
         table.emit(answer, format)
+        if not answer["rows"]:
+            context.say("nothing taken: the bill names its columns and has no rows")
         for reason, count in answer["refused"].items():
             context.say(f"not taken: {count} rows: each {reason}")
         if answer["assumed"]:
@@ -90,7 +92,7 @@ def export(
     path: Annotated[Path, typer.Argument(help="A new .csv or .parquet file.")],
     format: FormatOption = None,
 ) -> None:
-    """Write what was paid in the columns of FOCUS 1.0, with hashes for ids."""
+    """Write what was paid in the columns of FOCUS 1.2, with hashes for ids."""
     with context.answering():
         count = context.ledger().export_actuals(path)
         table.emit({"path": str(path), "charges": count}, format)

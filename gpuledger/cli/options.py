@@ -273,10 +273,25 @@ def plans_of(argument: str | None, options: dict[str, Any]) -> tuple[list[Traini
     from gpuledger.plan_files import with_files
 
     keys, rest = split(options)
-    keys = with_files(keys, Path()) if keys else keys
+    keys = with_files(_files_first(keys), Path()) if keys else keys
     if argument is None:
         return [parse.plan_with(None, keys)], rest
     return [parse.plan_with(plan, keys) for plan in context.plans(argument)], rest
+
+
+def _files_first(keys: dict[str, Any]) -> dict[str, Any]:
+    """Keys that name files, taken out of `--set`."""
+    texts = [text.partition("=") for text in keys.get("set") or ()]
+    named = {name.strip(): value.strip().strip("\"'") for name, _, value in texts}
+    files = {
+        name: value
+        for name, value in named.items()
+        if name in ("data", "tokenizer") or (name == "model" and value.endswith(".json"))
+    }
+    if not files:
+        return keys
+    rest = [text for text in keys["set"] if text.partition("=")[0].strip() not in files]
+    return {**{name: value for name, value in keys.items() if name != "set"}, **files, "set": rest}
 
 
 def one_of(argument: str | None, options: dict[str, Any]) -> tuple[TrainingPlan, dict[str, Any]]:

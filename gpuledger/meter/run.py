@@ -85,6 +85,8 @@ class Meter:
         self._plan, self._window = plan, window_seconds
         self._flops, self._peak = flops_per_token, peak_flops_per_second
         self._lock, self._due, self._writer = threading.Lock(), threading.Event(), None
+        # never held while a disk is waited for; a signal may come in the middle of a step and count one of its own
+        self._counting = threading.RLock()
         self._rates: deque[float] = deque(maxlen=WINDOWS)
         self._begun: float | None = None
         self._has_stepped = False
@@ -150,11 +152,12 @@ class Meter:
     @_quiet
     def start(self) -> None:
         """The machines are paid for from now on."""
-        if self._begun is not None:
-            return
-        self._begun = self._last = self._window_at = self._clock()
-        stamp = self._now().isoformat()
-        self.state.intervals.append([stamp, stamp])
+        with self._counting:
+            if self._begun is not None:
+                return
+            self._begun = self._last = self._window_at = self._clock()
+            stamp = self._now().isoformat()
+            self.state.intervals.append([stamp, stamp])
         self._writer = threading.Thread(target=self._write_when_due, name="gpuledger-meter", daemon=True)
         self._writer.start()
         self._due.set()
@@ -168,24 +171,25 @@ class Meter:
             # one of them would be in every sum after it
             self.failed(ValueError(f"{tokens} tokens in a step; counted as 0"))
             tokens = 0.0
-        at = self._clock()
-        passed = at - self._last
-        state = self.state
-        if passed > 0:
-            state.seconds += passed
-            # the first step of a part has the start of the machines in it
-            if self._has_stepped and passed < LONGEST_STEP_SECONDS:
-                state.busy_seconds += passed
-                state.busy_steps += steps
-                state.busy_tokens += tokens
-            self._last = at
-        self._has_stepped = True
-        state.steps += steps
-        state.tokens += tokens
-        self._window_steps += steps
-        self._window_tokens += tokens
-        if at - self._window_at >= self._window:
-            self._close_window(at)
+        with self._counting:
+            at = self._clock()
+            passed = at - self._last
+            state = self.state
+            if passed >= 0:
+                state.seconds += passed
+                # the first step of a part has the start of the machines in it
+                if self._has_stepped and passed < LONGEST_STEP_SECONDS:
+                    state.busy_seconds += passed
+                    state.busy_steps += steps
+                    state.busy_tokens += tokens
+                self._last = at
+            self._has_stepped = True
+            state.steps += steps
+            state.tokens += tokens
+            self._window_steps += steps
+            self._window_tokens += tokens
+            if at - self._window_at >= self._window:
+                self._close_window(at)
 
     def _close_window(self, at: float) -> None:
         passed = at - self._window_at
@@ -324,8 +328,10 @@ class Meter:
             state = self.state
             if state.intervals:
                 state.intervals[-1][1] = max(self._now().isoformat(), state.intervals[-1][0])
-            state.usd_spent, state.problems = self.usd_spent, self.problems
-            write_whole(run_path(self.home, state.run), state.content(), is_durable=False)
+            with self._counting:
+                state.usd_spent, state.problems = self.usd_spent, self.problems
+                content = state.content()
+            write_whole(run_path(self.home, state.run), content, is_durable=False)
 
 
 def _utc() -> datetime:

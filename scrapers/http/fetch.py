@@ -75,7 +75,11 @@ class Fetcher:
             MissingCredentialError: every request needs a key and the environment has none of them.
             SourceError: a request failed for good, and the fallback too.
         """
-        able = [request for request in source.requests if self._has_key(request.credential)]
+        able = [
+            request.named_keys(self.environ)
+            for request in source.requests
+            if self._has_key(request.credential)
+        ]
         if not able:
             raise MissingCredentialError(
                 source.name, sorted({c.variable for r in source.requests if (c := r.credential)})

@@ -1,25 +1,17 @@
 -- grain: one row per row of the bill, with what it says as numbers, and why it cannot be taken if it cannot
 -- parameters: salt varchar, of this home: ids of accounts and resources are kept as hashes of it and them
 -- provider (varchar, null: the bill's own)
--- numbers as `core.money.decimal_from` reads them: commas part thousands in threes, `14,00` and `1.234,50` are refused
-create or replace temp macro plain_number(words) as
-if(
-    regexp_matches(words, '^-?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?$'),
-    replace(words, ',', ''),
-    if(contains(words, ','), null, words)
-);
-
 create or replace temp table charge as
 with typed as (
     select
         formed.*,
         try_cast(plain_number(trim(quantity_text)) as decimal(30, 9)) as quantity,
-        try_cast(plain_number(trim(replace(list_text, '$', ''))) as decimal(18, 9)) as list_amount,
-        try_cast(plain_number(trim(replace(billed_text, '$', ''))) as decimal(18, 9)) as billed_amount,
-        try_cast(plain_number(trim(replace(coalesce(effective_text, billed_text), '$', ''))) as decimal(18, 9))
-            as effective_amount,
+        try_cast(plain_number(trim(gpus_text)) as double) as gpus_told,
+        plain_amount(list_text) as list_amount,
+        plain_amount(billed_text) as billed_amount,
+        plain_amount(coalesce(effective_text, billed_text)) as effective_amount,
         contains(tags, 'gpuledger') as is_tagged,
-        coalesce($provider::varchar, provider_word.provider) as provider
+        coalesce($provider::varchar, nullif(provider_word.provider, '')) as provider
     from formed
     left join provider_word on formed.provider_name = provider_word.word
 )
@@ -41,6 +33,7 @@ select
     zone,
     if(resource is null, null, left(sha256($salt::varchar || resource), 16)) as resource,
     quantity,
+    gpus_told,
     lower(unit) as unit,
     purchase_option,
     typed.currency,
@@ -55,6 +48,9 @@ select
         when started_at is null then 'has no time that can be read'
         when ended_at is null then 'has no end that can be read'
         when ended_at < started_at then 'ends before it begins'
+        when started_at < '2000-01-01' or ended_at > '2101-01-01' then 'is of a time before 2000 or after 2100'
+        when effective_text = 'not in the report' then 'is under a commitment, whose effective cost the report leaves out'
+        when category = 'not known' then 'is of a kind that is not known, so that its sign is not either'
         when category = 'payment' then 'is a payment, no charge'
         when
             (billed_text is not null and billed_amount is null)

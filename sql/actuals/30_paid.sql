@@ -9,12 +9,7 @@ with named as (
         machine.gpu_id,
         machine.gpu_count,
         coalesce(machine.is_spot, false) as is_spot,
-        case
-            when unit in ('hours', 'hour', 'hrs', 'hr', 'h', 'instance-hours', '1 hour') then quantity
-            when unit in ('seconds', 'second', 's') then quantity / 3600
-            when unit in ('minutes', 'minute', 'min') then quantity / 60
-            when unit in ('days', 'day') then quantity * 24
-        end as instance_hours,
+        hours_of(quantity, unit) as instance_hours,
         case
             when unit in ('gpu-hours', 'gpu-hour', 'gpu hours', 'gpu_hours', 'gpu hour') then quantity
             when unit in ('gpu-minutes', 'gpu-minute', 'gpu minutes', 'gpu_minutes', 'gpu minute') then quantity / 60
@@ -41,7 +36,7 @@ kinds as (
             when service_category in ('Compute', 'AI and Machine Learning') then 'compute'
             else 'other'
         end as kind,
-        coalesce(counted_gpu_hours, instance_hours * coalesce(gpu_count, 1)) as gpu_hours
+        coalesce(counted_gpu_hours, instance_hours * coalesce(gpus_told, gpu_count, 1)) as gpu_hours
     from named
 ),
 
@@ -77,7 +72,7 @@ priced as (
 )
 
 select
-    kinds.* exclude (machine_text, meter_text, other_text, instance_hours, counted_gpu_hours, is_spot, purchase_option),
+    kinds.* exclude (machine_text, meter_text, other_text, gpus_told, instance_hours, counted_gpu_hours, is_spot, purchase_option),
     coalesce(purchase_option, if(is_spot, 'spot', null)) as purchase_option,
     if(kind in ('gpu', 'compute'), gpu_hours, null) as hours,
     coalesce(effective_usd, (kinds.gpu_hours * priced.usd_per_gpu_hour)::decimal(18, 9)) as usd,

@@ -2,7 +2,6 @@
 -- Every observation is kept, not only changes: so lists may arrive in any order and give the same history. A time
 -- that is known already keeps the lower price, and a price goes before a withdrawal, whichever list came first. Of equal
 -- ones that of the change list stands which covers the longer time: a newer version repeats the rows of the older.
--- parameters: run_no integer
 merge into price_change as known
 using (
     select observation.*, coalesce(list.end_at, '-infinity'::timestamptz) as end_at
@@ -26,11 +25,11 @@ when matched and (
     currency = new.currency,
     unit = new.unit,
     effective_at = new.effective_at,
-    run_no = $run_no::integer,
+    run_no = new.run_no,
     document_no = new.document_no
 when not matched then insert (
     observed_at, offer_no, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
 ) values (
     new.observed_at, new.offer_no, new.amount, new.upfront_amount, new.currency, new.unit, new.effective_at,
-    $run_no::integer, new.document_no
+    new.run_no, new.document_no
 );

@@ -1,39 +1,26 @@
 -- grain: one row per offer: its terms, its accelerator, its place, and by which target its price ages
--- In a snapshot a table of the same name takes its place (sql/publish/offer_described.sql), so that a question about the
--- past joins one relation instead of six.
-create or replace view offer_described as
+-- Publishing fills it (sql/publish/10_offer_described.sql), so that a question about the past joins one relation instead
+-- of six. Its columns say here what they hold, once: to bind that many comments takes longer than a small publishing.
+create or replace table offer_described as
 select
     offer.* exclude (gpu_memory_gib),
-    coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
+    null::decimal(12, 4) as gpu_memory_gib,
     gpu.name as gpu_name,
     gpu.vendor as gpu_vendor,
     gpu.form_factor,
     region.country,
     region.continent,
     source.kind as source_kind,
-    if(
-        source.kind = 'archive',
-        list_target(live_source.fresh_for_seconds, reseller.fresh_for_seconds),
-        source.fresh_for_seconds
-    ) as fresh_for_seconds,
-    if(source.kind = 'archive', live_source.source, offer.source) as check_source,
-    doubled.offer_id is not null as is_doubled
+    source.fresh_for_seconds,
+    source.source as check_source,
+    false as is_doubled
 from offer
-inner join source on offer.source = source.source
-left join live_source on offer.provider = live_source.provider
-left join live_source as reseller on offer.via = reseller.provider
-left join gpu on offer.gpu_id = gpu.gpu_id
-left join region on offer.provider = region.provider and offer.region = region.region
--- Most offers have one source. One identity is of one provider, so few identities are counted.
-left join (
-    select offer_id
-    from offer
-    where provider in (select provider from offer group by provider having min(source) < max(source))
-    group by offer_id
-    having count(*) > 1
-) as doubled on offer.offer_id = doubled.offer_id;
+cross join gpu
+cross join region
+cross join source
+limit 0;
 
-comment on view offer_described is 'One row per offer: its terms, accelerator and place, and by which target its price ages.';
+comment on table offer_described is 'One row per offer: its terms, accelerator and place, and by which target its price ages.';
 comment on column offer_described.offer_no is 'Number of the offer in this ledger, used by the logs.';
 comment on column offer_described.offer_id is
     'Hash of the stable terms; equal for one offer read by several sources.';

@@ -168,121 +168,23 @@ def test_commitments_are_spread_over_what_they_cover(name: str, take: Taken, sto
     assert f"{stored()[0]['usd']:.2f}" == usd
 
 
+WITHOUT_COLUMNS = ("SavingsPlanCoveredUsage", "DiscountedUsage", "SavingsPlanRecurringFee")
+
+
+@pytest.mark.parametrize("kind", WITHOUT_COLUMNS)
+def test_a_report_without_effective_costs_is_not_read_at_the_costs_before_them(kind: str, take: Taken):
+    """What AWS would have asked without the commitment is no payment, and 0 is none either."""
+    answer = take("cur.csv", bills.table(CUR, CUR | {"line_item_line_item_type": kind}))
+    assert answer["usd"] == "98.32"
+    assert answer["refused"] == {"is under a commitment, whose effective cost the report leaves out": 1}
+
+
+@pytest.mark.parametrize("currency", ["usd", " USD ", ""])
+def test_a_currency_is_read_in_any_case(currency: str, take: Taken):
+    assert take("bill.csv", bills.table(ROW | {"BillingCurrency": currency}))["usd"] == "98.32"
+
+
 def test_usage_that_the_ledger_cannot_price_stays_without_dollars(take: Taken, stored: Stored):
     answer = take("bill.csv", bills.table(bills.COREWEAVE_ROW | {"ProviderName": "Crusoe"}))
     assert (answer["unpriced"], answer["usd"]) == (1, None)
     assert stored()[0]["usd"] is None
-
-
-COLUMNS_1_0 = [
-    "AvailabilityZone",
-    "BilledCost",
-    "BillingAccountId",
-    "BillingAccountName",
-    "BillingCurrency",
-    "BillingPeriodEnd",
-    "BillingPeriodStart",
-    "ChargeCategory",
-    "ChargeClass",
-    "ChargeDescription",
-    "ChargeFrequency",
-    "ChargePeriodEnd",
-    "ChargePeriodStart",
-    "CommitmentDiscountCategory",
-    "CommitmentDiscountId",
-    "CommitmentDiscountName",
-    "CommitmentDiscountStatus",
-    "CommitmentDiscountType",
-    "ConsumedQuantity",
-    "ConsumedUnit",
-    "ContractedCost",
-    "ContractedUnitPrice",
-    "EffectiveCost",
-    "InvoiceIssuerName",
-    "ListCost",
-    "ListUnitPrice",
-    "PricingCategory",
-    "PricingQuantity",
-    "PricingUnit",
-    "ProviderName",
-    "PublisherName",
-    "RegionId",
-    "RegionName",
-    "ResourceId",
-    "ResourceName",
-    "ResourceType",
-    "ServiceCategory",
-    "ServiceName",
-    "SkuId",
-    "SkuPriceId",
-    "SubAccountId",
-    "SubAccountName",
-    "Tags",
-]
-NEVER_NULL = [
-    "BilledCost",
-    "BillingAccountId",
-    "BillingCurrency",
-    "BillingPeriodEnd",
-    "BillingPeriodStart",
-    "ChargeCategory",
-    "ChargeFrequency",
-    "SkuPriceId",
-    "ChargePeriodEnd",
-    "ChargePeriodStart",
-    "ContractedCost",
-    "EffectiveCost",
-    "InvoiceIssuerName",
-    "ListCost",
-    "ProviderName",
-    "PublisherName",
-    "ServiceCategory",
-    "ServiceName",
-]
-ALLOWED = {
-    "ChargeCategory": {"Usage", "Purchase", "Tax", "Credit", "Adjustment"},
-    "ChargeFrequency": {"One-Time", "Recurring", "Usage-Based"},
-    "CommitmentDiscountCategory": {"Spend", "Usage", ""},
-    "CommitmentDiscountStatus": {"Used", "Unused", ""},
-    "PricingCategory": {"Standard", "Dynamic", "Committed", "Other", ""},
-    "ServiceCategory": {"Compute", "Storage", "Networking", "Other"},
-}
-"""Of FOCUS 1.0. focus-validator 1.0.0 (2026-11-30) passed one whose columns InvoiceIssuer, Provider, Publisher and
-ResourceID had the names of the draft that its rules still have."""
-
-
-def test_what_is_exported_keeps_the_rules_of_focus(take: Taken, tmp_path: Path):
-    import csv
-    import json
-    import re
-
-    take(
-        "cur.csv",
-        bills.table(
-            CUR, CUR | {"line_item_line_item_type": "Tax"}, CUR | COMMITTED[next(iter(COMMITTED))][0]
-        ),
-    )
-    take("coreweave.csv", bills.table(bills.COREWEAVE_ROW))
-    assert actuals.export_focus(tmp_path, tmp_path / "focus.csv") == 4
-    with (tmp_path / "focus.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [name for name in rows[0] if not name.startswith("x_")] == COLUMNS_1_0
-    for row in rows:
-        assert all(row[name] for name in NEVER_NULL)
-        assert all(row[name] in allowed for name, allowed in ALLOWED.items())
-        for name in COLUMNS_1_0:
-            if name.endswith(("Cost", "Quantity", "UnitPrice")) and row[name]:
-                assert re.fullmatch(r"-?\d+(\.\d+)?", row[name])
-            if name.endswith(("Start", "End")):
-                assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row[name])
-        assert not row["Tags"] or isinstance(json.loads(row["Tags"]), dict)
-        assert row["BillingCurrency"] == "USD"
-
-
-def test_what_is_exported_is_read_again_as_the_same(take: Taken, facts, tmp_path: Path):
-    take("cur.csv", bills.table(CUR))
-    actuals.export_focus(tmp_path, tmp_path / "focus.csv")
-    again = actuals.import_bill(
-        tmp_path / "focus.csv", tmp_path / "again", facts, provider=None, imported_at=NOW
-    )
-    assert (again.form, again.charges, again.gpu_hours, f"{again.usd:.2f}") == ("focus", 1, 8.0, "98.32")

@@ -1,5 +1,6 @@
 """Every form of bill, to the same charges."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -114,6 +115,8 @@ def test_a_form_that_nobody_describes_is_said_to_be_assumed(name: str, take: Tak
     answer = take(file, text, provider="lambda" if file == "lambda.csv" else None)
     if name in ASSUMED:
         assert answer["assumed"].startswith(f"the form of {provider}'s ") and "compare" in answer["assumed"]
+    elif provider == "runpod":
+        assert "tell no count of GPUs" in answer["assumed"]
     else:
         assert answer["assumed"] is None
 
@@ -169,3 +172,75 @@ def test_a_form_that_is_not_known_is_refused_with_what_is_missing(columns: str, 
 def test_a_table_that_does_not_say_whose_it_is_is_refused(take: Taken):
     with pytest.raises(UsageError, match="give --provider"):
         take("lambda.csv", bills.LAMBDA)
+
+
+NAMED_TABLE = (
+    "date,{quantity},{price},instance type,gpu,gpu count,unit\n"
+    "2026-10-05,{hours},{usd},,A100 80GB,{gpus},{unit}\n"
+)
+NAMED = {
+    "a price and hours": (
+        {"quantity": "hours", "price": "price", "hours": "10", "usd": "$2.00"},
+        "20.00",
+        10.0,
+    ),
+    "a price of thousands": (
+        {"quantity": "hours", "price": "rate", "hours": "10", "usd": '"1,022.32"'},
+        "10223.20",
+        10.0,
+    ),
+    "several GPUs": (
+        {"quantity": "hours", "price": "cost", "hours": "10", "usd": "160", "gpus": "8"},
+        "160.00",
+        80.0,
+    ),
+    "a price of hours, and minutes": (
+        {"quantity": "quantity", "price": "price per hour", "hours": "600", "usd": "2", "unit": "Minutes"},
+        "20.00",
+        10.0,
+    ),
+    "a price of minutes": (
+        {"quantity": "quantity", "price": "price", "hours": "600", "usd": "0.05", "unit": "minutes"},
+        "30.00",
+        10.0,
+    ),
+    "a price that is none": (
+        {"quantity": "hours", "price": "price", "hours": "10", "usd": "2;5"},
+        None,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_table_with_the_usual_names_comes_to_its_dollars_and_hours(name: str, take: Taken):
+    words, usd, hours = NAMED[name]
+    answer = take("odd.csv", NAMED_TABLE.format(**({"gpus": "", "unit": ""} | words)), provider="lambda")
+    assert (answer["usd"], answer["gpu_hours"]) == (usd, hours)
+    assert bool(answer["refused"]) is (usd is None)
+
+
+@pytest.mark.parametrize("product", ["Private cloud", "Elevated GPU", "Taxi dispatch GPU"])
+def test_a_tax_is_a_word_and_no_part_of_one(product: str, take: Taken, stored: Stored):
+    take(
+        "odd.csv",
+        f"date,hours,cost,product\n2026-10-05,1,5,{product}\n2026-10-05,0,1,VAT 19%\n",
+        provider="lambda",
+    )
+    assert {row["kind"] for row in stored()} >= {"tax"}
+    assert sum(row["kind"] == "tax" for row in stored()) == 1
+
+
+def test_a_record_with_a_count_of_gpus_has_that_many_hours(take: Taken):
+    assert take("pods.json", bills.json_text([bills.RUNPOD[0] | {"gpuCount": 2}]))["gpu_hours"] == 8.0
+
+
+def test_a_kind_of_row_that_is_not_known_has_no_sign(take: Taken):
+    answer = take("vast.json", bills.json_text([bills.VAST[0], bills.VAST[0] | {"type": "credit"}]))
+    assert answer["usd"] == "19.00"
+    assert answer["refused"] == {"is of a kind that is not known, so that its sign is not either": 1}
+
+
+def test_a_line_that_is_no_json_is_named(take: Taken):
+    with pytest.raises(UsageError, match="line 2, "):
+        take("pods.jsonl", json.dumps(bills.RUNPOD[0]) + "\n" + json.dumps(bills.RUNPOD[0])[:-9])

@@ -4,13 +4,12 @@ Run with `make bench`. The bars: 10 ms for one plan in process, 12 s for ten tho
 1 to 512 nodes on two cores.
 """
 
-import json
 import os
 import time
 
 import pytest
 
-from gpuledger.core.estimate.search import NODE_COUNTS, estimate_plan, frugal, json_lines
+from gpuledger.core.estimate.search import NODE_COUNTS, estimate_plan, frugal
 from gpuledger.core.estimate.sweep import Candidate, HardwareChoices
 from gpuledger.core.gpu import gpus
 from gpuledger.core.plan import model_rows, plan_from_mapping, preset_plan
@@ -65,17 +64,6 @@ def test_ten_thousand_plans_on_every_gpu_take_under_12_s_on_two_cores():
     assert len(found) == PLANS
     # in processor time, which other work on the machine disturbs less than the clock
     assert PLANS * cpu / CORES < ALL_PLANS_SECONDS
-
-
-def test_lines_of_json_in_and_out():
-    plans = [pretraining(number) for number in range(SAMPLE)]
-    clock, cpu = all_of(lambda: list(json_lines(plans)), SAMPLE)
-    report(
-        f"JSON lines, the best of all GPUs: {clock * 1e3:.1f} ms a plan, {cpu * 1e3:.1f} ms of processor time"
-    )
-    assert all(
-        "gpu_hours" in json.loads(line) or "error" in json.loads(line) for line in json_lines(plans[:9])
-    )
 
 
 def test_one_plan_searched_on_every_gpu_takes_under_10_ms():

@@ -22,6 +22,7 @@ from gpuledger.core.offer import Fact, Offer
 from gpuledger.core.store.archive import Manifest, run_id
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import LEDGER, Home
+from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.shared.follow import recording
 from gpuledger.flows.pipeline import LedgerWriter, RunReport, open_ledger, read_run, record_one
 from gpuledger.scrapers.registry import SOURCES, get
@@ -141,6 +142,8 @@ class Stage:
         return manifest
 
     def rows(self, query: str, parameters: object = None) -> list[tuple]:
+        if "offers_as_of" in query:
+            describe_offers(self.connection)
         return self.connection.execute(query, parameters).fetchall()
 
     def believed(self, source: str) -> dict[str, tuple[Decimal, bool]]:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from gpuledger import parse
 from gpuledger.cli.main import app
 from tests.template import start_bundled, this_hour
 
@@ -116,6 +117,11 @@ def test_many_plans_give_a_row_each_and_name_the_one_that_fails(home, tmp_path):
     assert found.exit_code == 0
     assert rows[0]["quotes"][0]["usd_total"]["mid"] == "2.69"
     assert rows[1]["plan"] == "bad" and "no offer is left" in rows[1]["error"]
+
+
+def test_plans_without_a_name_are_told_apart_by_their_line():
+    lines = '{"model": "gpt2"}\n\n{"model": "gpt2", "name": "own"}\n{"model": "gpt2"}\n'
+    assert [plan.name for plan in parse.plans(lines, "plans.jsonl")] == ["plan 1", "own", "plan 4"]
 
 
 def test_a_plan_comes_from_standard_input_too(home):

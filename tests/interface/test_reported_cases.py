@@ -64,7 +64,7 @@ CONFIGS = {
         "vision_config": {"hidden_size": 1280, "num_hidden_layers": 32, "num_global_layers": 8,
         "intermediate_size": 5120}}),
     # 4.19 with the embedding of 0.58, which the 3.6 that are published leave out
-    "gpt_oss": (20.9, 4.19, {"hidden_size": 2880, "intermediate_size": 2880, "num_attention_heads": 64,
+    "gpt_oss": (20.9, 3.61, {"hidden_size": 2880, "intermediate_size": 2880, "num_attention_heads": 64,
         "num_key_value_heads": 8, "head_dim": 64, "num_hidden_layers": 24, "num_local_experts": 32,
         "num_experts_per_tok": 4, "sliding_window": 128, "vocab_size": 201088, "tie_word_embeddings": False,
         "layer_types": ["sliding_attention", "full_attention"] * 12}),

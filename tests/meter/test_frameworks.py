@@ -68,10 +68,10 @@ def test_a_resumed_trainer_goes_on_with_its_dollars(tmp_path: Path):
 
 
 def test_a_full_disk_does_not_reach_a_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def refuse(path: Path, content: bytes) -> None:
+    def refuse(path: Path, content: bytes, *, is_durable: bool) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(meter_run, "store", refuse)
+    monkeypatch.setattr(meter_run, "write_whole", refuse)
     meter = metered(tmp_path)
     assert trained(meter, tmp_path, steps=4).state.global_step == 4
     assert meter.problems > 0

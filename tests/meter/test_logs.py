@@ -5,6 +5,8 @@ import struct
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpuledger import Ledger, UsageError
 from gpuledger.core.actuals.run_log import parse
@@ -158,3 +160,78 @@ def test_a_mangled_line_or_value_among_good_ones_tells_nothing():
     assert parse(broken.encode(), "train.log") == good
     rows = b'[{"step": 1, "tokens": NaN, "wall_time": 1}, {"step": 2, "tokens": NaN, "wall_time": 2}]'
     assert [(one.step, one.tokens) for one in parse(rows, "rows.json")] == [(1, None), (2, None)]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("4,000.0", 4.0), ("4000", 4.0), ("4000,0", None), ("4.000,0", None), ("4e3", None)],
+)
+def test_a_number_that_could_be_misread_tells_nothing(written: str, seconds: float | None):
+    """4000,0 is four seconds or forty; 4,000.0 is four."""
+    log = MEGATRON.replace("4000.0", written).encode()
+    if seconds is None:
+        with pytest.raises(UsageError):
+            parse(log, "train.log")
+    else:
+        assert {one.step_seconds for one in parse(log, "train.log")} == {seconds}
+
+
+CUT = {
+    "a line of Megatron": (MEGATRON[: MEGATRON.rindex("4000.0") + 2], 11),
+    "a row of a table": (HISTORY[:-8], 20),
+    "a line of JSON": ("\n".join(json.dumps({"_step": n, "_timestamp": 100 + n}) for n in (1, 2, 3))[:-3], 2),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_the_line_that_is_being_written_tells_nothing(name: str):
+    text, last = CUT[name]
+    assert parse(text.encode(), "log")[-1].step == last
+
+
+def test_a_state_that_was_cut_off_is_said_to_be_so():
+    with pytest.raises(UsageError, match="begins like JSON and cannot be read to its end"):
+        parse(TRAINER[:-20].encode(), "trainer_state.json")
+
+
+RANKS = {
+    "each line of every rank": "\n".join(
+        f"[rank{n}]:{row}" for row in MEGATRON.splitlines() for n in range(4)
+    ),
+    "the whole of one rank after the other": "\n".join(
+        f"[rank{n}]:{row}" for n in range(4) for row in MEGATRON.splitlines()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RANKS)
+def test_what_several_ranks_tell_of_one_step_is_paid_for_once(name: str):
+    once = watched(parse(MEGATRON.encode(), "log"), Watched(usd_per_hour=3600.0))
+    assert watched(parse(RANKS[name].encode(), "log"), Watched(usd_per_hour=3600.0)) == once
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("text", [MEGATRON, HISTORY])
+def test_a_log_is_read_in_the_letters_of_any_system(text: str, encoding: str):
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    assert parse(mark + text.encode(encoding), "log") == parse(text.encode(), "log")
+
+
+@pytest.mark.parametrize("most", [0, -1, None])
+def test_a_trainer_without_an_end_has_none(most: int | None):
+    state = json.loads(TRAINER) | {"max_steps": most}
+    assert {one.steps for one in parse(json.dumps(state).encode(), "log")} == {None}
+
+
+BROKEN = [log for log, _, _ in LOGS.values()]
+
+
+@given(st.sampled_from(BROKEN), st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=4)), max_size=6))
+def test_no_bytes_of_a_log_raise_but_in_words(log: bytes, changes: list[tuple[int, bytes]]):
+    for place, inside in changes:
+        at = place % (len(log) + 1)
+        log = log[:at] + inside + log[at + len(inside) // 2 :]
+    try:
+        watched(parse(log, "log"), Watched(usd_per_hour=1.0, gpus=8, sequence_length=4096))
+    except UsageError as error:
+        assert str(error)

@@ -1,7 +1,9 @@
 """The meter around a plain loop: dollars, what is to come, resumption, and that nothing of it reaches the loop."""
 
 import json
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -130,6 +132,77 @@ def test_no_fault_reaches_the_loop(
             done += 1
     assert done == 5
     assert meter.problems > 0 or fault is torn_state
+
+
+def broken_calendar(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setattr(Time, "now", lambda self: 1 / 0)
+
+
+def removed_home(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Taken away while the run is on, with a file in its place."""
+    write_whole, done = meter_run.write_whole, []
+
+    def write(path: Path, content: bytes, *, is_durable: bool) -> None:
+        write_whole(path, content, is_durable=is_durable)
+        if not done:
+            done.append(path)
+            shutil.rmtree(home)
+            home.write_text("a file")
+
+    monkeypatch.setattr(meter_run, "write_whole", write)
+
+
+@pytest.mark.parametrize("fault", [broken_calendar, removed_home])
+def test_dollars_are_right_where_the_file_is_not_written(
+    fault: Callable[[pytest.MonkeyPatch, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Time()
+    fault(monkeypatch, tmp_path / "home")
+    with metered(tmp_path / "home", clock) as meter:
+        meter._write()
+        loop(meter, clock, 10)
+    assert (meter.usd_spent, meter.state.steps) == (pytest.approx(1.0), 10)
+    assert meter.problems > 0
+
+
+def test_steps_of_several_threads_are_all_counted(tmp_path: Path):
+    """The file is written all the while, and a thread may lose its turn between any two words."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with Meter(home=tmp_path, usd_per_hour=10, run="mine", window_seconds=0.001) as meter:
+            threads = [
+                threading.Thread(target=lambda: [meter.step(1.0) for _ in range(2000)]) for _ in range(4)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert (meter.state.steps, meter.state.tokens, meter.problems) == (8000, 8000.0, 0)
+    # the first step of a run has no step before it
+    assert meter.state.busy_steps == 7999
+
+
+def test_a_step_inside_of_a_step_waits_for_nobody(tmp_path: Path):
+    """As a handler of a signal calls it."""
+
+    class Interrupted(Time):
+        meter: Any = None
+
+        def __call__(self) -> float:
+            meter, self.meter = self.meter, None
+            if meter is not None:
+                meter.step(1000)
+            return super().__call__()
+
+    clock = Interrupted()
+    with metered(tmp_path, clock) as meter:
+        loop(meter, clock, 1)
+        clock.meter = meter
+        loop(meter, clock, 1)
+    assert (meter.state.steps, meter.problems) == (3, 0)
 
 
 def test_an_error_of_the_loop_is_its_own(tmp_path: Path):

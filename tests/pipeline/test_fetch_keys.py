@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from gpuledger.core.config import FetchSettings
-from gpuledger.core.document import Request
+from gpuledger.core.document import Credential, Request
 from gpuledger.core.errors import MissingCredentialError, RefusedFetchError
 from gpuledger.scrapers.http import fetch as fetch_module
 from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
@@ -155,3 +155,17 @@ def test_no_byte_of_the_home_holds_a_key(world: Any, listing: Any):
 def _unpacked(path: Path) -> bytes:
     body = path.read_bytes()
     return zstandard.ZstdDecompressor().decompress(body) if path.suffix == ".zst" else body
+
+
+def test_an_answer_is_told_which_providers_are_read_with_a_key_but_no_key(ask: Asker):
+    keys = {"tensordock": Credential(variable="TENSOR_KEY"), "hotaisle": Credential(variable="HOT_KEY")}
+    ask.answers(Reply())
+    asked = source(Request(url=f"{HOST}/list", context={"zone": "a"}, key_of_provider=keys))
+    ask(asked)
+    ask.environ["TENSOR_KEY"] = SECRET
+    ask(asked)
+    assert [dict(document.context) for document in ask.kept] == [
+        {"zone": "a"},
+        {"zone": "a", "has_key": "tensordock"},
+    ]
+    assert all(SECRET not in f"{seen.path} {seen.headers}" for seen in ask.provider.seen)

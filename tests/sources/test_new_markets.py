@@ -18,10 +18,10 @@ from tools.captures import skipped_by_reason
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def facts(source: str, body: Any) -> list[Any]:
+def facts(source: str, body: Any, **context: str) -> list[Any]:
     document = Document(
         source=source,
-        request=Request(url="https://a.example/"),
+        request=Request(url="https://a.example/", context=context),
         body=json.dumps(body).encode(),
         fetched_at=AT,
     )
@@ -94,6 +94,12 @@ def test_whoever_is_read_directly_without_a_key_is_not_taken_from_another_projec
         and any(request.credential is None for request in source.requests)
     }
     assert keyless == gpurentalprices_daily.READ_DIRECTLY
+    with_key = {
+        source.provider
+        for source in SOURCES
+        if source.requests and all(request.credential is not None for request in source.requests)
+    }
+    assert with_key - keyless == set(gpurentalprices_daily.READ_WITH_KEY)
 
 
 def rental(
@@ -119,6 +125,10 @@ def test_the_daily_file_never_speaks_for_a_provider_that_is_read_directly_nor_of
     assert skipped_by_reason(facts("gpurentalprices_daily", rental("runpod"))) == {
         "read from the provider itself": 1
     }
+    assert len(facts("gpurentalprices_daily", rental("tensordock"), has_key="hotaisle")) == 1
+    assert skipped_by_reason(
+        facts("gpurentalprices_daily", rental("tensordock"), has_key="hotaisle tensordock")
+    ) == {"read from the provider itself": 1}
     old = rental("voltagepark", fetched_at="2026-11-10T08:00:00Z")
     assert skipped_by_reason(facts("gpurentalprices_daily", old)) == {"not seen within two days": 1}
 

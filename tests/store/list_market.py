@@ -12,6 +12,7 @@ from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.store import sql
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.offers import LatestOffer, OfferQuery, offer_page
+from gpuledger.core.store.publish import write_latest
 from gpuledger.core.store.record import record
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -84,7 +85,7 @@ class Market:
         self.publish()
 
     def publish(self) -> None:
-        self.connection.execute(sql.text("publish/offer_latest"))
+        write_latest(self.connection)
 
     def page(self, *, as_of: datetime | None = None, **named: Any) -> list[LatestOffer]:
         return offer_page(self.connection, OfferQuery(**named), at=as_of or NOW, as_of=as_of).offers

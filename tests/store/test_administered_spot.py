@@ -7,6 +7,7 @@ from gpuledger.core.alias import Aliases
 from gpuledger.core.store import sql
 from gpuledger.core.store.index_days import administered_spot
 from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.publish import write_latest
 from gpuledger.core.store.record import record
 from tests.store.conftest import an_offer
 
@@ -35,9 +36,9 @@ def marked(empty, shares: dict[str, float]) -> list[str]:
         offers.append(an_offer("a", round(listed, 6), **more))
         offers.append(an_offer("a", round(listed * share, 6), purchase_option="spot", **more))
     record(connection, books.batch(*offers), Aliases(books.aliases))
-    connection.execute(sql.text("publish/offer_latest"))
+    write_latest(connection)
     connection.execute("delete from snapshot")
-    connection.execute(sql.text("publish/snapshot"), {"number": 1, "published_at": books.at})
+    connection.execute(sql.text("publish/30_snapshot"), {"number": 1, "published_at": books.at})
     return administered_spot(connection, H100)
 
 

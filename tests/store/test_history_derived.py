@@ -11,6 +11,7 @@ import pytest
 
 from gpuledger.core.store import rollups as derive_module
 from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.rollups import check_rollups, derive
 from gpuledger.core.store.sql import prepare
 from tests.benchmarks import synthetic_year as year
@@ -35,6 +36,7 @@ def recorded(tmp_path_factory) -> Path:
             # Offers leave and return, so that withdrawals and stock lie on both sides of a checkpoint.
             shown = OFFERS - 20 if 30 <= hour < 50 else OFFERS
             year.record_hour(connection, hour, table.slice(0, shown))
+        describe_offers(connection)
     return path
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreBusyError, StoreError
 from gpuledger.core.files import copy_file
-from gpuledger.core.store import sql
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.publish import POINTER, SNAPSHOTS_ON_DISK, current, has_news, reading
@@ -81,25 +80,11 @@ def test_numbers_go_on_after_the_pointer_was_lost(books, an_offer):
 
 def test_what_a_killed_publish_left_is_cleared(books, an_offer):
     books.run(an_offer("a"))
-    for left in ("prices-000009.new", "prices-000009.new.wal"):
+    names = ("prices-000001.new", "prices-000001.new.wal", "prices-000009.new", "prices-000009.new.wal")
+    for left in names:
         books.home.snapshots.joinpath(left).write_bytes(b"half")
     books.publish()
     assert snapshots(books) == [POINTER, "prices-000001.duckdb"]
-
-
-def test_the_log_of_a_killed_publish_stops_no_later_one(books, an_offer):
-    books.run(an_offer("a"))
-    books.publish()
-    half = books.home.snapshots / "prices-000002.new"
-    log = half.with_name(f"{half.name}.wal")
-    shutil.copy(books.home.database, half)
-    with duckdb.connect(str(half)) as killed:
-        killed.execute(sql.text("publish/offer_described"))
-        left = log.read_bytes()
-    half.unlink()
-    log.write_bytes(left)
-    assert books.publish() == 2
-    assert snapshots(books) == [POINTER, "prices-000001.duckdb", "prices-000002.duckdb"]
 
 
 def test_a_snapshot_cannot_be_written(books, an_offer):
@@ -117,18 +102,32 @@ def test_a_snapshot_is_one_file_without_a_log_beside_it(books, an_offer):
         assert [name for name in snapshots(books) if name.endswith((".wal", ".tmp"))] == []
 
 
-WHAT_OFFERS_ARE = "select * exclude (first_run_no) from offer_described order by offer_no"
-
-
-def test_a_snapshot_has_written_down_what_each_offer_is(books, an_offer):
+def test_a_snapshot_has_written_down_what_each_offer_is_now(books, an_offer):
     books.run(an_offer("a"), an_offer("b", gpu_label="L4"))
-    books.run(an_offer("a"), source="other")
     books.publish()
-    with writing(books.home) as ledger:
-        computed = ledger.execute(WHAT_OFFERS_ARE).fetchall()
-    with reading(books.home) as snapshot:
-        assert snapshot.execute("from duckdb_tables() where table_name = 'offer_described'").fetchall()
-        assert snapshot.execute(WHAT_OFFERS_ARE).fetchall() == computed and len(computed) == 3
+    books.run(an_offer("a", gpu_memory_gib=94), source="other")
+    books.publish()
+    assert books.read(
+        "select source, sku, gpu_id, gpu_memory_gib::integer, source_kind, is_doubled from offer_described order by all"
+    ) == [
+        ("other", "a", None, 94, "live", True),
+        ("runpod", "a", "h100-sxm-80gb", 80, "live", True),
+        ("runpod", "b", "l4-24gb", 24, "live", False),
+    ]
+
+
+def test_readers_see_what_every_column_holds_after_each_publish(books, an_offer):
+    comments = (
+        "select table_name, column_name, comment from duckdb_columns()"
+        " where table_name in ('offer_described', 'offer_last_seen', 'offer_latest') order by all"
+    )
+    books.run(an_offer("a"))
+    for _ in range(2):
+        books.publish()
+        told = books.read(comments)
+        assert {table for table, _, _ in told} == {"offer_described", "offer_last_seen", "offer_latest"}
+        assert len(told) > 130 and [row for row in told if not row[2]] == []
+    assert ("offer_latest", "usd_per_gpu_hour", "The same for one accelerator.") in told
 
 
 def test_a_snapshot_in_the_ledgers_place_follows_its_offers_again(books, an_offer):
@@ -136,10 +135,20 @@ def test_a_snapshot_in_the_ledgers_place_follows_its_offers_again(books, an_offe
     books.publish()
     shutil.copyfile(current(books.home), books.home.database)
     books.run(an_offer("a"), an_offer("b"))
-    with writing(books.home) as ledger:
-        then = ledger.execute("select sku from offers_as_of($1::timestamptz) order by sku", [books.at])
-        assert then.fetchall() == [("a",), ("b",)]
     assert books.publish() == 2
+    for relation in ("offer_described", "offer_latest", f"offers_as_of(timestamptz '{books.at}')"):
+        assert books.read(f"select sku from {relation} order by sku") == [("a",), ("b",)]
+
+
+def test_a_ledger_whose_offers_were_described_by_a_view_takes_the_table(books, an_offer):
+    books.run(an_offer("a"))
+    books.publish()
+    with turn(books.home), writing(books.home) as connection:
+        connection.execute("drop table offer_described")
+        connection.execute("create view offer_described as select offer_no, sku from offer")
+        connection.execute("update ledger_setting set value = 'x' where name in ('relations', 'reference')")
+    books.run(an_offer("a"), an_offer("b"))
+    books.publish()
     assert books.read("select sku from offer_described order by sku") == [("a",), ("b",)]
 
 

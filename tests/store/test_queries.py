@@ -58,7 +58,6 @@ def test_the_head_names_every_parameter_and_no_other(migrated: duckdb.DuckDBPyCo
 
 @pytest.mark.parametrize("name", [*QUERIES, *sql.files("checks")])
 def test_it_binds_and_runs_on_an_empty_ledger(migrated: duckdb.DuckDBPyConnection, name: str):
-    migrated.execute(sql.text("publish/offer_latest"))
     for needed in NEEDS.get(name, ()):
         migrated.execute(needed)
     parameters = dict.fromkeys(statement(migrated, name).named_parameters) | GIVEN.get(name, {})

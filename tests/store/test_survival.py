@@ -10,6 +10,7 @@ from gpuledger.core.alias import Aliases
 from gpuledger.core.store import sql
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.older_price import survival
+from gpuledger.core.store.publish import write_latest
 from gpuledger.core.store.record import record
 from gpuledger.core.store.rollups import derive
 from tests.store.conftest import an_offer as make_offer
@@ -36,9 +37,9 @@ def watched(books_in, tmp_path_factory) -> Iterator[duckdb.DuckDBPyConnection]:
             offers = (make_offer(sku, usd) for sku, usd in shown.items())
             record(connection, books.batch(*offers, at=DAY_ONE + look * 6 * HOUR), Aliases(books.aliases))
         derive(connection, now=DAY_ONE + timedelta(days=11, hours=1))
-        connection.execute(sql.text("publish/offer_latest"))
+        write_latest(connection)
         published_at = DAY_ONE + timedelta(days=11, hours=1)
-        connection.execute(sql.text("publish/snapshot"), {"number": 1, "published_at": published_at})
+        connection.execute(sql.text("publish/30_snapshot"), {"number": 1, "published_at": published_at})
         yield connection
 
 

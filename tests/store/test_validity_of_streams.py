@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gpuledger.core.alias import Aliases
 from gpuledger.core.offer import Withdrawn
 from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.record import PriceList, record
 
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,9 +92,11 @@ class Streams:
     def then(self, day: float) -> list[tuple[Any, ...]]:
         """Offers as of a day, with their state then."""
         at = DAY_ONE + timedelta(days=day)
+        describe_offers(self.connection)
         return self.connection.execute(STATES, {"instant": at, "as_of": at}).fetchall()
 
     def now(self) -> list[tuple[Any, ...]]:
+        describe_offers(self.connection)
         return self.connection.execute(STATES, {"instant": NOW, "as_of": None}).fetchall()
 
     def history(self) -> list[tuple[float, int, int | None]]:

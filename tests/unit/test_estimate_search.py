@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,7 @@ from gpuledger.core.estimate.search import (
     estimate_plan,
     frugal,
     hardware_for,
-    json_lines,
     on_each,
-    read_plans,
 )
 from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, refusal, sweep
 from gpuledger.core.gpu import gpu
@@ -104,28 +101,13 @@ def test_most_gpus_bounds_the_search() -> None:
     assert max(c.gpus for c in hardware_for(plan).candidates) == 4
 
 
-def test_a_batch_answers_every_line_also_the_wrong_ones() -> None:
-    lines = [
-        '{"name": "a", "model": "gpt2"}',
-        "",
-        '{"name": "b", "model": "gpt2", "precision": "fp8", "hardware": {"gpu": "a100-sxm-80gb", "gpus": 8}}',
-    ]
-    out = [json.loads(line) for line in json_lines(list(read_plans(lines)))]
-    assert out[0]["fits"] is True
-    assert "no fp8" in out[1]["error"]
-
-
-def test_several_processes_give_the_lines_of_one_in_their_order() -> None:
+def test_several_processes_give_the_answers_of_one_in_their_order() -> None:
     keys = [
         {"name": f"p{n}", "model": "gpt2", "training_tokens": 1e9 * (n + 1)} for n in range(WORTH_A_PROCESS)
     ]
     plans = [plan_from_mapping(one) for one in keys]
-    assert list(json_lines(plans, workers=2)) == list(json_lines(plans))
-
-
-def test_a_wrong_line_is_named_by_its_number() -> None:
-    with pytest.raises(InvalidPlanError, match="line 2"):
-        list(read_plans(['{"model": "gpt2"}', '{"modle": "gpt2"}']))
+    choices = on((8, 64), A100)
+    assert frugal(plans, choices, workers=2) == frugal(plans, choices)
 
 
 def test_the_frugal_choice_of_many_plans_is_that_of_each() -> None:

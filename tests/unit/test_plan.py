@@ -97,7 +97,7 @@ def test_the_same_keys_are_read_from_json() -> None:
         ("parameters = -7e9", "parameters", "-7000000000.0"),
         ("parameters = nan", "parameters", "nan"),
         ("parameters = true", "parameters", "True"),
-        ("parameters = '7 billion'", "parameters", "'7 billion'"),
+        ("parameters = '7 zillion'", "parameters", "'7 zillion'"),
         ("parameters = 7e9\nsequence_length = 0", "sequence_length", "got 0"),
         ("parameters = 7e9\n[hardware]\nmfu = 1.5", "hardware.mfu", "1.5"),
         ("parameters = 7e9\n[hardware]\ngpus = 2.5", "hardware.gpus", "2.5"),

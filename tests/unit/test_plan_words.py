@@ -182,12 +182,12 @@ def test_a_data_set_is_counted(tmp_path):
     keys = with_files({"model": "llama-3-8b", "method": "lora", "data": "train.jsonl", "epochs": 2}, tmp_path)
     plan = plan_from_mapping(keys)
     assert plan.samples == 50 and plan.dataset_tokens == pytest.approx(50 * 400 / 4)
-    assert any("4 characters a token assumed" in text for text in demand(plan).assumptions)
+    assert any("4 bytes a token assumed" in text for text in demand(plan).assumptions)
 
 
-@pytest.mark.parametrize("name", ["none.jsonl", "train.csv"])
+@pytest.mark.parametrize("name", ["none.jsonl", "train.docx"])
 def test_a_data_set_that_cannot_be_read_is_refused(tmp_path, name):
-    (tmp_path / "train.csv").write_text("text\nhello\n")
+    (tmp_path / "train.docx").write_text("text\nhello\n")
     with pytest.raises(InvalidPlanError, match="data"):
         with_files({"data": name}, tmp_path)
 

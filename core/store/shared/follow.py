@@ -168,6 +168,7 @@ def _take(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:
     )
     for name in sql.files("lake/catch_up"):
         connection.execute(sql.text(name))
+    connection.execute(sql.text("record/archive_price_change"))
     for table in _BY_RUN_ALONE:
         connection.execute(
             f"insert into {table} by name select * exclude (place) from shared_{table} order by place"

@@ -5,8 +5,8 @@ select
     'aws' as provider_name,
     bill_payer_account_id as account,
     line_item_usage_account_id as sub_account,
-    try_cast(line_item_usage_start_date as timestamptz) as started_at,
-    try_cast(line_item_usage_end_date as timestamptz) as ended_at,
+    plain_time(line_item_usage_start_date) as started_at,
+    plain_time(line_item_usage_end_date) as ended_at,
     case
         when line_item_line_item_type in ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage') then 'usage'
         when line_item_line_item_type = 'Tax' then 'tax'
@@ -31,6 +31,7 @@ select
     null::varchar as zone,
     line_item_resource_id as resource,
     line_item_usage_amount as quantity_text,
+    null::varchar as gpus_text,
     pricing_unit as unit,
     case
         when line_item_usage_type ilike '%SpotUsage%' then 'spot'
@@ -38,19 +39,23 @@ select
             or pricing_term = 'Reserved' then 'reserved'
         else 'on_demand'
     end as purchase_option,
-    coalesce(line_item_currency_code, 'USD') as currency,
+    coalesce(upper(trim(line_item_currency_code)), 'USD') as currency,
     pricing_public_on_demand_cost as list_text,
     coalesce(line_item_net_unblended_cost, line_item_unblended_cost) as billed_text,
     case
-        when line_item_line_item_type = 'SavingsPlanCoveredUsage' then savings_plan_savings_plan_effective_cost
-        when line_item_line_item_type = 'DiscountedUsage' then reservation_effective_cost
+        when line_item_line_item_type = 'SavingsPlanCoveredUsage'
+            then coalesce(savings_plan_savings_plan_effective_cost, 'not in the report')
+        when line_item_line_item_type = 'DiscountedUsage' then coalesce(reservation_effective_cost, 'not in the report')
         when line_item_line_item_type in ('SavingsPlanNegation', 'SavingsPlanUpfrontFee') then '0'
         when line_item_line_item_type = 'Fee' and reservation_reservation_a_r_n is not null then '0'
         when line_item_line_item_type = 'SavingsPlanRecurringFee'
-            then (
-                try_cast(savings_plan_total_commitment_to_date as decimal(24, 9))
-                - try_cast(savings_plan_used_commitment as decimal(24, 9))
-            )::varchar
+            then coalesce(
+                (
+                    try_cast(savings_plan_total_commitment_to_date as decimal(24, 9))
+                    - try_cast(savings_plan_used_commitment as decimal(24, 9))
+                )::varchar,
+                'not in the report'
+            )
         when line_item_line_item_type = 'RIFee'
             then (
                 coalesce(try_cast(reservation_unused_amortized_upfront_fee_for_billing_period as decimal(24, 9)), 0)

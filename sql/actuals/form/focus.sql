@@ -3,8 +3,8 @@ select
     coalesce(service_provider_name, provider_name, host_provider_name, publisher_name, invoice_issuer_name) as provider_name,
     billing_account_id as account,
     sub_account_id as sub_account,
-    try_cast(charge_period_start as timestamptz) as started_at,
-    try_cast(charge_period_end as timestamptz) as ended_at,
+    plain_time(charge_period_start) as started_at,
+    plain_time(charge_period_end) as ended_at,
     coalesce(lower(charge_category), 'usage') as category,
     coalesce(commitment_discount_status, capacity_reservation_status) = 'Unused' as is_unused,
     service_category,
@@ -20,13 +20,14 @@ select
     availability_zone as zone,
     resource_id as resource,
     coalesce(consumed_quantity, pricing_quantity) as quantity_text,
+    null::varchar as gpus_text,
     coalesce(if(consumed_quantity is null, null, consumed_unit), pricing_unit, consumed_unit) as unit,
     case
         when pricing_category = 'Dynamic' then 'spot'
         when pricing_category = 'Committed' or commitment_discount_id is not null then 'reserved'
         when pricing_category = 'Standard' then 'on_demand'
     end as purchase_option,
-    coalesce(billing_currency, 'USD') as currency,
+    coalesce(upper(trim(billing_currency)), 'USD') as currency,
     list_cost as list_text,
     billed_cost as billed_text,
     coalesce(effective_cost, billed_cost) as effective_text,

@@ -3,10 +3,10 @@ select
     'runpod' as provider_name,
     null::varchar as account,
     null::varchar as sub_account,
-    coalesce(try_cast(coalesce("time", start_time, bucket_start) as timestamptz)) as started_at,
+    plain_time(coalesce("time", start_time, bucket_start)) as started_at,
     coalesce(
-        try_cast(end_time as timestamptz),
-        try_cast(coalesce("time", start_time, bucket_start) as timestamptz)
+        plain_time(end_time),
+        plain_time(coalesce("time", start_time, bucket_start))
         + to_milliseconds(greatest(try_cast(time_billed_ms as bigint), 1))
     ) as ended_at,
     'usage' as category,
@@ -24,6 +24,7 @@ select
     null::varchar as zone,
     coalesce(pod_id, endpoint_id, network_volume_id) as resource,
     (try_cast(time_billed_ms as double) / 3600000)::varchar as quantity_text,
+    gpu_count as gpus_text,
     if(time_billed_ms is null, null, 'hours') as unit,
     null::varchar as purchase_option,
     'USD' as currency,

@@ -6,7 +6,7 @@ select
     to_timestamp(try_cast("timestamp" as double)) as started_at,
     to_timestamp(try_cast("timestamp" as double))
     + to_seconds(if("description" ilike '%gpu%', coalesce(try_cast(quantity as double), 0) * 3600, 1)) as ended_at,
-    case lower("type") when 'charge' then 'usage' when 'payment' then 'payment' else lower("type") end as category,
+    case lower("type") when 'charge' then 'usage' when 'payment' then 'payment' else 'not known' end as category,
     false as is_unused,
     case
         when "description" ilike '%storage%' or "description" ilike '%disk%' then 'Storage'
@@ -22,6 +22,7 @@ select
     null::varchar as zone,
     instance_id as resource,
     quantity as quantity_text,
+    null::varchar as gpus_text,
     if("description" ilike '%gpu%', 'hours', 'units') as unit,
     null::varchar as purchase_option,
     'USD' as currency,

@@ -1,8 +1,8 @@
--- grain: one row per offer that is not withdrawn, with its best last observation; made when a snapshot is published, so
--- that lookups are one scan. What had lapsed by then is on sale no more: history, and the answer to --state lapsed alone.
+-- grain: one row per offer that is not withdrawn, with its best last observation
+-- Publishing fills it (sql/publish/20_offer_last_seen.sql), so that lookups are one scan. What had lapsed by then is on sale
+-- no more: history, and the answer to --state lapsed alone.
 create or replace table offer_last_seen as
-select * from offers_as_of(null::timestamptz)
-order by gpu_id, purchase_option, usd_per_gpu_hour, provider, region, offer_id;
+select * from offers_as_of(null::timestamptz) limit 0;
 
 comment on table offer_last_seen is
     'One row per offer that is not withdrawn, with its best last observation; offer_latest without what has lapsed.';
