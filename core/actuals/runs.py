@@ -24,10 +24,15 @@ def runs(home: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda run: str(run.get("started_at")))
 
 
-def metered_gpu_hours(home: Path, since: datetime, until: datetime) -> float | None:
-    """GPU-hours inside a time in which a run was metered; `None` where none was."""
+def metered_gpu_hours(
+    home: Path, since: datetime, until: datetime, *, plan: str, quote_id: str
+) -> float | None:
+    """GPU-hours inside a time in which runs of a plan or quote were metered, or runs that name none; `None` where there
+    were none. What other plans ran says nothing of this one's machines."""
     hours, is_any = 0.0, False
     for run in runs(home):
+        if quote_id != run.get("quote_id") and run.get("plan") not in (None, plan):
+            continue
         for begun, ended in run["intervals"]:
             start = max(datetime.fromisoformat(begun), since)
             end = min(datetime.fromisoformat(ended), until)

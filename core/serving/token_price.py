@@ -18,6 +18,8 @@ from gpuledger.core.count import decimal_text
 from gpuledger.core.errors import UsageError
 
 MILLION = Decimal(1_000_000)
+FIRST_DAY = date(2020, 6, 11)
+"""The first API that took money for tokens was announced then (https://openai.com/index/openai-api, 2020-06-11)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,13 @@ class TokenPrice:
         )
         fresh = (input_tokens - cached_tokens) * self.input_usd_per_mtok
         return (fresh + cached_tokens * cached + output_tokens * self.output_usd_per_mtok) / MILLION
+
+    @property
+    def undated(self) -> str | None:
+        """A sign that it is not known since when the price held."""
+        if self.valid_from is not None:
+            return None
+        return f"the price of {self.api} has no date: since when it held is not known"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; money as decimal strings."""
@@ -109,7 +118,10 @@ def _decimal(text: str) -> Decimal | None:
 
 
 def prices_on(day: date, words: str = "") -> list[TokenPrice]:
-    """The price of every API in force on a day, of those whose `provider/model` has all the words."""
+    """The price of every API in force on a day, of those whose `provider/model` has all the words; none before there
+    were such prices."""
+    if day < FIRST_DAY:
+        return []
     terms = words.lower().split()
     newest: dict[str, TokenPrice] = {}
     for one in token_prices():
@@ -124,6 +136,8 @@ def token_price(api: str, day: date) -> TokenPrice:
     Raises:
         UsageError: no such API, or several of that name; says which there are.
     """
+    if day < FIRST_DAY:
+        raise UsageError(f"api: no API had a price of tokens on {day}; the first is of {FIRST_DAY}")
     on = prices_on(day)
     matches = [one for one in on if api.lower() == one.api.lower()] or [
         one for one in on if api.lower() == one.model.lower()

@@ -85,17 +85,18 @@ class Actuals(Outlook):
         from gpuledger.core.store import actuals, sql
 
         one = parse.plan(plan)
-        start, end = parse.instant(since, "since"), parse.instant(until, "until") or self.clock()
-        quoted_at, quote, basis = self._planned_with(one, quote_id, start, end)
+        named_since, end = parse.instant(since, "since"), parse.instant(until, "until") or self.clock()
+        quoted_at, quote, basis = self._planned_with(one, quote_id, named_since, end)
         if quote is None:
             answer = self.quote(one, as_of=as_of, **one_quote(named))
             quote = answer.quotes[0].to_dict()
             quoted_at, basis = answer.as_of, "made now: no quote of this plan was saved before its charges"
-        start = start or quoted_at or end
+        start = named_since or quoted_at or end
         parameters = {
             "quote_ids": [quote["quote_id"]],
             "plan": one.name,
             "since": start,
+            "named_since": named_since,
             "until": end,
             **{
                 name: quote[name]
@@ -112,7 +113,7 @@ class Actuals(Outlook):
             "since": start,
             "until": end,
             "lines": [line.to_dict() for line in lines],
-            "idle": self._idle(charged, start, end),
+            "idle": self._idle(charged, start, end, quote),
             "matched": _matched(charged),
             "unpriced_charges": sum(row["unpriced"] for row in charged),
             "remarks": _remarks(charged),
@@ -152,29 +153,33 @@ class Actuals(Outlook):
         begun = [row["plan_first_at"] for row in tags if row["plan_first_at"] is not None]
         return {row["tag_quote"] for row in tags if row["tag_quote"] is not None}, min(begun, default=None)
 
-    def _idle(self, charged: list[dict[str, Any]], since: datetime, until: datetime) -> dict[str, Any]:
-        """What was paid and did no work: commitments that stood unused, and hours of the machines outside the runs that
-        a meter of this home saw."""
+    def _idle(
+        self, charged: list[dict[str, Any]], since: datetime, until: datetime, quote: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What was paid and did no work: commitments that stood unused, and hours of the machines outside the runs of
+        the plan that a meter of this home saw."""
         unused = [row for row in charged if row["is_unused"]]
-        busy = self._metered_gpu_hours(since, until)
-        paid = sum(
-            float(row["gpu_hours"] or 0)
+        planned = [
+            row
             for row in charged
             if row["matched_by"] != "not planned" and row["kind"] == "gpu" and not row["is_unused"]
-        )
+        ]
+        begun = min((row["first_at"] for row in planned), default=since)
+        busy = self._metered_gpu_hours(begun, until, quote)
+        paid = sum(float(row["gpu_hours"] or 0) for row in planned)
         return {
             "unused_commitment_usd": f"{sum((row['usd'] or 0 for row in unused), 0):.2f}",
             "metered_gpu_hours": busy,
             "gpu_hours_outside_runs": None if busy is None else round(max(paid - busy, 0.0), 6),
-            "basis": "no run of this time was metered; what stood idle is not known"
+            "basis": "no run of this plan was metered in this time; what stood idle is not known"
             if busy is None
             else "GPU-hours paid, less those in which a run was metered",
         }
 
-    def _metered_gpu_hours(self, since: datetime, until: datetime) -> float | None:
+    def _metered_gpu_hours(self, since: datetime, until: datetime, quote: dict[str, Any]) -> float | None:
         from gpuledger.core.actuals.runs import metered_gpu_hours
 
-        return metered_gpu_hours(self.home.path, since, until)
+        return metered_gpu_hours(self.home.path, since, until, plan=quote["plan"], quote_id=quote["quote_id"])
 
     def _facts(self) -> LedgerFacts:
         from gpuledger.core.actuals.machine import Machines, rows_of

@@ -155,7 +155,7 @@ class Decisions(PlansOverTime, PriceQuestions):
 
         read = parse.plan(plan)
         best = self.quote(read, **one_quote(named))
-        per_1k, tuned, basis = self._api_price(api, api_usd_per_1k, output_share, named.get("as_of"))
+        per_1k, tuned, basis, undated = self._api_price(api, api_usd_per_1k, output_share, named.get("as_of"))
         hosting = parse.dollars(hosting_usd_per_month, "hosting_usd_per_month")
         hosting = read.costs.hosting_usd_per_month if hosting is None else hosting
         is_assumed = hosting is None
@@ -179,19 +179,23 @@ class Decisions(PlansOverTime, PriceQuestions):
             "quote_id": best.quotes[0].quote_id,
             "hosting_usd_per_month": f"{hosted:.2f}",
             "api_basis": basis,
-            "assumptions": ["hosting: 50,000 USD a year, the lower default"] if is_assumed else [],
+            "assumptions": [
+                *(["hosting: 50,000 USD a year, the lower default"] if is_assumed else []),
+                *([undated] if undated else []),
+            ],
         }
 
     def _api_price(
         self, api: str | None, usd_per_1k: Number | None, output_share: Number, as_of: When
-    ) -> tuple[Decimal, Decimal | None, str]:
-        """US dollars for 1,000 tokens of calls and of fine-tuning, and where they are from."""
+    ) -> tuple[Decimal, Decimal | None, str, str | None]:
+        """US dollars for 1,000 tokens of calls and of fine-tuning, where they are from, and a sign where that is of no
+        day."""
         from gpuledger.core.serving.token_price import token_price
 
         if (api is None) == (usd_per_1k is None):
             raise UsageError("build-or-buy: give either api, as in openai/gpt-4o-mini, or api_usd_per_1k")
         if api is None:
-            return _number(usd_per_1k or 0, "api_usd_per_1k"), None, "as given"
+            return _number(usd_per_1k or 0, "api_usd_per_1k"), None, "as given", None
         share = _number(output_share, "output_share", most=Decimal(1))
         price = token_price(api, self.past(as_of)[1].date())
         training = price.training_usd_per_mtok
@@ -203,6 +207,7 @@ class Decisions(PlansOverTime, PriceQuestions):
             price.usd(1000 * (1 - share), 1000 * share),
             None if training is None else training / 1000,
             basis,
+            price.undated,
         )
 
     def budget_difference(

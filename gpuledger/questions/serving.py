@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import date
 from decimal import Decimal
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from gpuledger.core.serving.cost import Load, ServingCost
     from gpuledger.core.serving.token_price import TokenPrice
 
+MANY_INSTANCES = 100
+LONG_CONTEXT = 131_072
+"""Tokens of most networks of 2024 to 2026 (`max_position_embeddings` of Llama 3.1, Qwen 2.5, Mistral)."""
 NO_DOLLARS, NOT_FRESH = "no price in US dollars", "its price is not fresh"
 
 
@@ -31,9 +35,12 @@ class Serving(Actuals):
         Args:
             words: only those whose `provider/model` has all of them.
         """
-        from gpuledger.core.serving.token_price import prices_on
+        from gpuledger.core.serving.token_price import FIRST_DAY, prices_on
 
-        rows = [one.to_dict() for one in prices_on(self._day(as_of), words)]
+        day = self._day(as_of)
+        rows = [one.to_dict() for one in prices_on(day, words)]
+        if day < FIRST_DAY:
+            return Rows(rows, remarks=[f"no API had a price of tokens on {day}; the first is of {FIRST_DAY}"])
         if not rows:
             return Rows(rows, remarks=[f"no API in the table has {words!r} in its name"])
         undated = sum(row["valid_from"] is None for row in rows)
@@ -71,6 +78,7 @@ class Serving(Actuals):
             samples: answers made per request; the prompt is read once.
             peak_factor: the busiest hour over the mean one.
             milliseconds_per_token: the longest that one token of an answer may take.
+            limit: of machines that are told, 1 or more.
             precision: of the weights; 8 bits where the accelerator computes in them, else 16, without.
             api: `provider/model` to compare with.
             build_usd: what training costs once, for the lifetime.
@@ -96,8 +104,7 @@ class Serving(Actuals):
             peak_factor=PEAK_FACTOR if peak_factor is None else peak_factor,
             seconds_per_token=None if milliseconds_per_token is None else milliseconds_per_token / 1000,
         )
-        if samples < 1 or load.peak_factor < 1:
-            raise UsageError(f"samples: {samples} and peak_factor: {load.peak_factor:g} must be 1 or more")
+        _check(load, precision, limit)
         shape, assumptions = _shape(model)
         price = self._api(api, as_of)
         offers = self.offers(
@@ -118,6 +125,7 @@ class Serving(Actuals):
             requests = parse.required(parse.decimal(requests_per_day, "requests_per_day"), "requests_per_day")
             api_month = api_usd_per_request(price, load) * requests * DAYS_PER_MONTH
         answers = [one.to_dict(price, span, once) for one in costs[:limit]]
+        warnings += _signs(load, answers, price)
         return {
             "model": model,
             "parameters": shape.parameters,
@@ -152,6 +160,35 @@ class Serving(Actuals):
         return self.past(as_of)[1].date()
 
 
+def _check(load: Load, precision: str | None, limit: int) -> None:
+    from gpuledger.core.serving.engine import BYTES
+
+    if load.samples < 1 or not 1 <= load.peak_factor < math.inf:
+        raise UsageError(f"samples: {load.samples} and peak_factor: {load.peak_factor:g} must be 1 or more")
+    if load.seconds_per_token is not None and not 0 < load.seconds_per_token < math.inf:
+        raise UsageError(f"milliseconds_per_token: {load.seconds_per_token * 1000:g} must be above 0")
+    if precision is not None and precision not in BYTES:
+        raise UsageError(f"precision: {precision!r} is none of {', '.join(BYTES)}")
+    if limit < 1:
+        raise UsageError(f"limit: {limit} must be 1 or more")
+
+
+def _signs(load: Load, answers: list[dict[str, Any]], price: TokenPrice | None) -> list[str]:
+    """What a reader should look at twice."""
+    signs: list[str] = []
+    count = max(answer["instances"]["mid"] for answer in answers)
+    if count > MANY_INSTANCES:
+        signs.append(
+            f"{count:,} instances: whether a provider has so many is not known, and their price is that of one"
+        )
+    tokens = load.input_tokens + load.output_tokens
+    if tokens > LONG_CONTEXT:
+        signs.append(f"{tokens:,.0f} tokens at once: whether the model was made for so many is not checked")
+    if price is not None and price.undated:
+        signs.append(price.undated)
+    return signs
+
+
 def _positive(value: Number, name: str) -> float:
     count = parse.count(value if isinstance(value, float | str) else float(value), name)
     if count is None or count <= 0:
@@ -171,6 +208,10 @@ def _shape(model: str) -> tuple[Architecture, list[str]]:
         except (InvalidPlanError, UsageError):
             raise error from None
     shape, assumptions, _ = resolve(plan)
+    if not shape.causal and not shape.decoder_layers:
+        raise UsageError(
+            f"model: {model} reads text and writes none; serve-cost is of models that write tokens"
+        )
     return shape, assumptions
 
 

@@ -2,16 +2,17 @@
 -- Each charge is counted once, by the first that holds: the quote's id in a tag, the plan's name in a tag, the same machine
 -- in the same time. What else the same provider charged in that time is not planned.
 -- parameters: quote_ids varchar[], plan varchar, provider, instance_type, gpu_id, region, purchase_option varchar,
---             since and until timestamptz
+--             since and until timestamptz; named_since timestamptz (null: tags name their plan whenever they were charged)
 with matched as (
     select
         *,
         case
+            when started_at < $named_since::timestamptz or started_at >= $until::timestamptz then null
             when list_contains($quote_ids::varchar[], tag_quote) then 'receipt'
             when tag_quote is null and tag_plan = lower($plan::varchar) then 'tag'
             when tag_quote is not null or tag_plan is not null then null
             when provider <> $provider::varchar then null
-            when started_at < $since::timestamptz or started_at >= $until::timestamptz then null
+            when started_at < $since::timestamptz then null
             when
                 kind = 'gpu'
                 and (instance_type = $instance_type::varchar or gpu_id = $gpu_id::varchar)

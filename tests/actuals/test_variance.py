@@ -174,3 +174,54 @@ def test_unused_commitments_are_idle(mine: Ledger, quote: dict[str, Any], tmp_pa
     )
     billed(mine, tmp_path / "bill.csv", charge(quote, 10, 30), unused)
     assert mine.compare_actuals(PLAN)["idle"]["unused_commitment_usd"] == "12.00"
+
+
+def test_a_time_that_is_asked_for_holds_for_tagged_charges_too(
+    mine: Ledger, quote: dict[str, Any], tmp_path: Path
+):
+    tags = json.dumps({"gpuledger-quote": quote["quote_id"]})
+    later = {"ChargePeriodStart": "2026-11-20T00:00:00Z", "ChargePeriodEnd": "2026-11-20T05:00:00Z"}
+    billed(
+        mine,
+        tmp_path / "bill.csv",
+        charge(quote, 10, 30, Tags=tags),
+        charge(quote, 5, 15, Tags=tags, **later),
+    )
+    for asked, usd in (
+        ({}, "45.00"),
+        ({"since": "2026-11-15"}, "15.00"),
+        ({"until": "2026-11-15"}, "30.00"),
+        # before the quote was made: a tag says enough
+        ({"since": "2026-01-01"}, "45.00"),
+    ):
+        assert (
+            line(mine.compare_actuals(PLAN, quote_id=quote["quote_id"], **asked), "gpu")["actual_usd"] == usd
+        )
+
+
+@pytest.mark.parametrize(
+    ("plan", "quoted", "busy"),
+    [("my-run", None, 4.0), (None, None, 4.0), ("another", None, None), ("another", "this", 4.0)],
+)
+def test_runs_of_other_plans_do_not_keep_these_machines_busy(
+    plan: str | None,
+    quoted: str | None,
+    busy: float | None,
+    mine: Ledger,
+    quote: dict[str, Any],
+    tmp_path: Path,
+):
+    begun = NOW - timedelta(days=20)
+    run = {
+        "run": "r",
+        "plan": plan,
+        "quote_id": quote["quote_id"] if quoted else None,
+        "gpus": 1,
+        "intervals": [[begun.isoformat(), (begun + timedelta(hours=4)).isoformat()]],
+    }
+    (mine.home.path / "runs").mkdir(exist_ok=True)
+    (mine.home.path / "runs" / "r.json").write_text(json.dumps(run))
+    billed(mine, tmp_path / "bill.csv", charge(quote, 10, 30, Tags='{"gpuledger-plan":"my-run"}'))
+    idle = mine.compare_actuals(PLAN)["idle"]
+    assert idle["metered_gpu_hours"] == busy
+    assert idle["gpu_hours_outside_runs"] == (None if busy is None else 6.0)

@@ -74,11 +74,70 @@ def test_more_load_takes_more_instances_and_the_interval_keeps_its_order(ledger:
 
 
 def test_prices_without_a_date_are_counted(ledger: Ledger):
-    rows = ledger.token_prices("openai gpt-4o-mini", as_of="2020-01-01")
+    rows = ledger.token_prices("openai gpt-4o-mini", as_of="2023-01-01")
     assert rows and all(row["valid_from"] is None for row in rows)
     assert list(rows.remarks) == [
         f"{len(rows)} of {len(rows)} prices have no date: since when they held is not known"
     ]
+
+
+def test_a_day_before_tokens_were_sold_has_no_price_of_them(ledger: Ledger):
+    rows = ledger.token_prices("openai", as_of="2020-06-10")
+    assert (list(rows), list(rows.remarks)) == (
+        [],
+        ["no API had a price of tokens on 2020-06-10; the first is of 2020-06-11"],
+    )
+    with pytest.raises(UsageError, match="no API had a price of tokens on 2019-01-01"):
+        ledger.serve_cost("llama-3.1-8b", requests_per_day=1, api="openai/gpt-4o", as_of="2019-01-01")
+
+
+def test_an_undated_price_that_decides_is_said_to_be_undated(ledger: Ledger):
+    sign = "the price of openai/gpt-4o-mini has no date: since when it held is not known"
+    api = "openai/gpt-4o-mini"
+    assert sign in ledger.serve_cost("llama-3.1-8b", requests_per_day=100, api=api, **ASKED)["warnings"]
+    asked = {"calls_per_month": 1000, "as_of": "2026-03-15", "allow_stale": True}
+    assert sign in ledger.build_or_buy("llama-3-8b-lora", api=api, **asked)["assumptions"]
+
+
+@pytest.mark.parametrize(
+    ("load", "sign"),
+    [
+        ({"requests_per_day": 1e12}, "instances: whether a provider has so many is not known"),
+        ({"requests_per_day": 1000, "samples": 10**6}, "instances: whether a provider has so many"),
+        ({"requests_per_day": 1, "input_tokens": 200_000}, "200,200 tokens at once"),
+    ],
+)
+def test_a_load_that_no_provider_or_model_may_carry_is_told(
+    load: dict[str, float], sign: str, ledger: Ledger
+):
+    answer = ledger.serve_cost("llama-3.1-8b", **(ASKED | load))
+    assert any(sign in warning for warning in answer["warnings"])
+
+
+def test_an_ordinary_load_is_told_without_a_warning(ledger: Ledger):
+    assert ledger.serve_cost("llama-3.1-8b", requests_per_day=100_000, **ASKED)["warnings"] == []
+
+
+NO_LOADS = {
+    "peak_factor: nan": {"peak_factor": float("nan")},
+    "peak_factor: inf": {"peak_factor": float("inf")},
+    "milliseconds_per_token: 0": {"milliseconds_per_token": 0},
+    "milliseconds_per_token: nan": {"milliseconds_per_token": float("nan")},
+    "samples: 0": {"samples": 0},
+    "limit: 0": {"limit": 0},
+    "precision: 'fp3' is none of": {"precision": "fp3"},
+}
+
+
+@pytest.mark.parametrize("words", NO_LOADS)
+def test_a_load_that_is_none_is_refused_in_words(words: str, ledger: Ledger):
+    with pytest.raises(UsageError, match=words):
+        ledger.serve_cost("llama-3.1-8b", requests_per_day=100, **(ASKED | NO_LOADS[words]))
+
+
+def test_a_model_that_writes_nothing_is_not_served(ledger: Ledger):
+    with pytest.raises(UsageError, match="reads text and writes none"):
+        ledger.serve_cost("bert-base", requests_per_day=100)
 
 
 @pytest.mark.parametrize("requests", [1, 100_000])
