@@ -204,3 +204,22 @@ def instant_text(value: datetime | None) -> str | None:
     if value is None:
         return None
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def hours_text(value: float) -> str:
+    """A time, as people say it: `40 s`, `42 min`, `3 h 42 min`, `26 d`, `4.2 y`."""
+    minutes = round(value * 60)
+    if value <= 0:
+        return "0"
+    if minutes < 2:
+        return f"{max(round(value * 3600), 1)} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    whole, rest = divmod(minutes, 60)
+    if value < 48:
+        return f"{whole} h {rest} min" if rest and value < 24 else f"{round(value)} h"
+    days = value / 24
+    if days < 10:
+        whole, rest = divmod(round(value), 24)
+        return f"{whole} d {rest} h" if rest else f"{whole} d"
+    return f"{days:,.0f} d" if days < 730 else f"{days / 365.25:,.1f} y"

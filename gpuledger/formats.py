@@ -13,7 +13,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, cast
 
+from gpuledger.core.count import hours_text
+
 Row = Mapping[str, Any]
+hours = hours_text
 
 
 class ReportForm(StrEnum):
@@ -92,25 +95,6 @@ def age(value: timedelta | None) -> str:
         if seconds < limit:
             return f"{int(seconds // unit)} {name}"
     return f"{seconds / 31_557_600:.1f} y"
-
-
-def hours(value: float) -> str:
-    """A time, as people say it: `40 s`, `42 min`, `3 h 42 min`, `26 d`, `4.2 y`."""
-    minutes = round(value * 60)
-    if value <= 0:
-        return "0"
-    if minutes < 2:
-        return f"{max(round(value * 3600), 1)} s"
-    if minutes < 100:
-        return f"{minutes} min"
-    whole, rest = divmod(minutes, 60)
-    if value < 48:
-        return f"{whole} h {rest} min" if rest and value < 24 else f"{round(value)} h"
-    days = value / 24
-    if days < 10:
-        whole, rest = divmod(round(value), 24)
-        return f"{whole} d {rest} h" if rest else f"{whole} d"
-    return f"{days:,.0f} d" if days < 730 else f"{days / 365.25:,.1f} y"
 
 
 def count(value: float | None) -> str:

@@ -4,10 +4,11 @@ or time."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gpuledger.core.cost.quote_set import QuoteSet
+from gpuledger.core.count import hours_text
 from gpuledger.core.errors import EstimateError
 from gpuledger.core.plan import TrainingPlan
 
@@ -31,16 +32,30 @@ class Lever:
 
 def levers(plan: TrainingPlan, answer: QuoteSet) -> list[Lever]:
     """The ten, of which those without a change say why."""
+    if plan.is_quoted:
+        return [
+            *map(_of_no_effect, _of_hours(plan, answer)),
+            _spot(answer),
+            _region(plan),
+            _commitment(answer),
+        ]
+    return [*_of_hours(plan, answer), _spot(answer), _region(plan), _commitment(answer)]
+
+
+def _of_no_effect(lever: Lever) -> Lever:
+    """A lever that works through the hours, where those are given."""
+    reason = lever.reason or "the plan gives its hours, so that what this does to them is not computed"
+    return replace(lever, keys=None, options=None, reason=reason)
+
+
+def _of_hours(plan: TrainingPlan, answer: QuoteSet) -> list[Lever]:
     return [
         _lora(plan),
         _quantised(plan),
-        _spot(answer),
         _smaller_gpu(answer),
         _shorter(plan, answer),
         _packed(plan),
         _fewer_epochs(plan),
-        _region(plan),
-        _commitment(answer),
     ]
 
 
@@ -167,19 +182,25 @@ def tried(lever: Lever, answer: QuoteSet, ask: Callable[[Lever], QuoteSet]) -> d
     try:
         other = ask(lever)
     except EstimateError as error:
-        return row | {"reason": str(error)[:200]}
+        return row | {"reason": _reason_of(str(error), answer.plan)}
     best, base = other.quotes[0], answer.quotes[0]
     offer = best.purchase.offer
     saved = base.total.mid - best.total.mid
     if saved <= 0:
         hours = float(base.purchase.running_hours.mid)
-        term = f"{float(offer.term_months or 0):g} months are paid for a run of {hours:,.3g} hours"
-        row["reason"] = term if offer.term_months else "costs more here"
+        term = f"{float(offer.term_months or 0):g} months are paid for a run of {hours_text(hours)}"
+        nothing = "saves nothing here" if saved == 0 else "costs more here"
+        row["reason"] = term if offer.term_months else nothing
     return row | {
         "usd_saved": f"{saved:.2f}",
         "wall_hours_more": float(best.purchase.running_hours.mid - base.purchase.running_hours.mid),
         "quote": f"{best.purchase.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}",
     }
+
+
+def _reason_of(text: str, plan: str) -> str:
+    """Why there is no quote, without the plan's name, which all rows share."""
+    return text.removeprefix(f"{plan}: ")[:200]
 
 
 def waited(answer: QuoteSet) -> dict[str, Any]:

@@ -144,8 +144,15 @@ def read_lock(text: str, origin: str) -> Lock:
             plan=content.get("plan"),
             excluded={str(reason): int(count) for reason, count in content["excluded"].items()},
         )
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{origin}: no lock file, as it is not JSON: {error}; `quote --lock FILE` writes one"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise UsageError(f"{origin}: not a lock file: {error!r:.120}") from error
+        what = f"lacks {error}" if isinstance(error, KeyError) else str(error)[:120]
+        raise UsageError(
+            f"{origin}: no lock file, or one that was changed: {what}; `quote --lock FILE` writes one"
+        ) from error
 
 
 def _fields(offer: LatestOffer) -> dict[str, Any]:

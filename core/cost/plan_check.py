@@ -9,6 +9,7 @@ from typing import Any
 
 from gpuledger.core.cost.decisions.lint import lint_plan
 from gpuledger.core.cost.quote_set import QuoteSet
+from gpuledger.core.count import hours_text
 from gpuledger.core.plan import TrainingPlan
 
 RULES = {
@@ -16,6 +17,7 @@ RULES = {
     "deadline": "The cheapest quote ends before the deadline",
     "lint": "The plan agrees with memory, arithmetic and physics",
     "price": "The price is one that was seen lately",
+    "offer": "Some offer on sale can run the plan",
 }
 
 
@@ -44,12 +46,22 @@ def checked(
     }
 
 
+def unanswered(plan: str, reason: str) -> dict[str, Any]:
+    """The verdict on a plan that no offer can run."""
+    finding = {"rule": "offer", "level": "error", "message": reason}
+    empty = dict.fromkeys(("usd_total", "wall_hours", "quote_id"))
+    return {"plan": plan, "passes": False, **empty, "findings": [finding], "change": None}
+
+
 def _findings(plan: TrainingPlan, now: QuoteSet) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name, verdict, unit in (("budget", now.budget, "USD"), ("deadline", now.deadline, "h")):
         if verdict is not None and not verdict.passes:
-            over = verdict.value - verdict.limit
-            text = f"{verdict.value:,.2f} {unit} are {over:,.2f} {unit} over the {name} of {verdict.limit:,.2f} {unit}"
+            amounts = (verdict.value, verdict.value - verdict.limit, verdict.limit)
+            value, over, limit = (
+                f"{amount:,.2f} USD" if unit == "USD" else hours_text(float(amount)) for amount in amounts
+            )
+            text = f"{value} are {over} over the {name} of {limit}"
             rows.append({"rule": name, "level": "error", "message": text})
     for finding in lint_plan(plan):
         if finding.severity != "ok" and finding.check != "plan":
@@ -104,9 +116,10 @@ def sentence(change: Mapping[str, Any]) -> str:
 
 def markdown(answer: Mapping[str, Any]) -> str:
     """The verdict for a comment on a pull request."""
-    usd = answer["usd_total"]
     mark = "passes" if answer["passes"] else "**fails**"
-    lines = [f"### {answer['plan']}: {mark}", "", f"{usd['mid']} USD ({usd['low']} to {usd['high']})", ""]
+    lines = [f"### {answer['plan']}: {mark}", ""]
+    if answer["usd_total"] is not None:
+        lines += [in_dollars(answer), ""]
     change = answer["change"]
     if change is not None:
         lines += [sentence(change) + ".", "", "| line | then, USD | now, USD |", "|---|---:|---:|"]
@@ -114,6 +127,12 @@ def markdown(answer: Mapping[str, Any]) -> str:
         lines += [f"| total | {change['usd_then']} | {change['usd_now']} |", ""]
     lines += [f"- {row['level']}, {row['rule']}: {row['message']}" for row in answer["findings"]]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def in_dollars(answer: Mapping[str, Any]) -> str:
+    """`1.51 USD (0.88 to 2.29), 4 h 19 min`."""
+    usd = answer["usd_total"]
+    return f"{usd['mid']} USD ({usd['low']} to {usd['high']}), {hours_text(answer['wall_hours'])}"
 
 
 def workflow_commands(answer: Mapping[str, Any], path: str) -> str:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gpuledger.core.count import hours_text
+
 QuoteRow = Mapping[str, Any]
 STYLE = """
-@page { size: A4; margin: 16mm }
+@page { size: A4; margin: 14mm 16mm }
 body { font: 10.5pt/1.35 system-ui, sans-serif; color: #111; max-width: 178mm; margin: 1.5rem auto; padding: 0 1rem }
 h1 { font-size: 16pt; margin: 0 0 .2em } h2 { font-size: 11.5pt; margin: .9em 0 .25em }
 table { border-collapse: collapse; width: 100%; font-size: 8.8pt } td, th { padding: 2px 6px 2px 0; text-align: left;
 vertical-align: top; border-bottom: 1px solid #ddd } .n { text-align: right; white-space: nowrap; padding-right: 12px }
 .answer { font-size: 14pt } .small { font-size: 8.8pt; color: #333 } li { margin: 0 } ul { margin: .2em 0 .4em 1.1em;
 padding: 0 } svg { max-width: 100%; height: auto } tr, svg, h2 { break-inside: avoid } h2 { break-after: avoid }
-td { overflow-wrap: anywhere }
-@media print { body { margin: 0; max-width: none; padding: 0 } }
+td { overflow-wrap: anywhere } tbody td:first-child:not(.n) { white-space: nowrap } p { margin: .4em 0 }
+ul.long { columns: 2; column-gap: 8mm } .halves { display: flex; gap: 8mm }
+.halves > table { flex: 1; align-self: start }
+@media print { body { margin: 0; max-width: none; padding: 0; font-size: 9.5pt } table, .small { font-size: 8pt }
+.answer { font-size: 12.5pt } h1 { font-size: 14pt } h2 { font-size: 10.5pt; margin-top: .7em } }
 """
 SHOWN_QUOTES = 5
-SHOWN_LINES = 12
+NOT_GIVEN = "not given: costs."
+LONG = 6
+"""Entries from which a list or the question stands in two columns on the page."""
 
 
 def sections(answer: QuoteRow, question: QuoteRow) -> list[tuple[str, list[str], list[list[str]] | None]]:
@@ -34,17 +42,17 @@ def sections(answer: QuoteRow, question: QuoteRow) -> list[tuple[str, list[str],
     lines: list[dict[str, str]] = [
         line for line in best["lines"] if line["usd"] is not None and float(line["usd_high"] or 0) != 0
     ]
-    missing = [
-        line["basis"].removeprefix("not given: costs.") for line in best["lines"] if line["usd"] is None
-    ]
+    bases = [line["basis"] for line in best["lines"] if line["usd"] is None]
+    missing = [one.removeprefix(NOT_GIVEN) for one in bases if one.startswith(NOT_GIVEN)]
+    unknown = [one[:1].upper() + one[1:] for one in bases if not one.startswith(NOT_GIVEN)]
     machine = f"{best['paid_gpus']} x {best['gpu_id']}, {best['purchase_option']}, at {best['provider']}"
     receipt = best["receipt"]
     out: list[tuple[str, list[str], list[list[str]] | None]] = [
         ("Question", [f"What does {answer['plan']} cost, as of {answer['as_of'][:10]}?"], _pairs(question)),
         (
             "Answer",
-            [f"{usd['mid']} USD, {usd['low']} to {usd['high']}; {_hours(hours['mid'])} of wall time,"
-             f" {_hours(hours['low'])} to {_hours(hours['high'])}.",
+            [f"{usd['mid']} USD, {usd['low']} to {usd['high']}; {hours_text(hours['mid'])} of wall time,"
+             f" {hours_text(hours['low'])} to {hours_text(hours['high'])}.",
              *_verdicts(answer)],
             None,
         ),
@@ -57,7 +65,7 @@ def sections(answer: QuoteRow, question: QuoteRow) -> list[tuple[str, list[str],
             "Cost lines",
             [],
             [["line", "USD", "low", "high", "how"]]
-            + [[row["name"], row["usd"], row["usd_low"], row["usd_high"], row["basis"]] for row in lines[:SHOWN_LINES]]
+            + [[row["name"], row["usd"], row["usd_low"], row["usd_high"], row["basis"]] for row in lines]
             + [["total", usd["mid"], usd["low"], usd["high"], ""]],
         ),
         ("Assumptions", list(answer["assumptions"]), None),
@@ -65,7 +73,7 @@ def sections(answer: QuoteRow, question: QuoteRow) -> list[tuple[str, list[str],
         ("Evidence", [_published(row) for row in answer["evidence"]], None),
         (
             "Not counted",
-            [f"Not given: {', '.join(dict.fromkeys(missing))}." if missing else "",
+            [f"Not given: {', '.join(dict.fromkeys(missing))}." if missing else "", *dict.fromkeys(unknown),
              f"Not included: {', '.join(answer['not_included'])}." if answer["not_included"] else "",
              *(f"{row['count']} offers: {row['reason']}" for row in answer["excluded"][:6])],
             None,
@@ -119,12 +127,16 @@ def html_page(answer: QuoteRow, question: QuoteRow) -> str:
             parts += [f"<p>{_text(text)}</p>" for text in texts[1:]]
             parts.append(chart(answer["quotes"][:SHOWN_QUOTES]))
         elif len(texts) > 1:
+            kind = "small long" if len(texts) > LONG else "small"
             parts.append(
-                '<ul class="small">' + "".join(f"<li>{_text(text)}</li>" for text in texts) + "</ul>"
+                f'<ul class="{kind}">' + "".join(f"<li>{_text(text)}</li>" for text in texts) + "</ul>"
             )
         else:
             parts += [f"<p>{_text(text)}</p>" for text in texts]
-        if rows:
+        if rows and name == "Question" and len(rows) > LONG:
+            half = (len(rows) + 1) // 2
+            parts.append(f'<div class="halves">{_table(rows[:half])}{_table([rows[0], *rows[half:]])}</div>')
+        elif rows:
             parts.append(_table(rows))
     return "\n".join(parts) + "\n</html>\n"
 
@@ -174,9 +186,9 @@ def _verdicts(answer: QuoteRow) -> list[str]:
         verdict = answer[name]
         if verdict is not None:
             word = "within" if verdict["passes"] else "over"
-            out.append(
-                f"It is {word} the {name} of {verdict[f'limit_{unit}']} {unit.upper() if unit == 'usd' else unit}."
-            )
+            limit = verdict[f"limit_{unit}"]
+            shown = f"{limit} USD" if unit == "usd" else hours_text(float(limit))
+            out.append(f"It is {word} the {name} of {shown}.")
     return out
 
 
@@ -188,14 +200,7 @@ def _published(row: QuoteRow) -> str:
     )
 
 
-def _hours(value: float) -> str:
-    return (
-        f"{value * 60:,.0f} min"
-        if value < 1.5
-        else f"{value:,.1f} h"
-        if value < 72
-        else f"{value / 24:,.1f} days"
-    )
+_CODE = re.compile(r"`(gpuledger [^`]*)`")
 
 
 def _md(text: str) -> str:
@@ -207,7 +212,8 @@ def _md_row(cells: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape(str(text), quote=True)
+    """Escaped, with what stands between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", html.escape(str(text), quote=True))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gpuledger.core.count import hours_text
 from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, refusal, sweep
@@ -109,10 +110,10 @@ def _beside_frugal(swept: Sweep, chosen: int, frugal: int) -> Estimate:
     made = swept.estimate(chosen)
     if frugal == chosen or swept.gpu_hours[frugal] >= swept.gpu_hours[chosen]:
         return made
-    other, days = swept.on.candidates[frugal], swept.wall_hours[frugal] / HOURS_PER_DAY
+    other, wall_hours = swept.on.candidates[frugal], float(swept.wall_hours[frugal])
     text = (
         f"{other.gpus} x {other.gpu.gpu_id} takes fewer GPU-hours, {swept.gpu_hours[frugal]:,.0f}, "
-        f"but {days:,.0f} days: longer than the plan may"
+        f"but {hours_text(wall_hours)}: longer than the plan may"
     )
     return replace(made, warnings=(*made.warnings, text))
 

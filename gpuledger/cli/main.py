@@ -137,6 +137,7 @@ def main() -> NoReturn:
         context.say(f"error: {error.format_message()} See `{path} --help`.")
         code = error.exit_code
     except click.Abort:
+        context.say("stopped: an answer is needed, and there was none")
         code = context.NOTHING
     raise SystemExit(code)
 

@@ -25,9 +25,14 @@ LEVER_COLUMNS = (
     Column("SAVES USD", "usd_saved", is_number=True),
     Column("LONGER", "longer", is_number=True),
     Column("DOES", "does"),
-    Column("COSTS", "price", shed=1),
-    Column("WHY NOT", "reason"),
+    Column("COSTS, OR WHY NOT", "price"),
 )
+CHANGE_COLUMNS = (
+    Column("LINE", "name"),
+    Column("THEN, USD", "usd_then", is_number=True),
+    Column("NOW, USD", "usd_now", is_number=True),
+)
+FINDING_COLUMNS = (Column("LEVEL", "level"), Column("RULE", "rule"), Column("WHAT", "message"))
 WATCH_COLUMNS = (
     Column("WATCH", "watch_id"),
     Column("SPEC", "gpu"),
@@ -67,11 +72,17 @@ def drivers(
         if not context.is_for_people(format):
             table.emit(answer, format)
             return
-        inputs = [row | {"share": f"{100 * row['share_of_variance']:.0f} %"} for row in answer["inputs"]]
+        inputs = [
+            row
+            | {"share": f"{100 * row['share_of_variance']:.0f} %"}
+            | {key: f"{float(row[key]):,.2f}" for key in ("usd_low", "usd_high")}
+            for row in answer["inputs"]
+        ]
         table.emit(inputs, format, columns=INPUT_COLUMNS)
         rows = [
             row
             | {
+                "price": row["reason"] or row["price"],
                 "longer": None if row["wall_hours_more"] is None else _signed(row["wall_hours_more"]),
                 "usd_saved": None if row["usd_saved"] is None else f"{float(row['usd_saved']):,.2f}",
             }
@@ -121,22 +132,48 @@ def check(
         from importlib.metadata import version
 
         from gpuledger.core.cost import plan_check
+        from gpuledger.core.errors import DoesNotFitError, NoOfferError
         from gpuledger.core.files import write_whole
 
         one, rest = one_of(plan, options)
         text = None if lock is None else context.text_of(lock, "--lock")
-        answer = context.ledger().check(one, lock=text, as_of=context.as_of(as_of), **rest)
+        try:
+            answer = context.ledger().check(one, lock=text, as_of=context.as_of(as_of), **rest)
+        except (NoOfferError, DoesNotFitError) as error:
+            answer = plan_check.unanswered(one.name, str(error).removeprefix(f"{one.name}: "))
         path = plan or one.name
         if sarif is not None:
             write_whole(sarif, plan_check.sarif([(answer, path)], version("gpuledger")).encode())
         if annotations:
             typer.echo(plan_check.workflow_commands(answer, path), nl=False)
-        elif format is Format.MD or (format is None and context.is_for_people(format)):
+        elif format is Format.MD:
             typer.echo(plan_check.markdown(answer), nl=False)
+        elif context.is_for_people(format):
+            _show_verdict(answer)
         else:
             table.emit(answer, format)
         if not answer["passes"]:
             raise typer.Exit(context.NOTHING)
+
+
+def _show_verdict(answer: dict[str, Any]) -> None:
+    """The verdict, what changed since the lock, and what was found, as a person reads them."""
+    from gpuledger.core.cost import plan_check
+
+    verdict = f"{answer['plan']}: {'passes' if answer['passes'] else 'FAILS'}"
+    cost = (
+        ""
+        if answer["usd_total"] is None
+        else f"; {plan_check.in_dollars(answer)}; quote {answer['quote_id']}"
+    )
+    typer.echo(table.wrapped(verdict + cost))
+    change = answer["change"]
+    if change is not None:
+        typer.echo(f"{plan_check.sentence(change)}.")
+        total = {"name": "total", "usd_then": change["usd_then"], "usd_now": change["usd_now"]}
+        table.emit([*change["lines"], total], Format.TABLE, columns=CHANGE_COLUMNS)
+    if answer["findings"]:
+        table.emit(answer["findings"], Format.TABLE, columns=FINDING_COLUMNS)
 
 
 def watch(

@@ -89,6 +89,7 @@ def quote(
 ) -> None:
     """Where the plan costs least in all, with a receipt for every dollar."""
     with context.answering():
+        _one_form(frontier=frontier, over=span, report=report, compare=other)
         plans, options = plans_of(plan, options)
         parameters = _options(options, plans)
         past = context.as_of(as_of)
@@ -109,6 +110,7 @@ def quote(
                 plans[0], kind=report.value, as_of=past, lock=text, **{**parameters, "limit": 5}
             )
             typer.echo(written, nl=False)
+            _end_if_missed(plans[0], parameters, past)
             return
         if frontier:
             _one_alone(plans, "--frontier")
@@ -119,6 +121,29 @@ def quote(
             return
         answer = _quoted(plans[0], parameters, lock, past)
         _show(answer, format)
+        if not answer.keeps_limits:
+            context.say("no offer keeps the deadline and the budget")
+            raise typer.Exit(context.NOTHING)
+
+
+def _one_form(**forms: object) -> None:
+    """Forms of an answer exclude each other.
+
+    Raises:
+        UsageError: two are asked for.
+    """
+    chosen = [f"--{name}" for name, value in forms.items() if value]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)}: each is an answer of its own; ask for one at a time")
+
+
+def _end_if_missed(plan: TrainingPlan, parameters: dict[str, Any], past: Any) -> None:
+    """A report on a plan that misses its limits is written, and the exit code says so."""
+    limits = (parameters.get("budget_usd"), parameters.get("deadline_hours"))
+    own = (plan.constraints.budget_usd, plan.constraints.deadline_hours)
+    if any(limit is not None for limit in (*limits, *own)):
+        options: dict[str, Any] = {**parameters, "limit": 1}
+        answer = context.ledger().quote(plan, as_of=past, **options)
         if not answer.keeps_limits:
             context.say("no offer keeps the deadline and the budget")
             raise typer.Exit(context.NOTHING)
@@ -194,7 +219,7 @@ def _frontier(
         rows = [
             {
                 **row,
-                "usd_total": row["usd_total"]["mid"],
+                "usd_total": f"{float(row['usd_total']['mid']):,.2f}",
                 "wall_hours": formats.hours(row["wall_hours"]),
                 "gpus_of": f"{row['gpus']} x {row['gpu_id']}",
             }
@@ -247,8 +272,11 @@ def _side_by_side(
     rows = context.ledger().compare(plans, as_of=past, **{**parameters, "limit": 1})
     if context.is_for_people(format):
         columns = [table.Column(formats.clean(name), name, is_number=True) for name in column_names(rows)]
-        lines = [_marked(line) for line in side_by_side(rows)]
-        table.emit(lines, format, columns=[table.Column("", "line"), *columns])
+        lines = [_marked(line) for line in side_by_side(rows) if line["line"] != "error"]
+        table.emit_in_blocks(lines, format, table.Column("", "line"), columns)
+        for name, row in zip(column_names(rows), rows, strict=True):
+            if row["error"] is not None:
+                context.say(f"no quote of {name}: {row['error']}")
     else:
         table.emit(rows, format)
     if path is not None:

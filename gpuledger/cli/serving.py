@@ -133,14 +133,14 @@ _MONTHS = (("month", "mid"), ("month_low", "low"), ("month_high", "high"))
 
 def token_prices(
     words: Annotated[
-        str, typer.Argument(help="Words of provider/model, as in openai mini; default: all.")
-    ] = "",
+        list[str] | None, typer.Argument(help="Words of provider/model, as in openai mini; default: all.")
+    ] = None,
     as_of: AsOf = None,
     format: FormatOption = None,
 ) -> None:
     """What APIs take for a million tokens."""
     with context.answering():
-        rows = context.ledger().token_prices(words, as_of=context.as_of(as_of))
+        rows = context.ledger().token_prices(" ".join(words or ()), as_of=context.as_of(as_of))
         table.emit(rows, format, columns=PRICE_COLUMNS)
         for remark in rows.remarks:
             context.say(remark)

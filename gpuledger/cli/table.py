@@ -70,6 +70,24 @@ def emit(
     sys.stdout.write(text)
 
 
+def emit_in_blocks(
+    rows: Sequence[Row], format: Format | None, label: Column, columns: Sequence[Column]
+) -> None:
+    """A table with more columns than a terminal has room for, as tables one below the other, each of which begins with
+    the label. Nothing is hidden, and nothing is cut."""
+    width = _terminal_columns() if sys.stdout.isatty() and format in (None, Format.TABLE) else None
+    rest = list(columns)
+    while rest:
+        taken = len(rest)
+        while width is not None and taken > 1:
+            shown = [label, *rest[:taken]]
+            if _needed(shown, _lines(rows, shown), longest=10_000) <= width:
+                break
+            taken -= 1
+        emit(rows, format, columns=[label, *rest[:taken]])
+        rest = rest[taken:]
+
+
 def _default(is_list: bool) -> Format:
     if sys.stdout.isatty():
         return Format.TABLE

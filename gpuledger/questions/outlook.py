@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.errors import UsageError
 from gpuledger.parse import When
+from gpuledger.questions.choice import provider_hints
 from gpuledger.questions.decisions import Decisions
 from gpuledger.questions.plans import one_quote
 from gpuledger.questions.reader import Rows
@@ -57,6 +58,8 @@ class Outlook(Decisions):
 
         if not 100 <= draws <= MOST_DRAWS:
             raise UsageError(f"draws: {draws} must be from 100 to {MOST_DRAWS}")
+        if not 0 <= seed < 2**128:
+            raise UsageError(f"seed: {str(seed)[:40]} must be 0 or more, and less than 2^128")
         with self.pinned() as same, same.reading() as snapshot:
             question = same.question(plan, as_of=as_of, **one_quote({**named, "no_evidence": True}))
             answer = quote(question, same.market(snapshot, question))
@@ -276,8 +279,15 @@ class Outlook(Decisions):
         from gpuledger.core.spec import parse_spec
 
         parse_spec(gpu)
+        purchase_option = purchase_option.strip().lower().replace("-", "_")
         if purchase_option not in PURCHASE_OPTIONS:
             raise UsageError(f"option: {purchase_option!r} is none of {', '.join(PURCHASE_OPTIONS)}")
         usd = parse.required(parse.dollars(below, "below", above=Decimal(0)), "below")
         named = tuple(provider_id(name) for name in parse.names(providers))
+        if named:
+            # a watch on a provider that nobody knows would wait for ever
+            with self.reading() as snapshot:
+                hints = provider_hints(snapshot.connection, named)
+            if hints:
+                raise UsageError(hints[0])
         return PriceWatch(gpu=gpu, below=usd, purchase_option=purchase_option, providers=named)
