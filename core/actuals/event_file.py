@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from gpuledger.core.actuals.protobuf import fields
+from gpuledger.core.actuals.protobuf import message_fields
 
 
 def is_event_file(document: bytes) -> bool:
@@ -23,7 +23,7 @@ def rows(document: bytes) -> Iterator[dict[str, Any]]:
     """One row per step with its scalars by tag, and `step` and `wall_time`; a record that was cut off ends it."""
     current: dict[str, Any] = {}
     for message in _records(document):
-        event = dict(fields(message))
+        event = dict(message_fields(message))
         step, summary = event.get(2, 0), event.get(5, b"")
         if not isinstance(step, int) or not isinstance(summary, bytes):
             continue
@@ -50,13 +50,13 @@ def _records(document: bytes) -> Iterator[bytes]:
 
 
 def _scalars(summary: bytes) -> Iterator[tuple[str, float]]:
-    for number, value in fields(summary):
+    for number, value in message_fields(summary):
         if number != 1 or not isinstance(value, bytes):
             continue
-        inside = dict(fields(value))
+        inside = dict(message_fields(value))
         scalar = inside.get(2)
         if scalar is None and isinstance(inside.get(8), bytes):
-            tensor = dict(fields(inside[8]))
+            tensor = dict(message_fields(inside[8]))
             content = tensor.get(4) or tensor.get(5)
             if isinstance(content, bytes) and len(content) == 4:
                 (scalar,) = struct.unpack("<f", content)

@@ -9,7 +9,7 @@ from typing import Any
 _SIZES = {1: 8, 5: 4}
 
 
-def fields(message: bytes) -> Iterator[tuple[int, Any]]:
+def message_fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Numbers of fields and their values: whole numbers, doubles, floats, or bytes; what cannot be read ends it."""
     at = 0
     while at < len(message):

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from gpuledger.core.actuals.protobuf import fields
+from gpuledger.core.actuals.protobuf import message_fields
 
 MAGIC = b":W&B"
 _HEAD, _BLOCK, _RECORD = 7, 32_768, 7
@@ -30,21 +30,21 @@ def rows(document: bytes) -> Iterator[dict[str, Any]]:
     """One row per record of history, nested keys joined by dots; a record that was cut off, or is not what its
     checksum says, ends it."""
     for content in _records(document):
-        for number, history in fields(content):
+        for number, history in message_fields(content):
             if number == 2 and isinstance(history, bytes):
                 yield _row(history)
 
 
 def _row(history: bytes) -> dict[str, Any]:
     row: dict[str, Any] = {}
-    for number, item in fields(history):
+    for number, item in message_fields(history):
         if number == 2 and isinstance(item, bytes):
-            row.setdefault("_step", dict(fields(item)).get(1))
+            row.setdefault("_step", dict(message_fields(item)).get(1))
         if number != 1 or not isinstance(item, bytes):
             continue
         parts: list[str] = []
         value: Any = None
-        for inner, content in fields(item):
+        for inner, content in message_fields(item):
             if inner in (1, 2) and isinstance(content, bytes):
                 parts.append(content.decode("utf-8", "replace"))
             if inner == 16 and isinstance(content, bytes):
