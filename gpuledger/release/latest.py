@@ -26,9 +26,17 @@ _KEYS = (
     *("currency", "price_state", "last_seen_at", "source", "offer_id", "term_months"),
 )
 
+_OVERVIEW = (
+    *("gpu_id", "name", "memory_gib", "price_state", "providers", "offers"),
+    *("usd_per_gpu_hour_on_demand", "provider_on_demand", "median_usd_per_gpu_hour_on_demand"),
+    *("usd_per_gpu_hour_spot", "provider_spot", "spot_saving", "usd_per_gpu_hour_reserved"),
+    *("index_change_of_30_days", "usd_per_peak_petaflop_hour", "usd_per_gib_hour"),
+    "median_usd_per_gpu_hour_of_52_weeks",
+)
+
 
 def latest(ledger: Ledger, *, snapshot: int, published_at: str) -> dict[str, Any]:
-    """The content, the same answers as `gpuledger cheapest` gives at that time.
+    """The content, the same answers as `gpuledger cheapest` and `gpuledger overview` give at that time.
 
     Args:
         ledger: pinned to the snapshot, with its time as the clock.
@@ -43,7 +51,8 @@ def latest(ledger: Ledger, *, snapshot: int, published_at: str) -> dict[str, Any
             names = ("gpu_id", "name", "vendor", "memory_gib", "offers", "providers")
             rows.append({name: gpu[name] for name in names} | {"cheapest": offers_by_option})
     rows.sort(key=lambda row: (-row["providers"], row["gpu_id"]))
-    return {"snapshot": snapshot, "published_at": published_at, "gpus": rows}
+    overview = [{key: row[key] for key in _OVERVIEW} for row in ledger.overview()]
+    return {"snapshot": snapshot, "published_at": published_at, "gpus": rows, "overview": overview}
 
 
 def _cheapest(ledger: Ledger, gpu_id: str, option: str) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ for name in parquet duckdb; do
     npx esbuild "$name.js" --bundle --minify --format=esm --legal-comments=none --log-level=warning --outfile="$target/$name.js"
 done
 cp node_modules/@duckdb/duckdb-wasm/dist/duckdb-eh.wasm node_modules/@duckdb/duckdb-wasm/dist/duckdb-browser-eh.worker.js "$target"
-for package in @duckdb/duckdb-wasm apache-arrow hyparquet fzstd; do
-    name=$(echo "$package" | tr -d @ | tr / -)
-    cat node_modules/"$package"/LICENSE* > "$target/$name.LICENSE.txt" 2>/dev/null || true
+# duckdb-wasm's package has no licence in it, so its repository's stands here
+for package in apache-arrow hyparquet fzstd; do
+    cat node_modules/"$package"/LICENSE* > "$target/$package.LICENSE.txt"
 done
+cp "$here/duckdb-wasm.LICENSE.txt" "$target"
