@@ -16,7 +16,7 @@ from gpuledger.core import validity
 from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
-from gpuledger.core.store.past_offers import set_past
+from gpuledger.core.store.past_offers import is_kept, set_past
 
 # What is on sale, now or at a past time, under one name for the queries that choose from it.
 
@@ -293,7 +293,13 @@ def overview(
     connection: duckdb.DuckDBPyConnection, *, at: datetime, as_of: datetime | None = None
 ) -> list[dict[str, Any]]:
     """Rows of sql/queries/overview.sql."""
-    set_on_sale(connection, at=at, as_of=as_of)
+    if as_of is None or is_kept(connection, as_of):
+        set_on_sale(connection, at=at, as_of=as_of)
+    else:
+        # its one answer is what others ask for again, and a seventh of the columns is in it
+        connection.execute("set variable question_at = $at::timestamptz", {"at": at})
+        connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
+        connection.execute(sql.text("queries/on_sale_once"))
     return sql.rows(connection, "queries/overview", {"as_of": as_of})
 
 

@@ -29,11 +29,20 @@ def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids:
     Args:
         gpu_ids: accelerators that are asked about; no others are read then, unless all of them are there already.
     """
-    name = f"offers_{int(as_of.timestamp() * 1_000_000)}"
+    name = _name(as_of)
     table = f"past.main.{name}" if _is_there(connection, name, as_of, gpu_ids) else "temp.main.offer_past"
     if not table.startswith("past."):
         _create(connection, "or replace temporary table offer_past", as_of, gpu_ids)
     connection.execute("set variable past_table = $table", {"table": table})
+
+
+def is_kept(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:
+    """Whether what was on sale at that time is there for all readers."""
+    return _name(as_of) in (_days(connection) or [])
+
+
+def _name(as_of: datetime) -> str:
+    return f"offers_{int(as_of.timestamp() * 1_000_000)}"
 
 
 def _is_there(

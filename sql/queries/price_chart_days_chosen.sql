@@ -1,5 +1,5 @@
--- grain: one row per provider and day with a price at its end, and one per day over all (provider null), from the log:
--- for choices that price_chart_days.sql does not know
+-- grain: one row per provider and day with a price at its end, its cheapest, from the log: for choices that
+-- price_chart_days.sql does not know
 -- parameters: gpu_ids, providers, purchase_options, tiers as text parted by commas, region varchar, min_count and
 --             max_count integer (null: no filter); first_day, last_day, end_day date (the day after last_day,
 --             or that of publishing if earlier: a subquery here would take six times as long); step_days integer
@@ -39,21 +39,17 @@ day as (
     select
         provider,
         price_date,
-        min(usd_per_gpu_hour) as usd_min,
-        quantile_disc(usd_per_gpu_hour, [0.1, 0.25, 0.5, 0.75]) as usd_percentiles,
-        count(*) as offers
+        min(usd_per_gpu_hour) as usd_min
     from chosen
-    group by grouping sets ((price_date), (price_date, provider))
+    group by price_date, provider
 )
 
 select
     provider,
     ((price_date - $first_day::date) // $step_days::integer)::integer as step_no,
-    usd_min::double as usd_min,
-    usd_percentiles::double[] as usd_percentiles,
-    offers::integer as offers
+    usd_min::double as usd_min
 from day
 where
     price_date between $first_day::date and $last_day::date
     and (price_date - $first_day::date) % $step_days::integer = 0
-order by provider nulls first, step_no;
+order by provider, step_no;

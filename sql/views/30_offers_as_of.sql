@@ -14,7 +14,8 @@ comment on macro seen_last is 'When a price was last seen, see offer_latest.last
 -- grain: one row per offer that was on sale at a time (null: by the current state), the best observation of it
 -- Of several sources that know one offer, the one that saw it last speaks; at equal times a live source goes
 -- before an archive. A withdrawal takes part in that choice, so that an old list cannot bring an offer back.
--- gpu_ids chooses accelerators before anything is joined; null: all offers, unmapped ones too.
+-- gpu_ids chooses accelerators once each offer's last change is found, which goes through an array, and before anything
+-- else is joined; null: all offers, unmapped ones too. `gpu_ids is null or` before a subquery would be joined all the same.
 -- The inner part carries numbers, and what an offer is (offer_described) is joined outside of it, last: above a `with` DuckDB computes
 -- every column, asked for or not.
 create or replace macro offers_of_as_of(gpu_ids, as_of) as table
@@ -79,12 +80,12 @@ from (
     select
         past.*,
         offer.* exclude (offer_no),
-        coalesce(
-            if(offer.source_kind = 'archive', past.is_listed, looks.has_next and not past.is_otherwise_next), false
+        if(
+            offer.source_kind = 'archive', past.is_listed, look.next_run_at is not null and not past.is_otherwise_next
         ) as is_recorded,
         seen_last(
             offer.source_kind, true, past.changed_at, past.listed_until, past.believed_seen_at, past.availability,
-            past.run_before_absence_at, looks.last_run_at
+            past.run_before_absence_at, look.last_run_at
         ) as last_seen_at,
         usd.usd_per_unit,
         usd_per_hour_of(
@@ -100,7 +101,7 @@ from (
         ),
 
         wanted as (
-            select offer_no from offer where gpu_ids is null or list_contains(gpu_ids, gpu_id)
+            select offer_no from offer_described where gpu_ids is null or list_contains(gpu_ids, gpu_id)
         ),
 
         logged as not materialized (
@@ -126,7 +127,7 @@ from (
                 from logged
                 group by offer_no
             )
-            where gpu_ids is null or offer_no in (select offer_no from wanted)
+            where offer_no in (select offer_no from wanted)
         ),
 
         stock_at as (
@@ -150,33 +151,34 @@ from (
                 ) as said
             from dated_price
             where
-                (as_of is null or observed_at <= as_of)
-                and (gpu_ids is null or offer_no in (select offer_no from wanted))
+                (as_of is null or observed_at <= as_of) and offer_no in (select offer_no from wanted)
             group by offer_no
         ),
 
         state as (
             select
                 offer_no, changed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no,
-                availability, stock_changed_at
+                availability, stock_changed_at, null::timestamptz as listed_until, false as is_listed
             from offer_current
             where
-                as_of is null and offer_no not in (select offer_no from dated)
-                and (gpu_ids is null or offer_no in (select offer_no from wanted))
+                as_of is null and offer_no in (select offer_no from wanted) and offer_no not in (select offer_no from dated)
             union all
             select
                 offer_no,
                 if(said.gone_at <= coalesce(as_of, 'infinity'::timestamptz), said.gone_at, said.observed_at),
                 if(said.gone_at <= coalesce(as_of, 'infinity'::timestamptz), null, said.amount),
                 said.upfront_amount, said.currency, said.unit, said.effective_at, said.run_no, said.document_no, 'unknown',
-                said.observed_at
+                said.observed_at,
+                least(said.seen_until, coalesce(as_of, 'infinity'::timestamptz)),
+                -- a list in force, or a later look at the same price
+                coalesce(as_of > said.observed_at and (said.seen_until >= as_of or said.same_until >= as_of), false)
             from dated
             union all
             select
                 logged.offer_no, logged.changed_at, logged.amount, logged.upfront_amount, logged.currency, logged.unit,
                 logged.effective_at, logged.run_no, logged.document_no,
                 coalesce(stock_at.availability, price_at.availability, 'unknown'),
-                coalesce(stock_at.stock_changed_at, price_at.stock_changed_at, logged.changed_at)
+                coalesce(stock_at.stock_changed_at, price_at.stock_changed_at, logged.changed_at), null, false
             from logged
             inner join price_at on logged.offer_no = price_at.offer_no
             left join stock_at on logged.offer_no = stock_at.offer_no
@@ -185,30 +187,28 @@ from (
             where as_of is not null and epoch_us(logged.changed_at) - epoch_us(price_at.changed_at) = 0
         ),
 
-        accepted_run as (
-            select source, observed_at as run_at
-            from scrape_run
-            where outcome = 'accepted' and (as_of is null or observed_at <= as_of)
-        ),
-
         -- The first look after that time confirms what it still shows, at the same price.
-        next_run as (
-            select source, min(observed_at) as run_at, arg_min(run_no, observed_at) as run_no
+        look as (
+            select
+                source,
+                max(observed_at) filter (as_of is null or observed_at <= as_of) as last_run_at,
+                min(observed_at) filter (observed_at > as_of) as next_run_at,
+                arg_min(run_no, observed_at) filter (observed_at > as_of) as next_run_no
             from scrape_run
-            where outcome = 'accepted' and observed_at > as_of
+            where outcome = 'accepted'
             group by source
         ),
 
         otherwise_then as (
-            select offer_no from price_change
+            select offer_no
+            from (
+                select offer_no, run_no, observed_at from price_change
+                union all
+                select offer_no, run_no, observed_at from stock_change where availability = 'unlisted'
+            )
             where
-                observed_at > as_of and observed_at <= (select max(run_at) from next_run)
-                and run_no in (select run_no from next_run)
-            union
-            select offer_no from stock_change
-            where
-                observed_at > as_of and observed_at <= (select max(run_at) from next_run)
-                and availability = 'unlisted' and run_no in (select run_no from next_run)
+                observed_at > as_of and observed_at <= (select max(next_run_at) from look)
+                and run_no in (select next_run_no from look)
         ),
 
         -- One run without the offer: it was last seen by the run before that one.
@@ -220,7 +220,12 @@ from (
                 inner join offer on state.offer_no = offer.offer_no
                 where state.availability = 'unlisted'
             ) as absent
-            asof inner join accepted_run on absent.source = accepted_run.source and absent.seen_limit_at >= accepted_run.run_at
+            asof inner join (
+                select source, observed_at as run_at
+                from scrape_run
+                where outcome = 'accepted' and (as_of is null or observed_at <= as_of)
+            ) as accepted_run
+                on absent.source = accepted_run.source and absent.seen_limit_at >= accepted_run.run_at
         ),
 
         -- by number, so that what an offer is called is not read
@@ -230,68 +235,56 @@ from (
             inner join offer on claimed.source = offer.source and claimed.offer_id = offer.offer_id
         ),
 
+        known as (
+            select
+                state.*,
+                before_absence.run_at as run_before_absence_at,
+                disputed.offer_no is not null as is_disputed,
+                disputed.usd_per_gpu_hour as disputed_usd_per_gpu_hour,
+                disputed.evidence as dispute,
+                disputed.believed_seen_at,
+                state.offer_no in (select offer_no from otherwise_then) as is_otherwise_next
+            from state
+            left join before_absence on state.offer_no = before_absence.offer_no
+            left join disputed on state.offer_no = disputed.offer_no
+        ),
+
         -- Only what several sources know is ranked.
         outspoken as (
-            select doubled.offer_no
+            select known.offer_no
             from (select offer_no, offer_id, source, source_kind from offer_described where is_doubled) as doubled
-            inner join state on doubled.offer_no = state.offer_no
-            left join dated on doubled.offer_no = dated.offer_no
-            left join before_absence on doubled.offer_no = before_absence.offer_no
-            left join (select source, max(run_at) as run_at from accepted_run group by source) as last_run
-                on doubled.source = last_run.source
-            left join next_run on doubled.source = next_run.source
-            left join otherwise_then on doubled.offer_no = otherwise_then.offer_no
-            left join disputed on doubled.offer_no = disputed.offer_no
+            inner join known on doubled.offer_no = known.offer_no
+            left join look on doubled.source = look.source
             qualify row_number() over (
                 partition by doubled.offer_id
                 order by
-                    coalesce(
-                        if(
-                            doubled.source_kind = 'archive',
-                            as_of > dated.said.observed_at
-                            and (dated.said.seen_until >= as_of or dated.said.same_until >= as_of),
-                            next_run.run_at is not null and otherwise_then.offer_no is null
-                        ),
-                        false
+                    if(
+                        doubled.source_kind = 'archive', known.is_listed,
+                        look.next_run_at is not null and not known.is_otherwise_next
                     ) desc,
                     seen_last(
-                        doubled.source_kind, state.amount is not null, state.changed_at,
-                        least(dated.said.seen_until, coalesce(as_of, 'infinity'::timestamptz)), disputed.believed_seen_at,
-                        state.availability, before_absence.run_at, last_run.run_at
+                        doubled.source_kind, known.amount is not null, known.changed_at, known.listed_until,
+                        known.believed_seen_at, known.availability, known.run_before_absence_at, look.last_run_at
                     ) desc,
                     doubled.source_kind = 'live' desc, doubled.source
             ) > 1
         )
 
-        select
-            state.*,
-            least(dated.said.seen_until, coalesce(as_of, 'infinity'::timestamptz)) as listed_until,
-            -- a list in force, or a later look at the same price
-            as_of > dated.said.observed_at and (dated.said.seen_until >= as_of or dated.said.same_until >= as_of) as is_listed,
-            before_absence.run_at as run_before_absence_at,
-            disputed.offer_no is not null as is_disputed,
-            disputed.usd_per_gpu_hour as disputed_usd_per_gpu_hour,
-            disputed.evidence as dispute,
-            disputed.believed_seen_at,
-            otherwise_then.offer_no is not null as is_otherwise_next
-        from state
-        left join dated on state.offer_no = dated.offer_no
-        left join before_absence on state.offer_no = before_absence.offer_no
-        left join otherwise_then on state.offer_no = otherwise_then.offer_no
-        left join disputed on state.offer_no = disputed.offer_no
-        anti join outspoken on state.offer_no = outspoken.offer_no
-        where state.amount is not null
+        select *
+        from known
+        anti join outspoken on known.offer_no = outspoken.offer_no
+        where amount is not null
     ) as past
     inner join offer_described as offer on past.offer_no = offer.offer_no
     left join (
         select
             source,
             max(observed_at) filter (as_of is null or observed_at <= as_of) as last_run_at,
-            count(*) filter (observed_at > as_of) > 0 as has_next
+            min(observed_at) filter (observed_at > as_of) as next_run_at
         from scrape_run
         where outcome = 'accepted'
         group by source
-    ) as looks on offer.source = looks.source
+    ) as look on offer.source = look.source
     left join usd_rate(as_of) as usd on past.currency = usd.currency
 ) as priced
 left join document on priced.document_no = document.document_no

@@ -8,7 +8,7 @@ import pytest
 
 from gpuledger.core.store import past_offers
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.offers import OfferQuery, offer_page
+from gpuledger.core.store.offers import OfferQuery, offer_page, overview
 from gpuledger.core.store.publish import reading
 from gpuledger.core.store.snapshot_pool import SnapshotPool
 from tests.interface.server.large_ledger import NOW, fill
@@ -63,6 +63,18 @@ def test_one_reader_may_ask_about_some_accelerators_then_about_all_then_about_an
         for at, query in ((DAYS[0], some), (DAYS[0], everything), (DAYS[0], some), (DAYS[1], everything)):
             page = offer_page(served.connection, query, at=at, as_of=at)
             assert [offer.price_id for offer in page.offers] == alone(home, at, query)
+    pool.close()
+
+
+def test_the_overview_of_a_past_day_is_the_same_whether_the_day_is_kept_or_not(home):
+    pool = SnapshotPool(home)
+    with pool.reading() as served:
+        once = overview(served.connection, at=DAYS[2], as_of=DAYS[2])
+    assert days_kept(pool) == 0, "one answer keeps no day"
+    shared(pool, DAYS[2], OfferQuery())
+    with pool.reading() as served:
+        assert overview(served.connection, at=DAYS[2], as_of=DAYS[2]) == once
+    assert len(once) > 20
     pool.close()
 
 

@@ -78,6 +78,7 @@ NEEDS = {
     "queries/offers_without_place": (sql.text("queries/on_sale"),),
     "queries/offer_facets": (sql.text("queries/on_sale"),),
     "queries/overview": (sql.text("queries/on_sale"),),
+    "queries/on_sale_once": ("set variable as_of = null::timestamptz",),
     "queries/offer_past": ("set variable as_of = null::timestamptz",),
     "queries/on_sale_then": (
         "set variable as_of = null::timestamptz",

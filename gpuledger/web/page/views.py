@@ -24,7 +24,7 @@ from gpuledger.web.page.quote_view import (
     quote_page,
     quote_receipt,
 )
-from gpuledger.web.page.rendering import asset_bytes
+from gpuledger.web.page.rendering import asset_bytes, asset_gzip
 from gpuledger.web.page.session import add_session
 from gpuledger.web.page.snapshot_cache import SnapshotCache
 from gpuledger.web.page.source_view import sources
@@ -129,5 +129,17 @@ def static(request: Request, name: str) -> Response:
     contents = asset_bytes(name)
     if contents is None:
         return Response(status_code=404)
-    headers = {"cache-control": "public, max-age=31536000, immutable"}
+    headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+    dense = asset_gzip(name) if _takes_gzip(request.headers.get("accept-encoding", "")) else None
+    if dense is not None:
+        return Response(dense, media_type=contents[1], headers={**headers, "content-encoding": "gzip"})
     return Response(contents[0], media_type=contents[1], headers=headers)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether a header `accept-encoding` names gzip; `gzip;q=0` refuses it."""
+    for piece in accepted.lower().split(","):
+        coding, _, weight = piece.replace(" ", "").partition(";q=")
+        if coding == "gzip":
+            return weight.strip("0.") != "" or not weight
+    return False

@@ -5,9 +5,12 @@ steps that is 40 million changes for 60,000 offers. Prices fall slowly and diffe
 purchase option.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from gpuledger.core.alias import seed_rows
+from gpuledger.core.store import database
 from gpuledger.core.store.database import transaction, turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
@@ -198,11 +201,21 @@ def run_named(number: int, at: datetime, offers: int) -> dict[str, object]:
     return {"no": number, "id": f"run-{number}", "source": SOURCE, "at": at, "offers": offers}
 
 
+@contextmanager
+def bounded_memory(limit: str = "2GB") -> Generator[None]:
+    """DuckDB takes as much as there is (18 GB for an hourly year of 60,000 offers) and spills what it may not keep."""
+    database.NEW_FILE["memory_limit"] = limit
+    try:
+        yield
+    finally:
+        del database.NEW_FILE["memory_limit"]
+
+
 def fill(home: Home, *, now: datetime, offers: int = 60_000, days: int = 365, step_hours: int = 24) -> None:
     """A ledger whose last complete run was 20 minutes before `now`, published once."""
     start = (now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
     steps = days * 24 // step_hours
-    with turn(home):
+    with bounded_memory(), turn(home):
         with writing(home) as connection:
             row = SourceRow(
                 source=SOURCE,

@@ -60,6 +60,18 @@ def test_an_asset_may_be_kept_for_good_because_its_address_holds_its_content(cli
     assert client.get("/static/frame.html").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [("gzip, deflate, br", "gzip"), ("br;q=1.0, gzip;q=0.2", "gzip"), ("gzip;q=0", None), ("identity", None)],
+)
+def test_an_asset_is_sent_dense_to_whom_takes_that_and_holds_the_same_bytes(client, accepted, coding):
+    for name in ("uplot.js", "page.css", "icon.svg"):
+        answer = client.get(asset(name), headers={"accept-encoding": accepted})
+        assert answer.headers.get("content-encoding") == coding
+        assert answer.headers["vary"] == "accept-encoding"
+        assert answer.content == (STATIC / name).read_bytes()
+
+
 def test_a_filter_in_the_address_filters_the_table(client):
     text = client.get("/prices?gpu=H100-SXM&provider=aws&show=all").text
     table = text[text.index("<tbody>") : text.index("</tbody>")]
@@ -191,7 +203,7 @@ def test_the_last_value_of_the_chart_is_the_price_of_now_in_table_files_and_rest
         assert line["usd"][-1] == pytest.approx(min(prices), abs=1e-6)
         last = [row for row in csv_rows if row["line"] == line["key"]][-1]
         assert float(last["usd_per_gpu_hour"]) == line["usd"][-1]
-        assert f'<th scope="row">{line["key"]}</th>' in shown
+        assert f'<th scope="row" class="a">{line["key"]}</th>' in shown
 
 
 def test_a_name_of_several_cards_is_a_line_for_each_and_four_at_most(client):

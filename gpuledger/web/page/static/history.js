@@ -67,7 +67,7 @@
     return { data, made, bands };
   }
 
-  // Names at the ends of the lines, the lowest first, none over another.
+  // Names at the ends of the lines, moved apart where lines end close to each other.
   function labels(u) {
     const pen = u.ctx;
     const scale = devicePixelRatio || 1;
@@ -80,17 +80,31 @@
       const y = u.valToPos(line.usd[at], "y", true);
       if (y >= u.bbox.top - 4 && y <= u.bbox.top + u.bbox.height + 4) ends.push({ y, name: line.name, number });
     });
-    ends.sort((a, b) => b.y - a.y);
+    const gap = 14 * scale;
+    const bottom = u.bbox.top + u.bbox.height;
+    // the cheapest first where there is no room for all
+    const there = ends.sort((a, b) => b.y - a.y).slice(0, Math.floor(u.bbox.height / gap)).reverse();
+    there.forEach((end, place) => { end.at = place ? Math.max(end.y, there[place - 1].at + gap) : end.y; });
+    let limit = bottom;
+    for (const end of [...there].reverse()) {
+      end.at = Math.min(end.at, limit);
+      limit = end.at - gap;
+    }
+    const right = u.bbox.left + u.bbox.width;
+    const most = u.width < 620 ? 11 : 19;
     pen.save();
     pen.font = `${12 * scale}px system-ui, sans-serif`;
     pen.textBaseline = "middle";
     pen.textAlign = "left";
-    let last = Infinity;
-    for (const end of ends) {
-      if (last - end.y < 14 * scale) continue;
-      last = end.y;
-      pen.fillStyle = css(`--f${end.number % COLOURS}`);
-      pen.fillText(end.name.length > 19 ? `${end.name.slice(0, 18)}…` : end.name, u.bbox.left + u.bbox.width + 6 * scale, end.y);
+    pen.lineWidth = scale;
+    pen.setLineDash([]);
+    for (const end of there) {
+      pen.fillStyle = pen.strokeStyle = css(`--f${end.number % COLOURS}`);
+      pen.beginPath();
+      pen.moveTo(right + 1, end.y);
+      pen.lineTo(right + 10 * scale, end.at);
+      pen.stroke();
+      pen.fillText(end.name.length > most ? `${end.name.slice(0, most - 1)}…` : end.name, right + 13 * scale, end.at);
     }
     pen.restore();
   }
