@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
@@ -144,6 +144,12 @@ def read_chart_form(
         since=since,
         until=until,
     )
+
+
+def as_filled_in(inputs: Mapping[str, str], form: ChartForm) -> ChartForm:
+    """A form with the words of an address that cannot be answered, to be mended."""
+    typed = {name: inputs[name] for name in ("gpu", "option", "region", "span", "show") if inputs.get(name)}
+    return replace(form, providers=tuple(filter(None, [inputs.get("provider")])), **typed)
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gpuledger.core.errors import GPULedgerError
 from gpuledger.ledger import Ledger
 from gpuledger.web.page import svg
 from gpuledger.web.page.chart import (
@@ -17,13 +18,22 @@ from gpuledger.web.page.chart import (
     SPANS,
     ChartForm,
     Drawing,
+    as_filled_in,
     drawing,
     finding,
     read_chart_form,
 )
 from gpuledger.web.page.frame import Made, snapshot_cache
 from gpuledger.web.page.offer_list import choices_of
-from gpuledger.web.page.state import Elsewhere, PageState, command_line, inputs_of, sql_text
+from gpuledger.web.page.state import (
+    Elsewhere,
+    PageState,
+    command_line,
+    inputs_of,
+    nearest_names,
+    sql_text,
+)
+from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import csv_bytes, headers_of, json_bytes, ledger_of
 
 MOVES = 60
@@ -34,20 +44,30 @@ def history(request: Request, state: PageState) -> Made:
     """Prices over time; the script draws what `/history/data` holds, without it the page has a picture."""
     with ledger_of(request).pinned() as ledger:
         choices = choices_of(request, ledger)
-        form = _form(request, ledger, state.inputs)
+        frame = {"choices": choices, "option_names": OPTIONS, "spans": SPANS, "most_cards": MOST_CARDS}
+        try:
+            form = _form(request, ledger, state.inputs)
+        except GPULedgerError as error:
+            # the form stays as it was filled in, with what is wrong beneath
+            content = {
+                "form": as_filled_in(state.inputs, _form(request, ledger, {})),
+                "title": "Prices over time",
+                "is_log": state.inputs.get("log") == "1",
+                "wrong": str(error),
+                "nearest": [(name, state.here(gpu=name, add="")) for name in nearest_names(error)],
+            }
+            return Made(ledger.edition, frame | content, Elsewhere(), kind_of(error)[0])
         drawn = _drawn(request, ledger, form)
         edition = ledger.edition
     option = form.option.replace("_", " ")
     data = drawn.to_dict() | {"is_comparison": form.is_comparison}
     return Made(
         edition,
-        {
+        frame
+        | {
             "form": form,
-            "choices": choices,
-            "option_names": OPTIONS,
-            "spans": SPANS,
             "drawn": drawn,
-            "most_cards": MOST_CARDS,
+            "nearest": [],
             "title": finding(form, drawn, option),
             "lines_svg": svg.lines(drawn) if drawn.steps else None,
             "latest": _latest(drawn),

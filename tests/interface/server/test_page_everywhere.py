@@ -115,3 +115,31 @@ def test_a_line_of_thirty_days_begins_with_the_price_that_was_in_force_then(mark
         assert first_at <= since
         assert all(at > since for at, _ in later)
         assert lines[row["price_id"]][-1] == (row["valid_from"], row["amount"])
+
+
+@pytest.mark.parametrize(
+    ("address", "said", "field"),
+    [
+        ("/history?gpu=H1000&region=eu", "did you mean", 'name="gpu" value="H1000"'),
+        ("/history?provider=aws&from=2026-05-01&to=2026-01-01", "is not before", 'value="aws"'),
+        ("/history?from=soon&region=eu", "no date", 'name="region" value="eu"'),
+        ("/history?gpu=A100&span=9y", "none of 30d", 'name="gpu" value="A100"'),
+        ("/history?gpu=A100&show=all", "none of price, index", 'name="gpu" value="A100"'),
+    ],
+)
+def test_a_wrong_question_to_history_keeps_the_form_and_says_what_is_wrong_beneath(
+    client, address, said, field
+):
+    answer = client.get(address)
+    assert answer.status_code == 422
+    form = re.search(r'<form id="filters".*?</form>', answer.text, re.S)[0]
+    assert said in re.search(r'<p class="field-wrong" id="wrong" role="alert">(.*?)</p>', form, re.S)[1]
+    assert field in form
+
+
+def test_of_two_plans_one_that_has_no_answer_says_why_beside_the_numbers_of_the_other(client):
+    answer = client.get(f"/quote/compare?{QUOTE}&other_as_of=2019-01-01")
+    assert answer.status_code == 200
+    assert "no offer of that time" in re.search(r'role="alert">(.*?)</p>', answer.text)[1]
+    total = re.search(r"total, USD</th><td[^>]*>([\d,.]+)", answer.text)[1]
+    assert float(total.replace(",", "")) > 0
