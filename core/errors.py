@@ -152,5 +152,14 @@ class DoesNotFitError(EstimateError):
     """The plan's memory need exceeds what the hardware has."""
 
 
+class TooSlowError(DoesNotFitError):
+    """It fits, and no token of an answer comes in the time that is allowed."""
+
+    def __init__(self, message: str, milliseconds_per_token: float) -> None:
+        super().__init__(message)
+        self.milliseconds_per_token = milliseconds_per_token
+        """Of the fastest answer."""
+
+
 class NoOfferError(EstimateError):
     """No offer is left; the message says which filter removed the last one."""

@@ -350,7 +350,12 @@ def preset_plan(name: str) -> TrainingPlan:
     parts = preset_parts(name)
     if parts is None:
         near = ", ".join(nearest(name, dict.fromkeys(presets())))
-        raise InvalidPlanError("model", f"no preset {name!r}" + (f"; did you mean {near}?" if near else ""))
+        hint = (
+            f"did you mean {near}?"
+            if near
+            else "`gpuledger presets` lists all; or name a .toml or .json file"
+        )
+        raise InvalidPlanError("model", f"no preset {name[:80]!r}; {hint}")
     model, method = parts
     name = f"{model}-{method}" if method else model
     row = rows[model]

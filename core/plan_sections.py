@@ -242,16 +242,16 @@ class Constraints(Section):
     max_gpus: Count | None = None
     regions: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
-    tiers: tuple[str, ...] = ()
+    tiers: tuple[Literal["secure", "community"], ...] = ()
     purchase_options: tuple[PurchaseOptionName, ...] = ()
 
-    @field_validator("regions", "providers", "tiers", mode="before")
+    @field_validator("regions", "providers", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """A name alone, or several parted by commas, is a list of them."""
         return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
-    @field_validator("purchase_options", mode="before")
+    @field_validator("purchase_options", "tiers", mode="before")
     @classmethod
     def _bought(cls, value: object) -> object:
         listed = cls._listed(value)

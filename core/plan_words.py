@@ -214,18 +214,23 @@ def _choices(annotation: Any) -> set[str]:
 
 def _with_tokens(keys: dict[str, Any]) -> dict[str, Any]:
     """`dataset_tokens` from samples and the tokens of one."""
-    if keys.get("samples") is None or keys.get("dataset_tokens") is not None:
+    if keys.get("samples") is None:
         return keys
     samples, length = _count(keys, "samples"), _count(keys, "tokens_per_sample")
     if length is None:
-        if keys.get("training_tokens") is not None:
+        if keys.get("training_tokens") is not None or keys.get("dataset_tokens") is not None:
             return keys
         raise InvalidPlanError(
             "tokens_per_sample",
             f"is needed with samples {samples:g}: tokens of one sample on average; instructions with their answers"
             " have 100 to 700, long documents thousands",
         )
-    return keys | {"dataset_tokens": (samples or 0.0) * length}
+    product, stated = (samples or 0.0) * length, _count(keys, "dataset_tokens")
+    if stated is not None and abs(product / stated - 1.0) > 0.01:
+        raise InvalidPlanError(
+            "dataset_tokens", f"{stated:g} is not samples x tokens_per_sample {product:g}; give one of them"
+        )
+    return keys | {"dataset_tokens": product if stated is None else stated}
 
 
 def _count(keys: Mapping[str, Any], name: str) -> float | None:

@@ -96,6 +96,37 @@ def known_region(provider: str, name: str) -> str:
     return _squeezed(name) if provider == "azure" else name
 
 
+CONTINENTS = {
+    "af": "africa",
+    "as": "asia|apac|asia pacific",
+    "eu": "europe|european union|emea",
+    "na": "america|north america",
+    "oc": "oceania",
+    "sa": "south america|latin america|latam",
+}
+_COUNTRIES = {
+    "us": "usa|united states|united states of america",
+    "gb": "uk|great britain|united kingdom|england",
+    "au": "australia",
+}
+
+
+@lru_cache(maxsize=1)
+def _places() -> Mapping[str, str]:
+    """Words of people for continents and countries, with their codes. A country whose code is that of a continent has
+    no word: `sa` is South America."""
+    words = {row["location_name"].casefold(): row["country"].casefold() for row in seeds.rows("region_vast")}
+    named = {word: code for word, code in words.items() if code and code not in CONTINENTS}
+    own = {word: code for code, text in {**CONTINENTS, **_COUNTRIES}.items() for word in text.split("|")}
+    return {**named, **own}
+
+
+def place_code(name: str) -> str:
+    """`Europe` is `eu`, `Germany` is `de`; a name that is no word for a continent or country stays as it is."""
+    word = " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
+    return _places().get(word, name)
+
+
 def region_codes(provider: str) -> list[str]:
     """All regions of a provider that the seeds know, in their order."""
     return [code for (owner, _), code in _codes().items() if owner == provider]

@@ -122,6 +122,11 @@ def number(value: Any) -> str:
     return f"{Decimal(str(value)).normalize():,f}"
 
 
+def digits(value: Any) -> str:
+    """The same as programs read it: nothing parts the thousands."""
+    return number(value).replace(",", "")
+
+
 def flat(row: Row, prefix: str = "") -> dict[str, Any]:
     """A row whose values are single ones: `usd_total_mid` for what is nested, `lines_gpu_time_usd` for a list of named
     objects, texts parted by `; ` for other lists."""

@@ -40,7 +40,16 @@ from gpuledger.mcp_schema import (
     Regions,
     with_quote_parameters,
 )
-from gpuledger.mcp_text import ROWS, Answer, answering_text, at_most, in_rows, lock_text, quote_text
+from gpuledger.mcp_text import (
+    MOST_OF_QUOTE,
+    ROWS,
+    Answer,
+    answering_text,
+    at_most,
+    in_rows,
+    lock_text,
+    quote_text,
+)
 from gpuledger.questions.reader import QueryLimits
 
 INSTRUCTIONS = """Prices of GPU clouds with their history, and what a training plan costs with them. Money is
@@ -232,7 +241,7 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     ) -> Answer:
         """Where a training plan costs least in all: totals with range, hours, cost lines and source."""
         answer = ledger.quote(plan, as_of=as_of, lock=lock_text(lock), **at_most(3, options)).to_dict()
-        return answer if details else quote_text(answer)
+        return answer if details else quote_text(answer, None if "limit" in options else MOST_OF_QUOTE)
 
     @with_quote_parameters
     def quote_plans(plans: Plans, options: dict[str, Any], as_of: Past = None) -> Answer:

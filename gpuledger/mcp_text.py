@@ -4,6 +4,7 @@ and short; a ranking in few characters."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, cast
@@ -19,6 +20,10 @@ LONGEST = 500
 """Characters of one text; addresses of real sources have up to 300."""
 ROWS = 400
 """Rows of one answer at most; a text says how many were cut off."""
+
+MOST_OF_QUOTE = 1_500
+"""Characters of a quote whose length nobody asked for."""
+SHORT_WARNING = 90
 
 P = ParamSpec("P")
 Answer = Mapping[str, Any]
@@ -37,10 +42,14 @@ def answering_text(question: Callable[P, Answer]) -> Callable[P, str]:
             raise ToolError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         except GPULedgerError as error:
             raise ToolError(formats.clean(str(error), LONGEST)) from None
-        return json.dumps(calmed(plain), ensure_ascii=False, separators=(",", ":"))
+        return _compact(plain)
 
     answer.__annotations__ = {**question.__annotations__, "return": str}
     return answer
+
+
+def _compact(content: Mapping[str, Any]) -> str:
+    return json.dumps(calmed(content), ensure_ascii=False, separators=(",", ":"), default=formats.plain)
 
 
 def calmed(value: Any, key: str = "") -> Any:
@@ -77,8 +86,12 @@ def at_most(quotes: int, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"limit": quotes, **options}
 
 
-def quote_text(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """A ranking in few characters: each quote in one object, lines of the best alone."""
+def quote_text(answer: Mapping[str, Any], most: int | None = MOST_OF_QUOTE) -> dict[str, Any]:
+    """A ranking in few characters: each quote in one object, lines of the best alone.
+
+    Args:
+        most: characters; warnings are shortened and then the last quotes left out, and counted, until it keeps them.
+    """
     best = answer["quotes"][0]
     lines = {line["name"]: line["usd"] for line in best["lines"] if line["usd"] not in (None, "0.00")}
     quotes = [
@@ -87,14 +100,15 @@ def quote_text(answer: Mapping[str, Any]) -> dict[str, Any]:
             "usd": quote["usd_total"]["mid"],
             "usd_range": f"{quote['usd_total']['low']}..{quote['usd_total']['high']}",
             "hours": round(quote["wall_hours"]["mid"], 2),
+            "price_age_hours": round(quote["price_age_hours"]),
             "gpus": f"{quote['paid_gpus']} x {quote['gpu_id']}",
         }
         for quote in answer["quotes"]
     ]
     verdicts = {name: answer[name] for name in ("deadline", "budget")}
-    return {
+    content: dict[str, Any] = {
         "plan": answer["plan"],
-        "as_of": answer["as_of"],
+        "as_of": re.sub(r"\.\d+", "", answer["as_of"]),
         "quotes": quotes,
         "best_lines_usd": lines,
         "best_source": best["receipt"]["source_url"],
@@ -103,3 +117,10 @@ def quote_text(answer: Mapping[str, Any]) -> dict[str, Any]:
         "warnings": [formats.clean(text, 120) for text in answer["warnings"][:2]],
         "excluded": sum(row["count"] for row in answer["excluded"]) or None,
     }
+    while most is not None and len(_compact(content)) > most and len(quotes) > 1:
+        if any(len(text) > SHORT_WARNING for text in content["warnings"]):
+            content["warnings"] = [formats.clean(text, SHORT_WARNING) for text in content["warnings"]]
+        else:
+            quotes.pop()
+            content["quotes_cut"] = content.get("quotes_cut", 0) + 1
+    return content

@@ -172,6 +172,10 @@ def options(values: Mapping[str, Any], **own: Any) -> QuoteOptions:
             raise UsageError(f"{name}: no such option; there are {', '.join(sorted(existing))}")
         if not _is_empty(value):
             read[option.field] = _READERS[option.kind](value, name)
+            if option.choices:
+                read[option.field] = tuple(
+                    one.lower().replace("-", "_").replace(" ", "_") for one in read[option.field]
+                )
     return QuoteOptions(**read, **own)
 
 

@@ -9,7 +9,7 @@ and when the price before was last seen; the offers on sale say when each was se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -76,11 +76,6 @@ def parse_table(document: Document) -> pa.Table:
 def _read(body: bytes) -> pa.Table:
     """Several documents are of one file."""
     return parquet_table(body)
-
-
-def sources_in(body: bytes) -> Sequence[str]:
-    """Whose observations a file holds."""
-    return sorted(parquet_table(body, ["source"])["source"].unique().to_pylist())
 
 
 def _shaped(table: pa.Table) -> pa.Table:

@@ -13,7 +13,7 @@ def accuracy_rows(runs: Iterable[Mapping[str, Any]], measurements: Iterable[Any]
 
     Args:
         runs: of `gpuledger.core.actuals.runs`.
-        measurements: with `gpu_id method size_class plan speed_ratio tokens_per_second measured_at`.
+        measurements: with `gpu_id method size_class plan run speed_ratio tokens_per_second measured_at`.
     """
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -31,7 +31,14 @@ def accuracy_rows(runs: Iterable[Mapping[str, Any]], measurements: Iterable[Any]
     for one in measurements:
         computed = one.tokens_per_second / one.speed_ratio
         rows.append(
-            _row(one.plan, one.plan, one.gpu_id, "tokens_per_second", computed, one.tokens_per_second)
+            _row(
+                one.run or one.plan,
+                one.plan,
+                one.gpu_id,
+                "tokens_per_second",
+                computed,
+                one.tokens_per_second,
+            )
         )
     return rows
 

@@ -2,7 +2,7 @@
 
 Each reader is a pure function of the document; `parse` finds the one that knows it. Forms as their programs write them
 (2026-11-29): `trainer_state.json` of Hugging Face Transformers and TRL, lines of torchtitan, Megatron-LM, nanotron and
-NeMo, event files of TensorBoard, summaries and exported histories of Weights & Biases.
+NeMo, event files of TensorBoard; run files, summaries and exported histories of Weights & Biases.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from gpuledger.core.actuals import event_file
+from gpuledger.core.actuals import event_file, wandb_file
 from gpuledger.core.count import count_from
 from gpuledger.core.errors import UsageError
 
@@ -73,6 +73,8 @@ def parse(document: bytes, origin: str) -> list[Progress]:
     """
     if event_file.is_event_file(document):
         progress = list(_of_rows(event_file.rows(document)))
+    elif wandb_file.is_wandb_file(document):
+        progress = list(_of_rows(wandb_file.rows(document)))
     else:
         text = _ANSI.sub("", _text(document))
         progress = _of_json(text) or _of_table(text) or list(_of_lines(text))
@@ -80,7 +82,7 @@ def parse(document: bytes, origin: str) -> list[Progress]:
     if not progress:
         raise UsageError(
             f"{origin}: {_cut_words(document)}says nothing of steps; known are trainer_state.json, logs of torchtitan,"
-            " Megatron, nanotron and NeMo, TensorBoard's event files, and W&B's summary or history"
+            " Megatron, nanotron and NeMo, TensorBoard's event files, and W&B's run file, summary or history"
         )
     return progress
 
@@ -156,7 +158,8 @@ def _trainer_state(state: Mapping[str, Any]) -> Iterator[Progress]:
         )
 
 
-_STEP = ("step", "Step", "_step", "global_step", "train/global_step", "trainer/global_step")
+_STEP = ("global_step", "train/global_step", "trainer/global_step", "step", "Step", "_step")
+"""W&B's own `_step` counts calls that logged something, which may be one in many steps."""
 _TOKENS = (
     "num_input_tokens_seen",
     "train/num_input_tokens_seen",
@@ -180,9 +183,12 @@ _SECONDS = ("step_seconds", "train_step_timing in s", "iteration-time", "step_ti
 _TIME = ("wall_time", "_timestamp", "_runtime")
 
 
-def _of_rows(rows: Any) -> Iterator[Progress]:
+def _of_rows(several: Iterable[Mapping[str, Any]]) -> Iterator[Progress]:
+    rows = list(several)
+    # of one document one count, for two of them do not go on with each other
+    name = next((name for name in _STEP if any(_first(row, (name,)) is not None for row in rows)), "")
     for row in rows:
-        step, steps = _first(row, _STEP), _first(row, ("max_steps",))
+        step, steps = _first(row, (name,)), _first(row, ("max_steps",))
         if step is None:
             continue
         yield Progress(

@@ -6,7 +6,7 @@ Nothing heavy is imported: the command line reads these declarations before it k
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cache
@@ -119,7 +119,13 @@ class QuoteOptions:
         hint="eu, US",
     )
     tiers: tuple[str, ...] = _option(
-        (), "names", "secure or community.", name="tier", label="Tier", hint="secure"
+        (),
+        "names",
+        "secure or community.",
+        name="tier",
+        choices=("secure", "community"),
+        label="Tier",
+        hint="secure",
     )
     purchase_options: tuple[str, ...] = _option(
         (),
@@ -307,8 +313,10 @@ def changed(keys: Mapping[str, Any] | None, values: Mapping[str, Any], *, is_pre
         meant = {key: value for key, value in meant.items() if key not in _OF_PRESET}
     if "model" in options or "parameters" in options:
         meant.pop("model_basis", None)
-    if (set(TOKEN_KEYS) - {"epochs"}) & options.keys():
-        meant = {key: value for key, value in meant.items() if key not in TOKEN_KEYS or key == "epochs"}
+    counted = (set(TOKEN_KEYS) - {"epochs"}) & options.keys()
+    if counted:
+        stays = _that_stay(counted)
+        meant = {key: value for key, value in meant.items() if key not in TOKEN_KEYS or key in stays}
     if "epochs" in options and "training_tokens" in meant:
         raise InvalidPlanError(
             "epochs", "the plan gives training_tokens, which are all passes; give dataset_tokens"
@@ -320,6 +328,13 @@ def changed(keys: Mapping[str, Any] | None, values: Mapping[str, Any], *, is_pre
     for text in cast(Sequence[str], values.get(SET) or ()):
         _set(meant, text)
     return meant
+
+
+def _that_stay(counted: Set[str]) -> set[str]:
+    """Of the keys that count tokens, those which others, given anew, leave as they are: samples beside a new length,
+    and the other way round."""
+    rest = {"samples"} if counted <= {"samples", "tokens_per_sample"} else set[str]()
+    return {"epochs", "tokens_per_sample", *rest}
 
 
 def _sets_method(values: Mapping[str, Any]) -> bool:
@@ -339,10 +354,9 @@ def _set(keys: dict[str, Any], text: str) -> None:
         inner = table.get(name)
         table[name] = dict(cast(Mapping[str, Any], inner)) if isinstance(inner, Mapping) else {}
         table = table[name]
-    if names == ["samples"] or names == ["dataset_tokens"] or names == ["training_tokens"]:
-        for name in TOKEN_KEYS:
-            if name not in ("epochs", "tokens_per_sample"):
-                keys.pop(name, None)
+    if names[0] in TOKEN_KEYS and names != ["epochs"]:
+        for name in set(TOKEN_KEYS) - _that_stay({names[0]}):
+            keys.pop(name, None)
     table[names[-1]] = _value(written.strip())
 
 

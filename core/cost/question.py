@@ -18,7 +18,7 @@ from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.core.gpu import gpus
 from gpuledger.core.money import dollars_from
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider import place_code, provider_id
 from gpuledger.core.spec import Spec, parse_spec
 
 
@@ -78,7 +78,7 @@ class Question:
             offers=MarketFilter(
                 gpu_ids=() if spec is None else spec.gpu_ids,
                 providers=_common("provider", _ids(chosen.providers), _ids(within.providers)),
-                regions=_common("region", chosen.regions, within.regions),
+                regions=_common("region", _codes(chosen.regions), _codes(within.regions)),
                 tiers=_common("tier", chosen.tiers, within.tiers),
                 by_provider=bool(chosen.overrides.rules),
                 purchase_options=_common("purchase option", chosen.purchase_options, within.purchase_options),
@@ -154,6 +154,10 @@ def _within_memory(spec: Spec | None, options: QuoteOptions) -> Spec | None:
 
 def _ids(providers: Sequence[str]) -> tuple[str, ...]:
     return tuple(provider_id(name) for name in providers)
+
+
+def _codes(regions: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(place_code(name) for name in regions))
 
 
 def _common(what: str, option: Sequence[str], plan: Sequence[str]) -> tuple[str, ...]:

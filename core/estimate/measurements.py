@@ -47,6 +47,8 @@ class Measurement:
     """The software, as the plan names it; empty where it does not."""
     overhead: float | None = None
     """Hours of the whole run over those of its tokens at that speed; `None` where only the speed was measured."""
+    run: str = ""
+    """Of several runs of one plan; empty where it has no name of its own."""
 
 
 def size_class(active_parameters: float) -> str:
@@ -76,7 +78,7 @@ def measurement_of_text(text: str, *, syntax: Literal["toml", "json"], measured_
 
 
 def measurement(
-    plan: TrainingPlan, speed: dict[str, Any], measured_at: str, overhead: float | None = None
+    plan: TrainingPlan, speed: dict[str, Any], measured_at: str, overhead: float | None = None, run: str = ""
 ) -> Measurement:
     """What a plan's measured speed says about its GPU, method and size class.
 
@@ -130,6 +132,7 @@ def measurement(
         measured_at=measured_at,
         stack=(plan.hardware.stack or "").lower(),
         overhead=overhead,
+        run=run,
     )
 
 
@@ -149,7 +152,11 @@ def read(path: Path) -> list[Measurement]:
 
 def append(path: Path, new: Measurement) -> None:
     """Keep one more measurement; a newer one of the same run replaces the older."""
-    others = [m for m in read(path) if (m.gpu_id, m.plan, m.gpus) != (new.gpu_id, new.plan, new.gpus)]
+
+    def key(one: Measurement) -> tuple[str, str, int, str]:
+        return one.gpu_id, one.plan, one.gpus, one.run
+
+    others = [one for one in read(path) if key(one) != key(new)]
     write_whole(path, (json.dumps([asdict(m) for m in (*others, new)], indent=1) + "\n").encode())
 
 
@@ -173,7 +180,8 @@ def matching(
 def narrowed(
     computed: Estimate, plan: TrainingPlan, measurements: Sequence[Measurement], k: Constants | None = None
 ) -> Estimate:
-    """The estimate at the measured speed, with the narrower interval that leaves only interruptions open."""
+    """The estimate at the measured speed, the mean of the runs' ratios, with the narrower interval that leaves only
+    interruptions open; as wide as the runs are apart where that is more."""
     own = matching(computed, plan, measurements)
     if (
         not own
@@ -183,18 +191,22 @@ def narrowed(
     ):
         return computed
     k = k or constants()
-    ratio = math.exp(sum(math.log(m.speed_ratio) for m in own) / len(own))
+    logs = [math.log(m.speed_ratio) for m in own]
+    ratio = math.exp(sum(logs) / len(logs))
+    spread = max(k.measured_spread, *(abs(one - math.log(ratio)) for one in logs))
     tokens_per_second = computed.tokens_per_second * ratio
     tokens = computed.model_flops / (computed.flops_per_token or math.inf)
     overheads = [m.overhead for m in own if m.overhead is not None]
     overhead = sum(overheads) / len(overheads) if overheads else k.measured_overhead
     hours = tokens / tokens_per_second / 3600.0 * overhead
-    wall = even_interval(hours, k.measured_spread)
-    cited = ", ".join(f"{m.plan} on {m.gpus} x {m.gpu_id}, {m.measured_at}" for m in own)
+    wall = even_interval(hours, spread)
+    cited = ", ".join(f"{m.run or m.plan} on {m.gpus} x {m.gpu_id}, {m.measured_at}" for m in own[-3:])
+    if len(own) > 3:
+        cited = f"{len(own)} runs, the last {cited}"
     return replace(
         computed,
         tokens_per_second=tokens_per_second,
-        tokens_per_second_range=even_interval(tokens_per_second, k.measured_spread),
+        tokens_per_second_range=even_interval(tokens_per_second, spread),
         overhead=overhead,
         step_seconds=computed.step_seconds / ratio,
         mfu=computed.mfu * ratio if computed.mfu else None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from gpuledger.core import seeds
 from gpuledger.core.count import decimal_text
-from gpuledger.core.errors import DoesNotFitError
+from gpuledger.core.errors import DoesNotFitError, TooSlowError
 from gpuledger.core.estimate.activation import GIB
 from gpuledger.core.estimate.interval import Range
 from gpuledger.core.money import HOURS_PER_MONTH
@@ -61,7 +61,8 @@ def throughput(at: Deployment, copies: int, load: Load, k: ServingConstants | No
     """Output tokens a second of an instance, as many sequences at once as memory and the latency bound allow.
 
     Raises:
-        DoesNotFitError: the model does not fit, or not even one sequence keeps the bound.
+        DoesNotFitError: the model does not fit.
+        TooSlowError: not even one sequence keeps the bound.
     """
     k = k or serving_constants()
     most = at.most_sequences(load.input_tokens, load.output_tokens)
@@ -72,9 +73,10 @@ def throughput(at: Deployment, copies: int, load: Load, k: ServingConstants | No
         sequences = _most_within(at, load, load.seconds_per_token, most, k)
         if sequences < 1:
             fastest = _token_seconds(at, load, 1, k)
-            raise DoesNotFitError(
+            raise TooSlowError(
                 f"one sequence alone takes {fastest * 1000:.1f} ms a token on {at.gpus} x {at.gpu.gpu_id},"
-                f" over the {load.seconds_per_token * 1000:g} ms allowed"
+                f" over the {load.seconds_per_token * 1000:g} ms allowed",
+                fastest * 1000,
             )
     # the samples of a request share its prompt
     prompt = load.input_tokens / load.samples
@@ -117,15 +119,23 @@ def best_throughput(one: Deployment, gpus: int, load: Load) -> Throughput:
     """The division of an instance that gives most.
 
     Raises:
-        DoesNotFitError: none fits; says why the largest does not.
+        TooSlowError: one fits, and none is as fast as is asked; of the fastest.
+        DoesNotFitError: none fits; says why the smallest does not.
     """
     throughputs: list[Throughput] = []
     reason: DoesNotFitError | None = None
     for tensor, copies in divisions(gpus):
         try:
             throughputs.append(throughput(replace(one, gpus=tensor), copies, load))
+        except TooSlowError as error:
+            # what fits and is slow says more than what does not fit
+            if (
+                not isinstance(reason, TooSlowError)
+                or error.milliseconds_per_token < reason.milliseconds_per_token
+            ):
+                reason = error
         except DoesNotFitError as error:
-            reason = error
+            reason = reason or error
     if not throughputs:
         assert reason is not None
         raise reason

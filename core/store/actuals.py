@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,12 +25,13 @@ from gpuledger.core.actuals.bill_form import BillForm, assumed_form
 from gpuledger.core.actuals.machine import Machines, is_spot
 from gpuledger.core.count import instant_text
 from gpuledger.core.errors import StoreError, UsageError
-from gpuledger.core.files import write_whole
+from gpuledger.core.files import TEMPORARY, write_whole
 from gpuledger.core.provider import provider_id
 from gpuledger.core.store import sql
 from gpuledger.core.store.bill_file import bill_files, read_bill
 
 FOLDER = "actuals"
+SALT_LETTERS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,11 +230,34 @@ def _salt(folder: Path) -> str:
     path = folder / "salt"
     try:
         if not path.exists():
-            write_whole(path, secrets.token_hex(32).encode())
-            path.parent.chmod(0o700)
-        return path.read_text(encoding="ascii")
-    except OSError as error:
-        raise StoreError(f"cannot use {path}: {error.strerror}") from error
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            _link_once(path, secrets.token_hex(SALT_LETTERS // 2).encode())
+        salt = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"cannot use {path}: {error}") from error
+    if len(salt) != SALT_LETTERS:
+        raise StoreError(
+            f"{path} holds {len(salt)} letters, not {SALT_LETTERS}: put it back from a backup, or remove {folder} and"
+            " import its bills again"
+        )
+    return salt
+
+
+def _link_once(path: Path, content: bytes) -> None:
+    """Whole, and only where there is none: of two imports at once both go on with the salt of the first."""
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    write_whole(temporary, content)
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        pass
+    except OSError:
+        # a file system without links
+        with suppress(FileExistsError), path.open("xb") as file:
+            file.write(content)
+    finally:
+        temporary.unlink()
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, folder: Path, bill: ImportedBill) -> None:

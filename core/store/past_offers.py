@@ -31,9 +31,24 @@ def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids:
     """
     name = _name(as_of)
     table = f"past.main.{name}" if _is_there(connection, name, as_of, gpu_ids) else "temp.main.offer_past"
-    if not table.startswith("past."):
+    key = f"{name} {'all' if gpu_ids is None else sorted(gpu_ids)}"
+    if not table.startswith("past.") and not _is_last(connection, key):
+        connection.execute("reset variable past_key")
         _create(connection, "or replace temporary table offer_past", as_of, gpu_ids)
+        connection.execute("set variable past_key = $key", {"key": key})
     connection.execute("set variable past_table = $table", {"table": table})
+
+
+def _is_last(connection: duckdb.DuckDBPyConnection, key: str) -> bool:
+    """Whether this connection's temporary table holds that already: a search asks many times about one day. Only of a
+    database that nobody writes."""
+    row = sql.first(
+        connection,
+        "select getvariable('past_key') = $key and readonly from duckdb_databases()"
+        " where database_name = current_database()",
+        {"key": key},
+    )
+    return bool(row and row[0])
 
 
 def is_kept(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> bool:

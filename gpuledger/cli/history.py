@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gpuledger.cli import context, table
-from gpuledger.cli.options import FormatOption
+from gpuledger.cli.options import FormatOption, OptionalSpec, one_spec
 from gpuledger.cli.table import Format
 from gpuledger.core.errors import UsageError
 
@@ -145,10 +145,11 @@ def _say(report: ImportReport, format: Format | None) -> None:
 
 
 def timing(
-    gpu: Annotated[
-        str, typer.Option("--gpu", "-g", help="SPEC of the accelerators, [vendor:]NAME[:MEMORY]; needed.")
-    ],
     gpu_hours: Annotated[float, typer.Option(min=0.0, help="GPU-hours that the work takes; needed.")],
+    spec: OptionalSpec = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", "-g", help="The same as SPEC; one of the two is needed.")
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -166,7 +167,10 @@ def timing(
         last = context.instant(by, "--by")
         if last is not None and last < context.now():
             raise UsageError(f"--by: {by!r} is past")
-        answer = context.ledger().timing(gpu, gpu_hours=gpu_hours, by=last, purchase_option=option)
+        accelerators = one_spec(spec, gpu)
+        if accelerators is None:
+            raise UsageError("SPEC: name the accelerators, as in H100-SXM")
+        answer = context.ledger().timing(accelerators, gpu_hours=gpu_hours, by=last, purchase_option=option)
         table.emit(answer, format)
 
 

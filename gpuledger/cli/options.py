@@ -15,6 +15,7 @@ import typer
 from gpuledger.cli import context
 from gpuledger.cli.table import Format
 from gpuledger.core.cost.options import PLAN_OPTIONS, QuoteOption, question_options
+from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
     from gpuledger.core.plan import TrainingPlan
@@ -142,6 +143,15 @@ SpecArgument = Annotated[
         metavar="SPEC",
         help="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8.",
         autocompletion=complete_accelerators,
+    ),
+]
+OptionalSpec = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SPEC]",
+        help="[vendor:]NAME[:MEMORY][:COUNT], as in H100-SXM:8; the same as --gpu.",
+        autocompletion=complete_accelerators,
+        show_default=False,
     ),
 ]
 PlanArgument = Annotated[
@@ -305,3 +315,14 @@ def one_of(argument: str | None, options: dict[str, Any]) -> tuple[TrainingPlan,
     plans, rest = plans_of(argument, options)
     chosen = {name: value for name, value in rest.items() if value not in (None, [], (), False)}
     return parse.one(plans, argument or "--model"), chosen
+
+
+def one_spec(argument: str | None, option: str | None) -> str | None:
+    """The accelerators that are meant, which may be said as an argument or as `--gpu`.
+
+    Raises:
+        UsageError: both ways, and not the same.
+    """
+    if argument is not None and option is not None and argument != option:
+        raise UsageError(f"SPEC: {argument!r} and --gpu {option!r} are two; give one")
+    return argument if option is None else option

@@ -27,12 +27,14 @@ from gpuledger.cli.options import (
     Gpu,
     Limit,
     OnDemand,
+    OptionalSpec,
     Providers,
     Region,
     Reserved,
     SpecArgument,
     SpotFlag,
     Tiers,
+    one_spec,
     purchase_options,
 )
 from gpuledger.cli.table import Column, Format
@@ -77,6 +79,7 @@ def overview(as_of: AsOf = None, format: FormatOption = None) -> None:
 
 
 def offers(
+    spec: OptionalSpec = None,
     gpu: Gpu = None,
     provider: Providers = None,
     region: Region = None,
@@ -129,7 +132,7 @@ def offers(
         from gpuledger import parse
 
         rows = context.ledger().offers(
-            gpu,
+            one_spec(spec, gpu),
             providers=provider,
             regions=region,
             tiers=tier,

@@ -88,7 +88,18 @@ def pull(
         from gpuledger.scrapers.release import SOURCE
 
         _require_signing(public_key)
-        table.emit(vars(take(context.writer(), place or SOURCE.homepage, public_key=public_key)), format)
+        done = take(context.writer(), place or SOURCE.homepage, public_key=public_key)
+        lists = {"refused": list(done.refused), "contradicted": list(done.contradicted)}
+        table.emit(vars(done) | lists, format)
+        if done.contradicted:
+            context.say(
+                f"warning: {len(done.contradicted)} prices are not half or more than twice what this ledger knows of"
+                f" the same machine, as {done.contradicted[0]}; they count: pull from whom you trust, with --public-key"
+            )
+        for fault in done.refused:
+            context.say(f"error: {fault}")
+        if done.refused:
+            raise typer.Exit(context.SOURCE_FAILED)
 
 
 def _tell_others(names: Sequence[str]) -> None:

@@ -52,7 +52,7 @@ def skypilot(rows: OfferRows, folder: Path) -> tuple[list[Path], Left]:
         )
         column = "SpotPrice" if row["purchase_option"] == "spot" else "Price"
         if not cells[column] or float(cells[column]) > float(row["usd_per_hour"]):
-            cells[column] = formats.number(row["usd_per_hour"])
+            cells[column] = formats.digits(row["usd_per_hour"])
     files: list[Path] = []
     for cloud, table in sorted(clouds.items()):
         path = folder / "catalogs" / "v8" / cloud / "vms.csv"
@@ -65,7 +65,7 @@ def _by_name(rows: Iterable[dict[str, str]], *columns: str) -> list[dict[str, st
 
 
 def _skypilot_row(row: Mapping[str, Any]) -> dict[str, str]:
-    count, name = formats.number(row["gpu_count"]), skypilot_name(row["gpu_id"])
+    count, name = formats.digits(row["gpu_count"]), skypilot_name(row["gpu_id"])
     each = int(row["gpu_memory_gib"] * 1024)
     info = {
         "Gpus": [
@@ -80,8 +80,8 @@ def _skypilot_row(row: Mapping[str, Any]) -> dict[str, str]:
     }
     return {
         "InstanceType": row["instance_type"],
-        "vCPUs": formats.number(row["vcpus"]) if row["vcpus"] is not None else "",
-        "MemoryGiB": formats.number(row["memory_gib"]) if row["memory_gib"] is not None else "",
+        "vCPUs": formats.digits(row["vcpus"]) if row["vcpus"] is not None else "",
+        "MemoryGiB": formats.digits(row["memory_gib"]) if row["memory_gib"] is not None else "",
         "AcceleratorName": name,
         "AcceleratorCount": count,
         # SkyPilot's own files have Python's notation here
@@ -136,14 +136,14 @@ def _gpuhunt_row(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "instance_name": row["instance_type"],
         "location": row["zone"] or row["region"],
-        "price": formats.number(row["usd_per_hour"]),
+        "price": formats.digits(row["usd_per_hour"]),
         "cpu": str(int(row["vcpus"])),
-        "memory": formats.number(row["memory_gib"]),
-        "gpu_count": formats.number(row["gpu_count"]),
+        "memory": formats.digits(row["memory_gib"]),
+        "gpu_count": formats.digits(row["gpu_count"]),
         "gpu_name": gpuhunt_name(row["gpu_id"]),
-        "gpu_memory": formats.number(row["gpu_memory_gib"]),
+        "gpu_memory": formats.digits(row["gpu_memory_gib"]),
         "spot": str(row["purchase_option"] == "spot"),
-        "disk_size": formats.number(row["local_storage_gb"]) if row["local_storage_gb"] is not None else "",
+        "disk_size": formats.digits(row["local_storage_gb"]) if row["local_storage_gb"] is not None else "",
         "gpu_vendor": row["gpu_vendor"],
         "flags": "",
         "cpu_arch": row["cpu_arch"] or "x86",

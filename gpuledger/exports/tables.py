@@ -47,7 +47,7 @@ def opencost(rows: OfferRows, path: Path, *, at: datetime) -> tuple[list[Path], 
             "AssetClass": "node",
             "InstanceIDField": INSTANCE_TYPE,
             "InstanceType": instance,
-            "MarketPriceHourly": formats.number(row["usd_per_hour"]),
+            "MarketPriceHourly": formats.digits(row["usd_per_hour"]),
             "Version": "",
         }
         for (instance, region), row in sorted(cheapest.items())
@@ -82,7 +82,7 @@ def prometheus(rows: OfferRows, path: Path) -> tuple[list[Path], Counter[str]]:
         f"# TYPE {name} gauge",
         *(
             f'{name}{{gpu_id="{gpu_id}",accelerator="{skypilot_name(gpu_id)}",provider="{provider}",'
-            f'purchase_option="{option}"}} {formats.number(usd)}'
+            f'purchase_option="{option}"}} {formats.digits(usd)}'
             for (gpu_id, provider, option), usd in sorted(cheapest.items())
         ),
     ]

@@ -303,6 +303,7 @@ class Meter:
             gpu=state.gpu_id,
             gpus=state.gpus,
             tokens_per_second=state.busy_tokens / state.busy_seconds,
+            run=state.run,
             overhead=max(state.seconds * state.busy_tokens / state.busy_seconds / state.tokens, 1.0),
         )
         state.calibrated_at = self._now().isoformat()

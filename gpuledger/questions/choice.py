@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import UnknownGPUError, UsageError
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider import place_code, provider_id
 from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def offer_query(gpu: str | None = None, *, limit: int | None = None, **filters: 
             chosen[name] = parse.names(chosen[name])
     if "providers" in chosen:
         chosen["providers"] = [provider_id(name) for name in chosen["providers"]]
+    if "regions" in chosen:
+        chosen["regions"] = [place_code(name) for name in chosen["regions"]]
     for name in MONEY:
         if name in chosen:
             chosen[name] = parse.dollars(chosen[name], name)
@@ -147,23 +149,6 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     return hints
 
 
-_PLACE_CODES = {
-    word: code
-    for code, words in {
-        "af": "africa",
-        "as": "asia|apac",
-        "eu": "europe|european union|emea",
-        "na": "america|north america",
-        "oc": "oceania|australia",
-        "sa": "south america|latin america|latam",
-        "us": "usa|united states",
-        "gb": "uk|great britain|united kingdom|england",
-    }.items()
-    for word in words.split("|")
-}
-"""Words of people for continents, and for countries that are not called by their ISO code."""
-
-
 def region_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) -> list[str]:
     """A line for each region, country or continent that no offer of the ledger ever had, with the nearest that one
     had: by the code, or by the name of the place (`germany`, `frankfurt`)."""
@@ -179,12 +164,11 @@ def region_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) ->
     hints: list[str] = []
     for name in chosen:
         word = " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
-        if name.casefold() in codes:
+        if name.casefold() in codes or place_code(name).casefold() in codes:
             continue
         whole = re.compile(rf"\b{re.escape(word)}\b")
         called = [row["code"] for row in places if whole.search((row["place_names"] or "").casefold())]
         nearest = [
-            *([_PLACE_CODES[word]] if _PLACE_CODES.get(word) in codes else ()),
             *called[:3],
             *difflib.get_close_matches(name.casefold(), codes, n=3),
         ]

@@ -28,6 +28,7 @@ class OwnRuns(Serving):
         gpu: str | None = None,
         gpus: int | None = None,
         overhead: float | None = None,
+        run: str = "",
     ) -> dict[str, Any]:
         """Save what a run measured, so that estimates of plans like it rest on it.
 
@@ -35,6 +36,7 @@ class OwnRuns(Serving):
             tokens_per_second: of the whole job, while it stepped.
             gpu, gpus: what it ran on, where the plan does not say.
             overhead: hours of the whole run over those of its tokens at that speed.
+            run: its name, where several of one plan count; the same name again takes the place of the earlier one.
 
         Raises:
             InvalidPlanError: no accelerator or count, or a speed that cannot be.
@@ -47,7 +49,9 @@ class OwnRuns(Serving):
             one = one.model_copy(update={"hardware": one.hardware.model_copy(update=hardware)})
         if overhead is not None and overhead < 1:
             raise InvalidPlanError("measured.overhead", f"{overhead:g} must be 1 or more")
-        made = measurement(one, {"tokens_per_second": tokens_per_second}, self.clock().isoformat(), overhead)
+        made = measurement(
+            one, {"tokens_per_second": tokens_per_second}, self.clock().isoformat(), overhead, run
+        )
         self.home.create()
         append(self.measured_path, made)
         return json.loads(json.dumps(asdict(made)))
@@ -70,7 +74,7 @@ class OwnRuns(Serving):
 
         Args:
             document: `trainer_state.json`, a log of torchtitan, Megatron, nanotron or NeMo, TensorBoard's event file,
-                or W&B's summary or history.
+                or W&B's run file, summary or history.
             quote_id: price, accelerators and plan are its.
             usd_per_hour: of all machines together.
 

@@ -9,7 +9,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
-from gpuledger.core.errors import DoesNotFitError, InvalidPlanError, NoOfferError, UsageError
+from gpuledger.core.errors import (
+    DoesNotFitError,
+    InvalidPlanError,
+    NoOfferError,
+    TooSlowError,
+    UsageError,
+)
 from gpuledger.parse import When
 from gpuledger.questions.actuals import Actuals
 from gpuledger.questions.decisions import Number
@@ -110,14 +116,17 @@ class Serving(Actuals):
         offers = self.offers(
             gpu, providers=providers, regions=regions, purchase_options=purchase_options, as_of=as_of
         )
-        costs, reasons = _costs(shape, offers, load, precision, allow_stale=allow_stale or as_of is not None)
+        fastest: list[TooSlowError] = []
+        costs, reasons = _costs(
+            shape, offers, load, precision, fastest, allow_stale=allow_stale or as_of is not None
+        )
         warnings: list[str] = []
         if not costs and NOT_FRESH in reasons:
             # as everywhere: with nothing fresh at all stale prices compete, and the answer says so
-            costs, reasons = _costs(shape, offers, load, precision, allow_stale=True)
+            costs, reasons = _costs(shape, offers, load, precision, fastest, allow_stale=True)
             warnings = [no_live_price("list prices", one.offer["last_seen_at"]) for one in costs[:1]]
         if not costs:
-            _nothing(offers, reasons)
+            _nothing(offers, reasons, fastest)
         span = parse.required(parse.decimal(months, "months"), "months")
         once = parse.dollars(build_usd, "build_usd")
         api_month = None
@@ -216,9 +225,16 @@ def _shape(model: str) -> tuple[Architecture, list[str]]:
 
 
 def _costs(
-    shape: Architecture, offers: Rows, load: Load, precision: str | None, *, allow_stale: bool
+    shape: Architecture,
+    offers: Rows,
+    load: Load,
+    precision: str | None,
+    slow: list[TooSlowError],
+    *,
+    allow_stale: bool,
 ) -> tuple[list[ServingCost], Counter[str]]:
-    """The cheapest offer of each machine at each provider, by what the load costs a month."""
+    """The cheapest offer of each machine at each provider, by what the load costs a month; those that are too slow are
+    added to `slow`."""
     from gpuledger.core.gpu import gpus
     from gpuledger.core.serving.cost import ServingCost, best_throughput
     from gpuledger.core.serving.engine import deployment
@@ -247,14 +263,11 @@ def _costs(
                 )
             except (DoesNotFitError, InvalidPlanError) as error:
                 throughputs[key[1:]] = error
+                if isinstance(error, TooSlowError):
+                    slow.append(error)
         made = throughputs[key[1:]]
         if isinstance(made, Exception):
-            reason = (
-                "the model does not fit, or misses the latency"
-                if isinstance(made, DoesNotFitError)
-                else str(made)
-            )
-            reasons[reason] += 1
+            reasons[_reason(made)] += 1
             continue
         best[key] = ServingCost(
             offer=offer, throughput=made, load=load, usd_per_instance_hour=offer["usd_per_hour"]
@@ -263,8 +276,17 @@ def _costs(
     return ranked, reasons
 
 
-def _nothing(offers: Rows, reasons: Counter[str]) -> None:
+def _reason(error: Exception) -> str:
+    if isinstance(error, TooSlowError):
+        return "no answer is as fast as is asked"
+    return "the model does not fit" if isinstance(error, DoesNotFitError) else str(error)
+
+
+def _nothing(offers: Rows, reasons: Counter[str], slow: list[TooSlowError]) -> None:
     reason_counts = ", ".join(f"{count} offers: {reason}" for reason, count in reasons.items())
+    if slow:
+        fastest = min(slow, key=lambda error: error.milliseconds_per_token)
+        reason_counts += f"; the fastest: {fastest}"
     if not offers:
         raise NoOfferError("nothing is on sale that was asked for")
     raise DoesNotFitError(reason_counts)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gpuledger.core.errors import CorruptError
 
@@ -21,6 +24,7 @@ LATEST = "latest.json"
 OFFERS = "offers.parquet"
 PRICES = "prices"
 INDEX = "index"
+_INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
 NOT_LISTED = frozenset({MANIFEST, SIGNATURE})
 """Files that the manifest does not list: itself, and what signs it."""
 
@@ -30,25 +34,25 @@ class File:
     """One file of a release."""
 
     path: str
-    sha256: str
-    bytes: int
-    rows: int | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseManifest:
     """What a release holds; the file `manifest.json`."""
 
-    number: int
+    number: Annotated[int, Field(ge=1)]
     """Of the link in the chain that this release is."""
     snapshot: int
-    published_at: str
+    published_at: Annotated[str, Field(pattern=_INSTANT)]
     """When the ledger's snapshot was made, ISO 8601, UTC."""
     program: str
     """Version of gpuledger that wrote it."""
     index_method: int
     files: tuple[File, ...]
-    format: int = FORMAT
+    format: Annotated[int, Field(ge=1)] = FORMAT
 
     def file(self, path: str) -> File | None:
         """The entry of a file."""
@@ -65,7 +69,7 @@ class Link:
 
     number: int
     snapshot: int
-    published_at: str
+    published_at: Annotated[str, Field(pattern=_INSTANT)]
     files_sha256: str
     """Over paths and digests of all files of that release but the chain."""
     closed: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -96,21 +100,37 @@ def digest_of_files(files: Sequence[File]) -> str:
 
 
 def read_manifest(body: bytes, where: str) -> ReleaseManifest:
-    """The manifest in these bytes.
+    """The manifest in these bytes; what a later program adds to it is not looked at.
 
     Raises:
-        CorruptError: they are none, or of a newer program.
+        CorruptError: they are none, or of a newer layout.
     """
     try:
-        content: dict[str, Any] = json.loads(body)
-        if content["format"] > FORMAT:
+        form = TypeAdapter(_Form).validate_json(body).format
+        if form > FORMAT:
             raise CorruptError(
-                f"{where}/{MANIFEST} has format {content['format']}, this program reads up to {FORMAT}: upgrade it"
+                f"{where}/{MANIFEST} has format {form}, this program reads up to {FORMAT}: upgrade it"
             )
-        files = tuple(File(**file) for file in content.pop("files"))
-        return ReleaseManifest(**content, files=files)
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptError(f"{where}/{MANIFEST} is no manifest of a release: {error}") from error
+        manifest = TypeAdapter(ReleaseManifest).validate_json(body, strict=True)
+    except ValidationError as error:
+        raise CorruptError(f"{where}/{MANIFEST} is no manifest of a release: {_first(error)}") from error
+    paths = Counter(file.path for file in manifest.files)
+    for path, count in paths.items():
+        if count > 1:
+            raise CorruptError(f"{where}/{MANIFEST} lists {path} {count} times")
+    return manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Form:
+    format: int
+
+
+def _first(error: ValidationError) -> str:
+    """The first fault, and where it is."""
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    return f"{place}: {fault['msg']}" if place else fault["msg"]
 
 
 def read_chain(body: bytes, where: str) -> list[Link]:
@@ -121,18 +141,34 @@ def read_chain(body: bytes, where: str) -> list[Link]:
     """
     links: list[Link] = []
     before: str | None = None
-    for number, line in enumerate(body.decode(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(body.splitlines(), start=1):
         try:
-            link = Link(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise CorruptError(f"{where}/{CHAIN}: line {number} is no release: {error}") from error
+            link = TypeAdapter(Link).validate_json(line, strict=True)
+        except ValidationError as error:
+            raise CorruptError(f"{where}/{CHAIN}: line {number} is no release: {_first(error)}") from error
+        if link.to_line().encode() != line:
+            raise CorruptError(f"{where}/{CHAIN}: line {number} is not as this program writes it: upgrade it")
         if link.before != before or link.number != number:
             raise CorruptError(
                 f"{where}/{CHAIN}: line {number} does not follow from the one before: the past was rewritten"
             )
         links.append(link)
-        before = digest(line.encode())
+        before = digest(line)
     return links
+
+
+def chain_faults(manifest: ReleaseManifest, links: Sequence[Link]) -> Iterator[str]:
+    """What a manifest has other than the chain that binds it."""
+    if not links or links[-1].number != manifest.number:
+        yield f"{MANIFEST} is release {manifest.number}, {CHAIN} ends with {len(links)}"
+    elif links[-1].files_sha256 != digest_of_files(manifest.files):
+        yield f"{MANIFEST} lists other files than the last line of {CHAIN} binds"
+    for path, (sha256, closed_by) in closed_months(links).items():
+        file = manifest.file(path)
+        if file is None:
+            yield f"{path} is missing: release {closed_by} closed it"
+        elif file.sha256 != sha256:
+            yield f"{path} was rewritten after release {closed_by} had closed it"
 
 
 def closed_months(links: Sequence[Link]) -> dict[str, tuple[str, int]]:

@@ -1,20 +1,35 @@
+# pyarrow ships no types of its own.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 """Take a published release into the ledger, so that this machine need not read a single provider."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import CorruptError
+from gpuledger.core.store import sql
+from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import import_documents
 from gpuledger.flows.ledger import LedgerWriter as Writer
-from gpuledger.release.layout import CHAIN, OFFERS, PRICES, SIGNATURE, ReleaseManifest, digest, read_chain
-from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened
+from gpuledger.release.layout import (
+    CHAIN,
+    OFFERS,
+    PRICES,
+    SIGNATURE,
+    ReleaseManifest,
+    chain_faults,
+    digest,
+    read_chain,
+)
+from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened, rows_fault, table_of
 from gpuledger.release.sign import check
-from gpuledger.scrapers.release import SOURCE, sources_in
+from gpuledger.scrapers.release import SOURCE
 
 NOTE = "pulled.json"
 """In the home: by place, the newest link of its chain that was taken."""
@@ -33,6 +48,10 @@ class Pulled:
     new_offers: int
     changes: int
     snapshot: int | None
+    refused: tuple[str, ...]
+    """What was wrong with files whose rows were not taken; what else was pulled stands."""
+    contradicted: tuple[str, ...]
+    """Prices that were taken and are less than half or more than twice what this ledger knows of the same machine."""
 
 
 def pull(writer: Writer, place: str, *, public_key: Path | None = None) -> Pulled:
@@ -67,6 +86,19 @@ def pull(writer: Writer, place: str, *, public_key: Path | None = None) -> Pulle
         new_offers=sum(run.new_offers for run in runs),
         changes=sum(run.changes for run in runs),
         snapshot=report.cycle.snapshot,
+        contradicted=_contradicted(writer) if runs else (),
+        refused=tuple(f"{run.outcome}: {run.error}" for run in runs if run.outcome != "accepted"),
+    )
+
+
+def _contradicted(writer: Writer) -> tuple[str, ...]:
+    with reading(writer.home) as connection:
+        rows = sql.rows(connection, "release/contradicted")
+    return tuple(
+        f"{row['provider']} {row['sku']} {row['region']} {row['purchase_option']}:"
+        f" {row['usd_per_gpu_hour'].normalize():f} USD per GPU-hour in the release,"
+        f" {row['own_usd_per_gpu_hour'].normalize():f} by {row['own_source']} on {row['own_seen_at']:%Y-%m-%d}"
+        for row in rows
     )
 
 
@@ -76,8 +108,10 @@ def _check_chain(get: Get, manifest: ReleaseManifest, place: str, note: Path) ->
     body, fault = fault_of(get, file) if file else (None, f"{CHAIN} is missing")
     if body is None:
         raise CorruptError(f"{place}: {fault}")
-    read_chain(body, place)
-    lines = [digest(line.encode()) for line in body.decode().splitlines()]
+    fault = next(chain_faults(manifest, read_chain(body, place)), None)
+    if fault is not None:
+        raise CorruptError(f"{place}: {fault}; nothing was taken")
+    lines = [digest(line) for line in body.splitlines()]
     before = _notes(note).get(place)
     if before is not None and before not in lines:
         raise CorruptError(f"{place}: its chain does not hold what was pulled before: its past was rewritten")
@@ -94,10 +128,23 @@ def _fetch(get: Get, manifest: ReleaseManifest, writer: Writer) -> list[tuple[st
         if not is_wanted or file.sha256 in archived_sha256:
             continue
         body, fault = fault_of(get, file)
-        if body is None:
+        if body is None or (fault := rows_fault(body, file)) is not None:
             raise CorruptError(f"{fault}; nothing was taken")
+        _sources(file.path, body)
         new_files.append((file.path, body))
     return new_files
+
+
+_SOURCE_NAME = re.compile("[a-z0-9_]{1,64}")
+
+
+def _sources(path: str, body: bytes) -> list[str]:
+    column = table_of(body, path, {"source": "string"})["source"]
+    names = cast("list[str | None]", column.unique().to_pylist())
+    for name in names:
+        if name is None or not _SOURCE_NAME.fullmatch(name):
+            raise CorruptError(f"{path} has rows of a source named {name!r}; nothing was taken")
+    return sorted(name for name in names if name is not None)
 
 
 def _documents(writer: Writer, place: str, fetched: list[tuple[str, bytes]]) -> Iterator[Document]:
@@ -105,7 +152,7 @@ def _documents(writer: Writer, place: str, fetched: list[tuple[str, bytes]]) -> 
     own = shipped if writer.home.has_history else set[str]()
     base = place.rstrip("/") if is_address(place) else f"file:{Path(place).name}"
     for path, body in fetched:
-        for source in sources_in(body):
+        for source in _sources(path, body):
             # what ships with this program is here already
             if source in own:
                 continue

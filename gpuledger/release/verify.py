@@ -16,21 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import CorruptError
-from gpuledger.core.parquet import parquet_table
 from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, index_on
 from gpuledger.core.store.index_days import SeriesKey
 from gpuledger.release.folder import other_files
 from gpuledger.release.layout import (
     CHAIN,
-    MANIFEST,
     PRICES,
     SIGNATURE,
     ReleaseManifest,
-    closed_months,
-    digest_of_files,
+    chain_faults,
     read_chain,
 )
-from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened
+from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened, rows_fault, table_of
 from gpuledger.release.sign import check
 from gpuledger.release.tables import INDEX_FILE, VOTES_FILE
 
@@ -77,6 +74,8 @@ def verify(place: str, *, day: date | None = None, public_key: Path | None = Non
     bodies: dict[str, bytes] = {}
     for file in manifest.files:
         file_body, fault = fault_of(get, file)
+        if file_body is not None and file.path.endswith(".parquet"):
+            fault = rows_fault(file_body, file)
         if fault is not None:
             faults.append(fault)
         elif file_body is not None and file.path in (CHAIN, INDEX_FILE, VOTES_FILE):
@@ -90,10 +89,13 @@ def verify(place: str, *, day: date | None = None, public_key: Path | None = Non
             f"the index is of method {manifest.index_method}, this program computes method {METHOD_VERSION}"
         )
     elif INDEX_FILE in bodies and VOTES_FILE in bodies:
-        index_day, series, wrong = _index_faults(bodies, day)
-        faults += wrong
-        if index_day is not None:
-            faults += _price_faults(get, manifest, bodies[VOTES_FILE], index_day)
+        try:
+            index_day, series, wrong = _index_faults(bodies, day)
+            faults += wrong
+            if index_day is not None:
+                faults += _price_faults(get, manifest, bodies[VOTES_FILE], index_day)
+        except CorruptError as error:
+            faults.append(str(error))
     return Verified(
         place=place,
         number=manifest.number,
@@ -133,16 +135,7 @@ def _chain_faults(manifest: ReleaseManifest, bodies: Mapping[str, bytes], place:
     except CorruptError as error:
         yield str(error)
         return
-    if not links or links[-1].number != manifest.number:
-        yield f"{MANIFEST} is release {manifest.number}, {CHAIN} ends with {len(links)}"
-    elif links[-1].files_sha256 != digest_of_files(manifest.files):
-        yield f"{MANIFEST} lists other files than the last line of {CHAIN} binds"
-    for path, (sha256, closed_by) in closed_months(links).items():
-        file = manifest.file(path)
-        if file is None:
-            yield f"{path} is missing: release {closed_by} closed it"
-        elif file.sha256 != sha256:
-            yield f"{path} was rewritten after release {closed_by} had closed it"
+    yield from chain_faults(manifest, links)
 
 
 def _others(place: str, manifest: ReleaseManifest) -> tuple[list[str], list[str]]:
@@ -154,11 +147,35 @@ def _others(place: str, manifest: ReleaseManifest) -> tuple[list[str], list[str]
     return others, [f"{name} is in no manifest" for name in months]
 
 
+_SERIES_KINDS = dict.fromkeys(("gpu_id", "purchase_option", "segment"), "string") | {
+    "price_date": "date32[day]"
+}
+_MONEY = "decimal128(18, 6)"
+_INDEX = _SERIES_KINDS | {
+    **dict.fromkeys(("state", "reason", "floor_provider"), "string"),
+    **dict.fromkeys(("chain", "providers", "matched_offers"), "int32"),
+    **dict.fromkeys(("price_index", "low", "high", "dispersion"), "double"),
+    **dict.fromkeys(("usd_per_gpu_hour", "floor_usd_per_gpu_hour", "median_usd_per_gpu_hour"), _MONEY),
+}
+_VOTES = _SERIES_KINDS | {
+    "provider": "string",
+    "matched_offers": "int32",
+    "log_change": "double",
+    "cheapest_usd_per_gpu_hour": _MONEY,
+}
+_SEEN = {
+    **dict.fromkeys(("gpu_id", "purchase_option", "provider"), "string"),
+    "usd_per_gpu_hour": _MONEY,
+    "observed_at": "timestamp[us, tz=UTC]",
+}
+"""Columns that are read, by the file they are in, and their Arrow types."""
+
+
 def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date | None, int, list[str]]:
     """Chain the votes of every series again up to a day, and compare that day."""
     import pyarrow.compute as pc
 
-    index = parquet_table(bodies[INDEX_FILE])
+    index = table_of(bodies[INDEX_FILE], INDEX_FILE, _INDEX)
     if not index.num_rows:
         return None, 0, []
     chosen = day or max(index["price_date"].to_pylist())
@@ -167,7 +184,11 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
         return None, 0, [f"{INDEX_FILE} has no row of {chosen}"]
     series, levels = len(published), _levels(index)
     faults: list[str] = []
-    for key, votes in _votes(parquet_table(bodies[VOTES_FILE]), chosen):
+    all_votes = table_of(bodies[VOTES_FILE], VOTES_FILE, _VOTES)
+    for name in _VOTES.keys() - {"segment"}:
+        if all_votes[name].null_count:
+            raise CorruptError(f"{VOTES_FILE}: a vote has no {name}")
+    for key, votes in _votes(all_votes, chosen):
         row = published.pop(key, None)
         computed = index_on(votes, chosen, purchase_option=key[1])
         if row is not None or computed is not None:
@@ -289,7 +310,7 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
     """Every cheapest price that a provider voted with on the day must be a price that was seen of it by then."""
     import pyarrow.compute as pc
 
-    table = parquet_table(votes)
+    table = table_of(votes, VOTES_FILE, _VOTES)
     table = table.filter(pc.equal(table["price_date"], day))
     columns = ["gpu_id", "purchase_option", "provider", "cheapest_usd_per_gpu_hour"]
     unseen_prices = {tuple(row.values()) for row in table.select(columns).to_pylist()}
@@ -305,9 +326,7 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
         body, fault = fault_of(get, file)
         if body is None or fault is not None:
             continue
-        seen = parquet_table(
-            body, ["gpu_id", "purchase_option", "provider", "usd_per_gpu_hour", "observed_at"]
-        )
+        seen = table_of(body, file.path, _SEEN)
         seen = seen.filter(pc.less(seen["observed_at"], end)).drop_columns(["observed_at"])
         distinct = seen.group_by(seen.column_names).aggregate([])
         unseen_prices -= {tuple(row.values()) for row in distinct.to_pylist()}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gpuledger.core.errors import StoreError
 from gpuledger.core.store import actuals
 from tests.actuals import bills
 from tests.actuals.conftest import NOW, Taken
@@ -110,6 +111,29 @@ def test_two_homes_have_different_hashes_of_one_account(take: Taken, facts, stor
     with actuals.charges(other) as connection:
         (hashed,) = connection.execute("select account from actual_charge").fetchone()
     assert hashed != stored()[0]["account"]
+
+
+def test_two_first_imports_at_once_go_on_with_one_salt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else the account of one of the bills would be another, and a bill delivered again would count twice."""
+    write_whole, salts = actuals.write_whole, []
+
+    def write(path: Path, content: bytes) -> None:
+        write_whole(path, content)
+        if not salts:
+            salts.append(content)
+            salts.append(actuals._salt(path.parent).encode())
+
+    monkeypatch.setattr(actuals, "write_whole", write)
+    salt = actuals._salt(tmp_path / "actuals").encode()
+    assert salts[0] != salts[1] == salt
+    assert [path.name for path in (tmp_path / "actuals").iterdir()] == ["salt"]
+
+
+def test_a_salt_that_is_torn_hashes_nothing(take: Taken, tmp_path: Path):
+    (tmp_path / "actuals").mkdir()
+    (tmp_path / "actuals" / "salt").write_text("")
+    with pytest.raises(StoreError, match="holds 0 letters, not 64"):
+        take("bill.csv", bills.table(ROW))
 
 
 def test_the_same_bill_again_changes_nothing(take: Taken, stored: Stored):

@@ -117,6 +117,41 @@ def test_an_export_made_twice_is_the_same_bytes(ledger, tmp_path):
         assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]], form
 
 
+@pytest.mark.parametrize(
+    ("form", "columns"),
+    [
+        ("skypilot", ("vCPUs", "MemoryGiB", "AcceleratorCount", "Price", "SpotPrice")),
+        ("gpuhunt", ("price", "cpu", "memory", "gpu_count", "gpu_memory", "disk_size")),
+        ("opencost", ("MarketPriceHourly",)),
+        ("focus", ("ListUnitPrice", "x_GpuCount")),
+    ],
+)
+def test_every_number_is_one_to_the_program_that_reads_it(ledger, tmp_path, form, columns, monkeypatch):
+    """2,048 GiB is no number to a reader of CSV, and a machine may cost more than 1,000 USD an hour."""
+    rows = [
+        {**row, "usd_per_hour": Decimal("1234.5")} if row["instance_type"] == "p5.48xlarge" else row
+        for row in ledger.offers()
+    ]
+    monkeypatch.setattr(ledger, "offers", lambda: rows)
+    path = tmp_path if form in ("skypilot", "gpuhunt") else tmp_path / "out.csv"
+    files = [Path(row["file"]) for row in export(ledger, path, form)[0] if row["file"].endswith(".csv")]
+    cells = [
+        row[name]
+        for file in files
+        for row in csv.DictReader(file.read_text().splitlines())
+        for name in columns
+    ]
+    assert [cell for cell in cells if cell and not cell.replace(".", "", 1).isdigit()] == []
+    if form == "skypilot":
+        machine = next(
+            row
+            for file in files
+            for row in csv.DictReader(file.read_text().splitlines())
+            if row["InstanceType"] == "p5.48xlarge"
+        )
+        assert (machine["MemoryGiB"], machine["Price"]) == ("2048", "1234.5")
+
+
 def test_dstacks_offers_begin_with_the_cheapest(ledger, tmp_path):
     export(ledger, tmp_path / "offers.json", "dstack")
     content = json.loads((tmp_path / "offers.json").read_text())

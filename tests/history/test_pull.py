@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -23,6 +24,7 @@ from gpuledger.flows.columns import read_columns
 from gpuledger.flows.ledger import LedgerWriter as Writer
 from gpuledger.flows.replay import replay
 from gpuledger.release.fetch import fetch
+from gpuledger.release.layout import digest_of, digest_of_files, read_chain, read_manifest
 from gpuledger.release.pull import pull
 from gpuledger.release.verify import verify
 from gpuledger.release.write import release
@@ -146,6 +148,180 @@ def test_rows_of_a_release_that_cannot_be_are_left_out_with_their_error(market):
     ]
 
 
+def change_manifest(folder: Path, **changes: object) -> None:
+    """Of the first file it lists, where a name begins with `file_`."""
+    content = json.loads((folder / "manifest.json").read_text())
+    for name, value in changes.items():
+        at = content["files"][0] if name.startswith("file_") else content
+        at[name.removeprefix("file_")] = value
+    (folder / "manifest.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"3", b"[]", b"{}", b"<html>", b"[" * 100_000, "{}".encode("utf-16"), b'{"format": 1}'],
+)
+def test_what_is_no_manifest_is_said_to_be_none(served, laptop, tmp_path, body):
+    (served[1] / "manifest.json").write_bytes(body)
+    for read in (verify, lambda place: pull(laptop, place), lambda place: fetch(place, tmp_path / "copy")):
+        with pytest.raises(CorruptError, match=r"manifest.json is no manifest of a release"):
+            read(str(served[1]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": None}, {"files": ["a"]}, {"number": "x"}, {"number": 0}, {"published_at": None},
+        {"published_at": "yesterday"}, {"index_method": None}, {"file_path": 5}, {"file_bytes": "many"},
+        {"file_bytes": -1}, {"file_sha256": None}, {"file_sha256": "00"}, {"file_rows": -1},
+    ],
+)  # fmt: skip
+def test_a_manifest_with_another_kind_of_value_is_refused(served, laptop, changes):
+    change_manifest(served[1], **changes)
+    for read in (verify, lambda place: pull(laptop, place)):
+        with pytest.raises(CorruptError, match=r"manifest.json is no manifest of a release: \w+"):
+            read(str(served[1]))
+
+
+def test_a_manifest_that_lists_a_file_twice_is_refused(served):
+    content = json.loads((served[1] / "manifest.json").read_text())
+    change_manifest(served[1], files=[*content["files"], content["files"][0]])
+    with pytest.raises(CorruptError, match="2 times"):
+        verify(str(served[1]))
+
+
+def test_what_a_later_program_adds_to_the_manifest_is_not_in_the_way(served, laptop):
+    change_manifest(served[1], greeting="hello")
+    assert (verify(str(served[1])).faults, pull(laptop, str(served[1])).refused) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null\n", b"[1]\n", b"\xff\xfe\n", b'{"number": 1}\n', b'{"closed": ["x"]}\n']
+)
+def test_what_is_no_chain_is_named_and_nothing_is_taken(served, laptop, body):
+    (served[1] / "chain.jsonl").write_bytes(body)
+    rebind(served[1])
+    assert any("chain.jsonl" in fault for fault in verify(str(served[1])).faults)
+    with pytest.raises(CorruptError, match=r"chain\.jsonl"):
+        pull(laptop, str(served[1]))
+
+
+def rebind(folder: Path) -> None:
+    """Let the manifest have the bytes and rows that are there."""
+    content = json.loads((folder / "manifest.json").read_text())
+    for file in content["files"]:
+        path = folder / file["path"]
+        file |= {"sha256": digest_of(path), "bytes": path.stat().st_size}
+    (folder / "manifest.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def bind(folder: Path) -> None:
+    """What a publisher does who means it: manifest and the only line of the chain follow from the files."""
+    rebind(folder)
+    manifest = read_manifest((folder / "manifest.json").read_bytes(), "")
+    (link,) = read_chain((folder / "chain.jsonl").read_bytes(), "")
+    link = replace(
+        link,
+        files_sha256=digest_of_files(manifest.files),
+        closed={path: digest_of(folder / path) for path in link.closed},
+    )
+    (folder / "chain.jsonl").write_text(link.to_line() + "\n")
+    rebind(folder)
+
+
+def test_a_month_that_was_rewritten_with_its_manifest_is_not_taken(served, laptop):
+    month = sorted((served[1] / "prices").iterdir())[0]
+    pq.write_table(pq.read_table(month).slice(1), month)
+    rebind(served[1])
+    with pytest.raises(
+        CorruptError, match=r"lists other files than the last line of chain\.jsonl binds; nothing"
+    ):
+        pull(laptop, served[0])
+    assert list(laptop.archive.manifests(["release"])) == []
+
+
+def with_sources(names: list[object]):
+    def change(path: Path) -> None:
+        table = pq.read_table(path)
+        at = table.column_names.index("source")
+        pq.write_table(
+            table.set_column(at, "source", pa.array((names * table.num_rows)[: table.num_rows])), path
+        )
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda path: path.write_bytes(b""), "offers.parquet is no Parquet file"),
+        (lambda path: path.write_bytes(b"PAR1 nothing PAR1"), "offers.parquet is no Parquet file"),
+        (lambda path: pq.write_table(pq.read_table(path).drop_columns(["source"]), path), "column source is missing"),
+        (lambda path: pq.write_table(pq.read_table(path).slice(1), path), "239 rows, 240 expected"),
+        (with_sources([None, "runpod"]), "rows of a source named None"),
+        (with_sources(["../x\n'; drop table offer"]), "rows of a source named"),
+        (with_sources([7]), "column source is int64, string expected"),
+    ],
+)  # fmt: skip
+def test_a_table_that_is_none_is_refused_though_its_publisher_bound_it(served, laptop, change, said):
+    change(served[1] / "offers.parquet")
+    bind(served[1])
+    with pytest.raises(CorruptError, match=said):
+        pull(laptop, served[0])
+    assert list(laptop.archive.manifests(["release"])) == []
+
+
+def test_a_table_whose_prices_are_words_is_told_of(served, laptop):
+    path = served[1] / "offers.parquet"
+    table = pq.read_table(path)
+    at = table.column_names.index("amount")
+    pq.write_table(table.set_column(at, "amount", pa.array(["cheap"] * table.num_rows)), path)
+    bind(served[1])
+    done = pull(laptop, served[0])
+    assert any("no table of a release" in fault for fault in done.refused)
+
+
+def test_prices_that_this_ledger_contradicts_are_taken_and_named(list_home, tmp_path):
+    at = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    folder = tmp_path / "out"
+    release(gpuledger.Ledger(list_home.path, clock=lambda: at, environ={}), folder)
+    path = folder / "offers.parquet"
+    rows = pq.read_table(path).to_pylist()
+    for row in rows:
+        row |= {"source": "runpod", "last_seen_at": at}
+        if (row["sku"], row["region"]) == ("p5.48xlarge", "us-east-1"):
+            row["amount"] /= 10
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(path)), path)
+    bind(folder)
+    home = Home(Path(shutil.copytree(list_home.path, tmp_path / "home")))
+    done = pull(Writer(home=home, sources=EVERY_SOURCE, clock=lambda: at), str(folder))
+    assert done.contradicted == (
+        "aws p5.48xlarge us-east-1 on_demand: 0.688 USD per GPU-hour in the release, 6.88 by bundled on 2026-10-06",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("v2_votes", lambda path: path.write_bytes(b"x"), "v2_votes.parquet is no Parquet file"),
+        (
+            "v2",
+            lambda path: pq.write_table(pq.read_table(path).drop_columns(["gpu_id"]), path),
+            "v2.parquet: column gpu_id is missing",
+        ),
+        (
+            "v2_votes",
+            lambda path: pq.write_table(pq.read_table(path).rename_columns({"log_change": "change"}), path),
+            "v2_votes.parquet: column log_change is missing, double expected",
+        ),
+    ],
+)
+def test_an_index_that_is_no_table_of_it_is_named(served, name, change, said):
+    change(served[1] / "index" / f"{name}.parquet")
+    bind(served[1])
+    assert any(said in fault for fault in verify(str(served[1])).faults)
+
+
 def test_a_chain_that_forgot_what_was_pulled_is_refused(served, laptop):
     pull(laptop, served[0])
     note = laptop.home.path / "pulled.json"
@@ -164,7 +340,9 @@ def test_an_address_that_does_not_answer_is_one_line(laptop):
         pull(laptop, "http://127.0.0.1:9")
 
 
-@pytest.mark.parametrize("path", ["../../etc/passwd", "/etc/passwd", "prices/../../passwd", "//passwd", "."])
+@pytest.mark.parametrize(
+    "path", ["a\0b", "a" * 300, "../../etc/passwd", "/etc/passwd", "prices/../../passwd", "//passwd", "."]
+)
 def test_a_path_out_of_the_release_is_neither_read_nor_written(served, tmp_path, path):
     manifest = json.loads((served[1] / "manifest.json").read_text())
     manifest["files"][0]["path"] = path

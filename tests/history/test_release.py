@@ -106,6 +106,8 @@ def rebind(folder: Path) -> None:
     for file in manifest["files"]:
         path = folder / file["path"]
         file |= {"sha256": digest_of(path), "bytes": path.stat().st_size}
+        if path.suffix == ".parquet":
+            file["rows"] = pq.read_metadata(path).num_rows
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
 

@@ -66,6 +66,12 @@ def test_money_is_a_decimal_string_with_its_unit_in_the_key(gpuledger):
         assert Decimal(row["usd_per_hour"]) > 0
 
 
+def test_a_spec_may_be_an_argument_where_it_is_an_option(gpuledger):
+    assert gpuledger("offers", "H100").out == gpuledger("offers", "--gpu", "H100").out
+    asked = ("timing", "--gpu-hours", "5")
+    assert gpuledger(*asked, "H100-SXM").out == gpuledger(*asked, "--gpu", "H100-SXM").out
+
+
 def test_offers_come_by_reliability_and_then_the_cheapest_first(gpuledger):
     rows = [json.loads(line) for line in gpuledger("offers", "--gpu", "H100").out.splitlines()]
     order = [

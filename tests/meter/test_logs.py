@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zlib
 from typing import Any
 
 import pytest
@@ -74,6 +75,42 @@ def event_file(*rows: tuple[int, float, str, float]) -> bytes:
     return b"".join(struct.pack("<Q", len(e)) + b"0000" + e + b"0000" for e in events)
 
 
+def wandb_file(*rows: dict[str, Any]) -> bytes:
+    """What W&B keeps of a run: each row a record of history, parted where a block of 32 KiB ends."""
+
+    def varint(value: int) -> bytes:
+        return bytes([value & 127 | 128]) + varint(value >> 7) if value > 127 else bytes([value])
+
+    def block(number: int, content: bytes) -> bytes:
+        return varint(number << 3 | 2) + varint(len(content)) + content
+
+    out = b":W&B\xe1\xbe\x00"
+    for row in rows:
+        items = (
+            block(1, block(2, key.encode()) + block(16, json.dumps(value).encode()))
+            for key, value in row.items()
+        )
+        content = block(2, b"".join(items))
+        kind = 1
+        while content or kind == 1:
+            left = 32_768 - len(out) % 32_768
+            if left < 7:
+                out += bytes(left)
+                continue
+            part, content = content[: left - 7], content[left - 7 :]
+            kind = (2 if content else 1) if kind == 1 else (3 if content else 4)
+            out += struct.pack("<IHB", zlib.crc32(bytes([kind]) + part), len(part), kind) + part
+            if not content:
+                break
+    return out
+
+
+RUN_FILE = wandb_file(
+    *(
+        {"_step": n, "train/global_step": 10 * n, "_timestamp": 100.0 + 20 * n, "tokens": 10_240 * n}
+        for n in (1, 2, 3)
+    )
+)
 TENSORBOARD = event_file(
     (10, 100.0, "tokens", 10_240.0), (20, 120.0, "tokens", 20_480.0), (30, 140.0, "tokens", 30_720.0)
 )
@@ -86,6 +123,7 @@ LOGS: dict[str, tuple[bytes, dict[str, Any], tuple[int, int | None, float, float
     "trainer_state.json": (TRAINER.encode(), {}, (40, 100, 2.0, 512.0)),
     "TensorBoard": (TENSORBOARD, {}, (30, None, 2.0, 512.0)),
     "W&B summary": (WANDB.encode(), {}, (40, None, 2.0, 512.0)),
+    "W&B run file": (RUN_FILE, {}, (30, None, 2.0, 512.0)),
     "W&B history": (HISTORY.encode(), {}, (30, None, 2.0, 512.0)),
 }
 
@@ -235,3 +273,27 @@ def test_no_bytes_of_a_log_raise_but_in_words(log: bytes, changes: list[tuple[in
         watched(parse(log, "log"), Watched(usd_per_hour=1.0, gpus=8, sequence_length=4096))
     except UsageError as error:
         assert str(error)
+
+
+def test_a_run_file_of_many_blocks_is_read_to_where_it_was_cut_or_changed():
+    rows = [{"global_step": n, "_timestamp": 100.0 + n, "note": "x" * (n % 700)} for n in range(400)]
+    rows[200]["note"] = "y" * 70_000
+    document = wandb_file(*rows)
+    assert [one.step for one in parse(document, "run.wandb")] == list(range(400))
+    half = [one.step for one in parse(document[: len(document) // 2], "run.wandb")]
+    assert half == list(range(len(half))) and 100 < len(half) < 300
+    broken = bytearray(document)
+    broken[len(document) // 2] ^= 1
+    assert [one.step for one in parse(bytes(broken), "run.wandb")] == half
+
+
+def test_steps_of_training_are_not_mixed_with_calls_that_logged():
+    rows = [
+        {"_step": 1, "train/global_step": 10, "_timestamp": 20.0},
+        {"_step": 2, "eval/loss": 1.0, "_timestamp": 25.0},
+        {"_step": 3, "train/global_step": 20, "_timestamp": 40.0},
+    ]
+    assert [(one.step, one.wall_time) for one in parse(json.dumps(rows).encode(), "log")] == [
+        (10, 20.0),
+        (20, 40.0),
+    ]

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from gpuledger import Ledger, UsageError
+from gpuledger import DoesNotFitError, Ledger, UsageError
 from gpuledger.core.cost.carbon import energy
 from gpuledger.core.serving.token_price import prices_on, token_price
 from tests.template import start_bundled
@@ -133,6 +133,13 @@ NO_LOADS = {
 def test_a_load_that_is_none_is_refused_in_words(words: str, ledger: Ledger):
     with pytest.raises(UsageError, match=words):
         ledger.serve_cost("llama-3.1-8b", requests_per_day=100, **(ASKED | NO_LOADS[words]))
+
+
+def test_a_latency_that_nothing_keeps_is_refused_with_the_fastest(ledger: Ledger):
+    with pytest.raises(
+        DoesNotFitError, match=r"no answer is as fast as is asked.*the fastest: .* ms a token on"
+    ):
+        ledger.serve_cost("llama-3.1-8b", requests_per_day=1, **ASKED, milliseconds_per_token=0.1)
 
 
 def test_a_model_that_writes_nothing_is_not_served(ledger: Ledger):

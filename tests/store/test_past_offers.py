@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gpuledger.core.store import past_offers
+from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offer_page, overview
 from gpuledger.core.store.publish import reading
@@ -32,6 +33,34 @@ def alone(home: Home, at: datetime, query: OfferQuery) -> list[str]:
 def shared(pool: SnapshotPool, at: datetime, query: OfferQuery) -> list[str]:
     with pool.reading() as served:
         return [offer.price_id for offer in offer_page(served.connection, query, at=at, as_of=at).offers]
+
+
+def test_one_reader_who_asks_again_about_a_day_gets_what_the_first_answer_was(home):
+    some = OfferQuery(gpu_ids=("h100-sxm-80gb",))
+    asked = [
+        (DAYS[0], OfferQuery()),
+        (DAYS[0], OfferQuery()),
+        (DAYS[0], some),
+        (DAYS[3], some),
+        (DAYS[3], some),
+    ]
+    asked += [(DAYS[0], some), (DAYS[3], OfferQuery())]
+    with reading(home) as connection:
+        for at, query in asked:
+            offers = offer_page(connection, query, at=at, as_of=at).offers
+            assert offers and [offer.price_id for offer in offers] == alone(home, at, query)
+
+
+def test_the_writer_sees_what_it_has_written_since(home):
+    with turn(home), writing(home) as connection:
+        connection.begin()
+        for changed in (False, True):
+            if changed:
+                connection.execute("update price_change set amount = 7777")
+                connection.execute("update price_checkpoint set amount = 7777")
+            page = offer_page(connection, OfferQuery(), at=DAYS[0], as_of=DAYS[0])
+            assert {offer.amount == 7777 for offer in page.offers} == {changed}
+        connection.rollback()
 
 
 def days_kept(pool: SnapshotPool) -> int:

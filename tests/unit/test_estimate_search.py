@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from gpuledger.core.errors import DoesNotFitError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate, estimate
-from gpuledger.core.estimate.measurements import append, measurement_of_text, narrowed, read
+from gpuledger.core.estimate.measurements import Measurement, append, measurement_of_text, narrowed, read
 from gpuledger.core.estimate.search import (
     best,
     estimate_plan,
@@ -147,6 +148,33 @@ def test_a_newer_measurement_of_the_same_run_replaces_the_older(tmp_path: Path) 
             ),
         )
     assert [round(m.tokens_per_second) for m in read(kept)] == [240_000]
+
+
+def runs_at(*speeds: float) -> list[Measurement]:
+    one = measurement_of_text(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z")
+    return [
+        replace(one, run=f"run-{n}", speed_ratio=one.speed_ratio * speed) for n, speed in enumerate(speeds)
+    ]
+
+
+def test_several_runs_of_one_plan_all_count(tmp_path: Path) -> None:
+    kept = tmp_path / "measured.json"
+    for one in (*runs_at(0.9, 1.1), *runs_at(1.0)):
+        append(kept, one)
+    assert [one.run for one in read(kept)] == ["run-1", "run-0"]
+
+
+@pytest.mark.parametrize(("speeds", "is_wider"), [((0.98, 1.02), False), ((0.5, 2.0), True)])
+def test_runs_that_are_far_apart_leave_a_wide_interval(speeds: tuple[float, ...], is_wider: bool) -> None:
+    plan = preset_plan("llama-2-7b")
+    computed = estimate(plan, gpu(A100), 64)
+    one, several = (narrowed(computed, plan, runs_at(*each)) for each in ((1.0,), speeds))
+    assert several.tokens_per_second == pytest.approx(one.tokens_per_second, rel=0.01)
+    wide = [each.tokens_per_second_range.high / each.tokens_per_second_range.low for each in (one, several)]
+    assert (wide[1] > wide[0] * 1.01) is is_wider
+    if is_wider:
+        # each of the runs is inside
+        assert several.tokens_per_second_range.high >= 2.0 * several.tokens_per_second * 0.99
 
 
 @pytest.mark.parametrize(

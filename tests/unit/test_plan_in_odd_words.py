@@ -8,11 +8,12 @@ import pytest
 from gpuledger import parse
 from gpuledger.core.cost.options import changed
 from gpuledger.core.count import count_from, gb_from, hours_from, minutes_from, months_from, share_from
-from gpuledger.core.errors import InvalidPlanError
+from gpuledger.core.errors import InvalidPlanError, UsageError
 from gpuledger.core.estimate.architecture import resolve
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.money import dollars_from
 from gpuledger.core.plan import model_rows, plan_from_mapping, preset_parts
+from gpuledger.core.provider import place_code
 from gpuledger.plan_files import with_files
 
 LORA = {"method": "lora", "model": "llama-3-8b"}
@@ -210,6 +211,55 @@ def test_set_changes_the_method_of_a_preset_as_its_flag_does():
     preset = parse.plan("llama-3-8b-lora").model_dump(mode="json", exclude_unset=True)
     for values in ({"set": ["method=SFT"]}, {"method": "full_finetune"}):
         assert plan_from_mapping(changed(preset, values, is_preset=True)).method == "full_finetune"
+
+
+SAMPLED = LORA | {"samples": 5000, "tokens_per_sample": 600}
+
+
+@pytest.mark.parametrize(
+    ("values", "tokens"),
+    [
+        ({"tokens_per_sample": "900"}, 4.5e6),
+        ({"samples": "10k"}, 6e6),
+        ({"set": ["tokens_per_sample=900"]}, 4.5e6),
+        ({"set": ["samples=10k"]}, 6e6),
+        ({"dataset_tokens": "20 million"}, 2e7),
+        ({"set": ["dataset_tokens=20 million"]}, 2e7),
+        ({"samples": "10k", "tokens_per_sample": "900"}, 9e6),
+    ],
+)
+def test_a_count_given_anew_replaces_what_follows_from_the_old_one(values, tokens):
+    keys = plan_from_mapping(SAMPLED).model_dump(mode="json", exclude_unset=True)
+    assert plan_from_mapping(changed(keys, values, is_preset=False)).dataset_tokens == tokens
+
+
+def test_counts_that_contradict_each_other_are_refused():
+    with pytest.raises(
+        InvalidPlanError, match="is not samples x tokens_per_sample 3e\\+06; give one of them"
+    ):
+        plan_from_mapping(SAMPLED | {"dataset_tokens": "20M"})
+    assert plan_from_mapping(SAMPLED | {"dataset_tokens": "3M"}).dataset_tokens == 3e6
+    assert plan_from_mapping(LORA | {"samples": 5000, "dataset_tokens": "3M"}).dataset_tokens == 3e6
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("Europe", "eu"), ("emea", "eu"), ("Germany", "de"), ("United-States", "us"), ("UK", "gb"), ("latam", "sa"),
+     ("us-east-1", "us-east-1"), ("eu", "eu"), ("Saudi Arabia", "Saudi Arabia")],
+)  # fmt: skip
+def test_a_place_in_words_of_people_is_its_code(name, code):
+    assert place_code(name) == code
+
+
+def test_tiers_in_any_case_are_tiers_and_others_are_refused():
+    assert plan_from_mapping(LORA | {"constraints": {"tiers": "Secure"}}).constraints.tiers == ("secure",)
+    assert parse.options({"tier": ["Secure"]}).tiers == ("secure",)
+    for refused in (
+        lambda: plan_from_mapping(LORA | {"constraints": {"tiers": ["gold"]}}),
+        lambda: parse.options({"tier": "gold"}),
+    ):
+        with pytest.raises((InvalidPlanError, UsageError), match="secure"):
+            refused()
 
 
 @pytest.mark.parametrize(

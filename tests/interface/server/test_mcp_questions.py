@@ -145,6 +145,28 @@ def test_the_answer_is_one_short_text_with_what_was_asked(server, question):
     assert set(keys) <= set(json.loads(text.text))
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"plan": {"model": "llama-3.1-70b", "method": "pretrain", "training_tokens": "1.4 trillion"}},
+        {"model": "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit", "method": "lora", "samples": "5 thousand",
+         "tokens_per_sample": "600 tokens", "epochs": "3", "budget_usd": "$20", "max_gpu_memory": "24 GB",
+         "credit": ["aws=100"], "deadline_hours": "3 days", "allow_stale": True},
+        {"plan": {"name": "x" * 200, "model": "mixtral-8x7b", "method": "qlora", "dataset_tokens": "2bn",
+                  "costs": {"people_usd": 5000, "trials": 4, "egress_gb": "2 TB", "dataset_gb": "1 TB"}}},
+    ],
+)  # fmt: skip
+def test_a_quote_of_any_plan_keeps_its_characters(server, question):
+    answer = asked(server, "quote_plan", question)
+    assert not answer.is_error and len(answer.content[0].text) <= 1_500
+    assert json.loads(answer.content[0].text)["quotes"]
+
+
+def test_more_quotes_are_there_when_they_are_asked_for(server):
+    answer = asked(server, "quote_plan", {"plan": "llama-3-8b-qlora", "limit": 10})
+    assert len(json.loads(answer.content[0].text)["quotes"]) == 10
+
+
 def test_a_quote_with_warnings_limits_and_a_credit_is_short_as_well(server):
     plan = {"plan": "llama-3-8b-qlora", "budget_usd": "1", "deadline_hours": "1", "credit": ["gcp=5"]}
     answer = asked(server, "quote_plan", plan)
