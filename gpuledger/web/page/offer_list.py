@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -63,6 +64,9 @@ CONTINENTS = {
 }  # fmt: skip
 
 
+_WITH_UNIT = re.compile(r"\s*gi?b?$", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class OfferForm:
     """What an address asks of the offers."""
@@ -99,6 +103,8 @@ def read_offer_form(inputs: Mapping[str, str], state_to_begin_with: str) -> Offe
     values.pop("price_state", None)
     if state != "any":
         values["price_state"] = [state]
+    if "min_gpu_memory" in values:
+        values["min_gpu_memory"] = _WITH_UNIT.sub("", values["min_gpu_memory"])
     if inputs.get("gpu"):
         values["gpu"] = inputs["gpu"]
     if inputs.get("count"):
@@ -108,6 +114,9 @@ def read_offer_form(inputs: Mapping[str, str], state_to_begin_with: str) -> Offe
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "filter"
+        name = "count" if name in ("min_gpu_count", "max_gpu_count") else name
+        if first["type"].endswith("_parsing"):
+            raise UsageError(f"{name}: {str(first['input'])[:60]!r} is no number, as in 8 or 80") from None
         raise UsageError(f"{name}: {first['msg']}, got {str(first['input'])[:60]!r}") from None
     spec = parse_spec(parameters.gpu) if parameters.gpu else None
     return OfferForm(inputs, state, spec, parameters)

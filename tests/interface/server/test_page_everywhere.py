@@ -143,3 +143,29 @@ def test_of_two_plans_one_that_has_no_answer_says_why_beside_the_numbers_of_the_
     assert "no offer of that time" in re.search(r'role="alert">(.*?)</p>', answer.text)[1]
     total = re.search(r"total, USD</th><td[^>]*>([\d,.]+)", answer.text)[1]
     assert float(total.replace(",", "")) > 0
+
+
+@pytest.mark.parametrize("typed", ["80", "80GB", "80 GB", "80 gib", "80g"])
+def test_memory_may_be_typed_with_its_unit(client, typed):
+    shown = client.get("/prices", params={"min_gpu_memory": typed})
+    assert shown.status_code == 200
+    assert (
+        re.search(r"<b>[\d,]+</b>", shown.text)[0]
+        == re.search(r"<b>[\d,]+</b>", client.get("/prices?min_gpu_memory=80").text)[0]
+    )
+
+
+@pytest.mark.parametrize(("name", "typed"), [("min_gpu_memory", "much"), ("count", "eight")])
+def test_what_is_no_number_is_said_in_the_words_of_the_form(client, name, typed):
+    said = re.search(r'id="wrong" role="alert">(.*?)</p>', client.get("/prices", params={name: typed}).text)[
+        1
+    ]
+    assert html.unescape(said) == f"{name}: '{typed}' is no number, as in 8 or 80"
+
+
+def test_a_day_that_cannot_be_shown_offers_the_same_question_of_today(client):
+    answer = client.get("/prices?gpu=H100-SXM&as_of=2030-01-01")
+    assert answer.status_code == 422
+    link = html.unescape(re.search(r'<a href="([^"]+)">The same of today</a>', answer.text)[1])
+    assert link == "/prices?gpu=H100-SXM"
+    assert client.get(link).status_code == 200

@@ -2,7 +2,7 @@
 prints the figures."""
 
 import sys
-from pathlib import Path
+import time
 
 import pytest
 
@@ -35,14 +35,9 @@ RESULT_MS, SERVER_MS, HISTORY_MS, WEIGHT_BYTES = 200, 100, 300, 250_000
 
 
 def processor_ms(process_id: int) -> float:
-    """Processor time that the threads of a process have used so far, to the nanosecond."""
-    return (
-        sum(
-            int(thread.read_text().split()[0])
-            for thread in Path(f"/proc/{process_id}/task").glob("*/schedstat")
-        )
-        / 1e6
-    )
+    """Processor time that a process has used so far, to the nanosecond, threads that have ended included."""
+    # the clock of another process, as clock_getcpuclockid(3) makes its number
+    return time.clock_gettime(~process_id << 3 | 2) * 1000
 
 
 def tell(text: str) -> None:
