@@ -149,11 +149,11 @@ ALLOWED = {
         ("PricingUnit", "ConsumedUnit", "CommitmentDiscountUnit"),
         r"(GPU-)?(Hours|Minutes|Seconds)|Days|Months|[GMT]i?B|Gi?B-(Months|Hours)|Units|Charges",
     ),
-    **{name: r"-?\d+(\.\d+)?([eE]-?\d+)?" for name in COLUMNS if name.endswith(("Cost", "Quantity"))},
-    **{name: r"\d+(\.\d+)?([eE]-?\d+)?" for name in COLUMNS if name.endswith("UnitPrice")},
+    **{name: r"-?\d+(\.\d+)?([eE]-?\d+)?" for name in sorted(COLUMNS) if name.endswith(("Cost", "Quantity"))},
+    **{name: r"\d+(\.\d+)?([eE]-?\d+)?" for name in sorted(COLUMNS) if name.endswith("UnitPrice")},
     **{
         name: r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
-        for name in COLUMNS
+        for name in sorted(COLUMNS)
         if name.endswith(("PeriodStart", "PeriodEnd"))
     },
 }
