@@ -56,7 +56,10 @@ def test_a_search_proposes_nothing_that_takes_longer_than_ninety_days_and_says_s
     (found,) = estimates_of(plan_from_mapping(keys), evidence=False)
     assert found.wall_hours.mid <= 90 * 24
     assert any(text.startswith("constraints.max_wall_days: 90") for text in found.assumptions)
-    assert any(re.search(r"fewer GPU-hours, [\d,]+, but \d+ d: longer than", text) for text in found.warnings)
+    assert any(
+        re.search(r"fewer GPU-hours, [\d,]+, but (\d+ d|\d+\.\d y): longer than", text)
+        for text in found.warnings
+    )
     hours = [
         estimates_of(plan_from_mapping({**keys, "constraints": {"max_wall_days": days}}), evidence=False)[
             0
