@@ -50,7 +50,8 @@ def cheapest_by_provider(
     def order(offer: LatestOffer) -> tuple[object, ...]:
         state = offer.price_state(at)
         rank = 0 if allow_stale and state == "stale" else state_rank(state)
-        return rank, offer.usd_per_gpu_hour, offer.usd_per_hour, offer.provider, offer.region, offer.offer_id
+        price = (offer.usd_per_gpu_hour, offer.usd_per_hour)
+        return rank, *price, state_rank(state), offer.provider, offer.region, offer.offer_id
 
     best: dict[str, LatestOffer] = {}
     for offer in sorted(chosen, key=order):
@@ -61,7 +62,9 @@ def cheapest_by_provider(
     ]
     if ranking:
         first = ranking[0].offer
-        remarks += [banner(first, at)] if first.price_state(at) in ("stale", LAPSED) else []
+        if first.price_state(at) in ("stale", LAPSED):
+            has_fresh = any(state_rank(offer.price_state(at)) == 0 for offer in alive)
+            remarks.append(f"stale and first: {older_price(first, at)}" if has_fresh else banner(first, at))
         remarks += cheaper_but_older(first, priced, at)
     elif lapsed:
         remarks.append(f"only lapsed prices match ({len(lapsed)}); --allow-stale ranks them")
@@ -104,27 +107,35 @@ class PriceSpread:
     """Prices of a group in US dollars per GPU-hour."""
 
     group: str
+    price_state: str
+    """Of these prices: the most reliable one that the group has."""
     offers: int
     min_usd_per_gpu_hour: Decimal
     median_usd_per_gpu_hour: Decimal
     max_usd_per_gpu_hour: Decimal
 
 
-def spread(offers: Iterable[LatestOffer], by: Grouping) -> list[PriceSpread]:
-    """Least, median and greatest price of each group, cheapest group first; offers without a price are
-    left out."""
-    groups: dict[str, list[Decimal]] = {}
+def spread(offers: Iterable[LatestOffer], by: Grouping, *, at: datetime) -> list[PriceSpread]:
+    """Least, median and greatest of the prices in the most reliable state of each group: the groups by that state,
+    then the cheapest first. Lapsed prices, and offers without a price, are left out."""
+    groups: dict[str, dict[str, list[Decimal]]] = {}
     for offer in offers:
-        if offer.usd_per_gpu_hour is not None:
-            groups.setdefault(str(getattr(offer, by) or ""), []).append(offer.usd_per_gpu_hour)
-    rows = [
-        PriceSpread(
-            group=group,
-            offers=len(prices),
-            min_usd_per_gpu_hour=min(prices),
-            median_usd_per_gpu_hour=median(prices),
-            max_usd_per_gpu_hour=max(prices),
+        state = offer.price_state(at)
+        if offer.usd_per_gpu_hour is not None and state != LAPSED:
+            group = groups.setdefault(str(getattr(offer, by) or ""), {})
+            group.setdefault(state, []).append(offer.usd_per_gpu_hour)
+    rows: list[PriceSpread] = []
+    for group, by_state in groups.items():
+        state = min(by_state, key=state_rank)
+        prices = by_state[state]
+        rows.append(
+            PriceSpread(
+                group=group,
+                price_state=state,
+                offers=len(prices),
+                min_usd_per_gpu_hour=min(prices),
+                median_usd_per_gpu_hour=median(prices),
+                max_usd_per_gpu_hour=max(prices),
+            )
         )
-        for group, prices in groups.items()
-    ]
-    return sorted(rows, key=lambda row: (row.min_usd_per_gpu_hour, row.group))
+    return sorted(rows, key=lambda row: (state_rank(row.price_state), row.min_usd_per_gpu_hour, row.group))

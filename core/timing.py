@@ -141,31 +141,41 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def timing(
-    days: Sequence[Mapping[str, Any]], *, gpu_hours: float, weeks_left: int | None, what: str
+    days: Sequence[Mapping[str, Any]],
+    price: Mapping[str, Any] | None,
+    *,
+    gpu_hours: float,
+    weeks_left: int | None,
+    what: str,
 ) -> dict[str, Any]:
     """All of it for so many GPU-hours; money as decimals.
 
-    How prices moved is read from the index, which compares each offer with itself only; what one pays is the floor, the
-    cheapest offer of the newest day with a price.
+    How prices moved is read from the index, which compares each offer with itself only; what one pays is the
+    cheapest offer of now, the one that `cheapest` names.
 
     Args:
         days: rows of `gpu_price_index` of one accelerator over all providers, oldest first.
+        price: the offer that one would take now, with `usd_per_gpu_hour`, `provider`, `price_state` and
+            `last_seen_at`; `None` where nothing is on sale.
         weeks_left: bounds the waits that are looked at.
         what: the prices' name, for messages.
 
     Raises:
-        NoOfferError: too few published days in the newest chain of the index; says why days are withheld.
+        NoOfferError: too few published days in the newest chain of the index, and why days are withheld; or nothing
+            is on sale.
     """
     chain = [row for row in days if row["chain"] == days[-1]["chain"]] if days else []
-    prices, newest = series(chain), next((row for row in reversed(days) if row["floor_provider"]), None)
+    prices = series(chain)
     published = [row for row in chain if row["state"] == "published"]
-    if newest is None or len(published) < LEAST_DAYS:
+    if len(published) < LEAST_DAYS:
         reasons = Counter(row["reason"] for row in days if row["state"] == "withheld")
         why = f"; most days are withheld: {reasons.most_common(1)[0][0]}" if reasons else ""
         raise NoOfferError(
             f"{what}: {len(published)} published days of the index, {LEAST_DAYS} are needed{why}"
         )
-    total = Decimal(str(gpu_hours)) * newest["floor_usd_per_gpu_hour"]
+    if price is None:
+        raise NoOfferError(f"{what}: nothing is on sale now; lapsed prices are no price to wait from")
+    total = Decimal(str(gpu_hours)) * price["usd_per_gpu_hour"]
     drift = trend(prices)
     waits = [
         measured
@@ -179,10 +189,11 @@ def timing(
     if years >= 1:
         decline = yearly_decline(Decimal(first["price_index"]), Decimal(last["price_index"]), years)
     return {
-        "price_date": newest["price_date"].isoformat(),
-        "usd_per_gpu_hour": newest["floor_usd_per_gpu_hour"],
-        "cheapest_provider": newest["floor_provider"],
-        "gpu_id": newest["gpu_id"],
+        "price_date": price["last_seen_at"].date().isoformat(),
+        "price_state": price["price_state"],
+        "usd_per_gpu_hour": price["usd_per_gpu_hour"],
+        "cheapest_provider": price["provider"],
+        "gpu_id": days[-1]["gpu_id"],
         "index_date": last["price_date"].isoformat(),
         "published_days": len(published),
         "withheld": None if days[-1]["state"] == "published" else days[-1]["reason"],

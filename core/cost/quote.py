@@ -181,7 +181,9 @@ def _warnings(quotes: Sequence[Quote], older: Evaluation | None, question: Quest
             f" {', '.join(question.offers.regions)}; ask {', '.join(providers)}"
         )
     if best.price_state in ("stale", LAPSED):
-        yield banner(best.purchase.offer, at)
+        has_fresh = any(one.price_state in ("fresh", RECORDED) for one in quotes)
+        offer = best.purchase.offer
+        yield f"stale and first: {older_price(offer, at)}" if has_fresh else banner(offer, at)
     elif best.price_state not in ("fresh", RECORDED):
         days = best.price_age_hours / 24
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"

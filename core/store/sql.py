@@ -196,8 +196,10 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     # Offers are numbered densely: aggregates per offer go into an array instead of a hash table, 4 times
     # faster.
     connection.execute("set perfect_ht_threshold = 17")
-    # DuckDB draws a bar into the output of `python -c` and of notebooks when a query takes two seconds.
-    connection.execute("set enable_progress_bar = false")
+    # DuckDB draws a bar into the output of `python -c` and of notebooks when a query takes two seconds. In a notebook
+    # where it could not draw one, it refuses to be told so.
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("set enable_progress_bar = false")
 
 
 @contextmanager

@@ -246,6 +246,7 @@ RESERVE_COLUMNS = (
 )
 SPREAD_COLUMNS = (
     Column("GROUP", "group"),
+    Column("STATE", "price_state"),
     Column("OFFERS", "offers", is_number=True),
     Column("LEAST $/GPU/H", "min_usd_per_gpu_hour", formats.dollars, is_number=True),
     Column("MEDIAN $/GPU/H", "median_usd_per_gpu_hour", formats.dollars, is_number=True),

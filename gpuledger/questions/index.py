@@ -14,6 +14,8 @@ from gpuledger.questions.reader import LedgerReader, Rows
 MOST_CHECKED_DAYS = 400
 """Days that one question computes anew."""
 
+_OF_A_PRICE = ("usd_per_gpu_hour", "provider", "last_seen_at")
+
 
 class IndexQuestions(LedgerReader):
     """Each question once."""
@@ -67,8 +69,10 @@ class IndexQuestions(LedgerReader):
             NoOfferError: too few recorded days.
             UsageError: the SPEC or the time cannot be understood, or the time is past.
         """
+        from gpuledger.core.cheapest import cheapest_by_provider
         from gpuledger.core.spec import parse_spec
         from gpuledger.core.store.index_days import administered_spot, price_index
+        from gpuledger.core.store.offers import OfferQuery, offers
         from gpuledger.core.timing import timing
 
         last = parse.instant(by, "by")
@@ -80,11 +84,23 @@ class IndexQuestions(LedgerReader):
         with self.reading() as snapshot:
             rows = price_index(snapshot.connection, gpu_ids, purchase_option=option, segment="all")
             marked = administered_spot(snapshot.connection, gpu_ids) if option == "spot" else []
-        # of several accelerators the one whose index is published most often
-        published = Counter(row["gpu_id"] for row in rows if row["state"] == "published")
-        chosen = published.most_common(1)[0][0] if published else rows[-1]["gpu_id"] if rows else None
-        days = [row for row in rows if row["gpu_id"] == chosen]
-        answer = timing(days, gpu_hours=gpu_hours, weeks_left=weeks_left, what=f"{gpu} {purchase_option}")
+            # of several accelerators the one whose index is published most often
+            published = Counter(row["gpu_id"] for row in rows if row["state"] == "published")
+            chosen = published.most_common(1)[0][0] if published else rows[-1]["gpu_id"] if rows else None
+            moment = self.clock()
+            sold = OfferQuery(gpu_ids=() if chosen is None else (chosen,), purchase_options=(option,))
+            ranking = cheapest_by_provider(offers(snapshot.connection, sold, at=moment), at=moment).ranking
+        first = ranking[0].offer if ranking and chosen is not None else None
+        answer = timing(
+            [row for row in rows if row["gpu_id"] == chosen],
+            None
+            if first is None
+            else {name: getattr(first, name) for name in _OF_A_PRICE}
+            | {"price_state": first.price_state(moment)},
+            gpu_hours=gpu_hours,
+            weeks_left=weeks_left,
+            what=f"{gpu} {purchase_option}",
+        )
         return {"gpu": gpu, "purchase_option": purchase_option} | answer | {"administered": marked}
 
     def check_index(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.errors import StoreBusyError, UsageError
+from gpuledger.core.validity import LAPSED
 from gpuledger.parse import When
 from gpuledger.questions.choice import (
     LISTED_STATES,
@@ -120,7 +121,8 @@ class PriceQuestions(MarketQuestions):
         purchase_options: Names = ("on_demand",),
         as_of: When = None,
     ) -> Rows:
-        """Least, median and greatest price per GPU-hour of each group of offers, the cheapest group first.
+        """Least, median and greatest price per GPU-hour of each group of offers, of the prices in its most reliable
+        state: the groups by that state, then the cheapest first. Lapsed prices are left out and counted.
 
         Raises:
             UnknownGPUError: no such accelerator.
@@ -137,8 +139,10 @@ class PriceQuestions(MarketQuestions):
         )
         with self.reading() as snapshot:
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
-        rows = [vars(row) for row in spread(on_sale, by)]
-        return Rows(rows, as_of=moment, remarks=[] if rows else [NO_OFFER])
+        rows = [vars(row) for row in spread(on_sale, by, at=moment)]
+        lapsed = sum(offer.price_state(moment) == LAPSED for offer in on_sale)
+        remarks = [f"{lapsed} lapsed prices left out"] if lapsed else []
+        return Rows(rows, as_of=moment, remarks=[*remarks, *(() if rows else (NO_OFFER,))])
 
     def history(
         self,

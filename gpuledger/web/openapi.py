@@ -141,7 +141,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "presets": {"name": "llama-2-7b-qlora", "method": "qlora", "model": "llama-2-7b"},
     "unmapped": {"gpu_label": "NVIDIA X", "offers": 3},
     "watches": {"watch_id": "1f0c9a3e", "gpu": "H100-SXM", "below": "2.00", "is_below": False},
-    "spread": {"group": "global", "offers": 13, "min_usd_per_gpu_hour": "1.99"},
+    "spread": {"group": "global", "price_state": "fresh", "offers": 13, "min_usd_per_gpu_hour": "1.99"},
     "reserve": {"provider": "lambda", "gpu_id": "h100-sxm-80gb", "break_even_utilisation": "0.61"},
     "index": {
         "price_date": "2026-11-20",

@@ -126,8 +126,20 @@ def test_the_index_moves_with_prices_and_not_with_who_was_read(ask):
 def test_no_trend_is_told_of_days_that_cannot_be_compared(ask):
     _, answer, _ = ask("timing -g H100-SXM --gpu-hours 1000")
     assert "3 needed" in answer["withheld"]
-    assert answer["index_date"] < answer["price_date"]
+    assert answer["index_date"] == "2026-10-09"
     assert abs(answer["trend"]["per_30_days"]) < 0.03 and answer["trend"]["low"] <= answer["trend"]["high"]
+
+
+@pytest.mark.parametrize("gpu", ["H100-SXM", "RTX-4090", "A100-PCIE", "MI300X", "L40S", "B200"])
+def test_timing_and_spread_say_what_cheapest_says(ask, gpu):
+    """They took lapsed prices, or the floor of the last day of the index."""
+    first = ask(f"cheapest {gpu}")[1][0]
+    _, answer, _ = ask(f"timing {gpu} --gpu-hours 100")
+    names = ("usd_per_gpu_hour", "price_state")
+    assert [answer[name] for name in names] == [first[name] for name in names]
+    assert answer["cheapest_provider"] == first["provider"]
+    group = ask(f"cheapest {gpu} --spread provider")[1][0]
+    assert [group["min_usd_per_gpu_hour"], group["price_state"]] == [first[name] for name in names]
 
 
 def test_history_keeps_options_apart_and_ends_what_nobody_saw_again(ask):

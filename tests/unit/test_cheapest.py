@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gpuledger.core.cheapest import cheapest_by_provider
+from gpuledger.core.cheapest import cheapest_by_provider, spread
 from gpuledger.core.store.offers import LatestOffer
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -137,3 +137,35 @@ def test_the_note_says_how_many_one_must_order(what: str):
     one = offer("a", "2", **terms)
     assert one.least_gpus == least
     assert cheapest_by_provider([one], at=NOW).ranking[0].note == note
+
+
+LAPSED = {"fresh_until": NOW - timedelta(days=198), "lapses_at": NOW - timedelta(days=20)}
+
+
+def test_a_spread_is_of_the_most_reliable_prices_of_each_group_and_never_of_lapsed_ones():
+    offers = [
+        offer("salad", "0.20", **LAPSED),
+        offer("runpod", "0.34", **LAPSED),
+        offer("runpod", "0.69", **STALE),
+        offer("lambda", "0.80"),
+        offer("lambda", "0.50", **STALE),
+    ]
+    rows = [
+        (row.group, row.price_state, row.offers, row.min_usd_per_gpu_hour)
+        for row in spread(offers, "provider", at=NOW)
+    ]
+    assert rows == [("lambda", "fresh", 1, Decimal("0.80")), ("runpod", "stale", 1, Decimal("0.69"))]
+
+
+def test_a_stale_price_that_may_win_is_named_and_not_called_all_there_is():
+    offers = [offer("runpod", "2.00", **STALE), offer("lambda", "3.00")]
+    answer = cheapest_by_provider(offers, at=NOW, allow_stale=True)
+    assert answer.remarks[0].startswith("stale and first:")
+    assert not any("no live price" in remark for remark in answer.remarks)
+    alone = cheapest_by_provider(offers[:1], at=NOW, allow_stale=True)
+    assert any("no live price yet" in remark for remark in alone.remarks)
+
+
+def test_of_equal_prices_the_fresher_goes_first_also_where_stale_ones_may_win():
+    offers = [offer("a", "2.00", **STALE), offer("b", "2.00")]
+    assert order(offers, allow_stale=True) == ["b", "a"]

@@ -18,7 +18,7 @@ from gpuledger.core.estimate.flops import attended_positions, forward_flops
 from gpuledger.core.estimate.workload import demand, lora_parameters
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import TrainingPlan, model_rows, plan_from_mapping
-from tests.unit.offering import ask, offer, quoted_plan, total, usd_lines
+from tests.unit.offering import NOW, ask, offer, quoted_plan, total, usd_lines
 
 D = Decimal
 
@@ -75,7 +75,7 @@ def test_L04_prices_differ_by_region():
         offer(usd, region=region)
         for region, usd in [("eu", "3.00"), ("eu", "2.00"), ("us", "1.00"), ("eu", "7.00")]
     ]
-    found = {row.group: row for row in spread(offers, "region")}
+    found = {row.group: row for row in spread(offers, "region", at=NOW)}
     assert list(found) == ["us", "eu"]
     eu = found["eu"]
     assert (eu.min_usd_per_gpu_hour, eu.median_usd_per_gpu_hour, eu.max_usd_per_gpu_hour) == (
