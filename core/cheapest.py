@@ -11,7 +11,7 @@ from statistics import median
 from typing import Literal, get_args
 
 from gpuledger.core.store.offers import LatestOffer
-from gpuledger.core.store.older_price import banner, older_price
+from gpuledger.core.store.older_price import old_and_first, older_price
 from gpuledger.core.validity import LAPSED, REMEMBERED, state_rank
 
 
@@ -64,7 +64,7 @@ def cheapest_by_provider(
         first = ranking[0].offer
         if first.price_state(at) in ("stale", LAPSED):
             has_fresh = any(state_rank(offer.price_state(at)) == 0 for offer in alive)
-            remarks.append(f"stale and first: {older_price(first, at)}" if has_fresh else banner(first, at))
+            remarks.append(old_and_first(first, at, has_fresh=has_fresh))
         remarks += cheaper_but_older(first, priced, at)
     elif lapsed:
         remarks.append(f"only lapsed prices match ({len(lapsed)}); --allow-stale ranks them")

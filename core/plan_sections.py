@@ -27,6 +27,7 @@ from gpuledger.core.count import (
     share_from,
 )
 from gpuledger.core.money import dollars_from
+from gpuledger.core.provider import option_word
 
 # Values that a plan may hold: counts, amounts, shares and money within bounds, and three cases of one.
 
@@ -257,10 +258,7 @@ class Constraints(Section):
         listed = cls._listed(value)
         if not isinstance(listed, Sequence):
             return listed
-        return [
-            one.strip().lower().replace("-", "_").replace(" ", "_") if isinstance(one, str) else one
-            for one in cast("Sequence[object]", listed)
-        ]
+        return [option_word(one) if isinstance(one, str) else one for one in cast("Sequence[object]", listed)]
 
     @property
     def longest_wall_hours(self) -> float:

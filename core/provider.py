@@ -52,6 +52,11 @@ def provider_id(name: str) -> str:
     return _OTHER_NAMES.get(words, words)
 
 
+def option_word(text: str) -> str:
+    """A way to buy or a tier as the ledger writes it: `On-Demand` and `on demand` are `on_demand`."""
+    return re.sub(r"[\s-]+", "_", text.strip().lower())
+
+
 # From a provider's name of a place to its region code, by the seeds `region*.csv`.
 
 

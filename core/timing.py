@@ -12,12 +12,13 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from gpuledger.core.errors import NoOfferError
+from gpuledger.core.store.offers import LatestOffer
 
 WINDOWS = (30, 90, 365)
 """Days over which today's price is ranked."""
@@ -142,8 +143,9 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 
 def timing(
     days: Sequence[Mapping[str, Any]],
-    price: Mapping[str, Any] | None,
+    offer: LatestOffer | None,
     *,
+    at: datetime,
     gpu_hours: float,
     weeks_left: int | None,
     what: str,
@@ -155,8 +157,7 @@ def timing(
 
     Args:
         days: rows of `gpu_price_index` of one accelerator over all providers, oldest first.
-        price: the offer that one would take now, with `usd_per_gpu_hour`, `provider`, `price_state` and
-            `last_seen_at`; `None` where nothing is on sale.
+        offer: what one would take at the moment `at`; `None` where nothing is on sale.
         weeks_left: bounds the waits that are looked at.
         what: the prices' name, for messages.
 
@@ -173,9 +174,9 @@ def timing(
         raise NoOfferError(
             f"{what}: {len(published)} published days of the index, {LEAST_DAYS} are needed{why}"
         )
-    if price is None:
+    if offer is None or offer.usd_per_gpu_hour is None:
         raise NoOfferError(f"{what}: nothing is on sale now; lapsed prices are no price to wait from")
-    total = Decimal(str(gpu_hours)) * price["usd_per_gpu_hour"]
+    total = Decimal(str(gpu_hours)) * offer.usd_per_gpu_hour
     drift = trend(prices)
     waits = [
         measured
@@ -189,11 +190,11 @@ def timing(
     if years >= 1:
         decline = yearly_decline(Decimal(first["price_index"]), Decimal(last["price_index"]), years)
     return {
-        "price_date": price["last_seen_at"].date().isoformat(),
-        "price_state": price["price_state"],
-        "usd_per_gpu_hour": price["usd_per_gpu_hour"],
-        "cheapest_provider": price["provider"],
-        "gpu_id": days[-1]["gpu_id"],
+        "price_date": offer.last_seen_at.date().isoformat(),
+        "price_state": offer.price_state(at),
+        "usd_per_gpu_hour": offer.usd_per_gpu_hour,
+        "cheapest_provider": offer.provider,
+        "gpu_id": offer.gpu_id,
         "index_date": last["price_date"].isoformat(),
         "published_days": len(published),
         "withheld": None if days[-1]["state"] == "published" else days[-1]["reason"],

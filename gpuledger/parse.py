@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gpuledger.core.count import count_from, gib_from, hours_from
 from gpuledger.core.errors import InvalidPlanError, UsageError
+from gpuledger.core.provider import option_word
 
 if TYPE_CHECKING:
     from gpuledger.core.cost.options import QuoteOptions
@@ -173,9 +174,7 @@ def options(values: Mapping[str, Any], **own: Any) -> QuoteOptions:
         if not _is_empty(value):
             read[option.field] = _READERS[option.kind](value, name)
             if option.choices:
-                read[option.field] = tuple(
-                    one.lower().replace("-", "_").replace(" ", "_") for one in read[option.field]
-                )
+                read[option.field] = tuple(map(option_word, read[option.field]))
     return QuoteOptions(**read, **own)
 
 

@@ -48,7 +48,7 @@ def checked(
 
 def unanswered(plan: str, reason: str) -> dict[str, Any]:
     """The verdict on a plan that no offer can run."""
-    finding = {"rule": "offer", "level": "error", "message": reason}
+    finding = {"rule": "offer", "level": "error", "message": reason.removeprefix(f"{plan}: ")}
     empty = dict.fromkeys(("usd_total", "wall_hours", "quote_id"))
     return {"plan": plan, "passes": False, **empty, "findings": [finding], "change": None}
 

@@ -21,7 +21,7 @@ from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
 from gpuledger.core.estimate.estimate import Estimate, empty_text, empty_warning
 from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.store.older_price import banner, older_price
+from gpuledger.core.store.older_price import old_and_first, older_price
 from gpuledger.core.validity import LAPSED, RECORDED
 
 LONG_HOURS = 14 * 24
@@ -182,8 +182,7 @@ def _warnings(quotes: Sequence[Quote], older: Evaluation | None, question: Quest
         )
     if best.price_state in ("stale", LAPSED):
         has_fresh = any(one.price_state in ("fresh", RECORDED) for one in quotes)
-        offer = best.purchase.offer
-        yield f"stale and first: {older_price(offer, at)}" if has_fresh else banner(offer, at)
+        yield old_and_first(best.purchase.offer, at, has_fresh=has_fresh)
     elif best.price_state not in ("fresh", RECORDED):
         days = best.price_age_hours / 24
         yield f"the best quote rests on a price that is {best.price_state}, last seen {days:.1f} days before"

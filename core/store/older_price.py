@@ -22,6 +22,11 @@ def banner(first: LatestOffer, at: datetime) -> str:
     return no_live_price(kind, first.last_seen_at)
 
 
+def old_and_first(first: LatestOffer, at: datetime, *, has_fresh: bool) -> str:
+    """What an answer says whose first price is stale or lapsed: that no price is fresh, or else which one it is."""
+    return f"stale and first: {older_price(first, at)}" if has_fresh else banner(first, at)
+
+
 def no_live_price(kind: str, seen_at: datetime) -> str:
     """What an answer says that has no fresh price at all."""
     return f"no live price yet; {kind} of {seen_at:%Y-%m-%d} and around; run gpuledger refresh"

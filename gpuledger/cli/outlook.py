@@ -132,15 +132,11 @@ def check(
         from importlib.metadata import version
 
         from gpuledger.core.cost import plan_check
-        from gpuledger.core.errors import DoesNotFitError, NoOfferError
         from gpuledger.core.files import write_whole
 
         one, rest = one_of(plan, options)
         text = None if lock is None else context.text_of(lock, "--lock")
-        try:
-            answer = context.ledger().check(one, lock=text, as_of=context.as_of(as_of), **rest)
-        except (NoOfferError, DoesNotFitError) as error:
-            answer = plan_check.unanswered(one.name, str(error).removeprefix(f"{one.name}: "))
+        answer = context.ledger().check(one, lock=text, as_of=context.as_of(as_of), **rest)
         path = plan or one.name
         if sarif is not None:
             write_whole(sarif, plan_check.sarif([(answer, path)], version("gpuledger")).encode())

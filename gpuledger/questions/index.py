@@ -14,8 +14,6 @@ from gpuledger.questions.reader import LedgerReader, Rows
 MOST_CHECKED_DAYS = 400
 """Days that one question computes anew."""
 
-_OF_A_PRICE = ("usd_per_gpu_hour", "provider", "last_seen_at")
-
 
 class IndexQuestions(LedgerReader):
     """Each question once."""
@@ -90,13 +88,10 @@ class IndexQuestions(LedgerReader):
             moment = self.clock()
             sold = OfferQuery(gpu_ids=() if chosen is None else (chosen,), purchase_options=(option,))
             ranking = cheapest_by_provider(offers(snapshot.connection, sold, at=moment), at=moment).ranking
-        first = ranking[0].offer if ranking and chosen is not None else None
         answer = timing(
             [row for row in rows if row["gpu_id"] == chosen],
-            None
-            if first is None
-            else {name: getattr(first, name) for name in _OF_A_PRICE}
-            | {"price_state": first.price_state(moment)},
+            ranking[0].offer if ranking and chosen is not None else None,
+            at=moment,
             gpu_hours=gpu_hours,
             weeks_left=weeks_left,
             what=f"{gpu} {purchase_option}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gpuledger.core.errors import UsageError
+from gpuledger.core.errors import DoesNotFitError, NoOfferError, UsageError
 from gpuledger.parse import When
 from gpuledger.questions.choice import provider_hints
 from gpuledger.questions.decisions import Decisions
@@ -128,19 +128,23 @@ class Outlook(Decisions):
         as_of: When = None,
         **named: Any,
     ) -> dict[str, Any]:
-        """Whether a plan keeps its budget and deadline, and what changed since a lock was written.
+        """Whether a plan keeps its budget and deadline, and what changed since a lock was written. A plan that no offer
+        can run does not pass.
 
         Args:
             lock: text of a lock: its answer is what was agreed.
             named: options of `quote`; `budget_usd` and `deadline_hours` are what is checked.
         """
         from gpuledger.core.cost.lock import read_lock
-        from gpuledger.core.cost.plan_check import checked
+        from gpuledger.core.cost.plan_check import checked, unanswered
         from gpuledger.core.plan import plan_from_mapping
 
         with self.pinned() as same:
             question = same.question(plan, as_of=as_of, **one_quote(named))
-            now = same.quote(question.plan, question.options, as_of=as_of)
+            try:
+                now = same.quote(question.plan, question.options, as_of=as_of)
+            except (NoOfferError, DoesNotFitError) as error:
+                return unanswered(question.plan.name, str(error))
             if lock is None:
                 return checked(question.plan, now, None, None)
             keys = read_lock(lock, "lock").plan
@@ -275,11 +279,11 @@ class Outlook(Decisions):
         from gpuledger import parse
         from gpuledger.core.cost.options import PURCHASE_OPTIONS
         from gpuledger.core.price_watch import PriceWatch
-        from gpuledger.core.provider import provider_id
+        from gpuledger.core.provider import option_word, provider_id
         from gpuledger.core.spec import parse_spec
 
         parse_spec(gpu)
-        purchase_option = purchase_option.strip().lower().replace("-", "_")
+        purchase_option = option_word(purchase_option)
         if purchase_option not in PURCHASE_OPTIONS:
             raise UsageError(f"option: {purchase_option!r} is none of {', '.join(PURCHASE_OPTIONS)}")
         usd = parse.required(parse.dollars(below, "below", above=Decimal(0)), "below")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from gpuledger.core.cheapest import Grouping
 from gpuledger.core.cost.options import QuoteOption, question_options
+from gpuledger.core.count import gib_from
 from gpuledger.core.errors import UsageError
 from gpuledger.core.plan_sections import PurchaseOptionName
 from gpuledger.core.store.index_days import Segment
@@ -36,10 +37,19 @@ def _split(value: object) -> object:
     return [piece.strip() for text in texts for piece in str(text).split(",") if piece.strip()]
 
 
+def _gib(value: object) -> object:
+    """`80GB` is 80; what is no memory is left to be refused as no number."""
+    try:
+        return gib_from(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 TextValues = Annotated[
     list[Annotated[str, Field(max_length=200)]], BeforeValidator(_split), Field(max_length=MOST_VALUES)
 ]
 SizeValue = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+CardMemory = Annotated[SizeValue, BeforeValidator(_gib)]
 Tokens = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
 PurchaseOptions = Annotated[list[PurchaseOptionName], BeforeValidator(_split)]
 Instant = Annotated[str, Field(max_length=40, examples=["2026-03-15", "2026-03-15T12:00:00Z"])]
@@ -114,10 +124,10 @@ class OfferParameters(OfferChoice):
     max_memory: SizeValue | None = None
     min_gpu_count: SizeValue | None = Field(None, description="Accelerators of one instance.")
     max_gpu_count: SizeValue | None = None
-    min_gpu_memory: SizeValue | None = Field(None, description="Memory of one accelerator, GiB.")
-    max_gpu_memory: SizeValue | None = None
-    min_total_gpu_memory: SizeValue | None = Field(None, description="Memory of all accelerators, GiB.")
-    max_total_gpu_memory: SizeValue | None = None
+    min_gpu_memory: CardMemory | None = Field(None, description="Memory of one accelerator, GiB.")
+    max_gpu_memory: CardMemory | None = None
+    min_total_gpu_memory: CardMemory | None = Field(None, description="Memory of all accelerators, GiB.")
+    max_total_gpu_memory: CardMemory | None = None
     min_disk_size: SizeValue | None = Field(None, description="Local disk, GB.")
     max_disk_size: SizeValue | None = None
     min_price: Money | None = Field(None, description="US dollars per hour, whole instance.")

@@ -1,19 +1,15 @@
 """What recorded days say about today's price, its drift and waiting."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from gpuledger.core.errors import NoOfferError
 from gpuledger.core.timing import rank, series, timing, trend, wait
+from tests.unit.offering import NOW, offer, stale
 
-NOW_ON_SALE = {
-    "usd_per_gpu_hour": Decimal("1"),
-    "provider": "vast",
-    "price_state": "stale",
-    "last_seen_at": datetime(2026, 3, 1, 8, tzinfo=UTC),
-}
+NOW_ON_SALE = stale(offer("1", provider="vast"))
 
 
 def index_row(day: date, state: str = "published", price_index: float = 100.0, **more) -> dict:
@@ -50,21 +46,21 @@ def test_a_gap_weighs_as_the_days_that_it_lasted():
 def test_an_index_that_is_withheld_is_no_answer_and_says_why():
     days = [index_row(date(2026, 1, 1) + timedelta(day), "withheld") for day in range(60)]
     with pytest.raises(NoOfferError, match=r"0 published days .* 14 are needed.*3 needed"):
-        timing(days, NOW_ON_SALE, gpu_hours=100, weeks_left=None, what="H100-SXM on_demand")
+        timing(days, NOW_ON_SALE, at=NOW, gpu_hours=100, weeks_left=None, what="H100-SXM on_demand")
 
 
 def test_what_is_paid_is_the_price_on_sale_and_the_trend_is_of_the_index():
     days = [index_row(date(2026, 1, 1) + timedelta(day)) for day in range(60)]
-    answer = timing(days, NOW_ON_SALE, gpu_hours=100, weeks_left=None, what="H100-SXM on_demand")
+    answer = timing(days, NOW_ON_SALE, at=NOW, gpu_hours=100, weeks_left=None, what="H100-SXM on_demand")
     assert (answer["usd_total"], answer["cheapest_provider"]) == (Decimal("100.00"), "vast")
-    assert (answer["price_date"], answer["price_state"]) == ("2026-03-01", "stale")
+    assert (answer["price_date"], answer["price_state"]) == ("2026-02-13", "stale")
     assert answer["trend"]["per_30_days"] == 0
 
 
 def test_with_nothing_on_sale_there_is_no_price_to_wait_from():
     days = [index_row(date(2026, 1, 1) + timedelta(day)) for day in range(60)]
     with pytest.raises(NoOfferError, match="nothing is on sale now"):
-        timing(days, None, gpu_hours=100, weeks_left=None, what="H100-SXM on_demand")
+        timing(days, None, at=NOW, gpu_hours=100, weeks_left=None, what="H100-SXM on_demand")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -64,9 +63,6 @@ CONTINENTS = {
 }  # fmt: skip
 
 
-_WITH_UNIT = re.compile(r"\s*gi?b?$", re.IGNORECASE)
-
-
 @dataclass(frozen=True)
 class OfferForm:
     """What an address asks of the offers."""
@@ -103,8 +99,6 @@ def read_offer_form(inputs: Mapping[str, str], state_to_begin_with: str) -> Offe
     values.pop("price_state", None)
     if state != "any":
         values["price_state"] = [state]
-    if "min_gpu_memory" in values:
-        values["min_gpu_memory"] = _WITH_UNIT.sub("", values["min_gpu_memory"])
     if inputs.get("gpu"):
         values["gpu"] = inputs["gpu"]
     if inputs.get("count"):

@@ -309,6 +309,13 @@ QUESTIONS = {
         ("check_plan", {"plan": PLAN, "as_of": DAY, "budget_usd": "5000", "allow_stale": True}),
         ("passes", "usd_total", "findings"),
     ),
+    "check of what no offer can run": Asked(
+        lambda ledger: ledger.check(PLAN, as_of=DAY, providers=["ovh"]),
+        f"check PLAN --as-of {DAY} --provider ovh",
+        post("/v1/checks", {"plan": PLAN}, as_of=DAY, provider="ovh"),
+        ("check_plan", {"plan": PLAN, "as_of": DAY, "provider": ["ovh"]}),
+        ("passes", "usd_total", "findings"),
+    ),
     "size": Asked(
         lambda ledger: ledger.size("300", inference_tokens="1T", as_of=DAY),
         f"size --budget 300 --inference-tokens 1T --as-of {DAY}",

@@ -86,7 +86,7 @@ def test_the_index_change_of_the_overview_is_that_of_the_index(client):
 
 @pytest.mark.parametrize(
     "more",
-    ["", "&show=all", "&count=8", "&provider=aws,gcp&show=all", "&as_of=2026-10-20", "&min_gpu_memory=80"],
+    ["", "&show=all", "&count=8", "&provider=aws,gcp&show=all", "&as_of=2026-10-20", "&min_gpu_memory=80GB"],
 )
 def test_table_csv_json_parquet_rest_and_sql_of_the_prices_are_the_same_rows(client, more):
     address = QUESTION + more
@@ -393,11 +393,5 @@ def test_the_first_ledger_shows_its_bundled_prices_as_what_they_are(bundled):
         assert rows
         assert "fresh" not in {row["price_state"] for row in rows}
         assert '<th scope="row">bundled</th>' in text
-        for path in (
-            "/",
-            "/prices",
-            "/history",
-            "/quote?model=llama-3.1-8b&method=qlora&data=5000x600",
-            "/sql",
-        ):
+        for path in ("/", "/prices", "/history", f"/quote?{QUOTE}", "/sql"):
             assert client.get(path).status_code == 200

@@ -56,6 +56,7 @@ FILTERS = [
     ("min_gpu_count=4", lambda o: o.gpu_count >= 4),
     ("max_gpu_count=1", lambda o: o.gpu_count == 1),
     ("min_gpu_memory=80", lambda o: o.gpu_memory_gib >= 80),
+    ("min_gpu_memory=80GB", lambda o: o.gpu_memory_gib >= 80),
     ("max_gpu_memory=24", lambda o: o.gpu_memory_gib <= 24),
     ("min_total_gpu_memory=640", lambda o: o.gpu_memory_gib * o.gpu_count >= 640),
     ("max_total_gpu_memory=48", lambda o: o.gpu_memory_gib * o.gpu_count <= 48),
