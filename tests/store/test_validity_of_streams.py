@@ -44,7 +44,6 @@ order by valid_from
 HELD_THEN = """
 select sku, amount::double
 from price_history
-from tests.depth import examples
 where valid_from <= $instant::timestamptz and coalesce(valid_to, lapses_at) > $instant::timestamptz
 order by sku
 """
