@@ -35,7 +35,11 @@ def test_readers_are_told_what_mends_it(of_another_release: Home):
 
 
 @pytest.mark.parametrize(
-    "command", [["offers", "--gpu", "H100"], ["sql", "select * from price_history order by all"]]
+    "command",
+    [
+        ["offers", "--gpu", "H100"],
+        pytest.param(["sql", "select * from price_history order by all"], marks=pytest.mark.deep),
+    ],
 )
 def test_the_first_command_brings_it_to_this_release(process, of_another_release: Home, command: list[str]):
     before = current(of_another_release)

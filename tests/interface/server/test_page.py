@@ -260,6 +260,7 @@ def test_a_query_that_is_not_allowed_says_why(client, query, said):
     assert said in client.get("/sql", params={"q": query, "run": "1"}).text
 
 
+@pytest.mark.deep
 def test_every_saved_question_runs(client):
     assert len(saved()) >= 19
     for question in saved():
