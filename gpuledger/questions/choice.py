@@ -195,3 +195,36 @@ def lapsed_hint(
 
     lapsed = offer_page(connection, replace(query, states=(LAPSED,), max_rows=1), at=moment, as_of=as_of)
     return [f"only lapsed prices match ({lapsed.total}); --state lapsed lists them"] if lapsed.total else []
+
+
+def older_hints(
+    connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, moment: datetime, as_of: datetime | None
+) -> list[str]:
+    """What `cheapest` says on older prices, of each purchase option of an accelerator: that none is live, or that an
+    older one would be cheaper. Nothing of later pages, and nothing where states were chosen without the fresh."""
+    from gpuledger.core.cheapest import on_older_prices
+    from gpuledger.core.store.offers import offers
+
+    if query.gpu_ids is None or query.skip_rows or (query.states and "fresh" not in query.states):
+        return []
+    ordered = replace(query, order_by="best", descending=False, max_rows=None)
+    best = replace(ordered, best_per_provider=True, states=query.states or LISTED_STATES)
+    firsts = offers(connection, best, at=moment, as_of=as_of)
+    older = offers(
+        connection,
+        replace(ordered, best_per_provider=False, states=("stale", LAPSED)),
+        at=moment,
+        as_of=as_of,
+    )
+    options = list(dict.fromkeys(offer.purchase_option for offer in firsts))
+    remarks: list[str] = []
+    for option in sorted(options):
+        of_option = [
+            offer
+            for offer in (*firsts, *older)
+            if offer.purchase_option == option and offer.usd_per_gpu_hour is not None
+        ]
+        if of_option:
+            lines = on_older_prices(of_option[0], of_option, moment)
+            remarks += [f"{option}: {line}" if len(options) > 1 else line for line in lines]
+    return remarks

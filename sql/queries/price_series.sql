@@ -375,7 +375,7 @@ first_offer as (
         and placed.place_no = total.first_no
     qualify row_number() over (
         partition by placed.step_no, placed.purchase_option
-        order by placed.usd_per_hour, placed.provider, placed.region, placed.offer_id
+        order by placed.usd_per_hour, placed.last_seen_us desc, placed.provider, placed.region, placed.offer_id
     ) = 1
 ),
 

@@ -1,4 +1,4 @@
-"""Each step of a series is what `cheapest` answers as of that moment: price, provider and state, over random markets."""
+"""Each step of a series is what `cheapest` answers as of that moment, over random markets."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
