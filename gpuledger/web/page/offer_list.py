@@ -352,7 +352,8 @@ def _sql(form: OfferForm, moment: datetime) -> str:
     source = f"offers_as_of({at})" if form.parameters.as_of else "offer_latest"
     best = (
         "qualify row_number() over (\n    partition by coalesce(gpu_id, gpu_label), provider, purchase_option\n"
-        f"    order by state_rank({state}),\n    usd_per_gpu_hour nulls last, usd_per_hour, last_seen_at desc, region, offer_id\n) = 1\n"
+        f"    order by state_rank({state}),\n    usd_per_gpu_hour nulls last, usd_per_hour, last_seen_at desc,\n"
+        "    region, offer_id\n) = 1\n"
         if form.is_best
         else ""
     )
