@@ -1,6 +1,6 @@
 """Which live source would see a price anew: by provider and purchase option, and by which key.
 
-The declarations of the sources lie above this package (`gpuledger.scrapers`); tests/contract/test_check_sources.py holds
+The declarations of the sources lie above this package; tests/contract/test_check_sources.py holds
 this table equal to what they read.
 """
 
