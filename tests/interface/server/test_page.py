@@ -261,7 +261,9 @@ def test_a_query_that_is_not_allowed_says_why(client, query, said):
 
 
 def test_decimal_points_of_a_column_of_the_query_stand_below_each_other(client):
-    query = "select unnest([1.5, 10.97875, 4.0, null]::decimal(9, 5)[]) as usd, unnest([1, 22, 3, 4]) as offers"
+    query = (
+        "select unnest([1.5, 10.97875, 4.0, null]::decimal(9, 5)[]) as usd, unnest([1, 22, 3, 4]) as offers"
+    )
     body = client.get("/sql", params={"q": query, "run": "1"}).text.partition("<tbody>")[2]
     cells = re.findall(r'<td class="number">(.*?)</td>', body)
     unseen = '<i aria-hidden="true">{}</i>'
