@@ -149,12 +149,19 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
     with ledger_of(request).pinned(None if after is None else after.snapshot) as ledger:
         rows = ledger.offer_page(query, as_of=parameters.as_of)
         moment = rows.as_of or ledger.clock()
-        trends = ledger.sparklines(rows, moment - TREND, moment)
-        edition = ledger.edition
-        name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
-        facets = snapshot_cache(request).look_up(
-            ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of)
+        edition, cache = ledger.edition, snapshot_cache(request)
+        # of a past day they stay what they are
+        trends = (
+            cache.look_up(
+                ledger,
+                ("trends", moment, *(row["price_id"] for row in rows)),
+                lambda: ledger.sparklines(rows, moment - TREND, moment),
+            )
+            if parameters.as_of
+            else ledger.sparklines(rows, moment - TREND, moment)
         )
+        name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
+        facets = cache.look_up(ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of))
     _with_trends(rows, trends, moment)
     chosen = _chosen(form)
     end = query.skip_rows + len(rows)
@@ -352,7 +359,8 @@ def _sql(form: OfferForm, moment: datetime) -> str:
     source = f"offers_as_of({at})" if form.parameters.as_of else "offer_latest"
     best = (
         "qualify row_number() over (\n    partition by coalesce(gpu_id, gpu_label), provider, purchase_option\n"
-        f"    order by state_rank({state}),\n    usd_per_gpu_hour nulls last, region, offer_id\n) = 1\n"
+        f"    order by state_rank({state}),\n    usd_per_gpu_hour nulls last, usd_per_hour, last_seen_at desc,\n"
+        "    region, offer_id\n) = 1\n"
         if form.is_best
         else ""
     )
@@ -366,5 +374,5 @@ def _sql(form: OfferForm, moment: datetime) -> str:
         "select gpu_id, gpu_count, provider, instance_type, region, purchase_option,\n"
         f"    usd_per_gpu_hour, usd_per_hour, availability, last_seen_at, price_id\nfrom {source}\n"
         f"where {chr(10).join(('    and ' if number else '') + text for number, text in enumerate(where))}\n"
-        f"{best}order by {order}{direction} nulls last, provider, region, offer_id"
+        f"{best}order by {order}{direction} nulls last, usd_per_hour, last_seen_at desc, provider, region, offer_id"
     )
