@@ -31,6 +31,7 @@ from gpuledger.flows.imports import (
 )
 from gpuledger.flows.pipeline import LedgerWriter, record_runs, source_row
 from gpuledger.flows.replay import price_history, replay
+from gpuledger.flows.source_states import imported_lists
 from gpuledger.scrapers.archives.registry import ARCHIVES, archive
 from gpuledger.scrapers.registry import SOURCES
 from tests.template import start_migrated
@@ -97,6 +98,16 @@ def test_the_same_bytes_of_another_day_are_another_observation(tmp_path):
     take(ledger, tmp_path, row, observed_at="2025-02-01")
     with reading(ledger.home) as connection:
         assert connection.execute("select count(*) from price_change").fetchone() == (2,)
+
+
+def test_each_list_is_shown_with_its_own_span(tmp_path):
+    ledger = ledger_in(tmp_path / "home")
+    # two files of one import, and one of another
+    take(ledger, tmp_path, P5, P5.replace("2025-01-01", "2025-06-01").replace("98.32", "55.04"))
+    take(ledger, tmp_path, P5.replace("2025-01-01", "2021-03-01"))
+    with reading(ledger.home) as connection:
+        spans = [(f"{row['covers_from']:%Y-%m}", row["rows"]) for row in imported_lists(connection)]
+    assert spans == [("2021-03", 1), ("2025-01", 1), ("2025-06", 1)]
 
 
 def test_a_removed_offer_ends_and_a_later_row_opens_it_again(tmp_path):
@@ -215,6 +226,7 @@ def real(tmp_path_factory) -> LedgerWriter:
     return ledger
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("day", "p5", "p4d"),
     [("2025-06-01", "98.32", "32.7726"), ("2025-06-30", "55.04", "21.957642")],
@@ -226,6 +238,7 @@ def test_the_cut_of_june_2025_is_in_the_real_archives(real, day, p5, p4d):
     assert found["changes p4d.24xlarge us-east-1"] == p4d
 
 
+@pytest.mark.deep
 def test_no_snapshot_of_2024_hides_the_cut_of_june_2025(real):
     """p5 -44 %, p4d -33 %, wherever a list still covers the day; the snapshot of February 2024 is history by then."""
     with reading(real.home) as connection:
@@ -248,11 +261,13 @@ def test_no_snapshot_of_2024_hides_the_cut_of_june_2025(real):
     assert elsewhere, "the snapshot of February 2024 lists p5 in other regions"
 
 
+@pytest.mark.deep
 def test_real_azure_prices_reach_back_to_2023(real):
     found = price(real, "2023-11-15", providers=["azure"], regions=["eastus"])
     assert len(found) >= 20
 
 
+@pytest.mark.deep
 def test_every_refused_row_of_the_real_archives_has_a_reason(real):
     with reading(real.home) as connection:
         rows = connection.execute("select reason, sum(row_count) from skipped_row group by all").fetchall()

@@ -109,10 +109,10 @@ def test_the_command_of_a_page_gives_its_rows(client, market_home, monkeypatch):
     import json
     import shlex
 
-    from typer.testing import CliRunner
+    from click.testing import CliRunner
 
     from gpuledger.cli import context
-    from gpuledger.cli.main import app
+    from tests.command_line import app
 
     monkeypatch.setattr(context, "now", lambda: NOW)
     for address in (
