@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from gpuledger.cli import context
-from gpuledger.cli.main import app
+from tests.command_line import app
 from tests.history.conftest import NOW
 
 LORA = 'method="lora"\nmodel="llama-3-8b"\n'
