@@ -298,8 +298,8 @@ class Configurations:
     def refused(self) -> Mapping[int, str]:
         """Why there is no number of a machine that runs the plan, by its place among the machines."""
         reasons, places = self._refusals
-        idle: list[int] = np.flatnonzero(places >= 0).tolist()
-        return {number: reasons[places[number]] for number in idle}
+        of_machine: list[int] = places.tolist()
+        return {number: reasons[place] for number, place in enumerate(of_machine) if place >= 0}
 
     def refused_offers(self, offers: NDArray[np.intp]) -> dict[str, int]:
         """How many offers are refused for which reason.

@@ -68,15 +68,15 @@ class Quotable:
             start = ordered = 0
             while start < len(row_no):
                 end = min(start + chunk, len(row_no))
-                first, last = (
-                    int(np.searchsorted(floor, floor[end - 1], side)) for side in ("left", "right")
-                )
+                worst = float(floor[end - 1])
+                first, last = (int(np.searchsorted(floor, worst, side)) for side in ("left", "right"))
                 if last > max(end, ordered):
                     # equal bounds must not be cut apart at random
                     row_no[first:last] = self._by_price_id(row_no[first:last])
                     ordered = last
-                floors = dict(zip(row_no[start:end].tolist(), floor[start:end].tolist(), strict=True))
-                for usd, offer in self._read(floors):
+                rows: list[int] = row_no[start:end].tolist()
+                usd_of: list[float] = floor[start:end].tolist()
+                for usd, offer in self._read(dict(zip(rows, usd_of, strict=True))):
                     yield misses, state, usd, offer
                 start, chunk = end, chunk * GROWTH
 
