@@ -93,6 +93,23 @@ def test_a_missing_month_is_named(copy):
     assert verify(str(copy)).faults == ("prices/2023-05.parquet is missing",)
 
 
+@pytest.mark.parametrize("name", ["chain.jsonl", "latest.json", "offers.parquet", "index/v2_votes.parquet"])
+def test_a_file_that_the_manifest_keeps_silent_about_is_named(copy, name):
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"] = [file for file in manifest["files"] if file["path"] != name]
+    path.write_text(json.dumps(manifest))
+    assert f"{name} is in no manifest" in verify(str(copy)).faults
+
+
+def test_a_chain_that_ends_at_another_time_than_its_manifest_is_named(copy):
+    lines = (copy / "chain.jsonl").read_text().splitlines()
+    lines[-1] = json.dumps({**json.loads(lines[-1]), "published_at": "2020-01-01T00:00:00Z"})
+    (copy / "chain.jsonl").write_text("\n".join(lines) + "\n")
+    rebind(copy)
+    assert any("the last line of chain.jsonl" in fault for fault in verify(str(copy)).faults)
+
+
 def test_a_month_that_nobody_released_is_named(copy):
     shutil.copy(copy / "prices" / "2023-05.parquet", copy / "prices" / "2031-01.parquet")
     assert verify(str(copy)).faults == ("prices/2031-01.parquet is in no manifest",)
