@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.provider import place_code, provider_id
 from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
@@ -187,7 +188,7 @@ def unplaced_hint(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> l
     from gpuledger.core.store.offers import without_place
 
     count = without_place(connection, query)
-    return [f"{count} offers left out: their place is not known"] if count else []
+    return [f"{counted(count, 'offer')} left out: their place is not known"] if count else []
 
 
 def lapsed_hint(
