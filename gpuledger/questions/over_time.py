@@ -94,7 +94,8 @@ class PlansOverTime(PlanQuestions):
         from gpuledger.core.cost.quote import quote
 
         try:
-            question = self.question(plan, as_of=time, **{**named, "allow_stale": True, "limit": 1})
+            lapsed_too: dict[str, Any] = {**named, "allow_stale": True, "limit": 1}
+            question = self.question(plan, as_of=time, **lapsed_too)
             with self.reading() as snapshot:
                 best = quote(question, self.market(snapshot, question)).quotes[0]
         except GPULedgerError:
