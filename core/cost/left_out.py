@@ -1,4 +1,4 @@
-"""What a quote leaves out, apart by provider and accelerator, and why nothing is left."""
+"""What a quote leaves out: the reasons of `QuoteSet.excluded`, in all, and apart by provider and accelerator."""
 
 from __future__ import annotations
 

@@ -315,9 +315,8 @@ class Selection:
         counts: Counter[str] = Counter()
         machines = self._options.machines
         for shelf in (side.market.shelf for side in self._sides):
-            offers = np.bincount(shelf.places(machines), shelf.offers, len(machines)).tolist()
-            for number, reason in self._options.refused.items():
-                counts[reason] += int(offers[number])
+            offers = np.bincount(shelf.places(machines), shelf.offers, len(machines))
+            counts.update(self._options.refused_offers(offers))
         lapsed = sum(side.market.shelf.lapsed for side in self._sides)
         if lapsed and not self._ranks_lapsed:
             counts[PRICE_LAPSED] += lapsed

@@ -161,6 +161,11 @@ def chain_faults(manifest: ReleaseManifest, links: Sequence[Link]) -> Iterator[s
     """What a manifest has other than the chain that binds it."""
     if not links or links[-1].number != manifest.number:
         yield f"{MANIFEST} is release {manifest.number}, {CHAIN} ends with {len(links)}"
+    elif (links[-1].published_at, links[-1].snapshot) != (manifest.published_at, manifest.snapshot):
+        yield (
+            f"{MANIFEST} says snapshot {manifest.snapshot} of {manifest.published_at}, the last line of {CHAIN}"
+            f" {links[-1].snapshot} of {links[-1].published_at}"
+        )
     elif links[-1].files_sha256 != digest_of_files(manifest.files):
         yield f"{MANIFEST} lists other files than the last line of {CHAIN} binds"
     for path, (sha256, closed_by) in closed_months(links).items():

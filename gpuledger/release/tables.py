@@ -20,7 +20,7 @@ _FORMAT = "(format parquet, compression zstd, compression_level 9, row_group_siz
 
 
 def begin(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Put the events into their order; returns how many each month has."""
+    """Say what a price event is; returns how many each month has."""
     connection.execute(sql.text("release/price_event"))
     return dict(connection.execute(sql.text("release/price_event_months")).fetchall())
 
@@ -43,17 +43,26 @@ def write_month(
         late: months that are closed but lack events, and all closed files: what came for them since goes into this
             month's file, with its own times.
     """
-    rows_sql = "select * exclude (month) from price_event where month = $month"
-    named: dict[str, object] = {"month": month}
+    rows_sql = "select * exclude (month) from price_event($from_at::timestamptz, $to_at::timestamptz)"
+    named: dict[str, object] = dict(zip(("from_at", "to_at"), _bounds(month), strict=True))
     if late is not None and late[0]:
         rows_sql += (
-            " union all select event.* exclude (month) from price_event as event"
+            " union all select event.* exclude (month)"
+            " from price_event($late_from_at::timestamptz, $late_to_at::timestamptz) as event"
             " anti join read_parquet($files) as known using (source, offer_id, observed_at)"
             " where list_contains($late, event.month)"
         )
         named |= {"late": late[0], "files": [str(path) for path in late[1]]}
+        named |= {"late_from_at": _bounds(min(late[0]))[0], "late_to_at": _bounds(max(late[0]))[1]}
     order = "order by gpu_id, provider, source, offer_id, observed_at"
     return _copy(connection, f"{rows_sql} {order}", target, named)
+
+
+def _bounds(month: str) -> tuple[str, str]:
+    """When a month begins and ends, as SQL has it."""
+    year, number = (int(part) for part in month.split("-"))
+    after = f"{year + number // 12:04}-{number % 12 + 1:02}"
+    return f"{month}-01 00:00:00+00", f"{after}-01 00:00:00+00"
 
 
 def rows_by_month(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> dict[str, int]:

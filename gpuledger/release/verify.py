@@ -21,6 +21,8 @@ from gpuledger.core.store.index_days import SeriesKey
 from gpuledger.release.folder import other_files
 from gpuledger.release.layout import (
     CHAIN,
+    LATEST,
+    OFFERS,
     PRICES,
     SIGNATURE,
     ReleaseManifest,
@@ -30,6 +32,9 @@ from gpuledger.release.layout import (
 from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened, rows_fault, table_of
 from gpuledger.release.sign import check
 from gpuledger.release.tables import INDEX_FILE, VOTES_FILE
+
+ALWAYS = (CHAIN, LATEST, OFFERS, INDEX_FILE, VOTES_FILE)
+"""Files that every release has."""
 
 CLOSE = 1e-9
 """Relative distance of two floats that are one number."""
@@ -128,6 +133,8 @@ def _signature(get: Get, body: bytes, key: Path | None, faults: list[str]) -> st
 
 
 def _chain_faults(manifest: ReleaseManifest, bodies: Mapping[str, bytes], place: str) -> Iterator[str]:
+    # Left out of the manifest, a file would be missed by nobody at an address, whose folder cannot be listed.
+    yield from (f"{path} is in no manifest" for path in ALWAYS if manifest.file(path) is None)
     if CHAIN not in bodies:
         return
     try:

@@ -1,9 +1,34 @@
--- grain: one row per offer and time at which a source saw its price become this (null: gone), in the order of the files
+-- grain: one row per offer and time at which a source saw its price become this (null: gone)
 -- Of a live source, `before_seen_at` is its last look before, which still saw the price before: both are facts of their time,
 -- so a row never changes once it is written.
-create or replace temp table price_event as
+-- parameters: from_at and to_at timestamptz, between which it was seen; a year of hours is asked for month by month
+create or replace temp macro price_event(from_at, to_at) as table
 with run as (
     select source, observed_at as run_at from scrape_run where outcome = 'accepted'
+),
+
+inside as (
+    select offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, document_no
+    from price_change
+    where observed_at >= from_at and observed_at < to_at
+),
+
+-- what an offer cost when that time began
+former_at as (
+    select offer_no, max(observed_at) as observed_at
+    from price_change
+    where observed_at < from_at and offer_no in (select offer_no from inside)
+    group by offer_no
+),
+
+known as (
+    select * from inside
+    union all
+    select
+        change.offer_no, change.observed_at, change.amount, change.upfront_amount, change.currency, change.unit,
+        change.effective_at, change.document_no
+    from price_change as change
+    inner join former_at on change.offer_no = former_at.offer_no and change.observed_at = former_at.observed_at
 ),
 
 moved as (
@@ -14,8 +39,9 @@ moved as (
         lag(upfront_amount) over by_time as before_upfront_amount,
         lag(currency) over by_time as before_currency,
         lag(unit) over by_time as before_unit
-    from price_change
+    from known
     window by_time as (partition by offer_no order by observed_at)
+    qualify observed_at >= from_at
 ),
 
 placed as (
@@ -55,5 +81,4 @@ select
     ) as usd_per_gpu_hour,
     before_amount, before_upfront_amount, before_currency, before_unit,
     if(before_seen_at > before_at, before_seen_at, null) as before_seen_at
-from rated
-order by month, gpu_id, provider, source, offer_id, observed_at;
+from rated;

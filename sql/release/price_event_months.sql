@@ -1,2 +1,5 @@
 -- grain: one row per month with price events
-select month, count(*) as row_count from price_event group by month order by month;
+select strftime(date_trunc('month', observed_at), '%Y-%m') as month, count(*) as row_count
+from price_change
+group by date_trunc('month', observed_at)
+order by month;

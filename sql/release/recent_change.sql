@@ -3,15 +3,15 @@
 -- parameters: since timestamptz
 with moved as (
     select *, before_amount / nullif(gpu_count, 0) as before_per_gpu
-    from price_event
+    from price_event($since::timestamptz, 'infinity'::timestamptz)
     where
-        observed_at >= $since::timestamptz and amount is not null and before_amount is not null
+        amount is not null and before_amount is not null
         and amount <> before_amount and purchase_option <> 'spot' and tier is distinct from 'community'
         and gpu_id is not null
 )
 
 select
-    observed_at::date as price_date, provider, instance_type, any_value(gpu_id) as gpu_id, gpu_count, purchase_option,
+    observed_at::date as price_date, provider, instance_type, min(gpu_id) as gpu_id, gpu_count, purchase_option,
     term_months, currency, unit, before_amount, amount,
     round(100 * (amount / before_amount - 1), 1)::double as change_percent,
     count(distinct region) as regions, min(region) as region

@@ -12,6 +12,7 @@ from gpuledger.core.money import Price
 from gpuledger.core.offer import Offer, PurchaseOption
 from tests.evidence import strange
 from tests.evidence.likenesses import LIKENESSES
+from tests.evidence.siblings import SIBLINGS
 from tests.evidence.stage import WITH_OFFERS, Change, named, priced
 from tests.evidence.truth import Offers, dearest, gpu, listed, per_gpu, true_offers
 
@@ -339,7 +340,7 @@ def _each() -> Iterable[Poisoning]:
         gone = named(f"{source}: without its dearest", without(dearest(true).offer_id))
         third = named(f"{source}: one price / 2.6", one_divided("2.6")(true))
         yield Poisoning(source, 2, "absent twice, then / 2.6", (gone, gone, third))
-    for kind, what, make in strange.WAYS:
+    for kind, what, make in (*strange.WAYS, *SIBLINGS):
         tried = 0
         for source in strange.chosen(WITH_OFFERS, what):
             true = true_offers(source)
