@@ -14,11 +14,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from gpuledger.core.evidence.claims import Action, Circumstances, Figures, Reason, Verdicts
+from gpuledger.core.evidence.claims import Action, Circumstances, Reason, Verdicts
 from gpuledger.core.evidence.rules import weigh
 from gpuledger.core.evidence.sentences import sentence, uniform
-from gpuledger.core.evidence.succession import HashKeys, Numbers, Texts
 from gpuledger.core.store import sql
+from gpuledger.core.store.claim_table import claim_table, figures_of, ways_of
 
 SHOWN = 5
 """Lines of evidence in a run's report."""
@@ -78,7 +78,8 @@ def weigh_run(
     """
     named = {**parameters, "started_at": weighing.started_at}
     sql.run_named(connection, "evidence/10_claim", named)
-    if not _count(connection, "claim"):
+    kinds = dict(connection.execute("select claim, count(*) from claim group by claim").fetchall())
+    if not kinds:
         rule_nothing(connection)
         return Weighed()
     # A batch is much wider and longer than its claims: they alone are read again and again.
@@ -86,16 +87,23 @@ def weigh_run(
         connection, "select position from claim where position is not null order by position"
     )
     with sql.registered(connection, claimed_arrow=seen.take(positions["position"])):
-        return _weigh_claims(connection, weighing, named)
+        return _weigh_claims(connection, weighing, named, kinds, ways_of(seen))
 
 
 def _weigh_claims(
-    connection: duckdb.DuckDBPyConnection, weighing: Weighing, named: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    weighing: Weighing,
+    named: Mapping[str, Any],
+    kinds: Mapping[str, int],
+    ways: Mapping[str, int],
 ) -> Weighed:
-    """Weigh the table `claim`, whose rows of the batch are registered as `claimed_arrow`."""
-    for step in ("20_seen", "30_known", "40_moved", "41_standing"):
-        sql.run_named(connection, f"evidence/{step}", named)
-    table = sql.arrow_named(connection, "evidence/50_figures", named)
+    """Weigh the table `claim`, whose rows of the batch are registered as `claimed_arrow`.
+
+    Args:
+        kinds: how many claims of each kind there are.
+        ways: how many offers of the batch are bought how.
+    """
+    table = claim_table(connection, named, kinds, ways)
     run = Circumstances(
         at=named["observed_at"].timestamp(),
         every_seconds=weighing.every.total_seconds(),
@@ -127,33 +135,6 @@ def _weigh_claims(
         evidence=worded[:SHOWN],
         renames=tuple(_renames(table, verdicts)),
     )
-
-
-def figures_of(table: pa.Table) -> Figures:
-    """The columns of `sql/evidence/50_figures.sql` as numpy has them."""
-
-    def texts(name: str) -> Texts:
-        return np.array(table[name].to_pylist(), dtype=object)
-
-    def flags(name: str) -> np.ndarray[Any, Any]:
-        return table[name].combine_chunks().fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
-
-    def numbers(name: str) -> Numbers:
-        return table[name].cast(pa.float64()).to_numpy()
-
-    def keys(name: str) -> HashKeys:
-        return table[name].to_numpy()
-
-    kinds: dict[str, Any] = {"Texts": texts, "Flags": flags, "Numbers": numbers, "HashKeys": keys}
-    option = table["purchase_option"].combine_chunks().dictionary_encode()
-    names = np.array(option.dictionary.to_pylist(), dtype=object)[option.indices.to_numpy()]
-    columns: dict[str, Any] = {
-        name: kinds[kind](name) for name, kind in Figures.__annotations__.items() if name not in _OPTIONS
-    }
-    return Figures(**columns, is_spot=names == "spot", is_reserved=names == "reserved")
-
-
-_OPTIONS = ("is_spot", "is_reserved")
 
 
 def _events(
@@ -249,8 +230,3 @@ def _has_offers(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
 def _has_disputes(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
     row = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
     return row is not None
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = sql.first(connection, f"select count(*) from {table}")
-    return row[0] if row else 0

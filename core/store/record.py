@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -155,7 +155,9 @@ def _append(
 ) -> _Appended:
     if batch.decision is not None:
         decided = settle(connection, batch.decision, parameters)
-        return _append_ruled(connection, decided, {**parameters, "source": batch.decision.source})
+        of_source = {**parameters, "source": batch.decision.source}
+        with _comparing(connection, decided, of_source):
+            return _append_ruled(connection, of_source)
     first_document = parameters["first_document"]
     if batch.table is not None:
         table = resolved_table(batch.table, aliases, first_document=first_document)
@@ -198,34 +200,41 @@ def append_live(
     """
     seen = in_parts(seen)
     weighed = None
-    if weighing is None:
-        rule_nothing(connection, held)
-    else:
-        with sql.registered(connection, seen_arrow=seen):
+    with _comparing(connection, seen, parameters):
+        if weighing is None:
+            rule_nothing(connection, held)
+        else:
             weighed = weigh_run(connection, weighing, parameters, seen)
-    appended = _append_ruled(connection, seen, parameters)
+        appended = _append_ruled(connection, parameters)
     is_settled = appended.is_settled and (weighed is None or not (weighed.disputed or weighed.confirmed))
     return replace(appended, weighed=weighed, is_settled=is_settled)
 
 
-def _append_ruled(
+@contextmanager
+def _comparing(
     connection: duckdb.DuckDBPyConnection, seen: pa.Table, parameters: Mapping[str, Any]
-) -> _Appended:
-    """Write what the batch changes, as `ruling` allows."""
+) -> Generator[None]:
+    """Lends the batch as `seen_arrow`, and compares it with the state of its source."""
     with sql.registered(connection, seen_arrow=seen):
-        sql.run_named(connection, "record/10_difference", parameters)
-        row = sql.first(
-            connection,
-            "select count(*) filter (is_new), count(*) filter (is_shape_change),"
-            " count(*) filter (is_absent and is_price_change), count(*) from difference",
-        )
-        assert row is not None
-        new_offers, other_shapes, withdrawn, differing = row
-        if new_offers:
-            sql.run_named(connection, "record/live_number", parameters)
-            sql.run_named(connection, "record/live_new_offers", parameters)
-        if other_shapes:
-            sql.run_named(connection, "record/live_changed_shape", parameters)
+        sql.run_named(connection, "record/05_compared", parameters)
+        yield
+
+
+def _append_ruled(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, Any]) -> _Appended:
+    """Write what the batch changes, as `ruling` allows."""
+    sql.run_named(connection, "record/10_difference", parameters)
+    row = sql.first(
+        connection,
+        "select count(*) filter (is_new), count(*) filter (is_shape_change),"
+        " count(*) filter (is_absent and is_price_change), count(*) from difference",
+    )
+    assert row is not None
+    new_offers, other_shapes, withdrawn, differing = row
+    if new_offers:
+        sql.run_named(connection, "record/live_number", parameters)
+        sql.run_named(connection, "record/live_new_offers", parameters)
+    if other_shapes:
+        sql.run_named(connection, "record/live_changed_shape", parameters)
     moves = sql.rows(connection, "record/moves")
     changes = sql.run_named(connection, "record/live_price_change", parameters)
     sql.run_named(connection, "record/live_stock_change", parameters)

@@ -50,6 +50,7 @@ lookalike as (
 
 priced as (
     select
+        claim.claim_no,
         claim.offer_id,
         claim.position,
         claim.offer_no,
@@ -89,6 +90,7 @@ keyed as (
 )
 
 select
+    keyed.claim_no,
     keyed.offer_id,
     keyed.position,
     keyed.offer_no,

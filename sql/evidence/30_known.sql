@@ -1,13 +1,13 @@
 -- grain: one row per source and offer, the price that the ledger believed of the claimed GPUs before this run
 -- What moved by less than a tenth needs no other offer to be judged, but what other sources say of the same.
 -- Of other sources only what runs wrote that were complete before this one began: a replay, which takes runs in the order
--- of their names, then knows the same.
+-- of their names, then knows the same. Names are hashed where they are read: all joins after that carry numbers.
 -- parameters: source varchar, started_at timestamptz
 create or replace temp table known as
 with material as (
     select claimed.gpu
     from claimed
-    inner join claim on claimed.offer_id = claim.offer_id
+    inner join claim on claimed.claim_no = claim.claim_no
     where
         claimed.claim in ('new', 'return')
         or claimed.claim = 'price'
@@ -15,24 +15,52 @@ with material as (
 ),
 
 wanted as (
-    select
-        offer.offer_no, offer.offer_id, offer.source, offer.provider, offer.via, offer.purchase_option,
-        offer.term_months, offer.instance_type, offer.region, offer.tier, offer.gpu_count,
-        coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) as gpu
+    select *, coalesce(gpu_id, normalised_label(gpu_label)) as gpu
+    from offer
+    where coalesce(gpu_id, normalised_label(gpu_label)) in (select gpu from material)
+    union all
+    select *, coalesce(gpu_id, normalised_label(gpu_label)) as gpu
     from offer
     where
-        coalesce(offer.gpu_id, normalised_label(offer.gpu_label)) in (select gpu from material)
-        or offer.source <> $source::varchar
-        and offer.offer_id in (select offer_id from claimed where claim <> 'absence')
+        source <> $source::varchar
+        and offer_id in (select offer_id from claimed where claim <> 'absence')
+        and coalesce(gpu_id, normalised_label(gpu_label)) not in (select gpu from material)
 ),
 
-state as (
+keyed as (
     select
-        current.offer_no, current.amount, current.upfront_amount, current.currency, current.unit, current.changed_at,
-        current.source = $source::varchar or run.observed_at < $started_at::timestamptz as is_visible
+        offer_no,
+        source,
+        source = $source::varchar as is_own,
+        if(source = $source::varchar, null, offer_id) as other_offer_id,
+        provider,
+        purchase_option = 'on_demand' and term_months is null as is_list,
+        gpu_count::double as gpu_count,
+        coalesce(term_months, 0)::double as term,
+        hash(provider, via, gpu, purchase_option, coalesce(term_months, 0)::double) as kin_key,
+        hash(provider, gpu) as list_key,
+        if(term_months is null, hash(gpu, purchase_option), null) as market_key,
+        lower(instance_type) as instance_type,
+        lower(region) as region,
+        coalesce(tier, '') as tier
+    from wanted
+),
+
+hashed as (
+    select
+        * exclude (instance_type, region, tier),
+        hash(kin_key, instance_type) as product_key,
+        hash(kin_key, region, tier) as place_key,
+        hash(list_key, instance_type, region, gpu_count) as ways_key
+    from keyed
+),
+
+-- offers of other sources whose state is of a run that was not complete then, as they were before
+unready as (
+    select current.offer_no
     from offer_current as current
-    inner join wanted on current.offer_no = wanted.offer_no
-    left join scrape_run as run on current.run_no = run.run_no
+    inner join scrape_run as run on current.run_no = run.run_no
+    where current.source <> $source::varchar and run.observed_at >= $started_at::timestamptz
 ),
 
 former as (
@@ -48,15 +76,9 @@ former as (
     from price_change as change
     inner join scrape_run as run on change.run_no = run.run_no
     where
-        change.offer_no in (select offer_no from state where not is_visible)
+        change.offer_no in (select offer_no from unready)
         and run.observed_at < $started_at::timestamptz
     group by change.offer_no
-),
-
-as_then as (
-    select * exclude (is_visible) from state where is_visible
-    union all
-    select offer_no, price.amount, price.upfront_amount, price.currency, price.unit, price.changed_at from former
 ),
 
 last_run as (
@@ -64,6 +86,16 @@ last_run as (
     from scrape_run
     where outcome = 'accepted' and observed_at < $started_at::timestamptz
     group by source
+),
+
+teller as (
+    select
+        source.source,
+        source.kind = 'archive' as is_archive,
+        source.kind = 'live' and source.confidence = 'direct' as is_direct,
+        last_run.run_at
+    from source
+    left join last_run on source.source = last_run.source
 ),
 
 rate as (
@@ -76,42 +108,34 @@ rate as (
     select 'USD', 1
 ),
 
+as_then as (
+    select
+        hashed.*,
+        if(unready.offer_no is null, current.amount, former.price.amount) as amount,
+        if(unready.offer_no is null, current.upfront_amount, former.price.upfront_amount) as upfront_amount,
+        if(unready.offer_no is null, current.currency, former.price.currency) as currency,
+        if(unready.offer_no is null, current.unit, former.price.unit) as unit,
+        if(unready.offer_no is null, current.changed_at, former.price.changed_at) as changed_at
+    from hashed
+    inner join offer_current as current on hashed.offer_no = current.offer_no
+    left join unready on hashed.offer_no = unready.offer_no
+    left join former on hashed.offer_no = former.offer_no
+),
+
 priced as (
     select
-        wanted.offer_id,
-        wanted.offer_no,
-        wanted.source,
-        wanted.source = $source::varchar as is_own,
-        source.kind = 'live' and source.confidence = 'direct' as is_direct,
-        wanted.provider,
-        wanted.purchase_option = 'on_demand' and wanted.term_months is null as is_list,
-        hash(
-            wanted.provider, wanted.via, wanted.gpu, wanted.purchase_option, coalesce(wanted.term_months, 0)::double
-        ) as kin_key,
-        hash(wanted.provider, wanted.gpu) as list_key,
-        if(wanted.term_months is null, hash(wanted.gpu, wanted.purchase_option), null) as market_key,
-        lower(wanted.instance_type) as instance_type,
-        lower(wanted.region) as region,
-        coalesce(wanted.tier, '') as tier,
-        wanted.gpu_count::double as gpu_count,
-        as_then.changed_at,
-        if(source.kind = 'archive', as_then.changed_at, greatest(as_then.changed_at, last_run.run_at)) as seen_at,
+        as_then.* exclude (amount, upfront_amount, currency, unit, source, term),
+        if(as_then.is_own, null, as_then.source) as source,
+        teller.is_direct,
+        if(teller.is_archive, as_then.changed_at, greatest(as_then.changed_at, teller.run_at)) as seen_at,
         usd_double(
-            as_then.amount::double, as_then.upfront_amount::double, as_then.unit, wanted.gpu_count::double,
-            coalesce(wanted.term_months, 0)::double, rate.usd_per_unit::double
-        ) / wanted.gpu_count::double as usd
+            as_then.amount::double, as_then.upfront_amount::double, as_then.unit, as_then.gpu_count, as_then.term,
+            rate.usd_per_unit::double
+        ) / as_then.gpu_count as usd
     from as_then
-    inner join wanted on as_then.offer_no = wanted.offer_no
-    inner join source on wanted.source = source.source
-    left join last_run on wanted.source = last_run.source
+    inner join teller on as_then.source = teller.source
     inner join rate on as_then.currency = rate.currency
     where as_then.amount is not null
 )
 
-select
-    * exclude (instance_type, region, tier),
-    hash(kin_key, instance_type) as product_key,
-    hash(kin_key, region, tier) as place_key,
-    hash(list_key, instance_type, region, gpu_count) as ways_key
-from priced
-where usd is not null;
+select * from priced where usd is not null;

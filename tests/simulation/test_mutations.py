@@ -86,15 +86,15 @@ def missing_is_withdrawn(patch: pytest.MonkeyPatch) -> None:
     changed_text(
         patch,
         "record/10_difference",
-        "if(is_absent, was_unlisted or is_gone_for_good, is_other_price) as is_price_change",
-        "if(is_absent, true, is_other_price) as is_price_change",
+        "if(is_absent, was_unlisted or claimed_at is not null, ",
+        "if(is_absent, true, ",
     )
 
 
 def nothing_weighed(patch: pytest.MonkeyPatch) -> None:
     """No claim is held against what the ledger knows."""
 
-    def trusting(connection, weighing, parameters):
+    def trusting(connection, weighing, parameters, seen):
         rule_nothing(connection)
         return Weighed()
 
