@@ -5,16 +5,20 @@ from __future__ import annotations
 import duckdb
 
 from gpuledger.core.offer import TERMS, identity
+from gpuledger.core.provider import named_provider
 from gpuledger.core.store import sql
+from gpuledger.core.store.rollups import relist
 
-IDENTITY = "2"
-"""Version of the rule that gives offers their ids, `gpuledger.core.offer.identity`."""
+IDENTITY = "3"
+"""Version of the rules that give offers their ids, `gpuledger.core.offer.identity` and
+`gpuledger.core.provider.named_provider`."""
 _LOGS = ("price_change", "stock_change")
 
 
 def renew_ids(connection: duckdb.DuckDBPyConnection) -> int:
     """Give every offer the id that its terms have in this release, note the former one, and join offers of one source
     that differed in case or in invisible characters alone; only inside a transaction. Returns how many changed."""
+    _name_providers(connection, "offer", "price_list")
     count = _note_former_ids(connection, "offer")
     if count:
         for table in ("offer", "offer_current"):
@@ -23,12 +27,14 @@ def renew_ids(connection: duckdb.DuckDBPyConnection) -> int:
                 f" where {table}.offer_id = former.former_id"
             )
         _join_doubled(connection)
+        relist(connection)
     return count
 
 
 def renew_arriving(connection: duckdb.DuckDBPyConnection) -> None:
     """The same for what machines of an earlier release appended to a shared log: rows of temporary tables
     `shared_offer` and so on, as `gpuledger.core.store.shared.follow` stages them."""
+    _name_providers(connection, "shared_offer", "shared_price_list")
     _note_former_ids(connection, "shared_offer")
     row = sql.first(connection, "select count(*) from former_offer_id")
     if row and row[0]:
@@ -37,6 +43,50 @@ def renew_arriving(connection: duckdb.DuckDBPyConnection) -> None:
                 f"update shared_{table} set offer_id = former.offer_id from former_offer_id as former"
                 f" where shared_{table}.offer_id = former.former_id"
             )
+
+
+def _name_providers(connection: duckdb.DuckDBPyConnection, offers: str, lists: str) -> None:
+    """Providers that a list called by more than their name: the cloud, and the tier or way to buy that it said. What a
+    list covers of the cloud is one span then."""
+    listed = connection.execute(
+        f"select provider from {offers} union select provider from {lists}"
+    ).fetchall()
+    meant = [
+        (provider, named)
+        for (provider,) in listed
+        if (named := named_provider(provider)).provider != provider
+    ]
+    if not meant:
+        return
+    connection.execute(
+        "create or replace temp table named_provider as select unnest($former::varchar[]) as former,"
+        " unnest($provider::varchar[]) as provider, unnest($tier::varchar[]) as tier,"
+        " unnest($option::varchar[]) as purchase_option",
+        {
+            "former": [former for former, _ in meant],
+            "provider": [named.provider for _, named in meant],
+            "tier": [named.tier for _, named in meant],
+            "option": [named.purchase_option for _, named in meant],
+        },
+    )
+    connection.execute(
+        f"update {offers} set provider = named.provider, tier = coalesce({offers}.tier, named.tier),"
+        f" purchase_option = if({offers}.purchase_option = 'on_demand' and named.purchase_option = 'spot',"
+        f" 'spot', {offers}.purchase_option) from named_provider as named where {offers}.provider = named.former"
+    )
+    connection.execute(
+        f"update {lists} set provider = named.provider from named_provider as named"
+        f" where {lists}.provider = named.former"
+    )
+    connection.execute(
+        f"create or replace temp table named_list as select * replace (min(covers_from) over one as covers_from,"
+        f" max(covers_until) over one as covers_until, (sum(row_count) over one)::integer as row_count) from {lists}"
+        " window one as (partition by run_no, document_place, provider)"
+        " qualify row_number() over (partition by run_no, document_place, provider order by kind) = 1"
+    )
+    connection.execute(f"delete from {lists}")
+    connection.execute(f"insert into {lists} by name from named_list")
+    connection.execute("delete from derived")
 
 
 def _note_former_ids(connection: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -85,7 +135,9 @@ def _join_doubled(connection: duckdb.DuckDBPyConnection) -> None:
         )
     connection.execute(
         "delete from price_change using (select rowid as row_no from price_change"
-        " where offer_no in (select first_no from joined_offer)"
+        # of a dated list every observation stays: what was seen twice is confirmed
+        " where offer_no in (select first_no from joined_offer) and offer_no not in ("
+        " select offer_no from offer inner join source on offer.source = source.source where kind = 'archive')"
         " qualify row(amount, upfront_amount, currency, unit) is not distinct from"
         " lag(row(amount, upfront_amount, currency, unit)) over (partition by offer_no order by observed_at)"
         ") as repeated where price_change.rowid = repeated.row_no"
