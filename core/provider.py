@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -217,6 +217,26 @@ def place_code(name: str) -> str:
     """`Europe` is `eu`, `Germany` is `de`; a name that is no word for a continent or country stays as it is."""
     word = " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
     return _places().get(word, name)
+
+
+@lru_cache(maxsize=1)
+def _country_continents() -> Mapping[str, frozenset[str]]:
+    continents: dict[str, frozenset[str]] = {}
+    for row in seeds.rows_of_all("region"):
+        if row["country"] and row["continent"]:
+            country = row["country"].lower()
+            continents[country] = continents.get(country, frozenset()) | set(row["continent"].lower().split())
+    return continents
+
+
+def may_be_in(places: Iterable[str], country: str | None, continent: str | None) -> bool:
+    """Whether an offer that names no country may lie in one of some places (codes in small letters): its continent is
+    that of a country asked for, or not known. The same rule as the macro `may_be_in_place` of
+    sql/views/15_offer_wanted.sql; a test holds them equal."""
+    if country:
+        return False
+    own = set((continent or "").lower().split())
+    return not own or any(own & _country_continents().get(place, frozenset()) for place in places)
 
 
 def region_codes(provider: str) -> list[str]:

@@ -275,3 +275,22 @@ def test_history_rises_where_the_newer_name_costs_more(ask):
     )
     prices = [float(row["usd_per_gpu_hour"]) for row in rows if row["purchase_option"] == "on_demand"]
     assert (prices[0], prices[-1]) == (0.39, 0.49)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "offers H100-SXM --region de",
+        "cheapest H100-SXM --region us",
+        "history H100-SXM --region de --from 2026-08-01 --every 1w",
+    ],
+)
+def test_a_country_says_how_many_offers_may_be_there_and_are_left_out(ask, words):
+    _, _, said = ask(words)
+    assert "offers left out: their continent is known, their country is not" in said
+
+
+def test_a_quote_for_a_country_counts_what_may_be_there_apart(ask):
+    _, answer, _ = ask("quote llama-3-8b-lora --region us")
+    counts = {row["reason"]: row["count"] for row in answer["excluded"]}
+    assert counts["its country is not known"] > 20 and counts["its place is not known"] > 0
