@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
-DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser and not peers and not frameworks
+DEFAULT := not recovery and not scheduler and not packaging and not shared_store and not documentation and not benchmark_suite and not faults and not accuracy and not browser and not peers and not frameworks and not deep
 PLAN ?= llama-3-8b-lora
 WORKERS ?= auto
 
@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: page-vendor fetch-release release-prices quote refresh test recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults simulate peers browser frameworks shared-store documentation audit docs golden wheel clean
+.PHONY: page-vendor fetch-release release-prices quote refresh test deep recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench faults simulate peers browser frameworks shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -42,6 +42,10 @@ refresh: $(STAMP)
 
 test: $(STAMP)  ## the default suite
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "$(DEFAULT)"
+
+deep: $(STAMP)  ## what the default suite holds one of each kind of, or tries with fewer examples: here all of it
+	GPULEDGER_EXAMPLES=all GPULEDGER_SCHEMA_EXAMPLES=4 $(BIN)/pytest -n $(WORKERS) --dist worksteal \
+		-m "(deep or hypothesis) and not recovery and not faults and not shared_store and not benchmark_suite and not accuracy"
 
 recovery: $(STAMP)  ## wrong answers, broken disks, kills, clocks, replay: what the default suite holds one of each kind of
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "recovery and not faults and not shared_store"
@@ -71,7 +75,7 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-check: lint types contracts test recovery scheduler packaging shared-store documentation
+check: lint types contracts test deep recovery scheduler packaging shared-store documentation
 
 FRAMEWORKS := .venv-frameworks
 frameworks: $(STAMP)  ## real training runs under the meter, in an environment with torch; needs the network once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
@@ -19,9 +20,10 @@ def in_processes(work: Callable[[Item], Result], items: Sequence[Item], workers:
     """`work` of each item, in order.
 
     Processes are forked: what `work` holds is shared with them and not sent, so it may be large; items and
-    results are sent.
+    results are sent. Where other threads run, as in a server, nothing is forked: a lock that one of them holds stays
+    locked in the new process for ever.
     """
-    if workers == 1 or len(items) < WORTH_A_PROCESS:
+    if workers == 1 or len(items) < WORTH_A_PROCESS or threading.active_count() > 1:
         yield from map(work, items)
         return
     size = -(-len(items) // (workers * SLICES_PER_WORKER))

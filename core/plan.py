@@ -250,8 +250,7 @@ def read_keys(text: str, *, syntax: Literal["toml", "json"]) -> Any:
     Raises:
         InvalidPlanError: the text is not of that syntax, or larger or deeper than any plan.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise InvalidPlanError("plan", f"{len(text):,} characters; a plan has at most {MOST_CHARACTERS:,}")
+    check_length(text)
     if syntax == "toml" and any(line.count(".") > MOST_DOTS for line in text.split("\n")):
         raise InvalidPlanError(
             "syntax", f"a line of more than {MOST_DOTS} dots; a plan has tables of one level"
@@ -262,6 +261,16 @@ def read_keys(text: str, *, syntax: Literal["toml", "json"]) -> Any:
         raise InvalidPlanError("syntax", f"not {syntax}: {str(error)[:200]}") from error
     except RecursionError as error:
         raise InvalidPlanError("syntax", f"not {syntax}: nested too deeply") from error
+
+
+def check_length(text: str) -> None:
+    """That a plan's text is no longer than any plan.
+
+    Raises:
+        InvalidPlanError: it is.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidPlanError("plan", f"{len(text):,} characters; a plan has at most {MOST_CHARACTERS:,}")
 
 
 def plan_from_mapping(mapping: object) -> TrainingPlan:

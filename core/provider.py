@@ -99,7 +99,7 @@ def named_provider(name: str) -> NamedProvider:
     """`RunPod Community` is RunPod's community tier, `AWS SageMaker` a product of AWS, `Azure Spot` spot of Azure: only
     of clouds that we know, as a stranger may be called so."""
     words = provider_id(name)
-    if words in _known():
+    if words in _clouds():
         return NamedProvider(provider=words)
     if words in _ALONE:
         return NamedProvider(provider=_MANAGED[words][0], tier=_MANAGED[words][1])
@@ -121,7 +121,7 @@ def _parted(words: str) -> list[tuple[str, str]]:
     splits = [("_".join(parts[:n]), "_".join(parts[n:])) for n in range(1, len(parts))]
     either = [(head, tail) for head, tail in splits] + [(tail, head) for head, tail in splits]
     clouds = [(_OTHER_NAMES.get(cloud, cloud), rest) for cloud, rest in either]
-    return [(cloud, rest) for cloud, rest in clouds if cloud in _known()]
+    return [(cloud, rest) for cloud, rest in clouds if cloud in _clouds()]
 
 
 def _unfilled(words: str) -> str:
@@ -131,7 +131,7 @@ def _unfilled(words: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _known() -> frozenset[str]:
+def _clouds() -> frozenset[str]:
     """Clouds that the seeds or the names above know."""
     listed = (row["provider"] for stem in ("region", "instance_type") for row in seeds.rows_of_all(stem))
     return frozenset(

@@ -27,6 +27,8 @@ from gpuledger.flows.replay import replay
 LIST = "backup.json"
 BEGUN = "backup.begun"
 """In a folder that a backup was begun in; it goes when the backup is whole."""
+RESTORING = "restore.begun"
+"""In a home that a restore was begun in, with the digest of the backup's list; it goes when the ledger is proved."""
 OPERATORS_FILES = (
     "gpuledger.toml",
     "gpu_alias.csv",
@@ -87,19 +89,20 @@ def back_up(ledger: LedgerWriter, target: Path) -> BackedUp:
 def restore(source: Path, ledger: LedgerWriter) -> BackedUp:
     """Bring a backup into an empty home, rebuild the database from its archive, and compare with what was backed up.
 
+    A restore that was cut off, or refused for a broken file, is gone on with by the same command.
+
     Raises:
-        UsageError: no backup, or a home that holds something.
+        UsageError: no backup, or a home that holds something else.
         CorruptError: a file of the backup is not what was written, or the ledger is not the same.
         StoreError: the disk refused.
     """
     home = ledger.home
-    if home.database.exists() or (home.archive.exists() and any(home.archive.iterdir())):
-        raise UsageError(f"{home.path} holds a ledger; a restore needs an empty home")
     try:
-        content = json.loads((source / LIST).read_text(encoding="utf-8"))
+        text = (source / LIST).read_bytes()
+        content = json.loads(text)
     except (OSError, ValueError) as error:
         raise UsageError(f"{source} is no backup: {error}") from error
-    home.create()
+    _begin_restore(home, hashlib.sha256(text).hexdigest())
     size = 0
     try:
         for name, expected in content["files"].items():
@@ -108,8 +111,7 @@ def restore(source: Path, ledger: LedgerWriter) -> BackedUp:
                 raise CorruptError(f"{source / name} is not what was backed up")
             top, _, rest = name.partition("/")
             target = (home.archive if top == "archive" else home.path) / rest
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(body)
+            write_whole(target, body, is_durable=False)
             size += len(body)
     except OSError as error:
         raise StoreError(f"cannot restore {source}: {error}") from error
@@ -118,9 +120,27 @@ def restore(source: Path, ledger: LedgerWriter) -> BackedUp:
     if digest != content["digest"]:
         raise CorruptError(
             f"the restored ledger differs from what was backed up ({digest[:12]}, not {content['digest'][:12]}):"
-            " it was rebuilt by another release, or the backup was made while it was behind its archive"
+            " it was rebuilt by another release, prices were recorded here while it was restored, or the backup was"
+            " made while it was behind its archive"
         )
+    let_go(home.path / RESTORING)
     return BackedUp(files=len(content["files"]), bytes=size, runs=content["runs"], digest=digest)
+
+
+def _begin_restore(home: Home, backup: str) -> None:
+    """Mark a home as one that is restored from the backup whose list has this digest: it is empty, or has this mark."""
+    marker = home.path / RESTORING
+    if marker.exists():
+        if (begun := marker.read_text(encoding="utf-8")) != backup:
+            raise UsageError(
+                f"{home.path} holds the begin of a restore from another backup, or from this one as it was before"
+                f" ({begun[:12]}, not {backup[:12]}); delete that home, or name an empty one"
+            )
+        return
+    if home.database.exists() or (home.archive.exists() and any(home.archive.iterdir())):
+        raise UsageError(f"{home.path} holds a ledger; a restore needs an empty home")
+    home.create()
+    write_whole(marker, backup.encode())
 
 
 def _copy_archive(archive: Archive, target: Path) -> int:
@@ -141,7 +161,7 @@ def _copy_archive(archive: Archive, target: Path) -> int:
 
 def _own_files(home: Home) -> Iterator[Path]:
     for path in sorted(home.path.iterdir()):
-        if path.is_file() and not path.name.startswith(".") and path.name != "store-id":
+        if path.is_file() and not path.name.startswith(".") and path.name not in ("store-id", RESTORING):
             if not path.name.endswith(_NOT_KEPT):
                 yield path
         elif path.is_dir() and path.name in _OWN:

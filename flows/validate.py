@@ -217,6 +217,7 @@ def judge(
             offer_count=parsed.table.num_rows,
             outcome="accepted" if is_usable else "failed",
             error=None if is_usable else _nothing_usable(parsed, parsed.skipped),
+            weighing=_weighing(parsed, {}) if source.is_weighed_list else None,
         )
     bands = bands or seed_bands()
     if source.confidence != "direct" and source.is_dated_list and parsed.error is None:

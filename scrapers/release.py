@@ -109,6 +109,7 @@ SOURCE = Source(
     every=timedelta(days=1),
     requests=(),
     is_dated_list=True,
+    is_weighed_list=True,
     confidence="observed",
     parse=parse,
     parse_table=parse_table,

@@ -86,6 +86,8 @@ class Source:
     is_dated_list: bool = False
     """A list whose rows carry their own dates (the bundled list, an imported archive). Every observation is
     kept, absence says nothing, and a live source that saw the same offer as late goes before it."""
+    is_weighed_list: bool = False
+    """A dated list that speaks of today and comes from elsewhere: its newest prices are weighed as a live source's."""
     list_kind: Callable[[Document], str] = _rows
     """What a file of a dated list is: `snapshots` (all that was on sale, so absence withdraws), `changes` (a price
     holds until the next row) or `rows` (dated observations, each by itself); see docs/validity.md."""

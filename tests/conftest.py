@@ -14,6 +14,7 @@ from hypothesis import settings
 from gpuledger.core.store import catalogue
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared import lake
+from tests.depth import HYPOTHESIS_EXAMPLES, examples
 from tests.postgres import NoServerError, Server, server
 
 # A hook: workers gather the tables, the process that started them prints them.
@@ -24,7 +25,7 @@ from tests.template import templates as templates
 os.environ["GPULEDGER_BUNDLED_HISTORY"] = "off"
 
 # Shared machines pause at will; how long an example took says nothing about the code.
-settings.register_profile("shared", deadline=None)
+settings.register_profile("shared", deadline=None, max_examples=examples(HYPOTHESIS_EXAMPLES))
 settings.load_profile("shared")
 
 

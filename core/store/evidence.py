@@ -66,6 +66,33 @@ def rule_nothing(connection: duckdb.DuckDBPyConnection, held: Sequence[str] = ()
         )
 
 
+def weigh_list(
+    connection: duckdb.DuckDBPyConnection, weighing: Weighing, parameters: Mapping[str, Any], rows: pa.Table
+) -> tuple[Weighed, pa.Table]:
+    """Weigh the newest price of each offer of a dated list as a run's; returns the rows of the list without those that
+    say what is disputed. Only inside a transaction.
+
+    Args:
+        parameters: run_no, source, observed_at and first_document.
+        rows: in the order of their `position`.
+    """
+    # what a list lacks says nothing
+    named = {**parameters, "started_at": weighing.started_at, "is_complete": False}
+    with sql.registered(connection, seen_arrow=rows):
+        places = sql.arrow_named(connection, "evidence/05_newest", named)["position"]
+    newest = rows.take(places)
+    place = newest.column_names.index("position")
+    newest = newest.set_column(place, "position", pa.array(range(newest.num_rows), pa.int32()))
+    with sql.registered(connection, seen_arrow=newest):
+        sql.run_named(connection, "record/05_compared", named)
+        weighed = weigh_run(connection, weighing, named, newest)
+    if not weighed.disputed:
+        return weighed, rows
+    with sql.registered(connection, seen_arrow=rows, newest_arrow=newest):
+        counted = sql.arrow_named(connection, "evidence/90_counted", named)["position"]
+    return weighed, rows.take(counted)
+
+
 def weigh_run(
     connection: duckdb.DuckDBPyConnection, weighing: Weighing, parameters: Mapping[str, Any], seen: pa.Table
 ) -> Weighed:

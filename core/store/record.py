@@ -29,7 +29,7 @@ from gpuledger.core.store import sql
 from gpuledger.core.store.archive import FetchFailure, Manifest
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.decision import Decision, settle
-from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_run
+from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_list, weigh_run
 from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, resolved_table, seen_table
 
@@ -157,11 +157,17 @@ def _append(
         decided = settle(connection, batch.decision, parameters)
         of_source = {**parameters, "source": batch.decision.source}
         with _comparing(connection, decided, of_source):
-            return _append_ruled(connection, of_source)
+            appended = _append_ruled(connection, of_source)
+        if _is_dated_list(connection, batch.decision.source):
+            relist(connection, batch.decision.source)
+        return appended
     first_document = parameters["first_document"]
     if batch.table is not None:
         table = resolved_table(batch.table, aliases, first_document=first_document)
-        return _append_archive(connection, table, parameters | _lists(batch))
+        weighed = None
+        if batch.weighing is not None:
+            weighed, table = weigh_list(connection, batch.weighing, parameters, table)
+        return replace(_append_archive(connection, table, parameters | _lists(batch)), weighed=weighed)
     numbered = [
         Located(fact=entry.fact, document_no=first_document + entry.document_no) for entry in batch.offers
     ]
@@ -171,6 +177,11 @@ def _append(
         if batch.kind == "live"
         else _append_archive(connection, table, parameters | _lists(batch))
     )
+
+
+def _is_dated_list(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
+    text = "select 1 from source where source = $1 and kind = 'archive'"
+    return sql.first(connection, text, [source]) is not None
 
 
 def _lists(batch: Batch) -> dict[str, Any]:

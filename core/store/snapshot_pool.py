@@ -19,15 +19,11 @@ import duckdb
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, StoreError, UsageError
 from gpuledger.core.store import past_offers, sql
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.publish import POINTER, check_release, current
+from gpuledger.core.store.publish import POINTER, check_release, current, reader_config
 
 SNAPSHOTS_OPEN = 3
 """Snapshots that stay open for readers who page through an older one."""
 
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
 _ABOUT = """
 select
     (select number from snapshot), (select published_at from snapshot),
@@ -85,7 +81,7 @@ class _Open:
         self.is_retired = False
         self.cache: dict[str, list[dict[str, Any]]] = {}
         try:
-            self.connection = duckdb.connect(str(self.path), read_only=True, config=_CONFIG)
+            self.connection = duckdb.connect(str(self.path), read_only=True, config=reader_config(self.path))
             check_release(self.connection, self.path)
             sql.prepare(self.connection)
             # Global, because every cursor is a session of its own.

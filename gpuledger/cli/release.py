@@ -89,12 +89,13 @@ def pull(
 
         _require_signing(public_key)
         done = take(context.writer(), place or SOURCE.homepage, public_key=public_key)
-        lists = {"refused": list(done.refused), "contradicted": list(done.contradicted)}
+        lists = {"refused": list(done.refused), "evidence": list(done.evidence)}
         table.emit(vars(done) | lists, format)
-        if done.contradicted:
+        if done.disputed:
             context.say(
-                f"warning: {len(done.contradicted)} prices are not half or more than twice what this ledger knows of"
-                f" the same machine, as {done.contradicted[0]}; they count: pull from whom you trust, with --public-key"
+                f"warning: {done.disputed} prices of the release are contradicted by what this ledger knows, and do not"
+                " count: `gpuledger disputes release` lists them, `gpuledger accept OFFER_OR_SOURCE --reason TEXT`"
+                f" takes them; the first: {done.evidence[0]}"
             )
         for fault in done.refused:
             context.say(f"error: {fault}")

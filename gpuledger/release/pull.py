@@ -13,8 +13,6 @@ from typing import cast
 
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import CorruptError
-from gpuledger.core.store import sql
-from gpuledger.core.store.publish import reading
 from gpuledger.flows.imports import import_documents
 from gpuledger.flows.ledger import LedgerWriter as Writer
 from gpuledger.release.layout import (
@@ -50,8 +48,10 @@ class Pulled:
     snapshot: int | None
     refused: tuple[str, ...]
     """What was wrong with files whose rows were not taken; what else was pulled stands."""
-    contradicted: tuple[str, ...]
-    """Prices that were taken and are less than half or more than twice what this ledger knows of the same machine."""
+    disputed: int
+    """Prices that what this ledger knows contradicts: kept, and not counted until they are confirmed or accepted."""
+    evidence: tuple[str, ...]
+    """Of some of them, in one line each."""
 
 
 def pull(writer: Writer, place: str, *, public_key: Path | None = None) -> Pulled:
@@ -86,19 +86,9 @@ def pull(writer: Writer, place: str, *, public_key: Path | None = None) -> Pulle
         new_offers=sum(run.new_offers for run in runs),
         changes=sum(run.changes for run in runs),
         snapshot=report.cycle.snapshot,
-        contradicted=_contradicted(writer) if runs else (),
+        disputed=sum(run.disputed for run in runs),
+        evidence=tuple(line for run in runs for line in run.evidence),
         refused=tuple(f"{run.outcome}: {run.error}" for run in runs if run.outcome != "accepted"),
-    )
-
-
-def _contradicted(writer: Writer) -> tuple[str, ...]:
-    with reading(writer.home) as connection:
-        rows = sql.rows(connection, "release/contradicted")
-    return tuple(
-        f"{row['provider']} {row['sku']} {row['region']} {row['purchase_option']}:"
-        f" {row['usd_per_gpu_hour'].normalize():f} USD per GPU-hour in the release,"
-        f" {row['own_usd_per_gpu_hour'].normalize():f} by {row['own_source']} on {row['own_seen_at']:%Y-%m-%d}"
-        for row in rows
     )
 
 

@@ -81,6 +81,8 @@ COSTLY = (
     "/v1/compare",
     "/v1/estimates",
     "/v1/sql",
+    "/history",
+    "/v1/history",
 )
 """Paths whose answers take a processor for longer than a lookup; with what lies below them, and all other POSTs."""
 

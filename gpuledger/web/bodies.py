@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gpuledger import parse
 from gpuledger.core.errors import InvalidPlanError, UsageError
-from gpuledger.core.plan import TrainingPlan, read_plan
+from gpuledger.core.plan import TrainingPlan, check_length, read_plan
 from gpuledger.web.problems import ProblemError
 
 MOST_PLANS = 1000
@@ -32,6 +32,7 @@ async def plan_of(request: Request) -> TrainingPlan:
 def _plan(kind: str, text: str) -> TrainingPlan:
     if kind == "application/toml":
         return read_plan(text, syntax="toml")
+    check_length(text)
     return parse.plan(_object(kind, text))
 
 

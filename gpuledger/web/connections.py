@@ -1,7 +1,8 @@
-"""Connections of the server: answers that leave at once, and clients that connect without asking.
+"""Connections of the server: answers that leave at once, and clients that connect without asking or do not read.
 
 A client that sends no request holds a file descriptor and nothing else. It is let go after `HEADER_SECONDS`, or as
-soon as somebody else needs its place.
+soon as somebody else needs its place. One that asked and does not take its answer holds that answer; it is let go
+when it takes less than `LEAST_TAKEN` of it in `ANSWER_SECONDS`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ else:
     HTTPProtocol = AutoHTTPProtocol
 
 HEADER_SECONDS = 10.0
+ANSWER_SECONDS = 20.0
+LEAST_TAKEN = 20_000
+"""Bytes: a thousand a second, which any line carries."""
 MOST_PER_PEER = 200
 MOST_IN_ALL = 800
 """Below the 1,024 files that a process may open by default."""
@@ -84,6 +88,7 @@ class PromptProtocol(HTTPProtocol):
     """Of this process; `listen` sets it."""
     _peer: str | None = None
     _timer: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, transport: asyncio.Transport
@@ -114,18 +119,41 @@ class PromptProtocol(HTTPProtocol):
         if is_partial and self._timer is None:
             self._timer = self.loop.call_later(HEADER_SECONDS, self.let_go)
 
+    def pause_writing(self) -> None:
+        """The client does not take its answer as fast as it is written; see that it takes some."""
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        """It has taken what was written."""
+        super().resume_writing()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _watch_reader(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._reading = self.loop.call_later(ANSWER_SECONDS, self._judge_reader, waiting)
+
+    def _judge_reader(self, waiting: int) -> None:
+        if waiting - self.transport.get_write_buffer_size() < LEAST_TAKEN:
+            self.let_go()
+        else:
+            self._watch_reader()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._reading):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._reading = None
         if self._peer is not None:
             self.places.leave(self, self._peer)
             self._peer = None
         super().connection_lost(exc)
 
     def let_go(self) -> None:
-        """End a connection that has not sent a whole request."""
+        """End a connection that has not sent a whole request, or does not take its answer."""
         if self._peer is not None:
             self.places.leave(self, self._peer)
             self._peer = None

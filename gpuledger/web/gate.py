@@ -141,8 +141,12 @@ class Gate:
             answer = await self._kept_answer(scope, headers, receive)
         if answer is None and scope["method"] not in ("GET", "HEAD"):
             receive, answer = await _whole_body(headers, receive)
+        if answer is None and is_costly(scope["method"], scope["path"]):
+            answer = await self._in_turn(scope, receive)
+            # the state of an answer that is not kept is not compared
+            answer.etag = b""
         if answer is None:
-            route, status = await self._in_turn(scope, headers, receive, send)
+            route, status = await self._pass(scope, receive, send)
         else:
             await self._send(scope, headers, answer, send)
             route, status = answer.route, answer.status
@@ -204,7 +208,7 @@ class Gate:
         promised: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         self._making[key] = promised
         try:
-            answer = await self._made(scope, receive)
+            answer = await self._in_turn(scope, receive)
             if answer.status == HTTPStatus.OK and answer.etag == b'W/"' + key[0] + b'"':
                 answer.until = now + KEPT_SECONDS
                 self._kept.put(version, key, answer)
@@ -218,6 +222,13 @@ class Gate:
         finally:
             del self._making[key]
 
+    async def _in_turn(self, scope: Scope, receive: Receive) -> _Answer:
+        """The whole answer, a costly one in its turn, which ends before the client begins to read."""
+        if not is_costly(scope["method"], scope["path"]):
+            return await self._made(scope, receive)
+        async with self._turnstile.turn() as is_admitted:
+            return await self._made(scope, receive) if is_admitted else _busy()
+
     async def _made(self, scope: Scope, receive: Receive) -> _Answer:
         answer, parts = _Answer(), list[bytes]()
 
@@ -229,7 +240,7 @@ class Gate:
             elif message["type"] == "http.response.body":
                 parts.append(message.get("body", b""))
 
-        inner: Scope = {**scope, "method": "GET"}
+        inner = _without_head(scope)
         try:
             await self._app(inner, receive, collect)
         except Exception:
@@ -251,17 +262,6 @@ class Gate:
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _in_turn(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
-    ) -> tuple[str, int]:
-        if not is_costly(scope["method"], scope["path"]):
-            return await self._pass(scope, receive, send)
-        async with self._turnstile.turn() as is_admitted:
-            if is_admitted:
-                return await self._pass(scope, receive, send)
-        await self._send(scope, headers, _busy(), send)
-        return "refused", 503
-
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
         """Through to the routes, without keeping the answer."""
         seen = {"status": 500}
@@ -275,7 +275,7 @@ class Gate:
                 message = {**message, "body": b""}
             await send(message)
 
-        inner: Scope = {**scope, "method": "GET"} if is_head else scope
+        inner = _without_head(scope)
         try:
             await self._app(inner, receive, dressed)
         except Exception:
@@ -290,6 +290,11 @@ def _to_login(scope: Scope) -> _Answer:
         target += b"?" + scope["query_string"]
     location = b"/login" if target == b"/" else b"/login?next=" + quote(target, safe="").encode()
     return _Answer(303, [(b"location", location), (b"content-length", b"0")], route="login")
+
+
+def _without_head(scope: Scope) -> Scope:
+    """HEAD is answered as GET, and the body left out."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def _is_kept(path: str) -> bool:

@@ -40,11 +40,14 @@ closing as (
         max(observed_at) as observed_at,
         arg_max({'amount': amount, 'upfront_amount': upfront_amount, 'currency': currency, 'unit': unit}, observed_at)
             as price
-    from price_change
-    where
-        observed_at > (select base_at from edge)
-        and observed_at < end_date::timestamp at time zone 'UTC'
-        and offer_no in (select offer_no from wanted)
+    from (
+        select price_change.*
+        from price_change
+        semi join wanted on price_change.offer_no = wanted.offer_no
+        where observed_at < end_date::timestamp at time zone 'UTC'
+    )
+    -- outside, so that only the changes of these offers are compared and not the whole log
+    where observed_at > (select base_at from edge)
     group by offer_no, change_date
     union all
     select
@@ -54,17 +57,26 @@ closing as (
     where checkpoint_at = (select base_at from edge) and offer_no in (select offer_no from wanted)
 ),
 
-bounded as (
+lasting as (
     select
         *,
         lead(change_date, 1, end_date) over (partition by offer_no order by change_date) as next_date
     from closing
 ),
 
-usd as (
-    select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate_day
+-- Finding the day's rate means sorting; prices in dollars, nearly all, go past it.
+bounded as (
+    select *, 1::decimal(18, 9) as usd_per_unit
+    from lasting
+    where price.currency = 'USD' and price.amount is not null
     union all
-    select 'USD', '1900-01-01 00:00:00+00'::timestamptz, 1
+    select lasting.*, rate.usd_per_unit
+    from lasting
+    asof inner join (
+        select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate_day
+    ) as rate
+        on lasting.price.currency = rate.currency and lasting.observed_at >= rate.rate_at
+    where lasting.price.currency <> 'USD' and lasting.price.amount is not null
 ),
 
 priced as (
@@ -82,12 +94,10 @@ priced as (
         ) as to_date,
         usd_per_hour_of(
             bounded.price.amount, bounded.price.upfront_amount, bounded.price.unit, offer.gpu_count, offer.term_months,
-            usd.usd_per_unit
+            bounded.usd_per_unit
         ) / offer.gpu_count as usd_per_gpu_hour
     from bounded
     inner join wanted as offer on bounded.offer_no = offer.offer_no
-    asof inner join usd on bounded.price.currency = usd.currency and bounded.observed_at >= usd.rate_at
-    where bounded.price.amount is not null
 ),
 
 daily as (

@@ -81,6 +81,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "GPULEDGER_HOME": str(home),
+        "GPULEDGER_BUNDLED_HISTORY": "off",
         "GPULEDGER_SOURCE_RUNPOD_URL": "http://127.0.0.1:1",
         "GPULEDGER_FETCH_ATTEMPTS": "1",
     }

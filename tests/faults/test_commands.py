@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
-from gpuledger.cli.main import app
 from gpuledger.core.store.home import Home
 from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
+from tests.command_line import app
 from tests.faults.hostile import HostileProvider, plain
 from tests.faults.soundness import (
     assert_archive_recorded,

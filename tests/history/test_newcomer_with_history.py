@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from gpuledger.cli import context
-from gpuledger.cli.main import app
+from tests.command_line import app
 from tests.history.conftest import NOW
 
 LORA = 'method="lora"\nmodel="llama-3-8b"\n'
@@ -73,6 +73,8 @@ def test_each_month_of_a_quote_names_its_cause_and_equal_prices_cost_the_same(as
         "an offer came",
         "an offer lapsed",
         "an offer became stale",
+        # where a later list has the same thing by another name
+        "an offer ended",
     }
 
 

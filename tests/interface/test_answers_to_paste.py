@@ -13,10 +13,10 @@ from fcntl import ioctl
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from gpuledger.cli import context
-from gpuledger.cli.main import app
+from tests.command_line import app
 from tests.interface.server.test_page_browser import ARGUMENTS, CHROMIUM
 from tests.template import start_bundled
 

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from click.testing import CliRunner
 from mcp import Client
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
 from gpuledger import Ledger, UsageError, gpuhunt
-from gpuledger.cli.main import app as command_line
 from gpuledger.core.store.home import Home
 from gpuledger.mcp import create_server
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
+from tests.command_line import app as command_line
 from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

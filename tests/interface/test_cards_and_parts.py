@@ -4,10 +4,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from gpuledger import Ledger, UsageError
-from gpuledger.cli.main import app
+from tests.command_line import app
 
 SERVER = "NVIDIA RTX PRO 6000 Blackwell Server Edition"
 LIST = f"""observed_at,provider,instance_type,region,price,gpu_label,gpu_count,gpu_memory_gib

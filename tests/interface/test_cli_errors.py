@@ -13,6 +13,7 @@ from gpuledger.cli import context
 from gpuledger.cli.context import EXIT_CODES
 from gpuledger.core import errors
 from tests.conftest import Answer
+from tests.template import start_bundled, this_hour
 
 # arguments -> exit code, what the line must name
 BAD: dict[tuple[str, ...], tuple[int, str]] = {
@@ -143,6 +144,7 @@ def test_a_bad_setting_stops_a_refresh(gpuledger, tmp_path: Path, text: str):
 
 
 def test_a_source_that_cannot_be_reached_exits_with_four_and_names_it(gpuledger, tmp_path: Path, monkeypatch):
+    start_bundled(tmp_path, now=this_hour())
     monkeypatch.setenv("GPULEDGER_SOURCE_CRUSOE_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("GPULEDGER_FETCH_ATTEMPTS", "1")
     ran = gpuledger("--home", str(tmp_path), "refresh", "crusoe", "--format", "json")
@@ -168,7 +170,7 @@ def test_a_ledger_that_is_broken_is_told_and_not_traced(gpuledger, tmp_path: Pat
 def test_stale_data_exits_with_three_when_asked(gpuledger, provider, tmp_path: Path, monkeypatch):
     capture = Path(__file__).resolve().parents[1] / "captures" / "runpod" / "prices.json"
     provider.always(capture.read_bytes())
-    monkeypatch.setenv("GPULEDGER_HOME", str(tmp_path))
+    monkeypatch.setenv("GPULEDGER_HOME", str(start_bundled(tmp_path, now=this_hour())))
     monkeypatch.setenv("GPULEDGER_SOURCE_RUNPOD_URL", provider.url)
     assert gpuledger("refresh", "runpod").code == 0
     ran = gpuledger("status", "--exit-code", "--format", "json")
@@ -260,7 +262,8 @@ def test_a_second_try_is_no_line_of_its_own(provider, tmp_path):
     provider.answer = lambda seen: Answer(503)
     environ = {
         "PATH": os.environ["PATH"],
-        "GPULEDGER_HOME": str(tmp_path),
+        "GPULEDGER_HOME": str(start_bundled(tmp_path, now=this_hour())),
+        "GPULEDGER_BUNDLED_HISTORY": "off",
         "GPULEDGER_SOURCE_COREWEAVE_URL": provider.url,
         "GPULEDGER_FETCH_ATTEMPTS": "2",
         "GPULEDGER_FETCH_WAIT_SECONDS": "0",

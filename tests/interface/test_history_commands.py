@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from click.testing import CliRunner, Result
 
-from gpuledger.cli.main import app
+from tests.command_line import app
 
 ROWS = """observed_at,provider,instance_type,region,price_usd_hour
 2025-01-05,aws,p5.48xlarge,us-east-1,98.32

@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 import gpuledger
 from gpuledger import InvalidPlanError, Ledger, UnknownGPUError, UsageError, gpuhunt
-from gpuledger.cli.main import app
 from gpuledger.core.validity import state_rank
+from tests.command_line import app
 from tests.template import start_bundled, this_hour
 
 AS_OF = "2026-03-15"

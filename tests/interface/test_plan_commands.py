@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from gpuledger import parse
-from gpuledger.cli.main import app
+from tests.command_line import app
 from tests.template import start_bundled, this_hour
 
 AS_OF = ("--as-of", "2026-03-15")

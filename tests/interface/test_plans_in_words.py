@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import Result
-from typer.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from gpuledger.cli import context
 from gpuledger.cli.interview import asked_plan
-from gpuledger.cli.main import app
 from gpuledger.core.plan import read_plan
 from gpuledger.core.store.home import Home
 from gpuledger.flows import watch
+from tests.command_line import app
 from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from gpuledger.cli import context
-from gpuledger.cli.main import app
 from gpuledger.core.estimate.architecture import resolve
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
+from tests.command_line import app
 from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

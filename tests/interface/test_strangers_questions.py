@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from gpuledger.cli import context
-from gpuledger.cli.main import app
+from tests.command_line import app
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 WORDS = "--model llama-3-8b --method lora --dataset-tokens 20M"

@@ -1,12 +1,14 @@
 """One command makes a backup, one restores it, and the restored ledger is the one that was backed up."""
 
+import hashlib
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from gpuledger.core.errors import CorruptError, StoreError, UsageError
 from gpuledger.core.store.home import Home
-from gpuledger.flows.backup import LIST, back_up, restore
+from gpuledger.flows.backup import LIST, RESTORING, back_up, restore
 from gpuledger.flows.replay import price_history
 
 
@@ -46,11 +48,54 @@ def test_a_backup_is_brought_up_to_date(backed_up, world, listing):
 
 @pytest.mark.recovery
 def test_a_byte_that_broke_ends_a_restore(backed_up, world, tmp_path):
-    folder, _ = backed_up
+    folder, made = backed_up
     victim = next((folder / "archive").rglob("*.zst"))
-    victim.write_bytes(victim.read_bytes()[:-1])
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-1])
+    other = replace(world.ledger, home=Home(tmp_path / "restored"))
     with pytest.raises(CorruptError, match="is not what was backed up"):
-        restore(folder, replace(world.ledger, home=Home(tmp_path / "restored")))
+        restore(folder, other)
+    victim.write_bytes(whole)
+    assert restore(folder, other) == made
+    with pytest.raises(UsageError, match="holds a ledger"):
+        restore(folder, other)
+
+
+@pytest.mark.recovery
+@pytest.mark.parametrize("stage", ["after some files", "after all files", "after the replay"])
+def test_a_restore_that_was_killed_is_gone_on_with(backed_up, world, tmp_path, stage):
+    """What a kill leaves at each stage: the mark with some files, with all, with a ledger that nothing proved."""
+    folder, made = backed_up
+    whole = replace(world.ledger, home=Home(tmp_path / "whole"))
+    restore(folder, whole)
+    other = replace(world.ledger, home=Home(tmp_path / "restored"))
+    shutil.copytree(whole.home.path, other.home.path)
+    (other.home.path / RESTORING).write_text(hashlib.sha256((folder / LIST).read_bytes()).hexdigest())
+    if stage != "after the replay":
+        other.home.database.unlink()
+        shutil.rmtree(other.home.snapshots)
+    if stage == "after some files":
+        next(other.home.archive.rglob("*.zst")).unlink()
+        (other.home.path / "overrides.toml").write_bytes(b"[[disc")
+    assert restore(folder, other) == made
+    assert price_history(other) == price_history(world.ledger)
+    assert not (other.home.path / RESTORING).exists()
+
+
+@pytest.mark.recovery
+def test_a_restore_goes_on_with_its_own_backup_alone(backed_up, world, listing, tmp_path):
+    folder, _ = backed_up
+    other = replace(world.ledger, home=Home(tmp_path / "restored"))
+    victim = next((folder / "archive").rglob("*.zst"))
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-1])
+    with pytest.raises(CorruptError):
+        restore(folder, other)
+    victim.write_bytes(whole)
+    world.refresh(listing(a=2.7, b=3))
+    back_up(world.ledger, folder)
+    with pytest.raises(UsageError, match="begin of a restore from another backup"):
+        restore(folder, other)
 
 
 def test_nothing_is_written_over(backed_up, world, tmp_path):

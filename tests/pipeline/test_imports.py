@@ -215,6 +215,7 @@ def real(tmp_path_factory) -> LedgerWriter:
     return ledger
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("day", "p5", "p4d"),
     [("2025-06-01", "98.32", "32.7726"), ("2025-06-30", "55.04", "21.957642")],
@@ -226,6 +227,7 @@ def test_the_cut_of_june_2025_is_in_the_real_archives(real, day, p5, p4d):
     assert found["changes p4d.24xlarge us-east-1"] == p4d
 
 
+@pytest.mark.deep
 def test_no_snapshot_of_2024_hides_the_cut_of_june_2025(real):
     """p5 -44 %, p4d -33 %, wherever a list still covers the day; the snapshot of February 2024 is history by then."""
     with reading(real.home) as connection:
@@ -248,11 +250,13 @@ def test_no_snapshot_of_2024_hides_the_cut_of_june_2025(real):
     assert elsewhere, "the snapshot of February 2024 lists p5 in other regions"
 
 
+@pytest.mark.deep
 def test_real_azure_prices_reach_back_to_2023(real):
     found = price(real, "2023-11-15", providers=["azure"], regions=["eastus"])
     assert len(found) >= 20
 
 
+@pytest.mark.deep
 def test_every_refused_row_of_the_real_archives_has_a_reason(real):
     with reading(real.home) as connection:
         rows = connection.execute("select reason, sum(row_count) from skipped_row group by all").fetchall()

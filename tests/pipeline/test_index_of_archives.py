@@ -171,7 +171,10 @@ def index_by_hand(prices: Prices) -> dict[date, float]:
 
 @pytest.fixture(
     scope="module",
-    params=[0, *(pytest.param(which, marks=pytest.mark.recovery) for which in (1, 2, "whole"))],
+    params=[
+        pytest.param(0, marks=pytest.mark.deep),
+        *(pytest.param(which, marks=pytest.mark.recovery) for which in (1, 2, "whole")),
+    ],
     ids=["one order", "its reverse", "another order", "whole lists"],
 )
 def stored(request) -> dict[str, list[tuple]]:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from gpuledger.cli import context
-from gpuledger.cli.main import app
 from gpuledger.core.config import MailSettings
 from gpuledger.flows.watch import send_mail
+from tests.command_line import app
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 HEAD = "observed_at,provider,instance_type,region,price,gpu_label,gpu_count\n"

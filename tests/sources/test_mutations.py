@@ -3,8 +3,8 @@
 Hypothesis mutates every capture and, with `GPULEDGER_RECORDED`, every recorded answer. Nothing else than a
 `SourceError` may be raised, none may take long, and no kind of damage may change a price. Some kinds make a
 price list that could exist (`STATES_ANOTHER_PRICE`); of those the contract must leave no change of a known
-offer beyond its bounds. `GPULEDGER_MUTATIONS=N` tries N per document; `-m faults` tries many and cuts
-at every byte; `--hypothesis-seed` takes others.
+offer beyond its bounds. `make deep` tries 30 per document and the default suite 10, `GPULEDGER_MUTATIONS=N` tries N;
+`-m faults` tries many and cuts at every byte; `--hypothesis-seed` takes others.
 """
 
 import json
@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpuledger.scrapers.registry import SOURCES, get
+from tests.depth import examples
 from tests.sources.mutate import MUTATIONS, STATES_ANOTHER_PRICE
 from tests.sources.oracle import MOST_SECONDS, Subject, captured
 from tests.sources.recorded import ANSWERS, RECORDED, Recorded
@@ -26,8 +27,8 @@ from tests.sources.sheet import Sheet, sheet
 
 FILES = {f"{source.name}/{name}": subject for source in SOURCES for name, subject in captured(source).items()}
 
-EXAMPLES = int(os.environ.get("GPULEDGER_MUTATIONS", "30"))
-MANY = 40
+EXAMPLES = int(os.environ.get("GPULEDGER_MUTATIONS", examples(30)))
+MANY = 40 * int(os.environ.get("GPULEDGER_MUTATIONS", "30"))
 
 each_capture = pytest.mark.parametrize("name", FILES)
 each_recorded = pytest.mark.parametrize("recorded", ANSWERS, ids=lambda recorded: recorded.path)
@@ -90,6 +91,7 @@ def fewer_for(taken_apart: Sheet, examples: int) -> int:
     return max(5, examples // share)
 
 
+@pytest.mark.hypothesis
 @each_capture
 def test_a_mutated_capture_never_gives_a_wrong_price(name: str, request, record_property):
     subject = FILES[name]
@@ -99,6 +101,7 @@ def test_a_mutated_capture_never_gives_a_wrong_price(name: str, request, record_
     tally.record(record_property)
 
 
+@pytest.mark.hypothesis
 @pytest.mark.skipif(RECORDED is None, reason="GPULEDGER_RECORDED is not set")
 @each_recorded
 def test_a_mutated_recorded_answer_never_gives_a_wrong_price(recorded: Recorded, request, record_property):
@@ -114,7 +117,7 @@ def test_a_mutated_recorded_answer_never_gives_a_wrong_price(recorded: Recorded,
 def test_many_mutations_of_a_capture(name: str, request, record_property):
     subject = FILES[name]
     taken_apart = sheet(name, subject.document.body)
-    tally = mutate(subject, taken_apart, fewer_for(taken_apart, MANY * EXAMPLES), request)
+    tally = mutate(subject, taken_apart, fewer_for(taken_apart, MANY), request)
     tally.record(record_property)
 
 
@@ -124,7 +127,7 @@ def test_many_mutations_of_a_capture(name: str, request, record_property):
 def test_many_mutations_of_a_recorded_answer(recorded: Recorded, request, record_property):
     subject = Subject(get(recorded.source), recorded.document)
     taken_apart = sheet(recorded.name, recorded.document.body)
-    tally = mutate(subject, taken_apart, fewer_for(taken_apart, MANY * EXAMPLES // 4), request)
+    tally = mutate(subject, taken_apart, fewer_for(taken_apart, MANY // 4), request)
     tally.record(record_property)
 
 

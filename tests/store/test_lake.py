@@ -16,13 +16,16 @@ from gpuledger.core.store import catalogue, sql
 from gpuledger.core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
 from gpuledger.core.store.database import turn, turn_of_source, writing
 from gpuledger.core.store.home import Home
+from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.record import record
+from gpuledger.core.store.shared import follow as following
 from gpuledger.core.store.shared import lake, marker
 from gpuledger.core.store.shared.follow import catch_up, follow, recording
 from gpuledger.core.store.shared.lake import close, maintain, open_lake
 from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger, fill
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.s3 import bucket_server
+from tests.template import start_migrated
 
 pytestmark = pytest.mark.shared_store
 
@@ -99,6 +102,41 @@ def test_a_machine_that_was_away_for_long_has_every_run(books, an_offer, machine
     assert len(away.ask("from scrape_run")) == 6
     away.publish()
     assert away.read("select source, amount::double from offer_latest") == [("runpod", 2.5)]
+
+
+def test_a_long_absence_is_caught_up_in_parts_and_a_kill_between_two_loses_none(
+    books, an_offer, machine, monkeypatch
+):
+    for hour in range(6):
+        books.run(
+            an_offer("a", 2 + hour / 10), an_offer(f"b{hour}"), source="other" if hour == 4 else "runpod"
+        )
+    whole, away = machine("whole"), machine("away")
+    commits: list[int] = []
+
+    def until_the_fourth(there, connection, since, part_no):
+        if len(commits) == 3:
+            raise StoreError("killed")
+        commits.append(part_no)
+        stage(there, connection, since, part_no)
+
+    stage = following._stage
+    start_migrated(away.home, away.sources, away.aliases)
+    with turn(away.home), writing(away.home) as connection:
+        migrate(connection, sources=away.sources, aliases=away.aliases)
+        with monkeypatch.context() as patch:
+            patch.setattr(following, "_stage", until_the_fourth)
+            with pytest.raises(StoreError, match="killed"):
+                catch_up(away.home, connection, Aliases(away.aliases), rows_at_once=1)
+        assert connection.execute("select count(*) from scrape_run").fetchone() == (3,)
+        assert catch_up(away.home, connection, Aliases(away.aliases), rows_at_once=1) == 3
+        assert catch_up(away.home, connection, Aliases(away.aliases), rows_at_once=1) == 0
+    for query in (
+        "from price_history order by all",
+        "from scrape_run order by all",
+        "from offer_current order by all",
+    ):
+        assert away.ask(query) == whole.ask(query)
 
 
 def test_the_lake_itself_has_the_current_state(books, an_offer):

@@ -16,6 +16,7 @@ from gpuledger.core.offer import Offer
 from gpuledger.core.store import sql
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.record import record
+from tests.depth import examples
 
 DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
 HISTORY = "select * exclude (run_no, document_no) from price_history order by source, offer_id, valid_from"
@@ -71,7 +72,7 @@ def _imported(
     return connection.execute(HISTORY).fetchall()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(_lists())
 def test_any_order_and_any_split_give_the_same_history(connection, shelf, an_offer, lists: list[list[Any]]):
     # Two prices of one offer on one day: the lower one stands, whichever list comes first.

@@ -14,6 +14,7 @@ from gpuledger.core.money import LEAST_PRICE, Price
 from gpuledger.core.offer import LEAST_SIZE, Offer, Withdrawn
 from gpuledger.core.store.offer_columns import validated
 from gpuledger.core.store.staging import fact_columns
+from tests.depth import examples
 from tests.store.conftest import T0, an_offer
 
 TEXTS = st.one_of(
@@ -102,7 +103,7 @@ def by_the_model(row: dict[str, object]) -> Offer | Withdrawn:
 
 
 @settings(
-    max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+    max_examples=examples(60), phases=[Phase.explicit, Phase.reuse, Phase.generate]
 )  # shrinking some thirty columns takes minutes
 @given(columns(rows=3))
 def test_columns_are_judged_as_the_model_judges_their_rows(given_columns):

@@ -15,6 +15,7 @@ from gpuledger.core.offer import Withdrawn
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.record import PriceList, record
+from tests.depth import examples
 
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
@@ -237,7 +238,7 @@ ROWS = st.lists(
 LISTS = st.lists(st.tuples(ROWS, st.sampled_from(["rows", "changes", "snapshots"])), min_size=1, max_size=3)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(lists=LISTS, order=st.randoms(use_true_random=False))
 def test_the_order_of_lists_never_matters(connection, books, an_offer, lists, order):
     answers = []
@@ -250,7 +251,7 @@ def test_the_order_of_lists_never_matters(connection, books, an_offer, lists, or
     assert answers[0] == answers[1]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(lists=LISTS)
 def test_history_has_the_price_that_an_answer_about_that_moment_gives(connection, books, an_offer, lists):
     streams = Streams(connection, books, an_offer)
@@ -260,7 +261,7 @@ def test_history_has_the_price_that_an_answer_about_that_moment_gives(connection
         assert streams.held(day) == [row[:2] for row in streams.then(day)], day
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(rows=ROWS, kind=st.sampled_from(["rows", "changes"]), day=st.sampled_from([2.5, 5.0]))
 def test_what_is_seen_later_only_confirms(connection, books, an_offer, rows, kind, day):
     earlier = [row for row in rows if row[1] <= day]
@@ -276,7 +277,7 @@ def test_what_is_seen_later_only_confirms(connection, books, an_offer, rows, kin
         assert one[3] == other[3] or other[3] == "recorded"
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(lists=LISTS, usd=st.sampled_from([1, 2, 3]))
 def test_an_older_observation_never_changes_a_fresh_price(connection, books, an_offer, lists, usd):
     streams = Streams(connection, books, an_offer)

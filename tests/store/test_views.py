@@ -15,6 +15,7 @@ from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store import sql
+from tests.depth import examples
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ OFFERS = st.builds(
 ).filter(lambda offer: offer is not None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(OFFERS, _decimal(3, 9)), min_size=1, max_size=40))
 def test_sql_and_python_agree_to_the_millionth(
     connection: duckdb.DuckDBPyConnection, cases: list[tuple[Offer, Decimal]]

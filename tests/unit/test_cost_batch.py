@@ -1,15 +1,20 @@
 """Many plans at once give what each gives alone."""
 
+import os
+import threading
+
 import pytest
 
 from gpuledger.core.cost.batch import PreparedMarket
-from gpuledger.core.cost.market.offers import ListMarket
+from gpuledger.core.cost.market.offers import ListMarket, _Rows
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
-from gpuledger.core.parallel import WORTH_A_PROCESS
+from gpuledger.core.cost.search import Selection
+from gpuledger.core.parallel import WORTH_A_PROCESS, in_processes
 from gpuledger.core.plan import plan_from_mapping
-from tests.unit.offering import NOW, offer, quoted_plan
+from gpuledger.core.validity import STATES
+from tests.unit.offering import NOW, offer, quoted_plan, stale
 
 OFFERS = [
     offer("2.69", gpu_count=8),
@@ -47,3 +52,32 @@ def test_a_batch_gives_what_each_plan_gives_alone(workers):
     assert len(found) == len(PLANS)
     assert found[-1]["plan"] == "quoted" and "no offer is left" in found[-1]["error"]
     assert found[:-1] == [alone(plan) for plan in PLANS[:-1]]
+
+
+def process_of(_: int) -> int:
+    return os.getpid()
+
+
+def test_nothing_is_forked_beside_other_threads():
+    assert os.getpid() not in set(in_processes(process_of, range(WORTH_A_PROCESS), 2))
+    end = threading.Event()
+    other = threading.Thread(target=end.wait)
+    other.start()
+    assert set(in_processes(process_of, range(WORTH_A_PROCESS), 2)) == {os.getpid()}
+    end.set()
+    other.join()
+
+
+def test_offers_of_other_states_are_not_looked_at(monkeypatch):
+    looked_at = list[str]()
+    offers = [offer("2.69", gpu_count=8, sku=f"sku-{number}") for number in range(50)]
+    old = stale(offer("1.00", gpu_count=8, sku="old"))
+    question = Question.of(tuning(0), QuoteOptions(), now=NOW)
+    market = ListMarket([*offers, old], question.offers, at=NOW)
+    head = _Rows.head
+    monkeypatch.setattr(
+        _Rows, "head", lambda self, *at: looked_at.append(head(self, *at)[3]) or head(self, *at)
+    )
+    selection = Selection(question, market)
+    found = [each.offer.price_id for each in market.candidates(selection.bounds, (STATES.index("stale"),))]
+    assert found == looked_at == [old.price_id]

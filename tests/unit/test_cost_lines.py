@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuledger.core.cost.market.side_prices import SidePrices
+from tests.depth import examples
 from tests.unit.offering import ask, offer, quoted_plan
 
 D = Decimal
@@ -88,7 +89,7 @@ def distinct(found: list[Any]) -> list[Any]:
     return list({one.price_id: one for one in found}.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(offers, min_size=1, max_size=5), costs, hours, st.integers(1, 8))
 def test_the_lines_sum_to_the_total_to_the_cent(found, spent, wall, gpus):
     answer = ask(
@@ -109,7 +110,7 @@ def test_the_lines_sum_to_the_total_to_the_cent(found, spent, wall, gpus):
         assert D(printed["usd_total"]["low"]) >= 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(offers, min_size=1, max_size=12), costs, hours, st.integers(1, 3))
 def test_the_search_by_bounds_finds_what_looking_at_all_finds(found, spent, wall, limit):
     plan = quoted_plan(gpus=2, hours=wall, costs=spent, parameters=7e9)
@@ -118,7 +119,7 @@ def test_the_search_by_bounds_finds_what_looking_at_all_finds(found, spent, wall
     assert [q.quote_id for q in few.quotes] == [q.quote_id for q in every.quotes[:limit]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(offers, min_size=1, max_size=8), costs, hours)
 def test_a_quoted_run_never_costs_less_than_its_hours_at_the_list_price(found, spent, wall):
     spent = {key: value for key, value in spent.items() if key != "early_stop"}

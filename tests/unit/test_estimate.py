@@ -14,6 +14,7 @@ from gpuledger.core.estimate.best_layout import TIGHT_FACTOR
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.gpu import gpu, gpus
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping, preset_plan, presets
+from tests.depth import examples
 
 FIELDS = {
     "plan", "gpu_id", "gpus", "nodes", "parallelism", "parameters", "active_parameters", "model_flops",
@@ -115,7 +116,7 @@ def test_most_accelerators_of_the_seed_can_be_estimated() -> None:
     assert able >= 60
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(name=model_names, gpu_id=gpu_ids, factor=st.floats(1.01, 4.0))
 def test_more_bandwidth_is_never_slower(name: str, gpu_id: str, factor: float) -> None:
     known = gpu(gpu_id)
@@ -128,7 +129,7 @@ def test_more_bandwidth_is_never_slower(name: str, gpu_id: str, factor: float) -
             assert estimate(plan, faster, 64).wall_hours.mid <= before * most
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(parameters=st.floats(1e8, 3e11), tokens=st.floats(1e9, 1e13), factor=st.floats(1.3, 4.0))
 def test_more_tokens_and_more_parameters_are_never_cheaper(
     parameters: float, tokens: float, factor: float
@@ -147,7 +148,7 @@ def test_more_tokens_and_more_parameters_are_never_cheaper(
 DIVISION = ("tensor_parallel", "pipeline_parallel", "virtual_pipeline", "sharding", "micro_batch_size")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(parameters=st.floats(1e8, 3e11), gpu_id=gpu_ids, doublings=st.integers(0, 11))
 def test_twice_the_gpus_are_never_more_than_twice_as_fast(
     parameters: float, gpu_id: str, doublings: int

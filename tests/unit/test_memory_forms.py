@@ -12,6 +12,7 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.estimate import estimate
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
+from tests.depth import examples
 from tests.unit.memory_plans import (
     FINETUNE,
     GIB,
@@ -171,7 +172,7 @@ MORE_MEMORY = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     levers=MORE_MEMORY,
     model=st.sampled_from(["llama-3.2-1b", "llama-2-7b", "mixtral-8x7b", "qwen3-30b-a3b"]),

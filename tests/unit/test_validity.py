@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gpuledger.core import validity
 from gpuledger.core.store import sql
+from tests.depth import examples
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -26,7 +27,7 @@ def macros() -> duckdb.DuckDBPyConnection:
 instants = st.integers(-10, 10).map(lambda hours: NOW + timedelta(hours=hours))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     is_recorded=st.booleans(),
     fresh_until=instants,
@@ -60,7 +61,7 @@ def test_sql_and_python_give_one_price_one_state(
     assert row == (state, validity.state_rank(state))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     option=st.sampled_from(["on_demand", "spot", "reserved", "capacity_block"]),
     tier=st.sampled_from([None, "secure", "community"]),

@@ -182,7 +182,7 @@ class ListMarket:
         snapshot: int = 0,
         excluded: Mapping[str, int] | None = None,
     ) -> None:
-        self._by_shape: dict[Shape, dict[Decimal | None, list[_Entry]]] = {}
+        self._by_shape: dict[Shape, dict[tuple[int, Decimal | None], list[_Entry]]] = {}
         counts = Counter(excluded or {})
         for offer in offers:
             reason = reason_to_exclude(offer, market_filter)
@@ -190,10 +190,10 @@ class ListMarket:
                 counts[reason] += 1
                 continue
             state = state_class(offer, at, allow_stale=allow_stale)
-            by_term = self._by_shape.setdefault(shape_of(offer, by_provider=market_filter.by_provider), {})
-            by_term.setdefault(offer.term_months, []).append(_Entry.of(state, offer))
-        for by_term in self._by_shape.values():
-            for entries in by_term.values():
+            rows = self._by_shape.setdefault(shape_of(offer, by_provider=market_filter.by_provider), {})
+            rows.setdefault((state, offer.term_months), []).append(_Entry.of(state, offer))
+        for rows in self._by_shape.values():
+            for entries in rows.values():
                 entries.sort()
         self._excluded = counts
         self._surroundings = surroundings or SidePrices()
@@ -214,15 +214,14 @@ class ListMarket:
     @cached_property
     def _shelf(self) -> Shelf:
         stock_by_shape: dict[Shape, Stock] = {}
-        for shape, by_term in self._by_shape.items():
+        for shape, rows in self._by_shape.items():
             least = min(
-                entry.state * 1e9 + float(entry.offer.usd_per_gpu_hour or 0)
-                for entries in by_term.values()
-                for entry in entries[:1]
+                state * 1e9 + float(entries[0].offer.usd_per_gpu_hour or 0)
+                for (state, _), entries in rows.items()
             )
-            states = [entry.state for entries in by_term.values() for entry in entries]
-            lapsed = states.count(LAPSED_RANK)
-            stock_by_shape[shape] = Stock(len(states) - lapsed, least, machine_of(shape), lapsed=lapsed)
+            lapsed = sum(len(entries) for (state, _), entries in rows.items() if state == LAPSED_RANK)
+            alive = sum(map(len, rows.values())) - lapsed
+            stock_by_shape[shape] = Stock(alive, least, machine_of(shape), lapsed=lapsed)
         return Shelf(stock_by_shape)
 
     @cached_property
@@ -236,7 +235,7 @@ class ListMarket:
         # within a row the bound is the price times a constant, so each row is in order already; a row joins
         # the heap when its first offer is due
         rows = self._rows
-        waiting = rows.due(bounds)
+        waiting = rows.due(bounds, states)
         following = next(waiting, None)
         heap: list[_Head] = []
         while heap or following is not None:
@@ -244,8 +243,7 @@ class ListMarket:
                 heapq.heappush(heap, following)
                 following = next(waiting, None)
             misses_deadline, state, floor, _, row, position = heap[0]
-            if state in states:
-                yield OfferCandidate(misses_deadline, state, floor, rows.entries[row][position].offer)
+            yield OfferCandidate(misses_deadline, state, floor, rows.entries[row][position].offer)
             if position + 1 < len(rows.entries[row]):
                 heapq.heapreplace(heap, rows.head(row, position + 1, bounds))
             else:
@@ -274,19 +272,19 @@ nothing after them is ever compared."""
 
 
 class _Rows:
-    """Offers of one shape and term in a row, by state and price; the first of each as columns."""
+    """Offers of one shape, state and term in a row, by price; the first of each as columns."""
 
-    def __init__(self, by_shape: Mapping[Shape, Mapping[Decimal | None, list[_Entry]]]) -> None:
-        rows = [(place, row) for place, by_term in enumerate(by_shape.values()) for row in by_term.values()]
+    def __init__(self, by_shape: Mapping[Shape, Mapping[tuple[int, Decimal | None], list[_Entry]]]) -> None:
+        rows = [(place, row) for place, of_shape in enumerate(by_shape.values()) for row in of_shape.values()]
         self.entries = [row for _, row in rows]
         self._shape = np.array([place for place, _ in rows], np.intp)
         self._state = np.array([row[0].state for row in self.entries], np.intp)
         self._usd_per_hour = np.array([row[0].usd_per_hour for row in self.entries], float)
         self._term_hours = np.array([row[0].term_hours for row in self.entries], float)
 
-    def due(self, bounds: Bounds) -> Iterator[_Head]:
-        """The first offer of each open row, the best first."""
-        at = np.flatnonzero(bounds.is_open[self._shape])
+    def due(self, bounds: Bounds, states: Collection[int]) -> Iterator[_Head]:
+        """The first offer of each open row of those states, the best first."""
+        at = np.flatnonzero(bounds.is_open[self._shape] & np.isin(self._state, tuple(states)))
         shape, usd = self._shape[at], self._usd_per_hour[at]
         price = usd * bounds.factor[shape]
         for place, contracted in bounds.contracted.items():

@@ -35,6 +35,9 @@ COMMITS_BETWEEN_NOTES = 50
 """A ledger that finds only runs of its own notes how far it looked no more often than this: to write costs a
 checkpoint, to look at some commits again next to nothing."""
 
+ROWS_AT_ONCE = 1_000_000
+"""A machine that was away takes so many rows in one transaction: some 350 MB of memory, however long it was away."""
+
 _DERIVED = (
     "offer_current",
     "price_checkpoint",
@@ -80,8 +83,13 @@ def recording(
         yield lambda run_no: _append(address, connection, held, source, run_no)
 
 
-def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> int:
+def catch_up(
+    home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases, rows_at_once: int = ROWS_AT_ONCE
+) -> int:
     """Take what was appended to the lake since the last time; returns the number of runs.
+
+    Args:
+        rows_at_once: of whole runs, in one transaction. What was taken stays when the machine dies before the end.
 
     Raises:
         StoreError: the home holds a ledger of its own, or the catalogue does not answer.
@@ -107,17 +115,22 @@ def catch_up(home: Home, connection: duckdb.DuckDBPyConnection, aliases: Aliases
         if (seen_lake, since) == (generation, newest):
             return 0
         if seen_lake != generation:
-            _forget(connection)
+            _forget(connection, generation)
             since = 0
-        runs = _stage(there, connection, since)
-    if not runs and seen_lake == generation and newest - since < COMMITS_BETWEEN_NOTES:
+        parts = _number_runs(there, connection, since, rows_at_once)
+        for part_no in parts[:-1]:
+            _stage(there, connection, since, part_no)
+            with transaction(connection):
+                _take(connection, aliases)
+        if parts:
+            _stage(there, connection, since, parts[-1])
+    if not parts and seen_lake == generation and newest - since < COMMITS_BETWEEN_NOTES:
         return 0
     with transaction(connection):
-        if runs:
+        if parts:
             _take(connection, aliases)
-        write_setting(connection, "lake", generation)
         write_setting(connection, "lake_commit", str(newest))
-    return runs
+    return _count(connection, "new_run") if parts else 0
 
 
 def follow(connection: duckdb.DuckDBPyConnection, written: tuple[str, int]) -> None:
@@ -137,26 +150,42 @@ def leave(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("delete from ledger_setting where name in ('lake', 'lake_commit')")
 
 
-def _forget(connection: duckdb.DuckDBPyConnection) -> None:
-    """The lake was written anew, by a replay: what follows it starts again."""
+def _forget(connection: duckdb.DuckDBPyConnection, generation: str) -> None:
+    """The lake was written anew, by a replay, or is seen for the first time: what follows it starts at its begin."""
     with transaction(connection):
         for table in (*lake.TABLES, *_DERIVED):
             connection.execute(f"delete from {table}")
+        write_setting(connection, "lake", generation)
+        write_setting(connection, "lake_commit", "0")
 
 
-def _stage(there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, since: int) -> int:
-    """Bring what is new into temporary tables, already by the numbers of runs here; returns how many runs."""
-    with sql.registered(connection, arriving=lake.since(there, "scrape_run", since).read_all()):
-        connection.execute(sql.text("lake/new_run"))
-    runs = _count(connection, "new_run")
-    for table in lake.TABLES if runs else ():
+def _number_runs(
+    there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, since: int, rows_at_once: int
+) -> list[int]:
+    """Give the runs that are new their numbers here, and share them out into parts; returns the parts in order."""
+    arriving = lake.since(there, "scrape_run", since).read_all()
+    # one run, as in a steady hour, is one part whatever its size
+    size = lake.run_sizes(there, since if arriving.num_rows > 1 else lake.commit_no(there))
+    with sql.registered(connection, arriving=arriving, run_size=size):
+        connection.execute(sql.text("lake/new_run"), {"rows_at_once": rows_at_once})
+    return [
+        part_no
+        for (part_no,) in connection.execute("select distinct part_no from new_run order by all").fetchall()
+    ]
+
+
+def _stage(
+    there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, since: int, part_no: int
+) -> None:
+    """Bring the runs of a part into temporary tables, already by their numbers here."""
+    for table in lake.TABLES:
         with sql.registered(connection, arriving=lake.since(there, table, since)):
             connection.execute(
                 f"create or replace temp table shared_{table} as"
                 " select new_run.run_no, arriving.* exclude (run_id, commit_no)"
                 " from arriving inner join new_run using (run_id, commit_no)"
+                f" where new_run.part_no = {part_no:d}"
             )
-    return runs
 
 
 def _take(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:

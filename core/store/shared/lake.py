@@ -112,6 +112,11 @@ def since(connection: duckdb.DuckDBPyConnection, table: str, commit: int) -> Any
     )
 
 
+def run_sizes(connection: duckdb.DuckDBPyConnection, commit: int) -> Any:
+    """How many rows each run after that commit has in the tables that grow; an Arrow table."""
+    return sql.arrow(connection, sql.text("lake/run_size"), {"commit_no": commit})
+
+
 def append(
     connection: duckdb.DuckDBPyConnection, rows: Mapping[str, Any], still_allowed: Callable[[], None]
 ) -> None:

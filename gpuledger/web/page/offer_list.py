@@ -149,12 +149,19 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
     with ledger_of(request).pinned(None if after is None else after.snapshot) as ledger:
         rows = ledger.offer_page(query, as_of=parameters.as_of)
         moment = rows.as_of or ledger.clock()
-        trends = ledger.sparklines(rows, moment - TREND, moment)
-        edition = ledger.edition
-        name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
-        facets = snapshot_cache(request).look_up(
-            ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of)
+        edition, cache = ledger.edition, snapshot_cache(request)
+        # of a past day they stay what they are
+        trends = (
+            cache.look_up(
+                ledger,
+                ("trends", moment, *(row["price_id"] for row in rows)),
+                lambda: ledger.sparklines(rows, moment - TREND, moment),
+            )
+            if parameters.as_of
+            else ledger.sparklines(rows, moment - TREND, moment)
         )
+        name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
+        facets = cache.look_up(ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of))
     _with_trends(rows, trends, moment)
     chosen = _chosen(form)
     end = query.skip_rows + len(rows)

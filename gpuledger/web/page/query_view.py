@@ -108,7 +108,7 @@ def query(request: Request, state: PageState) -> Made:
     columns = list(rows[0]) if rows else []
     ordered = _sorted(rows, columns, inputs.get("sort", ""))
     is_number = [_is_number([row[name] for row in rows]) for name in columns]
-    shown = [[_cell(value) for value in row.values()] for row in ordered[:SHOWN_ROWS]]
+    shown = _aligned([[_cell(value) for value in row.values()] for row in ordered[:SHOWN_ROWS]], is_number)
     drawn = [[_plain(value) for value in row.values()] for row in ordered[:DRAWN_ROWS]]
     content |= {
         "columns": [
@@ -185,6 +185,25 @@ def _is_number(values: Sequence[Any]) -> bool:
     return bool(there) and all(
         isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) for value in there
     )
+
+
+def _aligned(rows: Sequence[Sequence[str]], is_number: Sequence[bool]) -> list[list[tuple[str, str]]]:
+    """Each cell with what has to follow it, unseen, so that the decimal points of a column of numbers stand below each
+    other; the number itself stays as it is."""
+    tails = [[_after_units(cell) if is_number[at] else "" for at, cell in enumerate(row)] for row in rows]
+    widest = [max(column, key=len) for column in zip(*tails, strict=True)]
+    return [
+        [
+            (cell, re.sub(r"\d", "0", widest[at][len(tail) :]) if cell else "")
+            for at, (cell, tail) in enumerate(zip(row, row_tails, strict=True))
+        ]
+        for row, row_tails in zip(rows, tails, strict=True)
+    ]
+
+
+def _after_units(number: str) -> str:
+    """`.25` of `1.25`."""
+    return number[number.index(".") :] if "." in number else ""
 
 
 def _plain(value: Any) -> Any:

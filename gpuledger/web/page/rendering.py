@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +59,14 @@ def _day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
+def _date_field(text: str) -> str:
+    """The day of a time as an address has it, for a field that takes days alone; empty where it is none."""
+    try:
+        return date.fromisoformat(text.strip()[:10]).isoformat()
+    except ValueError:
+        return ""
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The templates, escaped by default; an unknown name is an error."""
@@ -76,6 +84,7 @@ def environment() -> Environment:
         short=_short,
         when=_when,
         day=_day,
+        date_field=_date_field,
         hours=formats.hours,
         plain=formats.plain,
     )

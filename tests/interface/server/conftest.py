@@ -37,11 +37,17 @@ class Served:
 
 
 @contextmanager
-def serving(app: object, **more: object) -> Iterator[str]:
-    """The address of an ASGI application under uvicorn, in a thread."""
+def serving(app: object, *, send_buffer: int | None = None, **more: object) -> Iterator[str]:
+    """The address of an ASGI application under uvicorn, in a thread.
+
+    Args:
+        send_buffer: bytes of an answer that the kernel takes before the client reads; millions without.
+    """
     import uvicorn
 
     listener = socket.socket()
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app, log_level="critical", access_log=False, proxy_headers=False, lifespan="on", **more

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from mcp import Client
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
 from gpuledger import Ledger
 from gpuledger.cli import context
-from gpuledger.cli.main import app as command_line
 from gpuledger.core.store.home import Home
 from gpuledger.mcp import create_server
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
+from tests.command_line import app as command_line
 from tests.interface.server.large_ledger import NOW
 from tests.interface.server.questions import PAID, Asked
 from tests.interface.server.support_bot import PLAN, TOML

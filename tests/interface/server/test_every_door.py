@@ -46,12 +46,23 @@ def essence(answer: Any, asked: Asked) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+DEAR = {"size", "quotes of many plans", "quote over time", "drivers"}
+"""Questions that take four doors a second or more: in `make deep`."""
+
+
+def deep_if(is_dear: bool, name: str) -> Any:
+    return pytest.param(name, marks=pytest.mark.deep) if is_dear else name
+
+
+@pytest.mark.parametrize("name", [deep_if(name in DEAR, name) for name in QUESTIONS])
 def test_every_door_gives_the_same_numbers(house, name):
     same_at_every_door(house, name)
 
 
-@pytest.mark.parametrize("name", ["quote", "frontier", "compare", "quotes of many plans"])
+@pytest.mark.parametrize(
+    "name",
+    [deep_if(name != "quote", name) for name in ("quote", "frontier", "compare", "quotes of many plans")],
+)
 def test_every_door_knows_the_own_terms(own_house, name):
     same_at_every_door(own_house, name)
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
 from gpuledger.cli import context
-from gpuledger.cli.main import app
 from gpuledger.core.store.home import Home
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
+from tests.command_line import app
+from tests.template import start_bundled
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 LIVE = {source.name for source in SOURCES if not source.is_dated_list}
@@ -31,11 +32,7 @@ KEYED = {
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger in which nothing live was ever accepted."""
-    path = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context, "now", lambda: NOW)
-        assert CliRunner().invoke(app, ["--home", str(path), "gpus"]).exit_code == 0
-    return path
+    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +99,7 @@ def test_with_their_keys_such_sources_have_to_deliver(home, monkeypatch):
 def test_a_source_that_failed_every_time_never_delivered_and_one_that_did_is_stale_in_time(
     home, tmp_path, provider, monkeypatch
 ):
-    own = tmp_path / "home"
+    own = start_bundled(tmp_path / "home", now=NOW)
     monkeypatch.setenv("GPULEDGER_SOURCE_RUNPOD_URL", provider.url)
     monkeypatch.setenv("GPULEDGER_FETCH_ATTEMPTS", "1")
 

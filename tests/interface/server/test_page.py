@@ -260,6 +260,27 @@ def test_a_query_that_is_not_allowed_says_why(client, query, said):
     assert said in client.get("/sql", params={"q": query, "run": "1"}).text
 
 
+def test_decimal_points_of_a_column_of_the_query_stand_below_each_other(client):
+    query = (
+        "select unnest([1.5, 10.97875, 4.0, null]::decimal(9, 5)[]) as usd, unnest([1, 22, 3, 4]) as offers"
+    )
+    body = client.get("/sql", params={"q": query, "run": "1"}).text.partition("<tbody>")[2]
+    cells = re.findall(r'<td class="number">(.*?)</td>', body)
+    unseen = '<i aria-hidden="true">{}</i>'
+    assert cells[::2] == [f"1.5{unseen.format('0000')}", "10.97875", f"4{unseen.format('.00000')}", ""]
+    assert cells[1::2] == ["1", "22", "3", "4"]
+
+
+@pytest.mark.parametrize("typed", ["yesterday", "2999-01-01", "2026-13-45"])
+def test_a_past_day_that_is_none_keeps_the_rest_of_the_question(client, typed):
+    answer = client.get("/prices", params={"gpu": "H100-SXM", "count": "8", "as_of": typed})
+    assert answer.status_code == 422
+    form = re.search(r'<form method="get" class="row">.*?</form>', answer.text, re.S)[0]
+    assert 'name="gpu" value="H100-SXM"' in form and 'name="count" value="8"' in form
+    # a field for days that is given anything else is an error of the page
+    assert re.search(r'type="date" name="as_of" value="([^"]*)"', form)[1] in ("", "2999-01-01")
+
+
 def test_every_saved_question_runs(client):
     assert len(saved()) >= 19
     for question in saved():

@@ -14,6 +14,7 @@ from schemathesis.checks import not_a_server_error  # noqa: E402
 from schemathesis.specs.openapi import checks as openapi  # noqa: E402
 
 pytestmark = [
+    pytest.mark.hypothesis,
     pytest.mark.slow,
     # requests, which schemathesis asks with, leaves its sockets to the garbage collector
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -27,8 +28,8 @@ CHECKS = [
     openapi.content_type_conformance,
     openapi.response_schema_conformance,
 ]
-EXAMPLES = int(os.environ.get("GPULEDGER_SCHEMA_EXAMPLES", "2"))
-"""`make faults` asks with 10."""
+EXAMPLES = int(os.environ.get("GPULEDGER_SCHEMA_EXAMPLES", "1"))
+"""`make deep` asks with 4, CI with 100."""
 OPERATIONS = 49
 
 

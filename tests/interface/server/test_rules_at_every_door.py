@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from mcp import Client
-from typer.testing import CliRunner
 
 from gpuledger import UsageError, gpuhunt
 from gpuledger.cli import context
-from gpuledger.cli.main import app as command_line
+from tests.command_line import app as command_line
 from tests.interface.server.large_ledger import NOW
 from tests.interface.server.questions import DAY
 from tests.interface.server.support_bot import PLAN, TOML

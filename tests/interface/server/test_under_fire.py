@@ -10,7 +10,7 @@ import pytest
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.plan import read_plan
-from gpuledger.web import connections
+from gpuledger.web import connections, gate
 from gpuledger.web.access import COOKIE, Token, Turnstile, is_costly
 from gpuledger.web.application import create_app
 from gpuledger.web.connections import Places, PromptProtocol
@@ -36,6 +36,13 @@ def test_a_plan_that_would_take_a_parser_long_is_refused_before_it(text, message
         read_plan(text, syntax="toml")
 
 
+def test_a_plan_in_json_is_bounded_as_one_in_toml(client):
+    plan = {"name": "n" * 70_000, "model": "gpt2", "method": "pretrain", "training_tokens": 1e9}
+    answer = client.post("/v1/quotes", json=plan)
+    assert answer.status_code == 422
+    assert "a plan has at most 65,536" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "costly"),
     [
@@ -44,6 +51,8 @@ def test_a_plan_that_would_take_a_parser_long_is_refused_before_it(text, message
         ("POST", "/v1/frontier", True),
         ("POST", "/v1/decisions/size", True),
         ("GET", "/v1/sql", True),
+        ("GET", "/v1/history", True),
+        ("GET", "/history", True),
         ("GET", "/v1/quotes/7a4e9db9fb1d84fd", False),
         ("GET", "/v1/offers", False),
         ("GET", "/healthz", False),
@@ -128,7 +137,7 @@ def small(market_home, monkeypatch):
     monkeypatch.setattr(connections, "HEADER_SECONDS", 0.3)
     monkeypatch.setattr(PromptProtocol, "places", Places(per_peer=20, in_all=40))
     app = create_app(market_home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
-    with serving(app, http=PromptProtocol) as url:
+    with serving(app, send_buffer=4096, http=PromptProtocol) as url:
         yield url
 
 
@@ -142,6 +151,60 @@ def test_silent_connections_make_way(small):
     assert httpx.get(f"{small}/healthz", timeout=5).status_code == 200
     for one in held:
         one.close()
+
+
+def _unread(url: str, method: str, path: str, body: bytes = b"") -> socket.socket:
+    """A request whose answer nobody reads."""
+    host, port = url.removeprefix("http://").split(":")
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    one.settimeout(20)
+    one.connect((host, int(port)))
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    one.sendall(f"{head}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    return one
+
+
+def test_costly_answers_that_are_kept_wait_their_turn_too(market_home, monkeypatch):
+    monkeypatch.setattr(gate, "Turnstile", lambda: Turnstile(in_line=0))
+    app = create_app(market_home, settings=GateSettings(requests_per_second=0), clock=lambda: NOW, environ={})
+    with serving(app) as url:
+        asked = (
+            "/v1/history?gpu=H100&every=1d",
+            "/history?gpu=H100",
+            "/v1/sql?q=select+1",
+            "/v1/offers?limit=1",
+        )
+        statuses = {path: httpx.get(url + path, timeout=20).status_code for path in asked}
+    assert list(statuses.values()) == [503, 503, 503, 200]
+
+
+LARGE = "/v1/offers?limit=1000"
+
+
+def test_a_client_that_does_not_read_its_answer_is_let_go(small, monkeypatch):
+    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
+    whole = len(httpx.get(small + LARGE, timeout=20).content)
+    with _unread(small, "GET", LARGE) as one:
+        time.sleep(2)
+        received = 0
+        try:
+            while part := one.recv(65_536):
+                received += len(part)
+        except ConnectionResetError:
+            pass
+    assert received < whole
+
+
+def test_a_client_that_reads_slowly_gets_its_answer(small, monkeypatch):
+    monkeypatch.setattr(connections, "ANSWER_SECONDS", 0.3)
+    whole = len(httpx.get(small + LARGE, timeout=20).content)
+    received = 0
+    with _unread(small, "GET", LARGE) as one:
+        while part := one.recv(65_536):
+            received += len(part)
+            time.sleep(len(part) / 1_000_000)
+    assert received > whole
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: loc"])

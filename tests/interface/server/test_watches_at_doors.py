@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from mcp import Client
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
 from gpuledger import Ledger
-from gpuledger.cli.main import app
 from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.store.home import Home
 from gpuledger.flows import watch as watches
 from gpuledger.mcp import create_server
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
+from tests.command_line import app
 
 FREE = GateSettings(requests_per_second=0)
 

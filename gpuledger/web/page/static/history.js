@@ -91,7 +91,6 @@
       limit = end.at - gap;
     }
     const right = u.bbox.left + u.bbox.width;
-    const most = u.width < 620 ? 11 : 19;
     pen.save();
     pen.font = `${12 * scale}px system-ui, sans-serif`;
     pen.textBaseline = "middle";
@@ -104,7 +103,10 @@
       pen.moveTo(right + 1, end.y);
       pen.lineTo(right + 10 * scale, end.at);
       pen.stroke();
-      pen.fillText(end.name.length > most ? `${end.name.slice(0, most - 1)}…` : end.name, right + 13 * scale, end.at);
+      const start = right + 13 * scale;
+      let name = end.name;
+      for (let kept = name.length; kept > 1 && pen.measureText(name).width > pen.canvas.width - start; kept--) name = `${end.name.slice(0, kept - 1).trimEnd()}…`;
+      pen.fillText(name, start, end.at);
     }
     pen.restore();
   }
