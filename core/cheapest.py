@@ -51,7 +51,9 @@ def cheapest_by_provider(
         state = offer.price_state(at)
         rank = 0 if allow_stale and state == "stale" else state_rank(state)
         price = (offer.usd_per_gpu_hour, offer.usd_per_hour)
-        return rank, *price, state_rank(state), offer.provider, offer.region, offer.offer_id
+        # of equal prices the one that was seen last
+        age = offer.age(at)
+        return rank, *price, state_rank(state), age, offer.provider, offer.region, offer.offer_id
 
     best: dict[str, LatestOffer] = {}
     for offer in sorted(chosen, key=order):
@@ -61,16 +63,25 @@ def cheapest_by_provider(
         f"{count} offers in {currency} left out: no exchange rate" for currency, count in unpriced.items()
     ]
     if ranking:
-        first = ranking[0].offer
-        if first.price_state(at) in ("stale", LAPSED):
-            has_fresh = any(state_rank(offer.price_state(at)) == 0 for offer in alive)
-            remarks.append(old_and_first(first, at, has_fresh=has_fresh))
-        remarks += cheaper_but_older(first, priced, at)
+        remarks += on_older_prices(ranking[0].offer, priced, at)
     elif lapsed:
         remarks.append(f"only lapsed prices match ({len(lapsed)}); --allow-stale ranks them")
     else:
         remarks.append("no offer matches")
     return Cheapest(ranking=ranking, remarks=remarks)
+
+
+def on_older_prices(first: LatestOffer, offers: Sequence[LatestOffer], at: datetime) -> list[str]:
+    """What an answer says on older prices, at every door: that its first is one, and what older one would be cheaper.
+
+    Args:
+        offers: all that match, older ones and the first too.
+    """
+    remarks: list[str] = []
+    if first.price_state(at) in ("stale", LAPSED):
+        has_fresh = any(state_rank(offer.price_state(at)) == 0 for offer in offers)
+        remarks.append(old_and_first(first, at, has_fresh=has_fresh))
+    return remarks + cheaper_but_older(first, offers, at)
 
 
 def cheaper_but_older(first: LatestOffer, offers: Iterable[LatestOffer], at: datetime) -> list[str]:

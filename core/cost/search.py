@@ -87,9 +87,9 @@ class Evaluation(NamedTuple):
     misses_deadline: bool
 
 
-RankKey = tuple[bool, int, Decimal, Decimal, Decimal, str, str, str]
-"""Misses the deadline, state class, total; then list total, price per GPU-hour, provider, region and price for a
-stable order."""
+RankKey = tuple[bool, int, Decimal, Decimal, Decimal, float, str, str, str]
+"""Misses the deadline, state class, total; then list total, price per GPU-hour, the newest sight, and provider, region
+and price for a stable order."""
 Entry = tuple[RankKey, Evaluation]
 
 
@@ -372,7 +372,18 @@ def _key(state: int, job: Evaluation) -> RankKey:
     price = offer.usd_per_gpu_hour or Decimal(0)
     # what credits cover in full is ordered by what it would take of them
     usd, list_usd = job.total.mid, list_total(job.lines).mid
-    return job.misses_deadline, state, usd, list_usd, price, offer.provider, offer.region, offer.price_id
+    newest = -offer.last_seen_at.timestamp()
+    return (
+        job.misses_deadline,
+        state,
+        usd,
+        list_usd,
+        price,
+        newest,
+        offer.provider,
+        offer.region,
+        offer.price_id,
+    )
 
 
 def _loose(key: RankKey) -> tuple[bool, int, float]:

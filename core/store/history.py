@@ -93,8 +93,9 @@ def price_series(
     every: str,
     stat: str,
 ) -> list[dict[str, Any]]:
-    """One row per step and purchase option: a statistic over the offers whose price held at that time, how many
-    there were, and the state of the price.
+    """One row per step and purchase option: what `cheapest` as of that time answers (`min`), or the middle of the
+    prices in the best state that there is (`median`), with the state, the cheapest provider and how many offers were
+    on sale.
 
     Raises:
         UsageError: an unknown statistic.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from gpuledger.core.store import sql
+from gpuledger.core.store.check_source import KEYS, check_source
 from gpuledger.core.validity import LAPSED
 
 if TYPE_CHECKING:
@@ -35,13 +36,24 @@ def no_live_price(kind: str, seen_at: datetime) -> str:
 def older_price(offer: LatestOffer, at: datetime) -> str:
     """What an older price is of, its state and its age, and the command that would check it."""
     what = f"{offer.gpu_name or offer.gpu_label} {offer.purchase_option} at {offer.provider}"
-    return f"{what} ({offer.price_state(at)}, seen {age_text(offer, at)} ago; check: {check_command(offer)})"
+    command = check_command(offer)
+    check = "no source here reads it" if command is None else f"check: {command}"
+    return f"{what} ({offer.price_state(at)}, seen {age_text(offer, at)} ago; {check})"
 
 
-def check_command(offer: LatestOffer) -> str:
-    """The command that would see the price anew."""
-    source = offer.check_source or (offer.source if offer.source_kind == "live" else "")
-    return f"gpuledger refresh {source}".rstrip()
+def check_command(offer: LatestOffer) -> str | None:
+    """The command that would see the price anew, with the key that it takes; `None` where no source reads it."""
+    source = source_of(offer)
+    if source is None:
+        return None
+    key = KEYS.get(source)
+    return f"gpuledger refresh {source}" + (f", with the key {key}" if key else "")
+
+
+def source_of(offer: LatestOffer) -> str | None:
+    """The source that would see the price anew: the one that showed it, else the one that reads such prices."""
+    seen_by = offer.source if offer.source_kind == "live" else None
+    return check_source(offer.provider, offer.purchase_option, seen_by=seen_by)
 
 
 def age_text(offer: LatestOffer, at: datetime) -> str:

@@ -214,7 +214,13 @@ def history(
     every: Annotated[
         str | None, typer.Option(help="Length of a step: 1h, 1d, 1w, 1mo; default: intervals as recorded.")
     ] = None,
-    stat: Annotated[str, typer.Option(help="With --every: min or median over offers; default: min.")] = "min",
+    stat: Annotated[
+        str,
+        typer.Option(
+            help="With --every: min, what cheapest answers as of each step, or median, the middle of the prices in "
+            "the best state; default: min."
+        ),
+    ] = "min",
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -272,7 +278,7 @@ def history(
         if not rows:
             raise typer.Exit(context.NOTHING)
         if every is not None:
-            _draw(rows, plot, f"{spec}, {stat} over offers")
+            _draw(rows, plot, f"{spec}, {stat} of offers")
 
 
 def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:

@@ -105,11 +105,14 @@ def offer_row(offer: LatestOffer, moment: datetime, least: float | None = None) 
     """One offer for output: every field, and how fresh its price is at that time. `gpu_count` and `usd_per_hour` are
     those of one order: of what is sold per GPU the smallest that holds `least` accelerators. `amount` stays as
     published."""
+    from gpuledger.core.store.older_price import source_of
+
     row = {name: getattr(offer, name) for name in offer.__slots__}
     row["gpu_count"] = order_gpus(offer.gpu_count, offer.min_gpus, offer.max_gpus, least)
     if row["gpu_count"] != offer.gpu_count:
         units = row["gpu_count"] / offer.gpu_count
         row |= {name: None if row[name] is None else row[name] * units for name in _OF_ONE_ORDER}
+    row["check_source"] = source_of(offer)
     row["price_state"] = offer.price_state(moment)
     row["price_age_hours"] = round(offer.age(moment).total_seconds() / 3600, 2)
     return row
@@ -212,3 +215,36 @@ def lapsed_hint(
 
     lapsed = offer_page(connection, replace(query, states=(LAPSED,), max_rows=1), at=moment, as_of=as_of)
     return [f"only lapsed prices match ({lapsed.total}); --state lapsed lists them"] if lapsed.total else []
+
+
+def older_hints(
+    connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, moment: datetime, as_of: datetime | None
+) -> list[str]:
+    """What `cheapest` says on older prices, of each purchase option of an accelerator: that none is live, or that an
+    older one would be cheaper. Nothing of later pages, and nothing where states were chosen without the fresh."""
+    from gpuledger.core.cheapest import on_older_prices
+    from gpuledger.core.store.offers import offers
+
+    if query.gpu_ids is None or query.skip_rows or (query.states and "fresh" not in query.states):
+        return []
+    ordered = replace(query, order_by="best", descending=False, max_rows=None)
+    best = replace(ordered, best_per_provider=True, states=query.states or LISTED_STATES)
+    firsts = offers(connection, best, at=moment, as_of=as_of)
+    older = offers(
+        connection,
+        replace(ordered, best_per_provider=False, states=("stale", LAPSED)),
+        at=moment,
+        as_of=as_of,
+    )
+    options = list(dict.fromkeys(offer.purchase_option for offer in firsts))
+    remarks: list[str] = []
+    for option in sorted(options):
+        of_option = [
+            offer
+            for offer in (*firsts, *older)
+            if offer.purchase_option == option and offer.usd_per_gpu_hour is not None
+        ]
+        if of_option:
+            lines = on_older_prices(of_option[0], of_option, moment)
+            remarks += [f"{option}: {line}" if len(options) > 1 else line for line in lines]
+    return remarks

@@ -14,6 +14,7 @@ from gpuledger.questions.choice import (
     lapsed_hint,
     offer_query,
     offer_row,
+    older_hints,
     provider_hints,
     region_hints,
     unplaced_ever_hint,
@@ -60,6 +61,8 @@ class PriceQuestions(MarketQuestions):
             unplaced = unplaced_hint(snapshot.connection, query)
             remarks = provider_hints(snapshot.connection, query.providers)
             remarks += region_hints(snapshot.connection, query.regions)
+            if result.offers:
+                remarks += older_hints(snapshot.connection, query, moment=moment, as_of=time)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
             pairs = zip(result.offers, result.derived, strict=True)

@@ -95,7 +95,7 @@ matched as not materialized (
 ),
 
 -- A number that holds state, price and place, so that one minimum finds the best of each kind: numbering the rows of
--- 60,000 offers takes four times as long. The places of a snapshot go by price, provider, region and offer.
+-- 60,000 offers takes four times as long. The places of a snapshot go by price, the newest of equal prices first.
 best as materialized (
     select
         min(
@@ -158,7 +158,7 @@ shown as (
             sort_number nulls last,
             case when not $descending::boolean then sort_text end nulls last,
             case when $descending::boolean then sort_text end desc nulls last,
-            usd_per_gpu_hour nulls last, (usd_per_hour * units)::double, provider, region, tier, offer_id
+            usd_per_gpu_hour nulls last, (usd_per_hour * units)::double, last_seen_at desc, provider, region, tier, offer_id
         limit coalesce($max_rows::integer, 9223372036854775807) offset $skip_rows::bigint
     )
 )

@@ -28,11 +28,11 @@ comment on macro seller is 'The aggregator that sells an offer; null: its provid
 
 -- Whether a price last seen at one time gives way to the same thing by another name, seen last at another: the later
 -- sight speaks; of one moment a live source before a list, else the source first by name. A live source's own word
--- stands until it would have looked again.
-create or replace macro yields_to(seen_at, kind, source, fresh_for_seconds, other_seen_at, other_kind, other_source) as
+-- stands for a tolerance, until it would have looked again.
+create or replace macro yields_to(seen_at, kind, source, tolerance, other_seen_at, other_kind, other_source) as
     if(
         kind = 'live',
-        other_seen_at > seen_at + to_seconds(fresh_for_seconds),
+        other_seen_at > seen_at + tolerance,
         other_seen_at > seen_at
         or other_seen_at = seen_at and (other_kind = 'live' or other_kind = kind and other_source < source)
     );

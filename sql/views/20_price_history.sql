@@ -202,7 +202,7 @@ replaced as (
     from (
         select
             bounded.offer_no, bounded.from_at, bounded.last_seen_at, bounded.next_at, wanted.kind, wanted.source,
-            wanted.fresh_for_seconds, to_seconds(if(wanted.kind = 'live', wanted.fresh_for_seconds, 0)) as tolerance
+            to_seconds(if(wanted.kind = 'live', wanted.fresh_for_seconds, 0)) as tolerance
         from bounded
         inner join wanted on bounded.offer_no = wanted.offer_no
         where bounded.offer_no in (select offer_no from renamed_offer) and bounded.amount is not null
@@ -211,7 +211,7 @@ replaced as (
     inner join sight_of_name as other on renamed_offer.other_no = other.offer_no
     where
         yields_to(
-            bounded.last_seen_at, bounded.kind, bounded.source, bounded.fresh_for_seconds,
+            bounded.last_seen_at, bounded.kind, bounded.source, bounded.tolerance,
             other.until_at, other.kind, other.source
         )
         and (bounded.next_at is null or greatest(other.from_at, bounded.last_seen_at + tolerance) < bounded.next_at)

@@ -289,7 +289,7 @@ from (
             where
                 not rival.is_recorded
                 and yields_to(
-                    rival.last_seen_at, rival.source_kind, rival.source, rival.fresh_for_seconds,
+                    rival.last_seen_at, rival.source_kind, rival.source, to_seconds(rival.fresh_for_seconds),
                     -- what is confirmed is as good as seen then
                     if(other.is_recorded and other.is_on_sale, as_of + interval 1 microsecond, other.last_seen_at),
                     other.source_kind, other.source

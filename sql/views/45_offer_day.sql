@@ -122,7 +122,7 @@ outdated as (
             -- however long ago it changed
             other.kind = 'live'
             or yields_to(
-                one.observed_at, one.kind, one.source, null, other.observed_at, other.kind, other.source
+                one.observed_at, one.kind, one.source, interval 0 days, other.observed_at, other.kind, other.source
             )
         )
         and coalesce(

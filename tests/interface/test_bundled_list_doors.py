@@ -63,6 +63,13 @@ def asked_over_http(ledger: Ledger, path: str, **named: str) -> dict:
         return client.get(path, params=named).json()
 
 
+def page_of(ledger: Ledger, address: str) -> str:
+    settings = GateSettings(requests_per_second=0)
+    app = create_app(ledger.home, settings=settings, clock=lambda: NOW, environ={})
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        return client.get(address).text
+
+
 def over_http(ledger: Ledger, path: str) -> list[dict]:
     return asked_over_http(ledger, path, gpu="H100-SXM:8")["offers"]
 
@@ -121,6 +128,30 @@ def by_command(ledger: Ledger, *words: str) -> list[dict]:
     ran = CliRunner().invoke(command_line, ["--home", str(ledger.home.path), *words, "-f", "json"])
     assert ran.exit_code == 0, ran.output
     return json.loads(ran.stdout)
+
+
+OLDER = {
+    "Python": lambda ledger: ledger.offers("RTX4090").remarks,
+    "cheapest": lambda ledger: ledger.cheapest("RTX4090").remarks,
+    "command": lambda ledger: (
+        CliRunner()
+        .invoke(command_line, ["--home", str(ledger.home.path), "offers", "RTX4090", "-f", "json"])
+        .stderr.splitlines()
+    ),
+    "REST": lambda ledger: asked_over_http(ledger, "/v1/offers", gpu="RTX4090")["remarks"],
+    "MCP": lambda ledger: by_tool(ledger, "find_offers", gpu="RTX4090")["remarks"],
+    "page": lambda ledger: re.findall(
+        r'<p class="note">(.*?)</p>', page_of(ledger, "/prices?gpu=RTX4090&price_state=any")
+    ),
+}
+
+
+@pytest.mark.parametrize("remarks", OLDER.values(), ids=OLDER)
+def test_offers_say_of_older_prices_what_cheapest_says(ledger, remarks):
+    told = "\n".join(remarks(ledger))
+    assert "no live price yet; list prices of 2026-" in told
+    assert "cheaper but older: RTX 4090 on_demand at runpod (lapsed, seen " in told
+    assert "was 0.340000 USD per GPU-hour" in told
 
 
 CHECKED = [

@@ -31,6 +31,7 @@ from gpuledger.flows.imports import (
 )
 from gpuledger.flows.pipeline import LedgerWriter, record_runs, source_row
 from gpuledger.flows.replay import price_history, replay
+from gpuledger.flows.source_states import imported_lists
 from gpuledger.scrapers.archives.registry import ARCHIVES, archive
 from gpuledger.scrapers.registry import SOURCES
 from tests.template import start_migrated
@@ -97,6 +98,16 @@ def test_the_same_bytes_of_another_day_are_another_observation(tmp_path):
     take(ledger, tmp_path, row, observed_at="2025-02-01")
     with reading(ledger.home) as connection:
         assert connection.execute("select count(*) from price_change").fetchone() == (2,)
+
+
+def test_each_list_is_shown_with_its_own_span(tmp_path):
+    ledger = ledger_in(tmp_path / "home")
+    # two files of one import, and one of another
+    take(ledger, tmp_path, P5, P5.replace("2025-01-01", "2025-06-01").replace("98.32", "55.04"))
+    take(ledger, tmp_path, P5.replace("2025-01-01", "2021-03-01"))
+    with reading(ledger.home) as connection:
+        spans = [(f"{row['covers_from']:%Y-%m}", row["rows"]) for row in imported_lists(connection)]
+    assert spans == [("2021-03", 1), ("2025-01", 1), ("2025-06", 1)]
 
 
 def test_a_removed_offer_ends_and_a_later_row_opens_it_again(tmp_path):

@@ -109,11 +109,12 @@ def test_a_series_has_the_cheapest_or_the_middle_of_each_option_and_its_state(ma
 
     cheapest, middle = series("min"), series("median")
     assert cheapest[-6, "on_demand"] == (2.0, "stale", "lambda", 1, 1, 1)
-    assert cheapest[-5, "on_demand"] == (2.0, "stale", "lambda", 4, 1, 2)
-    assert middle[-5, "on_demand"] == (pytest.approx(2.3), "stale", "lambda", 4, 1, 2)
-    assert middle[-2, "on_demand"] == (pytest.approx(2.3), "stale", "lambda", 4, 1, 2)
-    assert cheapest[-4, "spot"] == (0.8, "stale", "lambda", 2, 1, 2)
-    assert cheapest[-1, "reserved"] == (1.5, "recorded", "aws", 1, 0, 1)
+    # a stale price does not go before a recorded one
+    assert cheapest[-5, "on_demand"] == (2.1, "recorded", "aws", 4, 1, 2)
+    assert middle[-5, "on_demand"] == (pytest.approx(2.5), "recorded", "aws", 4, 1, 2)
+    assert middle[-2, "on_demand"] == (pytest.approx(2.5), "fresh", "aws", 4, 1, 2)
+    assert cheapest[-4, "spot"] == (1.0, "recorded", "aws", 2, 1, 2)
+    assert cheapest[-1, "reserved"] == (1.5, "fresh", "aws", 1, 0, 1)
     assert cheapest[0, "reserved"] == (1.5, "fresh", "aws", 1, 0, 1)
     assert (-6, "reserved") not in cheapest
     assert series("min", "6 hours").keys() == {

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuledger.core.alias import Aliases
+from gpuledger.core.store.history import price_series
 from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.offers import OfferQuery
 from gpuledger.core.store.publish import write_latest
 from gpuledger.core.store.record import record
 from gpuledger.core.store.rollups import derive
@@ -96,6 +98,28 @@ class Market:
             " and coalesce(valid_to, lapses_at) > $at::timestamptz order by all",
             at=DAY_ONE + timedelta(days=day),
         )
+
+    def first(self, day: float) -> list[float]:
+        """The price that `cheapest` has first on a day."""
+        rows = self._rows(
+            "select usd_per_gpu_hour::double from offers_as_of($at::timestamptz) where lapses_at >= $at::timestamptz"
+            " order by state_rank(price_state($at::timestamptz, is_recorded, fresh_until, lapses_at, is_unlisted,"
+            " availability)), usd_per_gpu_hour limit 1",
+            at=DAY_ONE + timedelta(days=day),
+        )
+        return [row[0] for row in rows]
+
+    def series(self, days: int) -> dict[float, list[float]]:
+        """The steps of `history --every 1d` from noon of the first day."""
+        noon = DAY_ONE + timedelta(hours=12)
+        query = OfferQuery(gpu_ids=["h100-sxm-80gb"])
+        rows = price_series(
+            self.connection, query, since=noon, until=noon + timedelta(days=days), every="1 day", stat="min"
+        )
+        steps: dict[float, list[float]] = {day + 0.5: [] for day in range(days + 1)}
+        for row in rows:
+            steps[(row["step_at"] - DAY_ONE) / timedelta(days=1)] = [float(row["usd_per_gpu_hour"])]
+        return steps
 
     def history(self) -> list[tuple[Any, ...]]:
         write_latest(self.connection)
@@ -281,6 +305,8 @@ def test_history_has_the_price_that_an_answer_about_that_moment_gives(
         market.take(source, *((sku, day, usd) for day, usd in rows))
     for day in (0.5, 2.5, 4.5, 6.5, 8.5, 20.5):
         assert market.then(day) == market.held(day), day
+    for day, price in market.series(10).items():
+        assert price == market.first(day), day
 
 
 @settings(max_examples=5, deadline=None)

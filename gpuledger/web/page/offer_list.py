@@ -359,7 +359,8 @@ def _sql(form: OfferForm, moment: datetime) -> str:
     source = f"offers_as_of({at})" if form.parameters.as_of else "offer_latest"
     best = (
         "qualify row_number() over (\n    partition by coalesce(gpu_id, gpu_label), provider, purchase_option\n"
-        f"    order by state_rank({state}),\n    usd_per_gpu_hour nulls last, region, offer_id\n) = 1\n"
+        f"    order by state_rank({state}),\n    usd_per_gpu_hour nulls last, usd_per_hour, last_seen_at desc,\n"
+        "    region, offer_id\n) = 1\n"
         if form.is_best
         else ""
     )
@@ -373,5 +374,5 @@ def _sql(form: OfferForm, moment: datetime) -> str:
         "select gpu_id, gpu_count, provider, instance_type, region, purchase_option,\n"
         f"    usd_per_gpu_hour, usd_per_hour, availability, last_seen_at, price_id\nfrom {source}\n"
         f"where {chr(10).join(('    and ' if number else '') + text for number, text in enumerate(where))}\n"
-        f"{best}order by {order}{direction} nulls last, provider, region, offer_id"
+        f"{best}order by {order}{direction} nulls last, usd_per_hour, last_seen_at desc, provider, region, offer_id"
     )
