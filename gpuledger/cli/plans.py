@@ -106,11 +106,11 @@ def quote(
         if report is not None:
             _one_alone(plans, "--report")
             text = None if lock is None else context.text_of(lock, "--lock")
-            written = context.ledger().report(
+            written, answer = context.ledger().report_and_answer(
                 plans[0], kind=report.value, as_of=past, lock=text, **{**parameters, "limit": 5}
             )
             typer.echo(written, nl=False)
-            _end_if_missed(plans[0], parameters, past)
+            _end_if_missed(answer)
             return
         if frontier:
             _one_alone(plans, "--frontier")
@@ -121,9 +121,7 @@ def quote(
             return
         answer = _quoted(plans[0], parameters, lock, past)
         _show(answer, format)
-        if not answer.keeps_limits:
-            context.say("no offer keeps the deadline and the budget")
-            raise typer.Exit(context.NOTHING)
+        _end_if_missed(answer)
 
 
 def _one_form(**forms: object) -> None:
@@ -137,16 +135,11 @@ def _one_form(**forms: object) -> None:
         raise UsageError(f"{' and '.join(chosen)}: each is an answer of its own; ask for one at a time")
 
 
-def _end_if_missed(plan: TrainingPlan, parameters: dict[str, Any], past: Any) -> None:
-    """A report on a plan that misses its limits is written, and the exit code says so."""
-    limits = (parameters.get("budget_usd"), parameters.get("deadline_hours"))
-    own = (plan.constraints.budget_usd, plan.constraints.deadline_hours)
-    if any(limit is not None for limit in (*limits, *own)):
-        options: dict[str, Any] = {**parameters, "limit": 1}
-        answer = context.ledger().quote(plan, as_of=past, **options)
-        if not answer.keeps_limits:
-            context.say("no offer keeps the deadline and the budget")
-            raise typer.Exit(context.NOTHING)
+def _end_if_missed(answer: QuoteSet) -> None:
+    """What misses its limits is written all the same, and the exit code says so."""
+    if not answer.keeps_limits:
+        context.say("no offer keeps the deadline and the budget")
+        raise typer.Exit(context.NOTHING)
 
 
 def _one_alone(plans: list[TrainingPlan], flag: str) -> None:

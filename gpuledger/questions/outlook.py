@@ -174,6 +174,22 @@ class Outlook(Decisions):
         Raises:
             UsageError: no such kind, or no quote of a provider that Infracost prices.
         """
+        return self.report_and_answer(plan, kind=kind, as_of=as_of, lock=lock, **named)[0]
+
+    def report_and_answer(
+        self,
+        plan: PlanLike | None = None,
+        *,
+        kind: str = "md",
+        as_of: When = None,
+        lock: str | None = None,
+        **named: Any,
+    ) -> tuple[str, QuoteSet]:
+        """The same, and the answer that is told: whether it keeps the plan's limits is to be seen there.
+
+        Raises:
+            UsageError: as `report`.
+        """
         from gpuledger.core.cost.infracost_usage import RESOURCES, usage_file
         from gpuledger.core.cost.quote_report import html_page, markdown
         from gpuledger.formats import ReportForm, flat
@@ -184,11 +200,12 @@ class Outlook(Decisions):
         if kind == "infracost" and not options.get("provider"):
             options["provider"] = list(RESOURCES)
         question = self.question(plan, as_of=as_of, **options)
-        answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock).to_dict()
+        answer = self.quote(question.plan, question.options, as_of=as_of, lock=lock)
+        shown = answer.to_dict()
         if kind == "infracost":
-            return usage_file(answer)
+            return usage_file(shown), answer
         keys = flat(question.plan.model_dump(mode="json", exclude_unset=True))
-        return (markdown if kind == "md" else html_page)(answer, keys)
+        return (markdown if kind == "md" else html_page)(shown, keys), answer
 
     def quote_by_provider(
         self,

@@ -60,6 +60,7 @@ def test_no_price_of_the_bundled_list_is_fresh_for_longer_than_a_live_one(ask):
     assert rows and {row["price_state"] for row in rows} == {"stale"}
 
 
+@pytest.mark.deep
 def test_each_month_of_a_quote_names_its_cause_and_equal_prices_cost_the_same(ask):
     _, steps, _ = ask("quote llama-3-8b-lora --over 2026-01-01..2026-11-29 --every 1mo")
     assert len(steps) == 11 and all(step["cause"] for step in steps)
@@ -109,7 +110,13 @@ def test_pretraining_is_answered_with_what_people_would_run(ask):
     assert not any(one["purchase_option"] == "spot" for one in answer["quotes"][:3])
 
 
-@pytest.mark.parametrize("words", ["--budget 10000000", "--budget 1000000 --inference-tokens 1e12"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("--budget 10000000", marks=pytest.mark.deep),
+        "--budget 1000000 --inference-tokens 1e12",
+    ],
+)
 def test_the_size_for_a_budget_is_trained_within_90_days_at_prices_that_have_not_lapsed(ask, words):
     code, answer, _ = ask(f"size {words}")
     assert code == 0 and answer["quote"]["wall_hours"]["mid"] <= 90 * 24

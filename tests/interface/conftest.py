@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,11 @@ from tests.template import start_bundled, this_hour
 with warnings.catch_warnings():
     # typer 0.21 imports names that click 8.5 deprecates
     warnings.simplefilter("ignore", DeprecationWarning)
+    from gpuledger.cli import context
     from gpuledger.cli.main import main
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+"""The day of tests whose answers depend on the age of the bundled prices."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,18 @@ Command = Callable[..., Ran]
 def bundled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger as the first use makes it."""
     return start_bundled(tmp_path_factory.mktemp("bundled"), now=this_hour())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger as the first use makes it at `NOW`."""
+    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
+
+
+@pytest.fixture
+def today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands take `NOW` for the time."""
+    monkeypatch.setattr(context, "now", lambda: NOW)
 
 
 def as_process(

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gpuledger import Ledger
-from gpuledger.cli import context
 from tests.command_line import app
-from tests.template import start_bundled
+from tests.interface.conftest import NOW
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
-
-
-@pytest.fixture(autouse=True)
-def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "now", lambda: NOW)
+pytestmark = pytest.mark.usefixtures("today")
 
 
 def run(home: Path, *arguments: str, text: str | None = None) -> Result:

@@ -8,19 +8,16 @@ import struct
 import subprocess
 import sys
 import termios
-from datetime import UTC, datetime
 from fcntl import ioctl
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from gpuledger.cli import context
 from tests.command_line import app
 from tests.interface.server.test_page_browser import ARGUMENTS, CHROMIUM
-from tests.template import start_bundled
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("today")
 LORA = 'name="mine"\nmethod="lora"\nmodel="llama-3-8b"\ndataset_tokens="20 million"\n'
 UNFIT = 'method="lora"\nmodel="llama-3-70b"\n[hardware]\ngpu="t4-16gb"\ngpus=1\n'
 FULL = """name = "support bot"
@@ -53,16 +50,6 @@ safety_usd = 100
 hosting_usd_per_month = 30
 hosting_months = 6
 """
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
-
-
-@pytest.fixture(autouse=True)
-def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "now", lambda: NOW)
 
 
 def run(home: Path, *arguments: str, text: str | None = None):

@@ -167,7 +167,13 @@ CHECKED = [
 ]
 
 
-@pytest.mark.parametrize("rows", CHECKED, ids=["Python", "command", "command, a span", "REST", "MCP"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(rows, id=name, marks=() if name == "command, a span" else pytest.mark.deep)
+        for name, rows in zip(("Python", "command", "command, a span", "REST", "MCP"), CHECKED, strict=True)
+    ],
+)
 def test_a_day_of_the_index_agrees_with_its_bytes(ledger, rows):
     found = [(row.get("provider"), row["state"], row.get("recomputed")) for row in rows(ledger)]
     assert {row[1] for row in found} == {"agrees"}
@@ -216,6 +222,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.deep
 def test_each_step_of_a_cost_through_time_names_its_cause(ledger):
     later = Ledger(ledger.home, clock=lambda: datetime(2026, 11, 29, 12, tzinfo=UTC), environ={})
     rows = later.quote_over("llama-3-8b-lora", span="2026-01-01..2026-11-29", every="1mo")

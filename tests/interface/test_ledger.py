@@ -183,6 +183,7 @@ def test_a_connection_reads_and_does_not_write(home):
         Ledger(home).connect(read_only=False)
 
 
+@pytest.mark.deep
 def test_the_first_question_starts_a_ledger_from_the_bundled_list(tmp_path):
     remarks: list[str] = []
     rows = Ledger(tmp_path / "home", say=remarks.append).cheapest("H100")

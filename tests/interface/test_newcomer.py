@@ -1,28 +1,18 @@
 """What misled people who tried the program for the first time: each as typed, with the answer that they should get."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from gpuledger.cli import context
 from tests.command_line import app
-from tests.template import start_bundled
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 LORA = 'method="lora"\nmodel="llama-3-8b"\n'
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
-
-
 @pytest.fixture(autouse=True)
-def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "now", lambda: NOW)
+def _wide(today: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
 
 
@@ -128,7 +118,7 @@ def test_what_is_kept_is_said_as_people_say_it(home):
 @pytest.mark.parametrize(
     "words",
     [
-        "quote llama-3-8b-lora --over 2026-01-01..2026-11-29 -f table",
+        pytest.param("quote llama-3-8b-lora --over 2026-01-01..2026-11-29 -f table", marks=pytest.mark.deep),
         "presets -f table",
         "quote llama-3-8b-lora -f table",
         "compare llama-3-8b-lora llama-3-8b-qlora -f table",

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +10,19 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from gpuledger.cli import context
 from gpuledger.cli.interview import asked_plan
 from gpuledger.core.plan import read_plan
 from gpuledger.core.store.home import Home
 from gpuledger.flows import watch
 from tests.command_line import app
-from tests.template import start_bundled
+from tests.interface.conftest import NOW
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("today")
 WEEKEND = (
     "quote --model meta-llama/Llama-3.1-8B --method qlora --samples 5000 --tokens-per-sample 600 --epochs 3"
     " --max-gpu-memory 24 --budget 20"
 )
 LORA = 'method="lora"\nmodel="llama-3-8b"\ndataset_tokens="200M"\nepochs=3\n'
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
-
-
-@pytest.fixture(autouse=True)
-def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "now", lambda: NOW)
 
 
 def run(home: Path, *arguments: str, text: str | None = None) -> Result:

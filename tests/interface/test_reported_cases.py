@@ -1,32 +1,19 @@
 """Cases that users reported, each with the answer that is right: what was published, or what the arithmetic gives."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from gpuledger.cli import context
 from gpuledger.core.estimate.architecture import resolve
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
 from tests.command_line import app
-from tests.template import start_bundled
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return start_bundled(tmp_path_factory.mktemp("home"), now=NOW)
-
-
-@pytest.fixture(autouse=True)
-def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "now", lambda: NOW)
+pytestmark = pytest.mark.usefixtures("today")
 
 
 def run(home: Path, *words: str, text: str | None = None):

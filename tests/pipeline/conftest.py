@@ -93,7 +93,7 @@ class World:
 def world(home: Home, clock, provider) -> Iterator[World]:
     ledger = LedgerWriter(home=home, sources=(SOURCE,), clock=clock)
     start_migrated(home, [source_row(SOURCE)], ledger.alias_rows())
-    with httpx.Client() as client:
+    with httpx.Client(verify=False) as client:
         fetcher = Fetcher(
             client=client,
             settings=FetchSettings(attempts=2, wait_seconds=0, timeout_seconds=5),

@@ -48,20 +48,21 @@ def ledger(recorded, tmp_path):
         yield connection
 
 
-def answers(connection) -> list[list[tuple]]:
+def answers(connection, *, every: int) -> list[list[tuple]]:
     return [
         connection.execute(AS_OF, {"as_of": year.at_hour(hour) + timedelta(minutes=30)}).fetchall()
-        for hour in range(0, HOURS, 7)
+        for hour in range(0, HOURS, every)
     ]
 
 
-def test_checkpoints_change_no_answer_about_the_past(ledger, monkeypatch):
-    before = answers(ledger)
+@pytest.mark.parametrize("every", [31, pytest.param(7, marks=pytest.mark.deep)])
+def test_checkpoints_change_no_answer_about_the_past(ledger, monkeypatch, every):
+    before = answers(ledger, every=every)
     monkeypatch.setattr(derive_module, "ROWS_APART", 200)
     derive(ledger, now=year.at_hour(HOURS))
     (count,) = ledger.execute("select count(distinct checkpoint_at) from price_checkpoint").fetchone()
     assert count == 4, "one at the end of each day"
-    assert answers(ledger) == before
+    assert answers(ledger, every=every) == before
 
 
 def test_a_withdrawn_offer_is_gone_between_its_leaving_and_its_return(ledger):

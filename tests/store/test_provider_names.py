@@ -52,7 +52,7 @@ def test_tiers_and_products_taken_for_providers_are_folded_with_their_history(
     with books.writing() as connection:
         connection.execute("update ledger_setting set value = '2' where name = 'identity'")
     with books.writing():
-        """An upgrade."""
+        pass  # an upgrade
     books.publish()
     fresh.publish()
     assert books.read(HISTORY) == fresh.read(HISTORY)

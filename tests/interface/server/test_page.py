@@ -281,6 +281,7 @@ def test_a_past_day_that_is_none_keeps_the_rest_of_the_question(client, typed):
     assert re.search(r'type="date" name="as_of" value="([^"]*)"', form)[1] in ("", "2999-01-01")
 
 
+@pytest.mark.deep
 def test_every_saved_question_runs(client):
     assert len(saved()) >= 19
     for question in saved():

@@ -19,7 +19,7 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.deep), "2"])
 def test_serve_answers_says_where_and_stops_when_told(list_home, workers):
     port = free_port()
     environ = {"PATH": os.environ["PATH"], "HOME": str(list_home.path), "GPULEDGER_HOME": str(list_home.path)}
