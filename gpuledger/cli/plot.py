@@ -17,6 +17,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6
 """Okabe and Ito's, told apart by all eyes, in the order of the page."""
 DASHES = ([1, 0], [8, 4], [14, 4, 3, 4], [5, 2])
 PIXEL_RATIO = 2
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top of what is drawn, in pixels."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -136,12 +138,13 @@ def write_frontier_plot(points: Sequence[Row], path: Path, *, title: str, captio
         fill=alt.condition("datum.option == 'spot'", alt.value("white"), _colour(alt, "provider", legend=False)),
         tooltip=["what:N", "provider:N", "region:N", "option:N", "usd:Q", "hours:Q"],
     )  # fmt: skip
-    names = (
-        base.transform_filter("datum.label != ''")
-        .mark_text(align="left", dx=9, fontSize=11)
+    right, left = (
+        base.transform_filter(f"datum.label != '' && datum.is_left == {is_left}")
+        .mark_text(align=align, dx=dx, dy=dy, fontSize=11)
         .encode(text="label:N")
+        for is_left, align, dx, dy in (("false", "left", 7, -9), ("true", "right", -7, 10))
     )
-    _save(front + dots + names, path, title, f"{caption} Hollow: spot.")
+    _save(front + dots + right + left, path, title, f"{caption} Hollow: spot.")
 
 
 def write_comparison_plot(rows: Sequence[Row], path: Path, *, title: str, caption: str) -> None:
@@ -209,19 +212,34 @@ def _label(values: list[dict[str, Any]]) -> None:
         least = min(least, value["usd"])
     hours, usd = ([math.log(value[name]) for value in values] for name in ("hours", "usd"))
     across, up = (max(hours) - min(hours)) or 1.0, (max(usd) - min(usd)) or 1.0
-    boxes: list[tuple[float, float, float, float]] = []
-    for value in values:
+    places = [
+        (24 + (x - min(hours)) / across * 672, 24 + (y - min(usd)) / up * 292)
+        for x, y in zip(hours, usd, strict=True)
+    ]
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in places]
+    # the cheapest and the fastest have a name before all others
+    first = {min(range(len(values)), key=one.__getitem__) for one in (usd, hours)} if values else set[int]()
+    for at in sorted(range(len(values)), key=lambda at: (at not in first, at)):
+        value, (x, y) = values[at], places[at]
         label = f"{value['what']}, {value['provider']}"
-        x = (math.log(value["hours"]) - min(hours)) / across * 660
-        y = (math.log(value["usd"]) - min(usd)) / up * 300
-        box = (x, y - 8, x + 6.2 * len(label), y + 8)
-        free = box[2] < 720 and not any(
+        width = 6.2 * len(label)
+        # a line of ways comes from the upper left and goes on to the lower right
+        boxes = (x + 7, y + 2, x + 7 + width, y + 17), (x - 7 - width, y - 18, x - 7, y - 3)
+        box = next((one for one in boxes if _is_free(one, taken)), None)
+        value["label"], value["is_left"] = label if box else "", box == boxes[1]
+        taken += [box] if box else []
+
+
+def _is_free(box: Box, taken: Sequence[Box]) -> bool:
+    """Whether a box is inside the picture, margin included, and covers no other."""
+    return (
+        box[0] > 0
+        and box[2] < 830
+        and not any(
             box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
-            for other in boxes
+            for other in taken
         )
-        if free:
-            boxes.append(box)
-        value["label"] = label if free else ""
+    )
 
 
 def _colour(alt: Any, field: str, *, legend: bool) -> Any:

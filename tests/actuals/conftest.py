@@ -12,7 +12,7 @@ import pytest
 from gpuledger.core.actuals.machine import Machines
 from gpuledger.core.store.actuals import LedgerFacts, import_bill
 
-NOW = datetime(2026, 11, 29, tzinfo=UTC)
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 Taken = Callable[..., dict[str, Any]]
 
 

@@ -56,7 +56,7 @@ def test_a_dearer_hour_and_more_hours_are_told_apart(paid: str, hours: str, by_p
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A home with the bundled list and one quote, and the quote."""
-    home = start_bundled(tmp_path_factory.mktemp("planned") / "home", now=NOW, has_history=True)
+    home = start_bundled(tmp_path_factory.mktemp("planned") / "home", now=NOW)
     ledger = Ledger(home, clock=lambda: NOW, environ={})
     answer = ledger.quote(PLAN, providers="runpod", as_of="2026-10-01", allow_stale=True, limit=1)
     return home, answer.quotes[0].to_dict()

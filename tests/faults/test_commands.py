@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 
 from gpuledger.core.store.home import Home
-from gpuledger.flows.imports import load_bundled
 from gpuledger.flows.pipeline import LedgerWriter
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from tests.command_line import app
@@ -24,6 +23,7 @@ from tests.faults.soundness import (
     assert_replay_agrees,
     committed,
 )
+from tests.template import start_bundled, this_hour
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = ROOT / "tests" / "captures" / "runpod" / "prices.json"
@@ -80,7 +80,7 @@ def invoke(ledger: LedgerWriter, *arguments: str):
 
 
 def test_an_audit_of_a_fresh_ledger_says_that_no_source_ever_delivered(ledger):
-    load_bundled(ledger)
+    start_bundled(ledger.home.path, now=this_hour())
     ended = invoke(ledger, "audit", "--archive", "--format", "jsonl")
     assert ended.exit_code == 3
     found = [json.loads(line) for line in ended.stdout.splitlines()]
@@ -88,7 +88,7 @@ def test_an_audit_of_a_fresh_ledger_says_that_no_source_ever_delivered(ledger):
 
 
 def test_an_audit_that_finds_broken_bytes_exits_with_two_and_names_them(ledger):
-    load_bundled(ledger)
+    start_bundled(ledger.home.path, now=this_hour())
     (victim,) = ledger.home.archive.glob("[0-9a-f][0-9a-f]/*.zst")
     victim.write_bytes(b"")
     ended = invoke(ledger, "audit", "--archive", "--format", "jsonl")
@@ -97,7 +97,7 @@ def test_an_audit_that_finds_broken_bytes_exits_with_two_and_names_them(ledger):
 
 
 def test_a_compaction_says_what_it_let_go(ledger):
-    load_bundled(ledger)
+    start_bundled(ledger.home.path, now=this_hour())
     ended = invoke(ledger, "compact", "--keep-snapshots", "1", "--format", "json")
     assert ended.exit_code == 0
     gone = {"snapshots": 0, "left_overs": 0, "documents": 0, "quotes": 0, "bytes": 0}

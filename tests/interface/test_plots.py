@@ -79,3 +79,17 @@ def test_names_on_a_frontier_do_not_cover_each_other():
     _label(values)
     assert sum(value["label"] != "" for value in values[:5]) <= 2
     assert [value["is_front"] for value in values] == [True, False, False, False, False, True]
+
+
+def test_the_cheapest_and_the_fastest_of_a_frontier_are_named_and_no_name_covers_a_dot():
+    from gpuledger.cli.plot import _label
+
+    # a flat front, whose dots stand where names to the right would be
+    values = [
+        {"hours": hours, "usd": usd, "what": "4 x mi300x-192gb", "provider": "runpod"}
+        for hours, usd in ((0.08, 35.3), (0.8, 14.53), (1.6, 14.52), (3.2, 14.51), (6.4, 14.5), (32.0, 11.3))
+    ]
+    _label(values)
+    assert values[0]["label"] and values[-1]["label"] == "4 x mi300x-192gb, runpod"
+    assert not values[0]["is_left"] and values[-1]["is_left"]
+    assert sum(value["label"] != "" for value in values[1:5]) >= 2

@@ -42,7 +42,7 @@ def test_words_choose_apis():
     assert {one.provider for one in prices_on(date(2026, 10, 1), "groq llama")} == {"groq"}
 
 
-NOW = datetime(2026, 11, 29, tzinfo=UTC)
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")

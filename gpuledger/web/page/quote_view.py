@@ -311,7 +311,12 @@ def _found_quote(ledger: Ledger, inputs: Mapping[str, str]) -> dict[str, Any]:
     for one in (one for answer in answers for one in answer.quotes):
         if quote_id == one.quote_id or (price_id and one.purchase.offer.price_id == price_id):
             return {"plan": form.plan.name, **one.to_dict()}
-    raise NoOfferError(f"quote: none of {quote_id or price_id} among the answers to this question today")
+    if not quote_id and not price_id:
+        raise UsageError("id: a receipt is of one quote; its ranking links to it")
+    raise NoOfferError(
+        f"receipt: {(quote_id or price_id)[:80]!r} is not among the answers of now: prices have moved since, or the"
+        " address was cut"
+    )
 
 
 def prices_sql(answers: Sequence[tuple[QuoteSet, Any]]) -> str:

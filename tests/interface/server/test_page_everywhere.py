@@ -169,3 +169,15 @@ def test_a_day_that_cannot_be_shown_offers_the_same_question_of_today(client):
     link = html.unescape(re.search(r'<a href="([^"]+)">The same of today</a>', answer.text)[1])
     assert link == "/prices?gpu=H100-SXM"
     assert client.get(link).status_code == 200
+
+
+@pytest.mark.parametrize("named", ["id=deadbeef00000000", "price_id=runpod:deadbeef00000000:1", ""])
+def test_a_receipt_that_is_none_says_so_and_leads_to_the_same_plan_of_now(client, named):
+    question = "model=llama-2-7b&method=qlora&deadline_hours=72"
+    answer = client.get(f"/quote/receipt?{question}&{named}")
+    assert answer.status_code in (404, 422)
+    said = re.search(r'role="alert">(.*?)</p>', answer.text, re.S)[1]
+    assert "prices have moved since" in said if named else "its ranking links to it" in said
+    way = re.search(r'<a href="([^"]+)">What the same plan costs now', answer.text)[1].replace("&amp;", "&")
+    assert way == f"/quote?{question}"
+    assert client.get(way).status_code == 200

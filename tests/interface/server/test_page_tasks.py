@@ -61,6 +61,8 @@ class Person:
         # a search begins after a pause
         self.page.wait_for_timeout(400)
         self.page.wait_for_load_state("networkidle")
+        # what a script asks for is no part of loading
+        until(self.page, "!document.querySelector('#work[aria-busy=true]')")
 
     def _seen(self) -> dict[str, object]:
         """What a person would miss: the place, its heading, the numbers in its tables, what is filled in, and errors;
