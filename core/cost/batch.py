@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from gpuledger.core.cost.market.offers import ListMarket, MarketFilter
+from gpuledger.core.cost.market.offers import ListMarket, Market, MarketFilter
 from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
@@ -17,6 +17,26 @@ from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.parallel import in_processes
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
+
+WORTH_PREPARING = 30
+"""Plans below which reading every offer takes longer than asking the snapshot for each plan."""
+
+
+def ranking_of(
+    plan: TrainingPlan,
+    options: QuoteOptions,
+    market_of: Callable[[Question], Market],
+    *,
+    as_of: datetime | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """The ranking of one plan of many as `QuoteSet.to_dict` gives it, or its error under `error`."""
+    try:
+        # nobody reads what was published beside thousands of answers
+        question = Question.of(plan, replace(options, no_evidence=True), as_of=as_of, now=now)
+        return quote(question, market_of(question)).to_dict()
+    except GPULedgerError as error:
+        return {"plan": plan.name, "error": str(error)}
 
 
 @dataclass
@@ -33,13 +53,7 @@ class PreparedMarket:
 
     def answer(self, plan: TrainingPlan) -> dict[str, Any]:
         """The ranking of one plan as `QuoteSet.to_dict` gives it, or its error under `error`."""
-        try:
-            # nobody reads what was published beside thousands of answers
-            options = replace(self.options, no_evidence=True)
-            question = Question.of(plan, options, as_of=self.as_of, now=self.now)
-            return quote(question, self._market(question)).to_dict()
-        except GPULedgerError as error:
-            return {"plan": plan.name, "error": str(error)}
+        return ranking_of(plan, self.options, self._market, as_of=self.as_of, now=self.now)
 
     def answers(self, plans: Sequence[TrainingPlan], workers: int = 1) -> Iterator[dict[str, Any]]:
         """The rankings in the order of the plans."""

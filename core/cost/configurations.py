@@ -83,6 +83,12 @@ class ConfigurationTable:
 
     machines: tuple[Machine, ...]
     counts: tuple[MachineCount, ...]
+    gpu_ids: tuple[str, ...]
+    """Of the machines, each once."""
+    gpu: NDArray[np.intp]
+    """Of each machine, its place among those."""
+    is_sold: NDArray[np.bool_]
+    """Of each machine, whether any number of it is."""
     rows: Mapping[Machine, range]
     """Of each machine, its numbers."""
     machine: NDArray[np.intp]
@@ -108,8 +114,13 @@ def configurations(machines: tuple[Machine, ...], limits: Limits) -> Configurati
     position = [physical.setdefault(_physical(machine, count), len(physical)) for _, machine, count in rows]
     of_machine = np.array([number for number, _, _ in rows], np.intp)
     starts = np.searchsorted(of_machine, np.arange(len(machines) + 1)).tolist()
+    gpu_ids = {machine.gpu_id: None for machine in machines}
+    places = {gpu_id: place for place, gpu_id in enumerate(gpu_ids)}
     return ConfigurationTable(
         machines=machines,
+        gpu_ids=tuple(gpu_ids),
+        gpu=np.array([places[machine.gpu_id] for machine in machines], np.intp),
+        is_sold=np.bincount(of_machine, minlength=len(machines)) > 0,
         counts=tuple(count for _, _, count in rows),
         rows={machine: range(starts[n], starts[n + 1]) for n, machine in enumerate(machines)},
         machine=of_machine,
@@ -286,49 +297,71 @@ class Configurations:
     @cached_property
     def refused(self) -> Mapping[int, str]:
         """Why there is no number of a machine that runs the plan, by its place among the machines."""
-        is_sold = self._any(np.ones(len(self._runs), bool))
+        reasons, places = self._refusals
+        of_machine: list[int] = places.tolist()
+        return {number: reasons[place] for number, place in enumerate(of_machine) if place >= 0}
+
+    def refused_offers(self, offers: NDArray[np.intp]) -> dict[str, int]:
+        """How many offers are refused for which reason.
+
+        Args:
+            offers: of each machine.
+        """
+        reasons, places = self._refusals
+        idle = places >= 0
+        counts = np.bincount(places[idle], offers[idle], len(reasons)).tolist()
+        return {reason: int(count) for reason, count in zip(reasons, counts, strict=True) if count}
+
+    @cached_property
+    def _refusals(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """Reasons, and the place of each machine's among them; -1 of those that run the plan."""
+        table = self._table
+        by_gpu, place_of_gpu = _refusals(self._plan, table.gpu_ids)
+        days = self._plan.constraints.longest_wall_hours / HOURS_PER_DAY
+        reasons = (
+            *by_gpu,
+            "no count of it is sold that the plan may use",
+            f"takes longer than {days:g} days (constraints.max_wall_days)",
+            "does not fit in its memory",
+            "cannot be divided as the plan says",
+        )
+        unsold, endless, small, undivided = range(len(by_gpu), len(reasons))
         is_possible = self._any(~np.isnan(self._wall_hours))
-        idle = np.flatnonzero(~self.can_run).tolist()
-        names = {number: self._table.machines[number].gpu_id for number in idle}
-        reasons = {gpu_id: _refusal(self._plan, gpu_id) for gpu_id in set(names.values())}
-        out: dict[int, str] = {}
-        for number, gpu_id in names.items():
-            reason = reasons[gpu_id]
-            if reason is None and not is_sold[number]:
-                reason = "no count of it is sold that the plan may use"
-            elif reason is None:
-                reason = "cannot be divided as the plan says"
-                if self._holds[number]:
-                    days = self._plan.constraints.longest_wall_hours / HOURS_PER_DAY
-                    reason = f"takes longer than {days:g} days (constraints.max_wall_days)"
-                elif is_possible[number]:
-                    reason = "does not fit in its memory"
-            out[number] = reason
-        return out
+        of_count = np.select([~table.is_sold, self._holds, is_possible], [unsold, endless, small], undivided)
+        of_gpu = place_of_gpu[table.gpu]
+        return reasons, np.where(self.can_run, -1, np.where(of_gpu >= 0, of_gpu, of_count))
 
 
 def _narrow(limits: Limits) -> Limits:
     return replace(limits, is_wide=False) if limits.is_wide else limits
 
 
-# refusals by what of a plan they depend on: precision, sparsity, stated utilisation, quoted hours
-_refusals: dict[tuple[object, ...], str | None] = {}
+# refusals by accelerators and what of a plan they depend on: precision, sparsity, stated utilisation, quoted hours
+_refusals_made: dict[tuple[object, ...], tuple[tuple[str, ...], NDArray[np.intp]]] = {}
+
+
+def _refusals(plan: TrainingPlan, gpu_ids: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Why no number of those GPUs runs the plan: reasons, and the place of each GPU's among them, -1 of the others."""
+    is_stated = "precision" in plan.model_fields_set
+    key = (gpu_ids, plan.precision, is_stated, plan.weight_sparsity, plan.hardware.mfu, plan.is_quoted)
+    made = _refusals_made.get(key)
+    if made is None:
+        if len(_refusals_made) > 1_000:
+            _refusals_made.clear()
+        by_gpu = [_refusal(plan, gpu_id) for gpu_id in gpu_ids]
+        reasons = tuple(dict.fromkeys(reason for reason in by_gpu if reason is not None))
+        places = np.array([-1 if reason is None else reasons.index(reason) for reason in by_gpu], np.intp)
+        made = _refusals_made[key] = reasons, places
+    return made
 
 
 def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
     """Why no number of that GPU runs the plan, without the GPU's name, so that machines can be counted by it."""
-    is_stated = "precision" in plan.model_fields_set
-    key = (gpu_id, plan.precision, is_stated, plan.weight_sparsity, plan.hardware.mfu, plan.is_quoted)
-    if len(_refusals) > 100_000:
-        _refusals.clear()
-    if key not in _refusals:
-        chip = gpus().get(gpu_id)
-        error = None if chip is None else refusal(plan, chip)
-        if chip is None:
-            _refusals[key] = "accelerator without a data sheet"
-        else:
-            _refusals[key] = None if error is None else _sentence(plan, error)
-    return _refusals[key]
+    chip = gpus().get(gpu_id)
+    if chip is None:
+        return "accelerator without a data sheet"
+    error = refusal(plan, chip)
+    return None if error is None else _sentence(plan, error)
 
 
 def _sentence(plan: TrainingPlan, error: InvalidPlanError) -> str:

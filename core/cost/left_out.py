@@ -1,4 +1,4 @@
-"""What a quote leaves out: the reasons of `QuoteSet.excluded`, apart by provider and accelerator."""
+"""What a quote leaves out: the reasons of `QuoteSet.excluded`, in all, and apart by provider and accelerator."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gpuledger.core.cost.market.offers import Machine
+from gpuledger.core.errors import DoesNotFitError, NoOfferError
+from gpuledger.core.plan import TrainingPlan
+
+PRICE_LAPSED = "price lapsed, seen too long ago"
 
 
 def left_out(kinds: Iterable[Mapping[str, Any]], refusals: Mapping[Machine, str]) -> list[dict[str, Any]]:
@@ -31,3 +35,20 @@ def left_out(kinds: Iterable[Mapping[str, Any]], refusals: Mapping[Machine, str]
         for (reason, provider, gpu_id), count in counts.items()
     ]
     return sorted(rows, key=lambda row: (-row["offers"], row["provider"], row["gpu_id"], row["reason"]))
+
+
+def by_count(counts: Mapping[str, int]) -> dict[str, int]:
+    """Reasons, the commonest first."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | DoesNotFitError:
+    """Why there is no quote: what removed how many offers."""
+    if not excluded:
+        return NoOfferError("the ledger holds no offer of that time; `gpuledger refresh` reads those of now")
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
+    if set(excluded) == {PRICE_LAPSED}:
+        return NoOfferError(f"{plan.name}: only lapsed prices are left ({reasons}); --allow-stale ranks them")
+    if "does not fit in its memory" in excluded or "less host memory than offloading takes" in excluded:
+        return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({reasons})")
+    return NoOfferError(f"{plan.name}: no offer is left ({reasons})")

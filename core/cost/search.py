@@ -23,6 +23,7 @@ from gpuledger.core.cost.configurations import (
     offloads,
 )
 from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, list_total, total
+from gpuledger.core.cost.left_out import PRICE_LAPSED, by_count, nothing
 from gpuledger.core.cost.market.offers import (
     ALIVE,
     OLDER,
@@ -48,7 +49,6 @@ from gpuledger.core.validity import LAPSED_RANK, REMEMBERED
 # half a cent: each line of a total may be rounded down by so much
 ROUNDING_USD = 0.005
 ENDLESS = "interrupted so often, or so slow, that the run would not end"
-PRICE_LAPSED = "price lapsed, seen too long ago"
 OLDER_TRIED = 60
 """Older offers of one state that are looked at, the least possible total first."""
 ROUNDED_COSTS = ("utilisation", "failed_run_factor", "trials", "experiments")
@@ -315,9 +315,8 @@ class Selection:
         counts: Counter[str] = Counter()
         machines = self._options.machines
         for shelf in (side.market.shelf for side in self._sides):
-            offers = np.bincount(shelf.places(machines), shelf.offers, len(machines)).tolist()
-            for number, reason in self._options.refused.items():
-                counts[reason] += int(offers[number])
+            offers = np.bincount(shelf.places(machines), shelf.offers, len(machines))
+            counts.update(self._options.refused_offers(offers))
         lapsed = sum(side.market.shelf.lapsed for side in self._sides)
         if lapsed and not self._ranks_lapsed:
             counts[PRICE_LAPSED] += lapsed
@@ -348,23 +347,6 @@ def _by_price(side: Side) -> Iterator[tuple[float, Side, int]]:
     least = side.market.shelf.least[places]
     for at in np.argsort(least, kind="stable"):
         yield float(least[at]), side, int(places[at])
-
-
-def by_count(counts: Mapping[str, int]) -> dict[str, int]:
-    """Reasons, the commonest first."""
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | DoesNotFitError:
-    """Why there is no quote: what removed how many offers."""
-    if not excluded:
-        return NoOfferError("the ledger holds no offer of that time; `gpuledger refresh` reads those of now")
-    reasons = "; ".join(f"{count} x {reason}" for reason, count in excluded.items())
-    if set(excluded) == {PRICE_LAPSED}:
-        return NoOfferError(f"{plan.name}: only lapsed prices are left ({reasons}); --allow-stale ranks them")
-    if "does not fit in its memory" in excluded or "less host memory than offloading takes" in excluded:
-        return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({reasons})")
-    return NoOfferError(f"{plan.name}: no offer is left ({reasons})")
 
 
 def _key(state: int, job: Evaluation) -> RankKey:

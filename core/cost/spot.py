@@ -165,14 +165,14 @@ def p90_hours(useful_hours: float, job: Interruptions) -> float:
         # many losses: the sum is normal by the central limit theorem
         return mean + _Z90 * math.sqrt(losses / survives * each * each + losses * spread)
     weights = _loss_counts(at.parts, survives)
+    # weight, mean and root of twice the variance of the hours that so many losses cost
+    costs = [(weight, count * each, math.sqrt(2 * count * spread)) for count, weight in enumerate(weights)]
     low = undisturbed
     high = low + (len(weights) + 4) * (at.part_hours + restart * 8 + math.sqrt(spread))
     for _ in range(60):
         middle = (low + high) / 2
-        reached = sum(
-            weight * _normal(middle - undisturbed, count * each, count * spread)
-            for count, weight in enumerate(weights)
-        )
+        beyond = middle - undisturbed
+        reached = sum([weight * _normal(beyond, cost, width) for weight, cost, width in costs])
         low, high = (middle, high) if reached < 0.9 else (low, middle)
     return high
 
@@ -188,10 +188,11 @@ def _loss_counts(segment_count: int, survives: float) -> list[float]:
     return weights
 
 
-def _normal(distance: float, mean: float, variance: float) -> float:
-    if variance <= 0:
+def _normal(distance: float, mean: float, width: float) -> float:
+    """Share of a normal distribution below a distance; its width is the root of twice its variance."""
+    if width <= 0:
         return 1.0 if distance >= mean else 0.0
-    return 0.5 * math.erfc((mean - distance) / math.sqrt(2 * variance))
+    return 0.5 * math.erfc((mean - distance) / width)
 
 
 def _loss_variance(rate: float, segment_hours: float) -> float:

@@ -3,14 +3,18 @@ offers builds records for a few hundred of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from gpuledger.core.store import sql
 from gpuledger.core.store.offers import LatestOffer, set_on_sale
+from gpuledger.core.store.quote_rows import QuotableRows, ShapeNeeds
 
 CHUNK, GROWTH = 32, 4
 """Offers read first, and how many times as many each time after: the ten best are nearly always among the
@@ -52,28 +56,42 @@ class Quotable:
         return sql.rows(self._connection, "queries/quote_shape")
 
     def candidates(
-        self, bounds: str, states: Iterable[int]
+        self, needs: ShapeNeeds, states: Collection[int]
     ) -> Iterator[tuple[bool, int, float, LatestOffer]]:
-        """Whether the deadline is missed, state class, lower bound and offer, best first.
+        """Whether the deadline is missed, state class, lower bound and offer, best first, of equal ones by price id.
 
         Args:
-            bounds: as sql/queries/quote_floor.sql wants them.
             states: state classes of the offers.
         """
-        classes = ",".join(map(str, states))
-        skipped, chunk = 0, CHUNK
-        while True:
-            rows = sql.rows(
-                self._connection,
-                "queries/quote_candidate",
-                {"bounds": bounds, "states": classes, "max_rows": chunk, "skip_rows": skipped},
-            )
-            for row in rows:
-                head = (bool(row.pop("misses")), row.pop("state_class"), row.pop("floor_usd"))
-                yield (*head, LatestOffer(**row))
-            if len(rows) < chunk:
-                return
-            skipped, chunk = skipped + chunk, chunk * GROWTH
+        chunk = CHUNK
+        for misses, state, row_no, floor in self._rows.ranked(needs, states):
+            start = ordered = 0
+            while start < len(row_no):
+                end = min(start + chunk, len(row_no))
+                worst = float(floor[end - 1])
+                first, last = (int(np.searchsorted(floor, worst, side)) for side in ("left", "right"))
+                if last > max(end, ordered):
+                    # equal bounds must not be cut apart at random
+                    row_no[first:last] = self._by_price_id(row_no[first:last])
+                    ordered = last
+                rows: list[int] = row_no[start:end].tolist()
+                usd_of: list[float] = floor[start:end].tolist()
+                for usd, offer in self._read(dict(zip(rows, usd_of, strict=True))):
+                    yield misses, state, usd, offer
+                start, chunk = end, chunk * GROWTH
+
+    @cached_property
+    def _rows(self) -> QuotableRows:
+        return QuotableRows(self._connection)
+
+    def _read(self, floors: Mapping[int, float]) -> list[tuple[float, LatestOffer]]:
+        rows = sql.rows(self._connection, "queries/quote_candidate", {"rows": _text(floors)})
+        read = [(floors[row.pop("row_no")], LatestOffer(**row)) for row in rows]
+        return sorted(read, key=lambda each: (each[0], each[1].price_id))
+
+    def _by_price_id(self, row_no: NDArray[np.int64]) -> list[int]:
+        rows = sql.rows(self._connection, "queries/quote_price_id", {"rows": _text(row_no.tolist())})
+        return [row["row_no"] for row in rows]
 
     def first_of_providers(
         self, bounds: str, states: Iterable[int], each: int
@@ -94,3 +112,8 @@ class Quotable:
                 self._kept.clear()
             self._kept[name] = rows
         return rows
+
+
+def _text(rows: Iterable[int]) -> str:
+    # binding a list costs far more than splitting a text
+    return ",".join(map(str, rows))

@@ -233,8 +233,7 @@ class Outlook(Decisions):
             if not entries:
                 raise selection.nothing()
             answer = ranked(selection.context, entries[: question.options.limit], None, selection.excluded())
-        self._save(answer, question.plan)
-        return answer
+        return self._saved(answer, question.plan)
 
     def left_out(
         self,

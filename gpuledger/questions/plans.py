@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from gpuledger.questions.reader import Snapshot
 
     PlanLike = TrainingPlan | Mapping[str, Any] | str
+
+
+UNSAVED = "not saved for `explain`: the ledger's home cannot be written"
+"""Warning of an answer whose quotes have no file; where the file would be is for the operator alone."""
 
 
 def is_name(plan: str) -> bool:
@@ -186,8 +191,7 @@ class PlanQuestions(OwnTerms):
                 except NoOfferError as error:
                     raise NoOfferError("; ".join([str(error), *hints])) from None
                 answer = replace(answer, warnings=(*answer.warnings, *hints))
-        self._save(answer, question.plan)
-        return answer
+        return self._saved(answer, question.plan)
 
     def quotes(
         self,
@@ -198,7 +202,7 @@ class PlanQuestions(OwnTerms):
         **named: Any,
     ) -> Iterator[dict[str, Any]]:
         """The ranking of each of many plans as `QuoteSet.to_dict` gives it, or its error under `error`."""
-        from gpuledger.core.cost.batch import PreparedMarket
+        from gpuledger.core.cost.batch import WORTH_PREPARING, PreparedMarket, ranking_of
         from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices
         from gpuledger.core.cost.options import split
         from gpuledger.core.store import sql
@@ -209,15 +213,19 @@ class PlanQuestions(OwnTerms):
         chosen = options or parse.options(
             one_quote(named), overrides=self.overrides(), measurements=self.measurements()
         )
-        read = [parse.plan_with(plan, keys) for plan in plans]
+        read, now = [parse.plan_with(plan, keys) for plan in plans], self.clock()
         with self.reading() as snapshot:
+            if len(read) < WORTH_PREPARING:
+                market = partial(self.market, snapshot)
+                yield from [ranking_of(plan, chosen, market, as_of=time, now=now) for plan in read]
+                return
             side = {
                 name: sql.rows(snapshot.connection, f"queries/{query}", {"as_of": time})
                 for name, query in SIDE_PRICE_QUERIES.items()
             }
             prepared = PreparedMarket(
                 offers=offers(snapshot.connection, OfferQuery(), as_of=time),
-                now=self.clock(),
+                now=now,
                 as_of=time,
                 options=chosen,
                 surroundings=SidePrices(**side),
@@ -295,8 +303,9 @@ class PlanQuestions(OwnTerms):
             cache=snapshot.cache,
         )
 
-    def _save(self, answer: QuoteSet, plan: TrainingPlan) -> None:
-        """A home that cannot be written costs the explanation, not the quote."""
+    def _saved(self, answer: QuoteSet, plan: TrainingPlan) -> QuoteSet:
+        """The answer, whose quotes have their files; a home that cannot be written costs the explanation, not the
+        quote, and the answer says so."""
         from gpuledger.core.cost.explain import plan_hash, save_quote
         from gpuledger.core.count import instant_text
 
@@ -311,6 +320,8 @@ class PlanQuestions(OwnTerms):
                 save_quote(self.home, one.quote_id, content)
         except GPULedgerError as error:
             self.say(f"not saved for explain: {error}")
+            return replace(answer, warnings=(*answer.warnings, UNSAVED))
+        return answer
 
     def saved_quote(self, quote_id: str) -> dict[str, Any]:
         """A quote as it was given.

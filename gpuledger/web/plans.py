@@ -13,6 +13,7 @@ from starlette.responses import Response
 from gpuledger.core.errors import NoOfferError
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.ledger import Ledger
+from gpuledger.questions.plans import UNSAVED
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_of, plan_or_none, plans_in, text_in
 from gpuledger.web.parameters import AsOfParameters, EstimateParameters, QuoteParameters, options_of
@@ -88,7 +89,8 @@ def _quoted(
             stale=sum(quote.price_state in STALE for quote in answer.quotes),
             status=201,
         )
-    response.headers["location"] = f"/v1/quotes/{answer.quotes[0].quote_id}"
+    if UNSAVED not in answer.warnings:
+        response.headers["location"] = f"/v1/quotes/{answer.quotes[0].quote_id}"
     return response
 
 

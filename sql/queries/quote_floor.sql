@@ -1,5 +1,5 @@
 -- grain: one row per offer that may be quoted, with the lower bound of its total
--- A temporary macro over `quote_offer` (quote_offer.sql), for quote_candidate.sql and quote_first_of_providers.sql. `bounds` is
+-- A temporary macro over `quote_offer` (quote_offer.sql), for quote_first_of_providers.sql; core/store/quote_rows.py ranks alike. `bounds` is
 -- lines of fields parted by commas: shape_key, misses the deadline (0 or 1), least paid hours of one price unit, least units,
 -- factor on the list price, contracted USD per GPU-hour (empty: none); `states` are classes parted by commas.
 create or replace temporary macro quote_floor(bounds, states) as table
@@ -26,4 +26,4 @@ from quote_offer as offer
 inner join bound on offer.shape_key = bound.shape_key
 where
     offer.excluded_because is null
-    and list_contains(string_split(states::varchar, ','), offer.state_class::varchar);
+    and list_contains(string_split(states::varchar, ',')::integer[], offer.state_class::integer);

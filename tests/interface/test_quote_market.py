@@ -7,16 +7,19 @@ from typing import Any
 import duckdb
 import pytest
 
+from gpuledger.core.cost.batch import WORTH_PREPARING
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.market.own_terms import read_overrides
 from gpuledger.core.cost.market.snapshot import LedgerMarket
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
+from gpuledger.core.cost.search import Selection
 from gpuledger.core.plan import plan_from_mapping, preset_plan
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
+from gpuledger.ledger import Ledger
 from tests.template import start_bundled, this_hour
 
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
@@ -36,8 +39,13 @@ QUESTIONS: list[tuple[Any, dict[str, Any]]] = [
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    with reading(Home(start_bundled(tmp_path_factory.mktemp("home"), now=this_hour()))) as opened:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(start_bundled(tmp_path_factory.mktemp("home"), now=this_hour()))
+
+
+@pytest.fixture(scope="module")
+def connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    with reading(home) as opened:
         yield opened
 
 
@@ -60,3 +68,31 @@ def test_both_markets_give_the_same_answer(connection, question, as_of):
     from_list = quote(question, listed).to_dict()
     from_ledger = quote(question, stored).to_dict()
     assert from_ledger == from_list | {"snapshot": from_ledger["snapshot"]}
+
+
+@pytest.mark.parametrize("question", range(len(QUESTIONS)))
+def test_bounds_in_sql_and_in_arrays_are_the_same(connection, question):
+    plan, flags = QUESTIONS[question]
+    question = Question.of(plan, QuoteOptions(**flags), now=datetime(2026, 11, 21, tzinfo=UTC))
+    market = LedgerMarket(connection, question.offers, at=question.moment)
+    bounds = Selection(question, market).bounds
+    in_sql = connection.execute(
+        "select misses = 1, state_class, floor_usd, price_id from quote_floor($bounds, '0,1,2,3') order by all",
+        {"bounds": market._bounds_text(bounds)},
+    ).fetchall()
+    in_arrays = [(*candidate[:3], candidate.offer.price_id) for candidate in market.candidates(bounds)]
+    assert in_arrays == in_sql
+    assert in_sql
+
+
+def test_few_plans_and_many_give_the_same_answers(connection, home):
+    ledger = Ledger(home, clock=lambda: datetime(2026, 11, 21, tzinfo=UTC))
+    plans = [
+        "llama-2-7b-qlora",
+        "llama-2-7b",
+        {"method": "pretrain", "model": "gpt2", "training_tokens": 1e9},
+    ]
+    few = list(ledger.quotes(plans))
+    many = list(ledger.quotes(plans * WORTH_PREPARING))
+    assert many == few * WORTH_PREPARING
+    assert few[0]["quotes"]

@@ -90,11 +90,14 @@ NEEDS = {
     "queries/quote_left_out": _QUOTE_VIEW,
     "queries/quote_floor": _QUOTE_VIEW,
     "queries/quote_first_of_providers": (*_QUOTE_VIEW, sql.text("queries/quote_floor")),
-    "queries/quote_candidate": (*_QUOTE_VIEW, sql.text("queries/quote_floor")),
+    "queries/quote_row": _QUOTE_VIEW,
+    "queries/quote_candidate": _ON_SALE,
+    "queries/quote_price_id": _ON_SALE,
 }
 GIVEN = {
     "queries/price_series": {"every": "1 days", "stat": "min", "until": "2026-10-07"},
-    "queries/quote_candidate": {"bounds": "1,0,1,1,1,", "max_rows": 1, "skip_rows": 0},
+    "queries/quote_candidate": {"rows": "0,1"},
+    "queries/quote_price_id": {"rows": "0,1"},
     "queries/quote_first_of_providers": {"bounds": "1,0,1,1,1,", "each": 1},
 }
 

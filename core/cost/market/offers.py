@@ -224,6 +224,10 @@ class ListMarket:
         return Shelf(stock_by_shape)
 
     @cached_property
+    def _states(self) -> frozenset[int]:
+        return frozenset(state for rows in self._by_shape.values() for state, _ in rows)
+
+    @cached_property
     def _rows(self) -> _Rows:
         return _Rows(self._by_shape)
 
@@ -231,6 +235,8 @@ class ListMarket:
         return dict(self._excluded)
 
     def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
+        if self._states.isdisjoint(states):
+            return
         # within a row the bound is the price times a constant, so each row is in order already; a row joins
         # the heap when its first offer is due
         rows = self._rows
@@ -283,7 +289,9 @@ class _Rows:
 
     def due(self, bounds: Bounds, states: Collection[int]) -> Iterator[_Head]:
         """The first offer of each open row of those states, the best first."""
-        at = np.flatnonzero(bounds.is_open[self._shape] & np.isin(self._state, tuple(states)))
+        is_asked = np.zeros(len(STATES), bool)
+        is_asked[list(states)] = True
+        at = np.flatnonzero(bounds.is_open[self._shape] & is_asked[self._state])
         shape, usd = self._shape[at], self._usd_per_hour[at]
         price = usd * bounds.factor[shape]
         for place, contracted in bounds.contracted.items():

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuledger.core.cost.market.offers import (
     ALIVE,
@@ -24,6 +25,7 @@ from gpuledger.core.cost.market.offers import (
 from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices, SpotRate, UnitPrice
 from gpuledger.core.store.offers import snapshot_number
 from gpuledger.core.store.quote_offers import Quotable
+from gpuledger.core.store.quote_rows import ShapeNeeds
 
 
 class _Lazy(SidePrices):
@@ -152,10 +154,8 @@ class LedgerMarket:
     def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
         if self._states.isdisjoint(states):
             return
-        text = self._bounds_text(bounds)
-        if text:
-            for misses, state, floor, offer in self._quotable.candidates(text, states):
-                yield OfferCandidate(misses, state, floor, offer)
+        for candidate in self._quotable.candidates(self._needs(bounds), states):
+            yield OfferCandidate(*candidate)
 
     def first_of_providers(
         self, bounds: Bounds, each: int, states: Collection[int] = ALIVE
@@ -167,6 +167,24 @@ class LedgerMarket:
         if text:
             for misses, state, floor, offer in self._quotable.first_of_providers(text, states, each):
                 yield OfferCandidate(misses, state, floor, offer)
+
+    @cached_property
+    def _keys(self) -> NDArray[np.uint64]:
+        return np.array([stock.key for stock in self.shelf.stocks.values()], np.uint64)
+
+    def _needs(self, bounds: Bounds) -> ShapeNeeds:
+        contracted = np.full(len(bounds.is_open), np.nan)
+        for place, usd in bounds.contracted.items():
+            contracted[place] = float(usd)
+        places = np.flatnonzero(bounds.is_open)
+        return ShapeNeeds(
+            key=self._keys[places],
+            misses_deadline=bounds.misses_deadline[places],
+            hours=bounds.hours[places],
+            units=bounds.units[places],
+            factor=bounds.factor[places],
+            contracted=contracted[places],
+        )
 
     def _bounds_text(self, bounds: Bounds) -> str:
         stocks = list(self.shelf.stocks.values())

@@ -7,6 +7,11 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from gpuledger.questions.plans import UNSAVED
+from gpuledger.web.application import create_app
+from gpuledger.web.gate import GateSettings
+from tests.interface.server.conftest import serving
+from tests.interface.server.large_ledger import NOW
 from tests.interface.server.support_bot import PLAN, TOML
 
 
@@ -40,6 +45,18 @@ def test_a_quote_is_created_with_its_address(asking):
     assert answer.headers["location"] == f"/v1/quotes/{best['quote_id']}"
     kept = asking.get(answer.headers["location"]).json()
     assert (kept["usd_total"], kept["lines"]) == (best["usd_total"], best["lines"])
+
+
+def test_a_quote_whose_receipt_cannot_be_written_is_given_and_says_so(served_home):
+    # no folder can be made where a file is, not even by the superuser
+    (served_home.path / "quotes").write_text("")
+    app = create_app(served_home, settings=GateSettings(), clock=lambda: NOW, environ={})
+    with serving(app) as url:
+        answer = httpx.post(f"{url}/v1/quotes?limit=1", json=PLAN, timeout=60)
+    assert answer.status_code == 201
+    assert UNSAVED in answer.json()["warnings"]
+    assert "location" not in answer.headers
+    assert str(served_home.path) not in answer.text
 
 
 def test_a_receipt_leads_to_the_archived_bytes(asking):
