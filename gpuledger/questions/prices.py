@@ -17,6 +17,7 @@ from gpuledger.questions.choice import (
     older_hints,
     provider_hints,
     region_hints,
+    unplaced_ever_hint,
     unplaced_hint,
 )
 from gpuledger.questions.market import MarketQuestions, Names
@@ -190,7 +191,8 @@ class PriceQuestions(MarketQuestions):
                 )[:limit]
             hints = provider_hints(snapshot.connection, chosen.providers)
             hints += region_hints(snapshot.connection, chosen.regions)
-        return Rows(rows, remarks=hints if rows else hints or ["no price in that time"])
+            unplaced = unplaced_ever_hint(snapshot.connection, chosen)
+        return Rows(rows, remarks=[*unplaced, *(hints if rows else hints or ["no price in that time"])])
 
     def gpus(self) -> Rows:
         """Accelerators with their memory and cheapest prices."""
