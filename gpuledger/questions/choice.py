@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.provider import place_code, provider_id
 from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
@@ -199,10 +200,10 @@ def unplaced_ever_hint(connection: duckdb.DuckDBPyConnection, query: OfferQuery)
 def _left_out(unplaced: Unplaced) -> list[str]:
     lines: list[str] = []
     if unplaced.nowhere:
-        lines.append(f"{unplaced.nowhere} offers left out: their place is not known")
+        lines.append(f"{counted(unplaced.nowhere, 'offer')} left out: their place is not known")
     if unplaced.countryless:
         lines.append(
-            f"{unplaced.countryless} offers left out: their continent is known, their country is not"
+            f"{counted(unplaced.countryless, 'offer')} left out: their continent is known, their country is not"
         )
     return lines
 
