@@ -10,6 +10,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Literal, get_args
 
+from gpuledger.core.count import counted
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.store.older_price import old_and_first, older_price
 from gpuledger.core.validity import LAPSED, REMEMBERED, state_rank
@@ -60,7 +61,8 @@ def cheapest_by_provider(
         best.setdefault(offer.provider, offer)
     ranking = [Ranked(offer, _note(offer)) for offer in best.values()]
     remarks = [
-        f"{count} offers in {currency} left out: no exchange rate" for currency, count in unpriced.items()
+        f"{counted(count, 'offer')} in {currency} left out: no exchange rate"
+        for currency, count in unpriced.items()
     ]
     if ranking:
         remarks += on_older_prices(ranking[0].offer, priced, at)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import combinations, pairwise
 
 from gpuledger.core import seeds
+from gpuledger.core.count import counted
 
 # Believable prices per GPU class, from the reviewed seed `sql/seeds/price_band.csv`.
 #
@@ -127,7 +128,7 @@ def check_contract(
 
 def _count(offers: Sequence[CheckedOffer], contract: Contract) -> list[str]:
     if len(offers) < contract.min_offers:
-        return [f"{len(offers)} offers, at least {contract.min_offers} expected"]
+        return [f"{counted(len(offers), 'offer')}, at least {contract.min_offers} expected"]
     return []
 
 

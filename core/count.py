@@ -223,3 +223,8 @@ def hours_text(value: float) -> str:
         whole, rest = divmod(round(value), 24)
         return f"{whole} d {rest} h" if rest else f"{whole} d"
     return f"{days:,.0f} d" if days < 730 else f"{days / 365.25:,.1f} y"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 offer`, `2,000 offers`: the noun is given in the singular, its plural takes an s."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -88,6 +88,11 @@ class Document:
     def context(self) -> Mapping[str, str]:
         return self.request.context
 
+    @property
+    def opening(self) -> str:
+        """What the body begins with, for an error on its form."""
+        return f"the body begins {self.body[:60]!r}" if self.body.strip() else "the body is empty"
+
     def error(self, message: str) -> ParseError:
         """A `ParseError` about this document, for the adapter to raise."""
         return ParseError(self.source, self.request.url, message)
@@ -121,4 +126,4 @@ class Document:
         except RecursionError as error:
             raise self.error("JSON is nested too deeply") from error
         except ValueError as error:
-            raise self.error(f"not JSON ({error}); the body begins {self.body[:60]!r}") from error
+            raise self.error(f"not JSON ({error}); {self.opening}") from error

@@ -62,7 +62,7 @@ class OfferKey(_Fact):
     region: str = Field(default="global", min_length=1)
     zone: str | None = None
     tier: str | None = None
-    """`secure` or `community` where a provider tells them apart."""
+    """`secure` or `community` where a provider tells them apart; else a managed product (`sagemaker`)."""
     gpu_label: str = Field(min_length=1)
     """The provider's words for the accelerator, verbatim."""
     gpu_count: Decimal = Field(ge=LEAST_SIZE, le=4096, allow_inf_nan=False)

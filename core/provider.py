@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -23,7 +23,9 @@ _OTHER_NAMES = {
         "hotaisle": "hot_aisle",
         "hyperstack": "nexgen_cloud nexgencloud",
         "jarvislabs": "jarvis_labs jarvislabs_ai",
-        "lambda": "lambdalabs lambda_ai lambda_cloud lambda_labs",
+        "gmicloud": "gmi gmi_cloud",
+        "lambda": "lambdalabs lambda_ai lambda_cloud lambda_gpu_cloud lambda_labs",
+        "latitude": "latitude_sh",
         "massedcompute": "massed_compute",
         "linode": "akamai akamai_linode linode_akamai",
         "nebius": "nebius_ai nebius_ai_cloud",
@@ -31,10 +33,13 @@ _OTHER_NAMES = {
         "ovh": "ovh_cloud ovhcloud",
         "prime_intellect": "primeintellect",
         "runpod": "run_pod runpod_io",
+        "salad": "salad_cloud salad_com",
+        "sfcompute": "san_francisco_compute sf_compute",
         "tensordock": "tensor_dock",
         "thundercompute": "thunder thunder_compute",
+        "together": "together_ai",
         "vast": "vastai vast_ai",
-        "verda": "datacrunch data_crunch datacrunch_io",
+        "verda": "datacrunch data_crunch datacrunch_io verda_datacrunch",
         "voltagepark": "voltage_park",
     }.items()
     for name in names.split()
@@ -50,6 +55,88 @@ def provider_id(name: str) -> str:
     )
     words = re.sub(r"[^a-z0-9]+", "_", letters).strip("_")
     return _OTHER_NAMES.get(words, words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedProvider:
+    """What a list calls a provider: the cloud itself, and what of it the name says besides."""
+
+    provider: str
+    """Id of the cloud; an empty one as of `provider_id`."""
+    tier: str | None = None
+    """`secure`, `community`, or a managed product of the cloud: `sagemaker`, `vertex_ai`, `azure_ml`."""
+    purchase_option: str | None = None
+
+
+_MANAGED = {
+    "sagemaker": ("aws", "sagemaker"),
+    "sagemaker_ai": ("aws", "sagemaker"),
+    "vertex_ai": ("gcp", "vertex_ai"),
+    "vertex": ("gcp", "vertex_ai"),
+    "ml": ("azure", "azure_ml"),
+    "machine_learning": ("azure", "azure_ml"),
+    "azureml": ("azure", "azure_ml"),
+}
+"""Products that rent a cloud's machines at prices of their own, by the word that follows the cloud's name (2026)."""
+
+_ALONE = frozenset({"sagemaker", "sagemaker_ai", "vertex_ai", "azureml"})
+"""Those that are said without the cloud's name too."""
+
+_TIERS = ("secure", "community")
+_OPTIONS = {
+    "spot": "spot",
+    "preemptible": "spot",
+    "interruptible": "spot",
+    "on_demand": "on_demand",
+    "ondemand": "on_demand",
+    "reserved": "reserved",
+}
+_FILLING = ("_cloud", "_tier", "_instances", "_instance", "_vms", "_vm", "_gpus", "_gpu", "_pods", "_pod")
+
+
+@lru_cache(maxsize=4096)
+def named_provider(name: str) -> NamedProvider:
+    """`RunPod Community` is RunPod's community tier, `AWS SageMaker` a product of AWS, `Azure Spot` spot of Azure: only
+    of clouds that we know, as a stranger may be called so."""
+    words = provider_id(name)
+    if words in _clouds():
+        return NamedProvider(provider=words)
+    if words in _ALONE:
+        return NamedProvider(provider=_MANAGED[words][0], tier=_MANAGED[words][1])
+    for cloud, rest in _parted(words):
+        managed = _MANAGED.get(rest)
+        if managed is not None and managed[0] == cloud:
+            return NamedProvider(provider=cloud, tier=managed[1])
+        plain = _unfilled(rest)
+        if plain in _TIERS:
+            return NamedProvider(provider=cloud, tier=plain)
+        if plain in _OPTIONS:
+            return NamedProvider(provider=cloud, purchase_option=_OPTIONS[plain])
+    return NamedProvider(provider=words)
+
+
+def _parted(words: str) -> list[tuple[str, str]]:
+    """A known cloud at the begin or the end of a name, with the other words."""
+    parts = words.split("_")
+    splits = [("_".join(parts[:n]), "_".join(parts[n:])) for n in range(1, len(parts))]
+    either = [(head, tail) for head, tail in splits] + [(tail, head) for head, tail in splits]
+    clouds = [(_OTHER_NAMES.get(cloud, cloud), rest) for cloud, rest in either]
+    return [(cloud, rest) for cloud, rest in clouds if cloud in _clouds()]
+
+
+def _unfilled(words: str) -> str:
+    for filling in _FILLING:
+        words = words.removesuffix(filling)
+    return words
+
+
+@lru_cache(maxsize=1)
+def _clouds() -> frozenset[str]:
+    """Clouds that the seeds or the names above know."""
+    listed = (row["provider"] for stem in ("region", "instance_type") for row in seeds.rows_of_all(stem))
+    return frozenset(
+        {*listed, *_OTHER_NAMES.values(), *(row["provider"] for row in seeds.rows("provider_segment"))}
+    )
 
 
 def option_word(text: str) -> str:
@@ -130,6 +217,26 @@ def place_code(name: str) -> str:
     """`Europe` is `eu`, `Germany` is `de`; a name that is no word for a continent or country stays as it is."""
     word = " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
     return _places().get(word, name)
+
+
+@lru_cache(maxsize=1)
+def _country_continents() -> Mapping[str, frozenset[str]]:
+    continents: dict[str, frozenset[str]] = {}
+    for row in seeds.rows_of_all("region"):
+        if row["country"] and row["continent"]:
+            country = row["country"].lower()
+            continents[country] = continents.get(country, frozenset()) | set(row["continent"].lower().split())
+    return continents
+
+
+def may_be_in(places: Iterable[str], country: str | None, continent: str | None) -> bool:
+    """Whether an offer that names no country may lie in one of some places (codes in small letters): its continent is
+    that of a country asked for, or not known. The same rule as the macro `may_be_in_place` of
+    sql/views/15_offer_wanted.sql; a test holds them equal."""
+    if country:
+        return False
+    own = set((continent or "").lower().split())
+    return not own or any(own & _country_continents().get(place, frozenset()) for place in places)
 
 
 def region_codes(provider: str) -> list[str]:

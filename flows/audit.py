@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from gpuledger.core.count import counted
 from gpuledger.core.errors import CorruptError, StoreError
 from gpuledger.core.store.publish import reading
 from gpuledger.core.store.rollups import check_rollups
@@ -95,6 +96,9 @@ def _archive(ledger: LedgerWriter) -> list[AuditFinding]:
             except CorruptError as error:
                 broken.append(AuditFinding(kind="archive", name=run, state="broken", detail=str(error)))
     whole = AuditFinding(
-        kind="archive", name="archive", state="ok", detail=f"{len(runs)} runs, {len(seen)} documents"
+        kind="archive",
+        name="archive",
+        state="ok",
+        detail=f"{counted(len(runs), 'run')}, {counted(len(seen), 'document')}",
     )
     return broken or [whole]

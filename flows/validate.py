@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.contract import Band, CheckedOffer, check_contract, seed_bands
+from gpuledger.core.count import counted
 from gpuledger.core.document import Document
 from gpuledger.core.errors import ContractError, ParseError, SourceError
 from gpuledger.core.offer import ExchangeRate, Fact, Offer, PurchaseOption, Skipped, Withdrawn
@@ -272,7 +273,7 @@ def _foreign_currencies(parsed: Parsed) -> list[str]:
     allowed = parsed.source.currencies
     seen = Counter(entry.fact.price.currency for entry in parsed.offers if isinstance(entry.fact, Offer))
     return [
-        f"{count} prices in {currency}, {' or '.join(allowed)} expected"
+        f"{counted(count, 'price')} in {currency}, {' or '.join(allowed)} expected"
         for currency, count in sorted(seen.items())
         if allowed and currency not in allowed
     ]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gpuledger.core.cost.options import QuoteOptions
     from gpuledger.core.plan import TrainingPlan
 
+FILE_ENDINGS = (".toml", ".json", ".jsonl", ".yaml", ".yml")
 _Value = TypeVar("_Value")
 When = datetime | date | str | None
 """A time: aware, or taken for UTC; a date is its first moment; text is ISO 8601."""
@@ -211,8 +212,9 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
 }
 
 
-def plan(inputs: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:
-    """The plan that is meant: a plan, its keys, `{"preset": NAME}`, a preset's name, or TOML or JSON text.
+def plan(inputs: TrainingPlan | Mapping[str, Any] | Path | str) -> TrainingPlan:
+    """The plan that is meant: a plan, its keys, `{"preset": NAME}`, a preset's name, TOML or JSON text, or a
+    file's path.
 
     Raises:
         InvalidPlanError: a key is unknown, missing or out of bounds, or no preset has that name.
@@ -224,14 +226,35 @@ def plan(inputs: TrainingPlan | Mapping[str, Any] | str) -> TrainingPlan:
     if isinstance(inputs, str):
         if inputs.lstrip().startswith("{"):
             return read_plan(inputs, syntax="json")
-        return read_plan(inputs, syntax="toml") if "=" in inputs or "\n" in inputs else preset_plan(inputs)
+        if "=" in inputs or "\n" in inputs:
+            return read_plan(inputs, syntax="toml")
+        if inputs.endswith(FILE_ENDINGS):
+            raise InvalidPlanError(
+                "plan", f"{inputs[:80]!r} is the name of a file; give its text, in Python its pathlib.Path"
+            )
+        return preset_plan(inputs)
+    if isinstance(inputs, Path):
+        return _of_file(inputs)
+    if not isinstance(inputs, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - what callers pass
+        seen = type(inputs).__name__
+        raise InvalidPlanError(
+            "plan", f"takes a plan, its keys, a preset's name, TOML or JSON text, not {seen}"
+        )
     if set(inputs) == {"preset"}:
         return preset_plan(str(inputs["preset"]))
     return plan_from_mapping(inputs)
 
 
+def _of_file(path: Path) -> TrainingPlan:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"plan: cannot read {path}: {error}") from error
+    return one(plans(text, str(path), path.parent), str(path))
+
+
 def plan_with(
-    inputs: TrainingPlan | Mapping[str, Any] | str | None, values: Mapping[str, Any]
+    inputs: TrainingPlan | Mapping[str, Any] | Path | str | None, values: Mapping[str, Any]
 ) -> TrainingPlan:
     """A plan with some of its keys in other words, or one made of those alone.
 

@@ -15,6 +15,7 @@ from decimal import Decimal
 from xml.etree import ElementTree
 
 from gpuledger.core.contract import Contract
+from gpuledger.core.count import counted
 from gpuledger.core.document import Document, Request
 from gpuledger.core.offer import ExchangeRate, Fact, Skipped
 from gpuledger.scrapers.source import DAILY, Source
@@ -47,7 +48,7 @@ def parse(document: Document) -> Iterator[Fact]:
         raise document.error(f"not XML ({error})") from error
     days = [cube for cube in tree.iter(CUBE) if "time" in cube.attrib]
     if len(days) != 1:
-        raise document.error(f"{len(days)} days of rates, one expected")
+        raise document.error(f"{counted(len(days), 'day')} of rates, one expected")
     try:
         day = date.fromisoformat(days[0].attrib["time"])
     except ValueError as error:

@@ -20,6 +20,7 @@ from gpuledger.core.document import Document
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, Withdrawn
 from gpuledger.core.parquet import parquet_metadata, parquet_table
+from gpuledger.core.provider import provider_id
 from gpuledger.scrapers.source import Source
 
 if TYPE_CHECKING:
@@ -115,6 +116,10 @@ def parse_table(document: Document) -> pa.Table:
     if archive not in names:
         raise document.error(f"holds no archive {archive!r}, but {', '.join(names)}")
     table = table.filter(pc.equal(table["archive"], archive))
+    # a file may be older than what is known of names
+    named = table["provider"].combine_chunks().dictionary_encode()
+    providers = pa.array([provider_id(name) for name in named.dictionary.to_pylist()], pa.string())
+    table = table.set_column(table.column_names.index("provider"), "provider", providers.take(named.indices))
     # a dated list is believed between two equal rows, so both ends of an interval are said
     is_longer = pc.greater(table["seen_until"], table["seen_from"])
     parts = [_observed(table, "seen_from"), _observed(table.filter(is_longer), "seen_until")]

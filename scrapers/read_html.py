@@ -42,12 +42,12 @@ def soup(document: Document) -> BeautifulSoup:
         raise document.error(f"an HTML page of {len(document.body) >> 20} MiB or too many tags")
     text = document.text()
     if "</html" not in text[-2000:].lower():
-        raise document.error(f"no whole HTML page; the body begins {document.body[:60]!r}")
+        raise document.error(f"no whole HTML page; {document.opening}")
     from bs4 import BeautifulSoup  # half of what loading all adapters takes
 
     tree = BeautifulSoup(text, "lxml")
     if tree.find() is None:
-        raise document.error(f"no HTML; the body begins {document.body[:60]!r}")
+        raise document.error(f"no HTML; {document.opening}")
     depths = {id(tree): 0}
     for tag in tree.find_all(True):
         depths[id(tag)] = depths[id(tag.parent)] + 1

@@ -51,4 +51,5 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
         return NoOfferError(f"{plan.name}: only lapsed prices are left ({reasons}); --allow-stale ranks them")
     if "does not fit in its memory" in excluded or "less host memory than offloading takes" in excluded:
         return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({reasons})")
-    return NoOfferError(f"{plan.name}: no offer is left ({reasons})")
+    hint = "; --allow-stale ranks the lapsed prices" if PRICE_LAPSED in excluded else ""
+    return NoOfferError(f"{plan.name}: no offer is left ({reasons}){hint}")

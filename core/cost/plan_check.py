@@ -63,6 +63,10 @@ def _findings(plan: TrainingPlan, now: QuoteSet) -> list[dict[str, Any]]:
             )
             text = f"{value} are {over} over the {name} of {limit}"
             rows.append({"rule": name, "level": "error", "message": text})
+        elif verdict is not None and not verdict.is_certain:
+            high = f"{verdict.high:,.2f} USD" if unit == "USD" else hours_text(float(verdict.high))
+            text = f"the middle estimate keeps the {name}, the upper end of its range, {high}, does not"
+            rows.append({"rule": name, "level": "note", "message": text})
     for finding in lint_plan(plan):
         if finding.severity != "ok" and finding.check != "plan":
             rows.append(

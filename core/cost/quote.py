@@ -136,11 +136,12 @@ def _quote(context: Context, evaluation: Evaluation, rank: int) -> Quote:
 def _deadline(best: Quote, hours: float | None) -> Verdict | None:
     if hours is None:
         return None
-    return Verdict(limit=Decimal(repr(hours)), value=best.purchase.running_hours.mid, unit="hours")
+    running = best.purchase.running_hours
+    return Verdict(limit=Decimal(repr(hours)), value=running.mid, high=running.high, unit="hours")
 
 
 def _budget(best: Quote, usd: Decimal | None) -> Verdict | None:
-    return None if usd is None else Verdict(limit=usd, value=best.total.mid, unit="usd")
+    return None if usd is None else Verdict(limit=usd, value=best.total.mid, high=best.total.high, unit="usd")
 
 
 def _doubts(plan: TrainingPlan) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gpuledger.core.count import hours_text
+from gpuledger.core.count import counted, hours_text
 
 QuoteRow = Mapping[str, Any]
 STYLE = """
@@ -75,7 +75,7 @@ def sections(answer: QuoteRow, question: QuoteRow) -> list[tuple[str, list[str],
             "Not counted",
             [f"Not given: {', '.join(dict.fromkeys(missing))}." if missing else "", *dict.fromkeys(unknown),
              f"Not included: {', '.join(answer['not_included'])}." if answer["not_included"] else "",
-             *(f"{row['count']} offers: {row['reason']}" for row in answer["excluded"][:6])],
+             *(f"{counted(row['count'], 'offer')}: {row['reason']}" for row in answer["excluded"][:6])],
             None,
         ),
         (
@@ -188,7 +188,11 @@ def _verdicts(answer: QuoteRow) -> list[str]:
             word = "within" if verdict["passes"] else "over"
             limit = verdict[f"limit_{unit}"]
             shown = f"{limit} USD" if unit == "usd" else hours_text(float(limit))
-            out.append(f"It is {word} the {name} of {shown}.")
+            high = verdict[f"high_{unit}"]
+            end = f"{high} USD" if unit == "usd" else hours_text(float(high))
+            is_open = verdict["passes"] and not verdict["is_certain"]
+            doubt = f"; at the upper end of its range, {end}, it is over" if is_open else ""
+            out.append(f"It is {word} the {name} of {shown}{doubt}.")
     return out
 
 

@@ -129,20 +129,29 @@ def _line(line: CostLine) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether the best quote keeps to a limit, and by how much."""
+    """Whether the best quote keeps to a limit by the middle estimate, and by how much; `high` is the upper end of its
+    range."""
 
     limit: Decimal
     value: Decimal
+    high: Decimal
     unit: str
 
     @property
     def passes(self) -> bool:
         return self.value <= self.limit
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the upper end of the range keeps to the limit too."""
+        return self.high <= self.limit
+
     def to_dict(self) -> dict[str, Any]:
         """Limit, value and slack (negative: by how much it is missed) with the unit in the key."""
         return {
             "passes": self.passes,
+            "is_certain": self.is_certain,
+            f"high_{self.unit}": decimal_text(self.high),
             f"limit_{self.unit}": decimal_text(self.limit),
             f"value_{self.unit}": decimal_text(self.value),
             f"slack_{self.unit}": decimal_text(self.limit - self.value),

@@ -355,17 +355,8 @@ def _key(state: int, job: Evaluation) -> RankKey:
     # what credits cover in full is ordered by what it would take of them
     usd, list_usd = job.total.mid, list_total(job.lines).mid
     newest = -offer.last_seen_at.timestamp()
-    return (
-        job.misses_deadline,
-        state,
-        usd,
-        list_usd,
-        price,
-        newest,
-        offer.provider,
-        offer.region,
-        offer.price_id,
-    )
+    name = (offer.provider, offer.region, offer.price_id)
+    return (job.misses_deadline, state, usd, list_usd, price, newest, *name)
 
 
 def _loose(key: RankKey) -> tuple[bool, int, float]:

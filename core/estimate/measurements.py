@@ -103,7 +103,8 @@ def measurement(
         or not value > 0
         or not math.isfinite(value)
     ):
-        raise InvalidPlanError(f"measured.{key}", f"must be a positive number, got {value!r}")
+        seen = "is missing" if value is None else f"got {value!r:.60}"
+        raise InvalidPlanError(f"measured.{key}", f"must be a positive number, {seen}")
     if (
         computed.tokens_per_second is None
         or computed.step_seconds is None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import duckdb
 
@@ -261,13 +261,41 @@ def offers(
     return offer_page(connection, query, at=at, as_of=as_of).offers
 
 
-def without_place(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> int:
-    """How many offers of its accelerators and providers a question for regions leaves out because nobody knows where
-    they are; to be asked after `page`, on the same connection."""
+class Unplaced(NamedTuple):
+    """How many offers a question for places leaves out that may be there."""
+
+    nowhere: int
+    """Nobody knows where they are."""
+    countryless: int
+    """Their continent is known, and a country of it was asked for."""
+
+
+_PLACED = ("gpu_ids", "providers", "regions", "tiers", "purchase_options")
+
+
+def without_place(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> Unplaced:
+    """How many offers of its accelerators, providers, tiers and ways to buy a question for regions leaves out though
+    they may be there; to be asked after `page`, on the same connection."""
     if not query.regions:
-        return 0
-    named = {name: _joined(name, getattr(query, name)) for name in ("gpu_ids", "providers", "regions")}
-    return sql.rows(connection, "queries/offers_without_place", named)[0]["offers"]
+        return Unplaced(0, 0)
+    named = {name: _joined(name, getattr(query, name)) for name in _PLACED}
+    (row,) = sql.rows(connection, "queries/offers_without_place", named)
+    return Unplaced(row["offers"], row["countryless"])
+
+
+def without_place_ever(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> Unplaced:
+    """The same of a question about history, among all offers that were ever seen."""
+    if not query.regions:
+        return Unplaced(0, 0)
+    named: dict[str, Any] = {name: list(getattr(query, name) or ()) or None for name in _PLACED}
+    named["gpu_ids"] = None if query.gpu_ids is None else list(query.gpu_ids)
+    named |= {
+        "regions": [region.lower() for region in query.regions],
+        "min_count": query.min_gpu_count,
+        "max_count": query.max_gpu_count,
+    }
+    (row,) = sql.rows(connection, "queries/history_without_place", named)
+    return Unplaced(row["offers"], row["countryless"])
 
 
 _FACET_LISTS = ("gpu_ids", "providers", "regions", "tiers", "purchase_options", "states")

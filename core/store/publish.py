@@ -51,8 +51,10 @@ def complete(home: Home, connection: duckdb.DuckDBPyConnection, *, now: datetime
     number = _newest(home) + 1
     check_rollups(connection)
     with joined(connection):
+        # what is derived asks which offers are one thing
+        describe_offers(connection)
         derive(connection, now=now)
-        write_latest(connection)
+        write_on_sale(connection)
         connection.execute("delete from snapshot")
         connection.execute(sql.text("publish/30_snapshot"), {"number": number, "published_at": now})
     connection.execute("force checkpoint")
@@ -60,22 +62,37 @@ def complete(home: Home, connection: duckdb.DuckDBPyConnection, *, now: datetime
 
 
 def write_latest(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write down what is on sale, as the logs have it now."""
+    """Write down what each offer is and what is on sale, as the logs have it now."""
+    describe_offers(connection)
+    write_on_sale(connection)
+
+
+def write_on_sale(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write down what is on sale; after `describe_offers`."""
     from gpuledger.core.store.database import transaction
 
     with transaction(connection):
-        describe_offers(connection)
         connection.execute("delete from offer_last_seen")
         connection.execute(sql.text("publish/20_offer_last_seen"))
 
 
 def describe_offers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write down what each offer is, which questions about the past read as well; only inside a transaction.
+    """Write down what each offer is and which are one thing by several names, which questions about the past read as
+    well. Days that were derived while known offers were told apart otherwise are to be derived anew.
 
-    The table is emptied and not made anew, so that the comments on its columns stay.
+    The tables are emptied and not made anew, so that the comments on their columns stay.
     """
-    connection.execute("delete from offer_described")
-    connection.execute(sql.text("publish/10_offer_described"))
+    from gpuledger.core.store.database import transaction
+
+    with transaction(connection):
+        connection.execute("create or replace temporary table renamed_before as from renamed_offer")
+        connection.execute("delete from renamed_offer")
+        connection.execute(sql.text("publish/05_renamed_offer"))
+        if connection.execute(sql.text("derive/renamed_otherwise")).fetchall():
+            connection.execute("delete from derived")
+        connection.execute("drop table renamed_before")
+        connection.execute("delete from offer_described")
+        connection.execute(sql.text("publish/10_offer_described"))
 
 
 def hand_out(home: Home, number: int) -> int:

@@ -10,6 +10,7 @@ import typer
 from gpuledger.cli import context, table
 from gpuledger.cli.options import AllowStale, AsOf, FormatOption, PlanArgument
 from gpuledger.cli.table import Column
+from gpuledger.core.count import counted
 
 LINE_COLUMNS = (
     Column("LINE", "name"),
@@ -59,7 +60,7 @@ def import_bill(
         if not answer["rows"]:
             context.say("nothing taken: the bill names its columns and has no rows")
         for reason, count in answer["refused"].items():
-            context.say(f"not taken: {count} rows: each {reason}")
+            context.say(f"not taken: {counted(count, 'row')}: each {reason}")
         if answer["assumed"]:
             context.say(f"assumed: {answer['assumed']}")
         if answer["unpriced"]:

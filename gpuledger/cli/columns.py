@@ -237,6 +237,7 @@ MANY_COLUMNS = (
 RESERVE_COLUMNS = (
     Column("PROVIDER", "provider"),
     Column("GPU", "gpu_id"),
+    Column("GPUS", "gpu_count", formats.number, is_number=True, shed=2),
     Column("TERM MO", "term_months", formats.number, is_number=True),
     Column("RESERVED $/GPU/H", "usd_per_gpu_hour_reserved", formats.dollars, is_number=True),
     Column("ON-DEMAND $/GPU/H", "usd_per_gpu_hour_on_demand", formats.dollars, is_number=True),
@@ -343,14 +344,14 @@ def remarks(answer: QuoteSet) -> list[str]:
 
 
 def _verdict(name: str, verdict: dict[str, Any]) -> str:
-    """`pass, 4 d 5 h to spare` or `fail, 13.46 USD too much`."""
+    """`pass, 4 d 5 h to spare`, `fail, 13.46 USD too much`, or a pass that the range does not bear out."""
     slack = float(verdict["slack_hours" if name == "deadline" else "slack_usd"])
     far = formats.hours(abs(slack)) if name == "deadline" else f"{abs(slack):,.2f} USD"
-    return (
-        f"pass, {far} to spare"
-        if verdict["passes"]
-        else f"fail, {far} too {'long' if name == 'deadline' else 'much'}"
-    )
+    if not verdict["passes"]:
+        return f"fail, {far} too {'long' if name == 'deadline' else 'much'}"
+    high = verdict["high_hours" if name == "deadline" else "high_usd"]
+    end = formats.hours(float(high)) if name == "deadline" else f"{float(high):,.2f} USD"
+    return f"pass, {far} to spare" + ("" if verdict["is_certain"] else f"; may take up to {end}, which fails")
 
 
 def _is_worth_saying(content: dict[str, Any]) -> bool:

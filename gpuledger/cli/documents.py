@@ -11,6 +11,7 @@ from gpuledger import formats
 from gpuledger.cli import context, table
 from gpuledger.cli.options import FormatOption, SourceNames
 from gpuledger.cli.table import Column
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def parse(
         skips = "; ".join(f"{count} {reason}" for reason, count in skipped_by_reason(parsed.skipped).items())
         others = f"; {len(parsed.side_facts)} other facts" if parsed.side_facts else ""
         context.say(
-            f"{len(rows)} offers{others}; {len(parsed.skipped)} rows skipped{': ' if skips else ''}{skips}"
+            f"{counted(len(rows), 'offer')}{others};"
+            f" {counted(len(parsed.skipped), 'row')} skipped{': ' if skips else ''}{skips}"
         )
         if not rows and not parsed.side_facts:
             raise typer.Exit(context.NOTHING)

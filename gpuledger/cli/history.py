@@ -13,6 +13,7 @@ import typer
 from gpuledger.cli import context, table
 from gpuledger.cli.options import FormatOption, OptionalSpec, one_spec
 from gpuledger.cli.table import Format
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def _say(report: ImportReport, format: Format | None) -> None:
     for run in report.cycle.runs:
         refused.update(run.skipped)
     for reason, count in refused.most_common():
-        context.say(f"refused: {count} rows: {reason}")
-    context.say(f"{report.files} files, {report.known_files} of them known before")
+        context.say(f"refused: {counted(count, 'row')}: {reason}")
+    context.say(f"{counted(report.files, 'file')}, {report.known_files} of them known before")
     if any(run.outcome != "accepted" for run in report.cycle.runs):
         raise typer.Exit(context.SOURCE_FAILED)
 

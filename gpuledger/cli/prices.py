@@ -38,6 +38,7 @@ from gpuledger.cli.options import (
     purchase_options,
 )
 from gpuledger.cli.table import Column, Format
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -217,8 +218,7 @@ def history(
     stat: Annotated[
         str,
         typer.Option(
-            help="With --every: min, what cheapest answers as of each step, or median, the middle of the prices in "
-            "the best state; default: min."
+            help="With --every: min, as cheapest then, or median of the prices in the best state; default: min."
         ),
     ] = "min",
     plot: Annotated[
@@ -294,7 +294,7 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
             context.say(f"{option} {sparkline([float(row['usd_per_gpu_hour']) for row in series])}")
     if plot is not None:
         span = f"{rows[0]['step_at']:%Y-%m-%d} to {rows[-1]['step_at']:%Y-%m-%d}"
-        caption = f"gpuledger, {span}; at most {max(row['providers'] for row in rows)} providers at a time."
+        caption = f"gpuledger, {span}; at most {counted(max(row['providers'] for row in rows), 'provider')} at a time."
         stale = sum(row["price_state"] == "stale" for row in rows)
         if stale:
             caption += f" {stale} of {len(rows)} values rest on a price that nobody confirmed then."

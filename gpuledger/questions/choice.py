@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.provider import place_code, provider_id
 from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
@@ -16,7 +17,7 @@ from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
 if TYPE_CHECKING:
     import duckdb
 
-    from gpuledger.core.store.offers import LatestOffer, OfferQuery
+    from gpuledger.core.store.offers import LatestOffer, OfferQuery, Unplaced
 
 LISTS = (
     *("gpu_names", "vendors", "providers", "regions", "tiers", "purchase_options", "sources"),
@@ -183,11 +184,28 @@ def region_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) ->
 
 
 def unplaced_hint(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> list[str]:
-    """A line where offers are left out because nobody knows where they are; after the question itself."""
+    """Lines where offers are left out that may be where it was asked for; after the question itself."""
     from gpuledger.core.store.offers import without_place
 
-    count = without_place(connection, query)
-    return [f"{count} offers left out: their place is not known"] if count else []
+    return _left_out(without_place(connection, query))
+
+
+def unplaced_ever_hint(connection: duckdb.DuckDBPyConnection, query: OfferQuery) -> list[str]:
+    """The same after a question about history."""
+    from gpuledger.core.store.offers import without_place_ever
+
+    return _left_out(without_place_ever(connection, query))
+
+
+def _left_out(unplaced: Unplaced) -> list[str]:
+    lines: list[str] = []
+    if unplaced.nowhere:
+        lines.append(f"{counted(unplaced.nowhere, 'offer')} left out: their place is not known")
+    if unplaced.countryless:
+        lines.append(
+            f"{counted(unplaced.countryless, 'offer')} left out: their continent is known, their country is not"
+        )
+    return lines
 
 
 def lapsed_hint(

@@ -233,7 +233,7 @@ class Decisions(PlansOverTime, PriceQuestions):
 
     def reserve(self, gpu: str, *, providers: Any = None, regions: Any = None, as_of: When = None) -> Rows:
         """Reserve or pay by the hour: each provider's cheapest reserved price against its cheapest on-demand one of the
-        same accelerators in the same place, and the share of the hours that must be used before the reservation costs
+        same machine in the same place, and the share of the hours that must be used before the reservation costs
         less. The lowest share first.
 
         Raises:
@@ -249,7 +249,11 @@ class Decisions(PlansOverTime, PriceQuestions):
             as_of=as_of,
         )
         rows = commitments(offers)
-        remarks = [] if rows else [f"no provider has both a reserved and an on-demand price of {gpu}"]
+        remarks = (
+            []
+            if rows
+            else [f"no provider has both a reserved and an on-demand price of one machine with {gpu}"]
+        )
         return Rows(rows, as_of=offers.as_of, remarks=remarks)
 
     def claims(self, text: str | None = None, *, origin: str = "claims") -> Rows:

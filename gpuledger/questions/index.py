@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gpuledger import parse
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
 from gpuledger.parse import When
 from gpuledger.questions.reader import LedgerReader, Rows
@@ -144,7 +145,7 @@ class IndexQuestions(LedgerReader):
             )
         counts = Counter(row["state"] for row in checked.rows)
         remarks = [
-            f"computed anew from {checked.documents} archived documents of {checked.runs} runs:"
+            f"computed anew from {counted(checked.documents, 'archived document')} of {counted(checked.runs, 'run')}:"
             f" {counts['agrees']} figures agree, {counts['differs']} differ, {counts['no bytes']} have no bytes",
             *checked.notes,
         ]

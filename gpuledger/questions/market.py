@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.parse import When
-from gpuledger.questions.choice import offer_query
+from gpuledger.questions.choice import offer_query, unplaced_ever_hint
 from gpuledger.questions.index import IndexQuestions
 from gpuledger.questions.reader import Rows, query_rows
 
@@ -76,7 +76,8 @@ class MarketQuestions(IndexQuestions):
         first, last = self._span(since, until)
         with self.reading() as snapshot:
             rows = price_moves(snapshot.connection, chosen, since=first, until=last or self.clock())
-        return Rows(rows, remarks=[] if rows else ["no price changed in that time"])
+            unplaced = unplaced_ever_hint(snapshot.connection, chosen)
+        return Rows(rows, remarks=[*unplaced, *([] if rows else ["no price changed in that time"])])
 
     def price_receipt(self, price_id: str) -> dict[str, Any]:
         """Which observation a price is from: run, document and its hash.

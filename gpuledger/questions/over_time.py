@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import GPULedgerError, UsageError
+from gpuledger.core.validity import LAPSED
 from gpuledger.questions.plans import PlanQuestions
 from gpuledger.questions.reader import Rows
 
@@ -63,7 +64,7 @@ class PlansOverTime(PlanQuestions):
                 with self.reading() as snapshot:
                     best = quote(question, self.market(snapshot, question)).quotes[0]
             except GPULedgerError as error:
-                ended = self._ended(former, time)
+                ended = self._lapsed(plan, time, named) if former is None else self._ended(former, time)
                 yield row | dict.fromkeys(STEP_KEYS) | {"cause": ended, "reason": str(error)}
                 former = None
                 continue
@@ -88,11 +89,28 @@ class PlansOverTime(PlanQuestions):
             later_at=best[0],
         )
 
-    def _ended(self, former: Winner | None, time: datetime) -> str:
+    def _lapsed(self, plan: TrainingPlan, time: datetime, named: Mapping[str, Any]) -> str:
+        """Of a step without a quote after another one, or at first: which price had lapsed, and when."""
+        from gpuledger.core.cost.quote import quote
+
+        try:
+            lapsed_too: dict[str, Any] = {**named, "allow_stale": True, "limit": 1}
+            question = self.question(plan, as_of=time, **lapsed_too)
+            with self.reading() as snapshot:
+                best = quote(question, self.market(snapshot, question)).quotes[0]
+        except GPULedgerError:
+            return "no offer yet"
+        offer = best.purchase.offer
+        if offer.price_state(time) != LAPSED or offer.lapses_at is None:
+            return "no offer yet"
+        what = (
+            f"{offer.gpu_id} {offer.purchase_option} {offer.instance_type} at {offer.provider} {offer.region}"
+        )
+        return f"lapsed since {offer.lapses_at:%Y-%m-%d}: {what}, last seen {offer.last_seen_at:%Y-%m-%d}"
+
+    def _ended(self, former: Winner, time: datetime) -> str:
         from gpuledger.core.cost.step_cause import Standing, step_cause
 
-        if former is None:
-            return "no offer yet"
         gone = Standing(earlier=former[1], later=self._standing(former[1], time))
         return step_cause(former=gone, best=gone, earlier_at=former[0], later_at=time)
 

@@ -16,6 +16,7 @@ from gpuledger.questions.reader import OwnTerms, Rows
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gpuledger.core.plan import TrainingPlan
     from gpuledger.questions.reader import Snapshot
 
-    PlanLike = TrainingPlan | Mapping[str, Any] | str
+    PlanLike = TrainingPlan | Mapping[str, Any] | Path | str
 
 
 UNSAVED = "not saved for `explain`: the ledger's home cannot be written"
@@ -181,9 +182,13 @@ class PlanQuestions(OwnTerms):
             answer = self._from_lock(question, lock)
         else:
             with self.reading() as snapshot:
+                unknown = provider_hints(
+                    snapshot.connection, [credit.provider for credit in question.credits]
+                )
+                if unknown:
+                    raise UsageError(f"credit: {unknown[0]}")
                 # of several names the others answer, so that one that nobody has would go unseen
-                credited = [credit.provider for credit in question.credits]
-                hints = provider_hints(snapshot.connection, [*question.options.providers, *credited])
+                hints = provider_hints(snapshot.connection, question.options.providers)
                 hints += region_hints(snapshot.connection, question.options.regions)
                 try:
                     answer = quote(question, self.market(snapshot, question))

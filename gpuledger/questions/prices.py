@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gpuledger.core.count import counted
 from gpuledger.core.errors import StoreBusyError, UsageError
 from gpuledger.core.validity import LAPSED
 from gpuledger.parse import When
@@ -17,6 +18,7 @@ from gpuledger.questions.choice import (
     older_hints,
     provider_hints,
     region_hints,
+    unplaced_ever_hint,
     unplaced_hint,
 )
 from gpuledger.questions.market import MarketQuestions, Names
@@ -144,7 +146,7 @@ class PriceQuestions(MarketQuestions):
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
         rows = [vars(row) for row in spread(on_sale, by, at=moment)]
         lapsed = sum(offer.price_state(moment) == LAPSED for offer in on_sale)
-        remarks = [f"{lapsed} lapsed prices left out"] if lapsed else []
+        remarks = [f"{counted(lapsed, 'lapsed price')} left out"] if lapsed else []
         return Rows(rows, as_of=moment, remarks=[*remarks, *(() if rows else (NO_OFFER,))])
 
     def history(
@@ -190,7 +192,8 @@ class PriceQuestions(MarketQuestions):
                 )[:limit]
             hints = provider_hints(snapshot.connection, chosen.providers)
             hints += region_hints(snapshot.connection, chosen.regions)
-        return Rows(rows, remarks=hints if rows else hints or ["no price in that time"])
+            unplaced = unplaced_ever_hint(snapshot.connection, chosen)
+        return Rows(rows, remarks=[*unplaced, *(hints if rows else hints or ["no price in that time"])])
 
     def gpus(self) -> Rows:
         """Accelerators with their memory and cheapest prices."""

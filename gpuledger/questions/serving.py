@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
+from gpuledger.core.count import counted
 from gpuledger.core.errors import (
     DoesNotFitError,
     InvalidPlanError,
@@ -283,7 +284,7 @@ def _reason(error: Exception) -> str:
 
 
 def _nothing(offers: Rows, reasons: Counter[str], slow: list[TooSlowError]) -> None:
-    reason_counts = ", ".join(f"{count} offers: {reason}" for reason, count in reasons.items())
+    reason_counts = ", ".join(f"{counted(count, 'offer')}: {reason}" for reason, count in reasons.items())
     if slow:
         fastest = min(slow, key=lambda error: error.milliseconds_per_token)
         reason_counts += f"; the fastest: {fastest}"

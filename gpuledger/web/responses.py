@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gpuledger import formats
+from gpuledger.core.count import counted
 from gpuledger.core.store.snapshot_pool import Edition
 from gpuledger.ledger import Ledger
 from gpuledger.web.problems import ProblemError
@@ -119,8 +120,8 @@ def is_stale(rows: Sequence[Mapping[str, Any]]) -> int:
     return sum(row.get("price_state") in STALE for row in rows)
 
 
-def headers_of(edition: Edition, at: datetime, stale: int = 0) -> dict[str, str]:
-    """What is said of the snapshot: `ETag`, `Last-Modified`, and `Warning` where prices are stale."""
+def headers_of(edition: Edition, at: datetime, stale: int = 0, noun: str = "price") -> dict[str, str]:
+    """What is said of the snapshot: `ETag`, `Last-Modified`, and `Warning` where prices or sources are stale."""
     headers = {
         "etag": f'W/"{edition.version(at)}"',
         "x-gpuledger-snapshot": str(edition.number),
@@ -130,7 +131,7 @@ def headers_of(edition: Edition, at: datetime, stale: int = 0) -> dict[str, str]
     if edition.last_observed_at is not None:
         headers["last-modified"] = format_datetime(edition.last_observed_at, usegmt=True)
     if stale:
-        headers["warning"] = f'110 gpuledger "{stale} prices here are past their freshness target"'
+        headers["warning"] = f'110 gpuledger "{counted(stale, noun)} here past the freshness target"'
     return headers
 
 
@@ -149,7 +150,8 @@ class Listing:
 def listing(request: Request, edition: Edition, answer: Listing, format: FormatName | None) -> Response:
     """Rows as the request wants them; JSON comes with the snapshot, the total and the next page's cursor."""
     kind = negotiated(request.headers.get("accept"), format)
-    headers = headers_of(edition, ledger_of(request).clock(), answer.stale) | {
+    noun = "source" if answer.name == "sources" else "price"
+    headers = headers_of(edition, ledger_of(request).clock(), answer.stale, noun) | {
         "x-total-count": str(answer.total)
     }
     if answer.next_cursor is not None:

@@ -5,6 +5,7 @@ What was paid is of nobody else: those routes answer on this machine, or to who 
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query, Request
@@ -147,11 +148,11 @@ async def watch(request: Request) -> Response:
     )
     for name in ("gpu", "purchase_option"):
         if not isinstance(content.get(name, ""), str):
-            raise UsageError(f"body: {name} must be text, got {content[name]!r:.80}")
+            raise UsageError(f"body: {name} must be text, got {json.dumps(content[name]):.80}")
     providers = content.get("providers", [])
     named = cast("list[object]", providers if isinstance(providers, list) else [providers])
     if not all(isinstance(one, str) for one in named):
-        raise UsageError(f"body: providers must be a list of provider ids, got {providers!r:.80}")
+        raise UsageError(f"body: providers must be a list of provider ids, got {json.dumps(providers):.80}")
     gpu = content.pop("gpu")
     return await answered(request, lambda ledger: ledger.watch(gpu, **content), status=201)
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, Withdrawn
-from gpuledger.core.provider import instance_shape, known_region, provider_id
+from gpuledger.core.provider import instance_shape, known_region, named_provider
 from gpuledger.scrapers.read_json import price_or_reason
 
 HYPERSCALERS = ("aws", "azure", "gcp", "oci")
@@ -57,9 +57,16 @@ class Sighting:
 
 def fact(seen: Sighting, row: Any) -> Offer | Withdrawn | Skipped:
     """The offer, its withdrawal, or why the row is left out."""
-    provider = provider_id(seen.provider)
+    named = named_provider(seen.provider)
+    provider, option = named.provider, seen.option
     if not provider:
         return Skipped("no provider or no product is named", row)
+    if named.purchase_option is not None and named.purchase_option != option:
+        if option is not PurchaseOption.ON_DEMAND:
+            return Skipped("the provider's name says another way to buy than the row", row)
+        option = PurchaseOption(named.purchase_option)
+        if option is PurchaseOption.RESERVED and seen.term_months is None:
+            return Skipped("a commitment or a price that is not described fully", row)
     shape = instance_shape(provider, seen.sku)
     if (shape is not None and shape.gpu_count == 0) or seen.gpu_count == 0:
         return Skipped("no accelerator", row)
@@ -80,10 +87,10 @@ def fact(seen: Sighting, row: Any) -> Offer | Withdrawn | Skipped:
         "sku": seen.sku,
         "region": known_region(provider, seen.region or "global"),
         "zone": seen.zone,
-        "tier": seen.tier,
+        "tier": seen.tier or named.tier,
         "gpu_label": label,
         "gpu_count": count,
-        "purchase_option": seen.option,
+        "purchase_option": option,
         "term_months": seen.term_months,
         "payment": seen.payment,
     }

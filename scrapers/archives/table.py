@@ -58,7 +58,7 @@ def csv_rows(document: Document, text: str) -> Iterator[dict[str, str]]:
     except csv.Error as error:
         raise document.error(f"no header: {error}") from error
     if not is_table or not reader.fieldnames:
-        raise document.error(f"no table; the body begins {document.body[:60]!r}")
+        raise document.error(f"no table; {document.opening}")
     try:
         for row in reader:
             if row.get("") or None in row.values():

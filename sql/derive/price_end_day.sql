@@ -6,7 +6,7 @@ select
     provider,
     purchase_option,
     age_hours(epoch(last_seen_at) - epoch(valid_from)) as held_hours,
-    if(valid_to < lapses_at, age_hours(epoch(valid_to) - epoch(valid_from)), null) as ended_hours,
+    if(valid_to < lapses_at and replaced_by is null, age_hours(epoch(valid_to) - epoch(valid_from)), null) as ended_hours,
     count(*)::integer as prices
 from price_history_wanted(
     null::varchar[], null::varchar[], null::varchar, null::varchar[], null::varchar[], null::integer, null::integer,

@@ -1,7 +1,11 @@
 -- grain: one moved row per change of an offer in joined_offer; then those offers are deleted
--- That one spelling went is no withdrawal of the offer.
+-- That one spelling went from a live source is no withdrawal of the offer.
 delete from price_change
-where amount is null and offer_no in (select offer_no from joined_offer);
+where
+    amount is null and offer_no in (select offer_no from joined_offer)
+    and offer_no not in (
+        select offer_no from offer inner join source on offer.source = source.source where source.kind = 'archive'
+    );
 
 update price_change
 set offer_no = joined.first_no from joined_offer as joined
@@ -33,12 +37,16 @@ using (
 ) as doubled
 where stock_change.rowid = doubled.row_no;
 
--- a price that did not change is no change
+-- A price that did not change is no change; of a dated list every observation stays: what was seen twice is confirmed.
 delete from price_change
 using (
     select rowid as row_no
     from price_change
-    where offer_no in (select first_no from joined_offer)
+    where
+        offer_no in (select first_no from joined_offer)
+        and offer_no not in (
+            select offer_no from offer inner join source on offer.source = source.source where source.kind = 'archive'
+        )
     qualify row(amount, upfront_amount, currency, unit) is not distinct from
         lag(row(amount, upfront_amount, currency, unit)) over (partition by offer_no order by observed_at)
 ) as repeated

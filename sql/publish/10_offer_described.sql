@@ -15,7 +15,8 @@ select
         source.fresh_for_seconds
     ) as fresh_for_seconds,
     if(source.kind = 'archive', live_source.source, offer.source) as check_source,
-    doubled.offer_id is not null as is_doubled
+    doubled.offer_id is not null as is_doubled,
+    offer.offer_no in (select offer_no from renamed_offer union select other_no from renamed_offer) as is_renamed
 from offer
 inner join source on offer.source = source.source
 left join live_source on offer.provider = live_source.provider

@@ -5,22 +5,33 @@
 -- parameters: gpu_ids varchar[], providers varchar[], region varchar, tiers varchar[], purchase_options varchar[],
 --             min_count double, max_count double, since timestamptz, until timestamptz, every varchar,
 --             stat varchar (min: the first in the order of `cheapest`; median: of the prices in the best state there is)
-with wanted as materialized (
+with chosen as (
     select
-        offer.offer_no, described.offer_id, described.source, described.source_kind, described.provider, described.region,
-        described.purchase_option, described.gpu_count, described.term_months, described.is_doubled,
-        sells_count(
-            offer.gpu_count, offer.min_gpus, offer.max_gpus, $min_count::double, $max_count::double
-        ) as is_sold,
-        described.fresh_for_seconds * 1000000 as fresh_us,
-        epoch_us(price_horizon(described.purchase_option, described.tier, described.provider)) as horizon_us
+        offer_no, sells_count(gpu_count, min_gpus, max_gpus, $min_count::double, $max_count::double) as is_sold
     from offer_wanted(
         $gpu_ids::varchar[], $providers::varchar[], $region::varchar, $tiers::varchar[], $purchase_options::varchar[],
         null::double, null::double
+    )
+),
+
+wanted as materialized (
+    select
+        offer.offer_no, described.offer_id, described.source, described.source_kind, described.provider, described.region,
+        described.purchase_option, described.gpu_count, described.term_months, described.is_doubled, described.is_renamed,
+        offer.is_sold,
+        described.fresh_for_seconds * 1000000 as fresh_us,
+        epoch_us(price_horizon(described.purchase_option, described.tier, described.provider)) as horizon_us
+    from (
+        from chosen
+        union all
+        -- the same things by other names, wherever these say that they are
+        select distinct other_no, false
+        from renamed_offer
+        where offer_no in (select offer_no from chosen) and other_no not in (select offer_no from chosen)
     ) as offer
     inner join offer_described as described on offer.offer_no = described.offer_no
     -- another source of an offer that is sold takes part in the choice between them
-    where described.is_doubled or is_sold
+    where described.is_doubled or described.is_renamed or offer.is_sold
 ),
 
 base as (
@@ -215,7 +226,7 @@ live_held as (
         from live_span
         inner join wanted on live_span.offer_no = wanted.offer_no
         -- a withdrawal matters to the choice between sources alone
-        where live_span.amount is not null or wanted.is_doubled
+        where live_span.amount is not null or wanted.is_doubled or wanted.is_renamed
     ) as held
     inner join look on held.source = look.source and held.step_no = look.step_no
     left join short_stock on held.offer_no = short_stock.offer_no and held.step_no = short_stock.step_no
@@ -295,7 +306,7 @@ dated_held as (
 held as (
     select
         known.*,
-        wanted.* exclude (offer_no, source_kind, fresh_us, horizon_us),
+        wanted.* exclude (offer_no, horizon_us),
         price_state(
             known.step_us, known.is_recorded, known.last_seen_us + wanted.fresh_us, known.last_seen_us + wanted.horizon_us,
             coalesce(known.availability = 'unlisted', false), known.availability
@@ -312,6 +323,21 @@ held as (
     inner join wanted on known.offer_no = wanted.offer_no
 ),
 
+-- What was seen later by another name of the same thing, and is not confirmed.
+outdated as (
+    select rival.offer_no, rival.step_no
+    from (select * from held where is_renamed and not is_recorded) as rival
+    inner join renamed_offer on rival.offer_no = renamed_offer.offer_no
+    inner join (select * from held where is_renamed) as other
+        on renamed_offer.other_no = other.offer_no and rival.step_no = other.step_no
+    where
+        yields_to(
+            rival.last_seen_us, rival.source_kind, rival.source, rival.fresh_us,
+            if(other.is_recorded and other.amount is not null, other.step_us + 1, other.last_seen_us),
+            other.source_kind, other.source
+        )
+),
+
 -- Of several sources that know one offer one speaks, as of the step.
 on_sale as (
     select *
@@ -324,7 +350,8 @@ on_sale as (
         qualify row_number() over (
             partition by offer_id, step_no order by is_recorded desc, last_seen_us desc, is_live desc, source
         ) = 1
-    )
+    ) as spoken
+    anti join outdated on spoken.offer_no = outdated.offer_no and spoken.step_no = outdated.step_no
     where amount is not null and is_sold and price_state <> 'lapsed'
 ),
 

@@ -3,8 +3,22 @@
 -- since_at, null or a time: intervals that ended before it may be missing, and one of a dated list that began before it
 -- may begin late. Reading then starts at the last state that was written down before that time.
 create or replace macro price_history_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, since_at) as table
-with wanted as (
+with chosen as (
     select * from offer_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count)
+),
+
+-- and the same things by other names, whose sights end a price
+wanted as (
+    select *, true as is_chosen from chosen
+    union all by name
+    select offer.*, source.kind, source.confidence, source.fresh_for_seconds, false as is_chosen
+    from offer
+    inner join source on offer.source = source.source
+    where
+        offer.offer_no in (
+            select other_no from renamed_offer where offer_no in (select offer_no from chosen)
+        )
+        and offer.offer_no not in (select offer_no from chosen)
 ),
 
 base as (
@@ -166,14 +180,61 @@ bounded as (
     from dated
 ),
 
+-- From when until when a name of a thing was seen; the sight of its end is one too.
+sight_of_name as (
+    select
+        seen.offer_no, wanted.kind, wanted.source, wanted.offer_id, seen.from_at, seen.until_at
+    from (
+        select offer_no, from_at, if(amount is null, from_at, last_seen_at) as until_at from bounded
+        union all
+        select offer_no, gone_at, gone_at from dated where gone_at is not null
+    ) as seen
+    inner join wanted on seen.offer_no = wanted.offer_no
+    where seen.offer_no in (select other_no from renamed_offer)
+),
+
+-- A price that nobody confirmed ends where the same thing is seen by another name, as offers_as_of chooses.
+replaced as (
+    select
+        bounded.offer_no, bounded.from_at,
+        min(greatest(other.from_at, bounded.last_seen_at + tolerance)) as replaced_at,
+        arg_min(other.offer_id, (greatest(other.from_at, bounded.last_seen_at + tolerance), other.offer_id)) as replaced_by
+    from (
+        select
+            bounded.offer_no, bounded.from_at, bounded.last_seen_at, bounded.next_at, wanted.kind, wanted.source,
+            to_seconds(if(wanted.kind = 'live', wanted.fresh_for_seconds, 0)) as tolerance
+        from bounded
+        inner join wanted on bounded.offer_no = wanted.offer_no
+        where bounded.offer_no in (select offer_no from renamed_offer) and bounded.amount is not null
+    ) as bounded
+    inner join renamed_offer on bounded.offer_no = renamed_offer.offer_no
+    inner join sight_of_name as other on renamed_offer.other_no = other.offer_no
+    where
+        yields_to(
+            bounded.last_seen_at, bounded.kind, bounded.source, bounded.tolerance,
+            other.until_at, other.kind, other.source
+        )
+        and (bounded.next_at is null or greatest(other.from_at, bounded.last_seen_at + tolerance) < bounded.next_at)
+    group by bounded.offer_no, bounded.from_at
+),
+
+spoken as (
+    select
+        bounded.* replace (least(bounded.next_at, replaced.replaced_at) as next_at),
+        replaced.replaced_by
+    from bounded
+    left join replaced on bounded.offer_no = replaced.offer_no and bounded.from_at = replaced.from_at
+    where replaced.replaced_at is null or replaced.replaced_at > bounded.from_at
+),
+
 -- Finding the day's rate means sorting; prices in dollars, nearly all, go past it.
 rated as (
     select *, 1::decimal(18, 9) as usd_per_unit
-    from bounded
+    from spoken
     where currency = 'USD'
     union all
     select bounded.*, rate.usd_per_unit
-    from bounded
+    from spoken as bounded
     asof left join (
         select currency, rate_date::timestamp at time zone 'UTC' as rate_at, usd_per_unit from exchange_rate_day
     ) as rate
@@ -233,13 +294,18 @@ select
     ) as usd_per_gpu_hour,
     rated.effective_at,
     rated.observed_at,
+    if(
+        rated.next_at <= rated.last_seen_at + price_horizon(offer.purchase_option, offer.tier, offer.provider),
+        rated.replaced_by,
+        null
+    ) as replaced_by,
     rated.run_no,
     rated.document_no
 from rated
 inner join wanted as offer on rated.offer_no = offer.offer_no
 left join live_source on offer.provider = live_source.provider
 left join live_source as reseller on offer.via = reseller.provider
-where rated.amount is not null;
+where rated.amount is not null and offer.is_chosen;
 
 comment on macro table price_history_wanted is
     'Rows of price_history of the offers that offer_wanted chooses, and from about since_at on (null: all).';
@@ -291,5 +357,7 @@ comment on column price_history.usd_per_gpu_hour is 'The same for one accelerato
 comment on column price_history.effective_at is 'From when the provider says that the price holds.';
 comment on column price_history.observed_at is
     'When the row that says so was observed: valid_from, or earlier where a list''s price holds on after another one did.';
+comment on column price_history.replaced_by is
+    'Offer of another list that is the same thing by another name, whose later sight ended this price; null: none.';
 comment on column price_history.run_no is 'Run that saw it; see scrape_run.';
 comment on column price_history.document_no is 'Document that says so; see document.';

@@ -13,7 +13,8 @@ select
     source.kind as source_kind,
     source.fresh_for_seconds,
     source.source as check_source,
-    false as is_doubled
+    false as is_doubled,
+    false as is_renamed
 from offer
 cross join gpu
 cross join region
@@ -61,3 +62,5 @@ comment on column offer_described.fresh_for_seconds is 'How long a price of it c
 comment on column offer_described.check_source is 'The live source that would see the price anew; null: none.';
 comment on column offer_described.is_doubled is
     'Whether several sources know it, so that the one that saw it last speaks.';
+comment on column offer_described.is_renamed is
+    'Whether another list knows the same thing by another name, see renamed_offer.';

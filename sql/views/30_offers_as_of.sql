@@ -249,25 +249,51 @@ from (
             left join disputed on state.offer_no = disputed.offer_no
         ),
 
-        -- Only what several sources know is ranked.
-        outspoken as (
-            select known.offer_no
-            from (select offer_no, offer_id, source, source_kind from offer_described where is_doubled) as doubled
+        -- what several sources know, or several lists by names of their own
+        rival as (
+            select
+                doubled.offer_no, doubled.offer_id, doubled.source, doubled.source_kind, doubled.is_doubled,
+                doubled.fresh_for_seconds,
+                if(
+                    doubled.source_kind = 'archive', known.is_listed,
+                    look.next_run_at is not null and not known.is_otherwise_next
+                ) as is_recorded,
+                known.amount is not null as is_on_sale,
+                seen_last(
+                    doubled.source_kind, known.amount is not null, known.changed_at, known.listed_until,
+                    known.believed_seen_at, known.availability, known.run_before_absence_at, look.last_run_at
+                ) as last_seen_at
+            from (
+                select offer_no, offer_id, source, source_kind, is_doubled, fresh_for_seconds
+                from offer_described
+                where is_doubled or is_renamed
+            ) as doubled
             inner join known on doubled.offer_no = known.offer_no
             left join look on doubled.source = look.source
+        ),
+
+        -- Only what several sources know is ranked.
+        outspoken as (
+            select offer_no
+            from rival
+            where is_doubled
             qualify row_number() over (
-                partition by doubled.offer_id
-                order by
-                    if(
-                        doubled.source_kind = 'archive', known.is_listed,
-                        look.next_run_at is not null and not known.is_otherwise_next
-                    ) desc,
-                    seen_last(
-                        doubled.source_kind, known.amount is not null, known.changed_at, known.listed_until,
-                        known.believed_seen_at, known.availability, known.run_before_absence_at, look.last_run_at
-                    ) desc,
-                    doubled.source_kind = 'live' desc, doubled.source
+                partition by offer_id order by is_recorded desc, last_seen_at desc, source_kind = 'live' desc, source
             ) > 1
+            union all
+            -- what is confirmed stands by any name; else the name that was seen later does
+            select rival.offer_no
+            from renamed_offer
+            inner join rival on renamed_offer.offer_no = rival.offer_no
+            inner join rival as other on renamed_offer.other_no = other.offer_no
+            where
+                not rival.is_recorded
+                and yields_to(
+                    rival.last_seen_at, rival.source_kind, rival.source, to_seconds(rival.fresh_for_seconds),
+                    -- what is confirmed is as good as seen then
+                    if(other.is_recorded and other.is_on_sale, as_of + interval 1 microsecond, other.last_seen_at),
+                    other.source_kind, other.source
+                )
         )
 
         select *

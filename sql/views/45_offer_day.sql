@@ -2,8 +2,22 @@
 -- A price counts for a day when it was in force at the day's end. An observation of a dated list is believed until it
 -- lapses. Of several sources of one offer, the one that saw it last speaks, live ones first.
 create or replace macro offer_day_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, first_date, end_date) as table
-with wanted as (
+with chosen as (
     select * from offer_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count) where gpu_id is not null
+),
+
+-- and the same things by other names, which may be what was seen later
+wanted as (
+    select *, true as is_chosen from chosen
+    union all by name
+    select offer.*, source.kind, source.confidence, source.fresh_for_seconds, false as is_chosen
+    from offer
+    inner join source on offer.source = source.source
+    where
+        offer.offer_no in (
+            select other_no from renamed_offer where offer_no in (select offer_no from chosen)
+        )
+        and offer.offer_no not in (select offer_no from chosen)
 ),
 
 edge as (
@@ -67,8 +81,8 @@ bounded as (
 
 priced as (
     select
-        offer.offer_id, offer.gpu_id, offer.purchase_option, offer.provider, offer.source, offer.kind,
-        bounded.observed_at,
+        offer.offer_no, offer.offer_id, offer.gpu_id, offer.purchase_option, offer.provider, offer.source, offer.kind,
+        offer.is_chosen, bounded.observed_at,
         greatest(bounded.change_date, first_date) as from_date,
         if(
             offer.kind = 'archive',
@@ -93,14 +107,43 @@ daily as (
 ),
 
 doubled as (
-    select offer_id from wanted group by offer_id having count(*) > 1
+    select offer_id from chosen group by offer_id having count(*) > 1
+),
+
+-- what was seen later by another name, and what nobody confirmed beyond that day's end
+outdated as (
+    select one.offer_no, one.price_date
+    from (select * from daily where kind = 'archive' and offer_no in (select offer_no from renamed_offer)) as one
+    inner join renamed_offer on one.offer_no = renamed_offer.offer_no
+    inner join daily as other on renamed_offer.other_no = other.offer_no and one.price_date = other.price_date
+    left join dated_price on one.offer_no = dated_price.offer_no and one.observed_at = dated_price.observed_at
+    where
+        (
+            -- however long ago it changed
+            other.kind = 'live'
+            or yields_to(
+                one.observed_at, one.kind, one.source, interval 0 days, other.observed_at, other.kind, other.source
+            )
+        )
+        and coalesce(
+            greatest(dated_price.seen_until, dated_price.same_until)
+            < (one.price_date + 1)::timestamp at time zone 'UTC',
+            true
+        )
+),
+
+named_once as (
+    select daily.*
+    from daily
+    anti join outdated on daily.offer_no = outdated.offer_no and daily.price_date = outdated.price_date
+    where daily.is_chosen
 ),
 
 spoken as (
-    select * from daily where offer_id not in (select offer_id from doubled)
+    select * from named_once where offer_id not in (select offer_id from doubled)
     union all
     select *
-    from daily
+    from named_once
     where offer_id in (select offer_id from doubled)
     qualify row_number() over (
         partition by offer_id, price_date order by kind = 'live' desc, observed_at desc, source

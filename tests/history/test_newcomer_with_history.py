@@ -74,6 +74,8 @@ def test_each_month_of_a_quote_names_its_cause_and_equal_prices_cost_the_same(as
         "an offer came",
         "an offer lapsed",
         "an offer became stale",
+        # where a later list has the same thing by another name
+        "an offer ended",
     }
 
 
@@ -233,3 +235,71 @@ def test_eight_sold_one_by_one_are_eight(ask):
     runpod = next(row for row in rows if row["provider"] == "runpod")
     assert float(runpod["usd_per_hour"]) == pytest.approx(8 * 2.69)
     assert answer["quotes"][0]["usd_per_gpu_hour"] == runpod["usd_per_gpu_hour"]
+
+
+NEWEST = {
+    # accelerator: the price seen last and its day; the other list has an older one by another name
+    "L4": ("0.49", "2026-08-06"),  # 0.39
+    "RTX-4090": ("0.74", "2026-08-06"),  # 0.69
+    "MI300X": ("2.39", "2026-08-06"),  # 2.19
+    "RTX-A6000": ("0.53", "2026-08-06"),  # 0.49
+    "H100-SXM": ("3.99", "2026-11-09"),  # 3.29
+    "A100-PCIE:80GB": ("1.79", "2026-11-09"),  # 1.39
+    "B300": ("7.89", "2026-10-07"),  # 7.39
+}
+"""On-demand prices of RunPod's secure tier that both bundled lists know."""
+
+
+@pytest.mark.parametrize("spec", NEWEST)
+def test_of_two_names_of_one_machine_the_price_seen_later_is_the_only_one(ledger, spec):
+    terms = {"providers": ("runpod",), "purchase_options": ("on_demand",), "tiers": ("secure",)}
+    for rows in (ledger.offers(spec, **terms), ledger.cheapest(spec, **terms)):
+        assert [(float(row["usd_per_gpu_hour"]), str(row["last_seen_at"])[:10]) for row in rows] == [
+            (float(NEWEST[spec][0]), NEWEST[spec][1])
+        ]
+
+
+def test_no_older_price_stands_beside_the_same_machine_by_another_name(ledger):
+    rows = ledger.query(
+        "select older.sku, newer.sku from renamed_offer"
+        " join offer as one on renamed_offer.offer_no = one.offer_no"
+        " join offer as other on renamed_offer.other_no = other.offer_no"
+        " join offer_last_seen as older on one.offer_id = older.offer_id"
+        " join offer_last_seen as newer on other.offer_id = newer.offer_id"
+        " where older.last_seen_at < newer.last_seen_at"
+    )
+    assert list(rows) == []
+    # RunPod, Lambda, CoreWeave, OVH, Verda
+    assert (
+        ledger.query(
+            "select count(distinct provider) as providers from renamed_offer join offer using (offer_no)"
+        )[0]["providers"]
+        >= 4
+    )
+
+
+def test_history_rises_where_the_newer_name_costs_more(ask):
+    _, rows, _ = ask(
+        "history L4 --provider runpod --tier secure --from 2026-08-01 --to 2026-09-01 --every 1w"
+    )
+    prices = [float(row["usd_per_gpu_hour"]) for row in rows if row["purchase_option"] == "on_demand"]
+    assert (prices[0], prices[-1]) == (0.39, 0.49)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "offers H100-SXM --region de",
+        "cheapest H100-SXM --region us",
+        "history H100-SXM --region de --from 2026-08-01 --every 1w",
+    ],
+)
+def test_a_country_says_how_many_offers_may_be_there_and_are_left_out(ask, words):
+    _, _, said = ask(words)
+    assert "offers left out: their continent is known, their country is not" in said
+
+
+def test_a_quote_for_a_country_counts_what_may_be_there_apart(ask):
+    _, answer, _ = ask("quote llama-3-8b-lora --region us")
+    counts = {row["reason"]: row["count"] for row in answer["excluded"]}
+    assert counts["its country is not known"] > 20 and counts["its place is not known"] > 0

@@ -64,7 +64,7 @@ def test_an_import_says_what_it_took_and_a_second_one_changes_nothing(run):
     assert json.loads(first.stdout)["changes"] == 2
     again = run("import", "changes", "@/rows.csv", "--archive-version", "abc123")
     assert (again.exit_code, again.stdout) == (0, "")
-    assert "1 files, 1 of them known before" in again.stderr
+    assert "1 file, 1 of them known before" in again.stderr
 
 
 def test_offers_on_either_side_of_the_cut_have_the_price_of_their_time(look):

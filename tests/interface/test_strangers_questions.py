@@ -59,9 +59,9 @@ def test_before_the_first_price_no_refresh_helps(ask):
     assert code == 1 and "holds no offer of that time" in told
 
 
-def test_a_credit_at_a_provider_that_nobody_knows_is_told(ask):
-    _, answer, _ = ask(f"quote {WORDS} --credit lamda=5 -n 1")
-    assert any("no provider 'lamda' here; did you mean lambda?" in text for text in answer["warnings"])
+def test_a_credit_at_a_provider_that_nobody_knows_is_refused(ask):
+    code, _, told = ask(f"quote {WORDS} --credit lamda=5 -n 1")
+    assert code == 2 and "credit: no provider 'lamda' here; did you mean lambda?" in told
     _, answer, _ = ask(f"quote {WORDS} --credit lambda=5 -n 1")
     assert not any("no provider" in text for text in answer["warnings"])
 

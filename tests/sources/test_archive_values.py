@@ -1,10 +1,14 @@
 """Values as archives write them: decimal commas, places and providers in other spellings, spot over on demand."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from gpuledger.core.provider import known_region, provider_id
+from gpuledger.core.document import Document, Request
+from gpuledger.core.offer import Skipped
+from gpuledger.core.provider import known_region, named_provider, provider_id
+from gpuledger.scrapers.archives import changes
 from gpuledger.scrapers.archives.archive_row import amount_text
 from tests.sources.test_archives import offers, read, reasons
 
@@ -52,6 +56,9 @@ PROVIDERS = {
     "Oracle Cloud": "oci",
     "Thunder Compute": "thundercompute",
     "Hot Aisle": "hotaisle",
+    "Latitude.sh": "latitude",
+    "Verda (DataCrunch)": "verda",
+    "SF Compute": "sfcompute",
     "Some New Cloud": "some_new_cloud",
 }
 
@@ -60,6 +67,59 @@ PROVIDERS = {
 def test_a_provider_has_one_id_however_it_is_written(name: str):
     assert provider_id(name) == PROVIDERS[name]
     assert provider_id(provider_id(name)) == PROVIDERS[name]
+
+
+NAMES = {
+    # what a list calls it: the cloud, the tier or product, the way to buy
+    "RunPod Community": ("runpod", "community", None),
+    "RunPod Secure Cloud": ("runpod", "secure", None),
+    "RunPod (Community)": ("runpod", "community", None),
+    "runpod_community": ("runpod", "community", None),
+    "AWS SageMaker": ("aws", "sagemaker", None),
+    "Amazon SageMaker": ("aws", "sagemaker", None),
+    "Google Cloud Vertex AI": ("gcp", "vertex_ai", None),
+    "Azure ML": ("azure", "azure_ml", None),
+    "Azure Spot": ("azure", None, "spot"),
+    "GCP Preemptible VMs": ("gcp", None, "spot"),
+    "AWS EC2 On-Demand": ("aws", None, "on_demand"),
+    "AWS EC2": ("aws", None, None),
+    # a stranger may be called so
+    "Hugging Face Community": ("hugging_face_community", None, None),
+    "Secure Cloud": ("secure_cloud", None, None),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tier_a_product_or_a_way_to_buy_is_no_provider(name: str):
+    named = named_provider(name)
+    assert (named.provider, named.tier, named.purchase_option) == NAMES[name]
+
+
+ROWS = {
+    "RunPod Community,L4,on_demand": ("runpod", "community", "on_demand"),
+    "RunPod Community,L4,community": ("runpod", "community", "on_demand"),
+    "RunPod Community,L4,spot": ("runpod", "community", "spot"),
+    "Azure Spot,L4,": ("azure", None, "spot"),
+    "AWS SageMaker,L4,on_demand": ("aws", "sagemaker", "on_demand"),
+    "AWS On-Demand,L4,spot": "the provider's name says another way to buy than the row",
+    "Lambda Reserved,L4,": "a commitment or a price that is not described fully",
+    "Lambda Reserved,L4,12mo": ("lambda", None, "reserved"),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_list_that_names_more_than_the_cloud_is_read_as_its_tier_or_way_to_buy(row: str):
+    text = "date,provider,gpu_type,price_tier,per_gpu_hourly_usd\n2026-08-01," + row + ",1.5\n"
+    request = Request(url="file:list.csv", context={})
+    (seen,) = changes.parse(
+        Document(
+            source="changes", request=request, body=text.encode(), fetched_at=datetime(2026, 9, 1, tzinfo=UTC)
+        )
+    )
+    if isinstance(seen, Skipped):
+        assert seen.reason == ROWS[row]
+    else:
+        assert (seen.provider, seen.tier, seen.purchase_option) == ROWS[row]
 
 
 REGIONS = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gpuledger.core.provider import may_be_in
 from gpuledger.core.store.offers import LatestOffer, OfferQuery, facets, offer_page, offers, without_place
 from gpuledger.core.validity import order_gpus, sells_count, state_rank
 from tests.store.list_market import NOW, Market, opened
@@ -229,7 +230,7 @@ def test_what_has_no_place_is_counted_where_a_place_is_asked_for(market):
     def left_out(**named: Any) -> int:
         query = OfferQuery(**named)
         offers(market.connection, query, at=NOW)
-        return without_place(market.connection, query)
+        return without_place(market.connection, query).nowhere
 
     nowhere = {one.sku for one in market.page() if one.country is None and one.continent is None}
     assert "r4" in nowhere and "a1" not in nowhere
@@ -239,6 +240,37 @@ def test_what_has_no_place_is_counted_where_a_place_is_asked_for(market):
     assert left_out(regions=["nowhere"]) == len(shown - {"r4"})
     assert left_out(regions=["eu"], gpu_ids=["a100-sxm-80gb"]) == 1
     assert left_out(regions=["eu"], providers=["aws"]) == 0
+
+
+COUNTRYLESS = {
+    # what is asked for: r3, o1 and o2 are sold in several continents, by providers that name no country
+    ("de",): {"r3", "o1", "o2"},
+    ("us",): {"r3", "o1", "o2"},
+    ("za",): set(),
+    ("au",): {"r3"},
+    ("eu",): set(),
+    ("eu", "us"): set(),
+    ("us-east-1",): set(),
+}
+
+
+@pytest.mark.parametrize("places", COUNTRYLESS)
+def test_what_names_no_country_is_counted_where_a_country_of_its_continents_is_asked_for(market, places):
+    query = OfferQuery(regions=list(places))
+    there = {one.sku for one in offers(market.connection, query, at=NOW)}
+    assert without_place(market.connection, query).countryless == len(COUNTRYLESS[places])
+    assert not there & COUNTRYLESS[places]
+    of_lambda = OfferQuery(regions=list(places), providers=["lambda"], purchase_options=["spot"])
+    assert without_place(market.connection, of_lambda).countryless == len(COUNTRYLESS[places] & {"o2"})
+
+
+@pytest.mark.parametrize("places", COUNTRYLESS)
+def test_who_may_be_in_a_place_is_the_same_in_sql_and_in_python(market, places):
+    asked = "select may_be_in_place($places::varchar[], $country, $continent)"
+    for country, continent in itertools.product((None, "DE", "US"), (None, "EU", "NA EU AS OC", "AF", "SA")):
+        named = {"places": list(places), "country": country, "continent": continent}
+        (row,) = market.connection.execute(asked, named).fetchall()
+        assert row[0] == may_be_in(places, country, continent), named
 
 
 def test_facets_count_what_the_other_filters_leave(market):

@@ -103,14 +103,14 @@ def test_a_price_is_fresh_to_the_last_instant_of_its_target():
 def test_an_offer_without_dollars_is_counted_and_not_ranked():
     answer = cheapest_by_provider([offer("ovh", None, currency="EUR"), offer("b", "2")], at=NOW)
     assert [entry.offer.provider for entry in answer.ranking] == ["b"]
-    assert answer.remarks == ["1 offers in EUR left out: no exchange rate"]
+    assert answer.remarks == ["1 offer in EUR left out: no exchange rate"]
 
 
 def test_a_generator_of_offers_is_read_once_and_still_counted():
     answer = cheapest_by_provider(
         (one for one in [offer("ovh", None, currency="EUR"), offer("b", "2")]), at=NOW
     )
-    assert answer.remarks == ["1 offers in EUR left out: no exchange rate"]
+    assert answer.remarks == ["1 offer in EUR left out: no exchange rate"]
 
 
 def test_nothing_to_rank_is_said():

@@ -46,7 +46,7 @@ def test_an_empty_batch_is_an_error_and_not_an_empty_market():
 
 
 def test_too_few_offers():
-    assert breaches(GOOD[:1]) == ("1 offers, at least 2 expected",)
+    assert breaches(GOOD[:1]) == ("1 offer, at least 2 expected",)
 
 
 def test_a_gpu_that_must_be_there():

@@ -22,13 +22,13 @@ from gpuledger.core.errors import ConfigError
         ("[[discount]]\npercent = true", "got True"),
         ("[[discount]]\npercent = nan", "got nan"),
         ("[[discount]]\npercent = 5\nprovidr = 'x'", "unknown key 'providr'"),
-        ("[[contract]]\nusd_per_gpu_hour = 1", "contract\\[0\\].provider: a text is needed, got None"),
+        ("[[contract]]\nusd_per_gpu_hour = 1", "contract\\[0\\].provider: a text is needed and missing"),
         ('[[discount]]\npercent = 5\ngpu = "H1000"', "discount\\[0\\].gpu: unknown GPU"),
         ('[[credit]]\nprovider = "aws"\nusd = 0', "got 0"),
-        ("[[credit]]\nusd = 100", "credit\\[0\\].provider: a text is needed, got None"),
+        ("[[credit]]\nusd = 100", "credit\\[0\\].provider: a text is needed and missing"),
         (
             '[[owned]]\nname = "x"\ngpu = "rtx-4090-24gb"\ngpus = 2\ncapex_usd = 10',
-            "owned\\[0\\].life_months: a number above 0 is needed, got None",
+            "owned\\[0\\].life_months: a number above 0 is needed and missing",
         ),
         (
             '[[owned]]\nname = "x"\ngpu = "rtx-4090-24gb"\ngpus = 2\ncapex_usd = -1',

@@ -156,6 +156,21 @@ def test_an_offer_elsewhere_and_one_that_nobody_can_place_are_counted_apart():
     assert answer.excluded == {"another region than asked for": 2, "its place is not known": 1}
 
 
+@pytest.mark.parametrize(
+    ("region", "reason"),
+    [
+        ("de", "its country is not known"),
+        ("us", "its country is not known"),
+        ("au", "another region than asked for"),
+        ("us-east-1", "another region than asked for"),
+    ],
+)
+def test_an_offer_of_whole_continents_is_counted_where_a_country_of_them_is_asked_for(region, reason):
+    everywhere = offer("1.00", region="global", continent="NA EU")
+    there = offer("2.00", region=region, country=region.upper() if len(region) == 2 else "US", continent="XX")
+    assert ask(quoted_plan(hours=1), [everywhere, there], regions=(region,)).excluded == {reason: 1}
+
+
 @pytest.mark.parametrize("region", ["eu-west", "EU", "de", "eu"])
 def test_a_region_is_a_code_a_country_or_a_continent(region):
     bought = offer("1.00", region="eu-west", country="DE", continent="EU")

@@ -255,6 +255,8 @@ def test_N24_scenario_1_84_cents_and_30_84_with_experiments():
     assert total(answer) == "30.84"
     assert answer.budget.to_dict() == {
         "passes": True,
+        "is_certain": True,
+        "high_usd": "30.84",
         "limit_usd": "100",
         "value_usd": "30.84",
         "slack_usd": "69.16",

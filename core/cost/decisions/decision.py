@@ -135,16 +135,17 @@ def break_even_utilisation(reserved_usd_per_hour: Decimal, on_demand_usd_per_hou
 
 
 def commitments(offers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Of each provider, accelerator, place and term the cheapest reserved price against the cheapest on-demand one, the
-    lowest break-even utilisation first.
+    """Of each provider, machine, place and term the cheapest reserved price against the cheapest on-demand one of the
+    same machine, the lowest break-even utilisation first. A machine is an instance type with its count of accelerators.
 
     Args:
-        offers: rows with `provider`, `gpu_id`, `region`, `tier`, `purchase_option`, `term_months`, `usd_per_gpu_hour`
-            and `price_state`.
+        offers: rows with `provider`, `gpu_id`, `instance_type`, `gpu_count`, `region`, `tier`, `purchase_option`,
+            `term_months`, `usd_per_gpu_hour` and `price_state`.
     """
     cheapest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for row in sorted((r for r in offers if r["usd_per_gpu_hour"]), key=lambda r: r["usd_per_gpu_hour"]):
-        key = (row["provider"], row["gpu_id"], row["region"], row["tier"], row["term_months"])
+        machine = row["gpu_id"], row["instance_type"], row["gpu_count"]
+        key = (row["provider"], *machine, row["region"], row["tier"], row["term_months"])
         cheapest.setdefault((row["purchase_option"], *key), row)
     rows: list[dict[str, Any]] = []
     for (option, *key), reserved in cheapest.items():
@@ -154,7 +155,18 @@ def commitments(offers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         prices = reserved["usd_per_gpu_hour"], hourly["usd_per_gpu_hour"]
         rows.append(
             {
-                **{name: reserved[name] for name in ("provider", "gpu_id", "region", "tier", "term_months")},
+                **{
+                    name: reserved[name]
+                    for name in (
+                        "provider",
+                        "gpu_id",
+                        "instance_type",
+                        "gpu_count",
+                        "region",
+                        "tier",
+                        "term_months",
+                    )
+                },
                 "usd_per_gpu_hour_reserved": prices[0],
                 "usd_per_gpu_hour_on_demand": prices[1],
                 "share_off": round(share_off(prices[1], prices[0]), 4),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.money import HOURS_PER_MONTH
+from gpuledger.core.provider import may_be_in
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.validity import LAPSED_RANK, STATES, state_rank
 
@@ -358,6 +359,12 @@ def reason_to_exclude(offer: LatestOffer, market_filter: MarketFilter) -> str | 
             and not (offer.country or offer.continent)
             and not places.intersection(r.lower() for r in market_filter.regions),
             "its place is not known",
+        ),
+        (
+            market_filter.regions
+            and not places.intersection(r.lower() for r in market_filter.regions)
+            and may_be_in([r.lower() for r in market_filter.regions], offer.country, offer.continent),
+            "its country is not known",
         ),
         (
             market_filter.regions and not places.intersection(r.lower() for r in market_filter.regions),

@@ -219,6 +219,10 @@ def read_overrides(text: str, origin: str) -> Overrides:
     )
 
 
+def _seen(value: object) -> str:
+    return " and missing" if value is None else f", got {value!r:.60}"
+
+
 class _Table:
     """Keys of one table; each read once, what is left over is refused."""
 
@@ -232,7 +236,7 @@ class _Table:
         self._read.add(key)
         value = self._keys.get(key, default)
         if value == "" or not isinstance(value, str | None):
-            raise ConfigError(f"{self._place}.{key}: a text is needed, got {self._keys.get(key)!r}")
+            raise ConfigError(f"{self._place}.{key}: a text is needed{_seen(self._keys.get(key))}")
         return value
 
     def number(
@@ -256,7 +260,7 @@ class _Table:
         ):
             limit = "of 0 or more" if is_zero_allowed else "above 0"
             limit += "" if most is None else f", at most {most}"
-            raise ConfigError(f"{self._place}.{key}: a number {limit} is needed, got {value!r}")
+            raise ConfigError(f"{self._place}.{key}: a number {limit} is needed{_seen(value)}")
         return number
 
     def gpu_ids(self) -> frozenset[str]:

@@ -1,0 +1,27 @@
+-- grain: each statement changes one table: the cloud for what lists called it, with the tier or way to buy that they said
+update shared_offer set
+    provider = named.provider,
+    tier = coalesce(shared_offer.tier, named.tier),
+    purchase_option = if(
+        shared_offer.purchase_option = 'on_demand' and named.purchase_option = 'spot', 'spot', shared_offer.purchase_option
+    )
+from named_provider as named
+where shared_offer.provider = named.former;
+
+-- what a list covers of the cloud is one span then
+update shared_price_list set provider = named.provider
+from named_provider as named
+where shared_price_list.provider = named.former;
+
+create or replace temp table named_list as
+select
+    * replace (
+        min(covers_from) over one as covers_from, max(covers_until) over one as covers_until,
+        (sum(row_count) over one)::integer as row_count
+    )
+from shared_price_list
+window one as (partition by run_no, document_place, provider)
+qualify row_number() over (partition by run_no, document_place, provider order by kind) = 1;
+
+delete from shared_price_list;
+insert into shared_price_list by name from named_list;
