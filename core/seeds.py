@@ -52,7 +52,7 @@ def text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def digest(table: str, values: Iterable[SeedRow]) -> str:
+def table_checksum(table: str, values: Iterable[SeedRow]) -> str:
     """12 hex digits over the name and all values of one table, the names of its columns included."""
     import hashlib
 
@@ -67,5 +67,5 @@ def constants_version() -> str:
     """12 hex digits over the values of all tables that an answer depends on; part of every receipt."""
     import hashlib
 
-    parts = "".join(digest(table, rows(table)) for table in ANSWER_SEEDS)
+    parts = "".join(table_checksum(table, rows(table)) for table in ANSWER_SEEDS)
     return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()

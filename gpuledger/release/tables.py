@@ -73,7 +73,7 @@ def rows_by_month(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> d
     return dict(connection.execute(text, {"files": [str(path) for path in files]}).fetchall())
 
 
-def write_whole(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[str, int]]:
+def write_whole_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[str, int]]:
     """Write the files that every release has anew; yields path and rows of each."""
     (folder / INDEX).mkdir(exist_ok=True)
     votes = "select * from gpu_vote_day order by gpu_id, purchase_option, segment nulls first, price_date, provider"

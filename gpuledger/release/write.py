@@ -176,7 +176,7 @@ def _write_tables(
         path = tables.month_file(month)
         takes = (late, paths) if month == max(open_months) else None
         yield path, tables.write_month(connection, month, folder / path, late=takes)
-    yield from tables.write_whole(connection, folder)
+    yield from tables.write_whole_files(connection, folder)
 
 
 def _licences(connection: Any) -> list[tuple[str, str]]:

@@ -317,7 +317,7 @@ class Cursor:
         return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
 
 
-def fingerprint(question: object) -> str:
+def question_checksum(question: object) -> str:
     """Eight digits that differ when the question does; a cursor of one must not page through another."""
     return hashlib.blake2b(repr(question).encode(), digest_size=4).hexdigest()
 

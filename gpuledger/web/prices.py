@@ -23,7 +23,7 @@ from gpuledger.web.parameters import (
     ReserveParameters,
     SpreadParameters,
     TimingParameters,
-    fingerprint,
+    question_checksum,
     read_cursor,
 )
 from gpuledger.web.problems import ProblemError
@@ -44,7 +44,7 @@ def overview(request: Request, parameters: Annotated[OverviewParameters, Query()
 @router.get("/offers", summary="Offers, the most reliable prices first", responses=openapi.offers)
 def offers(request: Request, parameters: Annotated[OfferParameters, Query()]) -> Response:
     """One row per offer on sale, now or at a past time. Pages of one cursor are all from one snapshot."""
-    question = fingerprint(parameters.question())
+    question = question_checksum(parameters.question())
     after = None if parameters.cursor is None else read_cursor(parameters.cursor, question)
     query = parameters.page_query(skip_rows=0 if after is None else after.skip_rows)
     try:

@@ -11,7 +11,7 @@ from gpuledger.core.gpu import gpu
 @pytest.mark.parametrize("table", seeds.ANSWER_SEEDS)
 def test_the_version_changes_with_each_value_of_each_table(table: str) -> None:
     rows = [dict(row) for row in seeds.rows(table)]
-    versions = {seeds.digest(table, rows)}
+    versions = {seeds.table_checksum(table, rows)}
     changes = 0
     # Each version reads the whole table. A table of thousands of values changes one value a row and some 40 rows whole.
     whole = set(range(0, len(rows), max(1, len(rows) // 40)))
@@ -20,7 +20,7 @@ def test_the_version_changes_with_each_value_of_each_table(table: str) -> None:
         for column in columns if number in whole else [columns[number % len(columns)]]:
             value = row[column]
             row[column] = value + "1"
-            versions.add(seeds.digest(table, rows))
+            versions.add(seeds.table_checksum(table, rows))
             row[column] = value
             changes += 1
     assert len(versions) == changes + 1

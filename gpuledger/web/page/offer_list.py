@@ -27,7 +27,7 @@ from gpuledger.web.page.state import (
     sql_text,
     sql_time,
 )
-from gpuledger.web.parameters import Cursor, OfferParameters, fingerprint, read_cursor
+from gpuledger.web.parameters import Cursor, OfferParameters, question_checksum, read_cursor
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import (
     TYPE_OF,
@@ -143,7 +143,7 @@ def offer_list(request: Request, state: PageState) -> Made:
 
 def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str, Any]) -> Made:
     inputs, parameters = state.inputs, form.parameters
-    question = fingerprint((parameters.question(), form.is_best))
+    question = question_checksum((parameters.question(), form.is_best))
     after = None if parameters.cursor is None else read_cursor(parameters.cursor, question)
     query = form.query(skip_rows=0 if after is None else after.skip_rows)
     with ledger_of(request).pinned(None if after is None else after.snapshot) as ledger:
