@@ -165,6 +165,12 @@ def test_a_spread_says_of_older_prices_and_of_places_what_cheapest_says(ledger, 
     assert shared(spread) == shared(cheapest) != []
 
 
+@pytest.mark.parametrize("route", ["offers", "offers/cheapest", "offers/spread", "history"])
+def test_what_is_left_out_is_said_over_http(ledger, route):
+    told = asked_over_http(ledger, f"/v1/{route}", gpu="V100", region="us")["remarks"]
+    assert any("their country is not" in text for text in told)
+
+
 def test_where_only_lapsed_prices_match_what_is_left_out_does_not_hide_it(ledger):
     told = "\n".join(ledger.cheapest("V100", regions=["us"]).remarks)
     assert "their country is not" in told and "--allow-stale ranks them" in told
