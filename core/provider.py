@@ -79,6 +79,9 @@ _MANAGED = {
 }
 """Products that rent a cloud's machines at prices of their own, by the word that follows the cloud's name (2026)."""
 
+MANAGED_TIERS = frozenset(tier for _, tier in _MANAGED.values())
+"""Tiers that are a product of their own, whose prices no list of the cloud's plain machines shows."""
+
 _ALONE = frozenset({"sagemaker", "sagemaker_ai", "vertex_ai", "azureml"})
 """Those that are said without the cloud's name too."""
 
@@ -104,15 +107,34 @@ def named_provider(name: str) -> NamedProvider:
     if words in _ALONE:
         return NamedProvider(provider=_MANAGED[words][0], tier=_MANAGED[words][1])
     for cloud, rest in _parted(words):
-        managed = _MANAGED.get(rest)
-        if managed is not None and managed[0] == cloud:
-            return NamedProvider(provider=cloud, tier=managed[1])
-        plain = _unfilled(rest)
-        if plain in _TIERS:
-            return NamedProvider(provider=cloud, tier=plain)
-        if plain in _OPTIONS:
-            return NamedProvider(provider=cloud, purchase_option=_OPTIONS[plain])
+        named = _besides(cloud, rest)
+        if named is not None:
+            return named
     return NamedProvider(provider=words)
+
+
+def _besides(cloud: str, words: str) -> NamedProvider | None:
+    """What the words beside the name of a cloud say, however many things they are; `None` where one says nothing."""
+    tier = option = None
+    rest = words
+    while rest:
+        ends = [rest[start:] for start in range(len(rest)) if start == 0 or rest[start - 1] == "_"]
+        for end in ends:
+            plain = _unfilled(end)
+            managed = _MANAGED.get(end)
+            if tier is None and managed is not None and managed[0] == cloud:
+                tier = managed[1]
+            elif tier is None and plain in _TIERS:
+                tier = plain
+            elif option is None and plain in _OPTIONS:
+                option = _OPTIONS[plain]
+            elif _OTHER_NAMES.get(end, end) != cloud:
+                continue
+            rest = rest.removesuffix(end).removesuffix("_")
+            break
+        else:
+            return None
+    return NamedProvider(provider=cloud, tier=tier, purchase_option=option)
 
 
 def _parted(words: str) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gpuledger.core.contract import Contract
 from gpuledger.core.document import Document
 from gpuledger.core.money import Price, Unit
-from gpuledger.core.offer import Fact, Offer, Withdrawn
+from gpuledger.core.offer import TERMS, Fact, Offer, Withdrawn, identity
 from gpuledger.core.parquet import parquet_metadata, parquet_table
 from gpuledger.core.provider import provider_id
 from gpuledger.scrapers.source import Source
@@ -116,10 +116,7 @@ def parse_table(document: Document) -> pa.Table:
     if archive not in names:
         raise document.error(f"holds no archive {archive!r}, but {', '.join(names)}")
     table = table.filter(pc.equal(table["archive"], archive))
-    # a file may be older than what is known of names
-    named = table["provider"].combine_chunks().dictionary_encode()
-    providers = pa.array([provider_id(name) for name in named.dictionary.to_pylist()], pa.string())
-    table = table.set_column(table.column_names.index("provider"), "provider", providers.take(named.indices))
+    table = _renamed(table)
     # a dated list is believed between two equal rows, so both ends of an interval are said
     is_longer = pc.greater(table["seen_until"], table["seen_from"])
     parts = [_observed(table, "seen_from"), _observed(table.filter(is_longer), "seen_until")]
@@ -129,6 +126,28 @@ def parse_table(document: Document) -> pa.Table:
             gone.column_names.index(name), name, pa.nulls(gone.num_rows, gone.schema.field(name).type)
         )
     return pa.concat_tables([*parts, gone])
+
+
+def _renamed(table: pa.Table) -> pa.Table:
+    """Providers by the names of this release, and the ids of their offers: a file may be older than what is known of
+    names."""
+    import pyarrow as pa
+
+    written = table["provider"].to_pylist()
+    providers = [provider_id(name) for name in written]
+    if providers == written:
+        return table
+    table = table.set_column(
+        table.column_names.index("provider"), "provider", pa.array(providers, pa.string())
+    )
+    terms = table.select(list(TERMS)).to_pylist()
+    ids = [
+        offer_id if before == now else identity(*row.values())
+        for offer_id, before, now, row in zip(
+            table["offer_id"].to_pylist(), written, providers, terms, strict=True
+        )
+    ]
+    return table.set_column(table.column_names.index("offer_id"), "offer_id", pa.array(ids, pa.string()))
 
 
 def _observed(table: pa.Table, when: str) -> pa.Table:

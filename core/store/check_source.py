@@ -6,6 +6,8 @@ this table equal to what they read.
 
 from __future__ import annotations
 
+from gpuledger.core.provider import MANAGED_TIERS
+
 _ALL = ("on_demand", "spot")
 READERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("akash", "akash", ("on_demand",)),
@@ -71,10 +73,15 @@ _BY_OFFER = {
 }
 
 
-def check_source(provider: str, purchase_option: str, *, seen_by: str | None = None) -> str | None:
+def check_source(
+    provider: str, purchase_option: str, *, tier: str | None = None, seen_by: str | None = None
+) -> str | None:
     """The source that would see such a price anew, or `None` where none reads it.
 
     Args:
+        tier: that of the price; no source reads the managed products of a cloud.
         seen_by: the live source that showed the price.
     """
+    if seen_by is None and tier in MANAGED_TIERS:
+        return None
     return seen_by or _BY_OFFER.get((provider, purchase_option))

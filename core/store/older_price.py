@@ -35,7 +35,8 @@ def no_live_price(kind: str, seen_at: datetime) -> str:
 
 def older_price(offer: LatestOffer, at: datetime) -> str:
     """What an older price is of, its state and its age, and the command that would check it."""
-    what = f"{offer.gpu_name or offer.gpu_label} {offer.purchase_option} at {offer.provider}"
+    tier = f"{offer.tier} " if offer.tier not in (None, "secure") else ""
+    what = f"{offer.gpu_name or offer.gpu_label} {tier}{offer.purchase_option} at {offer.provider}"
     command = check_command(offer)
     check = "no source here reads it" if command is None else f"check: {command}"
     return f"{what} ({offer.price_state(at)}, seen {age_text(offer, at)} ago; {check})"
@@ -53,7 +54,7 @@ def check_command(offer: LatestOffer) -> str | None:
 def source_of(offer: LatestOffer) -> str | None:
     """The source that would see the price anew: the one that showed it, else the one that reads such prices."""
     seen_by = offer.source if offer.source_kind == "live" else None
-    return check_source(offer.provider, offer.purchase_option, seen_by=seen_by)
+    return check_source(offer.provider, offer.purchase_option, tier=offer.tier, seen_by=seen_by)
 
 
 def age_text(offer: LatestOffer, at: datetime) -> str:

@@ -101,7 +101,7 @@ class PriceQuestions(MarketQuestions):
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
             hints = provider_hints(snapshot.connection, chosen.providers)
             hints += region_hints(snapshot.connection, chosen.regions)
-            hints += unplaced_hint(snapshot.connection, chosen)
+            unplaced = unplaced_hint(snapshot.connection, chosen)
             answer = cheapest_by_provider(on_sale, at=moment, allow_stale=allow_stale)
             rows: list[dict[str, Any]] = [
                 offer_row(ranked.offer, moment, chosen.min_gpu_count) | {"rank": rank, "note": ranked.note}
@@ -112,7 +112,7 @@ class PriceQuestions(MarketQuestions):
             rows[:limit],
             total=len(rows),
             as_of=moment,
-            remarks=[*hints, *(() if hints and not rows else answer.remarks)],
+            remarks=[*hints, *unplaced, *(() if hints and not rows else answer.remarks)],
         )
 
     def spread(
@@ -133,7 +133,7 @@ class PriceQuestions(MarketQuestions):
             UnknownGPUError: no such accelerator.
             UsageError: the SPEC cannot be understood, or there is no such grouping.
         """
-        from gpuledger.core.cheapest import GROUPINGS, spread
+        from gpuledger.core.cheapest import GROUPINGS, cheapest_by_provider, on_older_prices, spread
         from gpuledger.core.store.offers import offers
 
         if by not in GROUPINGS:
@@ -144,10 +144,16 @@ class PriceQuestions(MarketQuestions):
         )
         with self.reading() as snapshot:
             on_sale = offers(snapshot.connection, chosen, at=moment, as_of=time)
+            hints = provider_hints(snapshot.connection, chosen.providers)
+            hints += region_hints(snapshot.connection, chosen.regions)
+            unplaced = unplaced_hint(snapshot.connection, chosen)
         rows = [vars(row) for row in spread(on_sale, by, at=moment)]
+        ranking = cheapest_by_provider(on_sale, at=moment).ranking
+        older = on_older_prices(ranking[0].offer, on_sale, moment) if ranking else []
         lapsed = sum(offer.price_state(moment) == LAPSED for offer in on_sale)
         remarks = [f"{counted(lapsed, 'lapsed price')} left out"] if lapsed else []
-        return Rows(rows, as_of=moment, remarks=[*remarks, *(() if rows else (NO_OFFER,))])
+        none = [] if rows or hints else [NO_OFFER]
+        return Rows(rows, as_of=moment, remarks=[*hints, *unplaced, *older, *remarks, *none])
 
     def history(
         self,

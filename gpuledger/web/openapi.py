@@ -120,6 +120,7 @@ history: Responses = _list(
         "providers": 14,
     },
     is_cut={"type": "boolean"},
+    remarks=_REMARKS,
 )
 
 _EXAMPLES: dict[str, dict[str, Any]] = {

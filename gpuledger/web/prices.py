@@ -94,7 +94,8 @@ def spread(request: Request, parameters: Annotated[SpreadParameters, Query()]) -
         rows = ledger.spread(
             parameters.gpu, by=parameters.by, **parameters.filters(["on_demand"]), as_of=parameters.as_of
         )
-        answer = Listing("spread", rows[: parameters.limit], len(rows), more={"as_of": rows.as_of})
+        more = {"as_of": rows.as_of, "remarks": rows.remarks}
+        answer = Listing("spread", rows[: parameters.limit], len(rows), more=more)
         return listing(request, ledger.edition, answer, parameters.format)
 
 
@@ -124,7 +125,7 @@ def history(request: Request, parameters: Annotated[HistoryParameters, Query()])
         )
         is_cut = len(rows) > parameters.limit
         shown = rows[: parameters.limit]
-        answer = Listing("history", shown, len(shown), more={"is_cut": is_cut})
+        answer = Listing("history", shown, len(shown), more={"is_cut": is_cut, "remarks": rows.remarks})
         return listing(request, ledger.edition, answer, parameters.format)
 
 

@@ -3,7 +3,7 @@
 insert into renamed_offer
 with described as (
     select
-        offer.offer_no, offer.offer_id, offer.source, source.kind = 'archive' as is_dated,
+        offer.offer_no, offer.offer_id, offer.source, offer.provider, source.kind = 'archive' as is_dated,
         hash(offer.provider, offer.gpu_id, offer.gpu_count) as card,
         hash(
             offer.provider, offer.gpu_id, offer.gpu_count, offer.purchase_option, offer.term_months, offer.payment,
@@ -50,13 +50,15 @@ pair as (
         inner join candidate as other on one.thing = other.thing
         where one.place is null
         union all by name
-        -- one without a place says nothing of a list's places that are priced apart
+        -- one without a place says nothing of a list's places that are priced apart, as a hyperscaler's always are
         select one.*, other.offer_no as other_no, other.name as other_name, other.spelling as other_spelling,
             other.offer_id as other_id, other.source as other_source, other.zone as other_zone, other.vcpus as other_vcpus,
             other.memory_gib as other_memory_gib, false as has_place
         from candidate as one
         inner join candidate as other on one.thing = other.thing
-        where one.place is not null and one.places = 1 and other.place is null
+        where
+            one.place is not null and one.places = 1 and other.place is null
+            and one.provider not in (select provider from provider_segment where segment = 'hyperscaler')
     )
     where
         offer_id <> other_id

@@ -50,3 +50,10 @@ def test_a_source_without_a_key_goes_before_one_with_it():
     assert check_source("aws", "on_demand") == "aws_on_demand"
     assert check_source("lambda", "reserved") is None
     assert check_source("gcp", "spot", seen_by="gcp_catalog") == "gcp_catalog"
+
+
+def test_the_managed_product_of_a_cloud_has_no_source():
+    """Reading the plain machines anew would say nothing of it."""
+    for provider, tier in (("aws", "sagemaker"), ("gcp", "vertex_ai"), ("azure", "azure_ml")):
+        assert check_source(provider, "on_demand", tier=tier) is None
+    assert check_source("runpod", "on_demand", tier="community") == "runpod"

@@ -150,8 +150,30 @@ OLDER = {
 def test_offers_say_of_older_prices_what_cheapest_says(ledger, remarks):
     told = "\n".join(remarks(ledger))
     assert "no live price yet; list prices of 2026-" in told
-    assert "cheaper but older: RTX 4090 on_demand at runpod (lapsed, seen " in told
+    assert "cheaper but older: RTX 4090 community on_demand at runpod (lapsed, seen " in told
     assert "was 0.340000 USD per GPU-hour" in told
+
+
+@pytest.mark.parametrize("regions", [None, ["us"], ["de"], ["atlantis"]], ids=str)
+def test_a_spread_says_of_older_prices_and_of_places_what_cheapest_says(ledger, regions):
+    cheapest, spread = (ask("H100-SXM", regions=regions) for ask in (ledger.cheapest, ledger.spread))
+    own = ("lapsed price", "only lapsed", "no offer")
+
+    def shared(rows):
+        return [text for text in rows.remarks if not any(word in text for word in own)]
+
+    assert shared(spread) == shared(cheapest) != []
+
+
+@pytest.mark.parametrize("route", ["offers", "offers/cheapest", "offers/spread", "history"])
+def test_what_is_left_out_is_said_over_http(ledger, route):
+    told = asked_over_http(ledger, f"/v1/{route}", gpu="V100", region="us")["remarks"]
+    assert any("their country is not" in text for text in told)
+
+
+def test_where_only_lapsed_prices_match_what_is_left_out_does_not_hide_it(ledger):
+    told = "\n".join(ledger.cheapest("V100", regions=["us"]).remarks)
+    assert "their country is not" in told and "--allow-stale ranks them" in told
 
 
 CHECKED = [

@@ -83,6 +83,12 @@ NAMES = {
     "GCP Preemptible VMs": ("gcp", None, "spot"),
     "AWS EC2 On-Demand": ("aws", None, "on_demand"),
     "AWS EC2": ("aws", None, None),
+    "RunPod Community Spot": ("runpod", "community", "spot"),
+    "RunPod Spot (Community Cloud)": ("runpod", "community", "spot"),
+    "AWS SageMaker Spot": ("aws", "sagemaker", "spot"),
+    "Google Cloud Platform (GCP)": ("gcp", None, None),
+    # two ways to buy are none
+    "AWS Spot Reserved": ("aws_spot_reserved", None, None),
     # a stranger may be called so
     "Hugging Face Community": ("hugging_face_community", None, None),
     "Secure Cloud": ("secure_cloud", None, None),

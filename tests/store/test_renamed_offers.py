@@ -145,6 +145,7 @@ EIGHT, SPOT = {"gpu_count": Decimal(8)}, {"purchase_option": "spot"}
 SMALL = {"vcpus": Decimal(8), "memory_gib": Decimal(64)}
 LARGE = {"vcpus": Decimal(16), "memory_gib": Decimal(64)}
 L4 = {"gpu_label": "L4"}
+AWS = {"provider": "aws"}
 CARD, SHORT = "NVIDIA H100 80GB HBM3", "h100-sxm"
 
 # what one list says, what another says later, what is on sale then
@@ -185,6 +186,16 @@ CASES = {
         [(CARD, 0, 3, EAST), (CARD, 0, 5, WEST)],
         [(SHORT, 9, 4)],
         [(CARD, 3.0), (CARD, 5.0), (SHORT, 4.0)],
+    ),
+    "one region of a cloud whose regions are always priced apart, then none": (
+        [(CARD, 0, 3, EAST | AWS)],
+        [(SHORT, 9, 4, ANYWHERE | AWS)],
+        [(CARD, 3.0), (SHORT, 4.0)],
+    ),
+    "no region of such a cloud, then one": (
+        [(CARD, 0, 3, AWS)],
+        [(SHORT, 9, 4, EAST | AWS)],
+        [(SHORT, 4.0)],
     ),
     "several names, then one": ([("a", 0, 3), ("b", 0, 2)], [(SHORT, 9, 4)], [(SHORT, 4.0)]),
     "one name, then several": ([(CARD, 0, 3)], [("a", 9, 4), ("b", 9, 5)], [("a", 4.0), ("b", 5.0)]),
