@@ -13,6 +13,8 @@ from gpuledger.core.store import sql
 from gpuledger.core.store.offers import OfferQuery
 
 _STEP = re.compile(r"^(\d{1,4})(h|d|w|mo)$")
+MOST_STEPS = 10_000
+"""Of a series: a year of hours is 8,760. Its cost grows with steps times offers, and a server answers others too."""
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months"}
 
 
@@ -98,12 +100,16 @@ def price_series(
     on sale.
 
     Raises:
-        UsageError: an unknown statistic.
+        UsageError: an unknown statistic, or more than `MOST_STEPS` steps.
     """
     if stat not in {"min", "median"}:
         raise UsageError(f"--stat: {stat!r} is neither min nor median")
-    return sql.rows(
-        connection,
-        "queries/price_series",
-        history_filters(query) | {"since": since, "until": until, "every": every, "stat": stat},
-    )
+    parameters = history_filters(query) | {"since": since, "until": until, "every": every}
+    spans = {name: parameters[name] for name in ("gpu_ids", "since", "until", "every")}
+    (steps,) = sql.first(connection, sql.text("queries/step_count"), spans) or (None,)
+    if steps is not None and steps > MOST_STEPS:
+        raise UsageError(
+            f"--every: this history has {steps:,.0f} such steps, and at most {MOST_STEPS:,} are answered:"
+            " name --from, or a longer step"
+        )
+    return sql.rows(connection, "queries/price_series", parameters | {"stat": stat})

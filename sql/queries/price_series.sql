@@ -63,27 +63,28 @@ sight as materialized (
     where offer_no in (select offer_no from wanted where source_kind = 'archive')
 ),
 
+first_event as materialized (
+    select make_timestamptz(min(first_us)) as first_at
+    from (
+        select min(changed_us) as first_us from logged where amount is not null
+        union all
+        select min(observed_us) from sight where amount is not null
+    )
+),
+
+-- A step before the first price has no answer: whoever asks from 1970 pays for what there is.
 step as materialized (
     select step_at, epoch_us(step_at) as step_us, row_number() over (order by step_at) - 1 as step_no
     from (
         select unnest(
             generate_series(
-                coalesce(
-                    $since::timestamptz,
-                    (
-                        select date_trunc('day', make_timestamptz(min(first_us)))
-                        from (
-                            select min(changed_us) as first_us from logged where amount is not null
-                            union all
-                            select min(observed_us) from sight where amount is not null
-                        )
-                    )
-                ),
+                coalesce($since::timestamptz, (select date_trunc('day', first_at) from first_event)),
                 $until::timestamptz,
                 cast($every::varchar as interval)
             )
         ) as step_at
     )
+    where $since::timestamptz is null or step_at >= (select first_at from first_event)
 ),
 
 -- Steps lie on a grid of hours or days after the first, so that an instant finds the first step from it on by a division.

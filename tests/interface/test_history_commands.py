@@ -1,6 +1,7 @@
 """import, history, timing and export as a person types them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,25 @@ def test_history_is_drawn_into_a_file(look, tmp_path, suffix):
     assert found.exit_code == 0, found.stderr
     assert "<svg" in (text := (tmp_path / f"out.{suffix}").read_text()) or "vega" in text
     assert "http" not in text or suffix == "svg" or "<script src=" not in text
+
+
+def test_a_series_of_more_steps_than_a_year_of_hours_is_refused(look):
+    refused = look("history", "H100-SXM:8", "--every", "1h")
+    assert refused.exit_code == 2
+    assert re.search(
+        r"this history has [\d,]+ such steps, and at most 10,000 are answered: name --from", refused.stderr
+    )
+
+
+def test_a_series_from_before_the_first_price_begins_with_it(look):
+    since_ever = look(
+        "history", "H100-SXM:8", "-p", "aws", "--every", "1mo", "--from", "1970-01-01", "-f", "csv"
+    )
+    since_2020 = look(
+        "history", "H100-SXM:8", "-p", "aws", "--every", "1mo", "--from", "2020-01-01", "-f", "csv"
+    )
+    assert since_ever.exit_code == 0
+    assert since_ever.stdout == since_2020.stdout
 
 
 def test_a_picture_of_another_kind_is_refused(look):

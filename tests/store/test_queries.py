@@ -96,6 +96,7 @@ NEEDS = {
 }
 GIVEN = {
     "queries/price_series": {"every": "1 days", "stat": "min", "until": "2026-10-07"},
+    "queries/step_count": {"every": "1 days", "until": "2026-10-07"},
     "queries/quote_candidate": {"rows": "0,1"},
     "queries/quote_price_id": {"rows": "0,1"},
     "queries/quote_first_of_providers": {"bounds": "1,0,1,1,1,", "each": 1},
