@@ -1,12 +1,10 @@
 """Which live source would see a price anew: by provider and purchase option, and by which key.
 
 The declarations of the sources lie above this package; tests/contract/test_check_sources.py holds
-this table equal to what they read.
+this table equal to what they read. Publishing writes the source beside each offer, as `check_source`.
 """
 
 from __future__ import annotations
-
-from gpuledger.core.provider import MANAGED_TIERS
 
 _ALL = ("on_demand", "spot")
 READERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -68,20 +66,5 @@ KEYS = {
 }
 """Environment variable of the key without which a source cannot be read."""
 
-_BY_OFFER = {
-    (provider, option): source for source, provider, options in reversed(READERS) for option in options
-}
-
-
-def check_source(
-    provider: str, purchase_option: str, *, tier: str | None = None, seen_by: str | None = None
-) -> str | None:
-    """The source that would see such a price anew, or `None` where none reads it.
-
-    Args:
-        tier: that of the price; no source reads the managed products of a cloud.
-        seen_by: the live source that showed the price.
-    """
-    if seen_by is None and tier in MANAGED_TIERS:
-        return None
-    return seen_by or _BY_OFFER.get((provider, purchase_option))
+READER = {(provider, option): source for source, provider, options in reversed(READERS) for option in options}
+"""Of a provider and purchase option the source that is named first."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from gpuledger.core.store import sql
-from gpuledger.core.store.check_source import KEYS, check_source
+from gpuledger.core.store.check_source import KEYS
 from gpuledger.core.validity import LAPSED
 
 if TYPE_CHECKING:
@@ -44,17 +44,10 @@ def older_price(offer: LatestOffer, at: datetime) -> str:
 
 def check_command(offer: LatestOffer) -> str | None:
     """The command that would see the price anew, with the key that it takes; `None` where no source reads it."""
-    source = source_of(offer)
-    if source is None:
+    if offer.check_source is None:
         return None
-    key = KEYS.get(source)
-    return f"gpuledger refresh {source}" + (f", with the key {key}" if key else "")
-
-
-def source_of(offer: LatestOffer) -> str | None:
-    """The source that would see the price anew: the one that showed it, else the one that reads such prices."""
-    seen_by = offer.source if offer.source_kind == "live" else None
-    return check_source(offer.provider, offer.purchase_option, tier=offer.tier, seen_by=seen_by)
+    key = KEYS.get(offer.check_source)
+    return f"gpuledger refresh {offer.check_source}" + (f", with the key {key}" if key else "")
 
 
 def age_text(offer: LatestOffer, at: datetime) -> str:

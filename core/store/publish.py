@@ -16,7 +16,9 @@ import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
 from gpuledger.core.files import copy_file, let_go
+from gpuledger.core.provider import MANAGED_TIERS
 from gpuledger.core.store import sql
+from gpuledger.core.store.check_source import READER
 from gpuledger.core.store.home import Home
 
 POINTER = "CURRENT"
@@ -92,7 +94,14 @@ def describe_offers(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute("delete from derived")
         connection.execute("drop table renamed_before")
         connection.execute("delete from offer_described")
-        connection.execute(sql.text("publish/10_offer_described"))
+        readers = [
+            {"provider": provider, "purchase_option": option, "check_source": source}
+            for (provider, option), source in READER.items()
+        ]
+        connection.execute(
+            sql.text("publish/10_offer_described"),
+            {"readers": readers, "managed_tiers": sorted(MANAGED_TIERS)},
+        )
 
 
 def hand_out(home: Home, number: int) -> int:

@@ -106,14 +106,11 @@ def offer_row(offer: LatestOffer, moment: datetime, least: float | None = None) 
     """One offer for output: every field, and how fresh its price is at that time. `gpu_count` and `usd_per_hour` are
     those of one order: of what is sold per GPU the smallest that holds `least` accelerators. `amount` stays as
     published."""
-    from gpuledger.core.store.older_price import source_of
-
     row = {name: getattr(offer, name) for name in offer.__slots__}
     row["gpu_count"] = order_gpus(offer.gpu_count, offer.min_gpus, offer.max_gpus, least)
     if row["gpu_count"] != offer.gpu_count:
         units = row["gpu_count"] / offer.gpu_count
         row |= {name: None if row[name] is None else row[name] * units for name in _OF_ONE_ORDER}
-    row["check_source"] = source_of(offer)
     row["price_state"] = offer.price_state(moment)
     row["price_age_hours"] = round(offer.age(moment).total_seconds() / 3600, 2)
     return row

@@ -1,7 +1,11 @@
 -- grain: one row per offer: its terms, its accelerator, its place, and by which target its price ages
+-- parameters: managed_tiers varchar[], readers struct[] (core/store/check_source.py: who reads what)
 insert into offer_described by name
 select
-    offer.* exclude (gpu_memory_gib),
+    offer.* exclude (gpu_memory_gib, min_gpus, max_gpus, is_sized),
+    -- a list that says nothing of sizes does not deny those that another list gave for the same thing by another name
+    if(is_sized, offer.min_gpus, sizes.min_gpus) as min_gpus,
+    if(is_sized, offer.max_gpus, sizes.max_gpus) as max_gpus,
     coalesce(gpu.memory_gib::decimal(12, 4), offer.gpu_memory_gib) as gpu_memory_gib,
     gpu.name as gpu_name,
     gpu.vendor as gpu_vendor,
@@ -14,13 +18,31 @@ select
         list_target(live_source.fresh_for_seconds, reseller.fresh_for_seconds),
         source.fresh_for_seconds
     ) as fresh_for_seconds,
-    if(source.kind = 'archive', live_source.source, offer.source) as check_source,
+    case
+        when source.kind <> 'archive' then offer.source
+        when not coalesce(list_contains($managed_tiers::varchar[], offer.tier), false) then reader.check_source
+    end as check_source,
     doubled.offer_id is not null as is_doubled,
     offer.offer_no in (select offer_no from renamed_offer union select other_no from renamed_offer) as is_renamed
-from offer
+from (
+    select offer.*, offer.min_gpus is not null or offer.max_gpus is not null as is_sized
+    from offer
+) as offer
 inner join source on offer.source = source.source
+left join (
+    select renamed_offer.other_no, min(sized.min_gpus) as min_gpus, max(sized.max_gpus) as max_gpus
+    from renamed_offer
+    inner join offer as sized on renamed_offer.offer_no = sized.offer_no
+    where sized.max_gpus is not null
+    group by renamed_offer.other_no
+) as sizes
+    on offer.offer_no = sizes.other_no and source.kind = 'archive'
 left join live_source on offer.provider = live_source.provider
 left join live_source as reseller on offer.via = reseller.provider
+left join (
+    select unnest($readers::struct(provider varchar, purchase_option varchar, check_source varchar)[], recursive := true)
+) as reader
+    on offer.provider = reader.provider and offer.purchase_option = reader.purchase_option
 left join gpu on offer.gpu_id = gpu.gpu_id
 left join region on offer.provider = region.provider and offer.region = region.region
 -- Most offers have one source. One identity is of one provider, so few identities are counted.

@@ -61,7 +61,7 @@ comment on column offer_latest.valid_from is 'When this price was first seen.';
 comment on column offer_latest.last_seen_at is 'When it was last seen.';
 comment on column offer_latest.fresh_until is 'Until when it counts as fresh.';
 comment on column offer_latest.lapses_at is 'From when on it is history only: 30 days of market prices, 180 of list prices after last_seen_at.';
-comment on column offer_latest.check_source is 'The live source that would see the price anew; null: none.';
+comment on column offer_latest.check_source is 'The live source that would see such a price anew: the one that showed it, else one that reads this provider and purchase option, keyless ones first; null: none reads it.';
 comment on column offer_latest.is_disputed is
     'Whether its source claims something else that the ledger contradicts; see disputed_latest.';
 comment on column offer_latest.disputed_usd_per_gpu_hour is 'The price claimed; null: that it is gone.';
@@ -120,7 +120,7 @@ comment on column offer_last_seen.valid_from is 'When this price was first seen.
 comment on column offer_last_seen.last_seen_at is 'When it was last seen.';
 comment on column offer_last_seen.fresh_until is 'Until when it counts as fresh.';
 comment on column offer_last_seen.lapses_at is 'From when on it is history only: 30 days of market prices, 180 of list prices after last_seen_at.';
-comment on column offer_last_seen.check_source is 'The live source that would see the price anew; null: none.';
+comment on column offer_last_seen.check_source is 'The live source that would see such a price anew: the one that showed it, else one that reads this provider and purchase option, keyless ones first; null: none reads it.';
 comment on column offer_last_seen.is_disputed is
     'Whether its source claims something else that the ledger contradicts; see disputed_latest.';
 comment on column offer_last_seen.disputed_usd_per_gpu_hour is 'The price claimed; null: that it is gone.';

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuledger.core.store.check_source import KEYS, READERS, check_source
+from gpuledger.core.store.check_source import KEYS, READER, READERS
 from gpuledger.scrapers.registry import SOURCES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -32,7 +32,7 @@ def test_each_source_reads_what_it_is_named_for():
 )
 def test_whatever_a_source_reads_has_a_source_that_is_named(source):
     own = {(provider, option) for provider, option in read_by(source.name) if source.name not in RESELLERS}
-    assert all(check_source(provider, option) for provider, option in own)
+    assert own <= set(READER)
 
 
 def test_the_keys_are_those_without_which_a_source_cannot_be_read():
@@ -45,15 +45,7 @@ def test_the_keys_are_those_without_which_a_source_cannot_be_read():
 
 
 def test_a_source_without_a_key_goes_before_one_with_it():
-    assert check_source("gcp", "on_demand") == "gcp_page"
-    assert check_source("tensordock", "on_demand") == "gpurentalprices_daily"
-    assert check_source("aws", "on_demand") == "aws_on_demand"
-    assert check_source("lambda", "reserved") is None
-    assert check_source("gcp", "spot", seen_by="gcp_catalog") == "gcp_catalog"
-
-
-def test_the_managed_product_of_a_cloud_has_no_source():
-    """Reading the plain machines anew would say nothing of it."""
-    for provider, tier in (("aws", "sagemaker"), ("gcp", "vertex_ai"), ("azure", "azure_ml")):
-        assert check_source(provider, "on_demand", tier=tier) is None
-    assert check_source("runpod", "on_demand", tier="community") == "runpod"
+    assert READER["gcp", "on_demand"] == "gcp_page"
+    assert READER["tensordock", "on_demand"] == "gpurentalprices_daily"
+    assert READER["aws", "on_demand"] == "aws_on_demand"
+    assert ("lambda", "reserved") not in READER

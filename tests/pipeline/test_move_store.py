@@ -180,7 +180,9 @@ def test_the_first_question_on_a_new_machine_is_answered_from_the_shared_store(
     place = f"postgres://gpuledger@127.0.0.1:{address.port}/{address.database}"
     store = f"ducklake:{place}?data={address.data}&archive={address.archive}&schema={address.schema}"
     monkeypatch.setenv("GPULEDGER_STORE", store)
-    for words in (("offers", "--provider", "runpod"), ("status",), ("audit",)):
+    # the live prices are of October; what lists say since then stands in their place in an answer about now
+    recorded = ("sql", "select distinct sku from price_history where source = 'runpod'")
+    for words in (("offers", "--provider", "runpod"), recorded, ("status",), ("audit",)):
         monkeypatch.setattr("sys.argv", ["gpuledger", *words, "--format", "jsonl"])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -188,6 +190,7 @@ def test_the_first_question_on_a_new_machine_is_answered_from_the_shared_store(
         rows = [json.loads(line) for line in said.out.splitlines()]
         assert rows, said.err
         assert [row for row in rows if row.get("state") == "broken"] == []
-        if words[0] == "offers":
+        if words[0] in ("offers", "sql"):
             assert ended.value.code in (0, None)
-            assert {"a", "b"} <= {row["sku"] for row in rows if row["source"] == "runpod"}
+        if words[0] == "sql":
+            assert {row["sku"] for row in rows} >= {"a", "b"}

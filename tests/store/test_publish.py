@@ -116,6 +116,26 @@ def test_a_snapshot_has_written_down_what_each_offer_is_now(books, an_offer):
     ]
 
 
+def test_each_offer_names_the_source_that_would_see_its_price_anew(books, an_offer):
+    """The one that showed it; of a dated list the one that reads such prices, and none for a product of its own."""
+    books.run(an_offer("live"))
+    dated = [
+        an_offer("machine", provider="aws", purchase_option="on_demand"),
+        an_offer("spot", provider="aws", purchase_option="spot"),
+        an_offer("product", provider="aws", purchase_option="on_demand", tier="sagemaker"),
+        an_offer("unread", provider="lambda", purchase_option="reserved", term_months=12),
+    ]
+    books.run(*dated, source="list")
+    books.publish()
+    assert books.read("select sku, check_source from offer_latest order by all") == [
+        ("live", "runpod"),
+        ("machine", "aws_on_demand"),
+        ("product", None),
+        ("spot", "aws_spot"),
+        ("unread", None),
+    ]
+
+
 def test_readers_see_what_every_column_holds_after_each_publish(books, an_offer):
     comments = (
         "select table_name, column_name, comment from duckdb_columns()"

@@ -344,3 +344,31 @@ def test_an_older_price_by_another_name_never_changes_what_is_on_sale(
     assert market.now() == [(SHORT, float(usd))]
     market.take("daily", *((CARD, day, old) for day, old in prices))
     assert market.now() == [(SHORT, float(usd))]
+
+
+def test_sizes_that_one_list_gives_hold_under_the_name_that_speaks(market):
+    """A later list of prices per GPU says nothing of orders of eight, and so denies none."""
+    per_gpu = {"unit": "gpu_hour", "max_gpus": 8}
+    market.take("page", ("NVIDIA H100 SXM", 1, 2.5, per_gpu.items()))
+    market.take("feed", ("h100", 20, 3.0, {"unit": "gpu_hour"}.items()))
+    assert market.now() == [("h100", 3.0)]
+    query = OfferQuery(gpu_ids=["h100-sxm-80gb"], min_gpu_count=8, max_gpu_count=8)
+    assert [
+        (row["usd_per_gpu_hour"], row["cheapest_provider"])
+        for row in price_series(
+            market.connection,
+            query,
+            since=DAY_ONE + timedelta(days=25),
+            until=NOW,
+            every="1 months",
+            stat="min",
+        )
+    ] == [(Decimal("3.0"), "runpod")] * 2
+    assert market._rows("select max_gpus from offer_last_seen") == [(8,)]
+
+
+def test_a_live_source_says_its_sizes_itself(market):
+    market.take("page", ("NVIDIA H100 SXM", 1, 2.5, {"unit": "gpu_hour", "max_gpus": 8}.items()))
+    market.look(59, ("h100", 3.0))
+    assert market.now() == [("h100", 3.0)]
+    assert market._rows("select max_gpus from offer_last_seen") == [(None,)]

@@ -34,6 +34,7 @@ def offer(usd: str | None = "2.69", **terms: Any) -> LatestOffer:
         "offer_id": f"{named}-{usd}-{count}",
         "source": "test",
         "source_kind": "live",
+        "check_source": "test",
         "provider": "runpod",
         "sku": "sku",
         "instance_type": "machine",

@@ -20,6 +20,7 @@ def offer(provider: str, usd: str | None, **more: Any) -> LatestOffer:
         "offer_id": f"{provider}-{usd}",
         "source": provider,
         "source_kind": "live",
+        "check_source": provider,
         "provider": provider,
         "sku": "h100",
         "instance_type": "h100",

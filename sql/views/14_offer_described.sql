@@ -59,7 +59,7 @@ comment on column offer_described.continent is
     'AF, AS, EU, NA, OC or SA; several, parted by spaces, of a price that holds in each.';
 comment on column offer_described.source_kind is 'live or archive.';
 comment on column offer_described.fresh_for_seconds is 'How long a price of it counts as fresh after it was seen.';
-comment on column offer_described.check_source is 'The live source that would see the price anew; null: none.';
+comment on column offer_described.check_source is 'The live source that would see such a price anew: the one that showed it, else one that reads this provider and purchase option, keyless ones first; null: none reads it.';
 comment on column offer_described.is_doubled is
     'Whether several sources know it, so that the one that saw it last speaks.';
 comment on column offer_described.is_renamed is
