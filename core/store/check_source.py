@@ -66,5 +66,7 @@ KEYS = {
 }
 """Environment variable of the key without which a source cannot be read."""
 
-READER = {(provider, option): source for source, provider, options in reversed(READERS) for option in options}
+CHECK_SOURCES = {
+    (provider, option): source for source, provider, options in reversed(READERS) for option in options
+}
 """Of a provider and purchase option the source that is named first."""

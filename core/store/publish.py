@@ -18,7 +18,7 @@ from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError,
 from gpuledger.core.files import copy_file, let_go
 from gpuledger.core.provider import MANAGED_TIERS
 from gpuledger.core.store import sql
-from gpuledger.core.store.check_source import READER
+from gpuledger.core.store.check_source import CHECK_SOURCES
 from gpuledger.core.store.home import Home
 
 POINTER = "CURRENT"
@@ -96,7 +96,7 @@ def describe_offers(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("delete from offer_described")
         readers = [
             {"provider": provider, "purchase_option": option, "check_source": source}
-            for (provider, option), source in READER.items()
+            for (provider, option), source in CHECK_SOURCES.items()
         ]
         connection.execute(
             sql.text("publish/10_offer_described"),

@@ -5,16 +5,7 @@
 -- parameters: gpu_ids varchar[], providers varchar[], region varchar, tiers varchar[], purchase_options varchar[],
 --             min_count double, max_count double, since timestamptz, until timestamptz, every varchar,
 --             stat varchar (min: the first in the order of `cheapest`; median: of the prices in the best state there is)
-with chosen as (
-    select
-        offer_no, sells_count(gpu_count, min_gpus, max_gpus, $min_count::double, $max_count::double) as is_sold
-    from offer_wanted(
-        $gpu_ids::varchar[], $providers::varchar[], $region::varchar, $tiers::varchar[], $purchase_options::varchar[],
-        null::double, null::double
-    )
-),
-
-wanted as materialized (
+with wanted as materialized (
     select
         offer.offer_no, described.offer_id, described.source, described.source_kind, described.provider, described.region,
         described.purchase_option, described.gpu_count, described.term_months, described.is_doubled, described.is_renamed,
@@ -22,12 +13,15 @@ wanted as materialized (
         described.fresh_for_seconds * 1000000 as fresh_us,
         epoch_us(price_horizon(described.purchase_option, described.tier, described.provider)) as horizon_us
     from (
-        from chosen
-        union all
-        -- the same things by other names, wherever these say that they are
-        select distinct other_no, false
-        from renamed_offer
-        where offer_no in (select offer_no from chosen) and other_no not in (select offer_no from chosen)
+        -- the same things by other names too, whatever these say
+        select
+            offer_no,
+            is_chosen
+            and sells_count(gpu_count, min_gpus, max_gpus, $min_count::double, $max_count::double) as is_sold
+        from offer_by_any_name(
+            $gpu_ids::varchar[], $providers::varchar[], $region::varchar, $tiers::varchar[], $purchase_options::varchar[],
+            null::double, null::double
+        )
     ) as offer
     inner join offer_described as described on offer.offer_no = described.offer_no
     -- another source of an offer that is sold takes part in the choice between them
@@ -84,7 +78,7 @@ step as materialized (
             )
         ) as step_at
     )
-    where $since::timestamptz is null or step_at >= (select first_at from first_event)
+    where step_at >= (select first_at from first_event)
 ),
 
 -- Steps lie on a grid of hours or days after the first, so that an instant finds the first step from it on by a division.

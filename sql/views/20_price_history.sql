@@ -3,22 +3,8 @@
 -- since_at, null or a time: intervals that ended before it may be missing, and one of a dated list that began before it
 -- may begin late. Reading then starts at the last state that was written down before that time.
 create or replace macro price_history_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, since_at) as table
-with chosen as (
-    select * from offer_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count)
-),
-
--- and the same things by other names, whose sights end a price
-wanted as (
-    select *, true as is_chosen from chosen
-    union all by name
-    select offer.*, source.kind, source.confidence, source.fresh_for_seconds, false as is_chosen
-    from offer
-    inner join source on offer.source = source.source
-    where
-        offer.offer_no in (
-            select other_no from renamed_offer where offer_no in (select offer_no from chosen)
-        )
-        and offer.offer_no not in (select offer_no from chosen)
+with wanted as (
+    select * from offer_by_any_name(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count)
 ),
 
 base as (

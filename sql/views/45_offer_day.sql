@@ -2,22 +2,10 @@
 -- A price counts for a day when it was in force at the day's end. An observation of a dated list is believed until it
 -- lapses. Of several sources of one offer, the one that saw it last speaks, live ones first.
 create or replace macro offer_day_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, first_date, end_date) as table
-with chosen as (
-    select * from offer_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count) where gpu_id is not null
-),
-
--- and the same things by other names, which may be what was seen later
-wanted as (
-    select *, true as is_chosen from chosen
-    union all by name
-    select offer.*, source.kind, source.confidence, source.fresh_for_seconds, false as is_chosen
-    from offer
-    inner join source on offer.source = source.source
-    where
-        offer.offer_no in (
-            select other_no from renamed_offer where offer_no in (select offer_no from chosen)
-        )
-        and offer.offer_no not in (select offer_no from chosen)
+with wanted as (
+    select *
+    from offer_by_any_name(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count)
+    where gpu_id is not null
 ),
 
 edge as (
@@ -107,7 +95,7 @@ daily as (
 ),
 
 doubled as (
-    select offer_id from chosen group by offer_id having count(*) > 1
+    select offer_id from wanted where is_chosen group by offer_id having count(*) > 1
 ),
 
 -- what was seen later by another name, and what nobody confirmed beyond that day's end

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuledger.core.store.check_source import KEYS, READER, READERS
+from gpuledger.core.store.check_source import CHECK_SOURCES, KEYS, READERS
 from gpuledger.scrapers.registry import SOURCES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -32,7 +32,7 @@ def test_each_source_reads_what_it_is_named_for():
 )
 def test_whatever_a_source_reads_has_a_source_that_is_named(source):
     own = {(provider, option) for provider, option in read_by(source.name) if source.name not in RESELLERS}
-    assert own <= set(READER)
+    assert own <= set(CHECK_SOURCES)
 
 
 def test_the_keys_are_those_without_which_a_source_cannot_be_read():
@@ -45,7 +45,7 @@ def test_the_keys_are_those_without_which_a_source_cannot_be_read():
 
 
 def test_a_source_without_a_key_goes_before_one_with_it():
-    assert READER["gcp", "on_demand"] == "gcp_page"
-    assert READER["tensordock", "on_demand"] == "gpurentalprices_daily"
-    assert READER["aws", "on_demand"] == "aws_on_demand"
-    assert ("lambda", "reserved") not in READER
+    assert CHECK_SOURCES["gcp", "on_demand"] == "gcp_page"
+    assert CHECK_SOURCES["tensordock", "on_demand"] == "gpurentalprices_daily"
+    assert CHECK_SOURCES["aws", "on_demand"] == "aws_on_demand"
+    assert ("lambda", "reserved") not in CHECK_SOURCES

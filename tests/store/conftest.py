@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,12 +16,14 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer, Skipped
 from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
+from gpuledger.core.store.catalogue import hang_up
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish, reading
 from gpuledger.core.store.record import Batch, Recorded, record
 from gpuledger.core.store.shared.follow import catch_up, recording
+from gpuledger.core.store.shared.lake import close
 from gpuledger.core.store.staging import Located, SideFact
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.postgres import Server
@@ -160,6 +163,36 @@ def home(either_home: Home) -> Home:
 @pytest.fixture
 def books(home: Home) -> Books:
     return Books(home)
+
+
+@pytest.fixture(scope="module")
+def connection(books: Books) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A ledger in memory, for modules whose `books` are of the module."""
+    with duckdb.connect() as made:
+        made.execute("set timezone = 'UTC'")
+        migrate(made, sources=books.sources, aliases=books.aliases)
+        yield made
+
+
+@pytest.fixture
+def lake_home(postgres: Server, tmp_path: Path) -> Iterator[Home]:
+    """A home that follows an empty lake."""
+    lake = postgres.empty_lake(tmp_path / "shared")
+    yield Home(tmp_path / "home", lake=lake)
+    close(lake)
+    hang_up(lake)
+
+
+@pytest.fixture
+def machine(books: Books, tmp_path: Path) -> Callable[[str], Books]:
+    """Another machine that follows the lake of `books`; its next run is an hour after the last one there."""
+
+    def make(name: str) -> Books:
+        other = Books(replace(books.home, path=tmp_path / name))
+        other.at = books.at
+        return other
+
+    return make
 
 
 @pytest.fixture

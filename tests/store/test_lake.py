@@ -1,7 +1,6 @@
 """A ledger that several machines share: each is here a home of its own that follows one lake."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,40 +14,21 @@ from gpuledger.core.errors import MigrationError, NotMountedError, StoreBusyErro
 from gpuledger.core.store import catalogue, sql
 from gpuledger.core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
 from gpuledger.core.store.database import turn, turn_of_source, writing
-from gpuledger.core.store.home import Home
-from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.record import record
-from gpuledger.core.store.shared import follow as following
 from gpuledger.core.store.shared import lake, marker
-from gpuledger.core.store.shared.follow import catch_up, follow, recording
+from gpuledger.core.store.shared.follow import follow, recording
 from gpuledger.core.store.shared.lake import close, maintain, open_lake
 from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger, fill
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.s3 import bucket_server
-from tests.template import start_migrated
 
 pytestmark = pytest.mark.shared_store
 
 
 @pytest.fixture
-def home(postgres, tmp_path: Path):
+def home(lake_home):
     """Only the shared store."""
-    lake = postgres.empty_lake(tmp_path / "shared")
-    yield Home(tmp_path / "home", lake=lake)
-    close(lake)
-    hang_up(lake)
-
-
-@pytest.fixture
-def machine(books, tmp_path: Path) -> Callable[[str], object]:
-    """Another machine that follows the lake of `books`; its next run is an hour after the last one there."""
-
-    def make(name: str):
-        other = type(books)(replace(books.home, path=tmp_path / name))
-        other.at = books.at
-        return other
-
-    return make
+    return lake_home
 
 
 def in_lake(books, query: str) -> list[tuple]:
@@ -92,51 +72,6 @@ def test_a_list_corrected_on_one_machine_is_corrected_on_all(books, an_offer, ma
     for one in (books, other):
         assert one.ask("select sku, amount::double from price_history order by sku") == expected
     assert_a_new_machine_sees_the_same(books.home, tmp_path / "third", books.bring)
-
-
-def test_a_machine_that_was_away_for_long_has_every_run(books, an_offer, machine):
-    away = machine("away")
-    away.ask("select 1")
-    for hour in range(6):
-        books.run(an_offer("a", 2 + hour / 10), source="runpod" if hour % 2 else "other")
-    assert len(away.ask("from scrape_run")) == 6
-    away.publish()
-    assert away.read("select source, amount::double from offer_latest") == [("runpod", 2.5)]
-
-
-def test_a_long_absence_is_caught_up_in_parts_and_a_kill_between_two_loses_none(
-    books, an_offer, machine, monkeypatch
-):
-    for hour in range(6):
-        books.run(
-            an_offer("a", 2 + hour / 10), an_offer(f"b{hour}"), source="other" if hour == 4 else "runpod"
-        )
-    whole, away = machine("whole"), machine("away")
-    commits: list[int] = []
-
-    def until_the_fourth(there, connection, since, part_no):
-        if len(commits) == 3:
-            raise StoreError("killed")
-        commits.append(part_no)
-        stage(there, connection, since, part_no)
-
-    stage = following._stage
-    start_migrated(away.home, away.sources, away.aliases)
-    with turn(away.home), writing(away.home) as connection:
-        migrate(connection, sources=away.sources, aliases=away.aliases)
-        with monkeypatch.context() as patch:
-            patch.setattr(following, "_stage", until_the_fourth)
-            with pytest.raises(StoreError, match="killed"):
-                catch_up(away.home, connection, Aliases(away.aliases), rows_at_once=1)
-        assert connection.execute("select count(*) from scrape_run").fetchone() == (3,)
-        assert catch_up(away.home, connection, Aliases(away.aliases), rows_at_once=1) == 3
-        assert catch_up(away.home, connection, Aliases(away.aliases), rows_at_once=1) == 0
-    for query in (
-        "from price_history order by all",
-        "from scrape_run order by all",
-        "from offer_current order by all",
-    ):
-        assert away.ask(query) == whole.ask(query)
 
 
 def test_the_lake_itself_has_the_current_state(books, an_offer):
@@ -421,12 +356,3 @@ def test_both_sides_of_a_lake_are_described_alike(books, an_offer):
             one.table for one, other in zip(held, contents_of_ledger(connection), strict=True) if one != other
         ]
     assert changed == ["price_change"]
-
-
-def test_catching_up_twice_takes_nothing_twice(books, an_offer, machine):
-    books.run(an_offer("a"))
-    other = machine("other")
-    with turn(other.home), writing(other.home) as connection:
-        other.bring(connection, other.home)
-        assert catch_up(other.home, connection, Aliases(())) == 0
-        assert connection.execute("select count(*) from price_change").fetchone() == (1,)

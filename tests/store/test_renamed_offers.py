@@ -1,6 +1,5 @@
 """One thing on sale that several lists name differently is one offer: the name that was seen later speaks."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.store.history import price_series
-from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.core.store.publish import write_latest
 from gpuledger.core.store.record import record
@@ -29,7 +27,7 @@ TABLES = (
 
 
 @pytest.fixture(scope="module")
-def shelf(books_in, tmp_path_factory) -> Books:
+def books(books_in, tmp_path_factory) -> Books:
     books = books_in(tmp_path_factory.mktemp("names"))
     # of one moment the source first by name speaks: `daily`
     books.sources = (
@@ -37,14 +35,6 @@ def shelf(books_in, tmp_path_factory) -> Books:
         *(source_row(name, "archive") for name in ("daily", "page", "feed")),
     )
     return books
-
-
-@pytest.fixture(scope="module")
-def connection(shelf) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as made:
-        made.execute("set timezone = 'UTC'")
-        migrate(made, sources=shelf.sources, aliases=shelf.aliases)
-        yield made
 
 
 class Market:
@@ -135,8 +125,8 @@ class Market:
 
 
 @pytest.fixture
-def market(connection, shelf, an_offer) -> Market:
-    return Market(connection, shelf, an_offer)
+def market(connection, books, an_offer) -> Market:
+    return Market(connection, books, an_offer)
 
 
 COMMUNITY, PLAIN = {"tier": "community"}, {"tier": None}
@@ -309,9 +299,9 @@ LISTS = st.permutations([("daily", CARD), ("page", SHORT), ("feed", "H100 SXM5")
 @settings(max_examples=5, deadline=None)
 @given(prices=st.lists(ROWS, min_size=2, max_size=3), names=LISTS)
 def test_history_has_the_price_that_an_answer_about_that_moment_gives(
-    connection, shelf, an_offer, prices, names
+    connection, books, an_offer, prices, names
 ):
-    market = Market(connection, shelf, an_offer)
+    market = Market(connection, books, an_offer)
     for (source, sku), rows in zip(names, prices, strict=False):
         market.take(source, *((sku, day, usd) for day, usd in rows))
     for day in (0.5, 2.5, 4.5, 6.5, 8.5, 20.5):
@@ -322,11 +312,11 @@ def test_history_has_the_price_that_an_answer_about_that_moment_gives(
 
 @settings(max_examples=5, deadline=None)
 @given(prices=st.lists(ROWS, min_size=2, max_size=3), names=LISTS, order=st.randoms(use_true_random=False))
-def test_the_order_of_lists_never_matters(connection, shelf, an_offer, prices, names, order):
+def test_the_order_of_lists_never_matters(connection, books, an_offer, prices, names, order):
     lists = list(zip(names, prices, strict=False))
     answers = []
     for _ in range(2):
-        market = Market(connection, shelf, an_offer)
+        market = Market(connection, books, an_offer)
         for (source, sku), rows in lists:
             market.take(source, *((sku, day, usd) for day, usd in rows))
         answers.append((market.now(), market.then(4.5), market.history()))
@@ -337,9 +327,9 @@ def test_the_order_of_lists_never_matters(connection, shelf, an_offer, prices, n
 @settings(max_examples=5, deadline=None)
 @given(prices=ROWS, usd=st.sampled_from([1, 2, 3]))
 def test_an_older_price_by_another_name_never_changes_what_is_on_sale(
-    connection, shelf, an_offer, prices, usd
+    connection, books, an_offer, prices, usd
 ):
-    market = Market(connection, shelf, an_offer)
+    market = Market(connection, books, an_offer)
     market.take("page", (SHORT, 10, usd))
     assert market.now() == [(SHORT, float(usd))]
     market.take("daily", *((CARD, day, old) for day, old in prices))

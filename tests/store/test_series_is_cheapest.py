@@ -1,6 +1,6 @@
 """Each step of a series is what `cheapest` answers as of that moment, over random markets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,6 @@ from gpuledger.core.alias import Aliases
 from gpuledger.core.cheapest import cheapest_by_provider
 from gpuledger.core.offer import ExchangeRate
 from gpuledger.core.store.history import price_series
-from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.record import PriceList, record
@@ -39,14 +38,6 @@ TERMS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def books(books_in, tmp_path_factory):
     return books_in(tmp_path_factory.mktemp("series"))
-
-
-@pytest.fixture(scope="module")
-def connection(books) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as made:
-        made.execute("set timezone = 'UTC'")
-        migrate(made, sources=books.sources, aliases=books.aliases)
-        yield made
 
 
 class Streams:

@@ -1,6 +1,5 @@
 """The rule of docs/validity.md over streams: what a list covers, what a later look confirms, what lapses."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.offer import Withdrawn
-from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.record import PriceList, record
 from tests.depth import examples
@@ -52,14 +50,6 @@ order by sku
 @pytest.fixture(scope="module")
 def books(books_in, tmp_path_factory):
     return books_in(tmp_path_factory.mktemp("streams"))
-
-
-@pytest.fixture(scope="module")
-def connection(books) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as made:
-        made.execute("set timezone = 'UTC'")
-        migrate(made, sources=books.sources, aliases=books.aliases)
-        yield made
 
 
 class Streams:

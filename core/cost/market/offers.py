@@ -343,33 +343,22 @@ def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
 def reason_to_exclude(offer: LatestOffer, market_filter: MarketFilter) -> str | None:
     """Why the offer cannot be quoted; the same rules, in the same order, as in
     sql/queries/quote_offer.sql."""
+    regions = [region.lower() for region in market_filter.regions]
     places = {
         (offer.region or "").lower(),
         (offer.country or "").lower(),
         *(offer.continent or "").lower().split(),
     }
+    is_elsewhere = bool(regions) and places.isdisjoint(regions)
     rules = (
         (market_filter.gpu_ids and offer.gpu_id not in market_filter.gpu_ids, "another GPU than asked for"),
         (
             market_filter.providers and offer.provider not in market_filter.providers,
             "another provider than asked for",
         ),
-        (
-            market_filter.regions
-            and not (offer.country or offer.continent)
-            and not places.intersection(r.lower() for r in market_filter.regions),
-            "its place is not known",
-        ),
-        (
-            market_filter.regions
-            and not places.intersection(r.lower() for r in market_filter.regions)
-            and may_be_in([r.lower() for r in market_filter.regions], offer.country, offer.continent),
-            "its country is not known",
-        ),
-        (
-            market_filter.regions and not places.intersection(r.lower() for r in market_filter.regions),
-            "another region than asked for",
-        ),
+        (is_elsewhere and not (offer.country or offer.continent), "its place is not known"),
+        (is_elsewhere and may_be_in(regions, offer.country, offer.continent), "its country is not known"),
+        (is_elsewhere, "another region than asked for"),
         (market_filter.tiers and offer.tier not in market_filter.tiers, "another tier than asked for"),
         (
             market_filter.purchase_options and offer.purchase_option not in market_filter.purchase_options,
