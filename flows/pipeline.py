@@ -13,34 +13,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from functools import partial
-from typing import Any
 
 import duckdb
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import (
     ClockError,
-    GPULedgerError,
     MissingCredentialError,
     OlderReleaseError,
-    ParseError,
-    SourceError,
     StoreBusyError,
     StoreError,
 )
 from gpuledger.core.store import sql
-from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
-from gpuledger.core.store.clocks import check_last_run, check_machine
+from gpuledger.core.store.archive import Manifest
+from gpuledger.core.store.clocks import check_machine
 from gpuledger.core.store.database import turn, turn_of_source, writing
 from gpuledger.core.store.evidence import Weighed
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import complete, hand_out, has_news
 from gpuledger.core.store.record import is_late, is_recorded, record
 from gpuledger.core.store.shared.follow import ShareRun, catch_up, recording
+from gpuledger.flows.fetch_run import run_steps
 from gpuledger.flows.ledger import CycleReport, LedgerWriter, RunReport
 from gpuledger.flows.left_over import (
     LATE,
@@ -52,7 +47,8 @@ from gpuledger.flows.left_over import (
 from gpuledger.flows.machines import say, say_of
 from gpuledger.flows.telemetry import span
 from gpuledger.flows.validate import Parsed, judge, read_documents
-from gpuledger.scrapers.http.fetch import Fetched, Fetcher, FormerAnswer
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.http.sweep import follow
 from gpuledger.scrapers.source import Source
 
 LOG = logging.getLogger("gpuledger")
@@ -95,105 +91,10 @@ def meet_store(ledger: LedgerWriter) -> None:
 def _fetch(
     ledger: LedgerWriter, source: Source, fetcher: Fetcher, now: datetime
 ) -> tuple[Manifest, tuple[str, ...]]:
-    archive = ledger.archive
-    before = archive.newest(source.name, ledger.clock() - RECOVERY)
-    if before is not None:
-        check_last_run(before.run_id, before.started_at, now)
-    # A clock that was set back must not write into the past: a source's times only go forward.
-    earliest = before.observed_at + timedelta(microseconds=1) if before else datetime.min.replace(tzinfo=UTC)
-    started_at = max(ledger.clock(), earliest)
-    while archive.has_run(run_id(source.name, started_at)):
-        started_at += timedelta(microseconds=1)
-    entries: list[dict[str, Any]] = []
-    failure: FetchFailure | None = None
-    notes: tuple[str, ...] = ()
-    is_complete = False
-
-    def keep(document: Document) -> None:
-        with span("archive", source=source.name, url=document.request.url) as note:
-            entries.append(archive.put(document))
-            note(sha256=entries[-1]["sha256"])
-
-    superseded: list[dict[str, Any]] = []
-    try:
-        fetched = fetcher.fetch(
-            source, keep=keep, former=lambda request: _former_answer(archive, before, request)
-        )
-        if source.fallback and fetched.is_complete:
-            error = read_documents(source, _manifest_of(source, started_at), fetched.documents).error
-            if error is not None:
-                fetched, superseded = _fall_back(source, fetcher, error, fetched, entries, keep)
-        notes, is_complete = fetched.notes, fetched.is_complete
-    except SourceError as error:
-        failure = FetchFailure(kind=type(error).__name__, message=error.message, url=error.url)
-    except GPULedgerError:
-        raise
-    except Exception as error:
-        # An adapter that breaks ends its own run; the others go on. Its name says enough: what it says of
-        # itself may hold a key.
-        LOG.exception("the adapter broke", extra={"source": source.name})
-        message = f"the adapter broke while following answers: {type(error).__name__}"
-        failure = FetchFailure(kind=ParseError.__name__, message=message, url=source.homepage)
-    manifest = replace(
-        _manifest_of(source, started_at),
-        observed_at=max(ledger.clock(), started_at),
-        documents=tuple(entries),
-        is_complete=is_complete,
-        failure=failure,
-        superseded=tuple(superseded),
-    )
-    archive.write_manifest(manifest)
-    LOG.info(
-        "fetched" if failure is None else "not fetched",
-        extra={
-            "source": source.name,
-            "run_id": manifest.run_id,
-            "error": failure.message if failure else None,
-            "seconds": round((manifest.observed_at - manifest.started_at).total_seconds(), 3),
-        },
-    )
+    before = ledger.archive.newest(source.name, ledger.clock() - RECOVERY)
+    manifest, notes = follow(run_steps(ledger, source, fetcher, before, now), fetcher.take)
+    ledger.archive.write_manifest(manifest)
     return manifest, notes
-
-
-def _fall_back(
-    source: Source,
-    fetcher: Fetcher,
-    error: SourceError,
-    fetched: Fetched,
-    entries: list[dict[str, Any]],
-    keep: Callable[[Document], None],
-) -> tuple[Fetched, list[dict[str, Any]]]:
-    """Ask the last resort, because what came cannot be read. Without an answer there either, what came stays
-    the run's: it fails now, and a corrected adapter can replay it."""
-    first = list(entries)
-    entries.clear()
-    try:
-        return fetcher.fetch_fallback(source, error, keep=keep), first
-    except SourceError:
-        entries[:] = first
-        return fetched, []
-
-
-def _manifest_of(source: Source, started_at: datetime) -> Manifest:
-    return Manifest(
-        run_id=run_id(source.name, started_at),
-        source=source.name,
-        started_at=started_at,
-        observed_at=started_at,
-        documents=(),
-    )
-
-
-def _former_answer(archive: Archive, before: Manifest | None, request: Request) -> FormerAnswer | None:
-    if before is None or before.failure:
-        return None
-    for entry in before.documents:
-        if entry["url"] == request.url and entry["method"] == request.method:
-            sha256, etag, modified = entry["sha256"], entry["etag"], entry["last_modified"]
-            # Where the bytes broke, the whole answer is asked for, which mends the archive.
-            if (etag or modified) and archive.holds(sha256):
-                return FormerAnswer(body=partial(archive.body, sha256), etag=etag, last_modified=modified)
-    return None
 
 
 def read_run(ledger: LedgerWriter, manifest: Manifest) -> Parsed | None:

@@ -33,8 +33,9 @@ from gpuledger.flows.notify import UNTOLD, notify
 from gpuledger.flows.pipeline import fetch_source, read_run, record_runs
 from gpuledger.flows.watch import look_and_tell
 from gpuledger.scrapers.archives.registry import EVERY_SOURCE
+from gpuledger.scrapers.http.attempt import secret_variables
 from gpuledger.scrapers.http.aws_api import signed_sources
-from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
+from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.registry import SOURCES, get
 
 CATCH_UP = "catch-up"

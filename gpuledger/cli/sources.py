@@ -34,8 +34,9 @@ def fetcher(ledger: LedgerWriter) -> Fetcher:
 
     import httpx
 
+    from gpuledger.scrapers.http.attempt import secret_variables
     from gpuledger.scrapers.http.aws_api import signed_sources
-    from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
+    from gpuledger.scrapers.http.fetch import Fetcher
     from gpuledger.scrapers.registry import get
 
     settings = context.settings()

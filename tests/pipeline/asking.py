@@ -10,7 +10,9 @@ import httpx
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.contract import Contract
 from gpuledger.core.document import Credential, Document, Request
-from gpuledger.scrapers.http.fetch import Fetched, Fetcher, secret_variables
+from gpuledger.scrapers.http.attempt import secret_variables
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.http.sweep import Fetched
 from gpuledger.scrapers.source import Source
 
 HOST = "https://prices.example"

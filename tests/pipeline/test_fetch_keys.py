@@ -13,8 +13,9 @@ import zstandard
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.document import Credential, Request
 from gpuledger.core.errors import MissingCredentialError, RefusedFetchError
-from gpuledger.scrapers.http import fetch as fetch_module
-from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
+from gpuledger.scrapers.http import attempt
+from gpuledger.scrapers.http.attempt import secret_variables
+from gpuledger.scrapers.http.fetch import Fetcher
 from tests.pipeline.asking import AT, HOST, SECRET, Asker, Reply, keyed, source
 
 
@@ -69,7 +70,7 @@ def test_a_key_never_goes_to_another_host(how: Any, monkeypatch: pytest.MonkeyPa
             clock=lambda: AT,
             secrets=secret_variables([asked]),
         )
-        monkeypatch.setattr(fetch_module, "_same_site", lambda target, origin: True)
+        monkeypatch.setattr(attempt, "same_site", lambda target, origin: True)
         fetcher.fetch(asked, keep=lambda document: None)
     first, second = (f"{request.url} {request.headers}" for request in seen)
     assert "api_key" in first or "authorization" in first
