@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
@@ -29,8 +29,9 @@ from gpuledger.core.errors import (
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import Manifest
 from gpuledger.core.store.clocks import check_machine
-from gpuledger.core.store.database import turn, turn_of_source, writing
+from gpuledger.core.store.database import joined, turn, turn_of_source, writing
 from gpuledger.core.store.evidence import Weighed
+from gpuledger.core.store.leases import Leases
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import complete, hand_out, has_news
 from gpuledger.core.store.record import is_late, is_recorded, record
@@ -59,12 +60,13 @@ def fetch_source(ledger: LedgerWriter, source: Source, fetcher: Fetcher) -> tupl
 
     Raises:
         MissingCredentialError: the source cannot be read without a key.
-        StoreBusyError: another refresh is reading the source.
+        StoreBusyError: another refresh is reading the source, or a poller reads it all the time.
         ClockError: this machine's clock is ahead, or the source's newest run began in the future.
         NotMountedError: the shared store's folders are not there.
     """
     meet_store(ledger)
     with turn_of_source(ledger.home, source.name) as held, span("fetch", source=source.name) as note:
+        Leases(home=ledger.home, clock=ledger.clock).check_free(source.name)
         now = held.now() if held else ledger.clock()
         check_machine(ledger.clock(), now)
         manifest, notes = _fetch(ledger, source, fetcher, now)
@@ -137,13 +139,23 @@ def source_row(source: Source) -> SourceRow:
 
 
 def record_runs(
-    ledger: LedgerWriter, parsed: Sequence[Parsed], *, sources: Sequence[str] = (), do_publish: bool = True
+    ledger: LedgerWriter,
+    parsed: Sequence[Parsed],
+    *,
+    sources: Sequence[str] = (),
+    looks_back: bool = True,
+    is_one_commit: bool = False,
+    do_publish: bool | Callable[[Sequence[RunReport]], bool] = True,
 ) -> CycleReport:
     """Record runs, and those that an earlier process fetched but never recorded, then publish once.
 
     Args:
         sources: those whose runs are taken however young, beside those of `parsed`. A young run of another source is
             in the hands of the process that fetched it.
+        looks_back: whether runs that were never recorded are looked for, which reads the names of all that the archive
+            holds of two months.
+        is_one_commit: all of them or none, in a store of this home's own; many runs are quicker so.
+        do_publish: whether to publish, or what says so by what was recorded.
 
     Returns:
         A report for each run of `parsed`, whoever recorded it, and for each that was left over.
@@ -158,19 +170,26 @@ def record_runs(
             except OlderReleaseError as error:
                 LOG.warning("%s", error)
                 return CycleReport(runs=tuple(_left_to_others(run, error) for run in parsed), snapshot=None)
-            at_hand = {*sources, *(run.source.name for run in parsed)}
-            left, broken = left_over(ledger, connection, read_run, ours=ours, at_hand=at_hand)
-            for run in sorted([*parsed, *left], key=_order):
-                with recording(ledger.home, connection, aliases, run.writes_to) as share:
-                    if is_recorded(connection, run.manifest.run_id):
-                        if run.manifest.run_id in ours:
-                            reports.append(report_of(connection, run.manifest.run_id))
-                    elif not run.source.is_dated_list and is_late(connection, run.manifest):
-                        broken.append(cannot_record(run.manifest.run_id, LATE))
-                    else:
-                        reports.append(record_one(connection, run, aliases, share))
+            left: list[Parsed] = []
+            broken: list[RunReport] = []
+            if looks_back:
+                at_hand = {*sources, *(run.source.name for run in parsed)}
+                left, broken = left_over(ledger, connection, read_run, ours=ours, at_hand=at_hand)
+            # a run that machines share is committed here and there, by itself
+            is_joined = is_one_commit and ledger.home.follows is None
+            with joined(connection) if is_joined else nullcontext():
+                for run in sorted([*parsed, *left], key=_order):
+                    with recording(ledger.home, connection, aliases, run.writes_to) as share:
+                        if is_recorded(connection, run.manifest.run_id):
+                            if run.manifest.run_id in ours:
+                                reports.append(report_of(connection, run.manifest.run_id))
+                        elif not run.source.is_dated_list and is_late(connection, run.manifest):
+                            broken.append(cannot_record(run.manifest.run_id, LATE))
+                        else:
+                            reports.append(record_one(connection, run, aliases, share))
+            is_wanted = do_publish if isinstance(do_publish, bool) else do_publish((*reports, *broken))
             # What no run was recorded for, a timer that found nothing due, need not copy the whole ledger.
-            if do_publish and (reports or broken or has_news(ledger.home, connection)):
+            if is_wanted and (reports or broken or has_news(ledger.home, connection)):
                 note = publishing.enter_context(span("publish"))
                 number = complete(ledger.home, connection, now=ledger.clock())
                 note(snapshot=number)

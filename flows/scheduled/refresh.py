@@ -21,6 +21,7 @@ from gpuledger.core.config import Settings, load_settings
 from gpuledger.core.errors import (
     ClockError,
     GPULedgerError,
+    LeasedError,
     MissingCredentialError,
     SourceError,
     StoreError,
@@ -158,6 +159,10 @@ def _refreshed(source_name: str) -> dict[str, Any]:
     except MissingCredentialError as error:
         get_run_logger().warning("%s", error)
         return {"source": source_name, "outcome": "skipped", "error": str(error)}
+    except LeasedError as error:
+        # a poller reads it every few minutes; should that end, the next run of this schedule reads it
+        get_run_logger().info("%s", error)
+        return {"source": source_name, "outcome": "read already", "error": str(error)}
     except ClockError:
         raise
     except GPULedgerError:

@@ -14,10 +14,10 @@ from gpuledger.scrapers.http.attempt import FormerAnswer, retry_after
 from tests.pipeline.asking import AT, HOST, Asker, Reply, source
 
 
-@pytest.fixture
-def ask(provider: Any) -> Iterator[Asker]:
+@pytest.fixture(params=["thread", "loop"])
+def ask(request: pytest.FixtureRequest, provider: Any) -> Iterator[Asker]:
     with httpx.Client(trust_env=False, verify=False) as client:
-        yield Asker(client, provider)
+        yield Asker(client, provider, is_on_a_loop=request.param == "loop")
 
 
 def test_an_answer_comes_with_its_provenance(ask: Asker):

@@ -22,10 +22,10 @@ from gpuledger.scrapers.http.limits import Politeness
 from tests.pipeline.asking import HOST, Asker, Reply, source
 
 
-@pytest.fixture
-def ask(provider: Any) -> Iterator[Asker]:
+@pytest.fixture(params=["thread", "loop"])
+def ask(request: pytest.FixtureRequest, provider: Any) -> Iterator[Asker]:
     with httpx.Client(trust_env=False, verify=False) as client:
-        yield Asker(client, provider)
+        yield Asker(client, provider, is_on_a_loop=request.param == "loop")
 
 
 class RawServer:
