@@ -7,6 +7,7 @@ import math
 from bisect import insort
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -37,7 +38,7 @@ from gpuledger.core.cost.market.offers import (
     shape_of,
 )
 from gpuledger.core.cost.market.own_terms import Overrides, credits_at, plan_credits
-from gpuledger.core.cost.purchase import Purchase, purchase, spot_terms
+from gpuledger.core.cost.purchase import Purchase, early_stop, purchase, runs_of, spot_terms
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.spot import expectation
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
@@ -107,7 +108,14 @@ class Selection:
     ends once no further offer can be among the best. The answer is the same as from looking at all.
     """
 
-    def __init__(self, question: Question, market: Market, *, is_wide: bool = False) -> None:
+    def __init__(
+        self,
+        question: Question,
+        market: Market,
+        *,
+        is_wide: bool = False,
+        options: Configurations | None = None,
+    ) -> None:
         plan, own, deadline = question.plan, question.options.overrides, question.deadline_hours
         markets, machines = [market], market.shelf.machines
         if own.owned:
@@ -121,14 +129,14 @@ class Selection:
             max_nodes=question.options.max_nodes,
             is_wide=is_wide or deadline is not None,
         )
-        self._options = Configurations(plan, machines, limits, question.options.measurements)
+        self._options = options or Configurations(plan, machines, limits, question.options.measurements)
         self._endless: set[str] = set()
         self._without_host_memory = set[str]()
         self._may_lapse = question.options.allow_stale
         self._ranks_lapsed = False
         self.context = Context(question=question, market=market)
         self._runs = runs_of(plan)
-        least = self._options.least(deadline, _early_stop(plan))
+        least = self._options.least(deadline, early_stop(plan))
         self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
         self._credits = (*plan_credits(plan), *question.credits)
         credit = sum((credit.usd for credit in (*own.credits, *self._credits)), Decimal(0))
@@ -199,6 +207,13 @@ class Selection:
                 if former is None or entry[0] < former[0]:
                     best[candidate.offer.provider] = entry
         return sorted(best.values(), key=lambda entry: entry[0])
+
+    def within(self, plan: TrainingPlan) -> Selection | None:
+        """The ways to run the same plan under another `constraints.max_wall_days`; `None` where they are the same."""
+        options = self._options.within(plan)
+        if options is None:
+            return None
+        return Selection(replace(self.context.question, plan=plan), self.context.market, options=options)
 
     @property
     def bounds(self) -> Bounds:
@@ -288,9 +303,14 @@ class Selection:
         hours = self._hours(option)
         if offer.purchase_option == "spot":
             spot = spot_terms(
-                job.plan, offer, option, job.market.surroundings, checkpoint_gb=job.checkpoint_gb
+                job.plan,
+                offer,
+                option,
+                job.market.surroundings,
+                checkpoint_gb=job.checkpoint_gb,
+                levels=("mid",),
             )
-            useful = option.wall_hours * _early_stop(job.plan)
+            useful = option.wall_hours * early_stop(job.plan)
             hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
         term = float(offer.term_months or 0) * float(HOURS_PER_MONTH) * option.units
         return price * max(hours, term) * (1 - 1e-9) - self._slack
@@ -365,18 +385,3 @@ def _loose(key: RankKey) -> tuple[bool, int, float]:
 
 def _order(job: Evaluation) -> tuple[bool, Decimal, Decimal]:
     return job.misses_deadline, job.total.mid, list_total(job.lines).mid
-
-
-def _early_stop(plan: TrainingPlan) -> float:
-    return 1.0 if plan.costs.early_stop is None else plan.costs.early_stop
-
-
-def runs_of(plan: TrainingPlan) -> float:
-    """How many times the hours of one run are paid at least: no interruption, no rounding."""
-    costs = plan.costs
-    runs = 1.0 if costs.failed_run_factor is None else costs.failed_run_factor.mid
-    if costs.trials:
-        runs += costs.trials * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
-    if costs.experiments and costs.experiment_usd is None:
-        runs += costs.experiments
-    return _early_stop(plan) * runs / (costs.utilisation or 1.0)

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import constants
-from gpuledger.core.estimate.data_loading import least_step_seconds
+from gpuledger.core.estimate.data_loading import SECONDS_PER_HOUR, least_step_seconds
 from gpuledger.core.estimate.device import device
-from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted, refuse_above_ceiling
+from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted
 from gpuledger.core.estimate.grid import Grid, Index
+from gpuledger.core.estimate.interval import Range
 from gpuledger.core.estimate.measurements import Measurement, narrowed
+from gpuledger.core.estimate.pace import paced, refuse_above_ceiling
 from gpuledger.core.estimate.recipe import as_published, published_precision, repeats_a_run
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU
 from gpuledger.core.plan import TrainingPlan
-
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +112,8 @@ class Sweep:
     """True where nobody can tell, as the hours are quoted."""
     estimate: Callable[[int], Estimate]
     """The whole record of the candidate at that position; only where its hours are a number."""
+    hours: Callable[[int], Range]
+    """The wall hours of that record, which are quicker to have."""
 
     @property
     def gpu_hours(self) -> NDArray[np.float64]:
@@ -156,10 +158,20 @@ def _computed(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Me
         return narrowed(made, plan, measurements)
 
     measured = {measurement.gpu_id for measurement in measurements}
+
+    def hours(position: int) -> Range:
+        assert choice is not None
+        at = on.candidates[position]
+        if at.gpu.gpu_id in measured:
+            return record(position).wall_hours
+        return paced(need, choice, able.row[position], at.gpu, at.gpus, at.gpus_per_node, k).wall_hours
+
     for position in np.flatnonzero(~np.isnan(wall)).tolist() if measured else ():
         if on.candidates[position].gpu.gpu_id in measured:
             wall[position] = record(position).wall_hours.mid
-    return Sweep(plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record)
+    return Sweep(
+        plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record, hours=hours
+    )
 
 
 def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Measurement]) -> Sweep:
@@ -183,7 +195,12 @@ def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[M
         made = swept.estimate(int(row_of[position]))
         return replace(made, assumptions=(*assumptions, *made.assumptions))
 
-    return Sweep(plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record)
+    def hours(position: int) -> Range:
+        return parts[int(part_of[position])][0].hours(int(row_of[position]))
+
+    return Sweep(
+        plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record, hours=hours
+    )
 
 
 def _quoted(plan: TrainingPlan, on: HardwareChoices) -> Sweep:
@@ -204,4 +221,5 @@ def _quoted(plan: TrainingPlan, on: HardwareChoices) -> Sweep:
         memory_gib=memory,
         fits=~np.isnan(wall),
         estimate=estimates.__getitem__,
+        hours=lambda position: estimates[position].wall_hours,
     )
