@@ -13,11 +13,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from gpuledger.core.cost.decisions.lint import lint_plan
+from gpuledger.core.cost.evaluation import Entry, Evaluation
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
-from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
+from gpuledger.core.cost.search import Context, Selection
 from gpuledger.core.estimate.estimate import Estimate, empty_text, empty_warning
 from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.plan import TrainingPlan

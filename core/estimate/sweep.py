@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from gpuledger.core.estimate.interval import Range
 from gpuledger.core.estimate.measurements import Measurement, narrowed
 from gpuledger.core.estimate.pace import paced, refuse_above_ceiling
 from gpuledger.core.estimate.recipe import as_published, published_precision, repeats_a_run
-from gpuledger.core.estimate.workload import demand
+from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
 from gpuledger.core.plan import TrainingPlan
 
@@ -176,15 +176,12 @@ def _computed(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Me
 
 def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Measurement]) -> Sweep:
     """The sweep of a plan that repeats a published run, on each GPU as that was trained, as far as the GPU can."""
-    precision = published_precision(plan)
-    everything = ((False, np.arange(len(on.candidates)), on),)
     wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
     fits = np.zeros(len(on.candidates), bool)
     part_of: Index = np.zeros(len(on.candidates), np.intp)
     row_of: Index = np.zeros(len(on.candidates), np.intp)
     parts: list[tuple[Sweep, tuple[str, ...]]] = []
-    for has_precision, index, part in everything if precision is None else on.parts(precision):
-        as_trained, assumptions = as_published(plan, has_precision=has_precision)
+    for as_trained, assumptions, index, part in _as_trained(plan, on):
         swept = _computed(as_trained, part, measurements)
         wall[index], memory[index], fits[index] = swept.wall_hours, swept.memory_gib, swept.fits
         part_of[index], row_of[index] = len(parts), np.arange(len(index))
@@ -201,6 +198,54 @@ def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[M
     return Sweep(
         plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record, hours=hours
     )
+
+
+def _as_trained(
+    plan: TrainingPlan, on: HardwareChoices
+) -> Iterator[tuple[TrainingPlan, tuple[str, ...], Index, HardwareChoices]]:
+    """The plan as its published run was trained, what that assumes, and on which of the candidates."""
+    precision = published_precision(plan)
+    everything = ((False, np.arange(len(on.candidates)), on),)
+    for has_precision, index, part in everything if precision is None else on.parts(precision):
+        yield *as_published(plan, has_precision=has_precision), index, part
+
+
+def in_groups(plans: Sequence[TrainingPlan], on: HardwareChoices) -> Iterator[list[int]]:
+    """Positions of the plans, each once. Those of a group can be swept quickly when it comes: their steps on those
+    candidates were computed as one. A plan that is wrong is not refused here.
+    """
+    k = constants()
+    groups: dict[object, list[int]] = {}
+    grids: dict[object, tuple[list[Grid], int]] = {}
+    needs: dict[int, list[Demand]] = {}
+    for position, plan in enumerate(plans):
+        try:
+            read = _joint(plan, on)
+        except InvalidPlanError:
+            read = []
+        key = tuple((id(grid), grid.joint(need)[0]) for need, grid in read)
+        groups.setdefault(key, []).append(position)
+        needs[position] = [need for need, _ in read]
+        if key not in grids:
+            most = min((grid.joint(need)[1] for need, grid in read), default=1)
+            grids[key] = [grid for _, grid in read], most
+    for key, positions in groups.items():
+        each, most = grids[key]
+        for start in range(0, len(positions), most):
+            group = positions[start : start + most]
+            for number, grid in enumerate(each):
+                grid.prepare([needs[position][number] for position in group], k)
+            yield group
+
+
+def _joint(plan: TrainingPlan, on: HardwareChoices) -> list[tuple[Demand, Grid]]:
+    """What the plan needs on which grids; nothing where its hours are given."""
+    if plan.is_quoted:
+        return []
+    grids = [
+        (demand(as_trained), part.able(as_trained).grid) for as_trained, _, _, part in _as_trained(plan, on)
+    ]
+    return [(need, grid) for need, grid in grids if grid is not None]
 
 
 def _quoted(plan: TrainingPlan, on: HardwareChoices) -> Sweep:
