@@ -39,7 +39,7 @@ def rankings(
     # nobody reads what was published beside thousands of answers
     options = replace(options, no_evidence=True)
     made: dict[int, dict[str, Any]] = {}
-    asked: dict[int, tuple[Question, Market]] = {}
+    questioned: dict[int, tuple[Question, Market]] = {}
     by_hardware: dict[HardwareChoices, list[int]] = {}
     for position, plan in enumerate(plans):
         try:
@@ -48,13 +48,13 @@ def rankings(
         except GPULedgerError as error:
             made[position] = {"plan": plan.name, "error": str(error)}
             continue
-        asked[position] = question, market
+        questioned[position] = question, market
         by_hardware.setdefault(hardware_of(question, market), []).append(position)
     for on, positions in by_hardware.items():
         for group in in_groups([plans[position] for position in positions], on):
             for number in group:
                 position = positions[number]
-                made[position] = _answered(*asked[position])
+                made[position] = _answered(*questioned[position])
     return [made[position] for position in range(len(plans))]
 
 

@@ -12,7 +12,6 @@ from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.data_loading import (
     ACCELERATORS,
     GIGA,
-    SECONDS_PER_HOUR,
     bytes_per_token,
     limit_text,
 )
@@ -28,6 +27,7 @@ from gpuledger.core.estimate.stack import FINETUNING, is_checkpointed, named_sta
 from gpuledger.core.estimate.stack_memory import memory_form
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
+from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import HoursRange, Offloaded, TrainingPlan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
 

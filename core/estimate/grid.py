@@ -22,7 +22,7 @@ from gpuledger.core.estimate.best_layout import (
     Columns,
     cells_at,
     column,
-    column_names,
+    columns_of,
     first_least,
     is_timed,
     memory_at,
@@ -245,7 +245,7 @@ def _varying(loads: Sequence[Workload], cells: int) -> Workload:
 def _repeated(layout: Layout, count: int) -> Layout:
     if count == 1:
         return layout
-    return Layout(**{name: np.tile(getattr(layout, name), count) for name in column_names(Layout)})
+    return Layout(**{name: np.tile(getattr(layout, name), count) for name in columns_of(Layout)})
 
 
 def _shifted(index: Index, count: int, by: int) -> Index:
@@ -269,7 +269,7 @@ def _part(choice: Choice, rows: slice) -> Choice:
 
 def _rows(columns: Columns, rows: slice) -> Columns:
     kind = type(columns)
-    values = {name: getattr(columns, name) for name in column_names(kind)}
+    values = {name: getattr(columns, name) for name in columns_of(kind)}
     return kind(**{name: value[rows] if np.ndim(value) else value for name, value in values.items()})
 
 

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.best_layout import Choice
 from gpuledger.core.estimate.constants import Constants
-from gpuledger.core.estimate.data_loading import SECONDS_PER_HOUR, Feed, feed, no_faster, no_sooner
+from gpuledger.core.estimate.data_loading import Feed, feed, no_faster, no_sooner
 from gpuledger.core.estimate.device import precision_on
 from gpuledger.core.estimate.interval import Range, even_interval, interval
 from gpuledger.core.estimate.workload import Demand
 from gpuledger.core.gpu import GPU
+from gpuledger.core.money import SECONDS_PER_HOUR
 
 
 class Pace(NamedTuple):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import constants
-from gpuledger.core.estimate.data_loading import SECONDS_PER_HOUR, least_step_seconds
+from gpuledger.core.estimate.data_loading import least_step_seconds
 from gpuledger.core.estimate.device import device
 from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted
 from gpuledger.core.estimate.grid import Grid, Index
@@ -20,6 +20,7 @@ from gpuledger.core.estimate.pace import paced, refuse_above_ceiling
 from gpuledger.core.estimate.recipe import as_published, published_precision, repeats_a_run
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
+from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import TrainingPlan
 
 
