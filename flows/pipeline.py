@@ -49,7 +49,7 @@ from gpuledger.flows.machines import say, say_of
 from gpuledger.flows.telemetry import span
 from gpuledger.flows.validate import Parsed, judge, read_documents
 from gpuledger.scrapers.http.fetch import Fetcher
-from gpuledger.scrapers.http.sweep import follow
+from gpuledger.scrapers.http.sweep import take_all
 from gpuledger.scrapers.source import Source
 
 LOG = logging.getLogger("gpuledger")
@@ -94,7 +94,7 @@ def _fetch(
     ledger: LedgerWriter, source: Source, fetcher: Fetcher, now: datetime
 ) -> tuple[Manifest, tuple[str, ...]]:
     before = ledger.archive.newest(source.name, ledger.clock() - RECOVERY)
-    manifest, notes = follow(run_steps(ledger, source, fetcher, before, now), fetcher.take)
+    manifest, notes = take_all(run_steps(ledger, source, fetcher, before, now), fetcher.take)
     ledger.archive.write_manifest(manifest)
     return manifest, notes
 

@@ -152,15 +152,15 @@ class Archive:
 
     def newest_of(self, sources: Collection[str], since: datetime) -> dict[str, Manifest]:
         """The last run of each of the sources since then that can be read, in one pass over the names."""
-        wanted = set(sources)
+        left = set(sources)
         newest: dict[str, Manifest] = {}
         for month in reversed(self._months(since)):
-            for run in reversed(_runs_of(month, wanted)):
+            for run in reversed(_runs_of(month, left)):
                 source = run.partition("Z-")[2]
                 if source not in newest:
                     with suppress(CorruptError):
                         newest[source] = self.manifest(run)
-            if wanted <= newest.keys():
+            if left <= newest.keys():
                 break
         return newest
 

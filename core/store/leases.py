@@ -95,14 +95,14 @@ class Leases:
         Raises:
             StoreError: they cannot be written, or the catalogue does not answer.
         """
-        wanted = sorted(sources)
+        names = sorted(sources)
         if self.home.lake is not None:
-            _take_shared(self.home.lake, holder, wanted, self.lasts)
-            return self.held_by(holder) & set(wanted)
+            _take_shared(self.home.lake, holder, names, self.lasts)
+            return self.held_by(holder) & set(names)
         with self._turn():
             at = self.clock()
             living = _living(_read(self._file), at, self.lasts)
-            taken = [name for name in wanted if name not in living or living[name].holder == holder]
+            taken = [name for name in names if name not in living or living[name].holder == holder]
             living |= {name: Lease(source=name, holder=holder, until=at + self.lasts) for name in taken}
             _write(self._file, living)
         return frozenset(taken)
@@ -265,7 +265,7 @@ def _take_shared(address: LakeAddress, holder: str, sources: list[str], lasts: t
     executed(
         address,
         f"{_made(table)} insert into {table} as lease select source, {sql.literal(holder)}, {_until(lasts)}"
-        f" from unnest({_names(sources)}) as wanted(source) on conflict (source) do update"
+        f" from unnest({_names(sources)}) as asked_for(source) on conflict (source) do update"
         " set holder = excluded.holder, until = excluded.until"
         " where lease.holder = excluded.holder or lease.until <= clock_timestamp()",
     )

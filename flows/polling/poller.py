@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
 from gpuledger.core.errors import (
     ClockError,
@@ -36,7 +35,7 @@ from gpuledger.flows.machines import say
 from gpuledger.flows.pipeline import meet_store
 from gpuledger.flows.polling.note import PollerNote, remove_note, write_note
 from gpuledger.flows.polling.recorder import Recorder
-from gpuledger.flows.polling.schedule import Pace
+from gpuledger.flows.polling.schedule import PollTimes
 from gpuledger.scrapers.http.fetch_async import AsyncFetcher
 from gpuledger.scrapers.source import Source
 
@@ -45,8 +44,11 @@ LOG = logging.getLogger("gpuledger")
 TICK_SECONDS = 15.0
 """What came within so long is recorded together."""
 REST = 3.0
-"""Recording rests for so many times as long as it last took, so that it takes a quarter of one processor at most,
-however large the ledger is."""
+"""Recording rests for so many times the processor time that it last took, so that it takes a quarter of one processor
+at most, however large the ledger is."""
+MOST_AT_ONCE = 100
+"""Runs of one commit: some seconds, which a process that is told to end waits for. What is left then, because the
+machine was too busy to record it, is in the archive."""
 GRACE_SECONDS = 5.0
 """A process that is told to end waits so long for answers that are under way."""
 LONGEST_SLEEP_SECONDS = 20.0
@@ -67,7 +69,7 @@ class Poller:
     tick_seconds: float = TICK_SECONDS
     holder: str = ""
     lease: timedelta = LASTS
-    paces: dict[str, Pace] = field(init=False)
+    paces: dict[str, PollTimes] = field(init=False)
     _before: dict[str, Manifest] = field(default_factory=dict[str, Manifest])
     """The newest run of each source that is held."""
     _reading: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, "asyncio.Task[None]"])
@@ -81,7 +83,7 @@ class Poller:
         self.holder = self.holder or holder_name(self.ledger.home)
         declared = {source.name: source.every for source in self.ledger.sources}
         self.paces = {
-            source.name: Pace(
+            source.name: PollTimes(
                 source=source, longest=max(source.every, declared.get(source.name, source.every))
             )
             for source in self.sources
@@ -194,7 +196,7 @@ class Poller:
 
     # reading
 
-    async def _poll(self, pace: Pace) -> None:
+    async def _poll(self, pace: PollTimes) -> None:
         name = pace.source.name
         while True:
             planned_at = pace.next_at(self.ledger.clock())
@@ -234,10 +236,10 @@ class Poller:
         while (seconds := (at - self.ledger.clock()).total_seconds()) > 0:
             await asyncio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
 
-    async def _read(self, pace: Pace) -> None:
+    async def _read(self, pace: PollTimes) -> None:
         name = pace.source.name
         steps = run_steps(self.ledger, pace.source, self.fetcher, self._before.get(name), self.ledger.clock())
-        manifest, notes = await self.fetcher.follow(steps)
+        manifest, notes = await self.fetcher.take_all(steps)
         await asyncio.to_thread(self._keep, manifest)
         if pace.run_at is None:
             for note in notes:
@@ -255,19 +257,26 @@ class Poller:
     async def _keep_recording(self) -> None:
         await self._has_leases.wait()
         while True:
-            began = time.monotonic()
-            await self._record()
-            took = time.monotonic() - began
-            await asyncio.sleep(max(self.tick_seconds, REST * took))
+            used_seconds = await self._record()
+            least = 0.0 if len(self._pending) >= MOST_AT_ONCE else self.tick_seconds
+            await asyncio.sleep(max(least, REST * used_seconds))
 
-    async def _record(self, *, is_last: bool = False) -> None:
-        batch, self._pending = self._pending, []
+    async def _record(self, *, is_last: bool = False) -> float:
+        """Returns the processor time that it took."""
+        batch, self._pending = self._pending[:MOST_AT_ONCE], self._pending[MOST_AT_ONCE:]
         if not batch and not self.recorder.is_looking_back:
-            return
-        work = partial(self.recorder.record, batch, tuple(self._reading), is_last=is_last)
-        cycle = await asyncio.get_running_loop().run_in_executor(self._recording, work)
+            return 0.0
+        held = tuple(self._reading)
+
+        def work() -> tuple[CycleReport | None, float]:
+            began = time.thread_time()
+            cycle = self.recorder.record(batch, held, is_last=is_last)
+            return cycle, time.thread_time() - began
+
+        cycle, used_seconds = await asyncio.get_running_loop().run_in_executor(self._recording, work)
         if cycle is not None:
             self._heed(batch, cycle)
+        return used_seconds
 
     def _heed(self, batch: Iterable[Manifest], cycle: CycleReport) -> None:
         """A source whose answers are not believed is asked more rarely, like one that does not answer."""
@@ -290,6 +299,10 @@ class Poller:
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
         await self._record(is_last=True)
+        if self._pending:
+            LOG.warning(
+                "%d runs are left in the archive to be recorded at the next start", len(self._pending)
+            )
         self._reading.clear()
         self._recording.shutdown()
         remove_note(self.ledger.home)

@@ -13,7 +13,7 @@ AT_ONCE = timedelta(minutes=1)
 
 
 @dataclass
-class Pace:
+class PollTimes:
     """One source's times, and what became of them."""
 
     source: Source

@@ -14,7 +14,7 @@ from gpuledger.core.errors import SourceError
 from gpuledger.scrapers.http import sweep
 from gpuledger.scrapers.http.attempt import Attempt, Body, FetchPolicy, FormerAnswer
 from gpuledger.scrapers.http.limits import Watch
-from gpuledger.scrapers.http.sweep import Ask, Fetched, Work
+from gpuledger.scrapers.http.sweep import Exchange, Fetched, Work
 from gpuledger.scrapers.source import Source
 
 
@@ -24,7 +24,7 @@ class Fetcher(FetchPolicy):
 
     client: httpx.Client
 
-    def take(self, step: Ask | Work) -> Any:
+    def take(self, step: Exchange | Work) -> Any:
         """One step of a fetch, see `gpuledger.scrapers.http.sweep`."""
         return step.call() if isinstance(step, Work) else self._answer(step)
 
@@ -35,7 +35,7 @@ class Fetcher(FetchPolicy):
             MissingCredentialError: every request needs a key and the environment has none of them.
             SourceError: a request failed for good, and the fallback too.
         """
-        return sweep.follow(sweep.fetch_steps(self, source, keep, former), self.take)
+        return sweep.take_all(sweep.fetch_steps(self, source, keep, former), self.take)
 
     def fetch_fallback(self, source: Source, reason: SourceError, *, keep: sweep.Keep) -> Fetched:
         """The documents of last resort, because the usual ones cannot be had or read. Never complete.
@@ -43,9 +43,9 @@ class Fetcher(FetchPolicy):
         Raises:
             SourceError: they cannot be had either.
         """
-        return sweep.follow(sweep.fallback_steps(source, reason, keep), self.take)
+        return sweep.take_all(sweep.fallback_steps(source, reason, keep), self.take)
 
-    def _answer(self, step: Ask) -> Document | None:
+    def _answer(self, step: Exchange) -> Document | None:
         for attempt in stamina.retry_context(**sweep.retries(self)):
             with attempt:
                 return self._once(step.source, step.request, step.former)

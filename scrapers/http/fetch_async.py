@@ -15,7 +15,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.scrapers.http import sweep
 from gpuledger.scrapers.http.attempt import Attempt, FetchPolicy, FormerAnswer
 from gpuledger.scrapers.http.limits import check_public, host_text
-from gpuledger.scrapers.http.sweep import Ask, Steps, T, Work
+from gpuledger.scrapers.http.sweep import Exchange, Steps, T, Work
 from gpuledger.scrapers.source import Source
 
 
@@ -25,7 +25,7 @@ class AsyncFetcher(FetchPolicy):
 
     client: httpx.AsyncClient
 
-    async def follow(self, steps: Steps[T]) -> T:
+    async def take_all(self, steps: Steps[T]) -> T:
         """Take all steps of a fetch, one after the other; work that waits for a disk has a thread of its own."""
         try:
             step = next(steps)
@@ -41,10 +41,10 @@ class AsyncFetcher(FetchPolicy):
         finally:
             steps.close()
 
-    async def _take(self, step: Ask | Work) -> Any:
+    async def _take(self, step: Exchange | Work) -> Any:
         return await (asyncio.to_thread(step.call) if isinstance(step, Work) else self._answer(step))
 
-    async def _answer(self, step: Ask) -> Document | None:
+    async def _answer(self, step: Exchange) -> Document | None:
         async for attempt in stamina.retry_context(**sweep.retries(self)):
             with attempt:
                 return await self._once(step.source, step.request, step.former)

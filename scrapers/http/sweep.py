@@ -37,7 +37,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class Ask:
+class Exchange:
     """A step: the answer to a request, tried again while that may help; a document, or `None` for one that may be and
     is missing."""
 
@@ -53,14 +53,14 @@ class Work:
     call: Callable[[], Any]
 
 
-Steps = Generator[Ask | Work, Any, T]
+Steps = Generator[Exchange | Work, Any, T]
 """Yields steps, is sent their results, and returns in the end. A step's error is thrown at it."""
 
 Keep = Callable[[Document], None]
 Former = Callable[[Request], FormerAnswer | None]
 
 
-def follow(steps: Steps[T], take: Callable[[Ask | Work], Any]) -> T:
+def take_all(steps: Steps[T], take: Callable[[Exchange | Work], Any]) -> T:
     """Take all steps, one after the other."""
     try:
         step = next(steps)
@@ -145,7 +145,7 @@ def _sweep(source: Source, requests: list[Request], keep: Keep, former: Former) 
     queue = list(requests)
     requested: set[str] = set()
 
-    def kept(document: Document) -> list[Request]:
+    def keep_and_follow(document: Document) -> list[Request]:
         keep(document)
         return list(source.follow(document))
 
@@ -159,7 +159,7 @@ def _sweep(source: Source, requests: list[Request], keep: Keep, former: Former) 
             raise RefusedFetchError(source.name, request.url, f"more than {MAX_REQUESTS} requests in one run")
         try:
             before: FormerAnswer | None = yield Work(lambda request=request: former(request))
-            document: Document | None = yield Ask(source, request, before)
+            document: Document | None = yield Exchange(source, request, before)
         except SourceError as error:
             if request.credential is None or not any(r.credential is None for r in requests):
                 raise
@@ -167,7 +167,7 @@ def _sweep(source: Source, requests: list[Request], keep: Keep, former: Former) 
             continue
         if document is None:
             continue
-        more: list[Request] = yield Work(lambda document=document: kept(document))
+        more: list[Request] = yield Work(lambda document=document: keep_and_follow(document))
         documents.append(document)
         queue.extend(more)
     return Fetched(documents=tuple(documents), is_complete=not notes, notes=tuple(notes))

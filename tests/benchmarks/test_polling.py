@@ -1,6 +1,6 @@
 """200 markets read every minute by one poller: how late, at what share of two cores, in how much memory.
 
-`GPULEDGER_POLLING_MINUTES` says for how long (60: the bar's hour; unless told otherwise 10), and
+`GPULEDGER_POLLING_MINUTES` says for how long (`make polling`: the bar's hour; unless told otherwise 2), and
 `GPULEDGER_POLLING_MOVES` at how many of the reads a price has moved (0.3). The markets are a process of their own,
 whose time does not count.
 """
@@ -23,7 +23,7 @@ from tests.polling.markets import Markets
 
 pytestmark = pytest.mark.benchmark_suite
 
-MINUTES = float(os.environ.get("GPULEDGER_POLLING_MINUTES", "10"))
+MINUTES = float(os.environ.get("GPULEDGER_POLLING_MINUTES", "2"))
 MOVES = float(os.environ.get("GPULEDGER_POLLING_MOVES", "0.3"))
 COUNT = 200
 EVERY_SECONDS = 60

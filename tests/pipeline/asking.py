@@ -81,7 +81,7 @@ class Asker:
     ) -> Fetched:
         async with httpx.AsyncClient(trust_env=False, verify=False) as client:
             fetcher = AsyncFetcher(client=client, **policy)
-            return await fetcher.follow(fetch_steps(fetcher, asked, self.kept.append, former))
+            return await fetcher.take_all(fetch_steps(fetcher, asked, self.kept.append, former))
 
     def answers(self, *replies: Reply) -> None:
         """These, one after the other; the last one from then on."""

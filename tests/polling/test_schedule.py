@@ -6,7 +6,7 @@ import pytest
 
 from gpuledger.core.errors import ConfigError
 from gpuledger.flows import timetable
-from gpuledger.flows.polling.schedule import Pace
+from gpuledger.flows.polling.schedule import PollTimes
 from gpuledger.scrapers.registry import SOURCES, get
 from tests.polling.markets import market, markets
 
@@ -26,7 +26,7 @@ def test_minutes_are_spread_over_the_minute():
 
 
 def test_a_source_is_read_at_each_of_its_times():
-    pace, at = Pace(source=market(0, MINUTE), longest=HOUR), START
+    pace, at = PollTimes(source=market(0, MINUTE), longest=HOUR), START
     for _ in range(5):
         planned = pace.next_at(at)
         assert planned == grid("market_000", MINUTE, planned)
@@ -36,23 +36,23 @@ def test_a_source_is_read_at_each_of_its_times():
 
 
 def test_a_source_of_long_intervals_that_is_due_is_read_at_once():
-    pace = Pace(source=market(0, 30 * MINUTE), longest=HOUR)
+    pace = PollTimes(source=market(0, 30 * MINUTE), longest=HOUR)
     at = grid("market_000", 30 * MINUTE, START) + MINUTE
     assert pace.next_at(at) == at
     assert pace.next_at(at + MINUTE) == grid("market_000", 30 * MINUTE, START) + 30 * MINUTE
-    served = Pace(source=market(0, 30 * MINUTE), longest=HOUR, run_at=at - MINUTE / 2)
+    served = PollTimes(source=market(0, 30 * MINUTE), longest=HOUR, run_at=at - MINUTE / 2)
     assert served.next_at(at) == grid("market_000", 30 * MINUTE, START) + 30 * MINUTE
 
 
 def test_a_run_of_somebody_else_stands_for_the_time():
     planned = grid("market_000", MINUTE, START)
     for seconds, is_due in ((-60, True), (-10, False), (0, False), (20, False)):
-        pace = Pace(source=market(0, MINUTE), longest=HOUR, run_at=planned + timedelta(seconds=seconds))
+        pace = PollTimes(source=market(0, MINUTE), longest=HOUR, run_at=planned + timedelta(seconds=seconds))
         assert pace.is_due(planned) is is_due, seconds
 
 
 def test_times_that_passed_are_counted():
-    pace = Pace(source=market(0, MINUTE), longest=HOUR)
+    pace = PollTimes(source=market(0, MINUTE), longest=HOUR)
     first = pace.next_at(START)
     assert pace.next_at(first + 3.5 * MINUTE) == first + 4 * MINUTE
     assert pace.missed == 3
@@ -62,7 +62,7 @@ def test_times_that_passed_are_counted():
     ("failures", "minutes"), [(0, 1), (1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (40, 60)]
 )
 def test_a_source_that_fails_waits_twice_as_long_each_time(failures: int, minutes: int):
-    pace = Pace(source=market(0, MINUTE), longest=HOUR)
+    pace = PollTimes(source=market(0, MINUTE), longest=HOUR)
     first = pace.next_at(START)
     pace.failures = failures
     assert pace.next_at(first + timedelta(seconds=1)) == first + minutes * MINUTE
