@@ -245,11 +245,13 @@ class Outlook(Decisions):
     ) -> Rows:
         """What a quote leaves out: one row per provider, accelerator and reason with its offers, the most first."""
         from gpuledger.core.cost.left_out import left_out
+        from gpuledger.core.cost.market.snapshot import LedgerMarket
         from gpuledger.core.cost.search import Selection
 
         question = self.question(plan, options, as_of=as_of, **named)
         with self.reading() as snapshot:
             market = self.market(snapshot, question)
+            assert isinstance(market, LedgerMarket)
             refusals = Selection(question, market).refusals()
             return Rows(left_out(market.left_out(), refusals))
 

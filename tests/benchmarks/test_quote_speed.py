@@ -122,7 +122,7 @@ def test_a_quote_over_sixty_thousand_offers(connection):
     about = (
         f"One plan over {OFFERS:,} offers of a snapshot, in process: ten quotes with lines and receipts. The loop "
         "makes a record of every offer and prices its hours; plain DuckDB does that in one statement; neither makes "
-        "lines. The first question under a filter reads what is on sale, which later ones of the same snapshot use until "
+        "lines. The first question under a filter reads what is on sale, which later ones of the snapshot use until "
         f"a price changes its state. Bar: {ONE_QUOTE_SECONDS * 1e3:.0f} ms of processor time, "
         f"{verdict(slowest, ONE_QUOTE_SECONDS)}; of the first {verdict(slowest_first, ONE_QUOTE_SECONDS)}. "
         f"{machine()}. "
