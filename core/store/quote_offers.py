@@ -22,7 +22,7 @@ MOST_KEPT = 40
 """Lists beside the offers that the readers of a snapshot keep: those of now, and of some past days."""
 
 
-class Standing(NamedTuple):
+class StallRows(NamedTuple):
     """What a quote may choose from at one time under one filter."""
 
     shapes: list[dict[str, Any]]
@@ -64,12 +64,12 @@ class Quotable:
         )
         self._connection.execute(sql.text("queries/quote_offer"))
 
-    def standing(self) -> Standing:
+    def stall_rows(self) -> StallRows:
         """What is on sale, until the first of its prices changes its state."""
         self._filter()
         shapes = sql.rows(self._connection, "queries/quote_shape")
         ((until,),) = self._connection.execute(sql.text("queries/quote_next_change")).fetchall()
-        return Standing(shapes, QuotableRows(self._connection), until)
+        return StallRows(shapes, QuotableRows(self._connection), until)
 
     def left_out(self) -> list[dict[str, Any]]:
         """Rows of sql/queries/quote_left_out.sql."""
@@ -82,7 +82,7 @@ class Quotable:
         """Whether the deadline is missed, state class, lower bound and offer, best first, of equal ones by price id.
 
         Args:
-            rows: of `standing`.
+            rows: of `stall_rows`.
             states: state classes of the offers.
         """
         chunk = CHUNK

@@ -90,8 +90,8 @@ def _stalls(quotable: Quotable, key: str, at: datetime, cache: dict[str, Any] | 
     earlier: _Stalls | None = None if cache is None else cache.get(key)
     if earlier is not None and earlier.hold(at):
         return earlier
-    standing = quotable.standing()
-    made = _Stalls(at, standing.until, *_sorted_out(standing.shapes), standing.rows)
+    stall_rows = quotable.stall_rows()
+    made = _Stalls(at, stall_rows.until, *_sorted_out(stall_rows.shapes), stall_rows.rows)
     if cache is not None:
         others = [name for name in list(cache) if name.startswith("stalls ") and name != key]
         for name in others[: max(len(others) + 1 - STALLS_KEPT, 0)]:
