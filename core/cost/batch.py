@@ -62,11 +62,13 @@ class PreparedMarket:
             self.answer(plans[0])
         # millions of small objects that stay: the collector need not look at them again and again
         gc.collect()
+        is_frozen = gc.get_freeze_count() > 0  # by the program that asks: it stays so
         gc.freeze()
         try:
             yield from in_processes(self.answer, plans, workers)
         finally:
-            gc.unfreeze()
+            if not is_frozen:
+                gc.unfreeze()
 
     def _market(self, question: Question) -> ListMarket:
         if question.offers not in self._markets:

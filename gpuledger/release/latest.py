@@ -42,11 +42,17 @@ def latest(ledger: Ledger, *, snapshot: int, published_at: str) -> dict[str, Any
         ledger: pinned to the snapshot, with its time as the clock.
     """
     rows: list[dict[str, Any]] = []
-    for gpu in ledger.gpus():
-        if not gpu["offers"]:
-            continue
-        cheapest = {option: _cheapest(ledger, gpu["gpu_id"], option) for option in OPTIONS}
-        offers_by_option = {option: offers for option, offers in cheapest.items() if offers}
+    on_sale = [gpu for gpu in ledger.gpus() if gpu["offers"]]
+    gpu_ids = [gpu["gpu_id"] for gpu in on_sale]
+    cheapest = {
+        option: ledger.cheapest_of_each(gpu_ids, purchase_option=option, limit=RANKS) for option in OPTIONS
+    }
+    for gpu in on_sale:
+        offers_by_option = {
+            option: [_shown(row) for row in by_gpu[gpu["gpu_id"]]]
+            for option, by_gpu in cheapest.items()
+            if gpu["gpu_id"] in by_gpu
+        }
         if offers_by_option:
             names = ("gpu_id", "name", "vendor", "memory_gib", "offers", "providers")
             rows.append({name: gpu[name] for name in names} | {"cheapest": offers_by_option})
@@ -55,6 +61,5 @@ def latest(ledger: Ledger, *, snapshot: int, published_at: str) -> dict[str, Any
     return {"snapshot": snapshot, "published_at": published_at, "gpus": rows, "overview": overview}
 
 
-def _cheapest(ledger: Ledger, gpu_id: str, option: str) -> list[dict[str, Any]]:
-    answer = ledger.cheapest(gpu_id, purchase_options=(option,), limit=RANKS)
-    return [{key: row[key] for key in _KEYS if row[key] is not None} for row in answer]
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in _KEYS if row[key] is not None}
