@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from gpuledger.questions.reader import Rows, query_rows
 
 if TYPE_CHECKING:
     from gpuledger.core.cheapest import Grouping
-    from gpuledger.core.store.offers import LatestOffer, OfferQuery
+    from gpuledger.core.store.offers import OfferQuery
 
 NO_OFFER = "no offer matches"
 MOST_SECONDS = 3600
@@ -115,31 +114,6 @@ class PriceQuestions(MarketQuestions):
             as_of=moment,
             remarks=[*hints, *unplaced, *(() if hints and not rows else answer.remarks)],
         )
-
-    def cheapest_of_each(
-        self, gpu_ids: Sequence[str], *, purchase_option: str, limit: int | None = None
-    ) -> dict[str, list[dict[str, Any]]]:
-        """What `cheapest` answers for each of many accelerators, from one reading of the offers, less the keys
-        `rank`, `note` and `survival`; an accelerator without an offer is left out."""
-        from gpuledger.core.cheapest import cheapest_by_provider
-        from gpuledger.core.store.offers import OfferQuery, offers
-
-        _, moment = self.past(None)
-        # as a SPEC without a count: parts of a card are none of its offers
-        query = OfferQuery(gpu_ids=gpu_ids, purchase_options=(purchase_option,), min_gpu_count=1)
-        by_gpu: dict[str, list[LatestOffer]] = {}
-        with self.reading() as snapshot:
-            for offer in offers(snapshot.connection, query, at=moment):
-                by_gpu.setdefault(offer.gpu_id or "", []).append(offer)
-        rankings = {
-            gpu_id: cheapest_by_provider(on_sale, at=moment).ranking[:limit]
-            for gpu_id, on_sale in by_gpu.items()
-        }
-        return {
-            gpu_id: [offer_row(ranked.offer, moment, query.min_gpu_count) for ranked in ranking]
-            for gpu_id, ranking in rankings.items()
-            if ranking
-        }
 
     def spread(
         self,
