@@ -64,13 +64,20 @@ def test_runs_that_changed_nothing_are_published_after_a_while(trial, monkeypatc
     assert all(cycle.snapshot is not None for cycle in trial.cycles)
 
 
-def test_a_price_that_moved_is_published_with_its_commit(trial):
+@pytest.mark.parametrize("bytes_per_second", [1e12, 1.0], ids=["small", "large"])
+def test_a_price_that_moved_is_published_unless_that_copies_too_much(trial, monkeypatch, bytes_per_second):
+    monkeypatch.setattr(recorder_module, "BYTES_PER_SECOND", bytes_per_second)
     trial.markets.moves = 1.0
-    poller = trial.poller()
-    trial.poll_until(lambda: all(pace.reads >= 2 for pace in poller.paces.values()), poller)
-    changed = [cycle for cycle in trial.cycles if any(run.changes for run in cycle.runs)]
-    assert changed
-    assert all(cycle.snapshot is not None for cycle in changed)
+
+    def moved() -> list:
+        return [
+            cycle for cycle in trial.cycles if any(run.changes and not run.new_offers for run in cycle.runs)
+        ]
+
+    trial.poll_until(lambda: bool(moved()), trial.poller())
+    assert (moved()[0].snapshot is not None) is (bytes_per_second > 1)
+    # at the end readers see all that was recorded
+    assert recorded(trial) == runs_of(trial)
 
 
 def test_a_source_that_fails_is_told_and_asked_more_rarely(trial):
