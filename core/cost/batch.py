@@ -84,11 +84,13 @@ class PreparedMarket:
         self._answers(plans[:1])
         # millions of small objects that stay: the collector need not look at them again and again
         gc.collect()
+        is_frozen = gc.get_freeze_count() > 0  # by the program that asks: it stays so
         gc.freeze()
         try:
             yield from slices_in_processes(self._answers, plans, workers)
         finally:
-            gc.unfreeze()
+            if not is_frozen:
+                gc.unfreeze()
 
     def _answers(self, plans: Sequence[TrainingPlan]) -> list[dict[str, Any]]:
         return rankings(plans, self.options, self._market, as_of=self.as_of, now=self.now)
