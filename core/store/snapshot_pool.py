@@ -68,7 +68,7 @@ class Served:
 
     edition: Edition
     connection: duckdb.DuckDBPyConnection
-    cache: dict[str, list[dict[str, Any]]]
+    cache: dict[str, Any]
     """Answers that hold for as long as the snapshot does, by query; all its readers share them."""
 
 
@@ -79,7 +79,7 @@ class _Open:
         self.path = home.snapshots / name
         self.readers = 0
         self.is_retired = False
-        self.cache: dict[str, list[dict[str, Any]]] = {}
+        self.cache: dict[str, Any] = {}
         try:
             self.connection = duckdb.connect(str(self.path), read_only=True, config=reader_config(self.path))
             check_release(self.connection, self.path)

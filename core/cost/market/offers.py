@@ -124,7 +124,7 @@ class Shelf:
 
     def places(self, machines: tuple[Machine, ...]) -> NDArray[np.intp]:
         """Of each shape, the place of its machine among those."""
-        return self._own if machines is self.machines else self._places(machines)
+        return self._own if machines == self.machines else self._places(machines)
 
     def _places(self, machines: tuple[Machine, ...]) -> NDArray[np.intp]:
         number = {machine: place for place, machine in enumerate(machines)}
