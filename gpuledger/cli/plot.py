@@ -106,7 +106,7 @@ def write_frontier_plot(points: Sequence[Row], path: Path, *, title: str, captio
         points: as `Point.to_dict` gives them.
     """
     alt = _altair()
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "hours": max(float(point["wall_hours"]), 1e-6),
             "usd": max(float(point["usd_total"]["mid"]), 0.01),
