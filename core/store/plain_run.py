@@ -3,7 +3,7 @@
 """Runs whose claims are believed whatever the rest of the ledger says, told from their source's own state.
 
 Most runs that change something are of this kind: prices that move within what needs no other evidence, stock, some
-offers that are gone. The rules are those of `gpuledger.core.evidence`, asked with the figures of the source alone, and
+offers that went. The rules are those of `gpuledger.core.evidence`, asked with the figures of the source alone, and
 wherever another source or the past could contradict a claim the run is left to `gpuledger.core.store.record`.
 """
 
@@ -45,7 +45,7 @@ _MARGIN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class OfferChange:
     """What a run changes of one offer."""
 
     state: OfferState
@@ -61,7 +61,7 @@ class Difference:
 class PlainRun:
     """What a run changes, and what it shows."""
 
-    differences: Sequence[Difference]
+    differences: Sequence[OfferChange]
     """In the order of the offers' numbers."""
     shown: Mapping[str, Offer]
 
@@ -80,8 +80,8 @@ def plain_run(
         rates: answers those that were known when it started, US dollars by currency.
     """
     assert batch.weighing is not None
-    found: list[Difference] = []
-    met: dict[str, Offer] = {}
+    changes: list[OfferChange] = []
+    listed: dict[str, Offer] = {}
     for entry in batch.offers:
         offer = entry.fact
         offer_id = offer.offer_id
@@ -91,7 +91,7 @@ def plain_run(
             return None
         if not isinstance(offer, Offer) or offer.observed_at is not None:
             return None
-        met[offer_id] = offer
+        listed[offer_id] = offer
         if offer is not shown and offer != shown and not _has_same_shape(offer, shown):
             return None
         is_other_price = before.amount != micro(offer.price.amount) or before.upfront_amount != micro(
@@ -101,14 +101,14 @@ def plain_run(
             return None
         is_other_stock = before.availability != offer.availability.value
         if is_other_price or is_other_stock:
-            found.append(Difference(before, offer, entry.document_no, is_other_price, is_other_stock))
-    gone = _absences(batch, state, met)
-    if gone is None or not _are_believed(batch, state, others, found, rates):
+            changes.append(OfferChange(before, offer, entry.document_no, is_other_price, is_other_stock))
+    absent = _absences(batch, state, listed)
+    if absent is None or not _are_believed(batch, state, others, changes, rates):
         return None
-    return PlainRun(sorted([*found, *gone], key=_number), met)
+    return PlainRun(sorted([*changes, *absent], key=_number), listed)
 
 
-def _number(difference: Difference) -> int:
+def _number(difference: OfferChange) -> int:
     return difference.state.offer_no
 
 
@@ -117,31 +117,31 @@ def _has_same_shape(offer: Offer, shown: Offer) -> bool:
     return all(one[name] == other[name] for name in _FREE_OF_SHAPE)
 
 
-def _absences(batch: Batch, state: SourceState, met: Mapping[str, Offer]) -> list[Difference] | None:
+def _absences(batch: Batch, state: SourceState, listed: Mapping[str, Offer]) -> list[OfferChange] | None:
     """Offers that the run does not show; None where so many went at once that the list may be doubted."""
-    if len(met) == len(state.offers):
+    if len(listed) == len(state.offers):
         return []
-    gone: list[Difference] = []
+    absent: list[OfferChange] = []
     is_complete, fresh = batch.manifest.is_complete, 0
     for offer_id, before in state.offers.items():
-        if offer_id in met or before.amount is None:
+        if offer_id in listed or before.amount is None:
             continue
         was_unlisted = before.availability == "unlisted"
         fresh += not was_unlisted
         if is_complete or not was_unlisted:
-            gone.append(Difference(before, None, -1, was_unlisted, not was_unlisted))
-    return None if is_complete and fresh >= limits.GONE_LEAST else gone
+            absent.append(OfferChange(before, None, -1, was_unlisted, not was_unlisted))
+    return None if is_complete and fresh >= limits.GONE_LEAST else absent
 
 
 def _are_believed(
     batch: Batch,
     state: SourceState,
     others: Collection[SourceState],
-    found: Sequence[Difference],
+    changes: Sequence[OfferChange],
     rates: Callable[[], Mapping[str, float]],
 ) -> bool:
     """Whether its moved prices are believed whatever other sources, and the offers' past, say of them."""
-    moved = [difference for difference in found if difference.is_price_change]
+    moved = [difference for difference in changes if difference.is_price_change]
     if not moved:
         return True
     assert batch.weighing is not None
@@ -169,7 +169,7 @@ def _are_believed(
     return not weigh(figures, run).reason.any()
 
 
-def _moved_prices(moved: Sequence[Difference], usd_per_unit: Mapping[str, float]) -> tuple[Any, Any] | None:
+def _moved_prices(moved: Sequence[OfferChange], usd_per_unit: Mapping[str, float]) -> tuple[Any, Any] | None:
     """What they cost now and cost before, in US dollars per GPU-hour; None without a rate."""
     now: list[float] = []
     before: list[float] = []
@@ -189,9 +189,9 @@ def _moved_prices(moved: Sequence[Difference], usd_per_unit: Mapping[str, float]
 
 def _plain(amount: Decimal) -> Decimal:
     """The amount as the ledger keeps it."""
-    kept = micro(amount)
-    assert kept is not None
-    return kept
+    stored = micro(amount)
+    assert stored is not None
+    return stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class _Market:
     others: Collection[SourceState]
     usd_per_unit: Mapping[str, float]
 
-    def cannot_contradict(self, difference: Difference, usd: float, change: float) -> bool:
+    def cannot_contradict(self, difference: OfferChange, usd: float, change: float) -> bool:
         """Whether neither other offers nor its own past contradict it, as far as that is known here."""
         before, offer = difference.state, difference.offer
         assert offer is not None
@@ -276,7 +276,7 @@ def _codes(values: Sequence[Any]) -> Any:
 
 
 def _figures(
-    moved: Sequence[Difference], *, usd: Any, believed_usd: Any, change: Any, options: Mapping[str, int]
+    moved: Sequence[OfferChange], *, usd: Any, believed_usd: Any, change: Any, options: Mapping[str, int]
 ) -> Figures:
     """The figures of claims of another price that the source alone has."""
     states = [difference.state for difference in moved]
@@ -321,7 +321,7 @@ def _figures(
 
 
 def apply(
-    difference: Difference, *, run_no: int, first_document: int, at: datetime
+    difference: OfferChange, *, run_no: int, first_document: int, at: datetime
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Bring an offer's state up to a run; returns the rows of `price_change` and `stock_change`, where there are such.
 

@@ -29,7 +29,7 @@ from gpuledger.core.store.database import transaction
 from gpuledger.core.store.decision import settle
 from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_list, weigh_run
 from gpuledger.core.store.rollups import relist
-from gpuledger.core.store.run_rows import append, document_rows, run_row, skipped_rows
+from gpuledger.core.store.run_rows import append_rows, document_rows, run_row, skipped_rows
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, resolved_table, seen_table
 
 MANY_ROWS = 50_000
@@ -85,8 +85,8 @@ def record(
     with transaction(connection):
         run_no = _next(connection, "scrape_run", "run_no")
         first_document = _next(connection, "document", "document_no")
-        append(connection, "document", document_rows(batch.manifest, run_no, first_document))
-        append(connection, "skipped_row", skipped_rows(batch.skipped, run_no))
+        append_rows(connection, "document", document_rows(batch.manifest, run_no, first_document))
+        append_rows(connection, "skipped_row", skipped_rows(batch.skipped, run_no))
         appended = _Appended()
         if batch.outcome == "accepted":
             parameters = {
@@ -100,7 +100,7 @@ def record(
             append_side_facts(connection, batch.side_facts, parameters)
         disputed = appended.weighed.disputed if appended.weighed else None
         row = run_row(batch, run_no, change_count=appended.changes, disputed_count=disputed)
-        append(connection, "scrape_run", [row])
+        append_rows(connection, "scrape_run", [row])
         if batch.kind == "archive" and batch.outcome == "accepted":
             relist(connection, batch.manifest.source)
         if share is not None:

@@ -19,7 +19,7 @@ from gpuledger.core.store.batch import Batch
 
 EXAMPLE_CHARACTERS = 2000
 
-Row = dict[str, Any]
+LogRow = dict[str, Any]
 
 _TIME = pa.timestamp("us", tz="UTC")
 _MONEY = pa.decimal128(18, 6)
@@ -81,7 +81,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
 """Tables that rows are appended to, with the columns as Arrow has them."""
 
 
-def append(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> None:
+def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[LogRow]) -> None:
     """Append rows to one of `COLUMNS`, in their order."""
     if rows:
         kinds = COLUMNS[table]
@@ -90,7 +90,7 @@ def append(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row
             connection.execute(f"insert into {table} by name from appended")
 
 
-def run_row(batch: Batch, run_no: int, *, change_count: int, disputed_count: int | None) -> Row:
+def run_row(batch: Batch, run_no: int, *, change_count: int, disputed_count: int | None) -> LogRow:
     """The run's own row."""
     manifest, error = batch.manifest, batch.error
     return {
@@ -112,7 +112,7 @@ def run_row(batch: Batch, run_no: int, *, change_count: int, disputed_count: int
     }
 
 
-def document_rows(manifest: Manifest, run_no: int, first_document: int) -> list[Row]:
+def document_rows(manifest: Manifest, run_no: int, first_document: int) -> list[LogRow]:
     """Its answers, in the order in which they came."""
     return [
         {
@@ -126,7 +126,7 @@ def document_rows(manifest: Manifest, run_no: int, first_document: int) -> list[
     ]
 
 
-def skipped_rows(skipped: Sequence[Skipped], run_no: int) -> list[Row]:
+def skipped_rows(skipped: Sequence[Skipped], run_no: int) -> list[LogRow]:
     """How many rows were declined for each reason, with the first of them."""
     counts = Counter(row.reason for row in skipped)
     examples = {row.reason: row.row for row in reversed(skipped)}

@@ -24,7 +24,7 @@ from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.plain_run import apply, plain_run
 from gpuledger.core.store.record import append_side_facts, record
-from gpuledger.core.store.run_rows import COLUMNS, Row, append, document_rows, run_row, skipped_rows
+from gpuledger.core.store.run_rows import COLUMNS, LogRow, append_rows, document_rows, run_row, skipped_rows
 from gpuledger.core.store.source_state import OfferState, SourceState
 
 MOST_OFFERS = 50_000
@@ -51,7 +51,7 @@ class RunStack:
 
     connection: duckdb.DuckDBPyConnection
     aliases: Aliases
-    _rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    _rows: dict[str, list[LogRow]] = field(default_factory=lambda: defaultdict(list))
     _changed: dict[int, OfferState] = field(default_factory=dict[int, OfferState])
     _sources: dict[str, SourceState] = field(default_factory=lambda: defaultdict(SourceState))
     _has_new_rates: bool = False
@@ -71,7 +71,7 @@ class RunStack:
         """Write the runs that wait."""
         with transaction(self.connection):
             for table in COLUMNS:
-                append(self.connection, table, self._rows.pop(table, ()))
+                append_rows(self.connection, table, self._rows.pop(table, ()))
             if self._changed:
                 states = list(self._changed.values())
                 columns = {
