@@ -31,7 +31,7 @@ from gpuledger.web.page.state import (
     address,
     command_line,
     inputs_of,
-    nearest_names,
+    nearest_links,
     sql_text,
 )
 from gpuledger.web.problems import kind_of
@@ -55,7 +55,7 @@ def history(request: Request, state: PageState) -> Made:
                 "title": "Prices over time",
                 "is_log": state.inputs.get("log") == "1",
                 "wrong": str(error),
-                "nearest": [(name, state.here(gpu=name, add="")) for name in nearest_names(error)],
+                "nearest": nearest_links(error, state, add=""),
             }
             return Made(ledger.edition, frame | content, Elsewhere(), kind_of(error)[0])
         drawn = _drawn(request, ledger, form)
