@@ -188,11 +188,15 @@ def facts_of(name: str, rng: random.Random, at: datetime) -> list[tuple[str, dic
 def write_archive(ledger: LedgerWriter, seed: int, runs: int, changes: tuple[str, ...]) -> None:
     rng = random.Random(seed)
     rows = {each.name: first_rows(rng) for each in SOURCES if each.name != "rates"}
-    at = START
+    at, done = START, dict[str, datetime]()
     for number in range(runs):
         # in turn; the rates first, and once a day
         each = SOURCES[3] if number % 12 == 0 else SOURCES[number % 3]
         at += timedelta(minutes=rng.choice((0, 20, 20, 60, 600)), seconds=1)
+        # a source's times only go forward
+        at = max(at, done.get(each.name, at))
+        observed_at = at + timedelta(seconds=rng.choice((2, 2, 2, 1500)))
+        done[each.name] = observed_at + timedelta(seconds=1)
         listed = rows.get(each.name, [])
         if number > 4 and listed:
             change(listed, rng, rng.choice(changes))
@@ -221,7 +225,7 @@ def write_archive(ledger: LedgerWriter, seed: int, runs: int, changes: tuple[str
                 source=each.name,
                 started_at=at,
                 # now and then the next run has begun when this one ends
-                observed_at=at + timedelta(seconds=rng.choice((2, 2, 2, 1500))),
+                observed_at=observed_at,
                 documents=(ledger.archive.put(document),),
                 is_complete=rng.random() > 0.08,
                 failure=failure,
