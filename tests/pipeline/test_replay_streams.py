@@ -3,7 +3,6 @@
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -195,6 +194,7 @@ def write_archive(ledger: LedgerWriter, seed: int, runs: int, changes: tuple[str
         at += timedelta(minutes=rng.choice((0, 20, 20, 60, 600)), seconds=1)
         # a source's times only go forward
         at = max(at, done.get(each.name, at))
+        # now and then the next run of another source has begun when this one ends
         observed_at = at + timedelta(seconds=rng.choice((2, 2, 2, 1500)))
         done[each.name] = observed_at + timedelta(seconds=1)
         listed = rows.get(each.name, [])
@@ -224,7 +224,6 @@ def write_archive(ledger: LedgerWriter, seed: int, runs: int, changes: tuple[str
                 run_id=run_id(each.name, at),
                 source=each.name,
                 started_at=at,
-                # now and then the next run has begun when this one ends
                 observed_at=observed_at,
                 documents=(ledger.archive.put(document),),
                 is_complete=rng.random() > 0.08,
@@ -296,11 +295,11 @@ def test_runs_whose_prices_drift_are_written_together(tmp_path, monkeypatch):
 
 def test_a_price_below_every_other_provider_is_weighed_against_the_ledger(tmp_path, monkeypatch):
     ledger = ledger_in(tmp_path)
-    write_archive(ledger, 7, 9, ("none",))
+    write_archive(ledger, 7, 15, ("none",))
     runs = alone(monkeypatch)
     rebuilt(ledger)
     quiet = len(runs)
     other = ledger_in(tmp_path / "other")
-    write_archive(other, 7, 9, ("slip",))
-    rebuilt(replace(other))
+    write_archive(other, 7, 15, ("slip",))
+    rebuilt(other)
     assert len(runs) - quiet > quiet
