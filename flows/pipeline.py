@@ -245,6 +245,7 @@ def record_one(
         disputed=weighed.disputed,
         confirmed=weighed.confirmed,
         evidence=weighed.evidence,
+        is_settled=done.is_settled,
     )
     LOG.info("recorded", extra=vars(report))
     return report
