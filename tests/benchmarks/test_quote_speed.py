@@ -24,6 +24,7 @@ from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.plan import plan_from_mapping, preset_plan
 from gpuledger.core.store.home import Home
+from gpuledger.core.store.offer_table import offer_table
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from tests.benchmarks.large_market import OFFERS, fill
@@ -146,7 +147,9 @@ def test_ten_thousand_plans(connection):
     workers = min(CORES, os.cpu_count() or 1)
     plans = [tuning(number) for number in range(PLANS)]
     start = time.perf_counter()
-    batch = PreparedMarket(offers=offers(connection, OfferQuery()), now=NOW, options=QuoteOptions(limit=1))
+    batch = PreparedMarket(
+        offers=offer_table(connection, OfferQuery()), now=NOW, options=QuoteOptions(limit=1)
+    )
     loaded = time.perf_counter()
     found = list(batch.answers(plans, workers=workers))
     seconds = time.perf_counter() - start

@@ -20,6 +20,7 @@ from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.plan import plan_from_mapping, preset_plan
 from gpuledger.core.store import sql
 from gpuledger.core.store.home import Home
+from gpuledger.core.store.offer_table import offer_table
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import reading
 from gpuledger.ledger import Ledger
@@ -71,6 +72,12 @@ def test_both_markets_give_the_same_answer(connection, question, as_of):
     from_list = quote(question, listed).to_dict()
     from_ledger = quote(question, stored).to_dict()
     assert from_ledger == from_list | {"snapshot": from_ledger["snapshot"]}
+    table = offer_table(connection, OfferQuery(), as_of=as_of)
+    assert [table[number] for number in range(len(table))] == everything
+    columns = ListMarket(table, question.offers, **rules, snapshot=1)
+    assert columns.excluded() == listed.excluded()
+    assert columns.shelf.stocks == listed.shelf.stocks
+    assert quote(question, columns).to_dict() == from_list
 
 
 @pytest.mark.parametrize("question", range(len(QUESTIONS)))

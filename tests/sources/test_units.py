@@ -12,7 +12,7 @@ import pytest
 
 from gpuledger.core.money import Price
 from gpuledger.core.offer import Offer
-from gpuledger.core.store.record import Batch
+from gpuledger.core.store.batch import Batch
 from gpuledger.scrapers.registry import SOURCES, get
 from tests.sources.oracle import Subject, captured
 from tests.sources.recorded import ANSWERS, RECORDED
