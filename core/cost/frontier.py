@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from gpuledger.core.cost.evaluation import Evaluation
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import Question
-from gpuledger.core.cost.search import Evaluation, Selection
+from gpuledger.core.cost.search import Selection
 from gpuledger.core.count import decimal_text
 
 OFFERS = 400

@@ -167,12 +167,26 @@ class Demand:
     warnings: tuple[str, ...]
 
 
+# what was read of the last plans: search, sweep and money each ask
+_read: dict[int, Demand] = {}
+PLANS_READ = 1024
+
+
 def demand(plan: TrainingPlan) -> Demand:
     """The workload of a plan.
 
     Raises:
         InvalidPlanError: the plan does not say how many tokens are trained.
     """
+    read = _read.get(id(plan))
+    if read is None or read.plan is not plan:
+        if len(_read) >= PLANS_READ:
+            _read.clear()
+        read = _read[id(plan)] = _demand(plan)
+    return read
+
+
+def _demand(plan: TrainingPlan) -> Demand:
     architecture, assumed, warnings = resolve(plan)
     assumptions = list(assumed)
     pretrain = plan.method in ("pretrain", "distillation")

@@ -207,7 +207,7 @@ class PlanQuestions(OwnTerms):
         **named: Any,
     ) -> Iterator[dict[str, Any]]:
         """The ranking of each of many plans as `QuoteSet.to_dict` gives it, or its error under `error`."""
-        from gpuledger.core.cost.batch import WORTH_PREPARING, PreparedMarket, ranking_of
+        from gpuledger.core.cost.batch import WORTH_PREPARING, PreparedMarket, rankings
         from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices
         from gpuledger.core.cost.options import split
         from gpuledger.core.store import sql
@@ -222,7 +222,7 @@ class PlanQuestions(OwnTerms):
         with self.reading() as snapshot:
             if len(read) < WORTH_PREPARING:
                 market = partial(self.market, snapshot)
-                yield from [ranking_of(plan, chosen, market, as_of=time, now=now) for plan in read]
+                yield from rankings(read, chosen, market, as_of=time, now=now)
                 return
             side = {
                 name: sql.rows(snapshot.connection, f"queries/{query}", {"as_of": time})

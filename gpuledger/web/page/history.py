@@ -30,7 +30,7 @@ from gpuledger.web.page.state import (
     PageState,
     command_line,
     inputs_of,
-    nearest_names,
+    nearest_links,
     sql_text,
 )
 from gpuledger.web.problems import kind_of
@@ -54,7 +54,7 @@ def history(request: Request, state: PageState) -> Made:
                 "title": "Prices over time",
                 "is_log": state.inputs.get("log") == "1",
                 "wrong": str(error),
-                "nearest": [(name, state.here(gpu=name, add="")) for name in nearest_names(error)],
+                "nearest": nearest_links(error, state, add=""),
             }
             return Made(ledger.edition, frame | content, Elsewhere(), kind_of(error)[0])
         drawn = _drawn(request, ledger, form)

@@ -23,7 +23,7 @@ from gpuledger.web.page.state import (
     PageState,
     command_line,
     inputs_of,
-    nearest_names,
+    nearest_links,
     sql_text,
     sql_time,
 )
@@ -133,7 +133,7 @@ def offer_list(request: Request, state: PageState) -> Made:
         # the form stays as it was filled in, with what is wrong beneath
         content: dict[str, Any] = {
             "wrong": str(error),
-            "nearest": [(name, state.here(gpu=name)) for name in nearest_names(error)],
+            "nearest": nearest_links(error, state),
             "facets": {}, "chosen": {}, "price_state": state.inputs.get("price_state") or begin,
             "is_best": state.inputs.get("show", "best") != "all", "rows": [], "total": 0,
         }  # fmt: skip

@@ -94,17 +94,23 @@ class PageState:
         return address(self.path, {**self.inputs, **more})
 
 
-_NEAREST = re.compile(r"did you mean (.+?)\?")
+_NEAREST = re.compile(r"(no provider|no region|no preset|unknown GPU) .*?did you mean (.+?)\?")
+_FIELD_OF = {"no provider": "provider", "no region": "region", "no preset": "model", "unknown GPU": "gpu"}
+MOST_NEAREST = 5
 
 
-def nearest_names(error: Exception) -> list[str]:
-    """The names that an error suggests."""
-    suggestion = _NEAREST.search(str(error))
-    return (
-        []
-        if suggestion is None
-        else [name.strip() for name in re.split(r",| or ", suggestion[1]) if name.strip()]
-    )
+def nearest_links(error: Exception, state: PageState, **more: str) -> list[tuple[str, str]]:
+    """The names that an error suggests, each with the address of the same question by that name; none where the field
+    that the name is of is not clear.
+
+    Args:
+        more: what else of the address changes.
+    """
+    match = _NEAREST.search(str(error))
+    if match is None:
+        return []
+    names = [name.strip() for name in re.split(r",| or ", match[2]) if name.strip()]
+    return [(name, state.here(**{_FIELD_OF[match[1]]: name}, **more)) for name in names[:MOST_NEAREST]]
 
 
 SEVERAL = ("gpu", "provider", "region", "tier", "purchase_option", "price_state")
