@@ -120,7 +120,7 @@ def offer_row(offer: LatestOffer, moment: datetime, least: float | None = None) 
 def add_survival(
     connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], as_of: datetime | None
 ) -> None:
-    """Give each row the key `survival`: of a stale one, how often prices like it still held at that age."""
+    """Give each row the key `survival`: of a stale one, the share of prices like it that held longer than its age."""
     from gpuledger.core.store.older_price import survival
 
     cases = {
