@@ -18,6 +18,7 @@ from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.estimate.sweep import HardwareChoices, in_groups
 from gpuledger.core.parallel import slices_in_processes
 from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.store.offer_table import OfferTable
 from gpuledger.core.store.offers import LatestOffer
 
 WORTH_PREPARING = 30
@@ -69,7 +70,7 @@ def _answered(question: Question, market: Market) -> dict[str, Any]:
 class PreparedMarket:
     """A market prepared for many plans: each filter sorts the offers once."""
 
-    offers: Sequence[LatestOffer]
+    offers: Sequence[LatestOffer] | OfferTable
     now: datetime
     as_of: datetime | None = None
     options: QuoteOptions = field(default_factory=QuoteOptions)
@@ -83,11 +84,13 @@ class PreparedMarket:
         self._answers(plans[:1])
         # millions of small objects that stay: the collector need not look at them again and again
         gc.collect()
+        is_frozen = gc.get_freeze_count() > 0  # by the program that asks: it stays so
         gc.freeze()
         try:
             yield from slices_in_processes(self._answers, plans, workers)
         finally:
-            gc.unfreeze()
+            if not is_frozen:
+                gc.unfreeze()
 
     def _answers(self, plans: Sequence[TrainingPlan]) -> list[dict[str, Any]]:
         return rankings(plans, self.options, self._market, as_of=self.as_of, now=self.now)

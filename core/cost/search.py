@@ -80,6 +80,15 @@ class Context(NamedTuple):
         return self.question.deadline_hours
 
 
+class Least(NamedTuple):
+    """Lower bounds of what a number of instances comes to."""
+
+    usd: float
+    hours: float
+    risk: float
+    """Expected interruptions."""
+
+
 class Side(NamedTuple):
     """A market, and what the plan needs of each of its shapes."""
 
@@ -219,15 +228,13 @@ class Selection:
                     best, usd = evaluation, evaluation.total.mid
         return best
 
-    def every(self, offer_limit: int) -> Iterator[tuple[OfferCandidate, Evaluation]]:
-        """Every number of instances of the first offers, for a frontier."""
+    def every(self, offer_limit: int) -> Iterator[tuple[OfferCandidate, Configuration, Least]]:
+        """Every number of instances of the first offers, for a frontier; `evaluated` says what it comes to."""
         for position, candidate in enumerate(self._candidates()):
             if position >= offer_limit:
                 return
             for option in self._options_on(candidate.offer):
-                evaluation = self.evaluated(candidate.offer, option)
-                if evaluation is not None:
-                    yield candidate, evaluation
+                yield candidate, option, self._least(candidate.offer, option)
 
     def cheapest_per_gpu_hour(self) -> Evaluation | None:
         """The offer that an order by price per GPU-hour puts first, with what the plan comes to there."""
@@ -271,14 +278,16 @@ class Selection:
         return option.units * option.wall_hours * self._runs
 
     def _floor(self, offer: LatestOffer, option: Configuration) -> float:
-        """Lower bound of the total with expected interruptions: the machines alone, in floats and so
-        quickly."""
+        return self._least(offer, option).usd
+
+    def _least(self, offer: LatestOffer, option: Configuration) -> Least:
+        """Lower bounds with expected interruptions: the machines alone, in floats and so quickly."""
         job = self.context
         price = float(offer.usd_per_hour or 0)
         rule = job.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option)
         if rule is not None:
             price = float(rule.price(offer))
-        hours = self._hours(option)
+        hours, running, risk = self._hours(option), option.wall_hours * early_stop(job.plan), 0.0
         if offer.purchase_option == "spot":
             spot = spot_terms(
                 job.plan,
@@ -288,10 +297,13 @@ class Selection:
                 checkpoint_gb=job.checkpoint_gb,
                 levels=("mid",),
             )
-            useful = option.wall_hours * early_stop(job.plan)
-            hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
+            likely = expectation(running, spot.interruptions["mid"])
+            hours *= likely.expected_hours / running if running else 1.0
+            running, risk = likely.expected_hours, likely.interruptions
         term = float(offer.term_months or 0) * float(HOURS_PER_MONTH) * option.units
-        return price * max(hours, term) * (1 - 1e-9) - self._slack
+        # as exact as hours are written down
+        running = running * (1 - 1e-9) - 1e-9
+        return Least(price * max(hours, term) * (1 - 1e-9) - self._slack, running, risk * (1 - 1e-9))
 
     def evaluated(self, offer: LatestOffer, option: Configuration) -> Evaluation | None:
         job = self.context

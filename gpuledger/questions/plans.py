@@ -211,7 +211,8 @@ class PlanQuestions(OwnTerms):
         from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices
         from gpuledger.core.cost.options import split
         from gpuledger.core.store import sql
-        from gpuledger.core.store.offers import OfferQuery, offers, snapshot_number
+        from gpuledger.core.store.offer_table import offer_table
+        from gpuledger.core.store.offers import OfferQuery, snapshot_number
 
         time, _ = self.past(as_of)
         keys, named = split(named)
@@ -229,7 +230,7 @@ class PlanQuestions(OwnTerms):
                 for name, query in SIDE_PRICE_QUERIES.items()
             }
             prepared = PreparedMarket(
-                offers=offers(snapshot.connection, OfferQuery(), as_of=time),
+                offers=offer_table(snapshot.connection, OfferQuery(), as_of=time),
                 now=now,
                 as_of=time,
                 options=chosen,

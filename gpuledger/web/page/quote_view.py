@@ -267,7 +267,7 @@ def comparison(request: Request, state: PageState) -> Made:
             },
             Elsewhere(
                 command_line("compare", "plan.toml", "other.toml"),
-                "/v1/compare",
+                address("/v1/compare"),
                 prices_sql(
                     [
                         (answer, as_of)
@@ -290,8 +290,10 @@ def quote_receipt(request: Request, state: PageState) -> Made:
         question = {name: inputs.get(name, "") for name in FIELDS}
         return Made(
             ledger.edition,
-            {"quote": row, "back": address("/quote", question) if is_asked(inputs) else "/quote"},
-            Elsewhere(command_line("explain", row["quote_id"]), f"/v1/quotes/{row['quote_id']}/receipt"),
+            {"quote": row, "back": address("/quote", question) if is_asked(inputs) else address("/quote")},
+            Elsewhere(
+                command_line("explain", row["quote_id"]), address(f"/v1/quotes/{row['quote_id']}/receipt")
+            ),
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from gpuledger.core.errors import UsageError
 from gpuledger.ledger import Ledger
 from gpuledger.web.page.snapshot_cache import SnapshotCache
+from gpuledger.web.prefix import prefixed
 
 SYMBOLS = {
     "USD": "$",
@@ -76,6 +78,7 @@ class PageState:
     """The parts of an address that all pages share."""
 
     path: str
+    """Without the prefix of a proxy."""
     inputs: Mapping[str, str]
     currency: Currency = DOLLARS
 
@@ -135,8 +138,9 @@ def _is_absent(name: str, value: Any) -> bool:
     return value in (None, "", [], ()) and not (value == "" and name.startswith("p_"))
 
 
-def address(path: str, fields: Mapping[str, Any]) -> str:
-    """A path with a query of what is not empty."""
+def address(path: str, fields: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """A path of this server as its clients ask for it, with a query of what is not empty."""
+    path = prefixed(path)
     pairs = [
         (name, str(value))
         for name, value in fields.items()
