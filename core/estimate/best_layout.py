@@ -34,10 +34,9 @@ USEFUL_TOKENS, USUAL_TOKENS = 16_384.0, 8_192.0
 # are some hundredths of it: llm.c takes 65,536 tokens of 124M and 350M parameters, 32,768 of 774M and 16,384 of 1558M
 # (scripts/run_gpt2_*.sh), llm-foundry 65,536 of 125M, 49,152 of 760M and 28,672 of 1.3B (benchmarking/README.md)
 MOST_USEFUL_TOKENS, USEFUL_LAYER_FLOPS = 65_536.0, 1.3e12
-# recipes of fine-tuning take two short sequences a pass; of some thousand tokens one beside adapters (Qwen, QLoRA,
-# LLaMA-Factory), and of whole networks, whose states are spread over more GPUs, still two of 2,048 (torchtune,
-# llama3/8B_full; Vicuna, train_vicuna_7b.sh)
-ADAPTER_TOKENS, WHOLE_TOKENS = 1_024.0, 4_096.0
+# recipes of fine-tuning take one sequence of some thousand tokens a pass, and two of shorter ones: examples of axolotl,
+# torchtune, Unsloth and Qwen
+FINETUNING_TOKENS = 1_024.0
 FINETUNING_SEQUENCES = 2.0
 # who pretrains and leaves the division open keeps some memory free for fragments, uneven stages and evaluation:
 # BLOOM ran at 60 of 80 GiB (bigscience, chronicles-prequel.md, "Rebalancing layers"), nanotron's fastest divisions at
@@ -189,8 +188,7 @@ def settled(cells: Cells, k: Constants) -> Settled:
     passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
     useful = where(w.experts <= 1, _useful_tokens(w), USEFUL_TOKENS) / w.sequence_length
-    recipe = where(w.is_adapted > 0, ADAPTER_TOKENS, WHOLE_TOKENS)
-    usual: Any = np.minimum(recipe / w.sequence_length, FINETUNING_SEQUENCES)
+    usual: Any = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
     sequences = where(w.is_checkpointed > 0, usual, useful)
     useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), cells.shape)
     one = lift(activation_gib(w, shapes, k, each_of), cells.shape)

@@ -130,9 +130,7 @@ def loses_by_choice(plan: TrainingPlan) -> float:
     """
     if not is_open(plan) or is_large_mixture(plan) or (plan.has_adapters and needs_tuned_kernels(plan)):
         return 0.0
-    # what kernels the plan must have says nothing of who chooses its division
-    has_kernels_made_for_it = needs_tuned_kernels(plan) or has_experts(plan)
-    return 1.0 if has_kernels_made_for_it else 1.0 - stack_of(plan).tuned_share
+    return 1.0 if needs_tuned_kernels(plan) else 1.0 - stack_of(plan).tuned_share
 
 
 def stack_of(plan: TrainingPlan) -> Stack:
