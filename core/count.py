@@ -34,6 +34,11 @@ _COUNT = re.compile(
 )
 _THREES = re.compile(r"^[1-9]\d{0,2}(?:([,' \u2009\u202f\u00a0\u2019])\d{3})(?:\1\d{3})*(?=[.\s]|[a-z]|$)")
 """Digits in threes, parted by commas, spaces or apostrophes; `0,500` may be a half."""
+MAY_BE = " may be "
+"""In an error: the text has two readings."""
+_WHOLE = ("tokens", "samples", "parameters", "gpus")
+_POINTED_THREES = re.compile(r"^[1-9]\d{0,2}\.\d{3}$")
+"""As many people write thousands."""
 _MEASURE = re.compile(rf"{_DIGITS}\s*(?P<unit>[a-z]*)\s*")
 
 GB_PER_UNIT = {
@@ -83,7 +88,8 @@ def count_from(text: str, key: str = "") -> float:
         key: name of what is counted, as in a plan; its noun may follow the number (`20 million tokens`).
 
     Raises:
-        ValueError: anything else, among it `1,4T`, which may be 1.4 or 14, and samples where tokens are counted.
+        ValueError: anything else, among it `1,4T`, which may be 1.4 or 14, samples where tokens are counted, and
+            `5.000` of what has no fractions, which may be 5 or 5000.
     """
     match = _COUNT.match(_folded(text))
     words = match["words"].split() if match else []
@@ -92,9 +98,21 @@ def count_from(text: str, key: str = "") -> float:
     other = next((name for name in NOUNS if words and words[0] in NOUNS[name]), "")
     if match is not None and counted and len(words) == 1 and other and other != counted:
         raise ValueError(f"{text[:LONGEST]!r} counts {other}; {key} counts {counted}")
+    if match is not None and counted in _WHOLE and not scale and _POINTED_THREES.match(match["number"]):
+        part, whole = f"{float(match['number']):g}", match["number"].replace(".", "")
+        raise ValueError(f"{text[:LONGEST]!r}{MAY_BE}{part} or {whole}; write the one that is meant")
     if match is None or (words and (len(words) > 1 or words[0] not in NOUNS.get(counted, ()))):
-        raise ValueError(f"{text[:LONGEST]!r} is no count, as in 20000, 20k, 20M, 20 million, 1.4T or 2e7")
+        raise ValueError(
+            f"{text[:LONGEST]!r} is no count, as in 20000, 20k, 20M, 20 million, 1.4T or 2e7{number_hint(text)}"
+        )
     return float(match["number"]) * 10.0 ** int(match["power"] or 0) * SCALES[scale]
+
+
+def number_hint(text: str) -> str:
+    """What an error adds where a number is written as many people do: `1,5` or `1.000.000`."""
+    if re.search(r"\d\.\d{3}[.,]\d", text):
+        return "; thousands are parted by commas or spaces"
+    return "; the sign of decimals is a point" if re.search(r"\d\s*,\s*\d", text) else ""
 
 
 def share_from(text: str, key: str = "") -> float:
@@ -107,7 +125,7 @@ def share_from(text: str, key: str = "") -> float:
     try:
         return count_from(percent) / 100 if percent != text.strip() else count_from(text, key)
     except ValueError:
-        raise ValueError(f"{text[:LONGEST]!r} is no share, as in 0.3 or 30%") from None
+        raise ValueError(f"{text[:LONGEST]!r} is no share, as in 0.3 or 30%{number_hint(text)}") from None
 
 
 def gb_from(text: str) -> float:
@@ -180,14 +198,14 @@ def _sum_of(text: str, units: dict[str, float], unit: str, what: str) -> float:
         match = _MEASURE.match(folded, place)
         is_bare = match is not None and not match["unit"]
         if match is None or (is_bare and (parts or match.end() < len(folded))):
-            raise ValueError(f"not {what}: {text[:LONGEST]!r}")
+            raise ValueError(f"not {what}: {text[:LONGEST]!r}{number_hint(text)}")
         scale = units.get(match["unit"] or unit)
         if scale is None:
-            raise ValueError(f"not {what}: {text[:LONGEST]!r}")
+            raise ValueError(f"not {what}: {text[:LONGEST]!r}{number_hint(text)}")
         total += float(match["number"]) * scale
         place, parts = match.end(), parts + 1
     if not parts:
-        raise ValueError(f"not {what}: {text[:LONGEST]!r}")
+        raise ValueError(f"not {what}: {text[:LONGEST]!r}{number_hint(text)}")
     return total
 
 

@@ -140,6 +140,7 @@ def _number(value: Decimal, resolution: str) -> str:
     return format(value.quantize(Decimal(resolution)).normalize(), "f")
 
 
+@lru_cache(maxsize=16_384)
 def identity(*terms: str | Decimal | None) -> str:
     """16 hex digits of BLAKE2b over `TERMS`, each with its length, so that no two keys run together. Words are
     normalised and numbers rounded as the store rounds them, so that the store's own rows give the same id."""

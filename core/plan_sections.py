@@ -279,7 +279,7 @@ class Costs(Section):
     experiment_usd: USD | None = None
     trials: CountOrZero | None = None
     trial_fraction: Share | None = None
-    early_stop: Share | None = None
+    early_stop: PositiveShare | None = None
     utilisation: PositiveShare | None = None
     people_usd: USD | None = None
     data_usd: USD | None = None

@@ -127,15 +127,18 @@ class _Chain:
         """Take one day; days come in order."""
         if self._published is not None and (day - self._published).days > LONGEST_GAP_DAYS:
             self._start(None)
+        if not shown:
+            # most days of an old series
+            self.day, self._shown, self._votes = day, shown, {}
+            self._state, self._reason, self._dispersion = "carried", "nothing was read", None
+            return
         for row in shown:
             if row.matched_offers and row.provider in self._pending:
                 self._pending[row.provider] += row.log_change
         votes = {row.provider: self._vote(row) for row in shown if self._can_vote(row)}
         dispersion = _dispersion(list(votes.values()))
         state, reason = "published", None
-        if not shown:
-            state, reason = "carried", "nothing was read"
-        elif self._published is None:
+        if self._published is None:
             if len(shown) >= self._least:
                 self._start(day)
             else:

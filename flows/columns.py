@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from gpuledger.core.document import Document
 from gpuledger.core.offer import Skipped
+from gpuledger.core.store.batch import PriceList
 from gpuledger.core.store.offer_columns import validated
-from gpuledger.core.store.record import PriceList
 from gpuledger.core.store.staging import located, seen_by
 from gpuledger.scrapers.source import Source
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gpuledger.core.alias import Aliases
+from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.record import Batch
 from gpuledger.flows.ledger import CycleReport, LedgerWriter, RunReport
 from gpuledger.flows.pipeline import fetch_all
 from gpuledger.flows.validate import Parsed, judge

@@ -21,9 +21,10 @@ from gpuledger.core.errors import CorruptError
 from gpuledger.core.index_check import index_rows, provider_rows, votes_of
 from gpuledger.core.offer import Offer, Withdrawn
 from gpuledger.core.store import sql
+from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.index_days import SEGMENTS, derive_votes, price_index
 from gpuledger.core.store.migrate import migrate
-from gpuledger.core.store.record import Batch, record
+from gpuledger.core.store.record import record
 from gpuledger.core.store.sql import prepare
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import read_run, source_row

@@ -325,7 +325,6 @@ def record_one(
         disputed=weighed.disputed,
         confirmed=weighed.confirmed,
         evidence=weighed.evidence,
-        is_settled=done.is_settled,
     )
     LOG.info("recorded", extra=vars(report))
     return report

@@ -1,5 +1,5 @@
-"""A ledger built again from the archive, beside the one in use: in batches, resumable, and quick where a run shows what
-the one before it had shown."""
+"""A ledger built again from the archive, beside the one in use: in batches, resumable, and quick where a run needs no
+evidence beside its own source."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -14,54 +15,26 @@ import duckdb
 from gpuledger.core.alias import Aliases
 from gpuledger.core.errors import StoreError
 from gpuledger.core.files import delete
-from gpuledger.core.offer import ExchangeRate, MarketSample
+from gpuledger.core.offer import ExchangeRate
 from gpuledger.core.store import sql
 from gpuledger.core.store.archive import started_at
+from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.clocks import is_ahead
 from gpuledger.core.store.database import Home, joined, writing
-from gpuledger.core.store.repeated import Repeated, record_repeated
-from gpuledger.flows.ledger import LedgerWriter, RunReport
-from gpuledger.flows.pipeline import open_ledger, read_run, record_one
-from gpuledger.flows.validate import Parsed
+from gpuledger.core.store.run_stack import MOST_OFFERS, RunStack
+from gpuledger.flows.ledger import LedgerWriter
+from gpuledger.flows.pipeline import open_ledger, read_run
+from gpuledger.flows.validate import Parsed, judge
 
 REBUILT = "ledger.replay.duckdb"
 BATCH = 250
 """Runs of one commit: what a replay that is killed has to do again."""
-MOST_WAITING = 50_000
-"""Facts of last runs that are kept to compare with; beyond, a run is recorded as if it were new."""
-
 ProgressCallback = Callable[[int, int], None]
 """Called with the runs that are rebuilt, and those that the archive holds."""
 
 
 def no_progress(done: int, total: int) -> None:
     """Shows nothing."""
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """The last believable run of a source."""
-
-    parsed: Parsed
-    run_no: int
-    """Of a run that left nothing to change; 0 where the next one like it may still change something, as when an offer
-    is absent for the second time."""
-
-    def repeats(self, parsed: Parsed) -> bool:
-        """Whether a run says the same. Samples of a market and exchange rates are dated, so they never do; an
-        operator's word lists no offer, and each is another."""
-        before = self.parsed
-        return (
-            parsed.decision is None
-            and parsed.error is None
-            and parsed.manifest.failure is None
-            and parsed.manifest.is_complete == before.manifest.is_complete
-            and not any(isinstance(fact, (MarketSample, ExchangeRate)) for fact in parsed.side_facts)
-            and parsed.offers == before.offers
-            and parsed.side_facts == before.side_facts
-            and parsed.skipped == before.skipped
-            and parsed.contradictions == before.contradictions
-        )
 
 
 @dataclass
@@ -71,7 +44,10 @@ class Rebuild:
     ledger: LedgerWriter
     progress: ProgressCallback = no_progress
     unknown: set[str] = field(default_factory=set[str])
-    _last: dict[str, _Seen] = field(default_factory=dict[str, "_Seen"])
+    _last: dict[str, tuple[Parsed, Batch]] = field(default_factory=dict[str, "tuple[Parsed, Batch]"])
+    """Of each source the last believable run, and what was made of it."""
+    _rates: dict[str, Decimal] | None = None
+    """The newest exchange rates; None: something may have changed them."""
 
     @property
     def home(self) -> Home:
@@ -118,12 +94,14 @@ class Rebuild:
             connection.execute("set threads = 1")
             done = {row[0] for row in connection.execute("select run_id from scrape_run").fetchall()}
             left = [run for run in runs if run not in done]
+            stack = RunStack(connection, aliases)
+            self._rates = None
             if done and left and left[0] < max(done):
                 is_late = True
                 left = []
             for start in range(0, len(left), BATCH):
                 with joined(connection):
-                    self._batch(rebuilt, connection, aliases, left[start : start + BATCH])
+                    self._batch(rebuilt, connection, stack, left[start : start + BATCH])
                 self.progress(len(done) + min(start + BATCH, len(left)), len(done) + len(left))
         if is_late:
             # A run that came late belongs before others that are rebuilt already.
@@ -142,40 +120,52 @@ class Rebuild:
         return [run for run in self.ledger.archive.run_ids(None) if not is_ahead(started_at(run)[0], now)]
 
     def _batch(
-        self, rebuilt: LedgerWriter, connection: duckdb.DuckDBPyConnection, aliases: Aliases, runs: list[str]
+        self, rebuilt: LedgerWriter, connection: duckdb.DuckDBPyConnection, stack: RunStack, runs: list[str]
     ) -> None:
-        waiting: list[Repeated] = []
         for run in runs:
             manifest = rebuilt.archive.manifest(run)
             parsed = read_run(rebuilt, manifest)
             if parsed is None:
                 self.unknown.add(manifest.source)
                 continue
-            last = self._last.get(manifest.source)
-            if last is not None and last.run_no and last.repeats(parsed):
-                waiting.append(Repeated(manifest, last.run_no))
-                continue
-            record_repeated(connection, waiting)
-            waiting.clear()
-            report = record_one(connection, parsed, aliases)
-            self._remember(connection, parsed, report)
-        record_repeated(connection, waiting)
+            batch = self._judged(connection, parsed, stack.aliases)
+            stack.add(batch)
+            if batch.kind == "archive" or any(isinstance(fact, ExchangeRate) for fact in batch.side_facts):
+                self._rates = None
+        stack.write()
 
-    def _remember(self, connection: duckdb.DuckDBPyConnection, parsed: Parsed, report: RunReport) -> None:
+    def _judged(self, connection: duckdb.DuckDBPyConnection, parsed: Parsed, aliases: Aliases) -> Batch:
+        """What the contract makes of a run; the same as of the last one that said the same."""
+        if self._rates is None:
+            rows = sql.rows(connection, "queries/exchange_rate_latest")
+            self._rates = {row["currency"]: row["usd_per_unit"] for row in rows}
+            self._last.clear()
         name = parsed.source.name
-        if report.outcome != "accepted":
-            # It changed nothing, so the next believable run is compared with the one before it.
-            return
-        if parsed.source.is_dated_list or len(parsed.offers) > MOST_WAITING:
-            self._last.pop(name, None)
-            return
-        run_no = 0
-        if report.is_settled:
-            row = sql.first(
-                connection, "select run_no from scrape_run where run_id = $run", {"run": report.run_id}
+        last = self._last.get(name)
+        if last is not None and _says_the_same(last[0], parsed):
+            return replace(
+                last[1],
+                manifest=parsed.manifest,
+                weighing=last[1].weighing
+                and replace(last[1].weighing, started_at=parsed.manifest.started_at),
             )
-            run_no = row[0] if row else 0
-        self._last[name] = _Seen(parsed, run_no)
+        batch = judge(parsed, aliases=aliases, usd_per_unit=self._rates)
+        if batch.outcome == "accepted" and batch.kind == "live" and len(parsed.offers) <= MOST_OFFERS:
+            self._last[name] = parsed, batch
+        return batch
+
+
+def _says_the_same(before: Parsed, parsed: Parsed) -> bool:
+    """Whether two runs of a source show the same. An operator's word lists no offer, and each is another."""
+    return (
+        parsed.decision is None
+        and parsed.error is None
+        and parsed.manifest.failure is None
+        and parsed.offers == before.offers
+        and parsed.side_facts == before.side_facts
+        and parsed.skipped == before.skipped
+        and parsed.contradictions == before.contradictions
+    )
 
 
 def _print_of(ledger: LedgerWriter) -> str:

@@ -20,9 +20,9 @@ from gpuledger.core.errors import ContractError, ParseError, SourceError
 from gpuledger.core.offer import ExchangeRate, Fact, Offer, PurchaseOption, Skipped, Withdrawn
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store.archive import FetchFailure, Manifest
+from gpuledger.core.store.batch import Batch, PriceList
 from gpuledger.core.store.decision import OPERATOR, Decision
 from gpuledger.core.store.evidence import Weighing
-from gpuledger.core.store.record import Batch, PriceList
 from gpuledger.core.store.staging import Located, SideFact
 from gpuledger.core.validity import implausible_time
 from gpuledger.flows.columns import price_list, read_columns

@@ -6,13 +6,15 @@ Every error is one line that says what was seen, what is allowed, and under whic
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gpuledger.core.count import count_from, gib_from, hours_from
+from gpuledger.core.count import count_from, gib_from, hours_from, number_hint
 from gpuledger.core.errors import InvalidPlanError, UsageError
 from gpuledger.core.provider import option_word
 
@@ -90,7 +92,7 @@ def decimal(
     try:
         read = value if isinstance(value, Decimal) else decimal_from(str(value))
     except ValueError:
-        raise UsageError(f"{name}: {str(value)[:40]!r} is no amount, as in 2.50 or 1250") from None
+        raise _no_amount(value, name) from None
     if not read.is_finite() or read < 0 or (above is not None and read <= above):
         raise UsageError(
             f"{name}: {str(value)[:40]} must be {'0 or more' if above is None else f'above {above}'}"
@@ -114,8 +116,18 @@ def dollars(
         try:
             value = dollars_from(value)
         except ValueError:
-            raise UsageError(f"{name}: {value[:40]!r} is no amount, as in 2.50 or 1250") from None
+            raise _no_amount(value, name) from None
     return decimal(value, name, above=above, most=MOST_USD - Decimal("0.01"))
+
+
+def _no_amount(value: object, name: str) -> UsageError:
+    seen = str(value)[:40]
+    dollars = (
+        "; amounts are US dollars"
+        if re.search(r"[€£¥₹]|\b(?:eur|gbp|chf|jpy|cny|inr|cad)\b", seen, re.I)
+        else ""
+    )
+    return UsageError(f"{name}: {seen!r} is no amount, as in 2.50 or 1250{dollars or number_hint(seen)}")
 
 
 def required(value: _Value | None, name: str) -> _Value:
@@ -140,7 +152,9 @@ def count(value: float | str | None, name: str, *, most: float = 1e18) -> float 
     try:
         read = count_from(value) if isinstance(value, str) else float(value)
     except ValueError:
-        raise UsageError(f"{name}: {str(value)[:40]!r} is no number, as in 4096, 2e9 or 1.4T") from None
+        raise UsageError(
+            f"{name}: {str(value)[:40]!r} is no number, as in 4096, 2e9 or 1.4T{number_hint(str(value))}"
+        ) from None
     if not 0 < read < most:
         raise UsageError(f"{name}: {str(value)[:40]} must be more than 0 and less than {most:g}")
     return read
@@ -187,7 +201,21 @@ def _number(value: Any, name: str) -> float:
     try:
         return count_from(value) if isinstance(value, str) else float(value)
     except (ValueError, TypeError):
-        raise UsageError(f"{name}: {str(value)[:40]!r} is no number, as in 12 or 2.5") from None
+        raise UsageError(
+            f"{name}: {str(value)[:40]!r} is no number, as in 12 or 2.5{number_hint(str(value))}"
+        ) from None
+
+
+def _whole(value: Any, name: str) -> int:
+    try:
+        read = count_from(value, name) if isinstance(value, str) else float(value)
+    except (ValueError, TypeError, OverflowError):
+        read = math.nan
+    if not read.is_integer():
+        raise UsageError(
+            f"{name}: {str(value)[:40]!r} is no whole number, as in 8 or 64{number_hint(str(value))}"
+        )
+    return int(read)
 
 
 def _measure(read: Callable[[str], float], what: str) -> Callable[[Any, str], float]:
@@ -195,7 +223,7 @@ def _measure(read: Callable[[str], float], what: str) -> Callable[[Any, str], fl
         try:
             return read(value) if isinstance(value, str) else float(value)
         except (ValueError, TypeError, OverflowError):
-            raise UsageError(f"{name}: {str(value)[:40]!r} is no {what}") from None
+            raise UsageError(f"{name}: {str(value)[:40]!r} is no {what}{number_hint(str(value))}") from None
 
     return number
 
@@ -205,7 +233,7 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "names": lambda value, name: names(value),
     "number": _number,
     "usd": lambda value, name: dollars(value, name),
-    "count": lambda value, name: int(_number(value, name)),
+    "count": _whole,
     "hours": _measure(hours_from, "time, as in 72, 3 d or 90 min"),
     "gib": _measure(gib_from, "memory, as in 24 or 80GB"),
     "switch": lambda value, name: bool(value),

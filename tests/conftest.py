@@ -1,5 +1,6 @@
 """What several folders of tests share: a home, a clock that stands still, and a provider on loopback."""
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,19 @@ os.environ["GPULEDGER_BUNDLED_HISTORY"] = "off"
 # Shared machines pause at will; how long an example took says nothing about the code.
 settings.register_profile("shared", deadline=None, max_examples=examples(HYPOTHESIS_EXAMPLES))
 settings.load_profile("shared")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect the tests without looking for garbage: to walk over all modules and tests again and again takes a third
+    of it, and they stay until the end, so later walks leave them out."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @dataclass

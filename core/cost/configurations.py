@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuledger.core.cost.left_out import gpu_refusals
 from gpuledger.core.cost.market.offers import Machine
-from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate
+from gpuledger.core.estimate.interval import Range
 from gpuledger.core.estimate.measurements import Measurement
 from gpuledger.core.estimate.stack_memory import offloaded
-from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, refusal, sweep
+from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, sweep
 from gpuledger.core.gpu import GPU, gpus
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
@@ -203,9 +204,17 @@ class Configuration:
     instances: int
     units: int
     """Price units: GPUs where the price is per GPU, else instances."""
+    gpus: int
+    """That the plan uses."""
     wall_hours: float
     """The middle case."""
+    time: Callable[[], Range]
     make: Callable[[], Estimate]
+
+    @cached_property
+    def wall_hours_range(self) -> Range:
+        """Of the estimate, without making it."""
+        return self.time()
 
     @cached_property
     def estimate(self) -> Estimate:
@@ -237,11 +246,12 @@ class Configurations:
         machines: Sequence[Machine],
         limits: Limits,
         measurements: Sequence[Measurement] = (),
+        swept: Sweep | None = None,
     ) -> None:
-        self._plan = plan
+        self._plan, self._limits = plan, limits
         # a wide choice tries the same numbers, so it shares the table
         self._table = table = configurations(tuple(machines), _narrow(limits))
-        self._swept: Sweep = sweep(plan, table.hardware, measurements)
+        self._swept = swept or sweep(plan, table.hardware, measurements)
         self._wall_hours = self._swept.wall_hours[table.position]
         fits = self._swept.fits[table.position]
         self._holds = self._any(fits)
@@ -252,6 +262,11 @@ class Configurations:
             fits &= is_few | ~self._any(fits & is_few)[table.machine]
         self._runs = fits
         self.can_run = self._any(fits)
+
+    def within(self, plan: TrainingPlan) -> Configurations | None:
+        """The numbers of the same plan under another `constraints.max_wall_days`; `None` where they are the same."""
+        other = Configurations(plan, self.machines, self._limits, swept=self._swept)
+        return None if np.array_equal(other._runs, self._runs) else other
 
     def _any(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The machines with such a number."""
@@ -274,6 +289,8 @@ class Configurations:
             instances=table.counts[row].instances,
             units=int(table.units[row]),
             wall_hours=float(self._wall_hours[row]),
+            gpus=table.counts[row].gpus,
+            time=partial(self._swept.hours, int(table.position[row])),
             make=partial(self._swept.estimate, int(table.position[row])),
         )
 
@@ -316,7 +333,7 @@ class Configurations:
     def _refusals(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
         """Reasons, and the place of each machine's among them; -1 of those that run the plan."""
         table = self._table
-        by_gpu, place_of_gpu = _refusals(self._plan, table.gpu_ids)
+        by_gpu, place_of_gpu = gpu_refusals(self._plan, table.gpu_ids)
         days = self._plan.constraints.longest_wall_hours / HOURS_PER_DAY
         reasons = (
             *by_gpu,
@@ -334,43 +351,6 @@ class Configurations:
 
 def _narrow(limits: Limits) -> Limits:
     return replace(limits, is_wide=False) if limits.is_wide else limits
-
-
-# refusals by accelerators and what of a plan they depend on: precision, sparsity, stated utilisation, quoted hours
-_refusals_made: dict[tuple[object, ...], tuple[tuple[str, ...], NDArray[np.intp]]] = {}
-
-
-def _refusals(plan: TrainingPlan, gpu_ids: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """Why no number of those GPUs runs the plan: reasons, and the place of each GPU's among them, -1 of the others."""
-    is_stated = "precision" in plan.model_fields_set
-    key = (gpu_ids, plan.precision, is_stated, plan.weight_sparsity, plan.hardware.mfu, plan.is_quoted)
-    made = _refusals_made.get(key)
-    if made is None:
-        if len(_refusals_made) > 1_000:
-            _refusals_made.clear()
-        by_gpu = [_refusal(plan, gpu_id) for gpu_id in gpu_ids]
-        reasons = tuple(dict.fromkeys(reason for reason in by_gpu if reason is not None))
-        places = np.array([-1 if reason is None else reasons.index(reason) for reason in by_gpu], np.intp)
-        made = _refusals_made[key] = reasons, places
-    return made
-
-
-def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
-    """Why no number of that GPU runs the plan, without the GPU's name, so that machines can be counted by it."""
-    chip = gpus().get(gpu_id)
-    if chip is None:
-        return "accelerator without a data sheet"
-    error = refusal(plan, chip)
-    return None if error is None else _sentence(plan, error)
-
-
-def _sentence(plan: TrainingPlan, error: InvalidPlanError) -> str:
-    return {
-        "precision": f"no {plan.precision} on this GPU",
-        "weight_sparsity": f"no units for {plan.weight_sparsity} sparsity on this GPU",
-        "hardware.gpu": "no rates of training are published for it",
-        "hardware.mfu": "the MFU given is above what this GPU reaches",
-    }.get(error.field, f"refused by the estimate: {error.field}")
 
 
 # Whether the machines of an offer hold what a plan offloads.

@@ -77,7 +77,7 @@ def _not_given(name: str, category: str, key: str) -> CostLine:
 def _run_lines(costs: Costs, bought: Purchase) -> list[CostLine]:
     """The run itself: used GPUs, idle GPUs of whole instances, interruptions, rounding, idle time."""
     rate, gpus = bought.usd_per_hour, bought.billed_gpus
-    used = bought.option.estimate.gpus if bought.idle_gpus else gpus
+    used = bought.option.gpus if bought.idle_gpus else gpus
     useful = bought.useful_hours
     exact = useful.times(rate)
     gpu_time = useful.times(rate * used / gpus).rounded()

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from gpuledger.core.cost.evaluation import Evaluation
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import Question
-from gpuledger.core.cost.search import Evaluation, Selection
+from gpuledger.core.cost.search import Least, Selection
 from gpuledger.core.count import decimal_text
 
 OFFERS = 400
@@ -55,12 +56,25 @@ def frontier(question: Question, market: Market) -> list[Point]:
     """
     selection = Selection(question, market, is_wide=True)
     result: list[tuple[tuple[bool, int], Point]] = []
-    for candidate, evaluation in selection.every(OFFERS):
-        result.append(((evaluation.misses_deadline, candidate.state_class), _point(evaluation)))
+    best: list[tuple[int, Point]] = []
+    for candidate, option, least in selection.every(OFFERS):
+        state = candidate.state_class
+        # what keeps the deadline in less time keeps it too, so that ways beaten in all three cannot rank before
+        if any(rank <= state and _beats(point, least) for rank, point in best):
+            continue
+        evaluation = selection.evaluated(candidate.offer, option)
+        if evaluation is not None:
+            point = _point(evaluation)
+            result.append(((evaluation.misses_deadline, state), point))
+            best.append((state, point))
     if not result:
         raise selection.nothing()
     first = min(rank for rank, _ in result)
     return pareto(point for rank, point in result if rank == first)
+
+
+def _beats(point: Point, least: Least) -> bool:
+    return point.usd <= least.usd and point.hours <= least.hours and point.risk <= least.risk
 
 
 def _point(evaluation: Evaluation) -> Point:

@@ -6,8 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gpuledger.core.cost.market.offers import Machine
-from gpuledger.core.errors import DoesNotFitError, NoOfferError
+from gpuledger.core.errors import DoesNotFitError, InvalidPlanError, NoOfferError
+from gpuledger.core.estimate.sweep import refusal
+from gpuledger.core.gpu import gpus
 from gpuledger.core.plan import TrainingPlan
 
 PRICE_LAPSED = "price lapsed, seen too long ago"
@@ -53,3 +58,40 @@ def nothing(plan: TrainingPlan, excluded: Mapping[str, int]) -> NoOfferError | D
         return DoesNotFitError(f"{plan.name}: no offer on sale can hold it ({reasons})")
     hint = "; --allow-stale ranks the lapsed prices" if PRICE_LAPSED in excluded else ""
     return NoOfferError(f"{plan.name}: no offer is left ({reasons}){hint}")
+
+
+# refusals by accelerators and what of a plan they depend on: precision, sparsity, stated utilisation, quoted hours
+_refusals_made: dict[tuple[object, ...], tuple[tuple[str, ...], NDArray[np.intp]]] = {}
+
+
+def gpu_refusals(plan: TrainingPlan, gpu_ids: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Why no number of those GPUs runs the plan: reasons, and the place of each GPU's among them, -1 of the others."""
+    is_stated = "precision" in plan.model_fields_set
+    key = (gpu_ids, plan.precision, is_stated, plan.weight_sparsity, plan.hardware.mfu, plan.is_quoted)
+    made = _refusals_made.get(key)
+    if made is None:
+        if len(_refusals_made) > 1_000:
+            _refusals_made.clear()
+        by_gpu = [_refusal(plan, gpu_id) for gpu_id in gpu_ids]
+        reasons = tuple(dict.fromkeys(reason for reason in by_gpu if reason is not None))
+        places = np.array([-1 if reason is None else reasons.index(reason) for reason in by_gpu], np.intp)
+        made = _refusals_made[key] = reasons, places
+    return made
+
+
+def _refusal(plan: TrainingPlan, gpu_id: str) -> str | None:
+    """Why no number of that GPU runs the plan, without the GPU's name, so that machines can be counted by it."""
+    chip = gpus().get(gpu_id)
+    if chip is None:
+        return "accelerator without a data sheet"
+    error = refusal(plan, chip)
+    return None if error is None else _sentence(plan, error)
+
+
+def _sentence(plan: TrainingPlan, error: InvalidPlanError) -> str:
+    return {
+        "precision": f"no {plan.precision} on this GPU",
+        "weight_sparsity": f"no units for {plan.weight_sparsity} sparsity on this GPU",
+        "hardware.gpu": "no rates of training are published for it",
+        "hardware.mfu": "the MFU given is above what this GPU reaches",
+    }.get(error.field, f"refused by the estimate: {error.field}")

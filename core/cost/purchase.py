@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
@@ -82,7 +83,7 @@ class Purchase:
     @property
     def idle_gpus(self) -> int:
         """Paid, because instances are whole, and not used."""
-        return max(0, self.billed_gpus - self.option.estimate.gpus)
+        return max(0, self.billed_gpus - self.option.gpus)
 
 
 def purchase(
@@ -94,8 +95,8 @@ def purchase(
     checkpoint_gb: Decimal | None,
 ) -> Purchase | None:
     """The purchase, or `None` where it never ends, as work or interruptions are too many."""
-    wall = option.estimate.wall_hours
-    share = plan.costs.early_stop or 1.0
+    wall = option.wall_hours_range
+    share = early_stop(plan)
     useful = {"low": wall.low * share, "mid": wall.mid * share, "high": wall.high * share}
     if useful["high"] > MOST_HOURS:
         return None
@@ -130,8 +131,9 @@ def spot_terms(
     surroundings: SidePrices,
     *,
     checkpoint_gb: Decimal | None,
+    levels: Sequence[str] = LEVELS,
 ) -> Spot:
-    """How often the whole job is interrupted there, and what an interruption costs in hours."""
+    """How often the whole job is interrupted there, and what an interruption costs in hours, in those cases."""
     costs = plan.costs
     rate = surroundings.spot_rate(
         offer.provider, offer.instance_type, offer.region, costs.interruption_rate_per_hour
@@ -152,7 +154,7 @@ def spot_terms(
                 restart_hours=restart_hours,
                 checkpoint_interval_hours=costs.checkpoint_interval_hours,
             )
-            for level in LEVELS
+            for level in levels
         },
     )
 
@@ -173,3 +175,19 @@ def _billed(offer: LatestOffer, running: Amount) -> tuple[Amount, str]:
 
     minimum = f", at least {least} s" if least else ""
     return running.each(round_up), f"billed in steps of {increment} s{minimum}"
+
+
+def early_stop(plan: TrainingPlan) -> float:
+    """Share of its hours after which the run ends."""
+    return 1.0 if plan.costs.early_stop is None else plan.costs.early_stop
+
+
+def runs_of(plan: TrainingPlan) -> float:
+    """How many times the hours of one run are paid at least: no interruption, no rounding."""
+    costs = plan.costs
+    runs = 1.0 if costs.failed_run_factor is None else costs.failed_run_factor.mid
+    if costs.trials:
+        runs += costs.trials * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
+    if costs.experiments and costs.experiment_usd is None:
+        runs += costs.experiments
+    return early_stop(plan) * runs / (costs.utilisation or 1.0)

@@ -13,11 +13,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from gpuledger.core.cost.decisions.lint import lint_plan
+from gpuledger.core.cost.evaluation import Entry, Evaluation
 from gpuledger.core.cost.market.offers import Market
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote_set import Quote, QuoteSet, Verdict
 from gpuledger.core.cost.receipt import plan_fingerprint, quote_id, receipt
-from gpuledger.core.cost.search import Context, Entry, Evaluation, Selection
+from gpuledger.core.cost.search import Context, Selection
 from gpuledger.core.estimate.estimate import Estimate, empty_text, empty_warning
 from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.plan import TrainingPlan
@@ -54,17 +55,18 @@ def quote(question: Question, market: Market) -> QuoteSet:
     by_hour = selection.cheapest_per_gpu_hour()
     older = selection.cheaper_but_older(ranking[0], question.moment)
     answer = ranked(selection.context, ranking, by_hour, selection.excluded(), older)
-    slow = _slower(question, market, ranking[0][1])
+    slow = _slower(selection, ranking[0][1])
     return answer if slow is None else replace(answer, warnings=(*answer.warnings, _slow_text(slow)))
 
 
-def _slower(question: Question, market: Market, first: Evaluation) -> Evaluation | None:
+def _slower(selection: Selection, first: Evaluation) -> Evaluation | None:
     """The cheapest way without the default limit on the length of a run, where it costs less than `first`."""
-    if question.plan.constraints.max_wall_days is not None or _wall_hours(first) < LONG_HOURS:
+    plan = selection.context.plan
+    if plan.constraints.max_wall_days is not None or _wall_hours(first) < LONG_HOURS:
         return None
-    constraints = question.plan.constraints.model_copy(update={"max_wall_days": LONGEST_DAYS})
-    plan = question.plan.model_copy(update={"constraints": constraints})
-    best = Selection(replace(question, plan=plan), market).best(1)
+    constraints = plan.constraints.model_copy(update={"max_wall_days": LONGEST_DAYS})
+    longer = selection.within(plan.model_copy(update={"constraints": constraints}))
+    best = [] if longer is None else longer.best(1)
     is_cheaper = bool(best) and best[0][1].total.mid < first.total.mid
     return best[0][1] if is_cheaper and not best[0][1].misses_deadline else None
 

@@ -59,7 +59,7 @@ class Quote:
             "term_months": decimal_text(offer.term_months),
             "tier": offer.tier,
             "gpu_id": offer.gpu_id,
-            "gpus": bought.option.estimate.gpus,
+            "gpus": bought.option.gpus,
             "paid_gpus": bought.billed_gpus,
             "nodes": bought.option.instances,
             "parallelism": bought.option.estimate.parallelism,

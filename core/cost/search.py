@@ -6,23 +6,25 @@ import heapq
 import math
 from bisect import insort
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 
-from gpuledger.core.cost.amount import Amount
 from gpuledger.core.cost.configurations import (
     Configuration,
     Configurations,
     LeastNeed,
     Limits,
+    configurations,
     has_host_memory,
     offloads,
 )
-from gpuledger.core.cost.cost_lines import CostLine, Terms, certain, lines, list_total, total
+from gpuledger.core.cost.cost_lines import Terms, certain, lines, total
+from gpuledger.core.cost.evaluation import Entry, Evaluation, cost_order, loose, rank_key
 from gpuledger.core.cost.left_out import PRICE_LAPSED, by_count, nothing
 from gpuledger.core.cost.market.offers import (
     ALIVE,
@@ -37,10 +39,11 @@ from gpuledger.core.cost.market.offers import (
     shape_of,
 )
 from gpuledger.core.cost.market.own_terms import Overrides, credits_at, plan_credits
-from gpuledger.core.cost.purchase import Purchase, purchase, spot_terms
+from gpuledger.core.cost.purchase import early_stop, purchase, runs_of, spot_terms
 from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.spot import expectation
 from gpuledger.core.errors import DoesNotFitError, NoOfferError
+from gpuledger.core.estimate.sweep import HardwareChoices
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.store.offers import LatestOffer
@@ -77,20 +80,13 @@ class Context(NamedTuple):
         return self.question.deadline_hours
 
 
-class Evaluation(NamedTuple):
-    """A purchase with its lines and what they come to."""
+class Least(NamedTuple):
+    """Lower bounds of what a number of instances comes to."""
 
-    bought: Purchase
-    lines: tuple[CostLine, ...]
-    total: Amount
-    terms: Terms
-    misses_deadline: bool
-
-
-RankKey = tuple[bool, int, Decimal, Decimal, Decimal, float, str, str, str]
-"""Misses the deadline, state class, total; then list total, price per GPU-hour, the newest sight, and provider, region
-and price for a stable order."""
-Entry = tuple[RankKey, Evaluation]
+    usd: float
+    hours: float
+    risk: float
+    """Expected interruptions."""
 
 
 class Side(NamedTuple):
@@ -107,28 +103,29 @@ class Selection:
     ends once no further offer can be among the best. The answer is the same as from looking at all.
     """
 
-    def __init__(self, question: Question, market: Market, *, is_wide: bool = False) -> None:
+    def __init__(
+        self,
+        question: Question,
+        market: Market,
+        *,
+        is_wide: bool = False,
+        options: Configurations | None = None,
+    ) -> None:
         plan, own, deadline = question.plan, question.options.overrides, question.deadline_hours
-        markets, machines = [market], market.shelf.machines
-        if own.owned:
-            owned = [machines.offer(question.now) for machines in own.owned]
-            markets.append(ListMarket(owned, question.offers, at=question.now))
-            machines = tuple(dict.fromkeys((*machines, *markets[1].shelf.machines)))
-        limits = Limits.of(
+        markets = _markets(question, market)
+        self._options = options or Configurations(
             plan,
-            spec=question.spec,
-            max_gpus=question.max_gpus,
-            max_nodes=question.options.max_nodes,
-            is_wide=is_wide or deadline is not None,
+            _machines(markets),
+            _limits(question, is_wide=is_wide or deadline is not None),
+            question.options.measurements,
         )
-        self._options = Configurations(plan, machines, limits, question.options.measurements)
         self._endless: set[str] = set()
         self._without_host_memory = set[str]()
         self._may_lapse = question.options.allow_stale
         self._ranks_lapsed = False
         self.context = Context(question=question, market=market)
         self._runs = runs_of(plan)
-        least = self._options.least(deadline, _early_stop(plan))
+        least = self._options.least(deadline, early_stop(plan))
         self._sides = [Side(each, self._bounds(each.shelf, least)) for each in markets]
         self._credits = (*plan_credits(plan), *question.credits)
         credit = sum((credit.usd for credit in (*own.credits, *self._credits)), Decimal(0))
@@ -175,15 +172,13 @@ class Selection:
         for candidate in candidates:
             worst = ranking[-1][0] if len(ranking) >= limit else None
             floor = candidate.floor_usd * (1 - 1e-9) - self._slack
-            if worst is not None and (candidate.misses_deadline, candidate.state_class, floor) > _loose(
-                worst
-            ):
+            if worst is not None and (candidate.misses_deadline, candidate.state_class, floor) > loose(worst):
                 break
             is_same_class = worst is not None and candidate.state_class == worst[1] and not worst[0]
             most = float(worst[2]) if worst is not None and is_same_class else math.inf
             evaluation = self._evaluate(candidate.offer, most)
             if evaluation is not None:
-                entry = (_key(candidate.state_class, evaluation), evaluation)
+                entry = (rank_key(candidate.state_class, evaluation), evaluation)
                 insort(ranking, entry, key=lambda entry: entry[0])
                 del ranking[limit:]
         return ranking
@@ -194,11 +189,18 @@ class Selection:
         for candidate in candidates:
             evaluation = self._evaluate(candidate.offer)
             if evaluation is not None:
-                entry = (_key(candidate.state_class, evaluation), evaluation)
+                entry = (rank_key(candidate.state_class, evaluation), evaluation)
                 former = best.get(candidate.offer.provider)
                 if former is None or entry[0] < former[0]:
                     best[candidate.offer.provider] = entry
         return sorted(best.values(), key=lambda entry: entry[0])
+
+    def within(self, plan: TrainingPlan) -> Selection | None:
+        """The ways to run the same plan under another `constraints.max_wall_days`; `None` where they are the same."""
+        options = self._options.within(plan)
+        if options is None:
+            return None
+        return Selection(replace(self.context.question, plan=plan), self.context.market, options=options)
 
     @property
     def bounds(self) -> Bounds:
@@ -226,15 +228,13 @@ class Selection:
                     best, usd = evaluation, evaluation.total.mid
         return best
 
-    def every(self, offer_limit: int) -> Iterator[tuple[OfferCandidate, Evaluation]]:
-        """Every number of instances of the first offers, for a frontier."""
+    def every(self, offer_limit: int) -> Iterator[tuple[OfferCandidate, Configuration, Least]]:
+        """Every number of instances of the first offers, for a frontier; `evaluated` says what it comes to."""
         for position, candidate in enumerate(self._candidates()):
             if position >= offer_limit:
                 return
             for option in self._options_on(candidate.offer):
-                evaluation = self.evaluated(candidate.offer, option)
-                if evaluation is not None:
-                    yield candidate, evaluation
+                yield candidate, option, self._least(candidate.offer, option)
 
     def cheapest_per_gpu_hour(self) -> Evaluation | None:
         """The offer that an order by price per GPU-hour puts first, with what the plan comes to there."""
@@ -261,7 +261,7 @@ class Selection:
             if floor > most or (best is not None and not best.misses_deadline and floor > best.total.mid):
                 continue
             evaluation = self.evaluated(offer, option)
-            if evaluation is not None and (best is None or _order(evaluation) < _order(best)):
+            if evaluation is not None and (best is None or cost_order(evaluation) < cost_order(best)):
                 best = evaluation
         if best is None and is_endless:
             self._endless.add(offer.price_id)
@@ -278,22 +278,32 @@ class Selection:
         return option.units * option.wall_hours * self._runs
 
     def _floor(self, offer: LatestOffer, option: Configuration) -> float:
-        """Lower bound of the total with expected interruptions: the machines alone, in floats and so
-        quickly."""
+        return self._least(offer, option).usd
+
+    def _least(self, offer: LatestOffer, option: Configuration) -> Least:
+        """Lower bounds with expected interruptions: the machines alone, in floats and so quickly."""
         job = self.context
         price = float(offer.usd_per_hour or 0)
         rule = job.overrides.rule(offer.provider, offer.gpu_id, offer.purchase_option)
         if rule is not None:
             price = float(rule.price(offer))
-        hours = self._hours(option)
+        hours, running, risk = self._hours(option), option.wall_hours * early_stop(job.plan), 0.0
         if offer.purchase_option == "spot":
             spot = spot_terms(
-                job.plan, offer, option, job.market.surroundings, checkpoint_gb=job.checkpoint_gb
+                job.plan,
+                offer,
+                option,
+                job.market.surroundings,
+                checkpoint_gb=job.checkpoint_gb,
+                levels=("mid",),
             )
-            useful = option.wall_hours * _early_stop(job.plan)
-            hours *= expectation(useful, spot.interruptions["mid"]).expected_hours / useful if useful else 1.0
+            likely = expectation(running, spot.interruptions["mid"])
+            hours *= likely.expected_hours / running if running else 1.0
+            running, risk = likely.expected_hours, likely.interruptions
         term = float(offer.term_months or 0) * float(HOURS_PER_MONTH) * option.units
-        return price * max(hours, term) * (1 - 1e-9) - self._slack
+        # as exact as hours are written down
+        running = running * (1 - 1e-9) - 1e-9
+        return Least(price * max(hours, term) * (1 - 1e-9) - self._slack, running, risk * (1 - 1e-9))
 
     def evaluated(self, offer: LatestOffer, option: Configuration) -> Evaluation | None:
         job = self.context
@@ -341,42 +351,39 @@ class Selection:
         return nothing(self.context.plan, self.excluded())
 
 
+def hardware_of(question: Question, market: Market) -> HardwareChoices:
+    """What the plan may run on: of the machines on sale and of the user's own all numbers that are tried."""
+    return configurations(_machines(_markets(question, market)), _limits(question)).hardware
+
+
+def _markets(question: Question, market: Market) -> list[Market]:
+    """The offers on sale, and the machines that the user owns."""
+    owned = question.options.overrides.owned
+    if not owned:
+        return [market]
+    offers = [machines.offer(question.now) for machines in owned]
+    return [market, ListMarket(offers, question.offers, at=question.now)]
+
+
+def _machines(markets: Sequence[Market]) -> tuple[Machine, ...]:
+    if len(markets) == 1:
+        return markets[0].shelf.machines
+    return tuple(dict.fromkeys(machine for market in markets for machine in market.shelf.machines))
+
+
+def _limits(question: Question, *, is_wide: bool = False) -> Limits:
+    return Limits.of(
+        question.plan,
+        spec=question.spec,
+        max_gpus=question.max_gpus,
+        max_nodes=question.options.max_nodes,
+        is_wide=is_wide,
+    )
+
+
 def _by_price(side: Side) -> Iterator[tuple[float, Side, int]]:
     """The open shapes of a market by the price per GPU-hour of their cheapest offer."""
     places = np.flatnonzero(side.bounds.is_open)
     least = side.market.shelf.least[places]
     for at in np.argsort(least, kind="stable"):
         yield float(least[at]), side, int(places[at])
-
-
-def _key(state: int, job: Evaluation) -> RankKey:
-    offer = job.bought.offer
-    price = offer.usd_per_gpu_hour or Decimal(0)
-    # what credits cover in full is ordered by what it would take of them
-    usd, list_usd = job.total.mid, list_total(job.lines).mid
-    newest = -offer.last_seen_at.timestamp()
-    name = (offer.provider, offer.region, offer.price_id)
-    return (job.misses_deadline, state, usd, list_usd, price, newest, *name)
-
-
-def _loose(key: RankKey) -> tuple[bool, int, float]:
-    return key[0], key[1], float(key[2])
-
-
-def _order(job: Evaluation) -> tuple[bool, Decimal, Decimal]:
-    return job.misses_deadline, job.total.mid, list_total(job.lines).mid
-
-
-def _early_stop(plan: TrainingPlan) -> float:
-    return 1.0 if plan.costs.early_stop is None else plan.costs.early_stop
-
-
-def runs_of(plan: TrainingPlan) -> float:
-    """How many times the hours of one run are paid at least: no interruption, no rounding."""
-    costs = plan.costs
-    runs = 1.0 if costs.failed_run_factor is None else costs.failed_run_factor.mid
-    if costs.trials:
-        runs += costs.trials * (1.0 if costs.trial_fraction is None else costs.trial_fraction)
-    if costs.experiments and costs.experiment_usd is None:
-        runs += costs.experiments
-    return _early_stop(plan) * runs / (costs.utilisation or 1.0)

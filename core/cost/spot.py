@@ -10,6 +10,7 @@ equations 13 and 37.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -18,6 +19,7 @@ from gpuledger.core.money import HOURS_PER_MONTH
 _MOST_MEANINGFUL = 700.0
 """Exponent beyond which a float overflows; such a job never ends."""
 _Z90 = 1.2815515655446004
+_ROOT_OF_PI = math.sqrt(math.pi)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,13 +169,34 @@ def p90_hours(useful_hours: float, job: Interruptions) -> float:
     weights = _loss_counts(at.parts, survives)
     # weight, mean and root of twice the variance of the hours that so many losses cost
     costs = [(weight, count * each, math.sqrt(2 * count * spread)) for count, weight in enumerate(weights)]
-    low = undisturbed
-    high = low + (len(weights) + 4) * (at.part_hours + restart * 8 + math.sqrt(spread))
-    for _ in range(60):
-        middle = (low + high) / 2
-        beyond = middle - undisturbed
-        reached = sum([weight * _normal(beyond, cost, width) for weight, cost, width in costs])
-        low, high = (middle, high) if reached < 0.9 else (low, middle)
+    most = (len(weights) + 4) * (at.part_hours + restart * 8 + math.sqrt(spread))
+    return undisturbed + _share_within(0.9, costs, most)
+
+
+def _share_within(share: float, costs: Sequence[tuple[float, float, float]], most: float) -> float:
+    """The hours that a share of jobs stays within, by Newton's steps, and by halves where those lead away.
+
+    Args:
+        costs: weight, mean and width of each normal distribution that makes up the whole.
+        most: no fewer hours than that share needs.
+    """
+    low, high = 0.0, most
+    if sum([weight * _normal(low, mean, width) for weight, mean, width in costs]) >= share:
+        return low
+    middle = high / 2
+    for _ in range(100):
+        reached = slope = 0.0
+        for weight, mean, width in costs:
+            reached += weight * _normal(middle, mean, width)
+            if width > 0:
+                slope += weight * math.exp(-(((middle - mean) / width) ** 2)) / (width * _ROOT_OF_PI)
+        low, high = (middle, high) if reached < share else (low, middle)
+        following = middle - (reached - share) / slope if slope > 0 else high
+        if not low < following < high:
+            following = (low + high) / 2
+        if abs(following - middle) <= 1e-13 * most:
+            return following
+        middle = following
     return high
 
 

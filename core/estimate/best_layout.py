@@ -327,16 +327,16 @@ def whole_run_overhead(w: Workload, layout: Layout, k: Constants) -> Any:
 def cells_at(columns: Columns, index: NDArray[np.intp]) -> Columns:
     """Those cells; what is one number for all stays one."""
     kind = type(columns)
-    values = [getattr(columns, name) for name in column_names(kind)]
+    values = [getattr(columns, name) for name in columns_of(kind)]
     return kind(
         **{
             name: value.take(index) if np.ndim(value) else value
-            for name, value in zip(column_names(kind), values, strict=True)
+            for name, value in zip(columns_of(kind), values, strict=True)
         }
     )
 
 
 @lru_cache(maxsize=16)
-def column_names(kind: type[Columns]) -> tuple[str, ...]:
+def columns_of(kind: type[Columns]) -> tuple[str, ...]:
     """The columns of a record."""
     return tuple(field.name for field in fields(kind))

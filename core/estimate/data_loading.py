@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpuledger.core.estimate.interval import Range
+from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import TrainingPlan
 
 # token ids of 32 bits, as data sets with more than 65,536 words in the vocabulary keep them (Megatron-LM,
@@ -19,7 +20,6 @@ from gpuledger.core.plan import TrainingPlan
 BYTES_PER_TOKEN = 4.0
 BITS_PER_BYTE = 8.0
 GIGA = 1e9
-SECONDS_PER_HOUR = 3600.0
 ACCELERATORS = "accelerators"
 
 

@@ -13,26 +13,24 @@ from gpuledger.core.estimate.data_loading import (
     ACCELERATORS,
     GIGA,
     bytes_per_token,
-    feed,
     limit_text,
-    no_faster,
-    no_sooner,
 )
 from gpuledger.core.estimate.device import device, network_bytes_per_second, precision_on
 from gpuledger.core.estimate.grid import Grid, Place
-from gpuledger.core.estimate.interval import Range, even_interval, interval
+from gpuledger.core.estimate.interval import Range
 from gpuledger.core.estimate.layout import Layout
 from gpuledger.core.estimate.memory import MemoryGiB, memory_gib
 from gpuledger.core.estimate.offload import host_memory_gib
+from gpuledger.core.estimate.pace import paced, refuse_above_ceiling
 from gpuledger.core.estimate.recipe import as_published, published_precision
 from gpuledger.core.estimate.stack import FINETUNING, ONLINE, is_checkpointed, named_stack, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import memory_form
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
+from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import HoursRange, Offloaded, TrainingPlan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
 
-SECONDS_PER_HOUR = 3600.0
 # a GPU so empty and so slow is first for its price alone, and that is said
 EMPTY_SHARE = 0.2
 LOW_MFU = 0.15
@@ -146,34 +144,23 @@ def assembled(
     peak = gpu.peak_flops_per_second[precision]
     model_flops = w.tokens * w.model_flops_per_token
     step_flops = w.global_batch_tokens * w.model_flops_per_token
-    step_seconds, overhead = float(choice.time.total[row]), float(choice.overhead[row])
+    pace = paced(need, choice, row, gpu, gpus, gpus_per_node, k)
+    step_seconds, fed = pace.step_seconds, pace.fed
     assumptions, warnings = assumed(need, at, gpu, gpus, gpus_per_node), list(need.warnings)
     if (doubt := gpu.doubt(precision)) is not None:
         warnings.append(doubt)
     if plan.hardware.gpus is None and plan.constraints.max_wall_days is None:
         days = plan.constraints.longest_wall_hours / HOURS_PER_DAY
         assumptions.append(f"constraints.max_wall_days: {days:g} (not given; nothing longer is proposed)")
-    if plan.hardware.mfu is not None:
-        refuse_above_ceiling(plan.hardware.mfu, gpu, k)
-        step_seconds, overhead = float(step_flops / (gpus * peak * plan.hardware.mfu)), 1.0
-    trained = float(w.global_batch_tokens) / step_seconds
-    fed, (each, data_assumption) = feed(plan, math.ceil(gpus / gpus_per_node)), bytes_per_token(plan)
-    is_starved = fed is not None and fed.tokens_per_second < trained
+    each, data_assumption = bytes_per_token(plan)
     if fed is not None:
         assumptions += [data_assumption] if data_assumption else []
-        step_seconds = max(step_seconds, float(w.global_batch_tokens) / fed.tokens_per_second)
-        warnings += [limit_text(fed, trained)] if is_starved else []
+        warnings += [limit_text(fed, pace.trained)] if pace.is_starved else []
     mfu = float(step_flops / (step_seconds * gpus * peak))
     hfu = float(choice.time.hardware_flops[row] / (step_seconds * peak))
     if plan.hardware.mfu is not None:
         hfu = mfu * float(choice.time.hardware_flops[row]) * gpus / float(step_flops)
-    tokens_per_second = float(w.global_batch_tokens) / step_seconds
-    hours, nodes = float(w.tokens) / tokens_per_second / SECONDS_PER_HOUR * overhead, gpus / gpus_per_node
-    if plan.hardware.mfu is not None:
-        rate, wall = (even_interval(mid, k.measured_spread) for mid in (tokens_per_second, hours))
-    else:
-        rate, wall = interval(tokens_per_second, need, nodes, "rate"), interval(hours, need, nodes, "hours")
-    rate, wall = no_faster(rate, fed), no_sooner(wall, float(w.tokens), fed)
+    tokens_per_second, wall = float(w.global_batch_tokens) / step_seconds, pace.wall_hours
     limit = (gpu.memory_gib or 0.0) * k.memory_margin
     shown = memory_gib(need, used, row, at, limit, k)
     fits = bool(choice.fits[row])
@@ -208,9 +195,9 @@ def assembled(
         mfu=mfu,
         hfu=max(hfu, mfu),
         tokens_per_second=tokens_per_second,
-        tokens_per_second_range=rate,
+        tokens_per_second_range=pace.tokens_per_second,
         step_seconds=step_seconds,
-        overhead=overhead,
+        overhead=pace.overhead,
         wall_hours=wall,
         gpu_hours=Range(low=wall.low * gpus, mid=wall.mid * gpus, high=wall.high * gpus),
         memory_gib=shown,
@@ -218,7 +205,7 @@ def assembled(
         fits=fits,
         gpu_memory_gib=gpu.memory_gib,
         data_gb_per_second=tokens_per_second * each / GIGA,
-        limited_by=fed.limit if fed is not None and is_starved else ACCELERATORS,
+        limited_by=fed.limit if fed is not None and pace.is_starved else ACCELERATORS,
         assumptions=tuple(assumptions),
         warnings=tuple(warnings),
     )
@@ -264,22 +251,6 @@ def offload_hint(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) ->
             f"{made.host_memory_gib:,.0f} GiB of each node's own memory, {made.wall_hours.mid:,.3g} h"
         ]
     return []
-
-
-def refuse_above_ceiling(mfu: float, gpu: GPU, k: Constants) -> None:
-    """Refuse a share of peak that no matrix multiply was measured to reach.
-
-    Raises:
-        InvalidPlanError: the share is above the ceiling.
-    """
-    bf16 = gpu.peak_flops_per_second.get("bf16")
-    measured = gpu.measured_bf16_flops_per_second
-    ceiling = measured / bf16 if measured and bf16 else k.highest_ceiling
-    if mfu > ceiling:
-        raise InvalidPlanError(
-            "hardware.mfu",
-            f"{mfu:.3g} is above {ceiling:.3g}, the most that matrix multiplies reach on {gpu.gpu_id}",
-        )
 
 
 def quoted(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> Estimate:

@@ -13,10 +13,10 @@ import numpy as np
 from gpuledger.core.count import hours_text
 from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate, estimate
-from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, refusal, sweep
+from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, in_groups, refusal, sweep
 from gpuledger.core.estimate.workload import demand
 from gpuledger.core.gpu import GPU, gpu, gpus
-from gpuledger.core.parallel import in_processes
+from gpuledger.core.parallel import slices_in_processes
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.plan_sections import HOURS_PER_DAY
 
@@ -244,7 +244,12 @@ def frugal(
     plans: Sequence[TrainingPlan], on: HardwareChoices, workers: int = 1
 ) -> list[tuple[int, float] | None]:
     """For each plan the candidate of fewest GPU-hours that fits and ends in time, or `None` if none does."""
-    return list(in_processes(partial(_frugal, on=on), plans, workers))
+    return list(slices_in_processes(partial(_frugal_of_each, on=on), plans, workers))
+
+
+def _frugal_of_each(plans: Sequence[TrainingPlan], on: HardwareChoices) -> list[tuple[int, float] | None]:
+    made = {position: _frugal(plans[position], on) for group in in_groups(plans, on) for position in group}
+    return [made[position] for position in range(len(plans))]
 
 
 def _frugal(plan: TrainingPlan, on: HardwareChoices) -> tuple[int, float] | None:

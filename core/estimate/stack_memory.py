@@ -80,7 +80,12 @@ def memory_form(plan: TrainingPlan) -> StackMemory:
     Adapters are trained with PEFT, other fine-tuning with Transformers; pretraining, and whatever is divided by tensor
     or pipeline parallelism or uses eight bits, with Megatron.
     """
-    return memory_forms()[longest_name(plan.hardware.stack, memory_forms()) or _usual(plan)]
+    return memory_forms()[_named_form(plan.hardware.stack) or _usual(plan)]
+
+
+@lru_cache(maxsize=256)
+def _named_form(stack: str | None) -> str | None:
+    return longest_name(stack, memory_forms())
 
 
 def offloaded(plan: TrainingPlan) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +12,16 @@ from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import constants
 from gpuledger.core.estimate.data_loading import least_step_seconds
 from gpuledger.core.estimate.device import device
-from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted, refuse_above_ceiling
+from gpuledger.core.estimate.estimate import Estimate, assembled, place, quoted
 from gpuledger.core.estimate.grid import Grid, Index
+from gpuledger.core.estimate.interval import Range
 from gpuledger.core.estimate.measurements import Measurement, narrowed
+from gpuledger.core.estimate.pace import paced, refuse_above_ceiling
 from gpuledger.core.estimate.recipe import as_published, published_precision, repeats_a_run
-from gpuledger.core.estimate.workload import demand
+from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
+from gpuledger.core.money import SECONDS_PER_HOUR
 from gpuledger.core.plan import TrainingPlan
-
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,8 @@ class Sweep:
     """True where nobody can tell, as the hours are quoted."""
     estimate: Callable[[int], Estimate]
     """The whole record of the candidate at that position; only where its hours are a number."""
+    hours: Callable[[int], Range]
+    """The wall hours of that record, which are quicker to have."""
 
     @property
     def gpu_hours(self) -> NDArray[np.float64]:
@@ -156,23 +159,30 @@ def _computed(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Me
         return narrowed(made, plan, measurements)
 
     measured = {measurement.gpu_id for measurement in measurements}
+
+    def hours(position: int) -> Range:
+        assert choice is not None
+        at = on.candidates[position]
+        if at.gpu.gpu_id in measured:
+            return record(position).wall_hours
+        return paced(need, choice, able.row[position], at.gpu, at.gpus, at.gpus_per_node, k).wall_hours
+
     for position in np.flatnonzero(~np.isnan(wall)).tolist() if measured else ():
         if on.candidates[position].gpu.gpu_id in measured:
             wall[position] = record(position).wall_hours.mid
-    return Sweep(plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record)
+    return Sweep(
+        plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record, hours=hours
+    )
 
 
 def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[Measurement]) -> Sweep:
     """The sweep of a plan that repeats a published run, on each GPU as that was trained, as far as the GPU can."""
-    precision = published_precision(plan)
-    everything = ((False, np.arange(len(on.candidates)), on),)
     wall, memory = (np.full(len(on.candidates), np.nan) for _ in range(2))
     fits = np.zeros(len(on.candidates), bool)
     part_of: Index = np.zeros(len(on.candidates), np.intp)
     row_of: Index = np.zeros(len(on.candidates), np.intp)
     parts: list[tuple[Sweep, tuple[str, ...]]] = []
-    for has_precision, index, part in everything if precision is None else on.parts(precision):
-        as_trained, assumptions = as_published(plan, has_precision=has_precision)
+    for as_trained, assumptions, index, part in _as_trained(plan, on):
         swept = _computed(as_trained, part, measurements)
         wall[index], memory[index], fits[index] = swept.wall_hours, swept.memory_gib, swept.fits
         part_of[index], row_of[index] = len(parts), np.arange(len(index))
@@ -183,7 +193,60 @@ def _published(plan: TrainingPlan, on: HardwareChoices, measurements: Sequence[M
         made = swept.estimate(int(row_of[position]))
         return replace(made, assumptions=(*assumptions, *made.assumptions))
 
-    return Sweep(plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record)
+    def hours(position: int) -> Range:
+        return parts[int(part_of[position])][0].hours(int(row_of[position]))
+
+    return Sweep(
+        plan=plan.name, on=on, wall_hours=wall, memory_gib=memory, fits=fits, estimate=record, hours=hours
+    )
+
+
+def _as_trained(
+    plan: TrainingPlan, on: HardwareChoices
+) -> Iterator[tuple[TrainingPlan, tuple[str, ...], Index, HardwareChoices]]:
+    """The plan as its published run was trained, what that assumes, and on which of the candidates."""
+    precision = published_precision(plan)
+    everything = ((False, np.arange(len(on.candidates)), on),)
+    for has_precision, index, part in everything if precision is None else on.parts(precision):
+        yield *as_published(plan, has_precision=has_precision), index, part
+
+
+def in_groups(plans: Sequence[TrainingPlan], on: HardwareChoices) -> Iterator[list[int]]:
+    """Positions of the plans, each once. Those of a group can be swept quickly when it comes: their steps on those
+    candidates were computed as one. A plan that is wrong is not refused here.
+    """
+    k = constants()
+    groups: dict[object, list[int]] = {}
+    grids: dict[object, tuple[list[Grid], int]] = {}
+    needs: dict[int, list[Demand]] = {}
+    for position, plan in enumerate(plans):
+        try:
+            read = _joint(plan, on)
+        except InvalidPlanError:
+            read = []
+        key = tuple((id(grid), grid.joint(need)[0]) for need, grid in read)
+        groups.setdefault(key, []).append(position)
+        needs[position] = [need for need, _ in read]
+        if key not in grids:
+            most = min((grid.joint(need)[1] for need, grid in read), default=1)
+            grids[key] = [grid for _, grid in read], most
+    for key, positions in groups.items():
+        each, most = grids[key]
+        for start in range(0, len(positions), most):
+            group = positions[start : start + most]
+            for number, grid in enumerate(each):
+                grid.prepare([needs[position][number] for position in group], k)
+            yield group
+
+
+def _joint(plan: TrainingPlan, on: HardwareChoices) -> list[tuple[Demand, Grid]]:
+    """What the plan needs on which grids; nothing where its hours are given."""
+    if plan.is_quoted:
+        return []
+    grids = [
+        (demand(as_trained), part.able(as_trained).grid) for as_trained, _, _, part in _as_trained(plan, on)
+    ]
+    return [(need, grid) for need, grid in grids if grid is not None]
 
 
 def _quoted(plan: TrainingPlan, on: HardwareChoices) -> Sweep:
@@ -204,4 +267,5 @@ def _quoted(plan: TrainingPlan, on: HardwareChoices) -> Sweep:
         memory_gib=memory,
         fits=~np.isnan(wall),
         estimate=estimates.__getitem__,
+        hours=lambda position: estimates[position].wall_hours,
     )

@@ -9,6 +9,7 @@ does not hide.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +69,7 @@ class StepTime:
     hardware_flops: Any
     """Per GPU and step, recomputation included."""
 
-    @property
+    @cached_property
     def total(self) -> Any:
         parts = (getattr(self, field.name) for field in fields(self) if field.name != "hardware_flops")
         return sum(parts)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.architecture import Architecture, resolve
-from gpuledger.core.estimate.batch import usual_batch_tokens
+from gpuledger.core.estimate.batch import STEPS_PER_ROLLOUT, rollout_share, usual_batch_tokens
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.sparsity import saved_share
@@ -33,13 +33,6 @@ LORA_RANK = 16
 # tokens per parameter; about 20 train best (Hoffmann et al., arXiv:2203.15556). Instruction data sets have less than a
 # hundredth; up to one is continued pretraining, about which lint warns
 FEWEST_TO_PRETRAIN = 0.1
-
-# of a sequence the answer: half of an instruction (DeepSpeed-Chat, README: 256 of 512 tokens), nearly all where answers
-# are reasoned (NeMo RL, performance summary: 0.89 and 0.97 of the tokens)
-USUAL_ROLLOUT_SHARE = {"ppo": 0.5, "grpo": 0.9}
-# GRPO generates groups of answers for many prompts at once and trains on them in several steps: NeMo RL, performance
-# summary, 2,048 answers and batches of 512; verl, default configuration, 1,024 and 256. DeepSpeed-Chat takes one
-STEPS_PER_ROLLOUT = {"grpo": 4.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +161,26 @@ class Demand:
     warnings: tuple[str, ...]
 
 
+# what was read of the last plans: search, sweep and money each ask
+_read: dict[int, Demand] = {}
+PLANS_READ = 1024
+
+
 def demand(plan: TrainingPlan) -> Demand:
     """The workload of a plan.
 
     Raises:
         InvalidPlanError: the plan does not say how many tokens are trained.
     """
+    read = _read.get(id(plan))
+    if read is None or read.plan is not plan:
+        if len(_read) >= PLANS_READ:
+            _read.clear()
+        read = _read[id(plan)] = _demand(plan)
+    return read
+
+
+def _demand(plan: TrainingPlan) -> Demand:
     architecture, assumed, warnings = resolve(plan)
     assumptions = list(assumed)
     pretrain = plan.method in ("pretrain", "distillation")
@@ -377,11 +384,3 @@ def _beside(plan: TrainingPlan, forward: float) -> float:
         critic = 2.0 * plan.critic_parameters if plan.critic_parameters else forward
         return passes + (5.0 * critic if plan.method == "ppo" else 0.0)
     return 0.0
-
-
-def rollout_share(plan: TrainingPlan) -> float:
-    """Share of the trained tokens that are generated in every step."""
-    if plan.method not in ("ppo", "grpo"):
-        return 0.0
-    usual = USUAL_ROLLOUT_SHARE[plan.method]
-    return usual if plan.rollout_tokens_share is None else plan.rollout_tokens_share

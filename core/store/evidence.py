@@ -154,7 +154,7 @@ def _weigh_claims(
         sql.run_named(connection, "evidence/60_ruling", named)
         if events.num_rows:
             sql.run_named(connection, "evidence/70_dispute", named)
-        if _has_disputes(connection, named["source"]):
+        if _may_forget(connection, named):
             sql.run_named(connection, "evidence/80_forgotten", named)
     return Weighed(
         disputed=int(held.sum()),
@@ -254,6 +254,12 @@ def _has_offers(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
     return row is not None
 
 
-def _has_disputes(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    row = sql.first(connection, "select 1 from disputed_price where source = $1 limit 1", [source])
+def _may_forget(connection: duckdb.DuckDBPyConnection, named: Mapping[str, Any]) -> bool:
+    """Whether a dispute about a new identity may be two weeks old: cheaper than to look for the newest word of each."""
+    row = sql.first(
+        connection,
+        "select 1 from disputed_price where source = $source and claim in ('new', 'return')"
+        " and since_at < $observed_at::timestamptz - interval 14 day limit 1",
+        {"source": named["source"], "observed_at": named["observed_at"]},
+    )
     return row is not None

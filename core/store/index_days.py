@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Literal, get_args
 
 import duckdb
@@ -40,8 +40,8 @@ def derive_index(connection: duckdb.DuckDBPyConnection, *, since: date = date.mi
         days = chained(votes, purchase_option=purchase_option)
         for name, value in (("gpu_id", gpu_id), ("purchase_option", purchase_option), ("segment", segment)):
             columns[name] += [value] * len(days)
-        for name, field in _COLUMNS.items():
-            columns[name] += [getattr(day, field) for day in days]
+        for name, values in zip(_COLUMNS, zip(*map(_FIELDS, days), strict=True), strict=False):
+            columns[name] += values
     connection.execute(sql.text("derive/no_gpu_index_day"))
     if columns["gpu_id"]:
         with sql.registered(connection, index_days=pa.table(columns, schema=_schema())):
@@ -93,6 +93,7 @@ _COLUMNS = {
 }
 """Column of gpu_index_day -> field of `IndexDay`."""
 assert set(_COLUMNS.values()) == set(IndexDay.__dataclass_fields__)
+_FIELDS = attrgetter(*_COLUMNS.values())
 
 
 def price_index(

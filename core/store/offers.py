@@ -233,6 +233,22 @@ def offer_page(
     Raises:
         UsageError: an order that is not one of `ORDERS`, or a state that does not exist.
     """
+    parameters = offer_parameters(query)
+    set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
+    rows = sql.rows(connection, "queries/offers", parameters)
+    total = rows[0]["total"] if rows else 0
+    derived = [{name: row.pop(name) for name in DERIVED} for row in rows]
+    for row in rows:
+        del row["total"]
+    return OfferPage([LatestOffer(**row) for row in rows], total, derived)
+
+
+def offer_parameters(query: OfferQuery) -> dict[str, Any]:
+    """The parameters of sql/queries/offers.sql.
+
+    Raises:
+        UsageError: an order that is not one of `ORDERS`, or a state that does not exist.
+    """
     if query.order_by not in ORDERS:
         raise UsageError(f"order_by: {query.order_by!r} is none of {', '.join(ORDERS)}")
     unknown = [state for state in query.states if state not in validity.ALL_STATES]
@@ -241,13 +257,7 @@ def offer_page(
     parameters: dict[str, Any] = {entry.name: getattr(query, entry.name) for entry in fields(query)}
     for name in _LISTS:
         parameters[name] = _joined(name, parameters[name])
-    set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
-    rows = sql.rows(connection, "queries/offers", parameters)
-    total = rows[0]["total"] if rows else 0
-    derived = [{name: row.pop(name) for name in DERIVED} for row in rows]
-    for row in rows:
-        del row["total"]
-    return OfferPage([LatestOffer(**row) for row in rows], total, derived)
+    return parameters
 
 
 def offers(

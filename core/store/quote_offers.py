@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -23,12 +22,22 @@ MOST_KEPT = 40
 """Lists beside the offers that the readers of a snapshot keep: those of now, and of some past days."""
 
 
+class StallRows(NamedTuple):
+    """What a quote may choose from at one time under one filter."""
+
+    shapes: list[dict[str, Any]]
+    """Rows of sql/queries/quote_shape.sql."""
+    rows: QuotableRows
+    until: datetime | None
+    """No price changes its state before; `None`: none ever does."""
+
+
 class Quotable:
     """The offers of one snapshot at one time under one filter, as plain rows.
 
     Args:
         filters: the variables of sql/queries/quote_offer.sql by their names without `quote_`.
-        kept: what other quotes of this snapshot have read of `surrounding`, and where this one leaves it.
+        cache: what other quotes of this snapshot have read of `surrounding`, and where this one leaves it.
     """
 
     def __init__(
@@ -39,32 +48,45 @@ class Quotable:
         as_of: datetime | None,
         at: datetime,
         allow_stale: bool,
-        cache: dict[str, list[dict[str, Any]]] | None = None,
+        cache: dict[str, Any] | None = None,
     ) -> None:
-        self._connection = connection
+        self._connection, self._filters, self._allow_stale = connection, filters, allow_stale
         self._as_of = as_of
         self._kept = cache if cache is not None else {}
-        for name, values in filters.items():
-            connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
-        connection.execute("set variable quote_allow_stale = $value::boolean", {"value": allow_stale})
         set_on_sale(connection, at=at, as_of=as_of)
-        connection.execute(sql.text("queries/quote_offer"))
-        connection.execute(sql.text("queries/quote_floor"))
 
-    def shapes(self) -> list[dict[str, Any]]:
-        """Rows of sql/queries/quote_shape.sql."""
-        return sql.rows(self._connection, "queries/quote_shape")
+    def _filter(self) -> None:
+        """Make the view of quote_offer.sql; another question on this connection may have left its own."""
+        for name, values in self._filters.items():
+            self._connection.execute(f"set variable quote_{name} = $value", {"value": ",".join(values)})
+        self._connection.execute(
+            "set variable quote_allow_stale = $value::boolean", {"value": self._allow_stale}
+        )
+        self._connection.execute(sql.text("queries/quote_offer"))
+
+    def stall_rows(self) -> StallRows:
+        """What is on sale, until the first of its prices changes its state."""
+        self._filter()
+        shapes = sql.rows(self._connection, "queries/quote_shape")
+        ((until,),) = self._connection.execute(sql.text("queries/quote_next_change")).fetchall()
+        return StallRows(shapes, QuotableRows(self._connection), until)
+
+    def left_out(self) -> list[dict[str, Any]]:
+        """Rows of sql/queries/quote_left_out.sql."""
+        self._filter()
+        return sql.rows(self._connection, "queries/quote_left_out")
 
     def candidates(
-        self, needs: ShapeNeeds, states: Collection[int]
+        self, rows: QuotableRows, needs: ShapeNeeds, states: Collection[int]
     ) -> Iterator[tuple[bool, int, float, LatestOffer]]:
         """Whether the deadline is missed, state class, lower bound and offer, best first, of equal ones by price id.
 
         Args:
+            rows: of `stall_rows`.
             states: state classes of the offers.
         """
         chunk = CHUNK
-        for misses, state, row_no, floor in self._rows.ranked(needs, states):
+        for misses, state, row_no, floor in rows.ranked(needs, states):
             start = ordered = 0
             while start < len(row_no):
                 end = min(start + chunk, len(row_no))
@@ -74,15 +96,11 @@ class Quotable:
                     # equal bounds must not be cut apart at random
                     row_no[first:last] = self._by_price_id(row_no[first:last])
                     ordered = last
-                rows: list[int] = row_no[start:end].tolist()
+                chosen: list[int] = row_no[start:end].tolist()
                 usd_of: list[float] = floor[start:end].tolist()
-                for usd, offer in self._read(dict(zip(rows, usd_of, strict=True))):
+                for usd, offer in self._read(dict(zip(chosen, usd_of, strict=True))):
                     yield misses, state, usd, offer
                 start, chunk = end, chunk * GROWTH
-
-    @cached_property
-    def _rows(self) -> QuotableRows:
-        return QuotableRows(self._connection)
 
     def _read(self, floors: Mapping[int, float]) -> list[tuple[float, LatestOffer]]:
         rows = sql.rows(self._connection, "queries/quote_candidate", {"rows": _text(floors)})
@@ -97,6 +115,8 @@ class Quotable:
         self, bounds: str, states: Iterable[int], each: int
     ) -> Iterator[tuple[bool, int, float, LatestOffer]]:
         """As `candidates`, of every provider so many."""
+        self._filter()
+        self._connection.execute(sql.text("queries/quote_floor"))
         named = {"bounds": bounds, "states": ",".join(map(str, states)), "each": each}
         for row in sql.rows(self._connection, "queries/quote_first_of_providers", named):
             offer = LatestOffer(**{name: row[name] for name in LatestOffer.__slots__ if name in row})

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -21,61 +19,21 @@ from gpuledger.core.offer import (
     ExchangeRate,
     InterruptionBand,
     MarketSample,
-    Skipped,
     StoragePrice,
     TransferPrice,
 )
 from gpuledger.core.store import sql
-from gpuledger.core.store.archive import FetchFailure, Manifest
+from gpuledger.core.store.archive import Manifest
+from gpuledger.core.store.batch import Batch, PriceList
 from gpuledger.core.store.database import transaction
-from gpuledger.core.store.decision import Decision, settle
+from gpuledger.core.store.decision import settle
 from gpuledger.core.store.evidence import Weighed, Weighing, rule_nothing, weigh_list, weigh_run
 from gpuledger.core.store.rollups import relist
+from gpuledger.core.store.run_rows import append_rows, document_rows, run_row, skipped_rows
 from gpuledger.core.store.staging import Located, SideFact, fact_table, in_parts, resolved_table, seen_table
-
-EXAMPLE_CHARACTERS = 2000
 
 MANY_ROWS = 50_000
 """Of an archive: more of them are worth all threads."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriceList:
-    """What one document of an archive is: how far its silence and its rows may be trusted (docs/validity.md)."""
-
-    kind: Literal["snapshots", "changes", "rows"]
-    """`snapshots`: all that was on sale at a time; `changes`: a price holds until the next row; `rows`: dated
-    observations, each by itself."""
-    covers_from: datetime | None = None
-    """`None`: from the first row."""
-    covers_until: datetime | None = None
-    """`None`: to the last row."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """What one run ended with: a believable batch, or why there is none."""
-
-    manifest: Manifest
-    kind: Literal["live", "archive"]
-    parser_version: int
-    offers: Sequence[Located] = ()
-    """`document_no` counts the manifest's documents from 0."""
-    table: pa.Table | None = None
-    """Of an archive, in the place of offers: rows as `gpuledger.core.store.staging.located` makes them."""
-    side_facts: Sequence[SideFact] = ()
-    lists: Sequence[PriceList] = ()
-    """Of an archive, one per document of the manifest."""
-    skipped: Sequence[Skipped] = ()
-    offer_count: int = 0
-    outcome: Literal["accepted", "quarantined", "failed"] = "accepted"
-    weighing: Weighing | None = None
-    """How its claims are weighed against what the ledger knows; without it every row of a believable batch counts."""
-    held: Sequence[str] = ()
-    """Of a run that is not weighed: identities whose claims were ruled not to count."""
-    decision: Decision | None = None
-    """What an operator decided, in the place of offers."""
-    error: FetchFailure | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +42,6 @@ class _Appended:
     """Rows appended to price_change or corrected there, withdrawals included."""
     withdrawn: int = 0
     new_offers: int = 0
-    is_settled: bool = False
-    """It changed nothing: the next run that shows the same changes nothing either."""
     moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The largest price moves of known offers, for the run's report."""
     weighed: Weighed | None = None
@@ -129,8 +85,8 @@ def record(
     with transaction(connection):
         run_no = _next(connection, "scrape_run", "run_no")
         first_document = _next(connection, "document", "document_no")
-        _documents(connection, batch.manifest, run_no, first_document)
-        _skips(connection, batch.skipped, run_no)
+        append_rows(connection, "document", document_rows(batch.manifest, run_no, first_document))
+        append_rows(connection, "skipped_row", skipped_rows(batch.skipped, run_no))
         appended = _Appended()
         if batch.outcome == "accepted":
             parameters = {
@@ -141,8 +97,10 @@ def record(
                 "first_document": first_document,
             }
             appended = _append(connection, batch, aliases, parameters)
-            _side_facts(connection, batch, parameters)
-        _run_row(connection, batch, run_no, appended)
+            append_side_facts(connection, batch.side_facts, parameters)
+        disputed = appended.weighed.disputed if appended.weighed else None
+        row = run_row(batch, run_no, change_count=appended.changes, disputed_count=disputed)
+        append_rows(connection, "scrape_run", [row])
         if batch.kind == "archive" and batch.outcome == "accepted":
             relist(connection, batch.manifest.source)
         if share is not None:
@@ -217,8 +175,7 @@ def append_live(
         else:
             weighed = weigh_run(connection, weighing, parameters, seen)
         appended = _append_ruled(connection, parameters)
-    is_settled = appended.is_settled and (weighed is None or not (weighed.disputed or weighed.confirmed))
-    return replace(appended, weighed=weighed, is_settled=is_settled)
+    return replace(appended, weighed=weighed)
 
 
 @contextmanager
@@ -237,10 +194,10 @@ def _append_ruled(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str
     row = sql.first(
         connection,
         "select count(*) filter (is_new), count(*) filter (is_shape_change),"
-        " count(*) filter (is_absent and is_price_change), count(*) from difference",
+        " count(*) filter (is_absent and is_price_change) from difference",
     )
     assert row is not None
-    new_offers, other_shapes, withdrawn, differing = row
+    new_offers, other_shapes, withdrawn = row
     if new_offers:
         sql.run_named(connection, "record/live_number", parameters)
         sql.run_named(connection, "record/live_new_offers", parameters)
@@ -255,7 +212,6 @@ def _append_ruled(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str
         withdrawn=withdrawn,
         new_offers=new_offers,
         moves=moves,
-        is_settled=not differing,
     )
 
 
@@ -283,9 +239,16 @@ _SIDE_TABLES: dict[type[SideFact], str] = {
 }
 
 
-def _side_facts(connection: duckdb.DuckDBPyConnection, batch: Batch, parameters: Mapping[str, Any]) -> None:
+def append_side_facts(
+    connection: duckdb.DuckDBPyConnection, side_facts: Iterable[SideFact], parameters: Mapping[str, Any]
+) -> None:
+    """Append what differs from the last known of storage, transfer, rates, bands and samples.
+
+    Args:
+        parameters: run_no, source and observed_at.
+    """
     by_kind: dict[type[SideFact], list[SideFact]] = defaultdict(list)
-    for fact in batch.side_facts:
+    for fact in side_facts:
         by_kind[type(fact)].append(fact)
     for kind, facts in by_kind.items():
         with sql.registered(connection, fact=fact_table(kind, facts)):
@@ -299,70 +262,3 @@ def _next(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int
     row = sql.first(connection, f"select coalesce(max({column}), 0) + 1 from {table}")
     assert row is not None
     return row[0]
-
-
-def _documents(
-    connection: duckdb.DuckDBPyConnection, manifest: Manifest, run_no: int, first_document: int
-) -> None:
-    entries = manifest.documents
-    connection.execute(
-        "insert into document select unnest($document_no::integer[]), $run_no, unnest($url::varchar[]),"
-        " unnest($method::varchar[]), unnest($context::varchar[]), unnest($sha256::varchar[]),"
-        " unnest($body_bytes::bigint[]), unnest($status::integer[]), unnest($content_type::varchar[]),"
-        " unnest($fetched_at::timestamptz[])",
-        {
-            "run_no": run_no,
-            "document_no": list(range(first_document, first_document + len(entries))),
-            "context": [json.dumps(entry["context"], sort_keys=True) for entry in entries],
-            **{
-                name: [entry[name] for entry in entries]
-                for name in ("url", "method", "sha256", "body_bytes", "status", "content_type", "fetched_at")
-            },
-        },
-    )
-
-
-def _skips(connection: duckdb.DuckDBPyConnection, skipped: Sequence[Skipped], run_no: int) -> None:
-    counts = Counter(row.reason for row in skipped)
-    examples = {row.reason: row.row for row in reversed(skipped)}
-    connection.execute(
-        "insert into skipped_row select $run_no, unnest($reason::varchar[]), unnest($count::integer[]),"
-        " unnest($example::varchar[])",
-        {
-            "run_no": run_no,
-            "reason": list(counts),
-            "count": list(counts.values()),
-            "example": [
-                json.dumps(examples[reason], default=str, ensure_ascii=False)[:EXAMPLE_CHARACTERS]
-                for reason in counts
-            ],
-        },
-    )
-
-
-def _run_row(connection: duckdb.DuckDBPyConnection, batch: Batch, run_no: int, appended: _Appended) -> None:
-    manifest, error = batch.manifest, batch.error
-    connection.execute(
-        "insert into scrape_run by name select $run_no as run_no, $run_id as run_id, $source as source,"
-        " $started_at as started_at, $observed_at as observed_at, $outcome as outcome,"
-        " $is_complete as is_complete, $error_kind as error_kind, $error_message as error_message,"
-        " $error_url as error_url, $offer_count as offer_count, $change_count as change_count,"
-        " $skipped_count as skipped_count, $parser_version as parser_version, $disputed_count as disputed_count",
-        {
-            "run_no": run_no,
-            "run_id": manifest.run_id,
-            "source": manifest.source,
-            "started_at": manifest.started_at,
-            "observed_at": manifest.observed_at,
-            "outcome": batch.outcome,
-            "is_complete": manifest.is_complete and batch.outcome == "accepted",
-            "error_kind": error.kind if error else None,
-            "error_message": error.message if error else None,
-            "error_url": error.url if error else None,
-            "offer_count": batch.offer_count or len(batch.offers),
-            "change_count": appended.changes,
-            "skipped_count": len(batch.skipped),
-            "parser_version": batch.parser_version,
-            "disputed_count": appended.weighed.disputed if appended.weighed else None,
-        },
-    )

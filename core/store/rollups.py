@@ -30,6 +30,10 @@ def relist(connection: duckdb.DuckDBPyConnection, source: str | None = None) -> 
 MANY_DAYS = 60
 """More of them are worth all threads, however small the ledger."""
 
+OFFER_DAYS_AT_ONCE = 11_000_000
+"""Days of offers that one query may spread out, which bounds the memory of a rebuild: half a year of 60,000 offers, and
+all years of a short list, whose queries take longer to plan than to run."""
+
 ROWS_APART = 1_000_000
 """Log rows between two checkpoints: what one question about the past reads at most, about 20 ms."""
 
@@ -80,14 +84,21 @@ def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> No
     since = start
     for table in ("gpu_price_day", "gpu_vote_day", "price_end_day"):
         connection.execute(f"delete from {table} where price_date >= $start", {"start": start})
-    # Half a year at a time bounds the memory of a rebuild. Years that no price reaches into are passed over.
+    days = _days_at_once(connection)
+    # Years that no price reaches into are passed over.
     while (start := _next_day(connection, start) or today) < today:
-        stop = min(start + timedelta(days=182), today)
+        stop = min(start + timedelta(days=days), today)
         connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
         derive_votes(connection, start=start, stop=stop)
         connection.execute(sql.text("derive/price_end_day"), {"from_date": start, "to_date": stop})
         start = stop
     derive_index(connection, since=since)
+
+
+def _days_at_once(connection: duckdb.DuckDBPyConnection) -> int:
+    row = sql.first(connection, "select count(*) from offer")
+    # at least half a year, so that a rebuild of the largest ledger has few steps; at most a century
+    return min(max(OFFER_DAYS_AT_ONCE // max(row[0] if row else 0, 1), 182), 36_500)
 
 
 def _next_day(connection: duckdb.DuckDBPyConnection, start: date) -> date | None:

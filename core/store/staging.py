@@ -47,7 +47,8 @@ _TIME = pa.timestamp("us", tz="UTC")
 
 
 @lru_cache(maxsize=65_536)
-def _micro(value: Decimal | None) -> Decimal | None:
+def micro(value: Decimal | None) -> Decimal | None:
+    """An amount as the ledger keeps it."""
     return None if value is None else value.quantize(MICRO, ROUND_HALF_EVEN)
 
 
@@ -71,7 +72,7 @@ TERM_COLUMNS: tuple[_Column, ...] = (
     ("gpu_label", pa.string(), None),
     ("gpu_count", _SIZE, _size),
     ("purchase_option", pa.string(), None),
-    ("term_months", _MONEY, _micro),
+    ("term_months", _MONEY, micro),
     ("payment", pa.string(), None),
     ("operating_system", pa.string(), None),
     ("observed_at", _TIME, None),
@@ -88,8 +89,8 @@ PRICED_COLUMNS: tuple[_Column, ...] = (
     ("max_gpus", pa.int32(), None),
     ("billing_increment_seconds", pa.int32(), None),
     ("minimum_billing_seconds", pa.int32(), None),
-    ("price.amount", _MONEY, _micro),
-    ("upfront_amount", _MONEY, _micro),
+    ("price.amount", _MONEY, micro),
+    ("upfront_amount", _MONEY, micro),
     ("price.currency", pa.string(), None),
     ("price.unit", pa.string(), None),
     ("effective_at", _TIME, None),

@@ -9,6 +9,7 @@ from typing import Any, cast
 from gpuledger import parse
 from gpuledger.core.count import count_from
 from gpuledger.core.errors import GPULedgerError
+from gpuledger.training_data import data_keys
 
 Ask = Callable[[str, str], str]
 Say = Callable[[str], Any]
@@ -78,13 +79,9 @@ def _method(text: str, keys: dict[str, Any]) -> None:
 
 
 def _data(text: str, keys: dict[str, Any]) -> None:
-    samples, times, each = text.lower().replace("×", "x").partition("x")
-    if times:
-        keys |= {"samples": count_from(samples), "tokens_per_sample": count_from(each)}
-    elif text:
-        keys["training_tokens" if keys["method"] == "pretrain" else "dataset_tokens"] = count_from(text)
-    elif keys["method"] != "pretrain":
+    if not text and keys["method"] != "pretrain":
         raise ValueError("is needed")
+    keys |= data_keys(text, keys["method"])
 
 
 def _epochs(text: str, keys: dict[str, Any]) -> None:

@@ -106,7 +106,7 @@ def write_frontier_plot(points: Sequence[Row], path: Path, *, title: str, captio
         points: as `Point.to_dict` gives them.
     """
     alt = _altair()
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "hours": max(float(point["wall_hours"]), 1e-6),
             "usd": max(float(point["usd_total"]["mid"]), 0.01),
@@ -120,12 +120,17 @@ def write_frontier_plot(points: Sequence[Row], path: Path, *, title: str, captio
     _label(values)
     scale = alt.Scale(type="log", nice=False, padding=24)
     base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X("hours:Q", title="hours, logarithmic", scale=scale, axis=alt.Axis(tickCount=6, format="~g")),
+        x=alt.X(
+            "hours:Q",
+            title="hours, logarithmic",
+            scale=scale,
+            axis=alt.Axis(values=_round_values([value["hours"] for value in values]), format="~g"),
+        ),
         y=alt.Y(
             "usd:Q",
             title="US dollars in all, logarithmic",
             scale=scale,
-            axis=alt.Axis(tickCount=6, format="$~s"),
+            axis=alt.Axis(values=_round_values([value["usd"] for value in values]), format="$~s"),
         ),
     )
     front = (
@@ -158,7 +163,11 @@ def write_comparison_plot(rows: Sequence[Row], path: Path, *, title: str, captio
         {
             "plan": row["plan"],
             **{case: float(row["usd_total"][case]) for case in ("low", "mid", "high")},
-            "what": f"{row['paid_gpus']} x {row['gpu_id']}, {row['provider']}, {row['purchase_option']}",
+            "what": f"{row['paid_gpus']} x {row['gpu_id']}, {row['provider']}, "
+            + row["purchase_option"].replace("_", " "),
+            "amount": "${:,.2f} (${:,.2f} to ${:,.2f})".format(
+                *(float(row["usd_total"][case]) for case in ("mid", "low", "high"))
+            ),
         }
         for row in rows
         if row["usd_total"] is not None
@@ -167,14 +176,15 @@ def write_comparison_plot(rows: Sequence[Row], path: Path, *, title: str, captio
         raise UsageError("--plot: none of the plans has a quote to draw")
     base = alt.Chart(alt.Data(values=values)).encode(y=alt.Y("plan:N", title=None, sort=None))
     bars = base.mark_bar(height=16, color="#56b4e9", opacity=0.6).encode(
-        x=alt.X("low:Q", title="US dollars in all, low to high"), x2=alt.X2("high:Q")
+        x=alt.X("low:Q", title="US dollars in all, low to high", axis=alt.Axis(tickCount=8, format="$~s")),
+        x2=alt.X2("high:Q"),
     )
     marks = base.mark_tick(thickness=3, size=22, color="#0072b2").encode(
         x="mid:Q", tooltip=["plan:N", "what:N", "mid:Q"]
     )
     text = base.mark_text(align="left", dx=6, dy=-15, fontSize=11).encode(x="low:Q", text="what:N")
     amount = base.mark_text(align="left", dx=6, fontSize=12, fontWeight="bold").encode(
-        x="high:Q", text=alt.Text("mid:Q", format="$,.2f")
+        x="high:Q", text="amount:N"
     )
     _save(bars + marks + text + amount, path, title, caption, height=54 * len(values) + 20)
 
@@ -200,6 +210,16 @@ def _lines(values: Sequence[Row], unit: str, format: str) -> Any:
         .encode(x="time:T", y="usd:Q", text="line:N", color=_colour(alt, "line", legend=False))
     )
     return line + ends
+
+
+def _round_values(values: Sequence[float]) -> list[float]:
+    """1, 2 and 5 of each power of ten around some values, so that every label of a logarithmic axis has its place."""
+    import math
+
+    if not values:
+        return []
+    first, last = math.floor(math.log10(min(values))) - 1, math.ceil(math.log10(max(values))) + 1
+    return [float(f"{digit}e{power}") for power in range(first, last) for digit in (1, 2, 5)]
 
 
 def _label(values: list[dict[str, Any]]) -> None:
@@ -267,7 +287,7 @@ def _save(chart: Any, path: Path, title: str, caption: str, height: int = 340) -
     made = chart.properties(title=heading, width=720, height=height).configure(
         font="DejaVu Sans, system-ui, sans-serif",
         background="white",
-        padding={"left": 12, "right": 120, "top": 12, "bottom": 12},
+        padding={"left": 12, "right": 16, "top": 12, "bottom": 12},
         axis=alt.AxisConfig(
             gridColor="#e3e7eb", domainColor="#7d8894", tickColor="#7d8894", titleFontWeight="normal"
         ),

@@ -278,7 +278,9 @@ def history(
         if not rows:
             raise typer.Exit(context.NOTHING)
         if every is not None:
-            _draw(rows, plot, f"{spec}, {stat} of offers")
+            which = ", ".join(name.strip() for name in spec.split(","))
+            together = " together" if "," in spec else ""
+            _draw(rows, plot, f"{which}{together}: {'cheapest' if stat == 'min' else 'median'} of the offers")
 
 
 def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:

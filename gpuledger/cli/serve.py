@@ -37,10 +37,17 @@ def serve(
     proxy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Address or network of a proxy whose X-Forwarded-For and -Proto are believed. Repeat for "
+            help="Address or network of a proxy whose X-Forwarded-For, -Proto and -Prefix are believed. Repeat for "
             "several; default: none."
         ),
     ] = None,
+    path_prefix: Annotated[
+        str,
+        typer.Option(
+            help="Path below which a proxy serves this server, as /gpu; a trusted proxy's X-Forwarded-Prefix comes "
+            "before it. Default: none."
+        ),
+    ] = "",
 ) -> None:
     """Serve the web page and the REST interface. GPULEDGER_TOKEN makes both ask for a token."""
     with context.answering():
@@ -48,12 +55,14 @@ def serve(
 
         context.require("fastapi", "uvicorn", "jinja2", extra="web")
         from gpuledger.web.application import listen
+        from gpuledger.web.prefix import checked_prefix
 
         if not (_is_loopback(host) or name or os.environ.get("GPULEDGER_TOKEN")):
             raise UsageError(
                 f"--host {host}: anybody who reaches it could ask; set GPULEDGER_TOKEN to ask for a token, or say with "
                 "--name by which name this server is reached"
             )
+        prefix = checked_prefix(path_prefix)
         with context.ledger().reading():
             pass
         hosts = ",".join(name or ()) if name or _is_loopback(host) else "*"
@@ -61,13 +70,14 @@ def serve(
         os.environ["GPULEDGER_SERVE_HOSTS"] = hosts
         os.environ["GPULEDGER_SERVE_RATE"] = str(rate)
         shown = f"[{host}]" if ":" in host else host
-        context.say(f"serving http://{shown}:{port}/ (stop with Ctrl-C)")
+        context.say(f"serving http://{shown}:{port}{prefix}/ (stop with Ctrl-C)")
         listen(
             "gpuledger.web.application:from_environment",
             host=host,
             port=port,
             workers=workers,
             proxies=_proxies(proxy or ()),
+            prefix=prefix,
         )
 
 

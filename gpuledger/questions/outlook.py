@@ -245,14 +245,15 @@ class Outlook(Decisions):
     ) -> Rows:
         """What a quote leaves out: one row per provider, accelerator and reason with its offers, the most first."""
         from gpuledger.core.cost.left_out import left_out
+        from gpuledger.core.cost.market.snapshot import LedgerMarket
         from gpuledger.core.cost.search import Selection
-        from gpuledger.core.store import sql
 
         question = self.question(plan, options, as_of=as_of, **named)
         with self.reading() as snapshot:
             market = self.market(snapshot, question)
+            assert isinstance(market, LedgerMarket)
             refusals = Selection(question, market).refusals()
-            return Rows(left_out(sql.rows(snapshot.connection, "queries/quote_left_out"), refusals))
+            return Rows(left_out(market.left_out(), refusals))
 
     def watches(self) -> Rows:
         """Prices that somebody waits for, as they were at the last look; `watch` begins one and `end_watch` ends it."""

@@ -207,11 +207,12 @@ class PlanQuestions(OwnTerms):
         **named: Any,
     ) -> Iterator[dict[str, Any]]:
         """The ranking of each of many plans as `QuoteSet.to_dict` gives it, or its error under `error`."""
-        from gpuledger.core.cost.batch import WORTH_PREPARING, PreparedMarket, ranking_of
+        from gpuledger.core.cost.batch import WORTH_PREPARING, PreparedMarket, rankings
         from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices
         from gpuledger.core.cost.options import split
         from gpuledger.core.store import sql
-        from gpuledger.core.store.offers import OfferQuery, offers, snapshot_number
+        from gpuledger.core.store.offer_table import offer_table
+        from gpuledger.core.store.offers import OfferQuery, snapshot_number
 
         time, _ = self.past(as_of)
         keys, named = split(named)
@@ -222,14 +223,14 @@ class PlanQuestions(OwnTerms):
         with self.reading() as snapshot:
             if len(read) < WORTH_PREPARING:
                 market = partial(self.market, snapshot)
-                yield from [ranking_of(plan, chosen, market, as_of=time, now=now) for plan in read]
+                yield from rankings(read, chosen, market, as_of=time, now=now)
                 return
             side = {
                 name: sql.rows(snapshot.connection, f"queries/{query}", {"as_of": time})
                 for name, query in SIDE_PRICE_QUERIES.items()
             }
             prepared = PreparedMarket(
-                offers=offers(snapshot.connection, OfferQuery(), as_of=time),
+                offers=offer_table(snapshot.connection, OfferQuery(), as_of=time),
                 now=now,
                 as_of=time,
                 options=chosen,

@@ -45,7 +45,7 @@ class Snapshot(Protocol):
         ...
 
     @property
-    def cache(self) -> dict[str, list[dict[str, Any]]]:
+    def cache(self) -> dict[str, Any]:
         """Answers that hold for as long as the snapshot does, by query."""
         ...
 
@@ -63,7 +63,7 @@ class OneReader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self.cache: dict[str, list[dict[str, Any]]] = {}
+        self.cache: dict[str, Any] = {}
 
         self._edition: Edition | None = None
 

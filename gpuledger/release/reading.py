@@ -64,6 +64,9 @@ def _from_folder(folder: Path) -> Get:
 def _from_address(base: str) -> Get:
     import httpx
 
+    # made once: to load the certificates takes longer than to read most files
+    context = httpx.create_ssl_context()
+
     def get(path: str, most: int) -> bytes:
         _refuse_outside(path, base)
         address = urljoin(base, path)
@@ -71,7 +74,7 @@ def _from_address(base: str) -> Get:
             raise CorruptError(f"{path!r} lies outside {base}")
         body = bytearray()
         try:
-            with httpx.stream("GET", address, timeout=60, follow_redirects=True) as answer:
+            with httpx.stream("GET", address, timeout=60, follow_redirects=True, verify=context) as answer:
                 if answer.status_code == 404:
                     raise FileNotFoundError(address)
                 if answer.status_code != 200:

@@ -16,6 +16,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.home import Home
@@ -26,21 +27,26 @@ from gpuledger.web import decisions, health, outlook, plans, prices, problems, r
 from gpuledger.web.connections import Places, PromptProtocol
 from gpuledger.web.gate import Gate, GateSettings
 from gpuledger.web.metrics import RequestMeter
+from gpuledger.web.prefix import PathPrefix
 
 
-def listen(factory: str, *, host: str, port: int, workers: int = 1, proxies: Sequence[str] = ()) -> None:
+def listen(
+    factory: str, *, host: str, port: int, workers: int = 1, proxies: Sequence[str] = (), prefix: str = ""
+) -> None:
     """Serve until stopped.
 
     Args:
         factory: `module:function` that makes the application, called once per process.
         proxies: addresses and networks whose word about their clients is believed: the client's address, by which
-            requests are counted, and whether it came by HTTPS.
+            requests are counted, whether it came by HTTPS, and below which path.
+        prefix: that path where no proxy names it, as `checked_prefix` returns it.
 
     Raises:
         SystemExit: the address is taken or is not this machine's.
     """
     # A worker process is forked or imports this anew; both read the environment.
     os.environ["GPULEDGER_SERVE_PROXIES"] = ",".join(proxies)
+    os.environ["GPULEDGER_SERVE_PREFIX"] = prefix
     uvicorn.run(
         factory,
         factory=True,
@@ -50,8 +56,8 @@ def listen(factory: str, *, host: str, port: int, workers: int = 1, proxies: Seq
         http=PromptProtocol,
         log_level="warning",
         access_log=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=list(proxies),
+        # `from_environment` reads them, within what has to see the proxy itself
+        proxy_headers=False,
         server_header=False,
     )
 
@@ -117,9 +123,23 @@ def from_environment() -> ASGIApp:
         requests_per_second=float(os.environ.get("GPULEDGER_SERVE_RATE", "100")),
         hosts=None if hosts == "*" else tuple(name for name in hosts.split(",") if name),
     )
-    proxies = os.environ.get("GPULEDGER_SERVE_PROXIES", "")
-    PromptProtocol.places = Places(proxies=[one for one in proxies.split(",") if one])
-    return create_app(Home(Path(os.environ["GPULEDGER_SERVE_HOME"])), settings=settings)
+    proxies = [one for one in os.environ.get("GPULEDGER_SERVE_PROXIES", "").split(",") if one]
+    PromptProtocol.places = Places(proxies=proxies)
+    app = create_app(Home(Path(os.environ["GPULEDGER_SERVE_HOME"])), settings=settings)
+    return behind(app, proxies=proxies, prefix=os.environ.get("GPULEDGER_SERVE_PREFIX", ""))
+
+
+def behind(app: ASGIApp, *, proxies: Sequence[str] = (), prefix: str = "") -> ASGIApp:
+    """The server as it stands behind proxies: what those that are trusted say of their clients is taken as true.
+
+    Args:
+        proxies: their addresses and networks.
+        prefix: the path below which clients find the server, where no proxy names it.
+    """
+    if proxies:
+        forwarded = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=list(proxies))
+        app = cast("ASGIApp", forwarded)
+    return PathPrefix(app, prefix=prefix, proxies=proxies)
 
 
 def _with_page(app: FastAPI) -> None:

@@ -32,6 +32,7 @@ from gpuledger.web.access import (
     is_own_origin,
 )
 from gpuledger.web.metrics import RequestMeter
+from gpuledger.web.prefix import outer, path_prefix, prefixed
 from gpuledger.web.problems import MEDIA_TYPE, document
 
 Headers = list[tuple[bytes, bytes]]
@@ -197,6 +198,7 @@ class Gate:
             headers.get(b"accept", b""),
             # pages name their own address
             headers.get(b"host", b""),
+            path_prefix().encode(),
         )
         now = time.monotonic()
         result = self._kept.get(version, key, now)
@@ -240,7 +242,7 @@ class Gate:
             elif message["type"] == "http.response.body":
                 parts.append(message.get("body", b""))
 
-        inner = _without_head(scope)
+        inner = _inner(scope)
         try:
             await self._app(inner, receive, collect)
         except Exception:
@@ -275,7 +277,7 @@ class Gate:
                 message = {**message, "body": b""}
             await send(message)
 
-        inner = _without_head(scope)
+        inner = _inner(scope)
         try:
             await self._app(inner, receive, dressed)
         except Exception:
@@ -288,12 +290,15 @@ def _to_login(scope: Scope) -> _Answer:
     target: bytes = scope.get("raw_path") or scope["path"].encode()
     if scope["query_string"]:
         target += b"?" + scope["query_string"]
-    location = b"/login" if target == b"/" else b"/login?next=" + quote(target, safe="").encode()
+    location = prefixed("/login").encode()
+    if target != b"/":
+        location += b"?next=" + quote(target, safe="").encode()
     return _Answer(303, [(b"location", location), (b"content-length", b"0")], route="login")
 
 
-def _without_head(scope: Scope) -> Scope:
-    """HEAD is answered as GET, and the body left out."""
+def _inner(scope: Scope) -> Scope:
+    """The scope of the routes: HEAD is answered as GET, and the body left out."""
+    scope = outer(scope)
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 

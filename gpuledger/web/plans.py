@@ -17,6 +17,7 @@ from gpuledger.questions.plans import UNSAVED
 from gpuledger.web import openapi
 from gpuledger.web.bodies import object_of, plan_in, plan_of, plan_or_none, plans_in, text_in
 from gpuledger.web.parameters import AsOfParameters, EstimateParameters, QuoteParameters, options_of
+from gpuledger.web.prefix import prefixed
 from gpuledger.web.problems import ProblemError
 from gpuledger.web.responses import STALE, headers_of, json_bytes, ledger_of, one
 
@@ -90,7 +91,7 @@ def _quoted(
             status=201,
         )
     if UNSAVED not in answer.warnings:
-        response.headers["location"] = f"/v1/quotes/{answer.quotes[0].quote_id}"
+        response.headers["location"] = prefixed(f"/v1/quotes/{answer.quotes[0].quote_id}")
     return response
 
 

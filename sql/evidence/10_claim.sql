@@ -39,7 +39,8 @@ select
     open_dispute.currency as open_currency,
     open_dispute.unit as open_unit,
     open_dispute.usd_per_gpu_hour as open_usd,
-    open_dispute.is_left_to_operator as open_is_left_to_operator
+    open_dispute.is_left_to_operator as open_is_left_to_operator,
+    open_dispute.believed_seen_at as open_believed_seen_at
 from claimed
 left join open_dispute on claimed.offer_id = open_dispute.offer_id
 where

@@ -122,6 +122,7 @@ select
         keyed.term, before_rate.usd_per_unit::double
     ) / keyed.gpu_count as believed_usd,
     keyed.currency,
+    now_rate.usd_per_unit::double as usd_per_unit,
     coalesce(keyed.before_currency <> keyed.currency, false) as is_other_currency
 from keyed
 left join rate as now_rate on keyed.currency = now_rate.currency

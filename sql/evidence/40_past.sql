@@ -50,7 +50,8 @@ past_usd as (
         past_price.observed_at,
         settled.settled_at,
         usd_double(
-            past_price.amount::double, past_price.upfront_amount::double, past_price.unit, move.gpu_count, move.term, 1
+            past_price.amount::double, past_price.upfront_amount::double, past_price.unit, move.gpu_count, move.term,
+            move.usd_per_unit
         ) / move.gpu_count as usd
     from past_price
     inner join move on past_price.offer_no = move.offer_no

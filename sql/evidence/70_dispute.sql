@@ -3,10 +3,6 @@
 insert into disputed_price by name
 with last_run as (
     select max(observed_at) as run_at from scrape_run where source = $source::varchar and outcome = 'accepted'
-),
-
-open_dispute as (
-    select * from disputed_latest where source = $source::varchar
 )
 
 select
@@ -14,16 +10,16 @@ select
     $source::varchar as source,
     event.offer_id,
     event.state,
-    if(claim.claim in ('none', 'absence') and open_dispute.claim is not null and event.state <> 'disputed',
-        open_dispute.claim, claim.claim) as claim,
-    if(event.state = 'disputed', $observed_at::timestamptz, open_dispute.since_at) as since_at,
+    if(claim.claim in ('none', 'absence') and claim.open_claim is not null and event.state <> 'disputed',
+        claim.open_claim, claim.claim) as claim,
+    if(event.state = 'disputed', $observed_at::timestamptz, claim.open_since_at) as since_at,
     event.evidence,
     try_cast(claimed.usd as decimal(18, 6)) as usd_per_gpu_hour,
     try_cast(claimed.believed_usd as decimal(18, 6)) as believed_usd_per_gpu_hour,
     case
         when claim.claim = 'new' then null
         when claim.claim = 'return' then claim.believed_changed_at
-        else coalesce(open_dispute.believed_seen_at, last_run.run_at)
+        else coalesce(claim.open_believed_seen_at, last_run.run_at)
     end as believed_seen_at,
     event.is_left_to_operator,
     coalesce(gone.provider, seen.provider) as provider,
@@ -64,5 +60,4 @@ inner join claimed on event.offer_id = claimed.offer_id
 left join claimed_arrow as seen on claim.position = seen.position
 left join offer as gone on if(claim.position is null, claim.offer_no, null) = gone.offer_no
 left join document on seen.document_no = document.document_no
-cross join last_run
-left join open_dispute on event.offer_id = open_dispute.offer_id;
+cross join last_run;

@@ -17,12 +17,13 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer
 from gpuledger.core.store.archive import Archive, Manifest, run_id
+from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.evidence import Weighing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish, reading
-from gpuledger.core.store.record import Batch, record
+from gpuledger.core.store.record import record
 from gpuledger.core.store.staging import Located
 from gpuledger.scrapers.registry import SOURCES
 from tests.benchmarks.page import SCALE, machine, table, write_section

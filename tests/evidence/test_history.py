@@ -20,9 +20,10 @@ from gpuledger.core.offer import Offer, PurchaseOption
 from gpuledger.core.provider import instance_shape
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store.archive import Manifest, run_id
+from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.evidence import Weighing
 from gpuledger.core.store.migrate import migrate
-from gpuledger.core.store.record import Batch, record
+from gpuledger.core.store.record import record
 from gpuledger.core.store.staging import Located
 from gpuledger.flows.pipeline import source_row
 from gpuledger.scrapers.registry import SOURCES

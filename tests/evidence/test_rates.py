@@ -8,9 +8,13 @@ import pytest
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.document import Document, Request
-from gpuledger.core.offer import ExchangeRate
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import ExchangeRate, Offer
 from gpuledger.core.store.archive import Manifest, run_id
+from gpuledger.core.store.batch import Batch
+from gpuledger.core.store.evidence import Weighing
 from gpuledger.core.store.record import record
+from gpuledger.core.store.staging import Located
 from gpuledger.flows.validate import judge, read_documents
 from gpuledger.scrapers.registry import get
 
@@ -67,7 +71,7 @@ def rates():
 
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
-        migrate(connection, sources=[source_row(get("ecb"))], aliases=())
+        migrate(connection, sources=[source_row(get("ecb")), source_row(get("runpod"))], aliases=())
         made = Rates(connection)
         made.say(DAY)
         yield made
@@ -117,3 +121,30 @@ def test_a_correction_takes_the_place_of_the_day_in_a_new_row(rates):
         "select usd_per_unit from exchange_rate where currency = 'EUR' order by run_no"
     ).fetchall()
     assert [format(row[0].normalize(), "f") for row in rows] == ["1.16", "1.161"]
+
+
+@pytest.mark.parametrize("currency", ["EUR", "JPY"])
+def test_a_price_is_held_to_what_it_cost_in_its_own_currency(rates, currency):
+    for day, amount in ((0, "400"), (10, "380"), (45, "390")):
+        at = datetime(DAY.year, DAY.month, DAY.day, 18, tzinfo=UTC) + timedelta(days=day)
+        offer = Offer(
+            provider="runpod",
+            sku="h100",
+            gpu_label="H100",
+            gpu_count=Decimal(1),
+            purchase_option="on_demand",
+            price=Price(amount=Decimal(amount), unit=Unit.HOUR, currency=currency),
+        )
+        manifest = Manifest(
+            run_id=run_id("runpod", at), source="runpod", started_at=at, observed_at=at, documents=()
+        )
+        batch = Batch(
+            manifest=manifest,
+            kind="live",
+            parser_version=1,
+            offers=[Located(fact=offer, document_no=0)],
+            weighing=Weighing(every=timedelta(hours=1), started_at=at),
+        )
+        weighed = record(rates.connection, batch, Aliases(())).weighed
+        assert weighed is not None
+        assert weighed.evidence == ()

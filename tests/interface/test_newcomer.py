@@ -101,7 +101,7 @@ def test_absurd_numbers_are_one_line(home, plan, words):
     ("words", "said"),
     [
         ("estimate llama-3-70b-lora --gpu rtx-4090-24gb --gpus 1", "does not fit"),
-        ("quote llama-3-8b-lora --budget 1 -f table", "budget: fail, 13.47 USD too much"),
+        ("quote llama-3-8b-lora --budget 1 -f table", "budget: fail, 13.48 USD too much"),
         ("quote llama-3-8b-lora --deadline 0.01 -f table", "deadline: fail"),
     ],
 )

@@ -19,7 +19,7 @@ from gpuledger.core.evidence.rules import is_by_its_count
 from gpuledger.core.offer import ExchangeRate, Offer, StoragePrice, TransferPrice
 from gpuledger.core.published import usd_per_hour
 from gpuledger.core.store.archive import Manifest
-from gpuledger.core.store.record import Batch
+from gpuledger.core.store.batch import Batch
 from gpuledger.flows.validate import Parsed, judge, read_documents
 from gpuledger.scrapers.source import Source
 from tools.captures import captures, read_capture

@@ -16,12 +16,13 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Offer, Skipped
 from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
+from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.catalogue import hang_up
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import publish, reading
-from gpuledger.core.store.record import Batch, Recorded, record
+from gpuledger.core.store.record import Recorded, record
 from gpuledger.core.store.shared.follow import catch_up, recording
 from gpuledger.core.store.shared.lake import close
 from gpuledger.core.store.staging import Located, SideFact

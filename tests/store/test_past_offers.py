@@ -35,6 +35,24 @@ def shared(pool: SnapshotPool, at: datetime, query: OfferQuery) -> list[str]:
         return [offer.price_id for offer in offer_page(served.connection, query, at=at, as_of=at).offers]
 
 
+def test_a_served_question_has_one_thread_and_a_day_keeps_the_order_of_the_present(home):
+    pool = SnapshotPool(home)
+    try:
+        with pool.reading() as served:
+            past_offers.set_past(served.connection, as_of=DAYS[0], gpu_ids=None)
+            assert served.connection.execute("select current_setting('threads')").fetchall() == [(1,)]
+            ((table,),) = served.connection.execute("select getvariable('past_table')").fetchall()
+            rows = served.connection.execute(
+                "select row_no, rowid, row_number() over (order by gpu_id, purchase_option, usd_per_gpu_hour,"
+                " usd_per_hour, last_seen_at desc, provider, region, offer_id) - 1"
+                f" from {table}"
+            ).fetchall()
+        assert len(rows) > 100
+        assert all(place == row_no == number for place, row_no, number in rows)
+    finally:
+        pool.close()
+
+
 def test_one_reader_who_asks_again_about_a_day_gets_what_the_first_answer_was(home):
     some = OfferQuery(gpu_ids=("h100-sxm-80gb",))
     asked = [

@@ -87,6 +87,7 @@ NEEDS = {
     ),
     "queries/quote_offer": _ON_SALE,
     "queries/quote_shape": _QUOTE_VIEW,
+    "queries/quote_next_change": _ON_SALE,
     "queries/quote_left_out": _QUOTE_VIEW,
     "queries/quote_floor": _QUOTE_VIEW,
     "queries/quote_first_of_providers": (*_QUOTE_VIEW, sql.text("queries/quote_floor")),

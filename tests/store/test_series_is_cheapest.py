@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from gpuledger.core.alias import Aliases
 from gpuledger.core.cheapest import cheapest_by_provider
 from gpuledger.core.offer import ExchangeRate
+from gpuledger.core.store.batch import PriceList
 from gpuledger.core.store.history import price_series
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import describe_offers
-from gpuledger.core.store.record import PriceList, record
+from gpuledger.core.store.record import record
 from tests.store.test_validity_of_streams import TABLES
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)

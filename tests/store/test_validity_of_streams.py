@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from gpuledger.core.alias import Aliases
 from gpuledger.core.offer import Withdrawn
+from gpuledger.core.store.batch import PriceList
 from gpuledger.core.store.publish import describe_offers
-from gpuledger.core.store.record import PriceList, record
+from gpuledger.core.store.record import record
 from tests.depth import examples
 
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,10 +1,14 @@
 """The set of answers that nothing beats in cost, time and risk at once."""
 
-from gpuledger.core.cost.frontier import Point, frontier, pareto
+import pytest
+
+from gpuledger.core.cost.frontier import Point, _point, frontier, pareto
 from gpuledger.core.cost.market.offers import ListMarket
 from gpuledger.core.cost.options import QuoteOptions
 from gpuledger.core.cost.question import Question
+from gpuledger.core.cost.search import Selection
 from gpuledger.core.plan import plan_from_mapping
+from gpuledger.core.plan_sections import Costs
 from tests.unit.offering import NOW, offer, stale
 
 PLAN = plan_from_mapping(
@@ -57,3 +61,47 @@ def test_a_deadline_leaves_what_meets_it():
 def test_equal_points_are_kept_once():
     point = found()[0]
     assert pareto([point, point]) == [point]
+
+
+MARKETS = [
+    offer(f"{0.4 + number * 0.37 % 3:.2f}", gpu_count=1 << number % 4, sku=f"sku-{number}", **terms)
+    for number, terms in enumerate(
+        [
+            {},
+            {"purchase_option": "spot"},
+            {"provider": "vast", "tier": "community"},
+            {"gpu_id": "a100-sxm-80gb"},
+        ]
+        * 6
+    )
+] + OFFERS
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"deadline_hours": 40.0},
+        {"deadline_hours": 0.5},
+        {"purchase_options": ("spot",)},
+        {"credits": ("runpod=200",)},
+        {"allow_stale": True, "max_gpus": 64},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "costs", [{}, {"early_stop": 0.5, "failed_run_factor": 1.5, "people_usd": 90}], ids=str
+)
+def test_ways_that_are_passed_over_would_have_been_beaten(options, costs):
+    plan = PLAN.model_copy(update={"costs": Costs.model_validate(costs)})
+    question = Question.of(plan, QuoteOptions(**options), now=NOW)
+    market = ListMarket(MARKETS, question.offers, at=NOW, allow_stale=question.options.allow_stale)
+    selection, all_ways = Selection(question, market, is_wide=True), []
+    for candidate, option, _ in selection.every(400):
+        evaluation = selection.evaluated(candidate.offer, option)
+        if evaluation is not None:
+            all_ways.append(((evaluation.misses_deadline, candidate.state_class), _point(evaluation)))
+    first = min(rank for rank, _ in all_ways)
+    points = pareto(point for rank, point in all_ways if rank == first)
+    assert [point.to_dict() for point in frontier(question, market)] == [point.to_dict() for point in points]
+    assert len(all_ways) > len(points)

@@ -15,7 +15,7 @@ from gpuledger.core.cost.question import Question
 from gpuledger.core.cost.quote import quote
 from gpuledger.core.cost.search import Selection
 from gpuledger.core.errors import DoesNotFitError, InvalidPlanError, NoOfferError
-from gpuledger.core.estimate.estimate import Estimate, estimate
+from gpuledger.core.estimate.estimate import estimate
 from gpuledger.core.plan import TrainingPlan, plan_from_mapping
 from gpuledger.core.store.offers import LatestOffer
 from tests.unit.offering import NOW, offer, stale
@@ -107,7 +107,9 @@ def ways(plan: TrainingPlan, machine: Machine) -> list[Configuration]:
                     instance_gpus=count.instance_gpus,
                     instances=count.instances,
                     units=price_units(machine, count),
+                    gpus=count.gpus,
                     wall_hours=alone.wall_hours.mid,
+                    time=partial(identity, alone.wall_hours),
                     make=partial(identity, alone),
                 )
             )
@@ -115,7 +117,7 @@ def ways(plan: TrainingPlan, machine: Machine) -> list[Configuration]:
     return found if is_wide else few or found
 
 
-def identity(value: Estimate) -> Estimate:
+def identity(value):
     return value
 
 

@@ -18,7 +18,7 @@ from gpuledger.core.estimate.search import (
     hardware_for,
     on_each,
 )
-from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, refusal, sweep
+from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, in_groups, refusal, sweep
 from gpuledger.core.gpu import gpu
 from gpuledger.core.parallel import WORTH_A_PROCESS
 from gpuledger.core.plan import plan_from_mapping, preset_plan
@@ -189,3 +189,39 @@ def test_runs_that_are_far_apart_leave_a_wide_interval(speeds: tuple[float, ...]
 def test_a_measurement_that_cannot_be_is_refused(old: str, new: str, part: str) -> None:
     with pytest.raises(InvalidPlanError, match=part):
         measurement_of_text(RUN.replace(old, new), syntax="toml", measured_at="2026-11-20T12:00:00Z")
+
+
+def tuning(number: int):
+    """Plans of which many, but not all, may be computed as one: other methods, lengths, batches, ranks, divisions."""
+    kinds = [
+        {"model": "llama-2-7b", "method": "qlora", "lora_rank": 8 << number % 3},
+        {"model": "llama-2-7b", "method": "full_finetune", "frozen_layers_share": (number % 4) / 8},
+        {"model": "mixtral-8x7b", "method": "pretrain", "evaluation_tokens_share": (number % 3) / 100},
+        {"model": "deepseek-v3", "method": "pretrain"},
+        {"model": "llama-3-8b", "method": "grpo"},
+        {"model": "llama-2-13b", "method": "full_finetune", "hardware": {"offload": ["optimizer"]}},
+        {"model": "gpt2", "method": "pretrain", "hardware": {"micro_batch_size": 4, "tensor_parallel": 2}},
+    ]
+    sizes = {"sequence_length": 1024 * (1 + number % 9), "global_batch_tokens": 65_536.0 * (2 + number % 5)}
+    return plan_from_mapping(kinds[number % len(kinds)] | sizes | {"dataset_tokens": 1e8 * (1 + number % 11)})
+
+
+def test_plans_whose_steps_are_computed_as_one_have_the_hours_that_each_has_alone() -> None:
+    plans = [tuning(number) for number in range(84)]
+    plans += [plan_from_mapping({"hardware": {"wall_hours": 30}}), preset_plan("llama-2-7b")]
+    wrong = plan_from_mapping({"model": "llama-2-7b", "sequence_length": 4096, "global_batch_tokens": 512})
+    counts = ((8, 64, 4096), A100, "h100-sxm-80gb", "rtx-4090-24gb", "v100-sxm-16gb")
+    shared, groups = on(*counts), list[int]()
+    for group in in_groups([*plans, wrong], shared):
+        groups.append(len(group))
+        for position in group:
+            if position == len(plans):
+                continue
+            joint, alone = sweep(plans[position], shared), sweep(plans[position], on(*counts))
+            assert joint.wall_hours.tolist() == pytest.approx(alone.wall_hours.tolist(), rel=0, nan_ok=True)
+            assert joint.memory_gib.tolist() == pytest.approx(alone.memory_gib.tolist(), rel=0, nan_ok=True)
+            assert joint.fits.tolist() == alone.fits.tolist()
+            for place in np.flatnonzero(joint.fits).tolist()[:2]:
+                assert joint.estimate(place) == alone.estimate(place)
+                assert joint.hours(place) == joint.estimate(place).wall_hours
+    assert sum(groups) == len(plans) + 1 and max(groups) > 4

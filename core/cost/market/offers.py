@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from gpuledger.core.cost.market.side_prices import SidePrices
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.provider import may_be_in
+from gpuledger.core.store.offer_table import OfferTable, OfferTerms
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.validity import LAPSED_RANK, STATES, state_rank
 
@@ -124,7 +125,7 @@ class Shelf:
 
     def places(self, machines: tuple[Machine, ...]) -> NDArray[np.intp]:
         """Of each shape, the place of its machine among those."""
-        return self._own if machines is self.machines else self._places(machines)
+        return self._own if machines == self.machines else self._places(machines)
 
     def _places(self, machines: tuple[Machine, ...]) -> NDArray[np.intp]:
         number = {machine: place for place, machine in enumerate(machines)}
@@ -173,7 +174,7 @@ class ListMarket:
 
     def __init__(
         self,
-        offers: Sequence[LatestOffer],
+        offers: Sequence[LatestOffer] | OfferTable,
         market_filter: MarketFilter,
         *,
         at: datetime,
@@ -184,14 +185,15 @@ class ListMarket:
     ) -> None:
         self._by_shape: dict[Shape, dict[tuple[int, Decimal | None], list[_Entry]]] = {}
         counts = Counter(excluded or {})
-        for offer in offers:
+        self._offers = offers
+        for number, offer in enumerate(offers.terms() if isinstance(offers, OfferTable) else offers):
             reason = reason_to_exclude(offer, market_filter)
             if reason is not None:
                 counts[reason] += 1
                 continue
             state = state_class(offer, at, allow_stale=allow_stale)
             rows = self._by_shape.setdefault(shape_of(offer, by_provider=market_filter.by_provider), {})
-            rows.setdefault((state, offer.term_months), []).append(_Entry.of(state, offer))
+            rows.setdefault((state, offer.term_months), []).append(_Entry.of(state, offer, number))
         for rows in self._by_shape.values():
             for entries in rows.values():
                 entries.sort()
@@ -215,10 +217,7 @@ class ListMarket:
     def _shelf(self) -> Shelf:
         stock_by_shape: dict[Shape, Stock] = {}
         for shape, rows in self._by_shape.items():
-            least = min(
-                state * 1e9 + float(entries[0].offer.usd_per_gpu_hour or 0)
-                for (state, _), entries in rows.items()
-            )
+            least = min(state * 1e9 + entries[0].usd_per_gpu_hour for (state, _), entries in rows.items())
             lapsed = sum(len(entries) for (state, _), entries in rows.items() if state == LAPSED_RANK)
             alive = sum(map(len, rows.values())) - lapsed
             stock_by_shape[shape] = Stock(alive, least, machine_of(shape), lapsed=lapsed)
@@ -249,7 +248,8 @@ class ListMarket:
                 heapq.heappush(heap, following)
                 following = next(waiting, None)
             misses_deadline, state, floor, _, row, position = heap[0]
-            yield OfferCandidate(misses_deadline, state, floor, rows.entries[row][position].offer)
+            offer = self._offers[rows.entries[row][position].number]
+            yield OfferCandidate(misses_deadline, state, floor, offer)
             if position + 1 < len(rows.entries[row]):
                 heapq.heapreplace(heap, rows.head(row, position + 1, bounds))
             else:
@@ -262,14 +262,18 @@ class _Entry(NamedTuple):
     state: int
     usd_per_hour: float
     price_id: str
+    number: int
+    """Of the offer in its list."""
     term_hours: float
-    offer: LatestOffer
+    usd_per_gpu_hour: float
+    gpu_count: Decimal
 
     @staticmethod
-    def of(state: int, offer: LatestOffer) -> _Entry:
+    def of(state: int, offer: LatestOffer | OfferTerms, number: int) -> _Entry:
         assert offer.usd_per_hour is not None
         term_hours = float(offer.term_months or 0) * float(HOURS_PER_MONTH)
-        return _Entry(state, float(offer.usd_per_hour), offer.price_id, term_hours, offer)
+        usd, per_gpu = float(offer.usd_per_hour), float(offer.usd_per_gpu_hour or 0)
+        return _Entry(state, usd, offer.price_id, number, term_hours, per_gpu, offer.gpu_count)
 
 
 _Head = tuple[bool, int, float, str, int, int]
@@ -298,7 +302,7 @@ class _Rows:
         for place, contracted in bounds.contracted.items():
             same = np.flatnonzero(shape == place)
             rows: list[int] = at[same].tolist()
-            price[same] = [float(contracted * self.entries[row][0].offer.gpu_count) for row in rows]
+            price[same] = [float(contracted * self.entries[row][0].gpu_count) for row in rows]
         floor = price * np.maximum(bounds.hours[shape], self._term_hours[at] * bounds.units[shape])
         for row in at[np.lexsort((floor, self._state[at], bounds.misses_deadline[shape]))].tolist():
             yield self.head(row, 0, bounds)
@@ -306,12 +310,12 @@ class _Rows:
     def head(self, row: int, position: int, bounds: Bounds) -> _Head:
         """The offer at that place with the lower bound of its total: the price for the least hours, or for
         the whole commitment."""
-        state, usd, price_id, term_hours, offer = self.entries[row][position]
+        state, usd, price_id, _, term_hours, _, gpu_count = self.entries[row][position]
         shape = int(self._shape[row])
         contracted = bounds.contracted.get(shape)
         usd = usd * float(bounds.factor[shape])
         if contracted is not None:
-            usd = float(contracted * offer.gpu_count)
+            usd = float(contracted * gpu_count)
         floor = usd * max(float(bounds.hours[shape]), term_hours * float(bounds.units[shape]))
         return bool(bounds.misses_deadline[shape]), state, floor, price_id, row, position
 
@@ -321,7 +325,7 @@ def machine_of(shape: Shape) -> Machine:
     return Machine(shape.gpu_id, shape.gpu_count, shape.min_gpus, shape.max_gpus, shape.may_join)
 
 
-def shape_of(offer: LatestOffer, *, by_provider: bool = False) -> Shape:
+def shape_of(offer: LatestOffer | OfferTerms, *, by_provider: bool = False) -> Shape:
     """The shape of an offer that may be quoted."""
     return Shape(
         provider=offer.provider if by_provider else "",
@@ -334,13 +338,13 @@ def shape_of(offer: LatestOffer, *, by_provider: bool = False) -> Shape:
     )
 
 
-def state_class(offer: LatestOffer, at: datetime, *, allow_stale: bool) -> int:
+def state_class(offer: LatestOffer | OfferTerms, at: datetime, *, allow_stale: bool) -> int:
     """Place in the order in which prices may win; the same rule as in sql/queries/quote_offer.sql."""
     state = offer.price_state(at)
     return 0 if allow_stale and state == "stale" else state_rank(state)
 
 
-def reason_to_exclude(offer: LatestOffer, market_filter: MarketFilter) -> str | None:
+def reason_to_exclude(offer: LatestOffer | OfferTerms, market_filter: MarketFilter) -> str | None:
     """Why the offer cannot be quoted; the same rules, in the same order, as in
     sql/queries/quote_offer.sql."""
     regions = [region.lower() for region in market_filter.regions]

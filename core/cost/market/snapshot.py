@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,10 @@ from gpuledger.core.cost.market.offers import (
 from gpuledger.core.cost.market.side_prices import SIDE_PRICE_QUERIES, SidePrices, SpotRate, UnitPrice
 from gpuledger.core.store.offers import snapshot_number
 from gpuledger.core.store.quote_offers import Quotable
-from gpuledger.core.store.quote_rows import ShapeNeeds
+from gpuledger.core.store.quote_rows import QuotableRows, ShapeNeeds
+
+STALLS_KEPT = 8
+"""Filters whose offers are kept for the next questions, some 3 MB for 60,000 offers each."""
 
 
 class _Lazy(SidePrices):
@@ -65,6 +68,62 @@ class _Lazy(SidePrices):
         return self._reclaimed.spot_rate(provider, instance_type, region, plan_rate)
 
 
+class _Stalls(NamedTuple):
+    """What is on sale under one filter from one time on."""
+
+    since: datetime
+    until: datetime | None
+    """No price changes its state before; `None`: none ever does."""
+    shelf: Shelf
+    states: frozenset[int]
+    """State classes of which there is an offer: planning a query for another costs 10 ms."""
+    excluded: Mapping[str, int]
+    rows: QuotableRows
+
+    def hold(self, at: datetime) -> bool:
+        """Whether everything has the same state at that time."""
+        return at == self.since or (self.since < at and (self.until is None or at < self.until))
+
+
+def _stalls(quotable: Quotable, key: str, at: datetime, cache: dict[str, Any] | None) -> _Stalls:
+    """What is on sale, as an earlier question left it in the cache where that still holds."""
+    earlier: _Stalls | None = None if cache is None else cache.get(key)
+    if earlier is not None and earlier.hold(at):
+        return earlier
+    stall_rows = quotable.stall_rows()
+    made = _Stalls(at, stall_rows.until, *_sorted_out(stall_rows.shapes), stall_rows.rows)
+    if cache is not None:
+        others = [name for name in list(cache) if name.startswith("stalls ") and name != key]
+        for name in others[: max(len(others) + 1 - STALLS_KEPT, 0)]:
+            cache.pop(name, None)
+        cache[key] = made
+    return made
+
+
+def _sorted_out(shapes: Sequence[Mapping[str, Any]]) -> tuple[Shelf, frozenset[int], Mapping[str, int]]:
+    """The shapes on sale, the states of their offers, and why the others are left out."""
+    stocks: dict[Shape, Stock] = {}
+    counts: Counter[str] = Counter()
+    bits = 0
+    for row in shapes:
+        if row["excluded_because"] is not None:
+            counts[row["excluded_because"]] += row["offers"] + row["lapsed"]
+            continue
+        bits |= row["states"]
+        shape = Shape(
+            provider=row["provider"],
+            purchase_option=row["purchase_option"],
+            gpu_id=row["gpu_id"],
+            gpu_count=int(row["gpu_count"]),
+            min_gpus=row["min_gpus"],
+            max_gpus=row["max_gpus"],
+            may_join=row["may_join"],
+        )
+        stocks[shape] = Stock(row["offers"], row["least"], machine_of(shape), row["shape_key"], row["lapsed"])
+    states = frozenset(state for state in range(bits.bit_length()) if bits >> state & 1)
+    return Shelf(stocks), states, counts
+
+
 class LedgerMarket:
     """A snapshot's offers at one time under one filter.
 
@@ -72,7 +131,7 @@ class LedgerMarket:
         connection: a snapshot from `gpuledger.core.store.publish.reading`.
         as_of: a past time, or `None` for the snapshot's own state.
         at: the time that ages are taken at, `as_of` or now.
-        kept: see `Quotable`.
+        cache: what other quotes of this snapshot have read, and where this one leaves it.
     """
 
     def __init__(
@@ -83,7 +142,7 @@ class LedgerMarket:
         as_of: datetime | None = None,
         at: datetime,
         allow_stale: bool = False,
-        cache: dict[str, list[dict[str, Any]]] | None = None,
+        cache: dict[str, Any] | None = None,
     ) -> None:
         self._snapshot = snapshot_number(connection)
         self._quotable = Quotable(
@@ -101,7 +160,9 @@ class LedgerMarket:
             allow_stale=allow_stale,
             cache=cache,
         )
-        self._rows = self._quotable.shapes()
+        # of a past time every reader numbers its rows anew
+        shared = cache if as_of is None else None
+        self._stalls = _stalls(self._quotable, f"stalls {allow_stale} {filter}", at, shared)
         self._surroundings = _Lazy(self._quotable)
 
     @property
@@ -114,47 +175,23 @@ class LedgerMarket:
 
     @property
     def shelf(self) -> Shelf:
-        return self._shelf
+        return self._stalls.shelf
 
-    @cached_property
-    def _shelf(self) -> Shelf:
-        stocks: dict[Shape, Stock] = {}
-        for row in self._rows:
-            if row["excluded_because"] is None:
-                shape = Shape(
-                    provider=row["provider"],
-                    purchase_option=row["purchase_option"],
-                    gpu_id=row["gpu_id"],
-                    gpu_count=int(row["gpu_count"]),
-                    min_gpus=row["min_gpus"],
-                    max_gpus=row["max_gpus"],
-                    may_join=row["may_join"],
-                )
-                stocks[shape] = Stock(
-                    row["offers"], row["least"], machine_of(shape), row["shape_key"], row["lapsed"]
-                )
-        return Shelf(stocks)
-
-    @cached_property
+    @property
     def _states(self) -> frozenset[int]:
-        """State classes of which there is an offer: planning a query for another costs 10 ms."""
-        bits = 0
-        for row in self._rows:
-            if row["excluded_because"] is None:
-                bits |= row["states"]
-        return frozenset(state for state in range(bits.bit_length()) if bits >> state & 1)
+        return self._stalls.states
 
     def excluded(self) -> Mapping[str, int]:
-        counts: Counter[str] = Counter()
-        for row in self._rows:
-            if row["excluded_because"] is not None:
-                counts[row["excluded_because"]] += row["offers"] + row["lapsed"]
-        return dict(counts)
+        return dict(self._stalls.excluded)
+
+    def left_out(self) -> list[dict[str, Any]]:
+        """Rows of sql/queries/quote_left_out.sql."""
+        return self._quotable.left_out()
 
     def candidates(self, bounds: Bounds, states: Collection[int] = ALIVE) -> Iterator[OfferCandidate]:
         if self._states.isdisjoint(states):
             return
-        for candidate in self._quotable.candidates(self._needs(bounds), states):
+        for candidate in self._quotable.candidates(self._stalls.rows, self._needs(bounds), states):
             yield OfferCandidate(*candidate)
 
     def first_of_providers(

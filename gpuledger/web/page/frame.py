@@ -15,6 +15,7 @@ from gpuledger.core.store.snapshot_pool import Edition
 from gpuledger.web.page.rendering import html_answer
 from gpuledger.web.page.snapshot_cache import SnapshotCache
 from gpuledger.web.page.state import DOLLARS, NOWHERE, Elsewhere, PageState, address, currency_of, inputs_of
+from gpuledger.web.prefix import path_of
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import headers_of, ledger_of
 
@@ -50,11 +51,11 @@ def answered_page(request: Request, template: str, view: str, make: View) -> Res
     """The view, or what is wrong with the question, in the same frame."""
     inputs = inputs_of(request)
     is_fragment = inputs.pop("fragment", "") == "1"
-    state = PageState(request.url.path, inputs)
+    state = PageState(path_of(request), inputs)
     try:
         with ledger_of(request).pinned() as ledger:
             currency = currency_of(ledger, snapshot_cache(request), inputs.get("currency", ""))
-        state = PageState(request.url.path, inputs, currency)
+        state = PageState(path_of(request), inputs, currency)
         past = parse.past(state.as_of or None, "as_of", ledger_of(request).clock())
         made = make(request, state)
         headers = {} if made.edition is None else headers_of(made.edition, ledger_of(request).clock())
@@ -65,7 +66,7 @@ def answered_page(request: Request, template: str, view: str, make: View) -> Res
         return _html(template, {**frame, **made.content}, made.status, headers)
     except GPULedgerError as error:
         edition = None if isinstance(error, EmptyLedgerError) else request.app.state.pool.newest()
-        state = PageState(request.url.path, inputs, DOLLARS)
+        state = PageState(path_of(request), inputs, DOLLARS)
         frame = _frame(request, view, state, is_fragment, None)
         wrong = frame | {"wrong": str(error), "edition": edition, "elsewhere": Elsewhere()}
         return _html("wrong.html", wrong, kind_of(error)[0], {})
@@ -86,7 +87,7 @@ def plain_page(
     inputs = {
         name: request.query_params[name] for name in ("as_of", "currency") if name in request.query_params
     }
-    frame = _frame(request, view, PageState(request.url.path, inputs), False, None)
+    frame = _frame(request, view, PageState(path_of(request), inputs), False, None)
     return html_answer(
         template, frame | {"edition": None, "elsewhere": Elsewhere()} | dict(content), status=status
     )
@@ -102,7 +103,7 @@ def _frame(request: Request, view: str, state: PageState, is_fragment: bool, pas
         "is_fragment": is_fragment,
         "past": past,
         "about": ABOUT.get(view, ABOUT["overview"]),
-        "origin": str(request.base_url).rstrip("/"),
+        "origin": f"{request.url.scheme}://{request.url.netloc}",
         "has_token": bool(request.app.state.settings.token),
         "address": address,
     }

@@ -28,9 +28,10 @@ from gpuledger.web.page.offer_list import choices_of
 from gpuledger.web.page.state import (
     Elsewhere,
     PageState,
+    address,
     command_line,
     inputs_of,
-    nearest_names,
+    nearest_links,
     sql_text,
 )
 from gpuledger.web.problems import kind_of
@@ -54,7 +55,7 @@ def history(request: Request, state: PageState) -> Made:
                 "title": "Prices over time",
                 "is_log": state.inputs.get("log") == "1",
                 "wrong": str(error),
-                "nearest": [(name, state.here(gpu=name, add="")) for name in nearest_names(error)],
+                "nearest": nearest_links(error, state, add=""),
             }
             return Made(ledger.edition, frame | content, Elsewhere(), kind_of(error)[0])
         drawn = _drawn(request, ledger, form)
@@ -81,7 +82,7 @@ def history(request: Request, state: PageState) -> Made:
                 add="", gpu=form.gpu, hide="", zoom=""
             ),
             "is_log": state.inputs.get("log") == "1",
-            "as_file": f"/v1/{'index' if form.show == 'index' else 'history'}?{form.rest}",
+            "as_file": address(f"/v1/{'index' if form.show == 'index' else 'history'}?{form.rest}"),
             # inside a script element only a tag could do harm
             "data": Markup(json_bytes(data).decode().replace("<", "\\u003c")),
         },
@@ -187,7 +188,7 @@ def elsewhere(form: ChartForm) -> Elsewhere:
             f"where gpu_id in ({ids}) and purchase_option = {sql_text(form.option)} and segment is null\n"
             f"    and price_date between '{form.since.date()}' and '{form.until.date()}'\norder by gpu_id, price_date"
         )
-        return Elsewhere(command, f"/v1/index?{form.rest}", sql)
+        return Elsewhere(command, address(f"/v1/index?{form.rest}"), sql)
     flags = {form.option: True} if form.option in ("on_demand", "spot", "reserved") else {"reserved": True}
     command = command_line("history", specs, provider=form.providers, region=form.region, **flags, **span)
     sql = (
@@ -197,4 +198,4 @@ def elsewhere(form: ChartForm) -> Elsewhere:
         f"    and valid_from <= '{form.until.date()}'\n"
         f"    and coalesce(valid_to, lapses_at) > '{form.since.date()}'\norder by valid_from, provider"
     )
-    return Elsewhere(command, f"/v1/history?{form.rest}", sql)
+    return Elsewhere(command, address(f"/v1/history?{form.rest}"), sql)

@@ -23,7 +23,7 @@ from gpuledger.web.page.state import (
     PageState,
     command_line,
     inputs_of,
-    nearest_names,
+    nearest_links,
     sql_text,
     sql_time,
 )
@@ -133,7 +133,7 @@ def offer_list(request: Request, state: PageState) -> Made:
         # the form stays as it was filled in, with what is wrong beneath
         content: dict[str, Any] = {
             "wrong": str(error),
-            "nearest": [(name, state.here(gpu=name)) for name in nearest_names(error)],
+            "nearest": nearest_links(error, state),
             "facets": {}, "chosen": {}, "price_state": state.inputs.get("price_state") or begin,
             "is_best": state.inputs.get("show", "best") != "all", "rows": [], "total": 0,
         }  # fmt: skip
@@ -147,9 +147,12 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
     after = None if parameters.cursor is None else read_cursor(parameters.cursor, question)
     query = form.query(skip_rows=0 if after is None else after.skip_rows)
     with ledger_of(request).pinned(None if after is None else after.snapshot) as ledger:
-        rows = ledger.offer_page(query, as_of=parameters.as_of)
-        moment = rows.as_of or ledger.clock()
         edition, cache = ledger.edition, snapshot_cache(request)
+        # first, as it reads the whole of a past day: the page's own offers are among them
+        _, moment = ledger.past(parameters.as_of)
+        name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
+        facets = cache.look_up(ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of))
+        rows = ledger.offer_page(query, as_of=parameters.as_of)
         # of a past day they stay what they are
         trends = (
             cache.look_up(
@@ -160,8 +163,6 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
             if parameters.as_of
             else ledger.sparklines(rows, moment - TREND, moment)
         )
-        name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
-        facets = cache.look_up(ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of))
     _with_trends(rows, trends, moment)
     chosen = _chosen(form)
     end = query.skip_rows + len(rows)

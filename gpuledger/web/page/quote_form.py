@@ -3,7 +3,6 @@ question, so it can be shared."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from gpuledger.core.cost.options import quote_options
 from gpuledger.core.count import count_from
 from gpuledger.core.errors import UsageError
 from gpuledger.core.plan import FINETUNE_METHODS, TrainingPlan, presets, read_plan
+from gpuledger.training_data import data_keys
 
 METHODS = ("qlora", "lora", "full_finetune", "dpo", "pretrain", *(
     name for name in FINETUNE_METHODS if name not in ("qlora", "lora", "full_finetune", "dpo")
@@ -39,7 +39,6 @@ PRESETS = (
     ),
     ("Pretrain 7B on 1T tokens", {"model": "llama-2-7b", "method": "pretrain", "data": "1T"}),
 )
-_WORDS = re.compile(r"\b(tokens?|samples?|examples?|rows?|each|of)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,15 @@ def read_form(inputs: Mapping[str, str]) -> PlanForm:
     options: dict[str, Any] = {option.name: fields[option.name] for option in OPTION_FIELDS}
     for option in OPTION_FIELDS:
         if option.kind == "switch":
-            options[option.name] = fields[option.name] == "true"
+            options[option.name] = _is_on(option.name, fields[option.name])
     options["budget_usd"] = fields["budget_usd"].lstrip("$ ")
     return PlanForm(fields, plan, options | {"as_of": fields["as_of"] or None})
+
+
+def _is_on(name: str, text: str) -> bool:
+    if text.lower() not in ("", "true", "false"):
+        raise UsageError(f"{name}: {text[:40]!r} is none of true, false")
+    return text.lower() == "true"
 
 
 def _pasted(text: str) -> TrainingPlan:
@@ -105,7 +110,9 @@ def plan_of_fields(fields: Mapping[str, str]) -> TrainingPlan:
     """
     model, method = fields.get("model", ""), fields.get("method", "").lower()
     values: dict[str, Any] = {"method": method} if method else {}
-    values |= data_keys(fields.get("data") or fields.get("tokens") or "", method or "pretrain")
+    data = data_keys(fields.get("data") or fields.get("tokens") or "", method or "pretrain")
+    in_all = data.pop("training_tokens", None)
+    values |= data if in_all is None else {"set": [f"training_tokens={in_all!r}"]}
     for name in ("epochs", "sequence_length"):
         if fields.get(name):
             values[name] = fields[name]
@@ -123,22 +130,3 @@ def plan_of_fields(fields: Mapping[str, str]) -> TrainingPlan:
     except ValueError:
         values["model"] = model
     return parse.plan_with(None, values)
-
-
-def data_keys(text: str, method: str) -> dict[str, Any]:
-    """`5000 x 600`, `5k samples x 600 tokens`, `20M` or `1T tokens` as keys of a plan.
-
-    Raises:
-        UsageError: no such amount.
-    """
-    plain = _WORDS.sub("", text.lower().replace("\N{MULTIPLICATION SIGN}", "x")).strip(" ,")
-    if not plain:
-        return {}
-    samples, times, each = (part.strip() for part in plain.partition("x"))
-    if times:
-        number, length = parse.count(samples, "data"), parse.count(each, "data")
-        if method == "pretrain":
-            return {"set": [f"training_tokens={(number or 0) * (length or 0):g}"]}
-        return {"samples": number, "tokens_per_sample": length}
-    tokens = parse.count(samples, "data")
-    return {"set": [f"training_tokens={tokens!r}"]} if method == "pretrain" else {"dataset_tokens": tokens}

@@ -33,7 +33,7 @@ from gpuledger.web.page.state import (
     PageState,
     address,
     command_line,
-    nearest_names,
+    nearest_links,
     sql_text,
     sql_time,
 )
@@ -70,8 +70,7 @@ def quote_page(request: Request, state: PageState) -> Made:
             answer = ledger.quote(form.plan, **form.options_with(limit=SHOWN if _is_every(inputs) else 1))
         except GPULedgerError as error:
             # beside the form, so that nobody has to fill it in again
-            nearest = [(name, state.here(model=name)) for name in nearest_names(error)]
-            content |= {"wrong": str(error), "nearest": nearest}
+            content |= {"wrong": str(error), "nearest": nearest_links(error, state)}
             return Made(ledger.edition, content, Elsewhere(), kind_of(error)[0])
         return Made(ledger.edition, content | _answer(ledger, state, form, answer), elsewhere(form, answer))
 
@@ -268,7 +267,7 @@ def comparison(request: Request, state: PageState) -> Made:
             },
             Elsewhere(
                 command_line("compare", "plan.toml", "other.toml"),
-                "/v1/compare",
+                address("/v1/compare"),
                 prices_sql(
                     [
                         (answer, as_of)
@@ -291,8 +290,10 @@ def quote_receipt(request: Request, state: PageState) -> Made:
         question = {name: inputs.get(name, "") for name in FIELDS}
         return Made(
             ledger.edition,
-            {"quote": row, "back": address("/quote", question) if is_asked(inputs) else "/quote"},
-            Elsewhere(command_line("explain", row["quote_id"]), f"/v1/quotes/{row['quote_id']}/receipt"),
+            {"quote": row, "back": address("/quote", question) if is_asked(inputs) else address("/quote")},
+            Elsewhere(
+                command_line("explain", row["quote_id"]), address(f"/v1/quotes/{row['quote_id']}/receipt")
+            ),
         )
 
 

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from gpuledger import formats
 from gpuledger.web.page.state import DOLLARS
+from gpuledger.web.prefix import prefixed
 
 FOLDER = Path(__file__).resolve().parent
 STATIC = FOLDER / "static"
@@ -92,11 +93,14 @@ def environment() -> Environment:
     return made
 
 
-@lru_cache(maxsize=32)
 def asset(name: str) -> str:
     """Address of an asset; its content is in it, so that browsers may keep it for good."""
-    digest = hashlib.blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
-    return f"/static/{name}?v={digest}"
+    return prefixed(f"/static/{name}?v={_digest(name)}")
+
+
+@lru_cache(maxsize=32)
+def _digest(name: str) -> str:
+    return hashlib.blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
 
 
 @lru_cache(maxsize=32)

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from gpuledger.web.access import COOKIE, Token, own_path
 from gpuledger.web.page.frame import plain_page
+from gpuledger.web.prefix import path_prefix, prefixed
 
 
 def add_session(app: FastAPI) -> None:
@@ -31,16 +32,23 @@ async def login(request: Request) -> Response:
     token, after = Token(request.app.state.settings.token), own_path(inputs.get("next"))
     if not token.is_set or not token.opens(inputs.get("token", "")):
         return plain_page(request, "login.html", "login", {"is_refused": True, "after": after}, 401)
-    answer = RedirectResponse(after, 303)
+    answer = RedirectResponse(prefixed(after), 303)
     # lax: a link of another site is a question like a typed address; what changes anything is refused from there
     answer.set_cookie(
-        COOKIE, token.cookie_value, httponly=True, samesite="lax", secure=request.url.scheme == "https"
+        COOKIE,
+        token.cookie_value,
+        path=path_prefix() or "/",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
     )
     return answer
 
 
 def logout(request: Request) -> Response:
     """Forget the cookie."""
-    answer = RedirectResponse("/login", 303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+    answer = RedirectResponse(prefixed("/login"), 303)
+    answer.delete_cookie(
+        COOKIE, path=path_prefix() or "/", httponly=True, samesite="lax", secure=request.url.scheme == "https"
+    )
     return answer

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from gpuledger.web.page.frame import Made, snapshot_cache
 from gpuledger.web.page.listings import source_rows
-from gpuledger.web.page.state import Elsewhere, PageState, command_line
+from gpuledger.web.page.state import Elsewhere, PageState, address, command_line
 from gpuledger.web.responses import ledger_of
 
 DAYS = 14
@@ -45,7 +45,7 @@ def sources(request: Request, state: PageState) -> Made:
                 "settle": _settle,
                 "days": DAYS,
             },
-            Elsewhere("gpuledger status", "/v1/status", _SQL),
+            Elsewhere("gpuledger status", address("/v1/status"), _SQL),
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from gpuledger.core.errors import UsageError
 from gpuledger.ledger import Ledger
 from gpuledger.web.page.snapshot_cache import SnapshotCache
+from gpuledger.web.prefix import prefixed
 
 SYMBOLS = {
     "USD": "$",
@@ -76,6 +78,7 @@ class PageState:
     """The parts of an address that all pages share."""
 
     path: str
+    """Without the prefix of a proxy."""
     inputs: Mapping[str, str]
     currency: Currency = DOLLARS
 
@@ -94,17 +97,23 @@ class PageState:
         return address(self.path, {**self.inputs, **more})
 
 
-_NEAREST = re.compile(r"did you mean (.+?)\?")
+_NEAREST = re.compile(r"(no provider|no region|no preset|unknown GPU) .*?did you mean (.+?)\?")
+_FIELD_OF = {"no provider": "provider", "no region": "region", "no preset": "model", "unknown GPU": "gpu"}
+MOST_NEAREST = 5
 
 
-def nearest_names(error: Exception) -> list[str]:
-    """The names that an error suggests."""
-    suggestion = _NEAREST.search(str(error))
-    return (
-        []
-        if suggestion is None
-        else [name.strip() for name in re.split(r",| or ", suggestion[1]) if name.strip()]
-    )
+def nearest_links(error: Exception, state: PageState, **more: str) -> list[tuple[str, str]]:
+    """The names that an error suggests, each with the address of the same question by that name; none where the field
+    that the name is of is not clear.
+
+    Args:
+        more: what else of the address changes.
+    """
+    match = _NEAREST.search(str(error))
+    if match is None:
+        return []
+    names = [name.strip() for name in re.split(r",| or ", match[2]) if name.strip()]
+    return [(name, state.here(**{_FIELD_OF[match[1]]: name}, **more)) for name in names[:MOST_NEAREST]]
 
 
 SEVERAL = ("gpu", "provider", "region", "tier", "purchase_option", "price_state")
@@ -129,8 +138,9 @@ def _is_absent(name: str, value: Any) -> bool:
     return value in (None, "", [], ()) and not (value == "" and name.startswith("p_"))
 
 
-def address(path: str, fields: Mapping[str, Any]) -> str:
-    """A path with a query of what is not empty."""
+def address(path: str, fields: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """A path of this server as its clients ask for it, with a query of what is not empty."""
+    path = prefixed(path)
     pairs = [
         (name, str(value))
         for name, value in fields.items()

@@ -11,7 +11,7 @@ from gpuledger.core.errors import GPULedgerError
 from gpuledger.web.page.chart import DEFAULT_GPU
 from gpuledger.web.page.frame import Made, snapshot_cache
 from gpuledger.web.page.offer_list import choices_of
-from gpuledger.web.page.state import Elsewhere, PageState, address, command_line, nearest_names, sql_text
+from gpuledger.web.page.state import Elsewhere, PageState, address, command_line, nearest_links, sql_text
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import ledger_of
 
@@ -48,8 +48,7 @@ def timing_page(request: Request, state: PageState) -> Made:
                 ),
             )
         except GPULedgerError as error:
-            nearest = [(one, state.here(gpu=one)) for one in nearest_names(error)]
-            content |= {"wrong": str(error), "nearest": nearest}
+            content |= {"wrong": str(error), "nearest": nearest_links(error, state)}
             return Made(ledger.edition, content, Elsewhere(), kind_of(error)[0])
         return Made(ledger.edition, content, elsewhere(fields, content["found"]["gpu_id"]))
 

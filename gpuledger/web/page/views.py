@@ -28,8 +28,9 @@ from gpuledger.web.page.rendering import asset_bytes, asset_gzip
 from gpuledger.web.page.session import add_session
 from gpuledger.web.page.snapshot_cache import SnapshotCache
 from gpuledger.web.page.source_view import sources
-from gpuledger.web.page.state import Elsewhere, PageState
+from gpuledger.web.page.state import Elsewhere, PageState, address
 from gpuledger.web.page.timing_view import timing_page
+from gpuledger.web.prefix import prefixed
 from gpuledger.web.responses import TYPE_OF, ledger_of
 
 FORMER = frozenset(
@@ -79,7 +80,7 @@ def _route(template: str, view: str, make: View) -> Callable[[Request], Response
 
 def _first(request: Request) -> Response:
     if FORMER & set(request.query_params):
-        return RedirectResponse(f"/prices?{request.url.query}", 308)
+        return RedirectResponse(f"{prefixed('/prices')}?{request.url.query}", 308)
     return answered_page(request, "overview.html", "overview", overview_page)
 
 
@@ -91,7 +92,7 @@ def _price_receipt(request: Request, state: PageState) -> Made:
     price_id = state.inputs.get("id", "")
     with ledger_of(request).pinned() as ledger:
         receipt = ledger.price_receipt(price_id)
-        return Made(ledger.edition, {"found": receipt}, Elsewhere(rest=f"/v1/prices/{price_id}"))
+        return Made(ledger.edition, {"found": receipt}, Elsewhere(rest=address(f"/v1/prices/{price_id}")))
 
 
 def _offer_file(request: Request, kind: str) -> Response:

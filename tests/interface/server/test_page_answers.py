@@ -16,7 +16,7 @@ from gpuledger.web.access import own_path
 from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
 from gpuledger.web.page.query_view import filled, parameters_of
-from gpuledger.web.page.quote_form import data_keys, plan_of_fields
+from gpuledger.web.page.quote_form import plan_of_fields
 from tests.interface.server.conftest import serving
 from tests.interface.server.large_ledger import NOW
 
@@ -249,20 +249,6 @@ def test_two_plans_and_two_days_are_compared_as_the_command_does(client):
         assert f"{float(row['usd_total']['mid']):,.2f}" in text
     assert "2026-10-20" in client.get(f"/quote/compare?{QUOTE}&other_as_of=2026-10-20").text
     assert client.get(f"/quote/compare?{QUOTE}").status_code == 422
-
-
-@pytest.mark.parametrize(
-    ("text", "method", "keys"),
-    [
-        ("5000 x 600", "lora", {"samples": 5000, "tokens_per_sample": 600}),
-        ("5k samples x 600 tokens", "qlora", {"samples": 5000, "tokens_per_sample": 600}),
-        ("20M", "lora", {"dataset_tokens": 20e6}),
-        ("1T tokens", "pretrain", {"set": ["training_tokens=1000000000000.0"]}),
-        ("", "lora", {}),
-    ],
-)
-def test_data_is_read_as_people_say_it(text, method, keys):
-    assert data_keys(text, method) == keys
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,6 @@
     const asked = new URLSearchParams();
     if (ticked.length) asked.set("gpu", ticked.join(","));
     if (now.get("as_of")) asked.set("as_of", now.get("as_of"));
-    location.assign(`/history?${asked}`);
+    location.assign(`${new URL(form.action).pathname}?${asked}`);
   });
 })();

@@ -1,0 +1,305 @@
+"""Runs that are rebuilt many at a time leave the rows that recording them one by one leaves."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gpuledger.core.contract import Contract
+from gpuledger.core.document import Document, Request
+from gpuledger.core.money import Price, Unit
+from gpuledger.core.offer import (
+    Availability,
+    ExchangeRate,
+    Fact,
+    MarketSample,
+    Offer,
+    Skipped,
+    StoragePrice,
+)
+from gpuledger.core.store import run_stack
+from gpuledger.core.store.archive import FetchFailure, Manifest, run_id
+from gpuledger.core.store.database import writing
+from gpuledger.core.store.home import Home
+from gpuledger.core.store.shared.lake import TABLES
+from gpuledger.flows.ledger import LedgerWriter
+from gpuledger.flows.pipeline import open_ledger, read_run, record_one
+from gpuledger.flows.rebuild import Rebuild
+from gpuledger.scrapers.source import Source
+from tests.depth import examples
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+KINDS = {"storage": StoragePrice, "rate": ExchangeRate, "sample": MarketSample}
+
+
+def parse(document: Document) -> Iterator[Fact]:
+    listed = document.json()
+    for row in listed["offers"]:
+        yield Offer(
+            provider=listed["provider"],
+            sku=row["sku"],
+            region=row["region"],
+            gpu_label=row["gpu"],
+            gpu_count=Decimal(row["count"]),
+            purchase_option=row["option"],
+            vcpus=Decimal(row["vcpus"]),
+            price=Price(amount=Decimal(row["amount"]), unit=Unit(row["unit"]), currency=listed["currency"]),
+            availability=Availability(row["stock"]),
+        )
+    for reason in listed["skipped"]:
+        yield Skipped(reason, {"reason": reason})
+    for kind, fact in listed["facts"]:
+        yield KINDS[kind].model_validate(fact)
+
+
+def source(name: str, provider: str, least: int) -> Source:
+    return Source(
+        name=name,
+        provider=provider,
+        homepage="https://prices.example/",
+        every=timedelta(hours=1),
+        fresh_for=timedelta(hours=3),
+        requests=(Request(url=f"https://prices.example/{name}"),),
+        parse=parse,
+        contract=Contract(min_offers=least, must_have=()),
+        covers="a test",
+        licence="none",
+        seconds_between_requests=0,
+    )
+
+
+SOURCES = tuple(
+    source(name, provider, least)
+    for name, provider, least in (
+        ("runpod", "runpod", 3),
+        ("vultr", "vultr", 3),
+        ("scaleway", "scaleway", 3),
+        ("rates", "ecb", 0),
+    )
+)
+CURRENCIES = {"scaleway": "EUR"}
+CARDS = (("NVIDIA H100 80GB HBM3", 2.5), ("NVIDIA A100 80GB PCIe", 1.6), ("NVIDIA L4", 0.45))
+
+
+def first_rows(rng: random.Random) -> list[dict[str, str]]:
+    """Some machines: each card on demand and spot, two counts, three places."""
+    rows: list[dict[str, str]] = []
+    for label, usd in CARDS:
+        for number in range(6):
+            option = "spot" if number % 2 else "on_demand"
+            amount = usd * (0.6 if number % 2 else 1) * rng.uniform(0.98, 1.02)
+            rows.append(
+                {
+                    "sku": f"{label[7:11].strip()}-{number // 2}",
+                    "gpu": label,
+                    "count": rng.choice("128"),
+                    "region": f"place-{number % 3}",
+                    "option": option,
+                    "vcpus": "16",
+                    "amount": f"{amount:.3f}",
+                    "unit": "gpu_hour",
+                    "stock": "available",
+                }
+            )
+    return rows
+
+
+def moved(row: dict[str, str], factor: float) -> None:
+    row["amount"] = f"{max(float(row['amount']) * factor, 0.01):.3f}"
+
+
+def change(rows: list[dict[str, str]], rng: random.Random, what: str) -> None:
+    """Let one thing happen to a list."""
+    row = rng.choice(rows)
+    if what == "drift":
+        for each in rng.sample(rows, rng.randint(1, 4)):
+            moved(each, rng.uniform(0.94, 1.06))
+    elif what == "move":
+        moved(row, rng.choice((0.6, 0.82, 0.88, 1.3, 1.5)))
+    elif what == "slip":
+        moved(row, rng.choice((0.1, 0.125, 2, 8, 10)))
+    elif what == "stock":
+        row["stock"] = rng.choice(list(Availability)).value
+    elif what == "exchange":
+        other = rng.choice(rows)
+        row["amount"], other["amount"] = other["amount"], row["amount"]
+    elif what == "all":
+        factor = rng.choice((0.93, 1.08))
+        for each in rows:
+            moved(each, factor)
+    elif what == "absence":
+        for each in rng.sample(rows, rng.choice((1, 1, 2, 5))):
+            each["gone"] = str(rng.randint(1, 3))
+    elif what == "new":
+        rows.append(row | {"sku": f"new-{rng.random():.4f}"})
+    elif what == "shape":
+        row["vcpus"] = rng.choice(("24", "32"))
+
+
+CHANGES = ("drift",) * 8 + ("stock",) * 4 + ("none",) * 3 + ("absence", "move", "move", "shape", "new")
+ODD = (*CHANGES, "exchange", "slip", "all")
+
+
+def facts_of(name: str, rng: random.Random, at: datetime) -> list[tuple[str, dict[str, object]]]:
+    if name == "rates":
+        rate = {
+            "currency": "EUR",
+            "usd_per_unit": f"{rng.uniform(1.05, 1.12):.4f}",
+            "rate_date": f"{at:%Y-%m-%d}",
+        }
+        return [("rate", rate)]
+    if name == "runpod":
+        return [
+            (
+                "storage",
+                {
+                    "provider": name,
+                    "sku": "disk",
+                    "kind": "block",
+                    "amount_per_gb_month": rng.choice("11112"),
+                },
+            )
+        ]
+    if name == "vultr" and rng.random() < 0.3:
+        figures = dict.fromkeys(("min", "p10", "p25", "median"), "0.5")
+        sample = {
+            "provider": name,
+            "gpu_label": "L4",
+            "gpu_count": "1",
+            "region": "x",
+            "purchase_option": "spot",
+        }
+        return [
+            (
+                "sample",
+                sample | {"offers": 3} | {f"{key}_usd_per_gpu_hour": value for key, value in figures.items()},
+            )
+        ]
+    return []
+
+
+def write_archive(ledger: LedgerWriter, seed: int, runs: int, changes: tuple[str, ...]) -> None:
+    rng = random.Random(seed)
+    rows = {each.name: first_rows(rng) for each in SOURCES if each.name != "rates"}
+    at, done = START, dict[str, datetime]()
+    for number in range(runs):
+        # in turn; the rates first, and once a day
+        each = SOURCES[3] if number % 12 == 0 else SOURCES[number % 3]
+        at += timedelta(minutes=rng.choice((0, 20, 20, 60, 600)), seconds=1)
+        # a source's times only go forward
+        at = max(at, done.get(each.name, at))
+        # now and then the next run of another source has begun when this one ends
+        observed_at = at + timedelta(seconds=rng.choice((2, 2, 2, 1500)))
+        done[each.name] = observed_at + timedelta(seconds=1)
+        listed = rows.get(each.name, [])
+        if number > 4 and listed:
+            change(listed, rng, rng.choice(changes))
+        shown = [row for row in listed if int(row.get("gone", 0)) <= 0]
+        for row in listed:
+            row["gone"] = str(int(row.get("gone", 0)) - 1)
+        body = {
+            "provider": each.provider,
+            "currency": CURRENCIES.get(each.name, "USD"),
+            "offers": [{key: value for key, value in row.items() if key != "gone"} for row in shown],
+            "skipped": ["odd"] * rng.choice((0, 0, 2)),
+            "facts": facts_of(each.name, rng, at),
+        }
+        document = Document(
+            source=each.name,
+            request=each.requests[0],
+            body=b"<html>" if rng.random() < 0.04 else json.dumps(body).encode(),
+            fetched_at=at + timedelta(seconds=1),
+        )
+        failure = (
+            FetchFailure(kind="SourceError", message="no answer", url="u") if rng.random() < 0.04 else None
+        )
+        ledger.archive.write_manifest(
+            Manifest(
+                run_id=run_id(each.name, at),
+                source=each.name,
+                started_at=at,
+                observed_at=observed_at,
+                documents=(ledger.archive.put(document),),
+                is_complete=rng.random() > 0.08,
+                failure=failure,
+            )
+        )
+
+
+def rows_of(home: Home) -> dict[str, list[tuple[object, ...]]]:
+    tables = (*TABLES, "offer_current")
+    with writing(home) as connection:
+        return {
+            table: connection.execute(f"select * from {table} order by all").fetchall() for table in tables
+        }
+
+
+def recorded(ledger: LedgerWriter) -> dict[str, list[tuple[object, ...]]]:
+    with writing(ledger.home) as connection:
+        aliases = open_ledger(ledger, connection)
+        for run in ledger.archive.run_ids(None):
+            parsed = read_run(ledger, ledger.archive.manifest(run))
+            assert parsed is not None
+            record_one(connection, parsed, aliases)
+    return rows_of(ledger.home)
+
+
+def rebuilt(ledger: LedgerWriter) -> dict[str, list[tuple[object, ...]]]:
+    rebuild = Rebuild(ledger)
+    rebuild.begin()
+    rebuild.go_on()
+    return rows_of(rebuild.home)
+
+
+def ledger_in(folder: Path) -> LedgerWriter:
+    home = Home(folder)
+    home.create()
+    return LedgerWriter(home=home, sources=SOURCES, clock=lambda: START + timedelta(days=400))
+
+
+def alone(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The sources of runs that the rebuild recorded by themselves, as they come."""
+    runs: list[str] = []
+    record = run_stack.record
+
+    def counted(connection, batch, aliases):
+        runs.append(batch.manifest.source)
+        return record(connection, batch, aliases)
+
+    monkeypatch.setattr(run_stack, "record", counted)
+    return runs
+
+
+@settings(max_examples=examples(60, share=30, least=2), suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), changes=st.sampled_from((CHANGES, ODD)))
+def test_any_stream_of_runs_is_rebuilt_as_it_was_recorded(tmp_path_factory, seed, changes):
+    ledger = ledger_in(tmp_path_factory.mktemp("stream"))
+    write_archive(ledger, seed, 40, changes)
+    assert rebuilt(ledger) == recorded(ledger)
+
+
+def test_runs_whose_prices_drift_are_written_together(tmp_path, monkeypatch):
+    ledger = ledger_in(tmp_path)
+    write_archive(ledger, 7, 60, ("drift", "drift", "stock"))
+    runs = alone(monkeypatch)
+    before = rebuilt(ledger)
+    assert len(runs) <= len(SOURCES) + 2
+    assert len(before["price_change"]) > 2 * len(before["offer_current"])
+
+
+def test_a_price_below_every_other_provider_is_weighed_against_the_ledger(tmp_path, monkeypatch):
+    ledger = ledger_in(tmp_path)
+    write_archive(ledger, 7, 15, ("none",))
+    runs = alone(monkeypatch)
+    rebuilt(ledger)
+    quiet = len(runs)
+    other = ledger_in(tmp_path / "other")
+    write_archive(other, 7, 15, ("slip",))
+    rebuilt(other)
+    assert len(runs) - quiet > quiet
