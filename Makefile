@@ -40,6 +40,9 @@ release-prices: $(STAMP) page-vendor  ## go on with the release in FOLDER, and p
 refresh: $(STAMP)
 	$(BIN)/gpuledger refresh
 
+# compiled modules go below .venv: workers, and the programs that tests start, would compile all they load each time
+test deep recovery shared-store: export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
+test deep recovery shared-store: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)  ## the default suite
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "$(DEFAULT)"
 

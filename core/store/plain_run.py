@@ -26,7 +26,7 @@ from gpuledger.core.evidence.moves import Moves, figures_of_moves
 from gpuledger.core.evidence.rules import weigh
 from gpuledger.core.offer import Offer, PurchaseOption
 from gpuledger.core.store.batch import Batch
-from gpuledger.core.store.source_state import OfferState, SourceState
+from gpuledger.core.store.source_state import OfferState, PastPrice, PriceTerms, SourceState
 from gpuledger.core.store.staging import micro
 
 PRICE_TERMS = frozenset({"price", "upfront_amount", "effective_at", "availability"})
@@ -79,21 +79,26 @@ def plain_run(
         others: what other sources are known to have; none has to be there.
         rates: answers those that were known when it started, US dollars by currency.
     """
-    assert batch.weighing is not None
     changes: list[OfferChange] = []
     listed: dict[str, Offer] = {}
+    returned: Counter[str] = Counter()
     for entry in batch.offers:
         offer = entry.fact
         offer_id = offer.offer_id
         before = state.offers.get(offer_id)
         shown = state.shown.get(offer_id)
-        if before is None or shown is None or before.amount is None:
-            return None
-        if not isinstance(offer, Offer) or offer.observed_at is not None:
+        if before is None or shown is None or not isinstance(offer, Offer) or offer.observed_at is not None:
             return None
         listed[offer_id] = offer
         if offer is not shown and offer != shown and not _has_same_shape(offer, shown):
             return None
+        if before.amount is None:
+            if before.withdrawn_price != price_terms(offer):
+                return None
+            # back at the price that it went with: nothing contradicts that
+            returned[offer.purchase_option.value] += 1
+            changes.append(OfferChange(before, offer, entry.document_no, True, True))
+            continue
         is_other_price = before.amount != micro(offer.price.amount) or before.upfront_amount != micro(
             offer.upfront_amount
         )
@@ -103,9 +108,15 @@ def plain_run(
         if is_other_price or is_other_stock:
             changes.append(OfferChange(before, offer, entry.document_no, is_other_price, is_other_stock))
     absent = _absences(batch, state, listed)
-    if absent is None or not _are_believed(batch, state, others, changes, rates):
+    if absent is None or not _are_believed(batch, state, others, changes, returned, rates):
         return None
     return PlainRun(sorted([*changes, *absent], key=_number), listed)
+
+
+def price_terms(offer: Offer) -> PriceTerms:
+    """What an offer costs, as the ledger keeps it."""
+    price = offer.price
+    return micro(price.amount), micro(offer.upfront_amount), price.currency, price.unit.value
 
 
 def _number(difference: OfferChange) -> int:
@@ -122,15 +133,40 @@ def _absences(batch: Batch, state: SourceState, listed: Mapping[str, Offer]) -> 
     if len(listed) == len(state.offers):
         return []
     absent: list[OfferChange] = []
-    is_complete, fresh = batch.manifest.is_complete, 0
+    is_complete, fresh = batch.manifest.is_complete, list[OfferState]()
     for offer_id, before in state.offers.items():
         if offer_id in listed or before.amount is None:
             continue
         was_unlisted = before.availability == "unlisted"
-        fresh += not was_unlisted
+        if not was_unlisted:
+            fresh.append(before)
         if is_complete or not was_unlisted:
             absent.append(OfferChange(before, None, -1, was_unlisted, not was_unlisted))
-    return None if is_complete and fresh >= limits.GONE_LEAST else absent
+    return None if is_complete and _are_many(fresh, state) else absent
+
+
+def _are_many(gone: Sequence[OfferState], state: SourceState) -> bool:
+    """Whether so much of the list, or all of a place, a GPU or a way to buy, went at once; as
+    `sql/evidence/41_standing.sql` counts it."""
+    if len(gone) < limits.GONE_LEAST:
+        return False
+    standing = [
+        one for one in state.offers.values() if one.amount is not None and one.availability != "unlisted"
+    ]
+    if len(gone) >= limits.GONE_SHARE * len(standing):
+        return True
+    listed = Counter(group for one in standing for group in _groups(one))
+    went = Counter(group for one in gone for group in _groups(one))
+    return any(count >= limits.GONE_LEAST and count >= listed[group] for group, count in went.items())
+
+
+def _groups(state: OfferState) -> tuple[tuple[str | float, ...], ...]:
+    return (
+        ("region", state.region),
+        ("gpu", state.gpu),
+        ("option", state.purchase_option),
+        ("term", state.purchase_option, state.term),
+    )
 
 
 def _are_believed(
@@ -138,10 +174,11 @@ def _are_believed(
     state: SourceState,
     others: Collection[SourceState],
     changes: Sequence[OfferChange],
+    returned: Counter[str],
     rates: Callable[[], Mapping[str, float]],
 ) -> bool:
     """Whether its moved prices are believed whatever other sources, and the offers' past, say of them."""
-    moved = [difference for difference in changes if difference.is_price_change]
+    moved = [one for one in changes if one.is_price_change and one.state.amount is not None]
     if not moved:
         return True
     assert batch.weighing is not None
@@ -165,7 +202,7 @@ def _are_believed(
     options = Counter(
         entry.fact.purchase_option.value for entry in batch.offers if isinstance(entry.fact, Offer)
     )
-    figures = _figures(moved, usd=usd, believed_usd=believed_usd, change=change, options=options)
+    figures = _figures(moved, usd=usd, believed_usd=believed_usd, change=change, options=options - returned)
     return not weigh(figures, run).reason.any()
 
 
@@ -331,6 +368,8 @@ def apply(
     state, offer = difference.state, difference.offer
     price = stock = None
     if difference.is_price_change:
+        if offer is None:
+            state.withdrawn_price = (state.amount, state.upfront_amount, state.currency, state.unit)
         state.changed_at, state.run_no = at, run_no
         state.amount = None if offer is None else micro(offer.price.amount)
         state.upfront_amount = None if offer is None else micro(offer.upfront_amount)
@@ -343,6 +382,9 @@ def apply(
             "offer_no": state.offer_no,
             **{name: getattr(state, name) for name in _PRICE},
         }
+        if state.amount is not None:
+            now = state.price_of(state.amount, state.upfront_amount, str(state.unit))
+            state.remember(PastPrice(at, now, str(state.currency)), at)
     if difference.is_stock_change:
         state.availability = "unlisted" if offer is None else offer.availability.value
         state.stock_changed_at = at

@@ -33,6 +33,10 @@ class PastPrice:
     currency: str
 
 
+PriceTerms = tuple[Decimal | None, Decimal | None, str | None, str | None]
+"""Amount, upfront amount, currency and unit."""
+
+
 @dataclass(slots=True, kw_only=True)
 class OfferState:
     """A row of `offer_current` with the terms of its offer."""
@@ -64,6 +68,8 @@ class OfferState:
     ways_key: int
     past: list[PastPrice] = field(default_factory=list[PastPrice])
     """Prices that held within the last 30 days, the oldest first."""
+    withdrawn_price: PriceTerms | None = None
+    """Of one that is withdrawn, what it cost last, where that is known."""
 
     def price_of(
         self, amount: Decimal, upfront_amount: Decimal | None, unit: str, usd_per_unit: float = 1.0
@@ -117,9 +123,15 @@ class SourceState:
         Args:
             run_no: the last run that the database has.
         """
-        former = {state.offer_no: state.past for state in self.offers.values()}
+        former = {state.offer_no: state for state in self.offers.values()}
         rows = sql.rows(connection, "record/source_state", {"source": source})
-        by_number = {row["offer_no"]: OfferState(**row, past=former.get(row["offer_no"], [])) for row in rows}
+        by_number = {row["offer_no"]: OfferState(**row) for row in rows}
+        for number, state in by_number.items():
+            before = former.get(number)
+            if before is not None:
+                state.past = before.past
+                if before.changed_at == state.changed_at:
+                    state.withdrawn_price = before.withdrawn_price
         parameters = {"source": source, "after_run_no": self.past_until_run_no}
         for row in sql.rows(connection, "record/source_past", parameters):
             state = by_number[row["offer_no"]]

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -203,33 +203,58 @@ def write_archive(ledger: LedgerWriter, seed: int, runs: int, changes: tuple[str
         shown = [row for row in listed if int(row.get("gone", 0)) <= 0]
         for row in listed:
             row["gone"] = str(int(row.get("gone", 0)) - 1)
-        body = {
-            "provider": each.provider,
-            "currency": CURRENCIES.get(each.name, "USD"),
-            "offers": [{key: value for key, value in row.items() if key != "gone"} for row in shown],
-            "skipped": ["odd"] * rng.choice((0, 0, 2)),
-            "facts": facts_of(each.name, rng, at),
-        }
-        document = Document(
+        failure = FetchFailure(kind="SourceError", message="no answer", url="u")
+        put_run(
+            ledger,
+            each,
+            at,
+            observed_at,
+            shown,
+            skipped=["odd"] * rng.choice((0, 0, 2)),
+            facts=facts_of(each.name, rng, at),
+            is_broken=rng.random() < 0.04,
+            failure=failure if rng.random() < 0.04 else None,
+            is_complete=rng.random() > 0.08,
+        )
+
+
+def put_run(
+    ledger: LedgerWriter,
+    each: Source,
+    at: datetime,
+    observed_at: datetime,
+    rows: list[dict[str, str]],
+    *,
+    skipped: Sequence[str] = (),
+    facts: Sequence[object] = (),
+    is_broken: bool = False,
+    failure: FetchFailure | None = None,
+    is_complete: bool = True,
+) -> None:
+    body = {
+        "provider": each.provider,
+        "currency": CURRENCIES.get(each.name, "USD"),
+        "offers": [{key: value for key, value in row.items() if key != "gone"} for row in rows],
+        "skipped": skipped,
+        "facts": facts,
+    }
+    document = Document(
+        source=each.name,
+        request=each.requests[0],
+        body=b"<html>" if is_broken else json.dumps(body).encode(),
+        fetched_at=at + timedelta(seconds=1),
+    )
+    ledger.archive.write_manifest(
+        Manifest(
+            run_id=run_id(each.name, at),
             source=each.name,
-            request=each.requests[0],
-            body=b"<html>" if rng.random() < 0.04 else json.dumps(body).encode(),
-            fetched_at=at + timedelta(seconds=1),
+            started_at=at,
+            observed_at=observed_at,
+            documents=(ledger.archive.put(document),),
+            is_complete=is_complete,
+            failure=failure,
         )
-        failure = (
-            FetchFailure(kind="SourceError", message="no answer", url="u") if rng.random() < 0.04 else None
-        )
-        ledger.archive.write_manifest(
-            Manifest(
-                run_id=run_id(each.name, at),
-                source=each.name,
-                started_at=at,
-                observed_at=observed_at,
-                documents=(ledger.archive.put(document),),
-                is_complete=rng.random() > 0.08,
-                failure=failure,
-            )
-        )
+    )
 
 
 def rows_of(home: Home) -> dict[str, list[tuple[object, ...]]]:
@@ -303,3 +328,55 @@ def test_a_price_below_every_other_provider_is_weighed_against_the_ledger(tmp_pa
     write_archive(other, 7, 15, ("slip",))
     rebuilt(other)
     assert len(runs) - quiet > quiet
+
+
+def steps(ledger: LedgerWriter, lists: Sequence[Sequence[str | None]]) -> None:
+    """Daily runs of one source, each with the prices of its machines; None: not listed."""
+    for day, amounts in enumerate(lists):
+        rows = [
+            {
+                "sku": f"sku-{number}",
+                "gpu": CARDS[number % 3][0],
+                "count": "1",
+                "region": f"place-{number % 4}",
+                "option": "on_demand",
+                "vcpus": "16",
+                "amount": amount,
+                "unit": "gpu_hour",
+                "stock": "available",
+            }
+            for number, amount in enumerate(amounts)
+            if amount is not None
+        ]
+        at = START + timedelta(days=day)
+        put_run(ledger, SOURCES[0], at, at + timedelta(seconds=2), rows)
+
+
+OTHERS = [f"{2 + number / 10:.1f}" for number in range(24)]
+SWING = ("2.00", "3.00", "4.40", "4.00", "3.64", "3.32", "3.02", "2.75", "2.52", "2.30", "2.10")
+"""No step needs evidence, and the last ones are below 0.6 of what it cost in the week."""
+
+
+def test_small_steps_that_go_far_within_a_week_are_disputed_in_a_rebuild_too(tmp_path):
+    ledger = ledger_in(tmp_path)
+    steps(ledger, [[*OTHERS, amount] for amount in SWING])
+    rows = rebuilt(ledger)
+    assert rows == recorded(ledger)
+    assert [row[3:5] for row in rows["disputed_price"]][:1] == [("disputed", "price")]
+
+
+GONE = {
+    "three of many come back": [[None] * 3 + OTHERS[3:]] * 3 + [OTHERS],
+    "some go one after another": [[None] * count + OTHERS[count:] for count in (1, 2, 2, 2)] + [OTHERS] * 2,
+    "back at another price": [[None, *OTHERS[1:]]] * 3 + [["2.05", *OTHERS[1:]]],
+    "a whole place": [[None if number % 4 == 1 else one for number, one in enumerate(OTHERS)]] * 3 + [OTHERS],
+    "a fifth of the list": [[None if number % 5 == 1 else one for number, one in enumerate(OTHERS)]] * 3
+    + [OTHERS],
+}
+
+
+@pytest.mark.parametrize("lists", GONE.values(), ids=GONE.keys())
+def test_offers_that_go_and_return_are_rebuilt_as_they_were_recorded(tmp_path, lists):
+    ledger = ledger_in(tmp_path)
+    steps(ledger, [OTHERS, OTHERS, *lists])
+    assert rebuilt(ledger) == recorded(ledger)
