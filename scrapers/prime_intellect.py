@@ -29,7 +29,7 @@ from gpuledger.scrapers.read_json import (
     text,
     within,
 )
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 KEY = Credential(variable="PRIME_API_KEY")
 API = "https://api.primeintellect.ai/api/v1/availability/gpus"
@@ -111,6 +111,7 @@ SOURCE = Source(
     name="prime_intellect",
     homepage="https://www.primeintellect.ai",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(_request(1),),
     follow=follow,
     parse=parse,

@@ -40,7 +40,7 @@ from gpuledger.scrapers.read_json import (
     rows,
     within,
 )
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import HOURLY, MINUTE, Source
 
 _KEY = Credential(variable="RUNPOD_API_KEY")
 NODE_GPUS = 8
@@ -351,6 +351,7 @@ SOURCE = Source(
     name="runpod",
     homepage="https://www.runpod.io/pricing",
     every=HOURLY,
+    shortest=MINUTE,
     requests=(
         Request(
             url="https://api.runpod.io/graphql",

@@ -102,5 +102,5 @@ def offer_table(
     """
     parameters = offer_parameters(query)
     set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
-    read = connection.execute(sql.text("queries/offers"), parameters).to_arrow_table()
+    read = sql.arrow(connection, sql.text("queries/offers"), parameters)
     return OfferTable(read.drop_columns([*DERIVED, "total"]))

@@ -94,13 +94,16 @@ def describe_offers(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute("delete from derived")
         connection.execute("drop table renamed_before")
         connection.execute("delete from offer_described")
-        readers = [
-            {"provider": provider, "purchase_option": option, "check_source": source}
-            for (provider, option), source in CHECK_SOURCES.items()
-        ]
+        columns = zip(*((*key, source) for key, source in CHECK_SOURCES.items()), strict=True)
+        providers, options, sources = map(",".join, columns)
         connection.execute(
             sql.text("publish/10_offer_described"),
-            {"readers": readers, "managed_tiers": sorted(MANAGED_TIERS)},
+            {
+                "reader_providers": providers,
+                "reader_options": options,
+                "reader_sources": sources,
+                "managed_tiers": sorted(MANAGED_TIERS),
+            },
         )
 
 

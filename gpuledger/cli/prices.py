@@ -63,9 +63,8 @@ def _table_row(row: dict[str, Any]) -> dict[str, Any]:
 def _emit_offers(rows: Rows, format: Format | None) -> None:
     has_notes = any("note" in row for row in rows)
     columns = OFFER_COLUMNS + ((Column("NOTE", "note", shed=1),) if has_notes else ())
-    table.emit(
-        list(map(_table_row, rows)) if context.is_for_people(format) else rows, format, columns=columns
-    )
+    shown = list(map(_table_row, rows)) if context.is_for_people(format) else rows
+    table.emit(shown, format, columns=columns)
     for remark in rows.remarks:
         context.say(remark)
 
@@ -338,10 +337,8 @@ def index(
             check_plot_path(plot)
         ledger = context.ledger()
         chosen: dict[str, Any] = {"purchase_option": purchase_option, "segment": segment}
-        span: dict[str, Any] = {
-            "since": context.instant(since, "--from"),
-            "until": context.instant(until, "--to"),
-        }
+        start, stop = context.instant(since, "--from"), context.instant(until, "--to")
+        span: dict[str, Any] = {"since": start, "until": stop}
         if verify is None:
             rows = ledger.index(spec, **chosen, **span)
         elif verify == "all":

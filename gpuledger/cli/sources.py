@@ -28,26 +28,32 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def fetcher(ledger: LedgerWriter) -> Fetcher:
-    """The client that this invocation's settings describe."""
+def fetch_policy(ledger: LedgerWriter) -> dict[str, Any]:
+    """What holds for every request of this invocation: the arguments of a fetcher beside its client."""
     import os
 
-    import httpx
-
+    from gpuledger.scrapers.http.attempt import secret_variables
     from gpuledger.scrapers.http.aws_api import signed_sources
-    from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
     from gpuledger.scrapers.registry import get
 
     settings = context.settings()
-    return Fetcher(
-        client=httpx.Client(),
-        settings=settings.fetch,
-        environ=os.environ,
-        urls={get(name).name: url for name, url in settings.source_urls.items()},
-        clock=ledger.clock,
-        secrets=secret_variables(ledger.sources),
-        signed=signed_sources(os.environ, ledger.clock),
-    )
+    return {
+        "settings": settings.fetch,
+        "environ": os.environ,
+        "urls": {get(name).name: url for name, url in settings.source_urls.items()},
+        "clock": ledger.clock,
+        "secrets": secret_variables(ledger.sources),
+        "signed": signed_sources(os.environ, ledger.clock),
+    }
+
+
+def fetcher(ledger: LedgerWriter) -> Fetcher:
+    """The client that this invocation's settings describe."""
+    import httpx
+
+    from gpuledger.scrapers.http.fetch import Fetcher
+
+    return Fetcher(client=httpx.Client(), **fetch_policy(ledger))
 
 
 def _chosen(ledger: LedgerWriter, names: list[str] | None) -> list[Source]:
@@ -133,7 +139,10 @@ def refresh(
 def _due(ledger: LedgerWriter, chosen: list[Source], dry_run: bool) -> list[Source]:
     from gpuledger.flows import timetable
 
-    result = timetable.due(ledger, chosen)
+    intervals = context.settings().source_intervals
+    result = timetable.due(ledger, timetable.as_set(chosen, intervals))
+    for lease in result.leased:
+        context.say(f"{lease.source} is read by {lease.holder}")
     if not result.sources and result.next_at is not None:
         context.say(f"nothing is due; next is {result.next_source} at {result.next_at:%Y-%m-%dT%H:%M:%SZ}")
     elif not dry_run:

@@ -17,7 +17,7 @@ from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
 if TYPE_CHECKING:
     import duckdb
 
-    from gpuledger.core.store.offers import LatestOffer, OfferQuery, Unplaced
+    from gpuledger.core.store.offers import LatestOffer, OfferPage, OfferQuery, Unplaced
 
 LISTS = (
     *("gpu_names", "vendors", "providers", "regions", "tiers", "purchase_options", "sources"),
@@ -216,24 +216,33 @@ def lapsed_hint(
 
 
 def older_hints(
-    connection: duckdb.DuckDBPyConnection, query: OfferQuery, *, moment: datetime, as_of: datetime | None
+    connection: duckdb.DuckDBPyConnection,
+    query: OfferQuery,
+    page: OfferPage,
+    *,
+    moment: datetime,
+    as_of: datetime | None,
 ) -> list[str]:
     """What `cheapest` says on older prices, of each purchase option of an accelerator: that none is live, or that an
-    older one would be cheaper. Nothing of later pages, and nothing where states were chosen without the fresh."""
+    older one would be cheaper. Nothing of later pages, and nothing where states were chosen without the fresh.
+
+    Args:
+        page: the answer to the query: where it holds every offer with the best first, only lapsed prices are asked for.
+    """
     from gpuledger.core.cheapest import on_older_prices
     from gpuledger.core.store.offers import offers
 
     if query.gpu_ids is None or query.skip_rows or (query.states and "fresh" not in query.states):
         return []
     ordered = replace(query, order_by="best", descending=False, max_rows=None)
-    best = replace(ordered, best_per_provider=True, states=query.states or LISTED_STATES)
-    firsts = offers(connection, best, at=moment, as_of=as_of)
-    older = offers(
-        connection,
-        replace(ordered, best_per_provider=False, states=("stale", LAPSED)),
-        at=moment,
-        as_of=as_of,
-    )
+    is_whole = len(page.offers) == page.total and not query.states and not query.best_per_provider
+    if is_whole and query.order_by == "best" and not query.descending:
+        firsts, older_states = page.offers, (LAPSED,)
+    else:
+        best = replace(ordered, best_per_provider=True, states=query.states or LISTED_STATES)
+        firsts, older_states = offers(connection, best, at=moment, as_of=as_of), ("stale", LAPSED)
+    other = replace(ordered, best_per_provider=False, states=older_states)
+    older = offers(connection, other, at=moment, as_of=as_of)
     options = list(dict.fromkeys(offer.purchase_option for offer in firsts))
     remarks: list[str] = []
     for option in sorted(options):

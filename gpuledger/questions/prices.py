@@ -63,7 +63,7 @@ class PriceQuestions(MarketQuestions):
             remarks = provider_hints(snapshot.connection, query.providers)
             remarks += region_hints(snapshot.connection, query.regions)
             if result.offers:
-                remarks += older_hints(snapshot.connection, query, moment=moment, as_of=time)
+                remarks += older_hints(snapshot.connection, query, result, moment=moment, as_of=time)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
             pairs = zip(result.offers, result.derived, strict=True)

@@ -1,5 +1,7 @@
 -- grain: one row per offer: its terms, its accelerator, its place, and by which target its price ages
--- parameters: managed_tiers varchar[], readers struct[] (core/store/check_source.py: who reads what)
+-- parameters: managed_tiers varchar[]; reader_providers, reader_options and reader_sources varchar, three lists of equal
+--             length parted by commas (core/store/check_source.py: who reads what; a list of structs takes longer to bind
+--             than all the rest to run)
 insert into offer_described by name
 select
     offer.* exclude (gpu_memory_gib, min_gpus, max_gpus, is_sized),
@@ -40,7 +42,10 @@ left join (
 left join live_source on offer.provider = live_source.provider
 left join live_source as reseller on offer.via = reseller.provider
 left join (
-    select unnest($readers::struct(provider varchar, purchase_option varchar, check_source varchar)[], recursive := true)
+    select
+        unnest(string_split($reader_providers::varchar, ',')) as provider,
+        unnest(string_split($reader_options::varchar, ',')) as purchase_option,
+        unnest(string_split($reader_sources::varchar, ',')) as check_source
 ) as reader
     on offer.provider = reader.provider and offer.purchase_option = reader.purchase_option
 left join gpu on offer.gpu_id = gpu.gpu_id

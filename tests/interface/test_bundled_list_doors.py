@@ -260,3 +260,10 @@ def test_each_step_of_a_cost_through_time_names_its_cause(ledger):
     totals = [step[1] for step in STEPS]
     silent = [step[2] == "nothing changed" for step in STEPS[1:]]
     assert silent == [one == other for one, other in itertools.pairwise(totals)]
+
+
+@pytest.mark.parametrize("gpu", ["RTX4090", "H100", "A100"])
+def test_a_part_of_the_list_says_of_older_prices_what_the_whole_list_says(ledger, gpu):
+    whole, first = ledger.offers(gpu), ledger.offers(gpu, limit=1)
+    assert (len(whole), len(first)) == (whole.total, 1)
+    assert [*first.remarks] == [*whole.remarks] == [*ledger.offers(gpu, order_by="provider").remarks] != []

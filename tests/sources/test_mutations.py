@@ -101,6 +101,7 @@ def test_a_mutated_capture_never_gives_a_wrong_price(name: str, request, record_
     tally.record(record_property)
 
 
+@pytest.mark.deep
 @pytest.mark.hypothesis
 @pytest.mark.skipif(RECORDED is None, reason="GPULEDGER_RECORDED is not set")
 @each_recorded

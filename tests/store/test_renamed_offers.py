@@ -15,6 +15,7 @@ from gpuledger.core.store.offers import OfferQuery
 from gpuledger.core.store.publish import write_latest
 from gpuledger.core.store.record import record
 from gpuledger.core.store.rollups import derive
+from tests.depth import examples
 from tests.store.conftest import Books, source_row
 
 DAY_ONE = datetime(2026, 8, 1, tzinfo=UTC)
@@ -296,7 +297,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 9), st.sampled_from([1, 2, 3])), min_si
 LISTS = st.permutations([("daily", CARD), ("page", SHORT), ("feed", "H100 SXM5")])
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(15, share=5), deadline=None)
 @given(prices=st.lists(ROWS, min_size=2, max_size=3), names=LISTS)
 def test_history_has_the_price_that_an_answer_about_that_moment_gives(
     connection, books, an_offer, prices, names
@@ -310,7 +311,7 @@ def test_history_has_the_price_that_an_answer_about_that_moment_gives(
         assert price == market.first(day), day
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(15, share=5), deadline=None)
 @given(prices=st.lists(ROWS, min_size=2, max_size=3), names=LISTS, order=st.randoms(use_true_random=False))
 def test_the_order_of_lists_never_matters(connection, books, an_offer, prices, names, order):
     lists = list(zip(names, prices, strict=False))
@@ -324,7 +325,7 @@ def test_the_order_of_lists_never_matters(connection, books, an_offer, prices, n
     assert answers[0] == answers[1]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(15, share=5), deadline=None)
 @given(prices=ROWS, usd=st.sampled_from([1, 2, 3]))
 def test_an_older_price_by_another_name_never_changes_what_is_on_sale(
     connection, books, an_offer, prices, usd

@@ -19,6 +19,7 @@ from gpuledger.core.store.history import price_series
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.record import record
+from tests.depth import examples
 from tests.store.test_validity_of_streams import TABLES
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -121,7 +122,7 @@ LIST = st.tuples(
 )
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(12, share=4), deadline=None)
 @given(
     looks=st.lists(LOOK, max_size=8, unique_by=lambda look: look[:2]),
     lists=st.lists(LIST, max_size=2),

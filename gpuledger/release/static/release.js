@@ -112,7 +112,7 @@ async function overview() {
         usd(row.median_usd_per_gpu_hour_on_demand),
         row.usd_per_gpu_hour_spot === null ? "" : [phone("spot "), usd(row.usd_per_gpu_hour_spot), " ", small(`${row.provider_spot} ${percent(row.spot_saving === null ? null : -row.spot_saving)}`)],
         usd(row.usd_per_gpu_hour_reserved),
-        [String(row.providers), phone(" providers")],
+        [String(row.providers), phone(row.providers === 1 ? " provider" : " providers")],
         percent(row.index_change_of_30_days, 1),
         el("a", { href: `#history/${encodeURIComponent(row.gpu_id)}`, "aria-label": `History of ${row.name}` }, spark(row.median_usd_per_gpu_hour_of_52_weeks)),
         usd(row.usd_per_peak_petaflop_hour), usd(row.usd_per_gib_hour), badge(row.price_state),

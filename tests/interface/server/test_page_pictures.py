@@ -106,3 +106,31 @@ def test_the_documentation_has_a_picture_of_the_page(browser, first_site, name, 
     assert (IMAGES / path.name).exists()
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     assert any(f"images/{path.name}" in page.read_text() for page in pages)
+
+
+PRINTED = """
+() => {
+  const of = (colour) => colour.match(/\\d+/g).slice(0, 3).reduce((sum, one) => sum + Number(one), 0) / 765;
+  const seen = (element) => element.checkVisibility() && element.getBoundingClientRect().height > 0;
+  const style = getComputedStyle(document.documentElement);
+  return {
+    ink: of(style.color), paper: of(style.backgroundColor),
+    rows: [...document.querySelectorAll("main tbody tr")].filter(seen).length,
+    fields: [...document.querySelectorAll("input, select, textarea, button")].filter(seen).length,
+  };
+}
+"""
+
+
+@pytest.mark.parametrize("view", ["overview", "prices", "history", "quote", "sources", "sql"])
+def test_a_page_prints_dark_on_white_with_its_rows_and_without_its_fields(browser, first_site, view):
+    context = browser.new_context(color_scheme="dark", viewport={"width": 794, "height": 1123})
+    page = context.new_page()
+    page.goto(f"{first_site}/{VIEWS[view]}", wait_until="networkidle")
+    page.emulate_media(media="print")
+    printed = page.evaluate(PRINTED)
+    context.close()
+    assert printed["ink"] < 0.2
+    assert printed["paper"] > 0.95
+    assert printed["rows"] > 1
+    assert printed["fields"] == 0
