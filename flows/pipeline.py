@@ -241,7 +241,7 @@ def record_one(
         error=batch.error.message if batch.error else None,
         url=batch.error.url if batch.error else None,
         moves=done.moves,
-        notes=weighed.renames,
+        notes=(*weighed.renames, *run.rows_ahead),
         disputed=weighed.disputed,
         confirmed=weighed.confirmed,
         evidence=weighed.evidence,

@@ -17,7 +17,7 @@ from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider_name import provider_id
 from gpuledger.scrapers.read_json import (
     each_once,
     leaf,

@@ -12,6 +12,7 @@ from gpuledger.cli import context, table
 from gpuledger.cli.columns import SOURCE_COLUMNS
 from gpuledger.cli.options import FormatOption, SourceNames
 from gpuledger.cli.table import Column
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -231,9 +232,11 @@ def status(
         shown = [*rows, *(row | {"covers": _span_text(row)} for row in lists)]
         blank = dict.fromkeys(key for row in shown for key in row)
         table.emit([blank | row for row in shown], format, columns=STATUS_COLUMNS)
+        for remark in rows.remarks:
+            context.say(remark)
         stale = [row["source"] for row in rows if row["is_stale"]]
         if exit_code and stale:
-            context.say(f"{len(stale)} sources are stale or never delivered: {', '.join(stale)}")
+            context.say(f"stale, or never delivered: {counted(len(stale), 'source')}: {', '.join(stale)}")
             raise typer.Exit(context.STALE)
 
 
