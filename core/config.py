@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ class Settings:
     """Whether a new ledger takes the history that ships with the program."""
     source_urls: Mapping[str, str] = field(default_factory=dict[str, str])
     """Address overrides by source, for mirrors, proxies and tests."""
+    source_intervals: Mapping[str, timedelta] = field(default_factory=dict[str, timedelta])
+    """Intervals by source, where the operator set one; whether a source permits it is `timetable.as_set`'s to say."""
     fetch: FetchSettings = field(default_factory=FetchSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
 
@@ -98,7 +101,8 @@ def load_settings(
 
     Args:
         environ: `GPULEDGER_HOME`, `GPULEDGER_CONFIG`, `GPULEDGER_STORE`, `GPULEDGER_BUNDLED_HISTORY`,
-            `GPULEDGER_SOURCE_<NAME>_URL`, `GPULEDGER_FETCH_<SETTING>`, `GPULEDGER_NOTIFY_WEBHOOK`.
+            `GPULEDGER_SOURCE_<NAME>_URL`, `GPULEDGER_SOURCE_<NAME>_EVERY`, `GPULEDGER_FETCH_<SETTING>`,
+            `GPULEDGER_NOTIFY_WEBHOOK`.
         home, config: as given by flags.
 
     Raises:
@@ -141,12 +145,15 @@ def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path
         if name not in setting_names:
             raise ConfigError(f"unknown setting {name!r}; known: {', '.join(sorted(setting_names))}")
     urls: dict[str, str] = {}
-    for source, table in _table(content, "sources").items():
+    intervals: dict[str, timedelta] = {}
+    for source in _table(content, "sources"):
         for name, value in _table(_table(content, "sources"), source).items():
-            if name != "url":
-                raise ConfigError(f"unknown setting sources.{source}.{name}; known: url")
-            urls[source] = _url(f"sources.{source}.url", value)
-        del table
+            if name == "url":
+                urls[source] = _url(f"sources.{source}.url", value)
+            elif name == "every":
+                intervals[source] = _interval(f"sources.{source}.every", value)
+            else:
+                raise ConfigError(f"unknown setting sources.{source}.{name}; known: url, every")
     named = content.get("home", str(default_home))
     if not isinstance(named, str) or not named:
         raise ConfigError(f"home must be a folder, not {named!r}")
@@ -156,19 +163,23 @@ def _from_file(content: Mapping[str, Any], home: Path | None, default_home: Path
         store=_store("store", content.get("store", "duckdb")),
         history=_switch("bundled_history", content.get("bundled_history", True)),
         source_urls=urls,
+        source_intervals=intervals,
         fetch=_fetch(FetchSettings(), "fetch.", _table(content, "fetch")),
         notify=_notify(_table(content, "notify")),
     )
 
 
 def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    urls = dict(settings.source_urls)
+    urls, intervals = dict(settings.source_urls), dict(settings.source_intervals)
     fetch: dict[str, str] = {}
     webhook = environ.get("GPULEDGER_NOTIFY_WEBHOOK")
     for name, value in environ.items():
         if name.startswith("GPULEDGER_SOURCE_") and name.endswith("_URL") and value:
             source = name.removeprefix("GPULEDGER_SOURCE_").removesuffix("_URL").lower()
             urls[source] = _url(name, value)
+        if name.startswith("GPULEDGER_SOURCE_") and name.endswith("_EVERY") and value:
+            source = name.removeprefix("GPULEDGER_SOURCE_").removesuffix("_EVERY").lower()
+            intervals[source] = _interval(name, value)
         if name.startswith("GPULEDGER_FETCH_") and value:
             fetch[name.removeprefix("GPULEDGER_FETCH_").lower()] = value
     return replace(
@@ -178,6 +189,7 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
             "GPULEDGER_BUNDLED_HISTORY", environ.get("GPULEDGER_BUNDLED_HISTORY") or settings.history
         ),
         source_urls=urls,
+        source_intervals=intervals,
         fetch=_fetch(settings.fetch, "GPULEDGER_FETCH_", fetch),
         notify=replace(settings.notify, webhook=_webhook("GPULEDGER_NOTIFY_WEBHOOK", webhook))
         if webhook
@@ -225,6 +237,18 @@ def _store(name: str, value: Any) -> str:
     lake_address(value, name=name)
     return value
 
+
+def _interval(name: str, value: Any) -> timedelta:
+    text = str(value).strip().lower() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    number = text.rstrip("smh")
+    if not number.isdecimal() or text[len(number) :] not in _SECONDS or not 1 <= int(number) <= 86_400:
+        raise ConfigError(
+            f"{name} must be a whole number of seconds, or such as 90s, 5m or 1h, not {value!r:.60}"
+        )
+    return timedelta(seconds=int(number) * _SECONDS[text[len(number) :]])
+
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 _SWITCH = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 

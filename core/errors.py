@@ -93,6 +93,10 @@ class StoreBusyError(StoreError):
     """Another writer holds the ledger."""
 
 
+class LeasedError(StoreBusyError):
+    """Another process reads the source all the time, or took it over."""
+
+
 class ClockError(StoreError):
     """A clock is, or was, ahead of the one that all machines of a store have in common."""
 

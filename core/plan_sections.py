@@ -27,7 +27,7 @@ from gpuledger.core.count import (
     share_from,
 )
 from gpuledger.core.money import dollars_from
-from gpuledger.core.provider import option_word
+from gpuledger.core.provider_name import TierName, option_word
 
 # Values that a plan may hold: counts, amounts, shares and money within bounds, and three cases of one.
 
@@ -243,7 +243,7 @@ class Constraints(Section):
     max_gpus: Count | None = None
     regions: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
-    tiers: tuple[Literal["secure", "community"], ...] = ()
+    tiers: tuple[TierName, ...] = ()
     purchase_options: tuple[PurchaseOptionName, ...] = ()
 
     @field_validator("regions", "providers", mode="before")

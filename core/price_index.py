@@ -22,6 +22,8 @@ from operator import itemgetter
 from statistics import median, quantiles
 from typing import NamedTuple
 
+from gpuledger.core.count import counted
+
 METHOD_VERSION = 2
 LEAST_PROVIDERS = {"spot": 2}
 """Votes without which a day is withheld; 3 for all other purchase options."""
@@ -142,9 +144,10 @@ class _Chain:
             if len(shown) >= self._least:
                 self._start(day)
             else:
-                state, reason = "withheld", f"{len(shown)} providers, {self._least} needed"
+                state, reason = "withheld", f"{counted(len(shown), 'provider')}, {self._least} needed"
         elif len(votes) < self._least:
-            state, reason = "withheld", f"{len(votes)} providers with offers to compare, {self._least} needed"
+            state = "withheld"
+            reason = f"{counted(len(votes), 'provider')} with offers to compare, {self._least} needed"
         elif dispersion is not None and dispersion > MOST_DISPERSION:
             state = "withheld"
             span = math.exp(dispersion)

@@ -17,6 +17,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from gpuledger.core.count import counted
 from gpuledger.core.errors import NoOfferError
 from gpuledger.core.store.offers import LatestOffer
 
@@ -141,6 +142,28 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[round(share * (len(ordered) - 1))]
 
 
+def days_of_index(rows: Sequence[Mapping[str, Any]], gpu_id: str | None) -> list[Mapping[str, Any]]:
+    """Of the index of several accelerators the days of one: of the one that is bought where its newest chain has enough
+    of them, else of the one that is published most often.
+
+    Args:
+        rows: of `gpu_price_index`, oldest first.
+        gpu_id: what would be bought now.
+    """
+    by_gpu: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_gpu.setdefault(row["gpu_id"], []).append(row)
+    own = by_gpu.get(gpu_id or "", [])
+    if len(_published(own)) >= LEAST_DAYS or not by_gpu:
+        return own
+    return max(by_gpu.values(), key=lambda days: sum(row["state"] == "published" for row in days))
+
+
+def _published(days: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The published days of the newest chain."""
+    return [row for row in days if row["chain"] == days[-1]["chain"] and row["state"] == "published"]
+
+
 def timing(
     days: Sequence[Mapping[str, Any]],
     offer: LatestOffer | None,
@@ -167,12 +190,12 @@ def timing(
     """
     chain = [row for row in days if row["chain"] == days[-1]["chain"]] if days else []
     prices = series(chain)
-    published = [row for row in chain if row["state"] == "published"]
+    published = _published(days)
     if len(published) < LEAST_DAYS:
         reasons = Counter(row["reason"] for row in days if row["state"] == "withheld")
         why = f"; most days are withheld: {reasons.most_common(1)[0][0]}" if reasons else ""
         raise NoOfferError(
-            f"{what}: {len(published)} published days of the index, {LEAST_DAYS} are needed{why}"
+            f"{what}: {counted(len(published), 'published day')} of the index, {LEAST_DAYS} are needed{why}"
         )
     if offer is None or offer.usd_per_gpu_hour is None:
         raise NoOfferError(f"{what}: nothing is on sale now; lapsed prices are no price to wait from")
@@ -195,6 +218,8 @@ def timing(
         "usd_per_gpu_hour": offer.usd_per_gpu_hour,
         "cheapest_provider": offer.provider,
         "gpu_id": offer.gpu_id,
+        "index_gpu_id": last["gpu_id"],
+        "note": None if last["gpu_id"] == offer.gpu_id else _of_another(offer.gpu_id, last["gpu_id"]),
         "index_date": last["price_date"].isoformat(),
         "published_days": len(published),
         "withheld": None if days[-1]["state"] == "published" else days[-1]["reason"],
@@ -211,6 +236,13 @@ def timing(
             for one in waits
         ],
     }
+
+
+def _of_another(gpu_id: str | None, index_gpu_id: str) -> str:
+    return (
+        f"the price is of {gpu_id}, whose index has too few published days; ranks, trend and waits are of"
+        f" {index_gpu_id}"
+    )
 
 
 def yearly_decline(before: Decimal, after: Decimal, years: Decimal) -> Decimal:

@@ -54,10 +54,12 @@ def price_list(source: Source, document: Document) -> PriceList:
         start, stop = datetime.fromisoformat(first), datetime.fromisoformat(last)
     except ValueError:
         raise document.error(f"covers {context['covers']!r}, which is no span FROM..UNTIL") from None
+    # what will hold tomorrow nobody has seen
+    until = min(stop if stop.tzinfo else stop.replace(tzinfo=UTC), document.fetched_at)
     return PriceList(
         kind="changes" if kind == "rows" else _kind(document, kind),
-        covers_from=start if start.tzinfo else start.replace(tzinfo=UTC),
-        covers_until=stop if stop.tzinfo else stop.replace(tzinfo=UTC),
+        covers_from=min(start if start.tzinfo else start.replace(tzinfo=UTC), until),
+        covers_until=until,
     )
 
 

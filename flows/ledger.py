@@ -77,6 +77,8 @@ class RunReport:
     confirmed: int = 0
     evidence: tuple[str, ...] = ()
     """Some of what is disputed, one line each."""
+    is_settled: bool = False
+    """An accepted run that changed nothing and leaves nothing open."""
     is_of_machine: bool = False
     """It failed for something that is wrong with this machine, whatever the source."""
     was_recorded: bool = False

@@ -10,37 +10,33 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from contextvars import copy_context
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from functools import partial
-from typing import Any
 
 import duckdb
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import (
     ClockError,
-    GPULedgerError,
     MissingCredentialError,
     OlderReleaseError,
-    ParseError,
-    SourceError,
     StoreBusyError,
     StoreError,
 )
 from gpuledger.core.store import sql
-from gpuledger.core.store.archive import Archive, FetchFailure, Manifest, run_id
-from gpuledger.core.store.clocks import check_last_run, check_machine
-from gpuledger.core.store.database import turn, turn_of_source, writing
+from gpuledger.core.store.archive import Manifest
+from gpuledger.core.store.clocks import check_machine
+from gpuledger.core.store.database import joined, turn, turn_of_source, writing
 from gpuledger.core.store.evidence import Weighed
+from gpuledger.core.store.leases import Leases
 from gpuledger.core.store.migrate import SourceRow, migrate
 from gpuledger.core.store.publish import complete, hand_out, has_news
 from gpuledger.core.store.record import is_late, is_recorded, record
 from gpuledger.core.store.shared.follow import ShareRun, catch_up, recording
+from gpuledger.flows.fetch_run import run_steps
 from gpuledger.flows.ledger import CycleReport, LedgerWriter, RunReport
 from gpuledger.flows.left_over import (
     LATE,
@@ -52,7 +48,8 @@ from gpuledger.flows.left_over import (
 from gpuledger.flows.machines import say, say_of
 from gpuledger.flows.telemetry import span
 from gpuledger.flows.validate import Parsed, judge, read_documents
-from gpuledger.scrapers.http.fetch import Fetched, Fetcher, FormerAnswer
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.http.sweep import take_all
 from gpuledger.scrapers.source import Source
 
 LOG = logging.getLogger("gpuledger")
@@ -63,12 +60,13 @@ def fetch_source(ledger: LedgerWriter, source: Source, fetcher: Fetcher) -> tupl
 
     Raises:
         MissingCredentialError: the source cannot be read without a key.
-        StoreBusyError: another refresh is reading the source.
+        StoreBusyError: another refresh is reading the source, or a poller reads it all the time.
         ClockError: this machine's clock is ahead, or the source's newest run began in the future.
         NotMountedError: the shared store's folders are not there.
     """
     meet_store(ledger)
     with turn_of_source(ledger.home, source.name) as held, span("fetch", source=source.name) as note:
+        Leases(home=ledger.home, clock=ledger.clock).check_free(source.name)
         now = held.now() if held else ledger.clock()
         check_machine(ledger.clock(), now)
         manifest, notes = _fetch(ledger, source, fetcher, now)
@@ -95,105 +93,10 @@ def meet_store(ledger: LedgerWriter) -> None:
 def _fetch(
     ledger: LedgerWriter, source: Source, fetcher: Fetcher, now: datetime
 ) -> tuple[Manifest, tuple[str, ...]]:
-    archive = ledger.archive
-    before = archive.newest(source.name, ledger.clock() - RECOVERY)
-    if before is not None:
-        check_last_run(before.run_id, before.started_at, now)
-    # A clock that was set back must not write into the past: a source's times only go forward.
-    earliest = before.observed_at + timedelta(microseconds=1) if before else datetime.min.replace(tzinfo=UTC)
-    started_at = max(ledger.clock(), earliest)
-    while archive.has_run(run_id(source.name, started_at)):
-        started_at += timedelta(microseconds=1)
-    entries: list[dict[str, Any]] = []
-    failure: FetchFailure | None = None
-    notes: tuple[str, ...] = ()
-    is_complete = False
-
-    def keep(document: Document) -> None:
-        with span("archive", source=source.name, url=document.request.url) as note:
-            entries.append(archive.put(document))
-            note(sha256=entries[-1]["sha256"])
-
-    superseded: list[dict[str, Any]] = []
-    try:
-        fetched = fetcher.fetch(
-            source, keep=keep, former=lambda request: _former_answer(archive, before, request)
-        )
-        if source.fallback and fetched.is_complete:
-            error = read_documents(source, _manifest_of(source, started_at), fetched.documents).error
-            if error is not None:
-                fetched, superseded = _fall_back(source, fetcher, error, fetched, entries, keep)
-        notes, is_complete = fetched.notes, fetched.is_complete
-    except SourceError as error:
-        failure = FetchFailure(kind=type(error).__name__, message=error.message, url=error.url)
-    except GPULedgerError:
-        raise
-    except Exception as error:
-        # An adapter that breaks ends its own run; the others go on. Its name says enough: what it says of
-        # itself may hold a key.
-        LOG.exception("the adapter broke", extra={"source": source.name})
-        message = f"the adapter broke while following answers: {type(error).__name__}"
-        failure = FetchFailure(kind=ParseError.__name__, message=message, url=source.homepage)
-    manifest = replace(
-        _manifest_of(source, started_at),
-        observed_at=max(ledger.clock(), started_at),
-        documents=tuple(entries),
-        is_complete=is_complete,
-        failure=failure,
-        superseded=tuple(superseded),
-    )
-    archive.write_manifest(manifest)
-    LOG.info(
-        "fetched" if failure is None else "not fetched",
-        extra={
-            "source": source.name,
-            "run_id": manifest.run_id,
-            "error": failure.message if failure else None,
-            "seconds": round((manifest.observed_at - manifest.started_at).total_seconds(), 3),
-        },
-    )
+    before = ledger.archive.newest(source.name, ledger.clock() - RECOVERY)
+    manifest, notes = take_all(run_steps(ledger, source, fetcher, before, now), fetcher.take)
+    ledger.archive.write_manifest(manifest)
     return manifest, notes
-
-
-def _fall_back(
-    source: Source,
-    fetcher: Fetcher,
-    error: SourceError,
-    fetched: Fetched,
-    entries: list[dict[str, Any]],
-    keep: Callable[[Document], None],
-) -> tuple[Fetched, list[dict[str, Any]]]:
-    """Ask the last resort, because what came cannot be read. Without an answer there either, what came stays
-    the run's: it fails now, and a corrected adapter can replay it."""
-    first = list(entries)
-    entries.clear()
-    try:
-        return fetcher.fetch_fallback(source, error, keep=keep), first
-    except SourceError:
-        entries[:] = first
-        return fetched, []
-
-
-def _manifest_of(source: Source, started_at: datetime) -> Manifest:
-    return Manifest(
-        run_id=run_id(source.name, started_at),
-        source=source.name,
-        started_at=started_at,
-        observed_at=started_at,
-        documents=(),
-    )
-
-
-def _former_answer(archive: Archive, before: Manifest | None, request: Request) -> FormerAnswer | None:
-    if before is None or before.failure:
-        return None
-    for entry in before.documents:
-        if entry["url"] == request.url and entry["method"] == request.method:
-            sha256, etag, modified = entry["sha256"], entry["etag"], entry["last_modified"]
-            # Where the bytes broke, the whole answer is asked for, which mends the archive.
-            if (etag or modified) and archive.holds(sha256):
-                return FormerAnswer(body=partial(archive.body, sha256), etag=etag, last_modified=modified)
-    return None
 
 
 def read_run(ledger: LedgerWriter, manifest: Manifest) -> Parsed | None:
@@ -236,13 +139,23 @@ def source_row(source: Source) -> SourceRow:
 
 
 def record_runs(
-    ledger: LedgerWriter, parsed: Sequence[Parsed], *, sources: Sequence[str] = (), do_publish: bool = True
+    ledger: LedgerWriter,
+    parsed: Sequence[Parsed],
+    *,
+    sources: Sequence[str] = (),
+    looks_back: bool = True,
+    is_one_commit: bool = False,
+    do_publish: bool | Callable[[Sequence[RunReport]], bool] = True,
 ) -> CycleReport:
     """Record runs, and those that an earlier process fetched but never recorded, then publish once.
 
     Args:
         sources: those whose runs are taken however young, beside those of `parsed`. A young run of another source is
             in the hands of the process that fetched it.
+        looks_back: whether runs that were never recorded are looked for, which reads the names of all that the archive
+            holds of two months.
+        is_one_commit: all of them or none, in a store of this home's own; many runs are quicker so.
+        do_publish: whether to publish, or what says so by what was recorded.
 
     Returns:
         A report for each run of `parsed`, whoever recorded it, and for each that was left over.
@@ -257,19 +170,26 @@ def record_runs(
             except OlderReleaseError as error:
                 LOG.warning("%s", error)
                 return CycleReport(runs=tuple(_left_to_others(run, error) for run in parsed), snapshot=None)
-            at_hand = {*sources, *(run.source.name for run in parsed)}
-            left, broken = left_over(ledger, connection, read_run, ours=ours, at_hand=at_hand)
-            for run in sorted([*parsed, *left], key=_order):
-                with recording(ledger.home, connection, aliases, run.writes_to) as share:
-                    if is_recorded(connection, run.manifest.run_id):
-                        if run.manifest.run_id in ours:
-                            reports.append(report_of(connection, run.manifest.run_id))
-                    elif not run.source.is_dated_list and is_late(connection, run.manifest):
-                        broken.append(cannot_record(run.manifest.run_id, LATE))
-                    else:
-                        reports.append(record_one(connection, run, aliases, share))
+            left: list[Parsed] = []
+            broken: list[RunReport] = []
+            if looks_back:
+                at_hand = {*sources, *(run.source.name for run in parsed)}
+                left, broken = left_over(ledger, connection, read_run, ours=ours, at_hand=at_hand)
+            # a run that machines share is committed here and there, by itself
+            is_joined = is_one_commit and ledger.home.follows is None
+            with joined(connection) if is_joined else nullcontext():
+                for run in sorted([*parsed, *left], key=_order):
+                    with recording(ledger.home, connection, aliases, run.writes_to) as share:
+                        if is_recorded(connection, run.manifest.run_id):
+                            if run.manifest.run_id in ours:
+                                reports.append(report_of(connection, run.manifest.run_id))
+                        elif not run.source.is_dated_list and is_late(connection, run.manifest):
+                            broken.append(cannot_record(run.manifest.run_id, LATE))
+                        else:
+                            reports.append(record_one(connection, run, aliases, share))
+            is_wanted = do_publish if isinstance(do_publish, bool) else do_publish((*reports, *broken))
             # What no run was recorded for, a timer that found nothing due, need not copy the whole ledger.
-            if do_publish and (reports or broken or has_news(ledger.home, connection)):
+            if is_wanted and (reports or broken or has_news(ledger.home, connection)):
                 note = publishing.enter_context(span("publish"))
                 number = complete(ledger.home, connection, now=ledger.clock())
                 note(snapshot=number)
@@ -321,10 +241,11 @@ def record_one(
         error=batch.error.message if batch.error else None,
         url=batch.error.url if batch.error else None,
         moves=done.moves,
-        notes=weighed.renames,
+        notes=(*weighed.renames, *run.rows_ahead),
         disputed=weighed.disputed,
         confirmed=weighed.confirmed,
         evidence=weighed.evidence,
+        is_settled=done.is_settled,
     )
     LOG.info("recorded", extra=vars(report))
     return report

@@ -8,17 +8,18 @@ second.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gpuledger.core.errors import StoreError
+from gpuledger.core.errors import ConfigError, StoreError, UnreachableError
 from gpuledger.core.store.archive import started_at
+from gpuledger.core.store.leases import Lease, Leases
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.left_over import RECOVERY
-from gpuledger.scrapers.source import Source
+from gpuledger.scrapers.source import HOURLY, Source
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,9 +33,46 @@ RETRY = 1 / 6
 
 
 def anchor(name: str, every: timedelta) -> datetime:
-    """A time of the grid of that source."""
+    """A time of the grid of that source: a whole second, or below an hour a whole millisecond, since minutes have few
+    seconds for many sources."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    return EPOCH + timedelta(seconds=number % max(1, int(every.total_seconds())))
+    if every < HOURLY:
+        return EPOCH + timedelta(milliseconds=number % max(1, every // timedelta(milliseconds=1)))
+    return EPOCH + timedelta(seconds=number % int(every.total_seconds()))
+
+
+def as_set(sources: Iterable[Source], intervals: Mapping[str, timedelta]) -> tuple[Source, ...]:
+    """Each source at the interval that the settings name for it, or its own. Targets and rules of evidence stay those
+    of the declared interval, so that a replay says the same under any setting.
+
+    Raises:
+        ConfigError: a source does not permit its interval, or there is none of that name.
+    """
+    left = dict(intervals)
+    chosen: list[Source] = []
+    for source in sources:
+        every = left.pop(source.name, source.every)
+        if not source.shortest <= every <= source.every:
+            permitted = (
+                "none but its own" if source.shortest == source.every else f"{spoken(source.shortest)} to"
+            )
+            raise ConfigError(
+                f"sources.{source.name}.every: {spoken(every)} is not permitted; allowed: {permitted}"
+                f" {spoken(source.every)}"
+            )
+        chosen.append(source if every == source.every else replace(source, every=every))
+    return tuple(chosen)
+
+
+def is_polled(source: Source) -> bool:
+    """Whether a source is read so often that a process has to stay for it."""
+    return source.every < HOURLY
+
+
+def spoken(span: timedelta) -> str:
+    """An interval in words."""
+    seconds = int(span.total_seconds())
+    return f"{seconds} s" if seconds % 60 else f"{seconds // 60} min"
 
 
 def last_time(name: str, every: timedelta, at: datetime) -> datetime:
@@ -69,6 +107,8 @@ class Due:
     sources: tuple[Source, ...]
     next_at: datetime | None
     next_source: str | None
+    leased: tuple[Lease, ...] = ()
+    """Of sources that another process reads all the time; they are not looked at here."""
 
 
 def due(ledger: LedgerWriter, sources: Iterable[Source]) -> Due:
@@ -77,14 +117,21 @@ def due(ledger: LedgerWriter, sources: Iterable[Source]) -> Due:
     newest = newest_runs(ledger, at)
     now: list[Source] = []
     later: list[tuple[datetime, str]] = []
+    living: dict[str, Lease] = {}
+    with suppress(UnreachableError):
+        living = Leases(home=ledger.home, clock=ledger.clock).living()
+    leased: list[Lease] = []
     for source in sources:
+        if source.name in living:
+            leased.append(living[source.name])
+            continue
         begun_at = _begun_at(ledger, source.name)
         if is_due(source.name, source.every, run_at=newest.get(source.name), begun_at=begun_at, at=at):
             now.append(source)
         else:
             later.append((last_time(source.name, source.every, at) + source.every, source.name))
     next_at, next_source = min(later, default=(None, None))
-    return Due(sources=tuple(now), next_at=next_at, next_source=next_source)
+    return Due(sources=tuple(now), next_at=next_at, next_source=next_source, leased=tuple(leased))
 
 
 def newest_runs(ledger: LedgerWriter, at: datetime) -> dict[str, datetime]:

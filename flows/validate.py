@@ -55,6 +55,14 @@ class Parsed:
         """Source whose offers it changes."""
         return self.decision.source if self.decision else self.source.name
 
+    @property
+    def rows_ahead(self) -> tuple[str, ...]:
+        """A line where rows are dated after the run, within the day that `implausible_time` allows."""
+        now = self.manifest.observed_at
+        ahead = [at for entry in self.offers if (at := entry.fact.observed_at) and at > now]
+        text = "dated ahead of the clock: not on sale before"
+        return (f"{counted(len(ahead), 'row')} {text} {max(ahead):%Y-%m-%dT%H:%MZ}",) if ahead else ()
+
 
 def read_documents(source: Source, manifest: Manifest, documents: Sequence[Document]) -> Parsed:
     """Parse all documents of a run. An adapter that cannot read one ends the run, with the document named."""

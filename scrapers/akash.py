@@ -16,7 +16,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
 from gpuledger.scrapers.read_json import each_once, leaf, listed, number, picked, priced, text, within
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 
 def parse(document: Document) -> Iterator[Fact]:
@@ -71,6 +71,7 @@ SOURCE = Source(
     name="akash",
     homepage="https://akash.network/pricing/gpus/",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(Request(url="https://console-api.akash.network/v1/gpu-prices"),),
     parse=parse,
     contract=Contract(

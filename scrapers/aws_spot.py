@@ -40,7 +40,7 @@ from gpuledger.scrapers.ec2 import (
     sold,
 )
 from gpuledger.scrapers.read_json import each_once, fields, leaf, mapping, price_or_reason, rows
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 OLD_REGIONS = {
     "us-east": "us-east-1",
@@ -169,6 +169,7 @@ SOURCE = Source(
     provider="aws",
     homepage="https://aws.amazon.com/ec2/spot/pricing/",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(
         Request(url="https://website.spot.ec2.aws.a2z.com/spot.json"),
         Request(url="https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json"),

@@ -26,7 +26,7 @@ from gpuledger.scrapers.read_json import (
     text,
     within,
 )
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 BYTES_PER_GIB = 2**30
 MOST_BYTES = 10**15
@@ -87,6 +87,7 @@ SOURCE = Source(
     name="cloudrift",
     homepage="https://www.cloudrift.ai/pricing",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(
         Request(
             url="https://api.cloudrift.ai/api/v1/instance-types/list",

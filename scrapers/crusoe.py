@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from gpuledger.core.contract import Contract, between
+from gpuledger.core.count import counted
 from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped, StoragePrice
@@ -41,7 +42,7 @@ def parse(document: Document) -> Iterator[Fact]:
     if not cards:
         raise document.error("a page without .prixing-item")
     if not any(PER_GPU_HOUR.search(words(card)) for card in cards):
-        raise document.error(f"{len(cards)} cards, none with a price per GPU-hr")
+        raise document.error(f"{counted(len(cards), 'card')}, none with a price per GPU-hr")
     return each_once(_facts(tree), document)
 
 

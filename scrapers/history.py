@@ -20,7 +20,7 @@ from gpuledger.core.document import Document
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import TERMS, Fact, Offer, Withdrawn, identity
 from gpuledger.core.parquet import parquet_metadata, parquet_table
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider_name import provider_id
 from gpuledger.scrapers.source import Source
 
 if TYPE_CHECKING:

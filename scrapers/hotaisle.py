@@ -28,7 +28,7 @@ from gpuledger.scrapers.read_json import (
     text,
     within,
 )
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 KEY = Credential(variable="HOTAISLE_AUTHORIZATION", travels_as="header", name="Authorization")
 BYTES_PER_GIB = 2**30
@@ -85,6 +85,7 @@ SOURCE = Source(
     name="hotaisle",
     homepage="https://hotaisle.xyz/pricing",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(
         Request(
             url="https://admin.hotaisle.app/api/teams/your-team/virtual_machines/available/", credential=KEY

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.contract import Contract, between
+from gpuledger.core.count import counted
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
@@ -62,7 +63,9 @@ def parse(document: Document) -> Iterator[Fact]:
         return each_once((_resource(row) for row in book), document)
     cards = soup(document).select(".page-price_card_main")
     if not any(column in PRICE_COLUMNS for card in cards for column in _columns(card)):
-        raise document.error(f"{len(cards)} price cards, none with a column of {' or '.join(PRICE_COLUMNS)}")
+        raise document.error(
+            f"{counted(len(cards), 'price card')}, none with a column of {' or '.join(PRICE_COLUMNS)}"
+        )
     return each_once((fact for card in cards for fact in _card(card)), document)
 
 

@@ -16,7 +16,7 @@ from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
 from gpuledger.scrapers.read_json import listed, number, picked, priced, text, within
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 KEY = Credential(variable="JL_API_KEY")
 
@@ -105,6 +105,7 @@ SOURCE = Source(
     name="jarvislabs",
     homepage="https://jarvislabs.ai/pricing",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(Request(url="https://backendn.jarvislabs.net/misc/server_meta", credential=KEY),),
     parse=parse,
     contract=Contract(min_offers=3, usd_per_gpu_hour=between("0.1", "15")),

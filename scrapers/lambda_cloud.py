@@ -24,6 +24,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.contract import Contract, between
+from gpuledger.core.count import counted
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
@@ -166,7 +167,9 @@ def _sizes(document: Document, page: Tag, tables: Sequence[Tag]) -> list[int]:
     if len(tables) != len(SIZES) or any(
         size not in (None, place) for size, place in zip(stated, SIZES, strict=True)
     ):
-        raise document.error(f"{len(tables)} instance tables that state the sizes {stated}; {SIZES} expected")
+        raise document.error(
+            f"{counted(len(tables), 'instance table')} with the sizes {stated}; {SIZES} expected"
+        )
     return [*SIZES]
 
 

@@ -23,62 +23,95 @@ class LineFilter:
     keep: Callable[[bytes], bool]
 
 
-def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, unpacked if they are gzip that no header declared (seen at AWS, 2026); at most 1 MiB at a
-    time, so that a bomb meets the caller's limit and not the memory's.
+class Inflating:
+    """Unpacks what arrives if it is gzip that no header declared (seen at AWS, 2026); at most 1 MiB at a time, so that
+    a bomb meets the caller's limit and not the memory's."""
 
-    Raises:
-        ValueError: it begins like gzip and is not.
-    """
-    unpack = None
-    for number, chunk in enumerate(chunks):
-        if number == 0 and chunk.startswith(b"\x1f\x8b"):
-            unpack = zlib.decompressobj(wbits=31)
-        if unpack is None:
+    def __init__(self) -> None:
+        self._is_first, self._unpack = True, None
+
+    def take(self, chunk: bytes) -> Iterator[bytes]:
+        """What this chunk unpacks to.
+
+        Raises:
+            ValueError: it begins like gzip and is not.
+        """
+        if self._is_first and chunk.startswith(b"\x1f\x8b"):
+            self._unpack = zlib.decompressobj(wbits=31)
+        self._is_first = False
+        if self._unpack is None:
             yield chunk
-            continue
+            return
         rest = chunk
         while rest:
             try:
-                yield unpack.decompress(rest, 1 << 20)
+                yield self._unpack.decompress(rest, 1 << 20)
             except zlib.error as error:
                 raise ValueError(f"not the gzip that it begins like: {error}") from None
-            rest = unpack.unconsumed_tail
-    if unpack is not None and not unpack.eof:
-        raise ValueError("gzip that ends too early")
+            rest = self._unpack.unconsumed_tail
+
+    def end(self) -> None:
+        """Nothing more arrives.
+
+        Raises:
+            ValueError: the gzip is not whole.
+        """
+        if self._unpack is not None and not self._unpack.eof:
+            raise ValueError("gzip that ends too early")
+
+
+class Sieve:
+    """Keeps lines of what arrives, unchanged and in order, as blocks of whole lines. Memory: one chunk and one line."""
+
+    def __init__(self, line_filter: LineFilter) -> None:
+        self._filter, self._head_left, self._rest = line_filter, line_filter.head_lines, b""
+
+    def take(self, chunk: bytes) -> Iterator[bytes]:
+        """The kept lines that end in this chunk.
+
+        Raises:
+            ValueError: a line is longer than `MAX_LINE_BYTES`.
+        """
+        end = chunk.rfind(b"\n") + 1
+        if not end:
+            self._rest += chunk
+            _check_length(self._rest)
+            return
+        # The line that began in the last chunk is completed alone, so that no chunk is copied whole.
+        first = chunk.find(b"\n") + 1
+        joined = self._rest + chunk[:first]
+        self._rest = chunk[end:]
+        _check_length(joined, self._rest)
+        for block, start, stop in ((joined, 0, len(joined)), (chunk, first, end)):
+            start, self._head_left, head = _head(block, start, stop, self._head_left)
+            lines = head + _wanted_lines(block, start, stop, self._filter)
+            if lines:
+                yield lines
+
+    def end(self) -> Iterator[bytes]:
+        """The last line, if it is kept and has no end."""
+        if self._rest:
+            _, _, head = _head(self._rest, 0, len(self._rest), self._head_left)
+            lines = head or _wanted_lines(self._rest, 0, len(self._rest), self._filter)
+            if lines:
+                yield lines
+
+
+def _check_length(*lines: bytes) -> None:
+    if max(map(len, lines)) > MAX_LINE_BYTES:
+        raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
 
 
 def filtered_lines(chunks: Iterable[bytes], line_filter: LineFilter) -> Iterator[bytes]:
-    """The kept lines, unchanged and in order, as blocks of whole lines. Memory: one chunk and one line.
+    """The kept lines of all the chunks, see `Sieve`.
 
     Raises:
         ValueError: a line is longer than `MAX_LINE_BYTES`.
     """
-    head_left = line_filter.head_lines
-    rest = b""
+    sieve = Sieve(line_filter)
     for chunk in chunks:
-        end = chunk.rfind(b"\n") + 1
-        if not end:
-            rest += chunk
-            if len(rest) > MAX_LINE_BYTES:
-                raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
-            continue
-        # The line that began in the last chunk is completed alone, so that no chunk is copied whole.
-        first = chunk.find(b"\n") + 1
-        joined = rest + chunk[:first]
-        rest = chunk[end:]
-        if max(len(joined), len(rest)) > MAX_LINE_BYTES:
-            raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
-        for block, start, stop in ((joined, 0, len(joined)), (chunk, first, end)):
-            start, head_left, head = _head(block, start, stop, head_left)
-            lines = head + _wanted_lines(block, start, stop, line_filter)
-            if lines:
-                yield lines
-    if rest:
-        _, _, head = _head(rest, 0, len(rest), head_left)
-        lines = head or _wanted_lines(rest, 0, len(rest), line_filter)
-        if lines:
-            yield lines
+        yield from sieve.take(chunk)
+    yield from sieve.end()
 
 
 def _head(block: bytes, start: int, stop: int, head_left: int) -> tuple[int, int, bytes]:

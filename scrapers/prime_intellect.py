@@ -18,7 +18,7 @@ from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider_name import provider_id
 from gpuledger.scrapers.read_json import (
     array,
     each_once,
@@ -29,7 +29,7 @@ from gpuledger.scrapers.read_json import (
     text,
     within,
 )
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 KEY = Credential(variable="PRIME_API_KEY")
 API = "https://api.primeintellect.ai/api/v1/availability/gpus"
@@ -111,6 +111,7 @@ SOURCE = Source(
     name="prime_intellect",
     homepage="https://www.primeintellect.ai",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(_request(1),),
     follow=follow,
     parse=parse,

@@ -25,7 +25,7 @@ from decimal import Decimal
 from typing import Any
 
 from gpuledger.core.contract import Contract, between
-from gpuledger.core.count import MICRO
+from gpuledger.core.count import MICRO, counted
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit
 from gpuledger.core.offer import Availability, Fact, Offer, PurchaseOption, Skipped
@@ -40,7 +40,7 @@ from gpuledger.scrapers.read_json import (
     rows,
     within,
 )
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import HOURLY, MINUTE, Source
 
 _KEY = Credential(variable="RUNPOD_API_KEY")
 NODE_GPUS = 8
@@ -135,7 +135,7 @@ def parse(document: Document) -> Iterator[Fact]:
         cloud = document.context.get("cloud", "SECURE").casefold()
         listed = [_as_type(gpu, cloud) for gpu in listed]
     elif not any(f"{tier}Price" in gpu for gpu in listed for tier in TIERS):
-        raise document.error(f"{len(listed)} objects, none of them with a price")
+        raise document.error(f"{counted(len(listed), 'object')}, none of them with a price")
     return each_once(_types(iter(listed)), document)
 
 
@@ -351,6 +351,7 @@ SOURCE = Source(
     name="runpod",
     homepage="https://www.runpod.io/pricing",
     every=HOURLY,
+    shortest=MINUTE,
     requests=(
         Request(
             url="https://api.runpod.io/graphql",

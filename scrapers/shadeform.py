@@ -17,7 +17,7 @@ from gpuledger.core.contract import Contract, between
 from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider_name import provider_id
 from gpuledger.scrapers.read_json import (
     each_once,
     leaf,
@@ -28,7 +28,7 @@ from gpuledger.scrapers.read_json import (
     text,
     within,
 )
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 KEY = Credential(variable="SHADEFORM_API_KEY", travels_as="header", name="X-API-KEY")
 CENTS_PER_DOLLAR = 100
@@ -103,6 +103,7 @@ SOURCE = Source(
     name="shadeform",
     homepage="https://www.shadeform.ai/instances",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(Request(url="https://api.shadeform.ai/v1/instances/types", credential=KEY),),
     parse=parse,
     contract=Contract(min_offers=20, must_have=("h100",), usd_per_gpu_hour=between("0.05", "25")),

@@ -14,6 +14,8 @@ from gpuledger.core.offer import Fact, Skipped
 from gpuledger.core.validity import DEFAULT_TARGET
 from gpuledger.scrapers.line_filter import LineFilter
 
+MINUTE = timedelta(minutes=1)
+FIVE_MINUTES = timedelta(minutes=5)
 HOURLY = timedelta(hours=1)
 FOUR_TIMES_A_DAY = timedelta(hours=6)
 TWICE_A_DAY = timedelta(hours=12)
@@ -61,6 +63,9 @@ class Source:
     fresh_for: timedelta = FOUND_FROM_INTERVAL
     """A price is stale when the source's last accepted run is older than this. Unless stated: two intervals and
     a sixth of one, but one to two hours more, so that a single failed run makes nothing stale."""
+    shortest: timedelta = FOUND_FROM_INTERVAL
+    """Shortest interval that an operator may set: what the provider permits, and what its answers change in. Unless
+    stated: `every`, so that none may be set."""
     follow: Callable[[Document], Iterable[Request]] = _follow_nothing
     parse_batch: Callable[[Sequence[Document]], Iterable[tuple[Document, Fact]]] | None = None
     """Set where one answer does not suffice, e.g. a machine's price is the sum of rows on several pages.
@@ -108,6 +113,8 @@ class Source:
         if self.fresh_for == FOUND_FROM_INTERVAL:
             slack = min(max(self.every / 6, timedelta(hours=1)), timedelta(hours=2))
             object.__setattr__(self, "fresh_for", 2 * self.every + slack)
+        if self.shortest == FOUND_FROM_INTERVAL:
+            object.__setattr__(self, "shortest", self.every)
         if not self.credentials:
             credentials = (request.credential for request in self.requests if request.credential)
             object.__setattr__(self, "credentials", tuple(dict.fromkeys(credentials)))

@@ -16,7 +16,7 @@ from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, PurchaseOption, Skipped
 from gpuledger.scrapers.read_json import each_once, leaf, mapping, number, picked, priced, rows, text, within
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import HOURLY, MINUTE, Source
 
 KEY = Credential(variable="TENSORDOCK_API_TOKEN")
 VCPUS, MEMORY_GB, DISK_GB = Decimal(4), Decimal(16), Decimal(100)
@@ -75,6 +75,7 @@ SOURCE = Source(
     name="tensordock",
     homepage="https://www.tensordock.com/cloud-gpus.html",
     every=HOURLY,
+    shortest=MINUTE,
     requests=(Request(url="https://dashboard.tensordock.com/api/v2/locations", credential=KEY),),
     parse=parse,
     contract=Contract(

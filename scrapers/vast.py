@@ -26,7 +26,7 @@ from gpuledger.core.document import Credential, Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Availability, Fact, MarketSample, Offer, PurchaseOption, Skipped
 from gpuledger.scrapers.read_json import fields, leaf, listed, picked, priced, text, within
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import HOURLY, MINUTE, Source
 
 LIMIT = 64
 MOST_PAGES = 200
@@ -220,6 +220,7 @@ SOURCE = Source(
     name="vast",
     homepage="https://vast.ai/pricing",
     every=HOURLY,
+    shortest=MINUTE,
     requests=(_request(LIMIT), _request(KEYED_LIMIT, Credential(variable="VAST_API_KEY"))),
     parse=parse,
     parse_batch=parse_batch,

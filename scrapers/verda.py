@@ -18,7 +18,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
 from gpuledger.scrapers.read_json import each_once, leaf, mapping, number, priced, rows, text, within
-from gpuledger.scrapers.source import HOURLY, Source
+from gpuledger.scrapers.source import FIVE_MINUTES, HOURLY, Source
 
 AMOUNT = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,9})?")
 DESCRIPTION = re.compile(r"(?P<count>[0-9]{1,3})x (?P<label>.+)")
@@ -98,6 +98,7 @@ SOURCE = Source(
     name="verda",
     homepage="https://verda.com/pricing",
     every=HOURLY,
+    shortest=FIVE_MINUTES,
     requests=(Request(url="https://api.verda.com/v1/instance-types?currency=usd"),),
     fallback=(Request(url="https://api.datacrunch.io/v1/instance-types"),),
     parse=parse,

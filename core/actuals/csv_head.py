@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gpuledger.core.actuals.bill_form import check_once, form_of
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
 
 START_BYTES = 1 << 18
@@ -133,7 +134,7 @@ def row_error(words: str) -> str | None:
     expected = words.partition("Expected Number of Columns: ")[2].partition("\n")[0]
     if "Found: " in expected:
         columns, _, values = expected.partition(" Found: ")
-        return f"line {line} has {values.strip()} values, the head names {columns.strip()} columns"
+        return f"line {line} has {counted(int(values), 'value')}, the head names {counted(int(columns), 'column')}"
     for sign, meaning in meanings.items():
         if sign in words:
             return (

@@ -10,6 +10,7 @@ from gpuledger.core.cost.amount import ZERO, Amount, decimal_from_physics
 from gpuledger.core.cost.market.own_terms import Credit, Rule
 from gpuledger.core.cost.market.side_prices import SidePrices, UnitPrice
 from gpuledger.core.cost.purchase import Purchase
+from gpuledger.core.count import counted
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import Costs, TrainingPlan
 
@@ -159,19 +160,24 @@ def _repeated_runs(costs: Costs, run_usd: Amount) -> list[CostLine]:
                 "hyperparameter_sweep",
                 FAILED,
                 run_usd.times(costs.trials * share).rounded(),
-                f"{costs.trials} trials of {share} of a run",
+                f"{counted(costs.trials, 'trial')} of {share} of a run",
             )
         )
     if costs.experiments is None:
         result.append(_not_given("experiments", FAILED, "experiments"))
     elif costs.experiment_usd is None:
         usd = run_usd.times(costs.experiments).rounded()
-        result.append(CostLine("experiments", FAILED, usd, f"{costs.experiments} experiments, a run each"))
+        result.append(
+            CostLine("experiments", FAILED, usd, f"{counted(costs.experiments, 'experiment')}, a run each")
+        )
     else:
         usd = Amount.same(costs.experiment_usd * costs.experiments).rounded()
         result.append(
             CostLine(
-                "experiments", FAILED, usd, f"{costs.experiments} experiments of {costs.experiment_usd} USD"
+                "experiments",
+                FAILED,
+                usd,
+                f"{counted(costs.experiments, 'experiment')} of {costs.experiment_usd} USD",
             )
         )
     return result

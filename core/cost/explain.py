@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuledger.core.cost.receipt import plan_fingerprint
-from gpuledger.core.count import decimal_text, instant_text
+from gpuledger.core.count import counted, decimal_text, instant_text
 from gpuledger.core.errors import CorruptError, NoOfferError, UsageError
 from gpuledger.core.files import write_whole
 from gpuledger.core.plan import TrainingPlan
@@ -152,7 +152,7 @@ def _document(receipt: Mapping[str, Any], body: Callable[[str], bytes]) -> dict[
     if sha256 is None:
         return {"link": "document", "what": str(receipt["source_url"]), "state": "no document belongs to it"}
     try:
-        state = f"{len(body(sha256))} bytes in the archive, hash verified"
+        state = f"{counted(len(body(sha256)), 'byte')} in the archive, hash verified"
     except CorruptError as error:
         state = str(error)
     return {"link": "document", "what": f"{receipt['source_url']} sha256 {sha256}", "state": state}

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gpuledger.core.errors import InvalidPlanError, UsageError
+from gpuledger.core.provider_name import TIERS
 
 if TYPE_CHECKING:
     from gpuledger.core.cost.market.own_terms import Overrides
@@ -121,9 +122,9 @@ class QuoteOptions:
     tiers: tuple[str, ...] = _option(
         (),
         "names",
-        "secure or community.",
+        f"One of {', '.join(TIERS)}.",
         name="tier",
-        choices=("secure", "community"),
+        choices=TIERS,
         label="Tier",
         hint="secure",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gpuledger.core.count import counted
 from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError, UnknownGPUError
 from gpuledger.core.estimate.estimate import Estimate
 from gpuledger.core.estimate.evidence import with_evidence
@@ -75,5 +76,7 @@ def _none(plan: TrainingPlan, errors: list[EstimateError]) -> EstimateError:
     if not errors:
         return InvalidPlanError("precision", f"no accelerator computes in {plan.precision}")
     if any(isinstance(error, DoesNotFitError) for error in errors):
-        return DoesNotFitError(f"{plan.name}: fits on none of {len(errors)} accelerators; {errors[0]}")
+        return DoesNotFitError(
+            f"{plan.name}: fits on none of {counted(len(errors), 'accelerator')}; {errors[0]}"
+        )
     return errors[0]

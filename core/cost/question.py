@@ -18,7 +18,8 @@ from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.core.gpu import gpus
 from gpuledger.core.money import dollars_from
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.provider import place_code, provider_id
+from gpuledger.core.provider import place_code
+from gpuledger.core.provider_name import provider_asked, provider_id
 from gpuledger.core.spec import Spec, parse_spec
 
 
@@ -153,7 +154,7 @@ def _within_memory(spec: Spec | None, options: QuoteOptions) -> Spec | None:
 
 
 def _ids(providers: Sequence[str]) -> tuple[str, ...]:
-    return tuple(provider_id(name) for name in providers)
+    return tuple(provider_asked(name) for name in providers)
 
 
 def _codes(regions: Sequence[str]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class Quote:
     misses_deadline: bool
     receipt: Receipt
     survival: str | None = None
-    """Of a stale price: how many prices of that provider and purchase option still held at that age."""
+    """Of a stale price: the share of the prices of that provider and purchase option that held longer than its age."""
 
     @property
     def list_total(self) -> Amount:

@@ -1,4 +1,4 @@
-"""Tokens of a step where the plan does not say."""
+"""Tokens of a step where the plan does not say, and how many of them the network generates itself."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ FINETUNE_BATCH_SEQUENCES = 64
 ONLINE_BATCH_SEQUENCES = 512
 # fewer leave GPUs idle
 SEQUENCES_PER_GPU = 1
+# of a sequence the answer: half of an instruction (DeepSpeed-Chat, README: 256 of 512 tokens), nearly all where answers
+# are reasoned (NeMo RL, performance summary: 0.89 and 0.97 of the tokens)
+USUAL_ROLLOUT_SHARE = {"ppo": 0.5, "grpo": 0.9}
+# GRPO generates groups of answers for many prompts at once and trains on them in several steps: NeMo RL, performance
+# summary, 2,048 answers and batches of 512; verl, default configuration, 1,024 and 256. DeepSpeed-Chat takes one
+STEPS_PER_ROLLOUT = {"grpo": 4.0}
 
 
 def usual_batch_tokens(plan: TrainingPlan, architecture: Architecture, sequence_length: int) -> float:
@@ -31,3 +37,11 @@ def usual_batch_tokens(plan: TrainingPlan, architecture: Architecture, sequence_
     by_size = PRETRAIN_BATCH_TOKENS * math.cbrt(architecture.parameters / PRETRAIN_BATCH_PARAMETERS)
     usual = float(published) if published else min(max(by_size, LEAST_BATCH_TOKENS), MOST_BATCH_TOKENS)
     return max(usual, float(SEQUENCES_PER_GPU * sequence_length * (plan.hardware.gpus or 0)))
+
+
+def rollout_share(plan: TrainingPlan) -> float:
+    """Share of the trained tokens that are generated in every step."""
+    if plan.method not in ("ppo", "grpo"):
+        return 0.0
+    usual = USUAL_ROLLOUT_SHARE[plan.method]
+    return usual if plan.rollout_tokens_share is None else plan.rollout_tokens_share

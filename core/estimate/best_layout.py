@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gpuledger.core.estimate.activation import LayerBytes, Stage, activation_gib, layer_bytes, stage_of
 from gpuledger.core.estimate.constants import Constants
-from gpuledger.core.estimate.layout import Layout, divisions, is_possible, tried
+from gpuledger.core.estimate.layout import Layout, divisions, is_possible, split_over, tried
 from gpuledger.core.estimate.memory import Memory, states, total_gib, with_activations
 from gpuledger.core.estimate.throughput import StepTime, step_time
 from gpuledger.core.estimate.traffic import Device
@@ -30,6 +30,10 @@ Columns = TypeVar("Columns", Workload, Layout, Device, Memory, StepTime)
 # more tokens per pass than this gain nothing and cost memory; who says neither division nor software of a dense network
 # takes as many as most published runs and benchmarks, of which every family was counted once (median 8,192)
 USEFUL_TOKENS, USUAL_TOKENS = 16_384.0, 8_192.0
+# ... of narrow layers more do, up to so many, until a pass of a layer has so many operations forward and its launches
+# are some hundredths of it: llm.c takes 65,536 tokens of 124M and 350M parameters, 32,768 of 774M and 16,384 of 1558M
+# (scripts/run_gpt2_*.sh), llm-foundry 65,536 of 125M, 49,152 of 760M and 28,672 of 1.3B (benchmarking/README.md)
+MOST_USEFUL_TOKENS, USEFUL_LAYER_FLOPS = 65_536.0, 1.3e12
 # recipes of fine-tuning take one sequence of some thousand tokens a pass, and two of shorter ones: examples of axolotl,
 # torchtune, Unsloth and Qwen
 FINETUNING_TOKENS = 1_024.0
@@ -131,12 +135,15 @@ def problem(rows: Sequence[LayoutRow]) -> LayoutProblem:
     fixed = np.array([[need.plan.hardware.tensor_parallel is not None] for need in needs])[index]
     micro = np.array([[float(need.plan.hardware.micro_batch_size or 0)] for need in needs])[index]
     across = np.array([[one.pipelines_nodes] for one in tries])[index]
+    crosses = np.array([[one.crosses_bus] for one in tries])[index]
     chooses = np.array([[one.is_automatic] for one in tries])[index]
+    device = _column(Device, [row.device for row in rows])
+    most = split_over(device.joined_gpus, device.has_peer_access, crosses)
     return LayoutProblem(
         workload=_column(Workload, [row.need.workload for row in rows]),
-        device=_column(Device, [row.device for row in rows]),
+        device=device,
         layout=layout,
-        is_possible=np.asarray(real & is_possible(layout, fixed, across)),
+        is_possible=np.asarray(real & is_possible(layout, fixed, across, most)),
         gpu_memory_gib=np.array([[row.gpu_memory_gib] for row in rows], float),
         chooses_recomputation=chooses,
         micro_batch_size=micro,
@@ -180,7 +187,7 @@ def settled(cells: Cells, k: Constants) -> Settled:
     replicas: Any = np.maximum(shapes.data_parallel, 1.0)
     passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
-    useful = where((w.is_open > 0) & (w.experts <= 1), USUAL_TOKENS, USEFUL_TOKENS) / w.sequence_length
+    useful = where(w.experts <= 1, _useful_tokens(w), USEFUL_TOKENS) / w.sequence_length
     usual: Any = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
     sequences = where(w.is_checkpointed > 0, usual, useful)
     useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), cells.shape)
@@ -224,6 +231,12 @@ def settled(cells: Cells, k: Constants) -> Settled:
         fits=total <= limit_gib * (1 + 1e-9),
         tightness=1.0 + (TIGHT_FACTOR - 1.0) * beyond * leaves_room,
     )
+
+
+def _useful_tokens(w: Workload) -> Any:
+    """Tokens of a pass of a dense network that people take where memory allows."""
+    saturating: Any = np.clip(USEFUL_LAYER_FLOPS * w.layers / w.body_flops, USEFUL_TOKENS, MOST_USEFUL_TOKENS)
+    return where(w.is_open > 0, USUAL_TOKENS, saturating)
 
 
 def memory_at(fitted: Settled, index: NDArray[np.intp], k: Constants) -> Memory:

@@ -5,7 +5,7 @@ direction.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from statistics import median
 
@@ -67,6 +67,8 @@ def device(plan: TrainingPlan, gpu: GPU) -> Device:
         host_bytes_per_second=pcie_bytes_per_second(gpu),
         fabric_gpus=float(gpu.fabric_gpus),
         linked_peers=linked_peers(gpu),
+        joined_gpus=joined_gpus(gpu),
+        has_peer_access=float(gpu.has_peer_access),
         needs_recipes=float(needs_recipes(gpu)),
         is_quantised=float(precision in LOWER_PRECISIONS),
     )
@@ -92,10 +94,14 @@ def interconnect_bytes_per_second(gpu: GPU) -> float:
 
 def gemm_ceiling(gpu: GPU, precision: str) -> float:
     """Share of the data sheet's rate that large matrices reach in that precision: measured, or the median of
-    its architecture, or of all that was measured.
+    its architecture, or of all that was measured. GeForce cards are a kind of their own: they add in 32 bits at half of
+    their units' rate, which their power lets them keep.
     """
     own = _measured_share(gpu)
-    share = own if own is not None else _architecture_share(gpu.architecture)
+    if own is not None:
+        share = own
+    else:
+        share = _architecture_share(gpu.architecture) if gpu.has_peer_access else _geforce_share()
     if precision not in LOWER_PRECISIONS:
         return share
     usual = constants().usual_lower_precision_ceiling
@@ -108,6 +114,17 @@ def linked_peers(gpu: GPU) -> float:
         row["linked_peers"] for row in seeds.rows("architecture") if row["architecture"] == gpu.architecture
     ]
     return float(peers[0] or 0) if peers else 0.0
+
+
+def joined_gpus(gpu: GPU) -> float:
+    """Accelerators of a node that links of their own join: a card on the bus has none, and a bridge joins two, or four
+    where the seed says so, if the driver lets one read another.
+    """
+    if "bridge" in gpu.interconnect:
+        joined = 4.0 if "or 4" in gpu.interconnect else 2.0
+        return joined if gpu.has_peer_access else 1.0
+    is_card = gpu.form_factor == "pcie" and not gpu.interconnect
+    return 1.0 if is_card or gpu.interconnect.startswith("PCIe") else math.inf
 
 
 def needs_recipes(gpu: GPU) -> bool:
@@ -131,7 +148,18 @@ def _measured_share(gpu: GPU) -> float | None:
 
 @lru_cache(maxsize=64)
 def _architecture_share(architecture: str) -> float:
-    shares = [_measured_share(gpu) for gpu in gpus().values() if gpu.architecture == architecture]
+    return _median_share(
+        gpu for gpu in gpus().values() if gpu.architecture == architecture and gpu.has_peer_access
+    )
+
+
+@lru_cache(maxsize=1)
+def _geforce_share() -> float:
+    return _median_share(gpu for gpu in gpus().values() if not gpu.has_peer_access)
+
+
+def _median_share(kin: Iterable[GPU]) -> float:
+    shares = [_measured_share(gpu) for gpu in kin]
     measured = [share for share in shares if share is not None]
     return median(measured) if measured else constants().unmeasured_ceiling
 

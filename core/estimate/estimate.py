@@ -23,7 +23,7 @@ from gpuledger.core.estimate.memory import MemoryGiB, memory_gib
 from gpuledger.core.estimate.offload import host_memory_gib
 from gpuledger.core.estimate.pace import paced, refuse_above_ceiling
 from gpuledger.core.estimate.recipe import as_published, published_precision
-from gpuledger.core.estimate.stack import FINETUNING, is_checkpointed, named_stack, stack_of, team_of
+from gpuledger.core.estimate.stack import FINETUNING, ONLINE, is_checkpointed, named_stack, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import memory_form
 from gpuledger.core.estimate.workload import Demand, demand
 from gpuledger.core.gpu import GPU
@@ -230,8 +230,8 @@ def empty_text(made: Estimate) -> str | None:
 
 
 def offload_hint(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) -> list[str]:
-    """What fine-tuning that does not fit would take with its weights, or all but them, in the host's memory."""
-    if plan.method not in FINETUNING or plan.hardware.offload is not None or plan.hardware.micro_batch_size:
+    """What training that does not fit would take with its weights, or all but them, in the host's memory."""
+    if plan.method in ONLINE or plan.hardware.offload is not None or plan.hardware.micro_batch_size:
         return []
     ways: tuple[tuple[Offloaded, ...], ...] = (("parameters",),)
     if not plan.has_adapters:
@@ -242,6 +242,8 @@ def offload_hint(plan: TrainingPlan, gpu: GPU, gpus: int, gpus_per_node: int) ->
             plan.model_copy(update={"hardware": hardware}), gpu, gpus, gpus_per_node=gpus_per_node
         )
         if not made.fits or made.memory_gib is None or (made.host_memory_gib or 0.0) > MOST_HOST_GIB:
+            continue
+        if plan.method not in FINETUNING and made.wall_hours.mid > plan.constraints.longest_wall_hours:
             continue
         names = ", ".join(f'"{name}"' for name in moved)
         return [

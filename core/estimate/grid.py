@@ -1,6 +1,6 @@
 """One plan on many hardware choices: the index work once for all plans, then a few sweeps over columns.
 
-A *row* is a hardware choice. Rows of one *group* have the same count, node size and memory, so the same
+A *row* is a hardware choice. Rows of one *group* have the same count, node size, memory and links, so the same
 divisions exist there, with the same micro-batch and the same memory: those are computed once for the group,
 and only the time of a step for each row.
 """
@@ -30,7 +30,7 @@ from gpuledger.core.estimate.best_layout import (
     whole_run_overhead,
 )
 from gpuledger.core.estimate.constants import Constants
-from gpuledger.core.estimate.layout import Layout, Tried, divisions, is_possible, tried
+from gpuledger.core.estimate.layout import Layout, Tried, divisions, is_possible, split_over, tried
 from gpuledger.core.estimate.throughput import step_time
 from gpuledger.core.estimate.traffic import Device, Levels
 from gpuledger.core.estimate.workload import Demand, Workload
@@ -101,11 +101,14 @@ class Grid:
         _keep_freed_memory()
         self._rows = len(places)
         self._device = column(Device, [rates[place.gpu_id] for place in places])
-        groups: dict[tuple[int, int, float], int] = {}
-        self._group = np.array([groups.setdefault(place[1:], len(groups)) for place in places], np.intp)
+        keys = [(*place[1:], *_splits(rates[place.gpu_id])) for place in places]
+        groups: dict[tuple[float, ...], int] = {}
+        self._group = np.array([groups.setdefault(key, len(groups)) for key in keys], np.intp)
         self._group_gpus = np.array([key[0] for key in groups], float)
         self._group_node = np.array([key[1] for key in groups], float)
         self._group_memory = np.array([key[2] for key in groups], float)
+        self._group_joined = np.array([[key[3]] for key in groups], float)
+        self._group_peers = np.array([[key[4]] for key in groups], float)
         self._frames: dict[tuple[Tried, bool], _Frame] = {}
         self._steps: dict[tuple[_Step, Constants], Choice] = {}
 
@@ -194,7 +197,8 @@ class Grid:
         wide = {f.name: np.broadcast_to(getattr(options, f.name), shape) for f in fields(Layout)}
         wide["gpus"] = np.broadcast_to(self._group_gpus[:, None], shape)
         wide["gpus_per_node"] = np.broadcast_to(self._group_node[:, None], shape)
-        exists = np.asarray(is_possible(Layout(**wide), is_fixed, trial.pipelines_nodes))
+        most = split_over(self._group_joined, self._group_peers, trial.crosses_bus)
+        exists = np.asarray(is_possible(Layout(**wide), is_fixed, trial.pipelines_nodes, most))
         is_real = bool(exists.any())
         if not is_real:
             exists = np.zeros(shape, bool)
@@ -215,6 +219,11 @@ class Grid:
             cell=by_row[by_row >= 0],
             is_real=is_real,
         )
+
+
+def _splits(rates: Device) -> tuple[float, float]:
+    """What of an accelerator decides which divisions exist."""
+    return (float(rates.joined_gpus), float(rates.has_peer_access))
 
 
 def _alike(layout: Layout) -> Index:

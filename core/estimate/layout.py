@@ -125,6 +125,8 @@ class Tried(NamedTuple):
     """Recomputation is chosen."""
     pipelines_nodes: bool
     """Stages are tried across nodes only: inside one nobody without tuned software cuts a network into stages."""
+    crosses_bus: bool
+    """Tensor parallelism is tried over a bus too, where one card may read another: with tuned software alone."""
 
 
 def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float) -> Tried:
@@ -147,7 +149,7 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
     is_open = all(getattr(hw, name) is None for name in (*DEGREES, "expert_parallel"))
     # recipes shard a network that is trained whole: ZeRO-3 in LLaMA-Factory's and TRL's examples, FULL_SHARD in
     # Accelerate's and torchtune's
-    shards = (3,) if full and not plan.has_adapters else (1, 3)
+    shards = (3,) if software.shards or (full and not plan.has_adapters) else (1, 3)
     # of a step that also generates, the trained part is not cut into stages
     most = 16 if divides_all and plan.method not in ONLINE else 1
     stages = (pipeline,) if pipeline else tuple(p for p in _powers(most) if p <= architecture.layers)
@@ -163,6 +165,7 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
         is_open=is_open,
         is_automatic=automatic and not full,
         pipelines_nodes=is_open and not software.tuned_share,
+        crosses_bus=software.tuned_share >= 1.0,
     )
 
 
@@ -212,13 +215,24 @@ def divisions(options: Tried) -> Layout:
     )
 
 
-def is_possible(layout: Layout, tensor_parallel_is_fixed: Any, pipelines_nodes: Any) -> Any:
-    """Which divisions exist on that many GPUs: whole groups, tensor parallelism inside a node unless fixed, and
-    pipelines across nodes where only those are wanted.
+def split_over(joined_gpus: Any, has_peer_access: Any, crosses_bus: Any) -> Any:
+    """GPUs over which tensor parallelism is tried at most: it moves all activations four times a layer, which links of
+    their own carry, and a bus hardly (Megatron-LM, arXiv:2104.04473, section 5.4.1).
+    """
+    crosses = np.asarray(crosses_bus, bool) & (np.asarray(has_peer_access) > 0)
+    return np.where(crosses, math.inf, joined_gpus)
+
+
+def is_possible(
+    layout: Layout, tensor_parallel_is_fixed: Any, pipelines_nodes: Any, most_tensor_parallel: Any
+) -> Any:
+    """Which divisions exist on that many GPUs: whole groups, tensor parallelism inside a node and over as many GPUs as
+    `split_over` says unless fixed, and pipelines across nodes where only those are wanted.
     """
     model = layout.tensor_parallel * layout.pipeline_parallel * layout.context_parallel
     stage_gpus = layout.gpus / layout.pipeline_parallel
     whole = (np.mod(layout.gpus, model) == 0) & (np.mod(stage_gpus, layout.expert_parallel) == 0)
     one_stage = layout.pipeline_parallel <= 1
     whole = whole & (one_stage | (layout.gpus > layout.gpus_per_node) | ~np.asarray(pipelines_nodes))
-    return whole & ((layout.tensor_parallel <= layout.gpus_per_node) | tensor_parallel_is_fixed)
+    most = np.minimum(layout.gpus_per_node, most_tensor_parallel)
+    return whole & ((layout.tensor_parallel <= most) | tensor_parallel_is_fixed)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from gpuledger.core.count import counted
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.constants import Constants, constants
 from gpuledger.core.estimate.estimate import Estimate, estimate
@@ -203,7 +204,7 @@ def narrowed(
     wall = even_interval(hours, spread)
     cited = ", ".join(f"{m.run or m.plan} on {m.gpus} x {m.gpu_id}, {m.measured_at}" for m in own[-3:])
     if len(own) > 3:
-        cited = f"{len(own)} runs, the last {cited}"
+        cited = f"{counted(len(own), 'run')}, the last {cited}"
     return replace(
         computed,
         tokens_per_second=tokens_per_second,

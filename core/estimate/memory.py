@@ -24,6 +24,7 @@ minimum: Any = np.minimum
 
 # DeepSpeed: stage3_max_live_parameters and sub_group_size, both 1e9 by default (configuration reference, ZeRO)
 DEEPSPEED_LIVE_PARAMETERS = 1e9
+FULL = 1.0 + 1e-9
 # a rollout engine takes for its cache what is left, and lets sequences wait; it needs room for some at once
 ROLLOUT_SEQUENCES = 8.0
 
@@ -271,7 +272,8 @@ def memory_gib(
     total = sum(parts.values())
     smallest = min(least(need, layout, k), total)
     spread = math.exp(memory_half_width(need, k))
-    high = min(total * spread, limit_gib) if total <= limit_gib else total * spread
+    # recomputation is chosen so that memory ends at the limit, and rounding may put it a hair beyond
+    high = min(total * spread, max(limit_gib, total)) if total <= limit_gib * FULL else total * spread
     return MemoryGiB(**parts, total=total, low=smallest / spread, high=high, least=smallest)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gpuledger.core.count import hours_text
+from gpuledger.core.count import counted, hours_text
 from gpuledger.core.errors import DoesNotFitError, EstimateError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate, estimate
 from gpuledger.core.estimate.sweep import Candidate, HardwareChoices, Sweep, in_groups, refusal, sweep
@@ -79,7 +79,7 @@ def best(swept: Sweep, plan: TrainingPlan, objective: Objective = "fewest_gpu_ho
         sizes = np.array([swept.on.candidates[i].gpu.memory_gib or np.inf for i in tried.tolist()])
         least = float((swept.memory_gib[tried] / sizes).min(initial=np.inf))
         needs = f"the closest needs {least:.2f} of memory" if len(tried) else "no division is possible"
-        raise DoesNotFitError(f"{plan.name}: none of {len(tried)} choices fits; {needs}")
+        raise DoesNotFitError(f"{plan.name}: none of {counted(len(tried), 'choice')} fits; {needs}")
     longest, deadline = plan.constraints.longest_wall_hours, plan.constraints.deadline_hours
     if plan.hardware.gpus is not None:
         longest = np.inf

@@ -44,10 +44,12 @@ class Stack:
     """Share of the routing of experts that runs in graphs and fused kernels; of a name without its release a mean."""
     divides: Literal["data", "all"] = "all"
     """What its recipes divide: the data alone, with or without ZeRO, or the network too."""
+    shards: bool = False
+    """Its recipes shard weights, gradients and states (FSDP's FULL_SHARD, which is ZeRO-3) whatever the size."""
     interleaves: bool = True
     """Whether a pipeline may have several stages on a GPU."""
-    checkpoints: bool = False
-    """Recipes of fine-tuning recompute activations and take few sequences a pass."""
+    checkpoints: Literal["never", "finetuning", "always"] = "never"
+    """Recipes recompute activations and take few sequences a pass: of fine-tuning, or of reinforcement learning too."""
     between: float = 0.0
     """Of plain kernels: how far on the way to tuned ones."""
 
@@ -58,8 +60,10 @@ class Stack:
 
 
 # most adapters are trained with PEFT, whole networks with FSDP or ZeRO and fused kernels
-UNNAMED_ADAPTERS = Stack("eager", divides="data", interleaves=False, checkpoints=True)
-UNNAMED_FINETUNING = Stack("plain", divides="data", interleaves=False, checkpoints=True)
+UNNAMED_ADAPTERS = Stack("eager", divides="data", interleaves=False, checkpoints="finetuning")
+UNNAMED_FINETUNING = Stack("plain", divides="data", interleaves=False, checkpoints="finetuning")
+# ... and so does reinforcement learning beside an inference engine (verl, OpenRLHF and TRL, examples)
+UNNAMED_ONLINE = Stack("plain", divides="data", interleaves=False, checkpoints="always")
 
 # who pretrains so large a mixture hides the traffic of its experts (DeepSeek-V3, arXiv:2412.19437, section 3.2;
 # Megatron-Core, `--overlap-moe-expert-parallel-comm`)
@@ -78,8 +82,9 @@ def stacks() -> Mapping[str, Stack]:
             flash_attention=row["flash_attention"] == "true",
             fused_routing=float(row["fused_routing"]),
             divides=cast(Literal["data", "all"], row["divides"]),
+            shards=row["shards"] == "true",
             interleaves=row["interleaves"] == "true",
-            checkpoints=row["checkpoints"] == "true",
+            checkpoints=cast(Literal["never", "finetuning", "always"], row["checkpoints"]),
         )
         for row in seeds.rows("stack")
     }
@@ -144,7 +149,9 @@ def stack_of(plan: TrainingPlan) -> Stack:
         return Stack("tuned")
     if plan.method in FINETUNING:
         return UNNAMED_ADAPTERS if plan.has_adapters else UNNAMED_FINETUNING
-    if plan.method in ONLINE or plan.team == "typical":
+    if plan.method in ONLINE:
+        return UNNAMED_ONLINE
+    if plan.team == "typical":
         return Stack("plain")
     if plan.team == "tuned":
         return Stack("tuned")
@@ -190,4 +197,7 @@ def needs_tuned_kernels(plan: TrainingPlan) -> bool:
 
 def is_checkpointed(plan: TrainingPlan) -> bool:
     """Whether a plan that does not say recomputes all activations and takes few sequences a pass."""
-    return plan.method in FINETUNING and stack_of(plan).checkpoints
+    recipes = stack_of(plan).checkpoints
+    if plan.method in ONLINE:
+        return recipes == "always"
+    return plan.method in FINETUNING and recipes != "never"

@@ -43,6 +43,10 @@ class Device:
     """Accelerators that the interconnect joins, if more than a node."""
     linked_peers: Any
     """Others of the node to which it has links of their own; 0 behind a switch."""
+    joined_gpus: Any
+    """Accelerators of a node that links of their own join: 1 of cards on the bus, 2 of cards with a bridge."""
+    has_peer_access: Any
+    """1 where one card may read another's memory over the bus."""
     needs_recipes: Any
     """1 where only the vendor's recipes reach the ceiling in general, as on a young generation."""
     is_quantised: Any

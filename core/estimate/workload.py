@@ -12,7 +12,7 @@ from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.estimate.architecture import Architecture, resolve
-from gpuledger.core.estimate.batch import usual_batch_tokens
+from gpuledger.core.estimate.batch import STEPS_PER_ROLLOUT, rollout_share, usual_batch_tokens
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.sparsity import saved_share
@@ -33,12 +33,6 @@ LORA_RANK = 16
 # tokens per parameter; about 20 train best (Hoffmann et al., arXiv:2203.15556). Instruction data sets have less than a
 # hundredth; up to one is continued pretraining, about which lint warns
 FEWEST_TO_PRETRAIN = 0.1
-
-# half of a sequence is the prompt, half the answer
-USUAL_ROLLOUT_SHARE = 0.5
-# GRPO generates groups of answers for many prompts at once and trains on them in several steps: NeMo RL, performance
-# summary, 2,048 answers and batches of 512; verl, default configuration, 1,024 and 256. DeepSpeed-Chat takes one
-STEPS_PER_ROLLOUT = {"grpo": 4.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -390,10 +384,3 @@ def _beside(plan: TrainingPlan, forward: float) -> float:
         critic = 2.0 * plan.critic_parameters if plan.critic_parameters else forward
         return passes + (5.0 * critic if plan.method == "ppo" else 0.0)
     return 0.0
-
-
-def rollout_share(plan: TrainingPlan) -> float:
-    """Share of the trained tokens that are generated in every step."""
-    if plan.method not in ("ppo", "grpo"):
-        return 0.0
-    return USUAL_ROLLOUT_SHARE if plan.rollout_tokens_share is None else plan.rollout_tokens_share

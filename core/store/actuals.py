@@ -26,7 +26,7 @@ from gpuledger.core.actuals.machine import Machines, is_spot
 from gpuledger.core.count import instant_text
 from gpuledger.core.errors import StoreError, UsageError
 from gpuledger.core.files import TEMPORARY, write_whole
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider_name import provider_id
 from gpuledger.core.store import sql
 from gpuledger.core.store.bill_file import bill_files, read_bill
 

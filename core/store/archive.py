@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -150,6 +150,20 @@ class Archive:
                     return self.manifest(run)
         return None
 
+    def newest_of(self, sources: Collection[str], since: datetime) -> dict[str, Manifest]:
+        """The last run of each of the sources since then that can be read, in one pass over the names."""
+        left = set(sources)
+        newest: dict[str, Manifest] = {}
+        for month in reversed(self._months(since)):
+            for run in reversed(_runs_of(month, left)):
+                source = run.partition("Z-")[2]
+                if source not in newest:
+                    with suppress(CorruptError):
+                        newest[source] = self.manifest(run)
+            if left <= newest.keys():
+                break
+        return newest
+
     def has_run(self, run: str) -> bool:
         """Whether a run of that name was kept."""
         return self._manifest_path(run).exists()
@@ -206,7 +220,7 @@ class Archive:
         )
 
 
-def _runs_of(month: Path, sources: Sequence[str] = ()) -> list[str]:
+def _runs_of(month: Path, sources: Collection[str] = ()) -> list[str]:
     """Names of the runs of a month, of some sources or all, in order."""
     with os.scandir(month) as entries:
         names = [entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")]

@@ -36,8 +36,8 @@ def fingerprint(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def take(connection: duckdb.DuckDBPyConnection, *, today: date) -> date | None:
-    """Put the shipped days before today into a ledger that has none; returns the first day that is missing then, or
-    `None` where they are not for this ledger."""
+    """Put the shipped days before today into a ledger, in the place of any that an earlier release derived; returns the
+    first day that is missing then, or `None` where they are not for this ledger."""
     if not KEY.exists():
         return None
     key, until = KEY.read_text(encoding="ascii").split()
@@ -45,6 +45,7 @@ def take(connection: duckdb.DuckDBPyConnection, *, today: date) -> date | None:
     if today < stop or key != fingerprint(connection):
         return None
     for table in TABLES:
+        connection.execute(f"delete from {table}")
         connection.execute(
             f"insert into {table} by name select * from read_parquet($path)",
             {"path": str(FOLDER / f"{table}.parquet")},

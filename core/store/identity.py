@@ -5,13 +5,13 @@ from __future__ import annotations
 import duckdb
 
 from gpuledger.core.offer import TERMS, identity
-from gpuledger.core.provider import named_provider
+from gpuledger.core.provider_name import named_provider
 from gpuledger.core.store import sql
 from gpuledger.core.store.rollups import relist
 
-IDENTITY = "3"
+IDENTITY = "4"
 """Version of the rules that give offers their ids, `gpuledger.core.offer.identity` and
-`gpuledger.core.provider.named_provider`."""
+`gpuledger.core.provider_name.named_provider`."""
 
 
 def renew_ids(connection: duckdb.DuckDBPyConnection) -> int:
@@ -55,6 +55,7 @@ def _name_providers(connection: duckdb.DuckDBPyConnection, offers: str, lists: s
             "purchase_option": [named.purchase_option for _, named in meant],
         }
         connection.execute(sql.text("identity/named_provider"), names)
+        connection.execute(sql.text("identity/names_option"))
         connection.execute(
             sql.text("identity/name_providers" if offers == "offer" else "identity/name_arriving")
         )

@@ -14,6 +14,7 @@ import duckdb
 
 from gpuledger.core.errors import UsageError
 from gpuledger.core.price_index import IndexDay, ProviderDay, chained
+from gpuledger.core.provider_name import cloud_in
 from gpuledger.core.store import sql
 
 Segment = Literal["all", "hyperscaler", "neocloud", "marketplace"]
@@ -25,7 +26,11 @@ SeriesKey = tuple[str, str, str | None]
 
 def derive_votes(connection: duckdb.DuckDBPyConnection, *, start: date, stop: date) -> None:
     """Append the votes of the days from `start` to before `stop`."""
-    connection.execute(sql.text("derive/gpu_vote_day"), {"from_date": start, "to_date": stop})
+    listed = connection.execute("select distinct provider from offer").fetchall()
+    doubtful = [provider for (provider,) in listed if cloud_in(provider) is not None]
+    connection.execute(
+        sql.text("derive/gpu_vote_day"), {"from_date": start, "to_date": stop, "doubtful": doubtful}
+    )
 
 
 def derive_index(connection: duckdb.DuckDBPyConnection, *, since: date = date.min) -> None:

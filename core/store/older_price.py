@@ -3,9 +3,9 @@ still held."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -65,11 +65,19 @@ Case = tuple[str, str, float]
 """Provider, purchase option, age in hours."""
 
 
+LEAST_PRICES = 10
+"""Prices that ended until an age, or were watched beyond it, without which no share is told."""
+LEAST_WATCHED = 5
+"""Those watched beyond it, unless hardly any held: the end of the curve of a few says little of the many."""
+HARDLY_ANY = 0.05
+
+
 def survival(
     connection: duckdb.DuckDBPyConnection, cases: Iterable[Case], *, as_of: datetime | None = None
 ) -> dict[Case, str]:
-    """Of each case one line on how many prices of that provider and purchase option still held at that age. Cases of
-    which the ledger knows nothing are left out.
+    """Of each case one line on the share of the prices of that provider and purchase option that held longer than that
+    age (sql/queries/price_survival.sql), and on how many it rests, or that they are too few to tell. Cases of which the
+    ledger has no price at all are left out.
 
     Args:
         as_of: a past time, after which nothing counts.
@@ -78,10 +86,19 @@ def survival(
     if not lines:
         return {}
     rows = sql.rows(connection, "queries/price_survival", {"cases": "\n".join(lines), "as_of": as_of})
-    return {
-        (row["provider"], row["purchase_option"], row["age_hours"]): (
-            f"{row['held']} of {row['prices']} {row['purchase_option']} prices of {row['provider']} still held"
-            " at that age"
+    return {(row["provider"], row["purchase_option"], row["age_hours"]): _survival_text(row) for row in rows}
+
+
+def _survival_text(row: Mapping[str, Any]) -> str:
+    prices = row["watched"] + row["ends"]
+    what = f"{row['purchase_option']} prices of {row['provider']}"
+    is_told = row["watched"] >= LEAST_WATCHED or row["share"] < HARDLY_ANY
+    if prices < LEAST_PRICES or not is_told:
+        return (
+            f"too few to tell ({prices}): of {what} {row['ends']} ended until that age and"
+            f" {row['watched']} were watched beyond it"
         )
-        for row in rows
-    }
+    return (
+        f"{100 * row['share']:.0f} % of {prices} {what} held longer than that (product-limit estimate;"
+        f" {row['watched']} were watched beyond it)"
+    )

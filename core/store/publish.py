@@ -16,7 +16,7 @@ import duckdb
 
 from gpuledger.core.errors import CorruptError, EmptyLedgerError, OutdatedError, StoreError
 from gpuledger.core.files import copy_file, let_go
-from gpuledger.core.provider import MANAGED_TIERS
+from gpuledger.core.provider_name import MANAGED_TIERS
 from gpuledger.core.store import sql
 from gpuledger.core.store.check_source import CHECK_SOURCES
 from gpuledger.core.store.home import Home
@@ -56,26 +56,34 @@ def complete(home: Home, connection: duckdb.DuckDBPyConnection, *, now: datetime
         # what is derived asks which offers are one thing
         describe_offers(connection)
         derive(connection, now=now)
-        write_on_sale(connection)
+        write_on_sale(connection, now=now)
         connection.execute("delete from snapshot")
         connection.execute(sql.text("publish/30_snapshot"), {"number": number, "published_at": now})
     connection.execute("force checkpoint")
     return number
 
 
-def write_latest(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write down what each offer is and what is on sale, as the logs have it now."""
+def write_latest(connection: duckdb.DuckDBPyConnection, *, now: datetime | None = None) -> None:
+    """Write down what each offer is and what is on sale, see `write_on_sale`."""
     describe_offers(connection)
-    write_on_sale(connection)
+    write_on_sale(connection, now=now)
 
 
-def write_on_sale(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write down what is on sale; after `describe_offers`."""
+def write_on_sale(connection: duckdb.DuckDBPyConnection, *, now: datetime | None) -> None:
+    """Write down what is on sale; after `describe_offers`.
+
+    Args:
+        now: nothing that is dated later is on sale yet; `None`: as far as the logs go.
+    """
     from gpuledger.core.store.database import transaction
 
+    # a question about a time costs more, and hardly ever is anything dated ahead
+    is_ahead = (
+        now is not None and sql.first(connection, sql.text("publish/15_ahead"), {"now": now}) is not None
+    )
     with transaction(connection):
         connection.execute("delete from offer_last_seen")
-        connection.execute(sql.text("publish/20_offer_last_seen"))
+        connection.execute(sql.text("publish/20_offer_last_seen"), {"as_of": now if is_ahead else None})
 
 
 def describe_offers(connection: duckdb.DuckDBPyConnection) -> None:

@@ -42,6 +42,8 @@ class _Appended:
     """Rows appended to price_change or corrected there, withdrawals included."""
     withdrawn: int = 0
     new_offers: int = 0
+    is_settled: bool = False
+    """It changed nothing and leaves nothing open: readers learn nothing of it but that it was."""
     moves: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The largest price moves of known offers, for the run's report."""
     weighed: Weighed | None = None
@@ -175,7 +177,8 @@ def append_live(
         else:
             weighed = weigh_run(connection, weighing, parameters, seen)
         appended = _append_ruled(connection, parameters)
-    return replace(appended, weighed=weighed)
+    is_settled = appended.is_settled and (weighed is None or not (weighed.disputed or weighed.confirmed))
+    return replace(appended, weighed=weighed, is_settled=is_settled)
 
 
 @contextmanager
@@ -194,10 +197,10 @@ def _append_ruled(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str
     row = sql.first(
         connection,
         "select count(*) filter (is_new), count(*) filter (is_shape_change),"
-        " count(*) filter (is_absent and is_price_change) from difference",
+        " count(*) filter (is_absent and is_price_change), count(*) from difference",
     )
     assert row is not None
-    new_offers, other_shapes, withdrawn = row
+    new_offers, other_shapes, withdrawn, differing = row
     if new_offers:
         sql.run_named(connection, "record/live_number", parameters)
         sql.run_named(connection, "record/live_new_offers", parameters)
@@ -211,6 +214,7 @@ def _append_ruled(connection: duckdb.DuckDBPyConnection, parameters: Mapping[str
         changes=changes,
         withdrawn=withdrawn,
         new_offers=new_offers,
+        is_settled=not differing,
         moves=moves,
     )
 

@@ -65,8 +65,9 @@ def _millionths(value: float | None) -> str:
 
 
 def _survival(value: str | None) -> str:
-    """`12 of 30`, of a sentence on how many prices still held at that age."""
-    return " ".join((value or "").split()[:3])
+    """`67 % of 54`, or `too few`, of a sentence on the share of prices that held longer than that age."""
+    words = (value or "").split()
+    return " ".join(words[:2] if words[:1] == ["too"] else words[:4])
 
 
 def _percent(value: float) -> str:

@@ -82,9 +82,11 @@ def ledger() -> Ledger:
 
 def writer() -> LedgerWriter:
     """The ledger with all sources, for commands that write. Loads the adapters."""
+    from gpuledger.core.store.sql import say_that_pandas_is_missing
     from gpuledger.flows.ledger import LedgerWriter
     from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 
+    say_that_pandas_is_missing()
     return LedgerWriter(home=home(), sources=EVERY_SOURCE, clock=now)
 
 

@@ -72,7 +72,7 @@ def _say_progress() -> Callable[[int, int], None]:
         nonlocal said_at
         if time.monotonic() - said_at >= 10:
             said_at = time.monotonic()
-            context.say(f"replayed {done:,} of {total:,} runs")
+            context.say(f"replayed {done:,} of {counted(total, 'run')}")
 
     return say
 
@@ -147,7 +147,7 @@ def parse(
         ]
         table.emit(rows, format, columns=PARSE_COLUMNS)
         skips = "; ".join(f"{count} {reason}" for reason, count in skipped_by_reason(parsed.skipped).items())
-        others = f"; {len(parsed.side_facts)} other facts" if parsed.side_facts else ""
+        others = f"; {counted(len(parsed.side_facts), 'other fact')}" if parsed.side_facts else ""
         context.say(
             f"{counted(len(rows), 'offer')}{others};"
             f" {counted(len(parsed.skipped), 'row')} skipped{': ' if skips else ''}{skips}"

@@ -93,6 +93,8 @@ def _span(text: str) -> str:
     assert start is not None and stop is not None
     if start > stop:
         raise UsageError(f"--covers: {first} is after {last}")
+    if stop > context.now():
+        raise UsageError(f"--covers: {last} is in the future; a list covers what was seen, until now at most")
     return f"{start.isoformat()}..{stop.isoformat()}"
 
 
@@ -140,6 +142,9 @@ def _say(report: ImportReport, format: Format | None) -> None:
         refused.update(run.skipped)
     for reason, count in refused.most_common():
         context.say(f"refused: {counted(count, 'row')}: {reason}")
+    for run in report.cycle.runs:
+        for note in run.notes:
+            context.say(note)
     context.say(f"{counted(report.files, 'file')}, {report.known_files} of them known before")
     if any(run.outcome != "accepted" for run in report.cycle.runs):
         raise typer.Exit(context.SOURCE_FAILED)

@@ -33,6 +33,7 @@ COMMANDS = {
     "outlook": "drivers check watch plan",
     "history": "import timing export",
     "sources": "refresh status sources unmapped alias deploy",
+    "poll": "poll",
     "documents": "replay parse",
     "evidence": "disputes accept reject",
     "actuals": "actual",

@@ -111,7 +111,11 @@ Region = Annotated[
     ),
 ]
 Tiers = Annotated[
-    list[str] | None, typer.Option("--tier", help="secure or community. Repeat for both; default: all.")
+    list[str] | None,
+    typer.Option(
+        "--tier",
+        help="secure, community, or a cloud's product (sagemaker). Repeat for several; default: all.",
+    ),
 ]
 AsOf = Annotated[
     str | None,

@@ -287,17 +287,14 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
 
     from gpuledger.cli.plot import sparkline, write_plot
 
-    by_option: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        by_option.setdefault(row["purchase_option"], []).append(row)
     if sys.stdout.isatty():
-        for option, series in by_option.items():
+        for option in dict.fromkeys(row["purchase_option"] for row in rows):
+            series = [row for row in rows if row["purchase_option"] == option]
             context.say(f"{option} {sparkline([float(row['usd_per_gpu_hour']) for row in series])}")
     if plot is not None:
         span = f"{rows[0]['step_at']:%Y-%m-%d} to {rows[-1]['step_at']:%Y-%m-%d}"
         caption = f"gpuledger, {span}; at most {counted(max(row['providers'] for row in rows), 'provider')} at a time."
-        stale = sum(row["price_state"] == "stale" for row in rows)
-        if stale:
+        if stale := sum(row["price_state"] == "stale" for row in rows):
             caption += f" {stale} of {len(rows)} values rest on a price that nobody confirmed then."
         write_plot(rows, plot, title=title, caption=caption)
 

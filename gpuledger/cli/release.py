@@ -10,6 +10,7 @@ import typer
 
 from gpuledger.cli import context, table
 from gpuledger.cli.options import FormatOption
+from gpuledger.core.count import counted
 
 PublicKey = Annotated[
     Path | None, typer.Option(help="Ed25519 public key (PEM) of the publisher; default: none is checked.")
@@ -93,9 +94,9 @@ def pull(
         table.emit(vars(done) | lists, format)
         if done.disputed:
             context.say(
-                f"warning: {done.disputed} prices of the release are contradicted by what this ledger knows, and do not"
-                " count: `gpuledger disputes release` lists them, `gpuledger accept OFFER_OR_SOURCE --reason TEXT`"
-                f" takes them; the first: {done.evidence[0]}"
+                f"warning: what this ledger knows contradicts {counted(done.disputed, 'price')} of the release, which"
+                " does not count: `gpuledger disputes release` lists them,"
+                f" `gpuledger accept OFFER_OR_SOURCE --reason TEXT` takes them; the first: {done.evidence[0]}"
             )
         for fault in done.refused:
             context.say(f"error: {fault}")

@@ -12,6 +12,7 @@ from gpuledger.cli import context, table
 from gpuledger.cli.columns import SOURCE_COLUMNS
 from gpuledger.cli.options import FormatOption, SourceNames
 from gpuledger.cli.table import Column
+from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,26 +29,32 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def fetcher(ledger: LedgerWriter) -> Fetcher:
-    """The client that this invocation's settings describe."""
+def fetch_policy(ledger: LedgerWriter) -> dict[str, Any]:
+    """What holds for every request of this invocation: the arguments of a fetcher beside its client."""
     import os
 
-    import httpx
-
+    from gpuledger.scrapers.http.attempt import secret_variables
     from gpuledger.scrapers.http.aws_api import signed_sources
-    from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
     from gpuledger.scrapers.registry import get
 
     settings = context.settings()
-    return Fetcher(
-        client=httpx.Client(),
-        settings=settings.fetch,
-        environ=os.environ,
-        urls={get(name).name: url for name, url in settings.source_urls.items()},
-        clock=ledger.clock,
-        secrets=secret_variables(ledger.sources),
-        signed=signed_sources(os.environ, ledger.clock),
-    )
+    return {
+        "settings": settings.fetch,
+        "environ": os.environ,
+        "urls": {get(name).name: url for name, url in settings.source_urls.items()},
+        "clock": ledger.clock,
+        "secrets": secret_variables(ledger.sources),
+        "signed": signed_sources(os.environ, ledger.clock),
+    }
+
+
+def fetcher(ledger: LedgerWriter) -> Fetcher:
+    """The client that this invocation's settings describe."""
+    import httpx
+
+    from gpuledger.scrapers.http.fetch import Fetcher
+
+    return Fetcher(client=httpx.Client(), **fetch_policy(ledger))
 
 
 def _chosen(ledger: LedgerWriter, names: list[str] | None) -> list[Source]:
@@ -133,7 +140,10 @@ def refresh(
 def _due(ledger: LedgerWriter, chosen: list[Source], dry_run: bool) -> list[Source]:
     from gpuledger.flows import timetable
 
-    result = timetable.due(ledger, chosen)
+    intervals = context.settings().source_intervals
+    result = timetable.due(ledger, timetable.as_set(chosen, intervals))
+    for lease in result.leased:
+        context.say(f"{lease.source} is read by {lease.holder}")
     if not result.sources and result.next_at is not None:
         context.say(f"nothing is due; next is {result.next_source} at {result.next_at:%Y-%m-%dT%H:%M:%SZ}")
     elif not dry_run:
@@ -222,9 +232,11 @@ def status(
         shown = [*rows, *(row | {"covers": _span_text(row)} for row in lists)]
         blank = dict.fromkeys(key for row in shown for key in row)
         table.emit([blank | row for row in shown], format, columns=STATUS_COLUMNS)
+        for remark in rows.remarks:
+            context.say(remark)
         stale = [row["source"] for row in rows if row["is_stale"]]
         if exit_code and stale:
-            context.say(f"{len(stale)} sources are stale or never delivered: {', '.join(stale)}")
+            context.say(f"stale, or never delivered: {counted(len(stale), 'source')}: {', '.join(stale)}")
             raise typer.Exit(context.STALE)
 
 

@@ -10,6 +10,7 @@ import typer
 from gpuledger.cli import context, table
 from gpuledger.cli.options import FormatOption
 from gpuledger.cli.table import Column
+from gpuledger.core.count import counted
 
 if TYPE_CHECKING:
     from gpuledger.flows.ledger import LedgerWriter
@@ -124,7 +125,8 @@ def migrate_store(
         moved = move_store(at(from_store, "FROM"), at(to_store, "TO"))
         table.emit([vars(row) for row in moved.compared], format, columns=MOVE_COLUMNS)
         context.say(
-            f"equal: {sum(row.rows_to for row in moved.compared):,} rows, {moved.documents:,} documents copied;"
+            f"equal: {counted(sum(row.rows_to for row in moved.compared), 'row')},"
+            f" {counted(moved.documents, 'document')} copied;"
             f" the old store is as it was"
         )
 

@@ -169,7 +169,7 @@ class Meter:
             self.start()
         if not 0 <= tokens < math.inf:
             # one of them would be in every sum after it
-            self.failed(ValueError(f"{tokens} tokens in a step; counted as 0"))
+            self.failed(ValueError(f"{tokens} as the tokens of a step; counted as 0"))
             tokens = 0.0
         with self._counting:
             at = self._clock()

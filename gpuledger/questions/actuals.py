@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
+from gpuledger.core.count import counted
 from gpuledger.parse import When
 from gpuledger.questions.outlook import Outlook
 from gpuledger.questions.plans import one_quote
@@ -233,7 +234,7 @@ def _remarks(charged: list[dict[str, Any]]) -> list[str]:
     unpriced = sum(row["unpriced"] for row in charged)
     if unpriced:
         remarks.append(
-            f"{unpriced} charges have no dollars, and the ledger no price for them: they are in no sum"
+            f"{counted(unpriced, 'charge')} without dollars, and the ledger has no price for it: in no sum"
         )
     without_hours = sum(row["without_hours"] for row in charged)
     if without_hours:

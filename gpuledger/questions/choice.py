@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from gpuledger import parse
 from gpuledger.core.count import counted
 from gpuledger.core.errors import UnknownGPUError, UsageError
-from gpuledger.core.provider import place_code, provider_id
+from gpuledger.core.provider import place_code
+from gpuledger.core.provider_name import cloud_in, is_known, named_provider, provider_asked
 from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def offer_query(gpu: str | None = None, *, limit: int | None = None, **filters: 
         if name in chosen:
             chosen[name] = parse.names(chosen[name])
     if "providers" in chosen:
-        chosen["providers"] = [provider_id(name) for name in chosen["providers"]]
+        chosen["providers"] = [provider_asked(name) for name in chosen["providers"]]
     if "regions" in chosen:
         chosen["regions"] = [place_code(name) for name in chosen["regions"]]
     for name in MONEY:
@@ -119,7 +120,7 @@ def offer_row(offer: LatestOffer, moment: datetime, least: float | None = None) 
 def add_survival(
     connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], as_of: datetime | None
 ) -> None:
-    """Give each row the key `survival`: of a stale one, how often prices like it still held at that age."""
+    """Give each row the key `survival`: of a stale one, the share of prices like it that held longer than its age."""
     from gpuledger.core.store.older_price import survival
 
     cases = {
@@ -144,10 +145,40 @@ def provider_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) 
     existing: list[str] = [row["provider"] for row in sql.rows(connection, "queries/provider_names")]
     hints: list[str] = []
     for name in chosen:
-        if provider_id(name) not in existing:
+        meant = named_provider(name)
+        if provider_asked(name) in existing:
+            continue
+        if meant.provider in existing:
+            terms = [
+                f"{what} {word}"
+                for what, word in (("tier", meant.tier), ("option", meant.purchase_option))
+                if word is not None
+            ]
+            hints.append(
+                f"{name!r} is not a provider but what {meant.provider} sells: ask for provider {meant.provider},"
+                f" {' and '.join(terms)}"
+            )
+        else:
             nearest = difflib.get_close_matches(name.lower(), existing, n=3) or existing
             hints.append(f"no provider {name!r} here; did you mean {', '.join(nearest)}?")
     return hints
+
+
+def unknown_providers(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """A line for each provider of the ledger whose name is not known, and what is made of it."""
+    from gpuledger.core.store import sql
+
+    lines: list[str] = []
+    for row in sql.rows(connection, "queries/provider_names"):
+        name, cloud = row["provider"], cloud_in(row["provider"])
+        if cloud is not None:
+            meaning = f"it holds the name of {cloud}, which may sell it: no vote in the index"
+        elif not is_known(name):
+            meaning = "taken for a provider of its own"
+        else:
+            continue
+        lines.append(f"unknown provider {name} ({counted(row['offers'], 'offer')}): {meaning}")
+    return lines
 
 
 def region_hints(connection: duckdb.DuckDBPyConnection, named: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ from gpuledger import parse
 from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
 from gpuledger.parse import When
+from gpuledger.questions.choice import offer_query
 from gpuledger.questions.reader import LedgerReader, Rows
 
 MOST_CHECKED_DAYS = 400
@@ -69,29 +70,26 @@ class IndexQuestions(LedgerReader):
             UsageError: the SPEC or the time cannot be understood, or the time is past.
         """
         from gpuledger.core.cheapest import cheapest_by_provider
-        from gpuledger.core.spec import parse_spec
         from gpuledger.core.store.index_days import administered_spot, price_index
-        from gpuledger.core.store.offers import OfferQuery, offers
-        from gpuledger.core.timing import timing
+        from gpuledger.core.store.offers import offers
+        from gpuledger.core.timing import days_of_index, timing
 
         last = parse.instant(by, "by")
         weeks_left = None if last is None else int((last - self.clock()).total_seconds() // (7 * 86_400))
         if weeks_left is not None and weeks_left < 0:
             raise UsageError(f"by: {by!r} is past")
         option = _purchase_option(purchase_option)
-        gpu_ids = parse_spec(gpu).gpu_ids
+        chosen = offer_query(gpu, purchase_options=(option,))
+        gpu_ids = chosen.gpu_ids or ()
+        moment = self.clock()
         with self.reading() as snapshot:
             rows = price_index(snapshot.connection, gpu_ids, purchase_option=option, segment="all")
             marked = administered_spot(snapshot.connection, gpu_ids) if option == "spot" else []
-            # of several accelerators the one whose index is published most often
-            published = Counter(row["gpu_id"] for row in rows if row["state"] == "published")
-            chosen = published.most_common(1)[0][0] if published else rows[-1]["gpu_id"] if rows else None
-            moment = self.clock()
-            sold = OfferQuery(gpu_ids=() if chosen is None else (chosen,), purchase_options=(option,))
-            ranking = cheapest_by_provider(offers(snapshot.connection, sold, at=moment), at=moment).ranking
+            ranking = cheapest_by_provider(offers(snapshot.connection, chosen, at=moment), at=moment).ranking
+        first = ranking[0].offer if ranking else None
         answer = timing(
-            [row for row in rows if row["gpu_id"] == chosen],
-            ranking[0].offer if ranking and chosen is not None else None,
+            days_of_index(rows, None if first is None else first.gpu_id),
+            first,
             at=moment,
             gpu_hours=gpu_hours,
             weeks_left=weeks_left,
@@ -146,7 +144,8 @@ class IndexQuestions(LedgerReader):
         counts = Counter(row["state"] for row in checked.rows)
         remarks = [
             f"computed anew from {counted(checked.documents, 'archived document')} of {counted(checked.runs, 'run')}:"
-            f" {counts['agrees']} figures agree, {counts['differs']} differ, {counts['no bytes']} have no bytes",
+            f" {counted(counts['agrees'], 'figure')} as stored, {counts['differs']} otherwise,"
+            f" {counts['no bytes']} without bytes",
             *checked.notes,
         ]
         return Rows(checked.rows, remarks=remarks if checked.rows else ["no price in that time"])

@@ -296,7 +296,7 @@ class Outlook(Decisions):
         from gpuledger import parse
         from gpuledger.core.cost.options import PURCHASE_OPTIONS
         from gpuledger.core.price_watch import PriceWatch
-        from gpuledger.core.provider import option_word, provider_id
+        from gpuledger.core.provider_name import option_word, provider_asked
         from gpuledger.core.spec import parse_spec
 
         parse_spec(gpu)
@@ -304,7 +304,7 @@ class Outlook(Decisions):
         if purchase_option not in PURCHASE_OPTIONS:
             raise UsageError(f"option: {purchase_option!r} is none of {', '.join(PURCHASE_OPTIONS)}")
         usd = parse.required(parse.dollars(below, "below", above=Decimal(0)), "below")
-        named = tuple(provider_id(name) for name in parse.names(providers))
+        named = tuple(provider_asked(name) for name in parse.names(providers))
         if named:
             # a watch on a provider that nobody knows would wait for ever
             with self.reading() as snapshot:

@@ -18,6 +18,7 @@ from gpuledger.questions.choice import (
     older_hints,
     provider_hints,
     region_hints,
+    unknown_providers,
     unplaced_ever_hint,
     unplaced_hint,
 )
@@ -231,7 +232,8 @@ class PriceQuestions(MarketQuestions):
         from gpuledger.scrapers.registry import SOURCES
 
         with self.reading() as snapshot:
-            return Rows(source_states(snapshot.connection, SOURCES, now=self.clock(), environ=self.environ))
+            rows = source_states(snapshot.connection, SOURCES, now=self.clock(), environ=self.environ)
+            return Rows(rows, remarks=unknown_providers(snapshot.connection))
 
     def run_counts(self) -> Rows:
         """How many runs of each source were accepted, quarantined or failed, and how long the last of each took."""
@@ -295,7 +297,9 @@ class PriceQuestions(MarketQuestions):
         if not 0 < seconds <= MOST_SECONDS:
             raise UsageError(f"timeout: {seconds:g} is not between 0 and {MOST_SECONDS} seconds")
         if self._turns is not None and not self._turns.acquire(timeout=limits.wait_seconds):
-            raise StoreBusyError(f"sql: {limits.at_once} queries run already; try again in a while")
+            raise StoreBusyError(
+                f"sql: {limits.at_once} at once, as many as may, run already; try again in a while"
+            )
 
         def rows() -> list[dict[str, Any]]:
             return run_query(

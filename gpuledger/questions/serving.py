@@ -189,7 +189,7 @@ def _signs(load: Load, answers: list[dict[str, Any]], price: TokenPrice | None) 
     count = max(answer["instances"]["mid"] for answer in answers)
     if count > MANY_INSTANCES:
         signs.append(
-            f"{count:,} instances: whether a provider has so many is not known, and their price is that of one"
+            f"{counted(count, 'instance')}: whether a provider has so many is not known, and their price is that of one"
         )
     tokens = load.input_tokens + load.output_tokens
     if tokens > LONG_CONTEXT:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from gpuledger.core.count import counted
 from gpuledger.core.errors import CorruptError
 
 FORMAT = 1
@@ -117,7 +118,7 @@ def read_manifest(body: bytes, where: str) -> ReleaseManifest:
     paths = Counter(file.path for file in manifest.files)
     for path, count in paths.items():
         if count > 1:
-            raise CorruptError(f"{where}/{MANIFEST} lists {path} {count} times")
+            raise CorruptError(f"{where}/{MANIFEST} lists {path} {counted(count, 'time')}")
     return manifest
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from gpuledger.core.count import counted
 from gpuledger.core.errors import CorruptError, UnreachableError
 from gpuledger.core.parquet import parquet_file
 from gpuledger.release.layout import MANIFEST, File, ReleaseManifest, digest, read_manifest
@@ -112,7 +113,7 @@ def fault_of(get: Get, file: File) -> tuple[bytes | None, str | None]:
     except CorruptError as error:
         return None, str(error)
     if len(body) != file.bytes:
-        return None, f"{file.path} has {len(body)} bytes, {file.bytes} expected: it was cut off"
+        return None, f"{file.path} has {counted(len(body), 'byte')}, {file.bytes} expected: it was cut off"
     if digest(body) != file.sha256:
         return None, f"{file.path} has other bytes than its digest in {MANIFEST}"
     return body, None
@@ -148,4 +149,4 @@ def rows_fault(body: bytes, file: File) -> str | None:
         rows = parquet_file(body).metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         return f"{file.path} is no Parquet file: {str(error).splitlines()[0]}"
-    return None if rows == file.rows else f"{file.path} has {rows} rows, {file.rows} expected"
+    return None if rows == file.rows else f"{file.path} has {counted(rows, 'row')}, {file.rows} expected"

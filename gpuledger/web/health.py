@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.snapshot_pool import SnapshotPool
-from gpuledger.web.metrics import RequestMeter, disk_lines, ledger_lines, run_lines
+from gpuledger.web.metrics import RequestMeter, disk_lines, ledger_lines, poller_lines, run_lines
 from gpuledger.web.problems import kind_of
 from gpuledger.web.responses import json_bytes, ledger_of
 
@@ -73,6 +73,7 @@ def metrics(request: Request) -> Response:
             lines += ledger_lines(ledger.edition, ledger.status())
             lines += run_lines(ledger.run_counts())
             lines += disk_lines(ledger.home)
+            lines += poller_lines(ledger.home)
         lines += [
             "# HELP gpuledger_up 1: a snapshot can be read.",
             "# TYPE gpuledger_up gauge",

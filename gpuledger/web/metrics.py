@@ -7,12 +7,13 @@ import shutil
 import threading
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.snapshot_pool import Edition
+from gpuledger.flows.polling.note import PollerNote, poller_notes
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -90,6 +91,29 @@ def disk_lines(home: Home) -> Iterator[str]:
         yield f'gpuledger_disk_bytes{{part="{part}"}} {size}'
     yield from gauge("gpuledger_disk_free_bytes", "Free on the file system of the home.")
     yield f"gpuledger_disk_free_bytes {shutil.disk_usage(home.path).free}"
+
+
+def poller_lines(home: Home) -> Iterator[str]:
+    """What the pollers of the home said of themselves; one that was killed is named for a day, so that its silence
+    shows."""
+    notes = poller_notes(home)
+    gauges: tuple[tuple[str, str, Callable[[PollerNote], object]], ...] = (
+        (
+            "seen_seconds",
+            "When a poller last spoke, Unix time.",
+            lambda n: _unix(n.said_at),
+        ),
+        ("sources", "Sources that a poller holds.", lambda n: n.sources),
+        ("reads", "Reads since it began.", lambda n: n.reads),
+        ("missed", "Times of its sources that passed without a read.", lambda n: n.missed),
+        ("failing_sources", "Sources whose last run had no believable answer.", lambda n: n.failures),
+        ("latest_seconds", "The most that a read began after its time.", lambda n: f"{n.latest_seconds:.3f}"),
+        ("cpu_seconds", "Processor time since it began.", lambda n: f"{n.cpu_seconds:.3f}"),
+    )
+    for name, sentence, value in gauges if notes else ():
+        yield from gauge(f"gpuledger_poller_{name}", sentence)
+        for note in notes:
+            yield f'gpuledger_poller_{name}{{poller="{note.holder}"}} {value(note)}'
 
 
 def ledger_lines(edition: Edition, status: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -75,7 +75,7 @@ class OfferChoice(Parameters):
     gpu: SpecText | None = Field(None, description="SPEC: [vendor:]NAME[:MEMORY][:COUNT]; all without.")
     provider: TextValues = Field([], description="Provider ids; repeat or part by commas.")
     region: TextValues = Field([], description="Region codes, ISO countries or continents (eu).")
-    tier: TextValues = Field([], description="secure or community.")
+    tier: TextValues = Field([], description="secure, community, or a product of a cloud: sagemaker ...")
     purchase_option: PurchaseOptions = Field([], description="How capacity is bought.")
     spot: bool | None = Field(None, description="true: only spot; false: no spot.")
     as_of: Instant | None = Field(None, description="A past date or time; UTC without an offset.")

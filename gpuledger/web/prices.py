@@ -248,5 +248,11 @@ def status(request: Request, parameters: Annotated[Parameters, Query()]) -> Resp
     with ledger_of(request).pinned() as ledger:
         rows = ledger.status()
         stale = sum(row["is_stale"] for row in rows)
-        answer = Listing("sources", rows, len(rows), stale=stale, more={"imports": ledger.imports()})
+        answer = Listing(
+            "sources",
+            rows,
+            len(rows),
+            stale=stale,
+            more={"imports": ledger.imports(), "remarks": rows.remarks},
+        )
         return listing(request, ledger.edition, answer, parameters.format)

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from gpuledger.core.money import Price, Unit
 from gpuledger.core.offer import Fact, Offer, PurchaseOption, Skipped, Withdrawn
-from gpuledger.core.provider import instance_shape, known_region, named_provider
+from gpuledger.core.provider import instance_shape, known_region
+from gpuledger.core.provider_name import named_provider
 from gpuledger.scrapers.read_json import price_or_reason
 
 HYPERSCALERS = ("aws", "azure", "gcp", "oci")

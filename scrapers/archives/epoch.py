@@ -13,7 +13,7 @@ from typing import Any
 from gpuledger.core.document import Document
 from gpuledger.core.money import Unit
 from gpuledger.core.offer import Fact, PurchaseOption, Skipped
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider_name import provider_id
 from gpuledger.scrapers.archives.archive_row import Sighting, amount_text, decimal, fact, instant_of_text
 from gpuledger.scrapers.archives.changes import LIST_CONTRACT
 from gpuledger.scrapers.archives.table import csv_rows

@@ -50,14 +50,17 @@ class Watch:
             RefusedFetchError: the host that must be public has a private address.
         """
         if name == "connection.connect_tcp.started":
-            self._host = _text(info["host"])
+            self._host = host_text(info["host"])
         elif name in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
             stream = info["return_value"]
             self._take(stream.get_extra_info("socket"))
             if self._host == self.must_be_public and name == "connection.connect_tcp.complete":
-                self._refuse_private(
-                    str(stream.get_extra_info("server_addr")[0]), stream.get_extra_info("socket")
-                )
+                address = str(stream.get_extra_info("server_addr")[0])
+                try:
+                    check_public(self._source, self._url, self._host, address)
+                except RefusedFetchError:
+                    stream.get_extra_info("socket").close()
+                    raise
 
     def _take(self, connection: socket.socket) -> None:
         with self._guard:
@@ -72,12 +75,15 @@ class Watch:
             for connection in self._connections:
                 _shut(connection)
 
-    def _refuse_private(self, address: str, connection: socket.socket) -> None:
-        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
-            connection.close()
-            raise RefusedFetchError(
-                self._source, self._url, f"a redirect to {self.must_be_public}, which is {address}"
-            )
+
+def check_public(source: str, url: str, host: str, address: str) -> None:
+    """Refuse a host that an answer sent us to and that is in a private network.
+
+    Raises:
+        RefusedFetchError: its address is a private one.
+    """
+    if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        raise RefusedFetchError(source, url, f"a redirect to {host}, which is {address}")
 
 
 def _shut(connection: socket.socket) -> None:
@@ -86,7 +92,8 @@ def _shut(connection: socket.socket) -> None:
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
-def _text(host: str | bytes) -> str:
+def host_text(host: str | bytes) -> str:
+    """The host that a trace names."""
     return host.decode("ascii") if isinstance(host, bytes) else host
 
 
@@ -101,9 +108,14 @@ class Politeness:
         self._guard = threading.Lock()
         self._next_at: dict[str, float] = {}
 
-    def wait(self, host: str, seconds: float) -> None:
+    def reserve(self, host: str, seconds: float) -> float:
+        """Seconds from now to the next free place, which is taken."""
         with self._guard:
             now = time.monotonic()
             start_at = max(now, self._next_at.get(host, now))
             self._next_at[host] = start_at + seconds
-        time.sleep(max(0.0, start_at - now))
+        return start_at - now
+
+    def wait(self, host: str, seconds: float) -> None:
+        """Take the next free place, and wait for it."""
+        time.sleep(self.reserve(host, seconds))

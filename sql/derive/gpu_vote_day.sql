@@ -1,7 +1,8 @@
 -- grain: one appended row per GPU, purchase option, segment (null: all), provider and UTC day from one date to before another
 -- The votes of the index, see docs/methodology.md. An offer counts on a day when its price was fresh or recorded at any
 -- time of it; the last price of the day speaks.
--- parameters: from_date date, to_date date
+-- parameters: from_date date, to_date date, doubtful varchar[]: names that hold a known cloud's beside words that nobody knows
+-- (core/provider_name.py: cloud_in), which have no vote, as the cloud itself may have one already
 insert into gpu_vote_day by name
 with target as (
     select provider, min(fresh_for_seconds) as fresh_for_seconds from source where kind = 'live' group by provider
@@ -32,7 +33,9 @@ interval_of as (
     ) as history
     left join target on history.provider = target.provider
     left join provider_segment on history.provider = provider_segment.provider
-    where history.gpu_id is not null and history.usd_per_gpu_hour > 0
+    where
+        history.gpu_id is not null and history.usd_per_gpu_hour > 0
+        and not list_contains($doubtful::varchar[], history.provider)
     window by_time as (partition by history.source, history.offer_id order by history.valid_from)
 ),
 

@@ -2,11 +2,11 @@
 update shared_offer set
     provider = named.provider,
     tier = coalesce(shared_offer.tier, named.tier),
-    purchase_option = if(
-        shared_offer.purchase_option = 'on_demand' and named.purchase_option = 'spot', 'spot', shared_offer.purchase_option
-    )
+    purchase_option = coalesce(named.purchase_option, shared_offer.purchase_option)
 from named_provider as named
-where shared_offer.provider = named.former;
+where
+    shared_offer.provider = named.former
+    and names_option(named.purchase_option, shared_offer.purchase_option, shared_offer.term_months);
 
 -- what a list covers of the cloud is one span then
 update shared_price_list set provider = named.provider

@@ -2,11 +2,11 @@
 update offer set
     provider = named.provider,
     tier = coalesce(offer.tier, named.tier),
-    purchase_option = if(
-        offer.purchase_option = 'on_demand' and named.purchase_option = 'spot', 'spot', offer.purchase_option
-    )
+    purchase_option = coalesce(named.purchase_option, offer.purchase_option)
 from named_provider as named
-where offer.provider = named.former;
+where
+    offer.provider = named.former
+    and names_option(named.purchase_option, offer.purchase_option, offer.term_months);
 
 -- what a list covers of the cloud is one span then
 update price_list set provider = named.provider

@@ -12,4 +12,4 @@ from offer_wanted(
 left join region on wanted.provider = region.provider and wanted.region = region.region
 where
     not is_in_place($regions::varchar[], wanted.region, region.country, region.continent)
-    and may_be_in_place($regions::varchar[], region.country, region.continent);
+    and may_be_in_place($regions::varchar[], wanted.provider, region.country, region.continent);

@@ -16,4 +16,4 @@ where
         or list_contains(string_split($purchase_options::varchar, ','), purchase_option)
     )
     and not is_in_place(string_split($regions::varchar, ','), region, country, continent)
-    and may_be_in_place(string_split($regions::varchar, ','), country, continent);
+    and may_be_in_place(string_split($regions::varchar, ','), provider, country, continent);

@@ -24,32 +24,47 @@ open_day as (
         and offer.lapses_at >= snapshot.published_at
 ),
 
+-- the votes are the prices that were fresh or recorded that day, and still there at its end
+vote as (
+    select gpu_vote_day.price_date, gpu_vote_day.provider, min(gpu_vote_day.cheapest_usd_per_gpu_hour) as usd_min
+    from gpu_vote_day
+    inner join gpu_price_day as kept
+        on gpu_vote_day.price_date = kept.price_date and gpu_vote_day.gpu_id = kept.gpu_id
+        and gpu_vote_day.purchase_option = kept.purchase_option and gpu_vote_day.provider = kept.provider
+        and gpu_vote_day.cheapest_usd_per_gpu_hour >= kept.min_usd_per_gpu_hour
+    where
+        gpu_vote_day.gpu_id = $gpu_ids::varchar
+        and gpu_vote_day.purchase_option = $purchase_options::varchar
+        and gpu_vote_day.segment is null
+        and ($providers::varchar is null or gpu_vote_day.provider = $providers::varchar)
+    group by grouping sets ((gpu_vote_day.price_date), (gpu_vote_day.price_date, gpu_vote_day.provider))
+),
+
 day as (
     -- of one provider the whole is the same as its part
     select
         if(side.is_whole, null, kept.provider) as provider,
         kept.price_date,
-        min_usd_per_gpu_hour as usd_min,
+        -- what was fresh or recorded that day goes before what was older, as `cheapest` has it
+        coalesce(vote.usd_min, min_usd_per_gpu_hour) as usd_min,
         [p10_usd_per_gpu_hour, p25_usd_per_gpu_hour, median_usd_per_gpu_hour, p75_usd_per_gpu_hour] as usd_percentiles,
         kept.offers,
-        -- the votes are the prices that were fresh or recorded that day
-        coalesce(vote.cheapest_usd_per_gpu_hour <= kept.min_usd_per_gpu_hour, false) as is_confirmed
+        vote.usd_min is not null as is_confirmed
     from gpu_price_day as kept
     inner join (values (true), (false)) as side (is_whole)
         on if(side.is_whole, kept.provider is not distinct from $providers::varchar, kept.provider is not null)
-    left join gpu_vote_day as vote
-        on kept.price_date = vote.price_date and kept.gpu_id = vote.gpu_id
-        and kept.purchase_option = vote.purchase_option and kept.provider = vote.provider and vote.segment is null
+    left join vote
+        on kept.price_date = vote.price_date
+        and if(side.is_whole, null, kept.provider) is not distinct from vote.provider
     where
         kept.gpu_id = $gpu_ids::varchar
         and kept.purchase_option = $purchase_options::varchar
         and ($providers::varchar is null or kept.provider = $providers::varchar)
     union all
     select
-        provider, price_date, min(usd_per_gpu_hour), quantile_disc(usd_per_gpu_hour, [0.1, 0.25, 0.5, 0.75]), count(*),
-        coalesce(
-            min(usd_per_gpu_hour) filter (where is_confirmed) <= min(usd_per_gpu_hour), false
-        )
+        provider, price_date, coalesce(min(usd_per_gpu_hour) filter (where is_confirmed), min(usd_per_gpu_hour)),
+        quantile_disc(usd_per_gpu_hour, [0.1, 0.25, 0.5, 0.75]), count(*),
+        bool_or(is_confirmed)
     from open_day
     group by grouping sets ((price_date), (price_date, provider))
 )

@@ -8,6 +8,7 @@ with held as (
         least(
             coalesce(history.valid_to, history.lapses_at), $until::timestamptz + interval 1 second
         ) as valid_to,
+        history.fresh_until,
         history.usd_per_gpu_hour::double as price
     from price_history_wanted(
         string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,
@@ -31,12 +32,15 @@ numbered as (
         ceil(
             (epoch(least(valid_to, $until::timestamptz + interval 1 second)) - epoch($since::timestamptz))
             / epoch($step::interval)
-        )::integer - 1 as last_step
+        )::integer - 1 as last_step,
+        floor(
+            (epoch(least(fresh_until, $until::timestamptz)) - epoch($since::timestamptz)) / epoch($step::interval)
+        )::integer as fresh_step
     from held
 ),
 
 sampled as materialized (
-    select provider, price, unnest(range(first_step, last_step + 1)) as step_no
+    select provider, price, unnest(range(first_step, last_step + 1)) as step_no, step_no <= fresh_step as is_confirmed
     from numbered
     where last_step >= first_step
 )
@@ -44,13 +48,15 @@ sampled as materialized (
 select
     null::varchar as provider,
     step_no::integer as step_no,
-    round(min(price), 6) as usd_min,
+    -- what was fresh or recorded then goes before what was older, as `cheapest` has it
+    round(coalesce(min(price) filter (where is_confirmed), min(price)), 6) as usd_min,
     list_transform(quantile_disc(price, [0.1, 0.25, 0.5, 0.75]), lambda usd: round(usd, 6)) as usd_percentiles,
     count(*)::integer as offers
 from sampled
 group by step_no
 union all
-select provider, step_no::integer, round(min(price), 6), null, count(*)::integer
+select
+    provider, step_no::integer, round(coalesce(min(price) filter (where is_confirmed), min(price)), 6), null, count(*)::integer
 from sampled
 group by provider, step_no
 order by provider nulls first, step_no;

@@ -16,7 +16,7 @@ select
             and not list_contains(string_split(getvariable('quote_regions'), ','), lower(region))
             then 'its place is not known'
         when getvariable('quote_regions') <> ''
-            and may_be_in_place(string_split(getvariable('quote_regions'), ','), country, continent)
+            and may_be_in_place(string_split(getvariable('quote_regions'), ','), provider, country, continent)
             and not is_in_place(string_split(getvariable('quote_regions'), ','), region, country, continent)
             then 'its country is not known'
         when getvariable('quote_regions') <> ''

@@ -45,7 +45,7 @@ comment on column gpu.bf16_tflops is 'Peak dense bf16 rate.';
 comment on column gpu.fp8_tflops is 'Peak dense fp8 rate.';
 comment on column gpu.fp4_tflops is 'Peak dense fp4 rate.';
 comment on column gpu.int8_tops is 'Peak dense int8 rate, 10^12 operations per second.';
-comment on column gpu.measured_bf16_tflops is 'Best matrix product rate that was measured.';
+comment on column gpu.measured_bf16_tflops is 'Best matrix product rate that was measured: ml-engineering, tables of the highest matrix-multiply rates; RTX cards and L40S: zzc0721/torch-performance-test-data, database.md and issues 66 and 131, read 2026-11-30, median of their rows.';
 comment on column gpu.interconnect is 'Link to the other accelerators of the node.';
 comment on column gpu.interconnect_gb_per_second is 'Its bandwidth, both directions together.';
 comment on column gpu.network_gb_per_second is 'Usual rate of one accelerator to other nodes, one direction, 10^9 bytes per second.';

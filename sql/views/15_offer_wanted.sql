@@ -24,22 +24,34 @@ where
 comment on macro table offer_wanted is
     'Rows of offer of some gpu_ids, providers, a place (region code, ISO country or continent), tiers, purchase_options and accelerators per order (see sells_count); null does not filter.';
 
--- Continents of the countries among some places; a region code is of one provider and says nothing of others.
+-- Continents of the countries among some places, and of the region codes, which are of one provider each: `eu`, `runpod eu`.
 create or replace macro place_continents(places) as (
     select coalesce(list(distinct continent_code), [])
     from (
-        select unnest(string_split(lower(continent), ' ')) as continent_code
+        select
+            if(list_contains(places, lower(country)), '', provider || ' ')
+            || unnest(string_split(lower(continent), ' ')) as continent_code
         from region
-        where list_contains(places, lower(country))
+        where list_contains(places, lower(country)) or list_contains(places, lower(region))
     )
 );
 
-comment on macro place_continents is 'Continents of the countries among some places (codes in small letters).';
+comment on macro place_continents is
+    'Continents of the countries among some places (codes in small letters), and of region codes with the provider before them.';
 
 -- The same rule as gpuledger.core.provider.may_be_in; a test holds them equal.
-create or replace macro may_be_in_place(places, country, continent) as
+create or replace macro may_be_in_place(places, provider, country, continent) as
     country is null
-    and (continent is null or list_has_any(place_continents(places), string_split(lower(continent), ' ')));
+    and (
+        continent is null
+        or list_has_any(
+            place_continents(places),
+            list_concat(
+                string_split(lower(continent), ' '),
+                string_split(provider || ' ' || replace(lower(continent), ' ', ',' || provider || ' '), ',')
+            )
+        )
+    );
 
 comment on macro may_be_in_place is
-    'Whether an offer that names no country may lie in one of some places: its continent is that of a country asked for, or not known.';
+    'Whether an offer that names no country may lie in one of some places: its continent is that of a country asked for or of a region of its provider''s, or not known.';

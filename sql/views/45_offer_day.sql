@@ -1,6 +1,6 @@
 -- grain: one row per offer wanted (see offer_wanted) and UTC day from one date to before another, at whose end it was on sale
 -- A price counts for a day when it was in force at the day's end. An observation of a dated list is believed until it
--- lapses. Of several sources of one offer, the one that saw it last speaks, live ones first.
+-- lapses, and as long as its list has it in force or until the same price was seen again. Of several sources of one offer, the one that saw it last speaks, live ones first.
 create or replace macro offer_day_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, first_date, end_date) as table
 with wanted as (
     select *
@@ -76,7 +76,12 @@ priced as (
             offer.kind = 'archive',
             least(
                 bounded.next_date,
-                (bounded.observed_at + price_horizon(offer.purchase_option, offer.tier, offer.provider))::date + 1
+                -- what its list has in force, or what was seen again, has not lapsed between
+                greatest(
+                    greatest(bounded.observed_at, dated_price.seen_until)
+                    + price_horizon(offer.purchase_option, offer.tier, offer.provider),
+                    dated_price.same_until
+                )::date + 1
             ),
             bounded.next_date
         ) as to_date,
@@ -86,6 +91,7 @@ priced as (
         ) / offer.gpu_count as usd_per_gpu_hour
     from bounded
     inner join wanted as offer on bounded.offer_no = offer.offer_no
+    left join dated_price on bounded.offer_no = dated_price.offer_no and bounded.observed_at = dated_price.observed_at
 ),
 
 daily as (

@@ -38,7 +38,9 @@ Hours are the tokens at the shown rate times an overhead that is shown too; noth
 published ones. What is left differs by things that no column states. Identical eight-GPU systems of one MLPerf round
 differ by up to 12 %; one vendor's tables of one model on one machine moved by 40 to 60 % between releases of its
 container, faster and slower. Of the whole runs some report hours of their steps alone and some all that the cluster
-spent. A user's own measured speed removes that part (`gpuledger calibrate`).
+spent. A user's own measured speed removes that part (`gpuledger calibrate`). The hours of fine-tuning on one node are
+those of a timed loop: constants are fitted to them without the overhead of a whole run, and what an estimate shows,
+with it, is compared.
 
 Residuals of the nearest published rows were tried as a correction, shrunk with distance, families left out: see the
 last line of the table of transfers. They are shown beside an estimate and change nothing.

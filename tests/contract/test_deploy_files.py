@@ -48,8 +48,9 @@ def test_a_unit_starts_a_command_that_exists_without_rights(unit):
 
 
 def test_the_compose_file_has_server_database_worker_and_web():
-    assert set(COMPOSE["services"]) == {"server", "postgres", "worker", "web"}
+    assert set(COMPOSE["services"]) == {"server", "postgres", "worker", "poll", "web"}
     assert COMPOSE["services"]["web"]["command"][0] in COMMANDS
+    assert COMPOSE["services"]["poll"]["command"][0] in COMMANDS
 
 
 def test_every_port_of_the_compose_file_is_on_loopback():
@@ -59,7 +60,7 @@ def test_every_port_of_the_compose_file_is_on_loopback():
 
 
 def test_no_service_of_ours_may_write_outside_its_volume():
-    for name in ("server", "worker", "web"):
+    for name in ("server", "worker", "poll", "web"):
         service = COMPOSE["services"][name]
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]

@@ -139,16 +139,19 @@ def test_no_trend_is_told_of_days_that_cannot_be_compared(ask):
     assert abs(answer["trend"]["per_30_days"]) < 0.03 and answer["trend"]["low"] <= answer["trend"]["high"]
 
 
-@pytest.mark.parametrize("gpu", ["H100-SXM", "RTX-4090", "A100-PCIE", "MI300X", "L40S", "B200"])
+@pytest.mark.parametrize(
+    "gpu", ["H100-SXM", "RTX-4090", "A100-PCIE", "MI300X", "L40S", "B200", "a100-80gb", "A100", "H100:8"]
+)
 def test_timing_and_spread_say_what_cheapest_says(ask, gpu):
     """They took lapsed prices, or the floor of the last day of the index."""
     first = ask(f"cheapest {gpu}")[1][0]
     _, answer, _ = ask(f"timing {gpu} --gpu-hours 100")
-    names = ("usd_per_gpu_hour", "price_state")
+    names = ("usd_per_gpu_hour", "price_state", "gpu_id")
     assert [answer[name] for name in names] == [first[name] for name in names]
     assert answer["cheapest_provider"] == first["provider"]
     group = ask(f"cheapest {gpu} --spread provider")[1][0]
-    assert [group["min_usd_per_gpu_hour"], group["price_state"]] == [first[name] for name in names]
+    assert [group["min_usd_per_gpu_hour"], group["price_state"]] == [first[name] for name in names[:2]]
+    assert (answer["note"] is None) == (answer["index_gpu_id"] == answer["gpu_id"])
 
 
 def test_history_keeps_options_apart_and_ends_what_nobody_saw_again(ask):

@@ -87,7 +87,7 @@ def test_a_command_explains_itself_and_its_options(gpuledger, name: str):
     assert silent == []
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"deploy", "serve", "mcp", "plan"}))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"deploy", "poll", "serve", "mcp", "plan"}))
 def test_every_command_that_answers_takes_a_format(name: str):
     assert "--format" in options(name)
 

@@ -130,7 +130,7 @@ def test_timing_of_one_provider_alone_is_refused_with_the_reason(look):
     found = look("timing", "--gpu", "H100-SXM", "--gpu-hours", "100", "--format", "json")
     assert found.exit_code == 1
     assert "0 published days of the index, 14 are needed" in found.stderr
-    assert "1 providers, 3 needed" in found.stderr
+    assert "1 provider, 3 needed" in found.stderr
 
 
 def test_timing_by_a_past_date_is_refused(run):

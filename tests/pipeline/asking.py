@@ -1,5 +1,6 @@
 """Asking the loopback provider: one fetch, and what it is asked with."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,10 @@ import httpx
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.contract import Contract
 from gpuledger.core.document import Credential, Document, Request
-from gpuledger.scrapers.http.fetch import Fetched, Fetcher, secret_variables
+from gpuledger.scrapers.http.attempt import secret_variables
+from gpuledger.scrapers.http.fetch import Fetcher
+from gpuledger.scrapers.http.fetch_async import AsyncFetcher
+from gpuledger.scrapers.http.sweep import Fetched, Former, fetch_steps
 from gpuledger.scrapers.source import Source
 
 HOST = "https://prices.example"
@@ -56,18 +60,28 @@ class Asker:
         default_factory=lambda: FetchSettings(attempts=3, wait_seconds=0, timeout_seconds=5)
     )
     kept: list[Document] = field(default_factory=list)
+    is_on_a_loop: bool = False
+    """By the fetcher of an event loop, which has to say the same."""
 
     def __call__(self, asked: Source | None = None, *, url: str | None = None, **more: Any) -> Fetched:
         asked = asked or source()
-        fetcher = Fetcher(
-            client=self.client,
-            settings=self.settings,
-            environ=self.environ,
-            urls={asked.name: url or self.provider.url},
-            clock=lambda: AT,
-            secrets=secret_variables([asked]),
-        )
-        return fetcher.fetch(asked, keep=self.kept.append, **more)
+        policy: dict[str, Any] = {
+            "settings": self.settings,
+            "environ": self.environ,
+            "urls": {asked.name: url or self.provider.url},
+            "clock": lambda: AT,
+            "secrets": secret_variables([asked]),
+        }
+        if self.is_on_a_loop:
+            return asyncio.run(self._on_a_loop(asked, policy, **more))
+        return Fetcher(client=self.client, **policy).fetch(asked, keep=self.kept.append, **more)
+
+    async def _on_a_loop(
+        self, asked: Source, policy: dict[str, Any], former: Former = lambda request: None
+    ) -> Fetched:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+            fetcher = AsyncFetcher(client=client, **policy)
+            return await fetcher.take_all(fetch_steps(fetcher, asked, self.kept.append, former))
 
     def answers(self, *replies: Reply) -> None:
         """These, one after the other; the last one from then on."""

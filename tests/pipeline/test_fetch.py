@@ -10,14 +10,14 @@ import pytest
 
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import RefusedFetchError, TransientFetchError
-from gpuledger.scrapers.http import fetch as fetch_module
+from gpuledger.scrapers.http.attempt import FormerAnswer, retry_after
 from tests.pipeline.asking import AT, HOST, Asker, Reply, source
 
 
-@pytest.fixture
-def ask(provider: Any) -> Iterator[Asker]:
+@pytest.fixture(params=["thread", "loop"])
+def ask(request: pytest.FixtureRequest, provider: Any) -> Iterator[Asker]:
     with httpx.Client(trust_env=False, verify=False) as client:
-        yield Asker(client, provider)
+        yield Asker(client, provider, is_on_a_loop=request.param == "loop")
 
 
 def test_an_answer_comes_with_its_provenance(ask: Asker):
@@ -109,7 +109,7 @@ def test_a_wait_until_a_past_time_is_none(ask: Asker):
     }.items(),
 )
 def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None):
-    assert fetch_module._retry_after(text, AT) == seconds  # pyright: ignore[reportPrivateUsage]
+    assert retry_after(text, AT) == seconds
 
 
 def test_nobody_listening_is_a_passing_failure(ask: Asker):
@@ -180,9 +180,7 @@ def test_certificates_are_always_checked(ask: Asker):
         ask(url=ask.provider.url.replace("http://", "https://"))
 
 
-KNOWN = fetch_module.FormerAnswer(
-    body=lambda: b"[1]", etag='"one"', last_modified="Wed, 07 Oct 2026 10:00:00 GMT"
-)
+KNOWN = FormerAnswer(body=lambda: b"[1]", etag='"one"', last_modified="Wed, 07 Oct 2026 10:00:00 GMT")
 
 
 def test_what_is_known_is_asked_for_only_if_it_changed(ask: Asker):

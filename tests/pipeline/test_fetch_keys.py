@@ -13,15 +13,16 @@ import zstandard
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.document import Credential, Request
 from gpuledger.core.errors import MissingCredentialError, RefusedFetchError
-from gpuledger.scrapers.http import fetch as fetch_module
-from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
+from gpuledger.scrapers.http import attempt
+from gpuledger.scrapers.http.attempt import secret_variables
+from gpuledger.scrapers.http.fetch import Fetcher
 from tests.pipeline.asking import AT, HOST, SECRET, Asker, Reply, keyed, source
 
 
-@pytest.fixture
-def ask(provider: Any) -> Iterator[Asker]:
+@pytest.fixture(params=["thread", "loop"])
+def ask(request: pytest.FixtureRequest, provider: Any) -> Iterator[Asker]:
     with httpx.Client(trust_env=False, verify=False) as client:
-        yield Asker(client, provider)
+        yield Asker(client, provider, is_on_a_loop=request.param == "loop")
 
 
 TRAVELS: dict[str, tuple[Request, str, str]] = {
@@ -69,7 +70,7 @@ def test_a_key_never_goes_to_another_host(how: Any, monkeypatch: pytest.MonkeyPa
             clock=lambda: AT,
             secrets=secret_variables([asked]),
         )
-        monkeypatch.setattr(fetch_module, "_same_site", lambda target, origin: True)
+        monkeypatch.setattr(attempt, "same_site", lambda target, origin: True)
         fetcher.fetch(asked, keep=lambda document: None)
     first, second = (f"{request.url} {request.headers}" for request in seen)
     assert "api_key" in first or "authorization" in first

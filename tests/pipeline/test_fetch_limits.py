@@ -16,15 +16,16 @@ import pytest
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import RefusedFetchError, TransientFetchError
-from gpuledger.scrapers.http import fetch as fetch_module
-from gpuledger.scrapers.http.fetch import Politeness
+from gpuledger.scrapers.http import sweep
+from gpuledger.scrapers.http.attempt import same_site
+from gpuledger.scrapers.http.limits import Politeness
 from tests.pipeline.asking import HOST, Asker, Reply, source
 
 
-@pytest.fixture
-def ask(provider: Any) -> Iterator[Asker]:
+@pytest.fixture(params=["thread", "loop"])
+def ask(request: pytest.FixtureRequest, provider: Any) -> Iterator[Asker]:
     with httpx.Client(trust_env=False, verify=False) as client:
-        yield Asker(client, provider)
+        yield Asker(client, provider, is_on_a_loop=request.param == "loop")
 
 
 class RawServer:
@@ -145,7 +146,7 @@ def test_an_encoding_that_was_not_asked_for_is_refused(ask: Asker, encoding: str
 
 
 def test_a_paging_loop_ends(ask: Asker, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fetch_module, "MAX_REQUESTS", 7)
+    monkeypatch.setattr(sweep, "MAX_REQUESTS", 7)
     ask.answers(Reply())
 
     def follow(document: Document) -> Iterator[Request]:
@@ -157,7 +158,7 @@ def test_a_paging_loop_ends(ask: Asker, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_bound_of_a_run_is_generous():
-    assert fetch_module.MAX_REQUESTS >= 100
+    assert sweep.MAX_REQUESTS >= 100
 
 
 def test_the_same_request_is_sent_once(ask: Asker):
@@ -212,7 +213,7 @@ SITES = {
 
 @pytest.mark.parametrize("hosts", SITES)
 def test_hosts_of_one_site_share_their_last_two_labels(hosts: tuple[str, str]):
-    assert fetch_module._same_site(*hosts) is SITES[hosts]  # pyright: ignore[reportPrivateUsage]
+    assert same_site(*hosts) is SITES[hosts]
 
 
 def test_one_host_is_asked_no_faster_from_many_threads():

@@ -22,7 +22,8 @@ import zstandard
 from gpuledger.core.config import FetchSettings
 from gpuledger.core.store.home import Home
 from gpuledger.flows.pipeline import LedgerWriter, refresh_sources
-from gpuledger.scrapers.http.fetch import Fetcher, secret_variables
+from gpuledger.scrapers.http.attempt import secret_variables
+from gpuledger.scrapers.http.fetch import Fetcher
 from gpuledger.scrapers.registry import SOURCES
 from tests.conftest import Answer
 

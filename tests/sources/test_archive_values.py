@@ -7,7 +7,8 @@ import pytest
 
 from gpuledger.core.document import Document, Request
 from gpuledger.core.offer import Skipped
-from gpuledger.core.provider import known_region, named_provider, provider_id
+from gpuledger.core.provider import known_region
+from gpuledger.core.provider_name import MANAGED_TIERS, TIERS, cloud_in, is_known, named_provider, provider_id
 from gpuledger.scrapers.archives import changes
 from gpuledger.scrapers.archives.archive_row import amount_text
 from tests.sources.test_archives import offers, read, reasons
@@ -87,6 +88,29 @@ NAMES = {
     "RunPod Spot (Community Cloud)": ("runpod", "community", "spot"),
     "AWS SageMaker Spot": ("aws", "sagemaker", "spot"),
     "Google Cloud Platform (GCP)": ("gcp", None, None),
+    "AWS Capacity Blocks": ("aws", None, "capacity_block"),
+    "Amazon EC2 Capacity Blocks for ML": ("aws", None, "capacity_block"),
+    "Google Cloud DWS Calendar Mode": ("gcp", None, "capacity_block"),
+    "Azure Low Priority": ("azure", None, "spot"),
+    "Azure Low-Priority VMs": ("azure", None, "spot"),
+    "AWS Savings Plans": ("aws", None, "reserved"),
+    "GCP Committed Use Discounts": ("gcp", None, "reserved"),
+    "AWS GovCloud (US)": ("aws", "govcloud", None),
+    "Azure Government": ("azure", "government", None),
+    "AWS China": ("aws", "china", None),
+    "RunPod Serverless": ("runpod", "serverless", None),
+    "RunPod Instant Clusters": ("runpod", "cluster", None),
+    "Lambda 1-Click Clusters": ("lambda", "cluster", None),
+    "Lambda 1CC": ("lambda", "cluster", None),
+    "AWS Dedicated Hosts": ("aws", "dedicated", None),
+    "Latitude.sh Bare Metal": ("latitude", "bare_metal", None),
+    "GCP Flex Start": ("gcp", "flex_start", None),
+    "TensorDock Marketplace": ("tensordock", None, None),
+    "DigitalOcean GPU Droplets": ("digitalocean", None, None),
+    "RunPod GPU Cloud": ("runpod", None, None),
+    # what nobody knows is no guess
+    "AWS Marketplace": ("aws_marketplace", None, None),
+    "AWS Outposts": ("aws_outposts", None, None),
     # two ways to buy are none
     "AWS Spot Reserved": ("aws_spot_reserved", None, None),
     # a stranger may be called so
@@ -99,6 +123,16 @@ NAMES = {
 def test_a_tier_a_product_or_a_way_to_buy_is_no_provider(name: str):
     named = named_provider(name)
     assert (named.provider, named.tier, named.purchase_option) == NAMES[name]
+
+
+def test_a_name_that_holds_a_clouds_beside_words_that_nobody_knows_is_told_from_a_stranger():
+    names = ("AWS Outposts", "AWS Spot", "aws", "Fluidstack", "Spheron", "runpod_serverless_flex")
+    assert [cloud_in(name) for name in names] == ["aws", None, None, None, None, "runpod"]
+    assert [is_known(name) for name in names] == [False, True, True, False, True, False]
+
+
+def test_every_tier_that_a_name_may_say_can_be_asked_for():
+    assert set(TIERS) == {"secure", "community"} | MANAGED_TIERS
 
 
 ROWS = {

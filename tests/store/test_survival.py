@@ -1,18 +1,23 @@
 """How often prices still held at an age: counted from what the ledger saw end, and from what stands."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.store import sql
+from gpuledger.core.offer import ExchangeRate
+from gpuledger.core.store import older_price, sql
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.older_price import survival
 from gpuledger.core.store.publish import write_latest
 from gpuledger.core.store.record import record
 from gpuledger.core.store.rollups import derive
+from tests.depth import examples
 from tests.store.conftest import an_offer as make_offer
 
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,30 +48,43 @@ def watched(books_in, tmp_path_factory) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def held(connection: duckdb.DuckDBPyConnection, hours: float, **more) -> str | None:
-    case = ("runpod", "on_demand", hours)
-    return survival(connection, [case], **more).get(case)
+def told(connection: duckdb.DuckDBPyConnection, hours: float, **more) -> list[float]:
+    """The share that held longer, the prices watched beyond that age, and those that ended until it."""
+    named = {"cases": f"runpod,on_demand,{hours!r}", "as_of": more.get("as_of")}
+    (row,) = sql.rows(connection, "queries/price_survival", named)
+    return [round(row["share"], 4), row["watched"], row["ends"]]
 
 
 @pytest.mark.parametrize(
-    ("hours", "share"),
+    ("hours", "expected"),
     [
         # a thrice, b, c and d were all watched for half a day
-        (12, "6 of 6"),
-        # the first price of a was seen for 18 hours and another at 24: nobody knows
-        (24, "5 of 5"),
-        # it was gone by then; d is too young to tell
-        (48, "4 of 5"),
-        # c was gone after 54
-        (60, "3 of 5"),
-        # the second price of a ended after four days
-        (5 * 24, "2 of 5"),
-        (9.5 * 24, "1 of 4"),
-        (30 * 24, "0 of 3"),
+        (12, [1.0, 6, 0]),
+        # the first price of a was seen for 18 hours and another at 24: it ended in the middle, one of six
+        (21, [0.8333, 5, 1]),
+        # d was watched for 24 hours alone, which says nothing of longer lives: c ended at 51, one of four
+        (24, [0.8333, 4, 1]),
+        (51, [round(5 / 6 * 3 / 4, 4), 3, 2]),
+        # the second price of a ended at 93, one of three
+        (93, [round(5 / 6 * 3 / 4 * 2 / 3, 4), 2, 3]),
+        # beyond the last sight of b and of the third of a nobody knows
+        (30 * 24, [round(5 / 6 * 3 / 4 * 2 / 3, 4), 0, 3]),
     ],
 )
-def test_the_share_of_prices_that_held_is_counted_from_the_ledger(watched, hours, share):
-    assert held(watched, hours) == f"{share} on_demand prices of runpod still held at that age"
+def test_the_share_that_held_is_the_product_limit_estimate(watched, hours, expected):
+    assert told(watched, hours) == expected
+
+
+def test_a_share_is_told_with_what_it_rests_on(monkeypatch, watched):
+    case = ("runpod", "on_demand", 51.0)
+    assert survival(watched, [case])[case].startswith(
+        "too few to tell (5): of on_demand prices of runpod 2 ended"
+    )
+    monkeypatch.setattr(older_price, "LEAST_PRICES", 5)
+    monkeypatch.setattr(older_price, "LEAST_WATCHED", 3)
+    assert survival(watched, [case])[case] == (
+        "62 % of 5 on_demand prices of runpod held longer than that (product-limit estimate; 3 were watched beyond it)"
+    )
 
 
 def test_nothing_is_said_of_what_was_never_watched(watched):
@@ -75,5 +93,68 @@ def test_nothing_is_said_of_what_was_never_watched(watched):
 
 
 def test_of_a_past_moment_only_what_had_ended_by_then_counts(watched):
+    """a had ended once and c; the second price of a stood for three days, b for four."""
     at = DAY_ONE + timedelta(days=4)
-    assert held(watched, 36, as_of=at) == "1 of 2 on_demand prices of runpod still held at that age"
+    assert told(watched, 36, as_of=at)[1:] == [3, 1]
+    assert told(watched, 36, as_of=at)[0] == 0.75
+
+
+def by_hand(lives: list[tuple[float, bool]], age: float) -> float:
+    """Kaplan and Meier 1958, equation 2b, over lives of so many hours, each ended or not."""
+    share = 1.0
+    for hours in sorted({hours for hours, is_end in lives if is_end and hours <= age}):
+        watched = sum(other >= hours for other, _ in lives)
+        share *= 1 - sum(other == hours and is_end for other, is_end in lives) / watched
+    return share
+
+
+LIVES = st.lists(st.tuples(st.integers(1, 160), st.booleans()), min_size=1, max_size=30)
+
+
+@settings(max_examples=examples(10), deadline=None)
+@given(lives=LIVES, age=st.integers(0, 170))
+def test_the_estimate_is_that_of_the_formula(watched, lives, age):
+    watched.execute("delete from price_end_day where provider = 'vast'")
+    rows = [("2026-01-10", "vast", "spot", hours, hours if is_end else None, 1) for hours, is_end in lives]
+    watched.executemany("insert into price_end_day values (?, ?, ?, ?, ?, ?)", rows)
+    (row,) = sql.rows(watched, "queries/price_survival", {"cases": f"vast,spot,{age}", "as_of": None})
+    assert row["share"] == pytest.approx(by_hand(lives, age))
+    assert (row["watched"], row["ends"]) == (
+        sum(hours > age for hours, _ in lives),
+        sum(hours <= age and is_end for hours, is_end in lives),
+    )
+
+
+def ends_told(books, an_offer, *steps: tuple[float, str]) -> list[tuple[int | None]]:
+    """A list with one offer of a provider that bills in euros elsewhere: day and price in dollars; rates of 1.10
+    until the fifth day, then 1.20."""
+    rates = [
+        ExchangeRate(currency="EUR", rate_date=date(2026, 1, day), usd_per_unit=Decimal(usd))
+        for day, usd in ((1, "1.10"), (5, "1.20"))
+    ]
+    books.run(an_offer("live", 3, currency="EUR", provider="verda"), at=DAY_ONE, side_facts=rates)
+    books.run(
+        *(
+            an_offer(
+                "a", usd, provider="verda", observed_at=DAY_ONE + timedelta(days=day), availability="unknown"
+            )
+            for day, usd in steps
+        ),
+        source="list",
+        at=DAY_ONE + timedelta(days=20),
+    )
+    with books.writing() as connection:
+        write_latest(connection)
+        derive(connection, now=DAY_ONE + timedelta(days=20, hours=1))
+        return connection.execute(
+            "select ended_hours from price_end_day where provider = 'verda' and ended_hours is not null"
+        ).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("after", "ends"),
+    # 2.20 is 2.00 euros on the second day, 2.40 on the sixth; a converter may be half a percent off
+    [("2.40", []), ("2.409", []), ("2.60", [(96,)]), ("2.00", [(96,)])],
+)
+def test_a_price_that_moved_as_the_rate_did_has_not_ended(books, an_offer, after, ends):
+    assert ends_told(books, an_offer, (1, "2.20"), (5, after)) == ends

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gpuledger.core.alias import Aliases
 from gpuledger.core.offer import Withdrawn
 from gpuledger.core.store.batch import PriceList
-from gpuledger.core.store.publish import describe_offers
+from gpuledger.core.store.publish import describe_offers, write_latest
 from gpuledger.core.store.record import record
 from tests.depth import examples
 
@@ -29,7 +29,13 @@ select
 from offers_as_of($as_of::timestamptz)
 order by sku, source
 """
-
+ON_SALE = """
+select
+    sku, amount::double, last_seen_at,
+    price_state($instant::timestamptz, is_recorded, fresh_until, lapses_at, is_unlisted, availability)
+from offer_last_seen
+order by sku, source
+"""
 
 HISTORY = """
 select
@@ -90,6 +96,11 @@ class Streams:
     def now(self) -> list[tuple[Any, ...]]:
         describe_offers(self.connection)
         return self.connection.execute(STATES, {"instant": NOW, "as_of": None}).fetchall()
+
+    def on_sale(self) -> list[tuple[Any, ...]]:
+        """What publishing has on sale now, with its state."""
+        write_latest(self.connection, now=NOW)
+        return self.connection.execute(ON_SALE, {"instant": NOW}).fetchall()
 
     def history(self) -> list[tuple[float, int, int | None]]:
         """Intervals of the offer `a`: its price, and from which day until which."""
@@ -278,3 +289,51 @@ def test_an_older_observation_never_changes_a_fresh_price(connection, books, an_
     for rows, kind in lists:
         streams.take(rows, kind)
     assert [row for row in streams.now() if row[3] == "fresh"] == fresh
+
+
+HOUR = timedelta(hours=1)
+TODAY = (NOW - DAY_ONE) // timedelta(days=1)
+
+
+def test_what_is_dated_ahead_of_the_clock_is_not_on_sale_before(streams):
+    streams.take([("a", TODAY - 100, 2), ("a", TODAY + 1, 9), ("b", TODAY + 1, 1)])
+    assert streams.on_sale() == [("a", 2.0, DAY_ONE + timedelta(days=TODAY - 100), "stale")]
+
+
+def test_a_machine_whose_clock_is_ahead_has_no_price_on_sale_before_its_time(streams):
+    streams.look(("a", 2), at=NOW - HOUR)
+    streams.look(("a", 9), ("b", 1), at=NOW + HOUR)
+    assert streams.on_sale() == [("a", 2.0, NOW - HOUR, "fresh")]
+
+
+def test_a_list_that_says_it_covers_the_future_has_seen_a_price_until_now(streams):
+    streams.take([("a", 0, 2)], "changes", covers_from=DAY_ONE, covers_until=NOW + timedelta(days=999))
+    assert streams.on_sale() == [("a", 2.0, NOW, "fresh")]
+
+
+AHEAD = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(TODAY - 3, TODAY + 1), st.sampled_from([1, 2, 3])),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda row: row[:2],
+)
+
+
+@settings(max_examples=examples(8), deadline=None)
+@given(
+    rows=AHEAD,
+    kind=st.sampled_from(["rows", "changes"]),
+    looks=st.lists(st.integers(-9, 9), max_size=3, unique=True),
+)
+def test_nothing_that_is_dated_later_answers_about_now(connection, books, an_offer, rows, kind, looks):
+    answers = []
+    for latest in (NOW, NOW + timedelta(days=1)):
+        streams = Streams(connection, books, an_offer)
+        chosen = [row for row in rows if DAY_ONE + timedelta(days=row[1]) <= latest]
+        if chosen:
+            streams.take(chosen, kind)
+        for hours in sorted(looks):
+            if NOW + hours * HOUR <= latest:
+                streams.look(("c", hours + 10), at=NOW + hours * HOUR)
+        answers.append(streams.on_sale())
+    assert answers[0] == answers[1]

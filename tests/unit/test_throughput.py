@@ -117,7 +117,12 @@ def test_rollouts_take_their_longest_answer_and_the_move_of_the_weights() -> Non
     """Weights are read for every token until the longest answer ends, keys and values as long as there are any
     (arXiv:2211.05102, section 2); GRPO trains four steps on what it generates at once.
     """
-    reinforced = {"method": "grpo", "sequence_length": 4096, "global_batch_tokens": 64 * 4096}
+    reinforced = {
+        "method": "grpo",
+        "sequence_length": 4096,
+        "global_batch_tokens": 64 * 4096,
+        "rollout_tokens_share": 0.5,
+    }
     time, k = parts(plan({"sharding": "zero1", "micro_batch_size": 1}, **reinforced), 64), constants()
     bandwidth = 2039e9 * k.decoding_efficiency
     token = 2 * 6.738e9 / bandwidth + 32 * k.decoding_seconds

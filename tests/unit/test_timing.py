@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from gpuledger.core.errors import NoOfferError
-from gpuledger.core.timing import rank, series, timing, trend, wait
+from gpuledger.core.timing import days_of_index, rank, series, timing, trend, wait
 from tests.unit.offering import NOW, offer, stale
 
 NOW_ON_SALE = stale(offer("1", provider="vast"))
@@ -16,7 +16,7 @@ def index_row(day: date, state: str = "published", price_index: float = 100.0, *
     return {
         "price_date": day,
         "state": state,
-        "reason": None if state == "published" else "1 providers with offers to compare, 3 needed",
+        "reason": None if state == "published" else "1 provider with offers to compare, 3 needed",
         "chain": 1,
         "price_index": price_index,
         "gpu_id": "h100-sxm-80gb",
@@ -55,6 +55,22 @@ def test_what_is_paid_is_the_price_on_sale_and_the_trend_is_of_the_index():
     assert (answer["usd_total"], answer["cheapest_provider"]) == (Decimal("100.00"), "vast")
     assert (answer["price_date"], answer["price_state"]) == ("2026-02-13", "stale")
     assert answer["trend"]["per_30_days"] == 0
+
+
+def test_the_index_is_of_the_card_that_is_bought_where_enough_days_of_it_are_published():
+    start = date(2026, 1, 1)
+    other = [index_row(start + timedelta(day), gpu_id="h100-pcie-80gb") for day in range(60)]
+    for days, chosen in ((20, "h100-sxm-80gb"), (5, "h100-pcie-80gb")):
+        own = [index_row(start + timedelta(day)) for day in range(days)]
+        assert {row["gpu_id"] for row in days_of_index([*own, *other], "h100-sxm-80gb")} == {chosen}
+    assert days_of_index([], "h100-sxm-80gb") == []
+
+
+def test_an_index_of_another_card_than_the_one_that_is_bought_is_said_to_be_one():
+    days = [index_row(date(2026, 1, 1) + timedelta(day), gpu_id="h100-pcie-80gb") for day in range(60)]
+    answer = timing(days, NOW_ON_SALE, at=NOW, gpu_hours=100, weeks_left=None, what="H100 on_demand")
+    assert answer["index_gpu_id"] == "h100-pcie-80gb"
+    assert answer["note"].startswith("the price is of h100-sxm-80gb, whose index has too few published days")
 
 
 def test_with_nothing_on_sale_there_is_no_price_to_wait_from():

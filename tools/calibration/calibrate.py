@@ -65,6 +65,8 @@ UNEXPLAINED = ("GRPO (NeMo RL)", "nanotron 1B logs speed")
 STEADY_TABLES = (*SCORED_TABLES, "measured", *APART_TABLES)
 RUN_TABLES = ("whole_run", "whole_run_b", "finetune", "finetune_b", "measured_hours")
 """Of which hours were published, not rates. The latter, all on one node, are only predicted."""
+TIMED_LOOPS = ("finetune",)
+"""Of which the hours are those of the steps alone: AnswerDotAI/fsdp_qlora times its loop over 1,024 samples."""
 RESIDUAL_SCALE = 0.1
 """Error of the logarithm that counts as much as one spread of a prior."""
 LOSS_SCALE = 0.1
@@ -170,18 +172,19 @@ class Throughput:
         """`k` with the throughput constants fitted on those rows, from their priors on.
 
         Divisions that rows leave open are chosen by the constants at hand, the constants fitted to those
-        divisions, and so on. Hours of fine-tuning on one node count as rates at their overhead.
+        divisions, and so on. Hours of fine-tuning on one node count as rates, of whole runs at their overhead.
         """
         names = priors("throughput")
         weights = self.weights[index] / self.weights[index].mean() / RESIDUAL_SCALE
         part, is_run = taken(self.problem, index), self.is_run[index]
+        is_whole = is_run & ~np.isin(self.tables[index], TIMED_LOOPS)
         seconds = self.observed[index] * 3600.0 / self.gpus[index] * self.batch[index] / self.tokens[index]
         expected = np.log(np.where(is_run, seconds, self.batch[index] / self.observed[index]))
         workload, rates = flat(part.workload), flat(part.device)
         k = replace(k, **{prior.constant: prior.value for prior in names})
         for _ in range(ROUNDS):
             layout = choose(part, k).layout
-            overhead = np.where(is_run, whole_run_overhead(workload, layout, k), 1.0)
+            overhead = np.where(is_whole, whole_run_overhead(workload, layout, k), 1.0)
 
             def residuals(
                 values: dict[str, Any], k: Constants = k, layout: Layout = layout, overhead: Array = overhead

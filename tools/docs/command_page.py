@@ -45,6 +45,7 @@ GROUPS = {
     "serving": "Serving",
     "runs": "Own runs",
     "sources": "Sources",
+    "poll": "Sources at minutes",
     "documents": "Documents",
     "release": "Releases",
     "evidence": "Evidence",

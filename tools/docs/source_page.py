@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from gpuledger.core.parquet import parquet_table
 from gpuledger.core.store import sql
+from gpuledger.flows.timetable import spoken
 from gpuledger.scrapers.history import archives, left_out_rows
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source
@@ -94,11 +95,19 @@ def _row(source: Source) -> str:
         source.provider,
         source.covers,
         _access(source),
-        _span(source.every) if source.requests else "ships with the program",
+        _interval(source) if source.requests else "ships with the program",
         _span(source.fresh_for),
         source.licence,
     )
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
+
+
+def _interval(source: Source) -> str:
+    if source.shortest == source.every:
+        return _span(source.every)
+    return (
+        f"{_span(source.every)}, or from {spoken(source.shortest)} ([poll](operations.md#sources-at-minutes))"
+    )
 
 
 def _access(source: Source) -> str:

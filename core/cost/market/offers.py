@@ -361,7 +361,10 @@ def reason_to_exclude(offer: LatestOffer | OfferTerms, market_filter: MarketFilt
             "another provider than asked for",
         ),
         (is_elsewhere and not (offer.country or offer.continent), "its place is not known"),
-        (is_elsewhere and may_be_in(regions, offer.country, offer.continent), "its country is not known"),
+        (
+            is_elsewhere and may_be_in(regions, offer.provider, offer.country, offer.continent),
+            "its country is not known",
+        ),
         (is_elsewhere, "another region than asked for"),
         (market_filter.tiers and offer.tier not in market_filter.tiers, "another tier than asked for"),
         (

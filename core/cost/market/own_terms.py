@@ -46,7 +46,7 @@ from gpuledger.core.errors import ConfigError, EstimateError, UsageError
 from gpuledger.core.gpu import gpu
 from gpuledger.core.money import HOURS_PER_MONTH
 from gpuledger.core.plan import TrainingPlan
-from gpuledger.core.provider import provider_id
+from gpuledger.core.provider_name import provider_id
 from gpuledger.core.spec import parse_spec
 from gpuledger.core.store.offers import LatestOffer
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from gpuledger import formats
+from gpuledger.core.count import counted
 from gpuledger.web.page.state import DOLLARS
 from gpuledger.web.prefix import prefixed
 
@@ -81,6 +82,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         number=formats.number,
+        counted=cast("Any", counted),
         age=_age_of_hours,
         short=_short,
         when=_when,

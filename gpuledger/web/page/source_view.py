@@ -27,7 +27,8 @@ def sources(request: Request, state: PageState) -> Made:
         }
         strips = _strips(cache.look_up(ledger, ("run days", now.date()), lambda: ledger.run_days(days=DAYS)))
         days = [(now - timedelta(days=DAYS - 1 - number)).date() for number in range(DAYS)]
-        rows = source_rows(ledger.status())
+        status = ledger.status()
+        rows = source_rows(status)
         for row in rows:
             row["share"] = shares.get(row["source"])
             row["strip"] = [_day(strips.get((row["source"], day)), day) for day in days]
@@ -36,6 +37,7 @@ def sources(request: Request, state: PageState) -> Made:
             edition,
             {
                 "rows": rows,
+                "remarks": status.remarks,
                 "fresh": sum(row["state"] == "fresh" for row in rows),
                 "lists": [row for name, row in shares.items() if name not in live],
                 "imports": cache.look_up(ledger, "imports", ledger.imports),

@@ -1,0 +1,47 @@
+"""The lines of the page's chart are what `cheapest --as-of` the end of each day answers for each provider."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from gpuledger.core.store import sql
+from gpuledger.core.store.offers import OfferQuery, offers
+from gpuledger.core.store.publish import reading
+from gpuledger.core.validity import LAPSED, state_rank
+
+FIRST = date(2026, 1, 14)
+EVERY = 44
+STEPS = 8
+
+
+@pytest.mark.parametrize("gpu_id", ["h100-sxm-80gb", "l4-24gb", "rtx-4090-24gb"])
+def test_a_day_of_the_chart_has_the_price_that_an_answer_about_its_end_has_first(history_home, gpu_id):
+    """A price between two equal sights had lapsed there, and a stale one below a fresh one was drawn."""
+    asked = {
+        **dict.fromkeys(("providers", "tiers", "region", "max_count")),
+        "gpu_ids": gpu_id,
+        "purchase_options": "on_demand",
+        "min_count": 1,
+        "first_day": FIRST,
+        "last_day": FIRST + timedelta(days=EVERY * (STEPS - 1)),
+        "step_days": EVERY,
+    }
+    chosen = OfferQuery(gpu_ids=[gpu_id], purchase_options=["on_demand"], min_gpu_count=1)
+    answered: dict[tuple[int, str], tuple[int, float]] = {}
+    with reading(history_home) as connection:
+        drawn = {
+            (row["step_no"], row["provider"]): row["usd_min"]
+            for row in sql.rows(connection, "queries/price_chart_days", asked)
+            if row["provider"] is not None
+        }
+        for step in range(STEPS):
+            day = datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC) + timedelta(days=EVERY * step + 1)
+            at = day - timedelta(microseconds=1)
+            for offer in offers(connection, chosen, at=at, as_of=at):
+                state = offer.price_state(at)
+                if state != LAPSED and offer.usd_per_gpu_hour is not None:
+                    price = (state_rank(state), float(offer.usd_per_gpu_hour))
+                    key = (step, offer.provider)
+                    answered[key] = min(price, answered.get(key, price))
+    assert len(answered) > 10
+    assert drawn == {key: usd for key, (_, usd) in answered.items()}
