@@ -92,7 +92,10 @@ def ranked(
 ) -> QuoteSet:
     """The ranking as it is given: quotes with receipts, verdicts on the limits, warnings."""
     question = context.question
-    quotes = tuple(_quote(context, entry, rank) for rank, (_, entry) in enumerate(ranking, start=1))
+    fingerprint = plan_fingerprint(question.plan)
+    quotes = tuple(
+        _quote(context, entry, rank, fingerprint) for rank, (_, entry) in enumerate(ranking, start=1)
+    )
     other = cheapest_per_gpu_hour
     best = quotes[0]
     estimate = best.purchase.option.estimate
@@ -104,19 +107,19 @@ def ranked(
         snapshot=context.market.snapshot,
         quotes=quotes,
         excluded=excluded,
-        cheapest_per_gpu_hour=None if other is None else _quote(context, other, 0),
+        cheapest_per_gpu_hour=None if other is None else _quote(context, other, 0, fingerprint),
         deadline=_deadline(best, question.deadline_hours),
         budget=_budget(best, question.budget_usd),
         overruled=question.overruled,
         assumptions=estimate.assumptions,
-        cheaper_but_older=None if older is None else _quote(context, older, 0),
+        cheaper_but_older=None if older is None else _quote(context, older, 0, fingerprint),
         warnings=(*_of_estimate(estimate), *_doubts(question.plan), *_warnings(quotes, older, question)),
         evidence=estimate.evidence,
         costs=question.plan.costs,
     )
 
 
-def _quote(context: Context, evaluation: Evaluation, rank: int) -> Quote:
+def _quote(context: Context, evaluation: Evaluation, rank: int, fingerprint: str) -> Quote:
     question, offer = context.question, evaluation.bought.offer
     owned = question.options.overrides.owned
     overrides = [] if evaluation.terms.rule is None else [evaluation.terms.rule.line]
@@ -124,7 +127,7 @@ def _quote(context: Context, evaluation: Evaluation, rank: int) -> Quote:
     overrides += [own.line for own in owned if offer.price_id == f"override:owned:{own.name}"]
     return Quote(
         rank=rank,
-        quote_id=quote_id(plan_fingerprint(question.plan), evaluation.bought, evaluation.lines, overrides),
+        quote_id=quote_id(fingerprint, evaluation.bought, evaluation.lines, overrides),
         purchase=evaluation.bought,
         lines=evaluation.lines,
         total=evaluation.total,

@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from gpuledger.core.money import HOURS_PER_MONTH
 
@@ -73,8 +74,7 @@ def optimal_interval(write_hours: float, rate_per_hour: float) -> float:
     return max(math.sqrt(2 * write_hours * mean) * (1 + root / 3 + root * root / 9) - write_hours, 1e-6)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Schedule(NamedTuple):
     """A job cut into equal parts by its checkpoints; the last part needs no write."""
 
     parts: int

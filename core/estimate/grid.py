@@ -235,7 +235,21 @@ def _alike(layout: Layout) -> Index:
     return out
 
 
+# steps of the last plans: grouping, preparing and running each ask
+_made: dict[int, tuple[Demand, _Step]] = {}
+MADE_KEPT = 1024
+
+
 def _step(need: Demand) -> _Step:
+    made = _made.get(id(need))
+    if made is None or made[0] is not need:
+        if len(_made) >= MADE_KEPT:
+            _made.clear()
+        made = _made[id(need)] = need, _step_of(need)
+    return made[1]
+
+
+def _step_of(need: Demand) -> _Step:
     plan, micro = need.plan, float(need.plan.hardware.micro_batch_size or 0)
     # a step does not depend on the length of the run; if anything read that, it would show
     w = replace(need.workload, tokens=math.inf)

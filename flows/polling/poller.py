@@ -46,7 +46,7 @@ TICK_SECONDS = 15.0
 REST = 3.0
 """Recording rests for so many times the processor time that it last took, so that it takes a quarter of one processor
 at most, however large the ledger is."""
-MOST_AT_ONCE = 100
+MOST_AT_ONCE = 50
 """Runs of one commit: some seconds, which a process that is told to end waits for. What is left then, because the
 machine was too busy to record it, is in the archive."""
 GRACE_SECONDS = 5.0
