@@ -63,7 +63,7 @@ _PART = re.compile(
 )
 
 
-def normalised(label: str) -> str:
+def normalised_label(label: str) -> str:
     """Lower case, one space between words, makers and families left out: `NVIDIA H100 (80 GB SXM5)` becomes
     `h100 80gb sxm5`. Invisible characters and other spellings of letters and digits are resolved first."""
     words = _SEPARATOR.sub(" ", folded(label)).strip()
@@ -85,7 +85,7 @@ def folded(label: str) -> str:
     return visible.casefold().translate(_LOOK_ALIKE)
 
 
-def joined(words: str) -> str:
+def joined_words(words: str) -> str:
     """The words written together, so that `RTX4080SUPER`, `RTX 4080-SUPER` and `RTX 4080 SUPER` are one."""
     return words.replace(" ", "").replace(".", "")
 
@@ -109,7 +109,7 @@ class Label:
 @lru_cache(maxsize=4096)
 def read_label(text: str) -> Label:
     """Take a label apart. What the words do not say stays open; nothing is guessed."""
-    words = normalised(text)
+    words = normalised_label(text)
     names: list[str] = []
     form, memory = "", None
     for word in words.split():
@@ -155,7 +155,7 @@ class Aliases:
         self._rows: dict[tuple[str, str], list[Alias]] = {}
         self._shown: dict[str, set[Decimal]] = {}
         for row in rows:
-            self._rows.setdefault((row.provider, joined(normalised(row.label))), []).append(row)
+            self._rows.setdefault((row.provider, joined_words(normalised_label(row.label))), []).append(row)
             if row.memory_gib:
                 self._shown.setdefault(row.gpu_id, set()).add(row.memory_gib)
 
@@ -191,7 +191,7 @@ class Aliases:
 
     def named(self, words: str) -> tuple[Alias, ...]:
         """The general rows for a name, however it is parted into words."""
-        return tuple(self._rows.get(("", joined(words)), ()))
+        return tuple(self._rows.get(("", joined_words(words)), ()))
 
     def names(self) -> Iterator[str]:
         """The names of the general rows, as they are written."""
@@ -206,7 +206,7 @@ class Aliases:
         can_be_shorter = not seen.is_part and not _contradiction(seen, memory_gib)
         for words in (seen.words, *(shorter if can_be_shorter else ())):
             for owner in (provider, "") if provider else ("",):
-                rows = self._rows.get((owner, joined(words)))
+                rows = self._rows.get((owner, joined_words(words)))
                 if rows:
                     yield rows, words == seen.words
 

@@ -134,7 +134,7 @@ def _is_edition(words: list[str]) -> bool:
     return words[-2] == "v" or (len(last) == 4 and last.isdigit()) or words[-2] == "bnb"
 
 
-def nearest(name: str, preset_names: Iterable[str]) -> list[str]:
+def nearest_models(name: str, preset_names: Iterable[str]) -> list[str]:
     """Up to three of `preset_names` that a name may mean: those whose words it holds, or that hold its words, then
     those spelt most like it, then those of its family."""
     presets = list(preset_names)

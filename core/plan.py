@@ -18,7 +18,7 @@ from gpuledger.core import seeds
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface.model_types import MODEL_TYPES
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config
-from gpuledger.core.model_name import nearest, preset_named
+from gpuledger.core.model_name import nearest_models, preset_named
 from gpuledger.core.plan_refusal import as_plan_error, suggestion
 from gpuledger.core.plan_sections import (
     ArchitectureKeys,
@@ -358,7 +358,7 @@ def preset_plan(name: str) -> TrainingPlan:
     rows = model_rows()
     parts = preset_parts(name)
     if parts is None:
-        near = ", ".join(nearest(name, dict.fromkeys(presets())))
+        near = ", ".join(nearest_models(name, dict.fromkeys(presets())))
         hint = (
             f"did you mean {near}?"
             if near

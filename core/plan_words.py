@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from gpuledger.core.count import count_from
 from gpuledger.core.errors import InvalidPlanError
 from gpuledger.core.huggingface.reader import architecture_from_config, is_config, quantised_bits
-from gpuledger.core.model_name import is_decorated, nearest, preset_named, stored_bits
+from gpuledger.core.model_name import is_decorated, nearest_models, preset_named, stored_bits
 
 METHOD_WORDS = {
     **dict.fromkeys(("pretraining", "from_scratch"), "pretrain"),
@@ -155,7 +155,7 @@ def model_from(text: str, models: Mapping[str, Any]) -> str:
     name = preset_named(text, models)
     if name is not None:
         return name
-    near = nearest(text, models)
+    near = nearest_models(text, models)
     if text.endswith(".json"):
         raise InvalidPlanError(
             "model",

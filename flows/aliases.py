@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from gpuledger.core.alias import Alias, normalised, read_aliases
+from gpuledger.core.alias import Alias, normalised_label, read_aliases
 from gpuledger.core.files import write_whole
 from gpuledger.core.gpu import gpu
 from gpuledger.core.store import sql
@@ -52,15 +52,15 @@ def add_alias(
         labels = sql.rows(
             connection, "queries/labels", {"provider": provider or None, "gpu_id": alias.gpu_id}
         )
-    named = normalised(alias.label)
-    offers = sum(row["offers"] for row in labels if normalised(row["gpu_label"]) == named)
+    named = normalised_label(alias.label)
+    offers = sum(row["offers"] for row in labels if normalised_label(row["gpu_label"]) == named)
     return AliasReport(
         provider=provider, gpu_label=alias.label, gpu_id=alias.gpu_id, offers=offers, snapshot=snapshot
     )
 
 
 def _meant(alias: Alias) -> tuple[str, str, Decimal | None]:
-    return alias.provider, normalised(alias.label), alias.memory_gib
+    return alias.provider, normalised_label(alias.label), alias.memory_gib
 
 
 def _write(path: Path, rows: list[Alias]) -> None:

@@ -90,7 +90,7 @@ def archives(body: bytes) -> Sequence[Mapping[str, Any]]:
     return json.loads(parquet_metadata(body)["gpuledger.archives"])
 
 
-def left_out(body: bytes) -> Sequence[Mapping[str, str]]:
+def left_out_rows(body: bytes) -> Sequence[Mapping[str, str]]:
     """Archives that stay out, with the reason."""
     return json.loads(parquet_metadata(body)["gpuledger.left_out"])
 

@@ -108,7 +108,7 @@ class Server:
         self.run(f"create database {name} template model")
         folder.mkdir(parents=True, exist_ok=True)
         made = replace(self._model, database=name, archive=folder / "archive")
-        marker.make(made, marker.read(Path(self._model.data)) or "")
+        marker.make(made, marker.read_marker(Path(self._model.data)) or "")
         return made
 
     def lake(self, folder: Path) -> LakeAddress:

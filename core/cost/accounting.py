@@ -57,10 +57,10 @@ def categories(lines: Iterable[CostLine]) -> dict[str, Amount | None]:
 def shares(usd: Mapping[str, Decimal | None]) -> dict[str, Decimal | None]:
     """Percent of the sum of what is given, in tenths, adding up to 100.0 exactly."""
     inputs = {name: value for name, value in usd.items() if value}
-    return dict.fromkeys(usd) | normalised(inputs)
+    return dict.fromkeys(usd) | normalised_weights(inputs)
 
 
-def normalised(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
+def normalised_weights(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Weights scaled to 100 percent in tenths; what rounding down leaves goes to the largest remainders.
 
     Published shares often sum to something else (the mid-points of one article to 107.5), so whoever shows

@@ -166,7 +166,7 @@ def _commitment(answer: QuoteSet) -> Lever:
     return Lever(**about, options={"purchase_options": ("reserved", "capacity_block")})
 
 
-def tried(lever: Lever, answer: QuoteSet, ask: Callable[[Lever], QuoteSet]) -> dict[str, Any]:
+def try_levers(lever: Lever, answer: QuoteSet, ask: Callable[[Lever], QuoteSet]) -> dict[str, Any]:
     """What a lever would save; negative where it costs more."""
     row: dict[str, Any] = {
         "lever": lever.name,

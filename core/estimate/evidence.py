@@ -99,7 +99,7 @@ def distances(traits: Traits, columns: dict[str, NDArray[np.generic]]) -> NDArra
     return out
 
 
-def nearest(plan: TrainingPlan, gpu: GPU, count: int) -> list[Evidence]:
+def nearest_runs(plan: TrainingPlan, gpu: GPU, count: int) -> list[Evidence]:
     """The published runs nearest to a plan, nearest first, at most two of a family."""
     if plan.is_quoted:
         return []
@@ -144,7 +144,7 @@ def _computed(position: int) -> Evidence | None:
 
 def with_evidence(made: Estimate, plan: TrainingPlan) -> Estimate:
     """The estimate with the nearest published runs, and how far the nearest is."""
-    runs = nearest(plan, gpus()[made.gpu_id], made.gpus)
+    runs = nearest_runs(plan, gpus()[made.gpu_id], made.gpus)
     if not runs:
         return made
     how = "near" if runs[0].distance <= NEAR else "far" if runs[0].distance > FAR else "not near"

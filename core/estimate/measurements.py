@@ -138,7 +138,7 @@ def measurement(
     )
 
 
-def read(path: Path) -> list[Measurement]:
+def read_measurements(path: Path) -> list[Measurement]:
     """All measurements kept at `path`; none if there is no such file.
 
     Raises:
@@ -152,13 +152,13 @@ def read(path: Path) -> list[Measurement]:
         raise InvalidPlanError("measured", f"{path}: {error}") from error
 
 
-def append(path: Path, new: Measurement) -> None:
+def append_measurement(path: Path, new: Measurement) -> None:
     """Keep one more measurement; a newer one of the same run replaces the older."""
 
     def key(one: Measurement) -> tuple[str, str, int, str]:
         return one.gpu_id, one.plan, one.gpus, one.run
 
-    others = [one for one in read(path) if key(one) != key(new)]
+    others = [one for one in read_measurements(path) if key(one) != key(new)]
     write_whole(path, (json.dumps([asdict(m) for m in (*others, new)], indent=1) + "\n").encode())
 
 

@@ -108,7 +108,7 @@ def _most_within(at: Deployment, load: Load, seconds: float, most: int, k: Servi
     return low
 
 
-def divisions(gpus: int) -> Iterator[tuple[int, int]]:
+def engine_divisions(gpus: int) -> Iterator[tuple[int, int]]:
     """Accelerators of one copy, and copies of an instance."""
     for tensor in (1, 2, 4, 8, 16):
         if gpus % tensor == 0:
@@ -124,7 +124,7 @@ def best_throughput(one: Deployment, gpus: int, load: Load) -> Throughput:
     """
     throughputs: list[Throughput] = []
     reason: DoesNotFitError | None = None
-    for tensor, copies in divisions(gpus):
+    for tensor, copies in engine_divisions(gpus):
         try:
             throughputs.append(throughput(replace(one, gpus=tensor), copies, load))
         except TooSlowError as error:

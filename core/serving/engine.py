@@ -175,7 +175,7 @@ class Deployment:
         )
 
 
-def deployment(
+def deployment_of(
     model: Architecture, gpu: GPU, gpus: int, *, precision: str, cache_precision: str | None = None
 ) -> Deployment:
     """A deployment, with the cache in 8 bits where the weights are in 8 or fewer.

@@ -106,7 +106,7 @@ class Home:
         if self.lake is not None and store_id is not None:
             from gpuledger.core.store.shared import marker
 
-            marker.check(self.lake, store_id)
+            marker.check_marker(self.lake, store_id)
 
     def create(self) -> None:
         """Make the folders of this machine, readable by their owner alone. Those that machines share are made once, by

@@ -66,7 +66,7 @@ class Outlook(Decisions):
             project = project_of(question.plan, answer.quotes[0])
             shares = first_order_shares(project.usd, project.uncertain, seed=seed)
             rows = [
-                ways.tried(lever, answer, lambda lever: same._pulled(question, lever, snapshot))
+                ways.try_levers(lever, answer, lambda lever: same._pulled(question, lever, snapshot))
                 for lever in ways.levers(question.plan, answer)
             ]
         budget = question.budget_usd

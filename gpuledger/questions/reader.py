@@ -299,9 +299,9 @@ class OwnTerms(LedgerReader):
         """The user's own measured runs."""
         if not self.measured_path.exists():
             return ()
-        from gpuledger.core.estimate.measurements import read
+        from gpuledger.core.estimate.measurements import read_measurements
 
-        return tuple(read(self.measured_path))
+        return tuple(read_measurements(self.measured_path))
 
     def calibrate(self, text: str, *, syntax: str) -> dict[str, Any]:
         """Save a measured run, so that estimates of plans like it rest on it.
@@ -312,11 +312,11 @@ class OwnTerms(LedgerReader):
         """
         from dataclasses import asdict
 
-        from gpuledger.core.estimate.measurements import append, measurement_of_text
+        from gpuledger.core.estimate.measurements import append_measurement, measurement_of_text
 
         measured = measurement_of_text(
             text, syntax="toml" if syntax == "toml" else "json", measured_at=self.clock().isoformat()
         )
         self.home.create()
-        append(self.measured_path, measured)
+        append_measurement(self.measured_path, measured)
         return json.loads(json.dumps(asdict(measured)))

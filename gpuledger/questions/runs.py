@@ -41,7 +41,7 @@ class OwnRuns(Serving):
         Raises:
             InvalidPlanError: no accelerator or count, or a speed that cannot be.
         """
-        from gpuledger.core.estimate.measurements import append, measurement
+        from gpuledger.core.estimate.measurements import append_measurement, measurement
 
         one = parse.plan(plan)
         if gpu is not None or gpus is not None:
@@ -53,7 +53,7 @@ class OwnRuns(Serving):
             one, {"tokens_per_second": tokens_per_second}, self.clock().isoformat(), overhead, run
         )
         self.home.create()
-        append(self.measured_path, made)
+        append_measurement(self.measured_path, made)
         return json.loads(json.dumps(asdict(made)))
 
     def watch_run(

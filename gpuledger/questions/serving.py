@@ -238,7 +238,7 @@ def _costs(
     added to `slow`."""
     from gpuledger.core.gpu import gpus
     from gpuledger.core.serving.cost import ServingCost, best_throughput
-    from gpuledger.core.serving.engine import deployment
+    from gpuledger.core.serving.engine import deployment_of
 
     reasons = Counter(NO_DOLLARS for offer in offers if not offer["usd_per_hour"])
     best: dict[tuple[str, str, int], ServingCost] = {}
@@ -260,7 +260,7 @@ def _costs(
             kind = precision or ("fp8" if rates.get("fp8") else "bf16" if rates.get("bf16") else "fp16")
             try:
                 throughputs[key[1:]] = best_throughput(
-                    deployment(shape, card, 1, precision=kind), count, load
+                    deployment_of(shape, card, 1, precision=kind), count, load
                 )
             except (DoesNotFitError, InvalidPlanError) as error:
                 throughputs[key[1:]] = error

@@ -26,7 +26,7 @@ from gpuledger.release.layout import (
     read_chain,
 )
 from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened, rows_fault, table_of
-from gpuledger.release.sign import check
+from gpuledger.release.sign import check_signature
 from gpuledger.scrapers.release import SOURCE
 
 NOTE = "pulled.json"
@@ -69,7 +69,7 @@ def pull(writer: Writer, place: str, *, public_key: Path | None = None) -> Pulle
     manifest, body = manifest_of(get, place)
     if public_key is not None:
         try:
-            check(body, get(SIGNATURE, 4096), public_key)
+            check_signature(body, get(SIGNATURE, 4096), public_key)
         except FileNotFoundError:
             raise CorruptError(f"{place} has no {SIGNATURE}, so nobody signed it") from None
     tip = _check_chain(get, manifest, place, writer.home.path / NOTE)

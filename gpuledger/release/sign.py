@@ -26,7 +26,7 @@ def sign(body: bytes, key: Path) -> str:
     return base64.b64encode(private.sign(body)).decode() + "\n"
 
 
-def check(body: bytes, signature: bytes, key: Path) -> None:
+def check_signature(body: bytes, signature: bytes, key: Path) -> None:
     """Hold a manifest against its signature.
 
     Raises:

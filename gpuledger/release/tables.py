@@ -19,7 +19,7 @@ VOTES_FILE = f"{INDEX}/v{METHOD_VERSION}_votes.parquet"
 _FORMAT = "(format parquet, compression zstd, compression_level 9, row_group_size 122880)"
 
 
-def begin(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def begin_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Say what a price event is; returns how many each month has."""
     connection.execute(sql.text("release/price_event"))
     return dict(connection.execute(sql.text("release/price_event_months")).fetchall())

@@ -30,7 +30,7 @@ from gpuledger.release.layout import (
     read_chain,
 )
 from gpuledger.release.reading import Get, fault_of, is_address, manifest_of, opened, rows_fault, table_of
-from gpuledger.release.sign import check
+from gpuledger.release.sign import check_signature
 from gpuledger.release.tables import INDEX_FILE, VOTES_FILE
 
 ALWAYS = (CHAIN, LATEST, OFFERS, INDEX_FILE, VOTES_FILE)
@@ -125,7 +125,7 @@ def _signature(get: Get, body: bytes, key: Path | None, faults: list[str]) -> st
     if key is None:
         return "not looked at"
     try:
-        check(body, signature, key)
+        check_signature(body, signature, key)
     except CorruptError as error:
         faults.append(str(error))
         return "wrong"

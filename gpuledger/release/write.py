@@ -102,7 +102,7 @@ def _release(
         pinned = Ledger(
             ledger.home, clock=lambda: at, environ=ledger.environ, snapshots=SharedSnapshot(snapshot)
         )
-        counts = tables.begin(snapshot.connection)
+        counts = tables.begin_tables(snapshot.connection)
         _check_closed(folder, links)
         if not mark.is_begun:
             names = {*_WHOLE, *page_files, *(tables.month_file(month) for month in (*counts, _month(at)))}

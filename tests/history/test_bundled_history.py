@@ -12,7 +12,7 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.store.staging import Located, located, resolved_table, seen_table
 from gpuledger.core.validity import EARLIEST_YEAR
 from gpuledger.scrapers import bundled
-from gpuledger.scrapers.history import GROUPS, SOURCES, archives, left_out, parse, parse_table
+from gpuledger.scrapers.history import GROUPS, SOURCES, archives, left_out_rows, parse, parse_table
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -198,7 +198,7 @@ def test_every_archive_says_its_licence_its_span_and_what_was_refused(files):
             assert told["licence"]
             assert told["covers_from"] < told["covers_until"]
             assert sum(told["refused"].values()) > 0
-        assert all(entry["reason"] for entry in left_out(path.read_bytes()))
+        assert all(entry["reason"] for entry in left_out_rows(path.read_bytes()))
 
 
 def test_the_files_are_small(files):

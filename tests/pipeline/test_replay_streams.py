@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -31,8 +32,11 @@ from gpuledger.core.store.shared.lake import TABLES
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger, read_run, record_one
 from gpuledger.flows.rebuild import Rebuild
+from gpuledger.scrapers import registry
 from gpuledger.scrapers.source import Source
-from tests.depth import examples
+from tests.depth import IS_DEEP, examples
+from tests.sources.oracle import CAPTURES
+from tools.captures import captures, read_capture
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 KINDS = {"storage": StoragePrice, "rate": ExchangeRate, "sample": MarketSample}
@@ -305,7 +309,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @given(seed=st.integers(0, 2**32), changes=st.sampled_from((CHANGES, ODD)))
 def test_any_stream_of_runs_is_rebuilt_as_it_was_recorded(tmp_path_factory, seed, changes):
     ledger = ledger_in(tmp_path_factory.mktemp("stream"))
-    write_archive(ledger, seed, 40, changes)
+    write_archive(ledger, seed, 40 if IS_DEEP else 24, changes)
     assert rebuilt(ledger) == recorded(ledger)
 
 
@@ -375,8 +379,68 @@ GONE = {
 }
 
 
+@pytest.mark.recovery
 @pytest.mark.parametrize("lists", GONE.values(), ids=GONE.keys())
 def test_offers_that_go_and_return_are_rebuilt_as_they_were_recorded(tmp_path, lists):
     ledger = ledger_in(tmp_path)
     steps(ledger, [OTHERS, OTHERS, *lists])
     assert rebuilt(ledger) == recorded(ledger)
+
+
+def drifting(source: Source) -> Source:
+    """The real adapter, of whose prices some move a little with the day; whatever it lists is enough."""
+
+    def moved_now(document: Document, facts: Iterable[Fact]) -> Iterator[Fact]:
+        rng = random.Random(f"{source.name} {document.fetched_at:%Y-%m-%d}")
+        for fact in facts:
+            if isinstance(fact, Offer) and document.fetched_at > START and rng.random() < 0.1:
+                amount = (fact.price.amount * Decimal(f"{rng.uniform(0.95, 1.05):.3f}")).quantize(
+                    Decimal("1e-6")
+                )
+                fact = fact.model_copy(update={"price": fact.price.model_copy(update={"amount": amount})})
+            yield fact
+
+    def batch(documents: Sequence[Document]) -> Iterator[tuple[Document, Fact]]:
+        assert source.parse_batch is not None
+        for document, fact in source.parse_batch(documents):
+            yield document, next(iter(moved_now(document, [fact])))
+
+    return replace(
+        source,
+        parse=lambda document: moved_now(document, source.parse(document)),
+        parse_batch=None if source.parse_batch is None else batch,
+        contract=replace(source.contract, min_offers=1, must_have=()),
+    )
+
+
+REAL = tuple(
+    drifting(one) for one in registry.SOURCES if not one.is_dated_list and (CAPTURES / one.name).is_dir()
+)
+
+
+@pytest.mark.deep
+def test_real_lists_are_rebuilt_as_they_were_recorded(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    home.create()
+    ledger = LedgerWriter(home=home, sources=REAL, clock=lambda: START + timedelta(days=400))
+    for day in range(4):
+        for number, each in enumerate(REAL):
+            at = START + timedelta(days=day, minutes=number)
+            documents = [
+                replace(read_capture(each.name, path), fetched_at=at)
+                for path in captures(CAPTURES / each.name)
+            ]
+            ledger.archive.write_manifest(
+                Manifest(
+                    run_id=run_id(each.name, at),
+                    source=each.name,
+                    started_at=at,
+                    observed_at=at + timedelta(seconds=2),
+                    documents=tuple(ledger.archive.put(document) for document in documents),
+                )
+            )
+    runs = alone(monkeypatch)
+    rows = rebuilt(ledger)
+    quick = len(rows["scrape_run"]) - len(runs)
+    assert quick > len(REAL)
+    assert rows == recorded(ledger)

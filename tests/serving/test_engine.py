@@ -7,7 +7,7 @@ from gpuledger.core.estimate.architecture import Architecture, resolve
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
 from gpuledger.core.serving.cost import Load, best_throughput, throughput
-from gpuledger.core.serving.engine import Deployment, deployment, serving_constants
+from gpuledger.core.serving.engine import Deployment, deployment_of, serving_constants
 
 K = serving_constants()
 
@@ -21,7 +21,7 @@ def network(model: str) -> Architecture:
 def at(
     model: str = "llama-3.1-8b", gpu_id: str = "h100-sxm-80gb", gpus: int = 1, precision: str = "fp8"
 ) -> Deployment:
-    return deployment(network(model), gpu(gpu_id), gpus, precision=precision)
+    return deployment_of(network(model), gpu(gpu_id), gpus, precision=precision)
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,7 @@ def test_a_server_that_is_away_for_a_moment_makes_no_other_lake(books, an_offer,
     books.run(an_offer("a", "2.5"))
     address = books.home.lake
     folders = [Path(address.data), address.archive]
-    before = [marker.read(folder) for folder in folders]
+    before = [marker.read_marker(folder) for folder in folders]
     close(address)
     left, libpq = [failures], lake.libpq
 
@@ -290,7 +290,7 @@ def test_a_server_that_is_away_for_a_moment_makes_no_other_lake(books, an_offer,
     monkeypatch.setattr(lake, "libpq", away)
     with books.writing() as connection, open_lake(address, connection) as there:
         assert lake.store_id(there) == before[0]
-    assert [marker.read(folder) for folder in folders] == before
+    assert [marker.read_marker(folder) for folder in folders] == before
     assert left[0] < 0
 
 

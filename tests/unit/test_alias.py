@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuledger.core.alias import Alias, Aliases, normalised, read_aliases, seed_aliases, seed_rows
+from gpuledger.core.alias import Alias, Aliases, normalised_label, read_aliases, seed_aliases, seed_rows
 from gpuledger.core.gpu import gpus
 
 SAME = {
@@ -25,7 +25,7 @@ SAME = {
 
 @pytest.mark.parametrize(("label", "words"), SAME.items())
 def test_a_label_is_compared_without_case_blanks_and_makers(label: str, words: str):
-    assert normalised(label) == words
+    assert normalised_label(label) == words
 
 
 TABLE = Aliases(
@@ -96,7 +96,7 @@ def test_every_shipped_alias_names_a_known_accelerator():
 def test_no_two_shipped_rows_contradict_each_other():
     said: dict[tuple[str, str, Decimal | None], set[str]] = {}
     for row in seed_rows():
-        said.setdefault((row.provider, normalised(row.label), row.memory_gib), set()).add(row.gpu_id)
+        said.setdefault((row.provider, normalised_label(row.label), row.memory_gib), set()).add(row.gpu_id)
     assert {key: ids for key, ids in said.items() if len(ids) > 1} == {}
 
 

@@ -10,7 +10,13 @@ import pytest
 
 from gpuledger.core.errors import DoesNotFitError, InvalidPlanError
 from gpuledger.core.estimate.estimate import Estimate, estimate
-from gpuledger.core.estimate.measurements import Measurement, append, measurement_of_text, narrowed, read
+from gpuledger.core.estimate.measurements import (
+    Measurement,
+    append_measurement,
+    measurement_of_text,
+    narrowed,
+    read_measurements,
+)
 from gpuledger.core.estimate.search import (
     best,
     estimate_plan,
@@ -121,10 +127,10 @@ def test_the_frugal_choice_of_many_plans_is_that_of_each() -> None:
 
 def test_a_measured_speed_narrows_later_estimates_and_is_cited(tmp_path: Path) -> None:
     kept = tmp_path / "measured.json"
-    append(kept, measurement_of_text(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z"))
+    append_measurement(kept, measurement_of_text(RUN, syntax="toml", measured_at="2026-11-20T12:00:00Z"))
     plan = preset_plan("llama-2-7b")
     before = estimate(plan, gpu(A100), 64)
-    after = narrowed(before, plan, read(kept))
+    after = narrowed(before, plan, read_measurements(kept))
     assert after.tokens_per_second == pytest.approx(230_000, rel=0.01)
     assert after.wall_hours.high / after.wall_hours.low < before.wall_hours.high / before.wall_hours.low
     assert "measured here" in after.assumptions[-1]
@@ -141,13 +147,13 @@ def test_a_measurement_speaks_for_its_gpu_method_and_size_only(tmp_path: Path) -
 def test_a_newer_measurement_of_the_same_run_replaces_the_older(tmp_path: Path) -> None:
     kept = tmp_path / "home" / "measured.json"
     for speed in ("230000", "240000"):
-        append(
+        append_measurement(
             kept,
             measurement_of_text(
                 RUN.replace("230000", speed), syntax="toml", measured_at="2026-11-20T12:00:00Z"
             ),
         )
-    assert [round(m.tokens_per_second) for m in read(kept)] == [240_000]
+    assert [round(m.tokens_per_second) for m in read_measurements(kept)] == [240_000]
 
 
 def runs_at(*speeds: float) -> list[Measurement]:
@@ -160,8 +166,8 @@ def runs_at(*speeds: float) -> list[Measurement]:
 def test_several_runs_of_one_plan_all_count(tmp_path: Path) -> None:
     kept = tmp_path / "measured.json"
     for one in (*runs_at(0.9, 1.1), *runs_at(1.0)):
-        append(kept, one)
-    assert [one.run for one in read(kept)] == ["run-1", "run-0"]
+        append_measurement(kept, one)
+    assert [one.run for one in read_measurements(kept)] == ["run-1", "run-0"]
 
 
 @pytest.mark.parametrize(("speeds", "is_wider"), [((0.98, 1.02), False), ((0.5, 2.0), True)])

@@ -8,7 +8,7 @@ import pytest
 
 from gpuledger.core import seeds
 from gpuledger.core.cost.physics import estimates_of
-from gpuledger.core.estimate.evidence import MOST_OF_A_FAMILY, nearest, traits_of
+from gpuledger.core.estimate.evidence import MOST_OF_A_FAMILY, nearest_runs, traits_of
 from gpuledger.core.gpu import gpu, gpus
 from gpuledger.core.plan import plan_from_mapping
 
@@ -28,7 +28,7 @@ def plan(**keys: object):
 def test_the_three_nearest_runs_are_of_the_same_kind(
     keys: dict[str, object], gpu_id: str, count: int, methods: set[str]
 ) -> None:
-    found = nearest(plan(**keys), gpu(gpu_id), count)
+    found = nearest_runs(plan(**keys), gpu(gpu_id), count)
     rows = {row["run"]: row for row in seeds.rows("published_run")}
     assert len(found) == 3
     assert {rows[one.run]["method"] for one in found} <= methods
@@ -42,7 +42,7 @@ def test_the_three_nearest_runs_are_of_the_same_kind(
 
 def test_a_published_run_is_nearest_to_itself() -> None:
     row = next(row for row in seeds.rows("published_run") if row["run"] == "qwen-7B-lora-1x-2048-speed")
-    found = nearest(
+    found = nearest_runs(
         plan_from_mapping({"method": "pretrain"} | json.loads(row["plan"])), gpus()[row["gpu_id"]], 1
     )
     assert (found[0].run, found[0].distance) == (row["run"], 0)

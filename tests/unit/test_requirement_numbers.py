@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from gpuledger.core.cost.accounting import EXCLUSIONS, SIX, normalised
+from gpuledger.core.cost.accounting import EXCLUSIONS, SIX, normalised_weights
 from gpuledger.core.cost.assumption import checkpoint_gb, weights_gb
 from gpuledger.core.cost.decisions.claim import checked_claims
 from gpuledger.core.cost.decisions.decision import (
@@ -124,7 +124,7 @@ def middles() -> dict[str, Decimal]:
 
 def test_N08_shares_sum_to_107_5_and_are_scaled_to_100():
     assert sum(middles().values()) == D("107.5")
-    scaled = normalised(middles())
+    scaled = normalised_weights(middles())
     assert sum(scaled.values()) == D("100.0")
     assert scaled["run"] == D("32.6")
     assert len(SIX) == len(SHARES)
@@ -240,7 +240,7 @@ def test_N23_a_whole_project_of_a_million_with_its_shares():
         "people": D(500_000),
     }
     assert sum(parts.values()) == 1_000_000
-    assert [int(share) for share in normalised(parts).values()] == [30, 5, 10, 5, 50]
+    assert [int(share) for share in normalised_weights(parts).values()] == [30, 5, 10, 5, 50]
     costs = {"network_usd": "50000", "data_usd": "150000", "people_usd": "500000"}
     plan = quoted_plan("a100-sxm-80gb", gpus=64, gpu_hours=300_000, costs=costs)
     assert total(ask(plan, [offer("1", gpu_id="a100-sxm-80gb")])) == "1000000.00"

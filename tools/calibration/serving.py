@@ -20,7 +20,7 @@ from gpuledger.core import seeds
 from gpuledger.core.estimate.architecture import resolve
 from gpuledger.core.gpu import gpu
 from gpuledger.core.plan import plan_from_mapping
-from gpuledger.core.serving.engine import Deployment, ServingConstants, deployment
+from gpuledger.core.serving.engine import Deployment, ServingConstants, deployment_of
 
 NAMES = ("weight_read", "gemm", "cache_read", "layer_seconds", "tensor_seconds", "host_seconds")
 START = (0.75, 0.5, 0.6, 8e-6, 1.5e-5, 8e-6)
@@ -67,7 +67,7 @@ def benchmarks() -> list[Benchmark]:
                 }
             )
         )[0]
-        at = deployment(
+        at = deployment_of(
             shape,
             gpu(row["gpu_id"]),
             int(row["gpus"]),

@@ -11,7 +11,7 @@ from datetime import timedelta
 from gpuledger.core.parquet import parquet_table
 from gpuledger.core.store import sql
 from gpuledger.flows.timetable import spoken
-from gpuledger.scrapers.history import archives, left_out
+from gpuledger.scrapers.history import archives, left_out_rows
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source
 
@@ -75,7 +75,7 @@ def history_section() -> str:
         for one in told
     )
     offers = len({offer for body in bodies for offer in _offers(body)})
-    out = "".join(f"- **{entry['name']}**: {entry['reason']}.\n" for entry in left_out(bodies[0]))
+    out = "".join(f"- **{entry['name']}**: {entry['reason']}.\n" for entry in left_out_rows(bodies[0]))
     return HISTORY % (f"{sum(one['intervals'] for one in told):,}", f"{offers:,}", rows, out)
 
 

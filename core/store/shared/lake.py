@@ -243,7 +243,7 @@ def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb
                 marker.make(address, new_id)
                 _attach(address, connection, creating=True)
                 _make_tables(connection, _shapes(ledger), new_id)
-    marker.check(address, _known_id(address, connection))
+    marker.check_marker(address, _known_id(address, connection))
     return connection
 
 

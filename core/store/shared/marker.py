@@ -21,7 +21,7 @@ def folders(address: LakeAddress) -> tuple[Path, ...]:
     return (*data, address.archive)
 
 
-def read(folder: Path) -> str | None:
+def read_marker(folder: Path) -> str | None:
     """The id in that folder, if it has one.
 
     Raises:
@@ -35,14 +35,14 @@ def read(folder: Path) -> str | None:
         raise NotMountedError(f"cannot read {folder / NAME} of the shared store: {error}") from error
 
 
-def check(address: LakeAddress, store_id: str) -> None:
+def check_marker(address: LakeAddress, store_id: str) -> None:
     """Make sure that the folders are those of that store.
 
     Raises:
         NotMountedError: one is not mounted, or is another store's.
     """
     for folder in folders(address):
-        seen = read(folder)
+        seen = read_marker(folder)
         if seen is None:
             raise NotMountedError(
                 f"{folder} is not mounted: the shared store's mark {NAME} is missing there; mount it, nothing was"

@@ -259,4 +259,4 @@ def next_price(home: Home, *, now: datetime, usd: str) -> int:
                 connection.execute(RUN, run_named(run_no, found["at"], 0))
                 connection.execute(NEW_PRICE, found)
                 connection.execute(NEW_STATE, found)
-        return publish(home, now=now)
+        return publish(home, now=found["at"])

@@ -92,6 +92,12 @@ PROXIES = (
 )
 
 
+CASES = [
+    proxy if place == 5 else pytest.param(proxy, marks=pytest.mark.deep)
+    for place, proxy in enumerate(PROXIES)
+]
+
+
 def name_of(proxy: Proxy) -> str:
     return f"{proxy.prefix[1:]}-{'strips' if proxy.strips else 'passes'}-{'tells' if proxy.tells else 'set'}"
 
@@ -109,7 +115,7 @@ def proxied(home: Home, proxy: Proxy, *, token: str | None = None) -> Iterator[h
         yield client
 
 
-@pytest.fixture(scope="module", params=PROXIES, ids=name_of)
+@pytest.fixture(scope="module", params=CASES, ids=name_of)
 def below(request, market_home: Home) -> Iterator[tuple[Proxy, httpx.Client]]:
     for client in proxied(market_home, request.param):
         yield request.param, client
@@ -164,7 +170,7 @@ def test_an_old_address_of_prices_is_led_below_the_path(below):
     assert (answer.status_code, answer.headers["location"]) == (308, f"{proxy.prefix}/prices?gpu=H100-SXM")
 
 
-@pytest.mark.parametrize("proxy", PROXIES, ids=name_of)
+@pytest.mark.parametrize("proxy", CASES, ids=name_of)
 def test_logging_in_stays_below_the_path(market_home, proxy):
     for client in proxied(market_home, proxy, token="secret"):
         page = {"accept": "text/html"}
