@@ -120,8 +120,16 @@ def _reference_files() -> list[Path]:
 
 
 def _load_sources(connection: duckdb.DuckDBPyConnection, sources: tuple[SourceRow, ...]) -> None:
-    """One text for all rows, as for the aliases."""
-    connection.execute("delete from source")
+    """One text for all rows, as for the aliases.
+
+    What was read once stays on record though nobody declares it any more, or its plug-in is not installed here: without
+    its source no price of it would be seen.
+    """
+    connection.execute(
+        "delete from source where source in (select unnest($declared::varchar[]))"
+        " or source not in (select source from scrape_run)",
+        {"declared": [row.source for row in sources]},
+    )
     shape = [
         {
             "source": "VARCHAR",

@@ -264,7 +264,7 @@ class Poller:
     async def _record(self, *, is_last: bool = False) -> float:
         """Returns the processor time that it took."""
         batch, self._pending = self._pending[:MOST_AT_ONCE], self._pending[MOST_AT_ONCE:]
-        if not batch and not self.recorder.is_looking_back:
+        if not batch and not self.recorder.is_looking_back and not is_last:
             return 0.0
         held = tuple(self._reading)
 

@@ -45,7 +45,7 @@ def serve(
         str,
         typer.Option(
             help="Path below which a proxy serves this server, as /gpu; a trusted proxy's X-Forwarded-Prefix comes "
-            "before it. Default: none."
+            "before it; default: none."
         ),
     ] = "",
 ) -> None:

@@ -298,7 +298,7 @@ class PriceQuestions(MarketQuestions):
             raise UsageError(f"timeout: {seconds:g} is not between 0 and {MOST_SECONDS} seconds")
         if self._turns is not None and not self._turns.acquire(timeout=limits.wait_seconds):
             raise StoreBusyError(
-                f"sql: {limits.at_once} at once, as many as may, run already; try again in a while"
+                f"sql: queries run already, as many as may at once ({limits.at_once}); try again in a while"
             )
 
         def rows() -> list[dict[str, Any]]:

@@ -127,7 +127,11 @@ def test_a_live_source_that_saw_an_offer_as_late_goes_before_a_list(books, an_of
 
 def test_a_list_that_saw_an_offer_later_speaks(books, an_offer):
     books.run(an_offer("a", "2.5"), at=DAY_ONE)
-    books.run(an_offer("a", "2.4", observed_at=DAY_ONE + timedelta(days=1)), source="list")
+    books.run(
+        an_offer("a", "2.4", observed_at=DAY_ONE + timedelta(days=1)),
+        at=DAY_ONE + timedelta(days=2),
+        source="list",
+    )
     books.publish()
     assert books.read("select source, amount::double from offer_latest") == [("list", 2.4)]
 

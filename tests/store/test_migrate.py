@@ -1,6 +1,7 @@
 """A ledger of any age is brought to this release, once, and never to a wrong one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -153,3 +154,23 @@ def test_each_provider_and_region_is_there_once(connection: duckdb.DuckDBPyConne
         connection.execute("select provider, region from region group by all having count(*) > 1").fetchall()
         == []
     )
+
+
+def test_prices_of_a_source_that_nobody_declares_any_more_stay(books, an_offer):
+    """A release without it, or a machine where its plug-in is not installed."""
+    books.run(an_offer("a", "2.5"), source="other")
+    books.publish()
+    books.sources = tuple(row for row in books.sources if row.source != "other")
+    books.run(an_offer("b", "3"))
+    books.publish()
+    assert books.read("select source, amount::double from offer_latest order by source") == [
+        ("other", 2.5),
+        ("runpod", 3.0),
+    ]
+    assert books.read("select source from source order by source") == [("list",), ("other",), ("runpod",)]
+
+
+def test_a_source_that_never_ran_goes_with_its_declaration(connection: duckdb.DuckDBPyConnection):
+    bring(connection)
+    migrate(connection, sources=[replace(SOURCE, source="vast")], aliases=())
+    assert connection.execute("select source from source").fetchall() == [("vast",)]

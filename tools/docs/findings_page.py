@@ -131,7 +131,8 @@ select gpu_id, count(*) as months, (first(usd order by month))::decimal(9, 2) as
   regr_r2(ln(usd), epoch(month))::decimal(4, 2) as r2
 from month
 group by gpu_id
-having count(*) >= 24 and regr_slope(ln(usd), epoch(month)) < 0 and regr_r2(ln(usd), epoch(month)) >= 0.5
+having count(*) >= 24 and min(usd) < max(usd) -- sums of what never moved are not quite zero
+  and regr_slope(ln(usd), epoch(month)) < 0 and regr_r2(ln(usd), epoch(month)) >= 0.5
 order by halves_in_years""",
         _half_lives,
         "A straight line through the logarithm of the month's cheapest price. Of all others no half-life "
