@@ -17,6 +17,9 @@ from tests.command_line import app
 from tests.history.conftest import NOW
 from tests.interface.conftest import as_process
 
+ROWS = (
+    "observed_at,provider,instance_type,region,price_usd_hour\n2025-06-23,aws,p5.48xlarge,us-east-1,55.04\n"
+)
 HISTORY = "select count(*) as many from offer where source like 'history%'"
 
 
@@ -27,6 +30,10 @@ def test_the_first_command_takes_the_history_unless_told_not_to(tmp_path: Path):
     assert "price list and history" in with_it.err
     without = as_process(tmp_path / "two", "--no-history", "sql", HISTORY, "--format", "json", history="on")
     assert json.loads(without.out)[0]["many"] == 0
+    (tmp_path / "rows.csv").write_text(ROWS)
+    as_process(tmp_path / "three", "import", "changes", str(tmp_path / "rows.csv"), history="on")
+    imported = as_process(tmp_path / "three", "sql", HISTORY, "--format", "json", history="on")
+    assert json.loads(imported.out)[0]["many"] > 5000
 
 
 @pytest.mark.parametrize(
