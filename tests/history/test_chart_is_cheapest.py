@@ -14,7 +14,14 @@ EVERY = 44
 STEPS = 8
 
 
-@pytest.mark.parametrize("gpu_id", ["h100-sxm-80gb", "l4-24gb", "rtx-4090-24gb"])
+@pytest.mark.parametrize(
+    "gpu_id",
+    [
+        "h100-sxm-80gb",
+        pytest.param("l4-24gb", marks=pytest.mark.deep),
+        pytest.param("rtx-4090-24gb", marks=pytest.mark.deep),
+    ],
+)
 def test_a_day_of_the_chart_has_the_price_that_an_answer_about_its_end_has_first(history_home, gpu_id):
     """A price between two equal sights had lapsed there, and a stale one below a fresh one was drawn."""
     asked = {
