@@ -15,17 +15,24 @@ EVERY = 44
 STEPS = 8
 
 
-@pytest.mark.parametrize("gpu_id", ["h100-sxm-80gb", "l4-24gb", "rtx-4090-24gb"])
+@pytest.mark.parametrize(
+    "gpu_id",
+    [
+        pytest.param("h100-sxm-80gb", marks=pytest.mark.deep),
+        "l4-24gb",
+        pytest.param("rtx-4090-24gb", marks=pytest.mark.deep),
+    ],
+)
 @pytest.mark.parametrize(
     ("query", "more", "least"),
     [
         ("price_chart_days", {}, 10),
         ("price_chart_days_chosen", {}, 10),
-        ("price_chart_days_chosen", {"region": "eu"}, 5),
-        ("price_chart_days_chosen", {"region": "us"}, 0),
+        pytest.param("price_chart_days_chosen", {"region": "eu"}, 5, marks=pytest.mark.deep),
+        pytest.param("price_chart_days_chosen", {"region": "us"}, 0, marks=pytest.mark.deep),
         ("price_chart_days_chosen", {"min_count": 1, "max_count": 1}, 5),
-        ("price_chart_days_chosen", {"providers": "runpod"}, 1),
-        ("price_chart_hours", {"region": "eu"}, 5),
+        pytest.param("price_chart_days_chosen", {"providers": "runpod"}, 1, marks=pytest.mark.deep),
+        pytest.param("price_chart_hours", {"region": "eu"}, 5, marks=pytest.mark.deep),
     ],
 )
 def test_a_day_of_the_chart_has_the_price_that_an_answer_about_its_end_has_first(
