@@ -60,6 +60,7 @@ def test_published_throughput_is_met_by_the_released_constants(throughput: Throu
 
 
 @needs_truth
+@pytest.mark.deep
 def test_peaks_and_facts_are_told_as_the_page_says(peaks: Peaks) -> None:
     scores, verdict = memory_scores(peaks, constants()), verdict_of(peaks, constants())
     held_out = scores["all"][0]

@@ -109,6 +109,7 @@ def as_nobody(work: Callable[[], None]) -> str:
 
 
 @pytest.mark.parametrize("part", first_quick([".", "archive", "snapshots"]))
+@pytest.mark.recovery
 def test_a_home_that_may_not_be_written_is_named_and_stays_readable(trial, part):
     trial.good()
     before = committed(trial.ledger)
@@ -185,6 +186,7 @@ def test_broken_bytes_are_fetched_again_where_the_provider_still_says_them(trial
 
 
 @pytest.mark.parametrize("damage", first_quick(DAMAGE))
+@pytest.mark.recovery
 def test_a_broken_manifest_of_the_last_run_does_not_stop_the_next(trial, damage):
     trial.good()
     trial.good()
@@ -222,6 +224,7 @@ def test_a_broken_snapshot_is_named_to_readers_and_replaced_by_the_next_refresh(
 
 
 @pytest.mark.parametrize("damage", first_quick(DAMAGE))
+@pytest.mark.recovery
 def test_a_broken_pointer_is_named_to_readers_and_replaced_by_the_next_refresh(trial, damage):
     trial.good()
     before = committed(trial.ledger)
@@ -295,6 +298,7 @@ def test_a_broken_database_without_a_snapshot_is_left_as_it_is_and_named(trial):
     assert trial.ledger.home.database.read_bytes() == seen
 
 
+@pytest.mark.recovery
 def test_a_disk_that_takes_nothing_any_more_is_one_clear_error(trial, monkeypatch):
     """A file system that became read-only refuses to delete as well: clearing up must not hide the first error."""
     trial.good()

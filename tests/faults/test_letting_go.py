@@ -20,6 +20,7 @@ def months_of_runs(trial) -> None:
     trial.good()
 
 
+@pytest.mark.recovery
 def test_by_default_every_document_and_price_stays(trial):
     months_of_runs(trial)
     before = committed(trial.ledger)
@@ -48,6 +49,7 @@ def test_old_documents_go_and_their_prices_stay(trial):
     trial.good()
 
 
+@pytest.mark.recovery
 def test_a_replay_that_lacks_old_documents_says_so_and_changes_nothing(trial):
     months_of_runs(trial)
     before = committed(trial.ledger)

@@ -78,6 +78,7 @@ def test_what_is_accepted_of_a_release_counts_and_a_replay_gives_the_same(list_h
     assert pulled_price(own_home) == [Decimal("0.688")]
 
 
+@pytest.mark.deep
 def test_a_release_that_says_the_same_for_two_days_is_believed_unless_it_is_far_off(
     list_home, own_home, tmp_path
 ):

@@ -20,7 +20,7 @@ from gpuledger.web.gate import GateSettings
 from tests.command_line import app as command_line
 from tests.template import start_bundled
 
-NOW = datetime(2026, 11, 20, tzinfo=UTC)
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 COMMUNITY = Decimal("2.69")
 """RunPod's community price of one H100 SXM in the bundled list."""
 

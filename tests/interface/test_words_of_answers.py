@@ -14,7 +14,7 @@ from gpuledger.core.store.home import Home
 from gpuledger.web.responses import headers_of
 from tests.template import start_bundled
 
-NOW = datetime(2026, 11, 20, tzinfo=UTC)
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SPOT = {"gpu": "RTX4090", "purchase_options": ("spot",)}
 
 

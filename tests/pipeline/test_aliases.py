@@ -56,6 +56,7 @@ def test_an_alias_outlives_the_next_refresh(unknown):
     assert unmapped(unknown) == []
 
 
+@pytest.mark.deep
 def test_what_is_said_again_takes_the_place_of_what_was_said(unknown):
     for gpu_id in ("h200-sxm-141gb", "b200-sxm-180gb"):
         report = add_alias(unknown.ledger, "hyperchip 9000", gpu_id, provider="runpod", memory_gib=None)

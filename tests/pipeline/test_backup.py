@@ -109,6 +109,7 @@ def test_nothing_is_written_over(backed_up, world, tmp_path):
         restore(folder, replace(world.ledger, home=Home(tmp_path / "restored")))
 
 
+@pytest.mark.recovery
 def test_a_backup_that_was_cut_off_is_gone_on_with(world, listing, tmp_path, monkeypatch):
     """A full disk or a kill leaves a folder without its list; the same command makes it whole."""
     world.refresh(listing(a=2.5, b=3))
@@ -127,6 +128,7 @@ def test_a_backup_that_was_cut_off_is_gone_on_with(world, listing, tmp_path, mon
     assert sorted(path.name for path in folder.iterdir()) == ["archive", LIST]
 
 
+@pytest.mark.recovery
 def test_a_file_that_broke_in_the_backup_is_copied_anew(backed_up, world, tmp_path):
     folder, before = backed_up
     victim = next((folder / "archive").rglob("*.zst"))

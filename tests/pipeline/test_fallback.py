@@ -52,6 +52,7 @@ def test_without_a_fallback_that_helps_the_first_answer_is_the_run(with_fallback
     assert with_fallback.rows("select error_kind from scrape_run") == [("ParseError",)]
 
 
+@pytest.mark.recovery
 def test_a_run_that_fell_back_replays_to_the_same(with_fallback, listing):
     answers(with_fallback, list=(200, b"<html>we moved</html>"), page=(200, listing(a=2.5, b=3)))
     with_fallback.refresh()

@@ -134,6 +134,7 @@ def test_an_absurd_row_is_left_out_alone_and_counted(tmp_path):
     assert skipped == [("a price that no such GPU ever had", 1)]
 
 
+@pytest.mark.recovery
 def test_replaying_the_archive_of_imports_gives_the_same_history(tmp_path):
     ledger = ledger_in(tmp_path / "home")
     take(ledger, tmp_path, P5, P5.replace("98.32", "55.04").replace("2025-01", "2025-07"))
@@ -325,6 +326,7 @@ def test_an_archive_that_is_not_there_is_a_source_error_and_leaves_nothing(tmp_p
     assert not ledger.home.database.exists()
 
 
+@pytest.mark.recovery
 def test_a_first_command_that_was_killed_before_it_recorded_is_made_good_by_the_next(tmp_path, clock):
     ledger = LedgerWriter(home=Home(tmp_path), sources=SOURCES, clock=clock)
     source = ledger.source("bundled")

@@ -256,6 +256,7 @@ def test_bytes_that_are_gone_verify_nothing_and_are_named(kept):
     assert f"the archive lacks {sha256}" in row["detail"]
 
 
+@pytest.mark.deep
 def test_a_segment_is_checked_by_its_own_votes(kept):
     check = kept.check(4, segment="neocloud")
     assert of(check, "differs") == []

@@ -41,6 +41,7 @@ def test_replay_gives_the_same_history_to_the_byte(world, listing):
     assert world.prices() == {"a": "2.6", "b": "3"}
 
 
+@pytest.mark.recovery
 def test_imported_lists_are_replayed_beside_live_prices(world, listing):
     """Their statements are planned by fewer rules in a replay, which some versions of DuckDB do not bear."""
     world.provider.always(listing(a=2.5, b=3))
@@ -73,6 +74,7 @@ def test_a_corrected_adapter_corrects_the_past(world, listing):
     assert world.prices()["a"] == "5.2"
 
 
+@pytest.mark.recovery
 def test_a_dry_run_changes_nothing(world, listing):
     three_runs(world, listing)
     price_history(world.ledger)

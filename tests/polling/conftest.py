@@ -23,6 +23,8 @@ from tests.template import start_migrated
 
 SETTINGS = FetchSettings(attempts=1, timeout_seconds=10)
 PATIENCE_SECONDS = 60.0
+EVERY = timedelta(seconds=0.5)
+"""Tests wait for a few intervals."""
 
 
 def now() -> datetime:
@@ -52,7 +54,7 @@ class Trial:
             sources=sources or self.ledger.sources,
             fetcher=fetcher,
             recorder=Recorder(ledger, self.cycles.append),
-            **{"tick_seconds": 0.3} | more,
+            **{"tick_seconds": 0.15} | more,
         )
 
     def poll_until(self, is_enough: Callable[[], bool], *pollers: Poller) -> None:
@@ -63,7 +65,7 @@ class Trial:
             running = [asyncio.create_task(poller.run(stop)) for poller in pollers]
             deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
             while not is_enough() and asyncio.get_running_loop().time() < deadline:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.01)
             stop.set()
             await asyncio.gather(*running)
             assert is_enough()
@@ -86,7 +88,7 @@ class Trial:
 
 @pytest.fixture
 def trial(home: Home) -> Iterator[Trial]:
-    sources = markets(4, timedelta(seconds=1))
+    sources = markets(4, EVERY)
     ledger = LedgerWriter(home=home, sources=sources, clock=now)
     start_migrated(home, [source_row(source) for source in sources], ledger.alias_rows())
     server = Markets(offers=2)

@@ -143,6 +143,7 @@ def test_while_somebody_reads_no_more_days_are_kept_than_there_is_room_for(home)
     pool.close()
 
 
+@pytest.mark.deep
 def test_many_readers_of_the_same_days_at_once_each_get_their_answer(home):
     pool = SnapshotPool(home)
     expected = {at: alone(home, at, OfferQuery()) for at in DAYS[:3]}

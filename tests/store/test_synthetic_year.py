@@ -21,7 +21,7 @@ def ledger() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_a_year_written_at_once_is_the_year_recorded_hour_by_hour():
     with ledger() as recorded, ledger() as filled:
         for hour in range(1, HOURS):

@@ -63,7 +63,7 @@ def alone(plan):
         return {"plan": plan.name, "error": str(error)}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.deep), 2])
 def test_a_batch_gives_what_each_plan_gives_alone(workers):
     found = list(
         PreparedMarket(offers=OFFERS, now=NOW, options=QuoteOptions(limit=2)).answers(PLANS, workers=workers)

@@ -78,10 +78,10 @@ def drawn(number: int) -> tuple[TrainingPlan, str, int]:
     )
 
 
-def test_no_plan_of_a_thousand_takes_less_than_its_tokens_at_its_rate_and_dollars_follow_both() -> None:
+@pytest.mark.parametrize("plans", [300, pytest.param(1000, marks=pytest.mark.deep)])
+def test_no_plan_takes_less_than_its_tokens_at_its_rate_and_dollars_follow_both(plans: int) -> None:
     """Hours are never below tokens at the rate; their elasticity in tokens and in the rate is 1 within 3 percent."""
-    seen = 0
-    for number in range(1000):
+    for number in range(plans):
         of, gpu_id, count = drawn(number)
         found = estimate(of, gpus()[gpu_id], count)
         assert found.wall_hours.low <= found.wall_hours.mid <= found.wall_hours.high
@@ -93,8 +93,6 @@ def test_no_plan_of_a_thousand_takes_less_than_its_tokens_at_its_rate_and_dollar
                 count,
             )
             assert longer.gpu_hours.mid / found.gpu_hours.mid == pytest.approx(2, rel=0.03)
-        seen += 1
-    assert seen == 1000
 
 
 @pytest.mark.parametrize(

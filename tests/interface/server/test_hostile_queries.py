@@ -54,6 +54,7 @@ def test_no_more_queries_than_a_machine_bears_run_at_once(impatient):
     assert stopped == len(texts)
 
 
+@pytest.mark.deep
 def test_past_the_line_a_query_beyond_those_at_once_is_told_to_come_again(market_home):
     limits = QueryLimits(seconds=2.0, wait_seconds=0.1, at_once=AT_ONCE, threads=2)
     ledger = Ledger(market_home, clock=lambda: NOW, environ={}, query_limits=limits)

@@ -39,12 +39,16 @@ def environ_of(home) -> dict[str, str]:
 
 
 def run(target, *calls):
-    """The tools' names and what the calls returned."""
+    """The tools' names and what the calls returned; arguments may be made of the answers before."""
 
     async def conversation():
         async with Client(target) as client:
-            tools = await client.list_tools()
-            return tools.tools, [await client.call_tool(name, arguments) for name, arguments in calls]
+            tools, answers = await client.list_tools(), []
+            for name, arguments in calls:
+                answers.append(
+                    await client.call_tool(name, arguments(answers) if callable(arguments) else arguments)
+                )
+            return tools.tools, answers
 
     return asyncio.run(conversation())
 
@@ -61,6 +65,10 @@ def content_of(answer) -> dict:
     return json.loads(text.text)
 
 
+def quote_id_of(answer) -> str:
+    return content_of(answer)["quotes"][0]["quote_id"]
+
+
 def test_the_tools_answer_over_standard_input(list_home):
     program = StdioServerParameters(
         command=sys.executable, args=["-c", PROGRAM, "mcp"], env=environ_of(list_home)
@@ -71,12 +79,11 @@ def test_the_tools_answer_over_standard_input(list_home):
         ("find_offers", {"gpu": "H100", "limit": 2}),
         ("price_history", {"gpu": "H100", "every": "1mo"}),
         ("quote_plan", {"plan": "llama-2-7b-qlora", "limit": 1}),
+        ("explain_quote", lambda answers: {"quote_id": quote_id_of(answers[3])}),
     )
     assert [tool.name for tool in tools] == TOOLS
     assert not any(answer.is_error for answer in answers)
-    quote_id = content_of(answers[3])["quotes"][0]["quote_id"]
-    _, (explained,) = run(program, ("explain_quote", {"quote_id": quote_id}))
-    assert content_of(explained)["quote_id"] == quote_id
+    assert content_of(answers[4])["quote_id"] == quote_id_of(answers[3])
 
 
 def test_the_tools_answer_over_http(list_home):
