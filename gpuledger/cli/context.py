@@ -90,6 +90,16 @@ def writer() -> LedgerWriter:
     return LedgerWriter(home=home(), sources=EVERY_SOURCE, clock=now)
 
 
+def begun_writer() -> LedgerWriter:
+    """The same for commands that add to a ledger: like a first question they begin a new one with what ships with the
+    program, which nothing would bring in after something else was published."""
+    from gpuledger.flows.imports import load_bundled
+
+    ledger = writer()
+    load_bundled(ledger)
+    return ledger
+
+
 def say(text: str) -> None:
     """A remark for the person, on standard error."""
     sys.stderr.write(f"{text}\n")

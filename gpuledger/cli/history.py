@@ -76,7 +76,8 @@ def run_import(
             sentence["covers"] = _span(covers)
         if archive_version is not None:
             sentence["archive_version"] = archive_version
-        ledger = context.writer()
+        # who leaves the history out has a ledger of the archive alone
+        ledger = context.begun_writer() if context.home().has_history else context.writer()
         with _progress() as done:
             if path.startswith("https://"):
                 report = import_address(ledger, source, path, fetcher(ledger), context=sentence, done=done)

@@ -89,7 +89,7 @@ def pull(
         from gpuledger.scrapers.release import SOURCE
 
         _require_signing(public_key)
-        done = take(context.writer(), place or SOURCE.homepage, public_key=public_key)
+        done = take(context.begun_writer(), place or SOURCE.homepage, public_key=public_key)
         lists = {"refused": list(done.refused), "evidence": list(done.evidence)}
         table.emit(vars(done) | lists, format)
         if done.disputed:

@@ -279,7 +279,7 @@ def alias(
         from gpuledger.flows.aliases import add_alias
 
         memory = None if memory_gib is None else _gib(memory_gib)
-        report = add_alias(context.writer(), label, gpu_id, provider=provider, memory_gib=memory)
+        report = add_alias(context.begun_writer(), label, gpu_id, provider=provider, memory_gib=memory)
         table.emit(vars(report), format)
 
 

@@ -99,7 +99,7 @@ def publish(format: FormatOption = None) -> None:
     with context.answering():
         from gpuledger.flows.publish import publish_news
 
-        table.emit({"snapshot": publish_news(context.writer())}, format)
+        table.emit({"snapshot": publish_news(context.begun_writer())}, format)
 
 
 def migrate_store(

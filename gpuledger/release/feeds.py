@@ -13,6 +13,8 @@ from gpuledger import formats
 TITLE = "GPU price changes"
 DAYS = 90
 """Of the past that the change log and the feeds tell."""
+MOST_CHANGES = 500
+"""In the change log and the feeds; who wants all has the price events."""
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -35,6 +37,10 @@ def markdown(changes: Sequence[Mapping[str, Any]]) -> str:
         f"# {TITLE}\n",
         f"List prices that moved in the last {DAYS} days, newest first. Spot is in the Parquet.\n",
     ]
+    if len(changes) == MOST_CHANGES:
+        lines.append(
+            f"Only the newest {MOST_CHANGES} are told here; the older ones are in the Parquet too.\n"
+        )
     for day, rows in groupby(changes, key=lambda row: row["price_date"]):
         lines += [f"## {day}\n", *(f"- {sentence(row)}" for row in rows), ""]
     if not changes:

@@ -81,7 +81,10 @@ def release(
         StoreError: the folder cannot be written, somebody else's file is in the way, or a closed month in it is not
             what the chain says.
         CorruptError: what is there is no release.
+        ConfigError: the key cannot sign; nothing is written.
     """
+    if key is not None:
+        sign(b"", key)  # refuses a key that cannot sign, before anything is written
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with one_writer(folder) as mark:
@@ -112,7 +115,9 @@ def _release(
         (folder / PRICES).mkdir(exist_ok=True)
         rows = dict(_write_tables(folder, snapshot.connection, counts, links, at, former_files))
         since = (at - timedelta(days=feeds.DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
-        changes = sql.rows(snapshot.connection, "release/recent_change", {"since": since})
+        changes = sql.rows(
+            snapshot.connection, "release/recent_change", {"since": since, "most": feeds.MOST_CHANGES}
+        )
         licences = _licences(snapshot.connection)
         content = latest(pinned, snapshot=number, published_at=_text(at))
     _write_words(folder, rows, changes, content, licences, at=_text(at), address=address)

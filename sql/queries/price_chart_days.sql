@@ -7,7 +7,11 @@ with
 open_day as (
     select
         snapshot.published_at::date as price_date, offer.provider, offer.usd_per_gpu_hour,
-        offer.fresh_until >= snapshot.published_at and not offer.is_unlisted as is_confirmed
+        state_rank(
+            price_state(
+                snapshot.published_at, false, offer.fresh_until, offer.lapses_at, offer.is_unlisted, offer.availability
+            )
+        ) as rank_no
     from offer_latest as offer
     cross join snapshot
     where
@@ -62,9 +66,9 @@ day as (
         and ($providers::varchar is null or kept.provider = $providers::varchar)
     union all
     select
-        provider, price_date, coalesce(min(usd_per_gpu_hour) filter (where is_confirmed), min(usd_per_gpu_hour)),
+        provider, price_date, arg_min(usd_per_gpu_hour, (rank_no, usd_per_gpu_hour)),
         quantile_disc(usd_per_gpu_hour, [0.1, 0.25, 0.5, 0.75]), count(*),
-        bool_or(is_confirmed)
+        min(rank_no) = 0
     from open_day
     group by grouping sets ((price_date), (price_date, provider))
 )

@@ -51,12 +51,14 @@ select
     -- what was fresh or recorded then goes before what was older, as `cheapest` has it
     round(coalesce(min(price) filter (where is_confirmed), min(price)), 6) as usd_min,
     list_transform(quantile_disc(price, [0.1, 0.25, 0.5, 0.75]), lambda usd: round(usd, 6)) as usd_percentiles,
-    count(*)::integer as offers
+    count(*)::integer as offers,
+    bool_or(is_confirmed) as is_confirmed
 from sampled
 group by step_no
 union all
 select
-    provider, step_no::integer, round(coalesce(min(price) filter (where is_confirmed), min(price)), 6), null, count(*)::integer
+    provider, step_no::integer, round(coalesce(min(price) filter (where is_confirmed), min(price)), 6), null, count(*)::integer,
+    bool_or(is_confirmed)
 from sampled
 group by provider, step_no
 order by provider nulls first, step_no;

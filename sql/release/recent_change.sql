@@ -1,6 +1,6 @@
 -- grain: one row per list price that moved in the days before this snapshot, newest first
 -- One row per provider, machine, option and price move: regions that moved alike share it.
--- parameters: since timestamptz
+-- parameters: since timestamptz, most bigint
 with moved as (
     select *, before_amount / nullif(gpu_count, 0) as before_per_gpu
     from price_event($since::timestamptz, 'infinity'::timestamptz)
@@ -18,5 +18,7 @@ select
 from moved
 group by
     price_date, provider, instance_type, gpu_count, purchase_option, term_months, currency, unit, before_amount, amount
-order by price_date desc, provider, instance_type, purchase_option, term_months nulls first, amount
-limit 500;
+order by -- every column of the group, so that equal prices of two moves keep their places
+    price_date desc, provider, instance_type, purchase_option, term_months nulls first, amount, before_amount,
+    gpu_count, currency, unit
+limit $most;

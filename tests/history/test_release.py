@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gpuledger
-from gpuledger.core.errors import CorruptError, StoreError
+from gpuledger.core.errors import ConfigError, CorruptError, StoreError
 from gpuledger.release.verify import verify
 from gpuledger.release.write import release
 
@@ -310,6 +310,13 @@ def test_a_signature_is_good_by_its_key_alone(copy, keys, tmp_path):
         (f"the manifest is not signed by the key in {public}",),
     )
     assert len(base64.b64decode((copy / "manifest.json.sig").read_text())) == 64
+
+
+def test_a_key_that_cannot_sign_is_refused_before_anything_is_written(ledger, tmp_path):
+    (tmp_path / "key.pem").write_text("none")
+    with pytest.raises(ConfigError, match="cannot read"):
+        release(ledger, tmp_path / "out", key=tmp_path / "key.pem")
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_the_signature_that_is_asked_for_it_is_not_sound(released, keys):

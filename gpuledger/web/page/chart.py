@@ -195,8 +195,6 @@ class Drawing:
     median: tuple[float | None, ...] = ()
     """Over the providers of one accelerator, of the cheapest of each."""
     unit: str = "usd"
-    is_marked: bool = True
-    """Whether it is known which prices nobody confirmed."""
 
     def to_dict(self) -> dict[str, Any]:
         """For the script and for programs."""
@@ -259,8 +257,7 @@ def drawing(ledger: Ledger, form: ChartForm) -> Drawing:
             lines.append(
                 Line(card.spec, card.name, tuple(usd for usd, _ in least), tuple(loose for _, loose in least))
             )
-    marked = all(part["is_marked"] for part in parts)
-    return Drawing(start, step_seconds, steps, tuple(lines), middle, is_marked=marked)
+    return Drawing(start, step_seconds, steps, tuple(lines), middle)
 
 
 def _median(values: Sequence[float | None]) -> float | None:
@@ -269,8 +266,10 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 
 def _least(values: Sequence[tuple[float | None, bool]]) -> tuple[float | None, bool]:
-    there = [(usd, loose) for usd, loose in values if usd is not None]
-    return min(there) if there else (None, False)
+    """What was confirmed goes before what was not, as `cheapest` has it."""
+    there = [(loose, usd) for usd, loose in values if usd is not None]
+    loose, usd = min(there) if there else (False, None)
+    return usd, loose
 
 
 def _placed(values: Sequence[Any], offset: int, steps: int) -> tuple[Any, ...]:
@@ -312,19 +311,18 @@ def _of_card(ledger: Ledger, form: ChartForm, card: Card) -> dict[str, Any]:
     rows = [row for row in ledger.chart(query, chosen) if row["provider"] is not None]
     step_seconds = int(form.step.total_seconds())
     if not rows:
-        return {"start": 0, "steps": 0, "providers": {}, "is_marked": True}
+        return {"start": 0, "steps": 0, "providers": {}}
     first, last = min(row["step_no"] for row in rows), max(row["step_no"] for row in rows)
     steps = last - first + 1
     providers: dict[str, dict[str, list[Any]]] = {}
     for row in rows:
         series = providers.setdefault(row["provider"], {"usd": [None] * steps, "loose": [False] * steps})
         series["usd"][row["step_no"] - first] = row["usd_min"]
-        series["loose"][row["step_no"] - first] = row.get("is_confirmed") is False
+        series["loose"][row["step_no"] - first] = not row["is_confirmed"]
     return {
         "start": int(begins.timestamp()) + first * step_seconds,
         "steps": steps,
         "providers": providers,
-        "is_marked": is_kept,
     }
 
 
