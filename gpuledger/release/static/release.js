@@ -142,6 +142,7 @@ async function prices([gpu = "", option = "on_demand", provider = ""]) {
     .map((row) => ({ ...row, state: stateOf(row, now) }))
     .sort((one, other) => order.indexOf(one.state) - order.indexOf(other.state)
       || Number(one.usd_per_gpu_hour) - Number(other.usd_per_gpu_hour) || Number(one.usd_per_hour) - Number(other.usd_per_hour)
+      || new Date(other.last_seen_at) - new Date(one.last_seen_at)
       || ["provider", "region", "tier", "offer_id"].reduce((order, key) => order || inOrder(one[key], other[key]), 0));
   return [
     el("h1", {}, "Prices"),
