@@ -15,6 +15,7 @@ from hypothesis import settings
 from gpuledger.core.store import catalogue
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.shared import lake
+from gpuledger.core.store.sql import say_that_pandas_is_missing
 from tests.depth import HYPOTHESIS_EXAMPLES, examples
 from tests.postgres import NoServerError, Server, server
 
@@ -24,6 +25,9 @@ from tests.template import templates as templates
 
 # Most tests count what a small ledger holds; those of the bundled history turn it on.
 os.environ["GPULEDGER_BUNDLED_HISTORY"] = "off"
+
+# As the commands do: DuckDB looks for it at each list of values.
+say_that_pandas_is_missing()
 
 # Shared machines pause at will; how long an example took says nothing about the code.
 settings.register_profile("shared", deadline=None, max_examples=examples(HYPOTHESIS_EXAMPLES))

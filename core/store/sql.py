@@ -32,6 +32,10 @@ def say_that_pandas_is_missing() -> None:
     try searches all folders again: 0.45 ms of processor time a value, a fifth of what recording a small run takes. So a
     process of our own notes once that there is none; a program that only uses us may still install it."""
     if "pandas" not in sys.modules and find_spec("pandas") is None:
+        import pyarrow
+
+        # pyarrow (26.0.1) looks once, at its first value, and takes such a note for a module
+        pyarrow.scalar(0)
         sys.modules["pandas"] = None  # pyright: ignore[reportArgumentType]
 
 

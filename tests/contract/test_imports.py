@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.template import start_bundled, this_hour
+
 CAPTURE = Path(__file__).resolve().parents[1] / "captures" / "runpod" / "prices.json"
 READ_PATH = [
     "gpuledger.core",
@@ -76,7 +78,8 @@ sys.stderr.write("\\n" + json.dumps(report))
 @pytest.fixture(scope="module")
 def probe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     """Exit code of each command, and the top-level packages that it was the first to load."""
-    home = tmp_path_factory.mktemp("imports")
+    # a command that makes the ledger loads what a refresh does
+    home = start_bundled(tmp_path_factory.mktemp("imports"), now=this_hour())
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -85,12 +88,6 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
         "GPULEDGER_SOURCE_RUNPOD_URL": "http://127.0.0.1:1",
         "GPULEDGER_FETCH_ATTEMPTS": "1",
     }
-    # the first command of all makes the ledger, which loads what a refresh does
-    first = "from gpuledger.cli.main import run; run()"
-    made = subprocess.run(
-        [sys.executable, "-c", first, "providers"], env=environ, capture_output=True, timeout=120
-    )
-    assert made.returncode == 0, made.stderr
     steps = json.dumps([READ_PATH, LIGHT | WITHOUT_PREFECT])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, steps], env=environ, capture_output=True, text=True, timeout=300

@@ -37,6 +37,14 @@ def poisoned(folder: Path, home: Home, factor: Decimal, *, at: datetime) -> None
     bind(folder)
 
 
+@pytest.fixture(scope="module")
+def a_tenth(list_home: Home, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where such a release is, of a tenth of the price."""
+    folder = tmp_path_factory.mktemp("tenth") / "out"
+    poisoned(folder, list_home, Decimal("0.1"), at=AT)
+    return str(folder)
+
+
 @pytest.fixture
 def own_home(list_home: Home, tmp_path: Path) -> Home:
     """A ledger of the bundled list, to be written."""
@@ -52,9 +60,8 @@ def pulled_price(home: Home) -> list[Decimal]:
         return [usd for (usd,) in connection.execute(P5, ["release"]).fetchall()]
 
 
-def test_a_price_that_this_ledger_contradicts_is_disputed_with_its_evidence(list_home, own_home, tmp_path):
-    poisoned(tmp_path / "out", list_home, Decimal("0.1"), at=AT)
-    done = pull(writer_of(own_home, AT), str(tmp_path / "out"))
+def test_a_price_that_this_ledger_contradicts_is_disputed_with_its_evidence(own_home, a_tenth):
+    done = pull(writer_of(own_home, AT), a_tenth)
     assert done.disputed == 1
     assert "0.688" in done.evidence[0] and "6.88" in done.evidence[0]
     assert pulled_price(own_home) == []
@@ -65,9 +72,8 @@ def test_a_price_that_this_ledger_contradicts_is_disputed_with_its_evidence(list
     assert others[0][0] > 50
 
 
-def test_what_is_accepted_of_a_release_counts_and_a_replay_gives_the_same(list_home, own_home, tmp_path):
-    poisoned(tmp_path / "out", list_home, Decimal("0.1"), at=AT)
-    pull(writer_of(own_home, AT), str(tmp_path / "out"))
+def test_what_is_accepted_of_a_release_counts_and_a_replay_gives_the_same(own_home, a_tenth):
+    pull(writer_of(own_home, AT), a_tenth)
     later = AT + timedelta(hours=1)
     decide(
         writer_of(own_home, later), "accept", "release", reason="the provider says so", decided_by="a test"

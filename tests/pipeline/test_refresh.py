@@ -111,7 +111,14 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
+BY_DEFAULT = {"truncated", "404", "too few offers", "deep nesting"}
+"""One of what cannot be fetched, read, believed or borne."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.recovery) for name in BROKEN],
+)
 def test_a_failed_run_leaves_every_earlier_price_in_place(world, listing, name):
     world.refresh(listing(a=2.5, b=3))
     before = world.rows("select * exclude (last_seen_at, fresh_until) from offer_latest order by sku")
@@ -129,8 +136,11 @@ def test_a_failed_run_leaves_every_earlier_price_in_place(world, listing, name):
 
 @pytest.mark.parametrize(
     "after",
-    [{"a": 25, "b": 3}, {"a": 4.1, "b": 4.9}, {"a": 1.1, "b": 3}],
-    ids=["one price ten times as high", "both dearer by 60 %", "one price at less than half"],
+    [
+        pytest.param({"a": 25, "b": 3}, id="one price ten times as high"),
+        pytest.param({"a": 4.1, "b": 4.9}, id="both dearer by 60 %", marks=pytest.mark.recovery),
+        pytest.param({"a": 1.1, "b": 3}, id="one price at less than half", marks=pytest.mark.recovery),
+    ],
 )
 def test_what_the_ledger_contradicts_leaves_every_earlier_price_in_place(world, listing, after):
     world.refresh(listing(a=2.5, b=3))

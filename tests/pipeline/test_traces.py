@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from gpuledger.core.errors import ConfigError
 from gpuledger.flows import telemetry
+from tests.template import start_bundled, this_hour
 
 PROGRAM = """
 import sys
@@ -94,10 +95,12 @@ def test_what_is_not_our_own_error_is_told_by_its_name_alone(exporter):
 
 def loaded(home: Path, url: str, **more: str) -> subprocess.CompletedProcess[str]:
     """A refresh as its own process; the last line of standard output is what it loaded of OpenTelemetry."""
+    start_bundled(home, now=this_hour())
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "GPULEDGER_HOME": str(home),
+        "GPULEDGER_BUNDLED_HISTORY": "off",
         "GPULEDGER_SOURCE_RUNPOD_URL": url,
     }
     return subprocess.run(
