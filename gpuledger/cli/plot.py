@@ -213,13 +213,18 @@ def _lines(values: Sequence[Row], unit: str, format: str) -> Any:
 
 
 def _round_values(values: Sequence[float]) -> list[float]:
-    """1, 2 and 5 of each power of ten around some values, so that every label of a logarithmic axis has its place."""
+    """1, 2 and 5 of each power of ten around some values, so that every label of a logarithmic axis has its place; more
+    of them where fewer than three would lie between the values."""
     import math
 
     if not values:
         return []
     first, last = math.floor(math.log10(min(values))) - 1, math.ceil(math.log10(max(values))) + 1
-    return [float(f"{digit}e{power}") for power in range(first, last) for digit in (1, 2, 5)]
+    digits = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8))
+    few, many = (
+        [float(f"{digit}e{power}") for power in range(first, last) for digit in each] for each in digits
+    )
+    return few if sum(min(values) <= one <= max(values) for one in few) > 2 else many
 
 
 def _label(values: list[dict[str, Any]]) -> None:

@@ -64,6 +64,13 @@ def test_a_picture_for_a_browser_opens_without_a_network(gpuledger, tmp_path):
     assert re.findall(r'<script[^>]+src="http', path.read_text()) == []
 
 
+@pytest.mark.parametrize("values", [(12.9, 47.2), (2.1, 9.8), (0.08, 32.0), (130.0, 400.0)])
+def test_a_logarithmic_axis_has_three_labels_even_within_a_power_of_ten(values):
+    from gpuledger.cli.plot import _round_values
+
+    assert sum(min(values) <= one <= max(values) for one in _round_values(values)) >= 3
+
+
 def test_names_on_a_frontier_do_not_cover_each_other():
     from gpuledger.cli.plot import _label
 

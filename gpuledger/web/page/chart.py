@@ -360,23 +360,18 @@ def _index(ledger: Ledger, form: ChartForm) -> Drawing:
 
 
 def finding(form: ChartForm, drawn: Drawing, option: str) -> str:
-    """What the picture says, as its title: the cheapest now, the median, and how that was a year ago."""
+    """What the picture says, as its title: the cheapest now, the median, and how providers moved in a year."""
     if form.show == "index":
         names = ", ".join(card.name for card in form.cards)
         return f"{names}, {option}: price index of matched offers"
     last = drawn.steps - 1
+    now = [(line.usd[last], line.name) for line in drawn.lines if drawn.steps and line.usd[last] is not None]
     if form.is_comparison:
-        now = [(line.usd[last], line.name) for line in drawn.lines if line.usd[last] is not None]
         parts = [f"{name} ${usd:,.2f}" for usd, name in sorted(now, key=lambda pair: pair[0] or 0)]
         what = "cheapest" if form.stat == "min" else "median of providers"
         begin = option[:1].upper() + option[1:]
         return f"{begin}, {what} per GPU-hour: {', '.join(parts)}" if parts else f"{begin}: no price now"
     card = form.cards[0]
-    now = (
-        [(line.usd[last], line.name) for line in drawn.lines if line.usd[last] is not None]
-        if drawn.steps
-        else []
-    )
     if not now:
         return f"{card.name}, {option}: no price now"
     usd, provider = min(now, key=lambda pair: pair[0] or 0)
@@ -384,9 +379,20 @@ def finding(form: ChartForm, drawn: Drawing, option: str) -> str:
     middle = drawn.median[last]
     if middle is not None and len(now) > 1:
         text += f", median ${middle:,.2f}"
-        before = last - _YEAR // drawn.step_seconds
-        former = drawn.median[max(before, 0)] if drawn.steps * drawn.step_seconds > 0.9 * _YEAR else None
-        if former:
-            change = 100 * (middle / former - 1)
-            text += f", {abs(change):.0f} % {'above' if change > 0 else 'below'} a year ago"
+        moved = _moved_in_a_year(drawn)
+        if len(moved) > 1:
+            change = round(100 * (median(moved) - 1))
+            text += (
+                f"; in a year {len(moved)} providers moved by a median of {f'{change:+d}' if change else 0} %"
+            )
     return text
+
+
+def _moved_in_a_year(drawn: Drawing) -> list[float]:
+    """Today's price over that of a year ago of the providers that have both: the median of all falls as cheap ones
+    come, though no price has moved."""
+    last, steps = drawn.steps - 1, _YEAR // drawn.step_seconds
+    if drawn.steps <= 0.9 * steps:
+        return []
+    ends = [(line.usd[max(last - steps, 0)], line.usd[last]) for line in drawn.lines]
+    return [now / before for before, now in ends if before and now]

@@ -9,6 +9,7 @@ from statistics import median
 
 import pytest
 
+from gpuledger.web.page.chart import Drawing, Line, finding, read_chart_form
 from gpuledger.web.page.listings import saved
 from gpuledger.web.page.rendering import STATIC, asset
 from gpuledger.web.page.svg import memory_bar, scatter, spark_path, whiskers
@@ -158,11 +159,38 @@ def test_the_prices_begin_with_fresh_ones_and_show_all_where_none_is_fresh(clien
         assert '<option value="any" selected>' in other.get("/prices?as_of=2026-01-01").text
 
 
+def test_what_is_said_of_older_prices_stands_above_the_table_and_once(bundled):
+    with bundled.client() as own:
+        text = own.get("/prices?gpu=H100&price_state=any").text
+    above, _, below = text.partition('<table class="offers')
+    assert above.count("no live price yet") >= 1
+    assert "no live price yet" not in below
+
+
 def test_a_wrong_plan_is_told_under_the_form_that_keeps_what_was_filled_in(client):
     answer = client.get("/quote?model=llama-9&method=lora&data=20M&deadline_hours=72")
     assert answer.status_code == 422
     assert "did you mean" in answer.text
     assert re.search(r'name="deadline_hours" value="72"', answer.text)
+
+
+def test_the_title_of_a_chart_says_how_prices_moved_in_a_year_and_not_which_providers_came():
+    def titled(*lines: tuple[str, float | None, float]) -> str:
+        year = [(name, *[before] * 30, *[now] * 336) for name, before, now in lines]
+        drawn = Drawing(
+            start=0,
+            step_seconds=86_400,
+            steps=366,
+            lines=tuple(Line(name, name, tuple(usd), (False,) * 366) for name, *usd in year),
+            median=(3.0,) * 366,
+        )
+        return finding(read_chart_form({"gpu": "h100-sxm-80gb"}, NOW), drawn, "on demand")
+
+    of_before = (("aws", 6.0, 6.0), ("oci", 10.0, 10.0), ("azure", 12.0, 9.0))
+    cheap_ones = (("vultr", None, 2.0), ("runpod", None, 2.5))
+    assert titled(*of_before, *cheap_ones).endswith("; in a year 3 providers moved by a median of 0 %")
+    assert titled(*of_before[1:], *cheap_ones).endswith("; in a year 2 providers moved by a median of -12 %")
+    assert titled(of_before[0], *cheap_ones).endswith("(vultr), median $3.00"), "one provider is no market"
 
 
 def test_a_chart_has_a_value_per_step_and_a_line_per_provider(client):
