@@ -199,9 +199,10 @@ def _words(
     rows = table.take(places).to_pylist()
     came = verdicts.succession
     before = np.where(np.isfinite(came.predecessor_usd), came.predecessor_usd, came.moved_usd)
-    uniform_row = _first_with(table, "option_factor")
+    uniform_row = _moved_alike(table)
     for row, place in zip(rows, places.tolist(), strict=True):
-        if row["option_factor"] is None:
+        # of another way to buy than those whose prices moved by one factor, or no price at all
+        if row["option_alike"] is None:
             row |= uniform_row
         row["predecessor_usd"] = float(before[place])
         row["shift"] = float(came.shift[place])
@@ -211,11 +212,12 @@ def _words(
     ]
 
 
-def _first_with(table: pa.Table, name: str) -> dict[str, Any]:
-    """What a row of a moved price says of the whole answer."""
+def _moved_alike(table: pa.Table) -> dict[str, Any]:
+    """What the rows that moved by one factor say of the whole answer."""
     columns = ("option_factor", "option_alike", "option_both")
-    rows = table.select(columns).filter(table[name].is_valid())
-    return rows.slice(0, 1).to_pylist()[0] if rows.num_rows else dict.fromkeys(columns)
+    rows = table.select(columns).filter(table["option_alike"].is_valid())
+    alike = rows.sort_by([("option_alike", "descending")]).slice(0, 1).to_pylist()
+    return alike[0] if alike else dict.fromkeys(columns)
 
 
 def _word(

@@ -19,7 +19,6 @@ from gpuledger.core.files import copy_file, let_go
 from gpuledger.core.provider_name import MANAGED_TIERS
 from gpuledger.core.store import sql
 from gpuledger.core.store.check_source import CHECK_SOURCES
-from gpuledger.core.store.clocks import TOLERANCE
 from gpuledger.core.store.home import Home
 
 POINTER = "CURRENT"
@@ -79,7 +78,7 @@ def write_on_sale(connection: duckdb.DuckDBPyConnection, *, now: datetime | None
     from gpuledger.core.store.database import transaction
 
     # a question about a time costs more, and hardly ever is anything dated ahead
-    ahead = now and sql.first(connection, sql.text("publish/15_ahead"), {"now": now, "tolerance": TOLERANCE})
+    ahead = now and sql.first(connection, sql.text("publish/15_ahead"), {"now": now})
     with transaction(connection):
         connection.execute("delete from offer_last_seen")
         connection.execute(sql.text("publish/20_offer_last_seen"), {"as_of": ahead[0] if ahead else None})

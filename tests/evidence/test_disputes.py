@@ -189,3 +189,19 @@ def everything(stage: Stage) -> list[list[tuple]]:
         ),
         stage.rows("select run_id, outcome, disputed_count, change_count from scrape_run order by run_id"),
     ]
+
+
+def test_a_move_of_another_way_to_buy_is_told_by_the_factor_of_the_answer(book):
+    """Two spot prices that move otherwise have no factor of their own."""
+    spot = [offer.offer_id for offer in true_offers("runpod") if offer.purchase_option == "spot"]
+    assert len(spot) > 1
+
+    def slipped(offers):
+        offers = at(lambda o: o.purchase_option != "spot", Decimal("0.1"))(offers)
+        offers = at(lambda o: o.offer_id == spot[0], Decimal("1.5"))(offers)
+        return at(lambda o: o.offer_id == spot[1], Decimal("0.6"))(offers)
+
+    book.answers("runpod", named("disputes: one factor, and two others", slipped), at=hours(0))
+    evidence = dict(book.rows("select offer_id, evidence from disputed_price"))
+    assert {spot[0], spot[1], TARGET.offer_id} <= evidence.keys()
+    assert all("moved by one factor, 0.1" in text for text in evidence.values())
