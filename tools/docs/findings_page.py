@@ -133,7 +133,7 @@ from month
 group by gpu_id
 having count(*) >= 24 and min(usd) < max(usd) -- sums of what never moved are not quite zero
   and regr_slope(ln(usd), epoch(month)) < 0 and regr_r2(ln(usd), epoch(month)) >= 0.5
-order by halves_in_years""",
+order by halves_in_years, gpu_id""",
         _half_lives,
         "A straight line through the logarithm of the month's cheapest price. Of all others no half-life "
         "can be told: their floor stood"
