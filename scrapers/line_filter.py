@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 MAX_LINE_BYTES = 1 << 20
@@ -100,18 +100,6 @@ class Sieve:
 def _check_length(*lines: bytes) -> None:
     if max(map(len, lines)) > MAX_LINE_BYTES:
         raise ValueError(f"a line of more than {MAX_LINE_BYTES} bytes")
-
-
-def filtered_lines(chunks: Iterable[bytes], line_filter: LineFilter) -> Iterator[bytes]:
-    """The kept lines of all the chunks, see `Sieve`.
-
-    Raises:
-        ValueError: a line is longer than `MAX_LINE_BYTES`.
-    """
-    sieve = Sieve(line_filter)
-    for chunk in chunks:
-        yield from sieve.take(chunk)
-    yield from sieve.end()
 
 
 def _head(block: bytes, start: int, stop: int, head_left: int) -> tuple[int, int, bytes]:

@@ -10,7 +10,6 @@ import httpx
 import stamina
 
 from gpuledger.core.document import Document, Request
-from gpuledger.core.errors import SourceError
 from gpuledger.scrapers.http import sweep
 from gpuledger.scrapers.http.attempt import Attempt, Body, FetchPolicy, FormerAnswer
 from gpuledger.scrapers.http.limits import Watch
@@ -36,14 +35,6 @@ class Fetcher(FetchPolicy):
             SourceError: a request failed for good, and the fallback too.
         """
         return sweep.take_all(sweep.fetch_steps(self, source, keep, former), self.take)
-
-    def fetch_fallback(self, source: Source, reason: SourceError, *, keep: sweep.Keep) -> Fetched:
-        """The documents of last resort, because the usual ones cannot be had or read. Never complete.
-
-        Raises:
-            SourceError: they cannot be had either.
-        """
-        return sweep.take_all(sweep.fallback_steps(source, reason, keep), self.take)
 
     def _answer(self, step: Exchange) -> Document | None:
         for attempt in stamina.retry_context(**sweep.retries(self)):

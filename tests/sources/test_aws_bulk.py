@@ -15,7 +15,7 @@ from gpuledger.core.errors import ParseError
 from gpuledger.core.offer import Fact, Offer
 from gpuledger.core.published import usd_per_hour
 from gpuledger.scrapers.aws_bulk import HOST, SOURCE, follow, line_filter, parse
-from gpuledger.scrapers.line_filter import filtered_lines
+from tests.sources.lines import filtered_lines
 from tools.captures import read_capture
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures" / "aws_bulk"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gpuledger.scrapers.line_filter import MAX_LINE_BYTES, LineFilter, filtered_lines
+from gpuledger.scrapers.line_filter import MAX_LINE_BYTES, LineFilter
+from tests.sources.lines import filtered_lines
 
 FILTER = LineFilter(head_lines=2, needles=(b"gpu", b"asic"), keep=lambda line: b"Linux" in line)
 BODY = b"version\nheader\ngpu,Linux,1\ncpu,Linux,2\ngpu,Windows,3\nasic,Linux,4\nasic,gpu,Linux,5\n"
