@@ -76,16 +76,8 @@ last_run as (
     select source, max(observed_at) as run_at from scrape_run where outcome = 'accepted' group by source
 ),
 
--- as in price_history_wanted
 late_run as (
-    select scrape_run.source, scrape_run.observed_at as run_at, scrape_run.before_at
-    from (
-        select source, observed_at, lag(observed_at) over (partition by source order by observed_at) as before_at
-        from scrape_run
-        where outcome = 'accepted'
-    ) as scrape_run
-    inner join source on scrape_run.source = source.source
-    where source.kind = 'live' and scrape_run.observed_at > scrape_run.before_at + to_seconds(source.fresh_for_seconds)
+    select * from late_looks()
 ),
 
 -- last_seen_at: as far as is known to the end of the price; holds_until: what a later look confirmed it until
