@@ -16,9 +16,10 @@ comment on macro seen_last is 'When a price was last seen, see offer_latest.last
 -- before an archive. A withdrawal takes part in that choice, so that an old list cannot bring an offer back.
 -- gpu_ids chooses accelerators once each offer's last change is found, which goes through an array, and before anything
 -- else is joined; null: all offers, unmapped ones too. `gpu_ids is null or` before a subquery would be joined all the same.
+-- is_past: whether what is dated later than as_of may confirm a price then; of a time that is now it may not.
 -- The inner part carries numbers, and what an offer is (offer_described) is joined outside of it, last: above a `with` DuckDB computes
 -- every column, asked for or not.
-create or replace macro offers_of_as_of(gpu_ids, as_of) as table
+create or replace macro offers_of_as_of(gpu_ids, as_of, is_past := true) as table
 select
     priced.source || ':' || priced.offer_id || ':' || epoch_us(priced.changed_at) as price_id,
     priced.offer_id,
@@ -80,7 +81,7 @@ from (
     select
         past.*,
         offer.* exclude (offer_no),
-        if(
+        is_past and if(
             offer.source_kind = 'archive', past.is_listed, look.next_run_at is not null and not past.is_otherwise_next
         ) as is_recorded,
         seen_last(
@@ -147,7 +148,10 @@ from (
                 offer_no,
                 arg_max(
                     dated_price,
-                    (least(greatest(seen_until, same_until), coalesce(as_of, 'infinity'::timestamptz)), observed_at)
+                    (
+                        least(if(is_past, greatest(seen_until, same_until), seen_until), coalesce(as_of, 'infinity'::timestamptz)),
+                        observed_at
+                    )
                 ) as said
             from dated_price
             where
@@ -254,7 +258,7 @@ from (
             select
                 doubled.offer_no, doubled.offer_id, doubled.source, doubled.source_kind, doubled.is_doubled,
                 doubled.fresh_for_seconds,
-                if(
+                is_past and if(
                     doubled.source_kind = 'archive', known.is_listed,
                     look.next_run_at is not null and not known.is_otherwise_next
                 ) as is_recorded,
