@@ -26,7 +26,7 @@ class Vote:
     offers: int
     matched_offers: int
     log_change: float
-    cheapest_usd_per_gpu_hour: Decimal
+    cheapest_usd_per_gpu_hour: Decimal | None
 
     @property
     def relative(self) -> float | None:
@@ -102,10 +102,12 @@ def _differences(stored: Vote | None, anew: Vote | None) -> list[str]:
             )
     one, other = stored.cheapest_usd_per_gpu_hour, anew.cheapest_usd_per_gpu_hour
     if one != other:
-        differences.append(
-            f"cheapest {one.normalize():f} USD stored, {other.normalize():f} by the archived bytes"
-        )
+        differences.append(f"cheapest {_usd(one)} stored, {_usd(other)} by the archived bytes")
     return differences
+
+
+def _usd(amount: Decimal | None) -> str:
+    return "none to be had" if amount is None else f"{amount.normalize():f} USD"
 
 
 def _ratio(relative: float | None) -> str:

@@ -46,7 +46,8 @@ class ProviderDay(NamedTuple):
     """Offers that were fresh or recorded before as well; 0: the provider has no vote yet."""
     log_change: float
     """Median over the matched offers of ln(price / its price when last fresh or recorded)."""
-    cheapest_usd_per_gpu_hour: Decimal
+    cheapest_usd_per_gpu_hour: Decimal | None
+    """`None`: everything was sold out or unlisted all day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +185,12 @@ class _Chain:
         shown, votes = self._shown, self._votes
         begun = self._published is not None
         around = [self._log_index, *self._without.values()]
-        cheapest = min(shown, key=lambda row: (row.cheapest_usd_per_gpu_hour, row.provider), default=None)
+        there = [
+            (row.cheapest_usd_per_gpu_hour, row.provider)
+            for row in shown
+            if row.cheapest_usd_per_gpu_hour is not None
+        ]
+        floor_usd, floor_provider = min(there, default=(None, None))
         return IndexDay(
             day=self.day,
             state=self._state,
@@ -196,12 +202,10 @@ class _Chain:
             providers=len(votes) if votes or self._state != "published" else len(shown),
             matched_offers=sum(row.matched_offers for row in shown if row.provider in votes),
             dispersion=self._dispersion,
-            floor_usd_per_gpu_hour=None if cheapest is None else cheapest.cheapest_usd_per_gpu_hour,
-            floor_provider=None if cheapest is None else cheapest.provider,
+            floor_usd_per_gpu_hour=floor_usd,
+            floor_provider=floor_provider,
             median_usd_per_gpu_hour=(
-                _money(median(row.cheapest_usd_per_gpu_hour for row in shown))
-                if len(shown) >= self._least
-                else None
+                _money(median(usd for usd, _ in there)) if len(there) >= self._least else None
             ),
         )
 

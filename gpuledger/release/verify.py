@@ -320,7 +320,9 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
     table = table_of(votes, VOTES_FILE, _VOTES)
     table = table.filter(pc.equal(table["price_date"], day))
     columns = ["gpu_id", "purchase_option", "provider", "cheapest_usd_per_gpu_hour"]
-    unseen_prices = {tuple(row.values()) for row in table.select(columns).to_pylist()}
+    # a provider of which nothing was to be had that day votes without a price
+    named = pc.is_valid(table["cheapest_usd_per_gpu_hour"])
+    unseen_prices = {tuple(row.values()) for row in table.filter(named).select(columns).to_pylist()}
     end = datetime.combine(day + timedelta(days=1), time(), UTC)
     months = sorted(
         (file for file in manifest.files if file.path.startswith(f"{PRICES}/")),

@@ -1,6 +1,7 @@
 -- grain: one appended row per GPU, purchase option, segment (null: all), provider and UTC day from one date to before another
 -- The votes of the index, see docs/methodology.md. An offer counts on a day when its price was fresh or recorded at any
--- time of it; the last price of the day speaks.
+-- time of it; the last price of the day speaks. What was sold out or unlisted all day still says how its price moved, and is not
+-- the cheapest.
 -- parameters: from_date date, to_date date, doubtful varchar[]: names that hold a known cloud's beside words that nobody knows
 -- (core/provider_name.py: cloud_in), which have no vote, as the cloud itself may have one already
 insert into gpu_vote_day by name
@@ -53,6 +54,62 @@ daily as (
     where last_date >= $from_date::date and first_date < $to_date::date
 ),
 
+base as (
+    select coalesce(max(checkpoint_at), '-infinity'::timestamptz) as base_at
+    from price_checkpoint
+    where checkpoint_at < $from_date::date::timestamp at time zone 'UTC'
+),
+
+stock as (
+    select offer_no, observed_at, is_short(availability) as is_out
+    from stock_change
+    where
+        observed_at > (select base_at from base)
+        and observed_at < $to_date::date::timestamp at time zone 'UTC'
+    union all
+    select offer_no, stock_changed_at, is_short(availability)
+    from price_checkpoint
+    where checkpoint_at = (select base_at from base)
+),
+
+-- From when until when nothing was to be had. What nobody saw before was not to be had before either.
+out_span as (
+    select offer_no, from_at, coalesce(until_at, 'infinity'::timestamptz) as until_at, is_first
+    from (
+        select offer_no, observed_at as from_at, is_out, is_first, lead(observed_at) over by_time as until_at
+        from (
+            select *, lag(is_out) over by_event as was_out, row_number() over by_event = 1 as is_first
+            from stock
+            where offer_no in (select offer_no from stock where is_out)
+            window by_event as (partition by offer_no order by observed_at)
+            qualify is_out is distinct from was_out
+        )
+        window by_time as (partition by offer_no order by observed_at)
+    )
+    where is_out
+),
+
+out_day as (
+    select
+        offer_no,
+        unnest(
+            range(
+                greatest(
+                    if(is_first, from_at, from_at + interval 1 day - interval 1 microsecond)::date, $from_date::date
+                )::timestamp,
+                least(until_at, $to_date::date::timestamp at time zone 'UTC')::date::timestamp,
+                interval 1 day
+            )
+        )::date as price_date
+    from out_span
+),
+
+out_offer_day as (
+    select distinct offer.source, offer.offer_id, out_day.price_date
+    from out_day
+    inner join offer on out_day.offer_no = offer.offer_no
+),
+
 offer_day as (
     select
         price_date, source, offer_id, provider, gpu_id, purchase_option, segment,
@@ -65,6 +122,14 @@ offer_day as (
         ) as log_change
     from daily
     group by all
+),
+
+placed as (
+    select offer_day.*, out_offer_day.offer_id is not null as is_out
+    from offer_day
+    left join out_offer_day
+        on offer_day.source = out_offer_day.source and offer_day.offer_id = out_offer_day.offer_id
+        and offer_day.price_date = out_offer_day.price_date
 )
 
 select
@@ -76,8 +141,8 @@ select
     count(distinct offer_id) as offers,
     count(*) filter (where is_matched) as matched_offers,
     coalesce(median(log_change) filter (where is_matched), 0) as log_change,
-    min(usd_per_gpu_hour) as cheapest_usd_per_gpu_hour
-from offer_day
+    min(usd_per_gpu_hour) filter (where not is_out) as cheapest_usd_per_gpu_hour
+from placed
 group by
     grouping sets (
         (price_date, gpu_id, purchase_option, segment, provider), (price_date, gpu_id, purchase_option, provider)

@@ -3,55 +3,32 @@
 -- parameters: gpu_ids, providers, purchase_options, tiers as text parted by commas, region varchar, min_count and
 --             max_count integer (null: no filter); first_day, last_day, end_day date (the day after last_day,
 --             or that of publishing if earlier: a subquery here would take six times as long); step_days integer
-with
--- the day of publishing as it is so far, without what has lapsed
-open_day as (
-    select
-        snapshot.published_at::date as price_date, offer.provider, offer.usd_per_gpu_hour,
-        state_rank(
-            price_state(
-                snapshot.published_at, false, offer.fresh_until, offer.lapses_at, offer.is_unlisted, offer.availability
-            )
-        ) as rank_no
-    from offer_latest as offer
-    cross join snapshot
-    where
-        offer.offer_id in (
-            select offer_id
-            from offer_wanted(
-                string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,
-                string_split($tiers::varchar, ','), string_split($purchase_options::varchar, ','), $min_count::integer,
-                $max_count::integer
-            )
-        )
-        and offer.gpu_id is not null
-        and offer.usd_per_gpu_hour is not null
-        and offer.lapses_at >= snapshot.published_at
-    -- of each provider what goes before the rest, as in `cheapest`
-    qualify rank_no = min(rank_no) over (partition by offer.provider)
-),
-
-chosen as (
-    select price_date, provider, usd_per_gpu_hour, if(is_confirmed, 0, 1) as rank_no
-    from offer_day_wanted(
+with chosen as (
+    select step_no * $step_days::integer as day_no, provider, place_no
+    from offer_step_wanted(
         string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,
         string_split($tiers::varchar, ','), string_split($purchase_options::varchar, ','), $min_count::integer,
         $max_count::integer,
-        $first_day::date, $end_day::date
+        -- the last microsecond of each day
+        ($first_day::date + 1)::timestamp at time zone 'UTC' - interval 1 microsecond,
+        $end_day::date::timestamp at time zone 'UTC' - interval 1 microsecond,
+        to_days($step_days::integer)
     )
     union all
-    select price_date, provider, usd_per_gpu_hour, rank_no from open_day
+    select price_date - $first_day::date, provider, place_no
+    from offer_now_wanted(
+        string_split($gpu_ids::varchar, ','), string_split($providers::varchar, ','), $region::varchar,
+        string_split($tiers::varchar, ','), string_split($purchase_options::varchar, ','), $min_count::integer,
+        $max_count::integer
+    )
 )
 
 select
     provider,
-    ((price_date - $first_day::date) // $step_days::integer)::integer as step_no,
-    -- what is confirmed goes before what is older
-    coalesce(min(usd_per_gpu_hour) filter (where rank_no = 0), min(usd_per_gpu_hour))::double as usd_min,
-    min(rank_no) = 0 as is_confirmed
+    (day_no // $step_days::integer)::integer as step_no,
+    place_usd(min(place_no)) as usd_min,
+    place_state(min(place_no)) as price_state
 from chosen
-where
-    price_date between $first_day::date and $last_day::date
-    and (price_date - $first_day::date) % $step_days::integer = 0
-group by provider, price_date
+where day_no between 0 and $last_day::date - $first_day::date and day_no % $step_days::integer = 0
+group by provider, day_no
 order by provider, step_no;

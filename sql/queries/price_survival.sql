@@ -21,7 +21,9 @@ ended as (
     select
         provider, purchase_option, prices, held_hours, ended_hours,
         price_date::timestamp at time zone 'UTC'
-        - to_hours(coalesce(ended_hours, held_hours + if(purchase_option = 'spot', 720, 4320))) as began_at,
+        - coalesce(
+            to_hours(ended_hours), to_hours(held_hours) + price_horizon(purchase_option, null::varchar, provider)
+        ) as began_at,
         $as_of::timestamptz is null or price_date < $as_of::timestamptz::date as is_over
     from price_end_day
     where

@@ -20,6 +20,9 @@ create or replace macro price_state(instant, is_recorded, fresh_until, lapses_at
         else 'fresh'
     end;
 
+-- Whether a state of stock costs an offer its place: sold out, or absent from the last answer.
+create or replace macro is_short(availability) as coalesce(availability in ('sold_out', 'unlisted'), false);
+
 create or replace macro state_rank(state) as
     case state
         when 'fresh' then 0
@@ -29,6 +32,14 @@ create or replace macro state_rank(state) as
         when 'sold_out' then 3
         else 4
     end;
+
+-- State and price in one number, so that the least of them is what `cheapest` has first; and both from it again.
+create or replace macro price_place(state, usd) as state_rank(state) * 1000000000000000000 + (usd * 1000000)::bigint;
+
+create or replace macro place_usd(place) as (place % 1000000000000000000)::double / 1000000;
+
+create or replace macro place_state(place) as
+    ['fresh', 'stale', 'unlisted', 'sold_out', 'lapsed'][1 + place // 1000000000000000000];
 
 -- An age in whole hours, from a week on in whole days: fine enough to compare lives of prices, and few of them.
 create or replace macro age_hours(seconds) as
@@ -64,7 +75,11 @@ comment on macro is_market_price is
 comment on macro price_horizon is 'How long after it was last seen a price lapses: 30 days of market prices, else 180.';
 comment on macro price_state is
     'fresh, stale, unlisted, sold_out or lapsed at an instant; recorded about a past one where a later observation confirms it.';
+comment on macro is_short is 'Whether stock is such that nothing can be had: sold_out, or unlisted.';
 comment on macro state_rank is 'Place of a price_state in the order in which prices may win; 0 first.';
+comment on macro price_place is 'State and price of an offer in one number: the least is what cheapest has first.';
+comment on macro place_usd is 'The price in a price_place.';
+comment on macro place_state is 'The state in a price_place; fresh of what is recorded.';
 comment on macro sells_count is 'Whether one order of an offer can have between least and most accelerators; null does not bound.';
 comment on macro order_gpus is 'Accelerators of the smallest order of an offer that has at least so many: sold per GPU as many as asked for, else an instance''s.';
 comment on macro is_in_place is 'Whether an offer lies in one of some places: region codes, ISO countries, continents in small letters.';

@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 from gpuledger.core.alias import Aliases
 from gpuledger.core.cheapest import cheapest_by_provider
 from gpuledger.core.offer import ExchangeRate
-from gpuledger.core.store import sql
 from gpuledger.core.store.batch import PriceList
 from gpuledger.core.store.history import price_series
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.record import record
-from gpuledger.core.validity import LAPSED, state_rank
 from tests.depth import examples
 from tests.store.test_validity_of_streams import TABLES
 
@@ -118,9 +116,6 @@ LOOK = st.tuples(
     st.integers(0, 20),
     st.dictionaries(SKU, st.tuples(USD, st.sampled_from(["available", "sold_out"])), max_size=4),
 )
-WHOLE_LOOK = st.tuples(
-    st.sampled_from(["runpod", "other"]), st.integers(0, 20), st.fixed_dictionaries(dict.fromkeys(TERMS, USD))
-)
 LIST = st.tuples(
     st.sampled_from(["rows", "changes", "snapshots"]),
     st.dictionaries(st.tuples(SKU, st.integers(0, 20)), USD, min_size=1, max_size=6),
@@ -190,55 +185,3 @@ def test_the_middle_is_of_the_prices_in_the_best_state(streams):
     streams.look("runpod", 4, {"a": (1, "available"), "c": (24, "available"), "e": (4, "sold_out")})
     series = streams.series(OfferQuery(gpu_ids=H100), since=FIRST + 4 * HOUR, every="1 hours", stat="median")
     assert series[FIRST + 4 * HOUR, "on_demand"] == (Decimal(2), "runpod", "fresh")
-
-
-@settings(max_examples=examples(12, share=4), deadline=None)
-@given(
-    # all of them in each look: days do not know of an absence before it is a withdrawal, nor of stock
-    looks=st.lists(WHOLE_LOOK, max_size=6, unique_by=lambda look: look[:2]),
-    lists=st.lists(LIST, max_size=2),
-    length=st.sampled_from(LENGTHS),
-    place=st.sampled_from([None, "us"]),
-)
-def test_a_day_of_a_chart_is_what_cheapest_answers_at_its_end(
-    connection, books, an_offer, looks, lists, length, place
-):
-    streams = Streams(connection, books, an_offer)
-    streams.length = length
-    for kind, rows in lists:
-        streams.take(kind, rows)
-    for source, hour, shown in sorted(looks, key=lambda look: look[1]):
-        streams.look(source, hour, {sku: (usd, "available") for sku, usd in shown.items()})
-    describe_offers(connection)
-    asked: dict[str, Any] = {
-        **dict.fromkeys(("providers", "tiers", "max_count")),
-        "gpu_ids": H100[0],
-        "purchase_options": "on_demand",
-        "region": place,
-        "min_count": 1,
-        "first_day": FIRST.date(),
-        "last_day": streams.last.date(),
-        "end_day": streams.last.date() + timedelta(days=1),
-        "step_days": 1,
-    }
-    drawn = {
-        (row["step_no"], row["provider"]): (row["usd_min"], row["is_confirmed"])
-        for row in sql.rows(connection, "queries/price_chart_days_chosen", asked)
-    }
-    query = OfferQuery(
-        gpu_ids=H100, purchase_options=["on_demand"], regions=[place] if place else [], min_gpu_count=1
-    )
-    for step in range(0, (streams.last - FIRST).days + 1, 41):
-        at = FIRST + timedelta(days=step + 1, microseconds=-1)
-        there = [one for one in offers(connection, query, at=at, as_of=at) if one.price_state(at) != LAPSED]
-        for provider in {one.provider for one in there}:
-            rank, usd = min(
-                (state_rank(one.price_state(at)), float(one.usd_per_gpu_hour or 0))
-                for one in there
-                if one.provider == provider
-            )
-            assert drawn.pop((step, provider)) == (usd, rank == 0), at
-        # a price may be drawn on the day in which it lapses
-        still = {provider for number, provider in drawn if number == step}
-        before = at - timedelta(days=1)
-        assert still <= {one.provider for one in offers(connection, query, at=before, as_of=before)}, at

@@ -99,6 +99,19 @@ def test_of_a_past_moment_only_what_had_ended_by_then_counts(watched):
     assert told(watched, 36, as_of=at)[0] == 0.75
 
 
+@pytest.mark.parametrize(("provider", "watched_then"), [("vast", 0), ("lambda", 4)])
+def test_a_price_that_lapsed_began_its_own_horizon_before(watched, provider, watched_then):
+    """What lapsed on 11 July was first seen ten days and its horizon before: on 1 June of a marketplace, whatever the option, else
+    on 2 January."""
+    watched.execute(
+        "insert into price_end_day values (date '2026-07-11', $1, 'on_demand', 240, null, 4)", [provider]
+    )
+    named = {"cases": f"{provider},on_demand,24", "as_of": datetime(2026, 5, 15, tzinfo=UTC)}
+    rows = sql.rows(watched, "queries/price_survival", named)
+    watched.execute("delete from price_end_day where provider = $1", [provider])
+    assert sum(row["watched"] for row in rows) == watched_then
+
+
 def by_hand(lives: list[tuple[float, bool]], age: float) -> float:
     """Kaplan and Meier 1958, equation 2b, over lives of so many hours, each ended or not."""
     share = 1.0

@@ -2,173 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import median
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, NamedTuple
 
-from gpuledger.core.errors import UsageError
-from gpuledger.core.gpu import gpus
-from gpuledger.core.spec import Spec, parse_spec
+from gpuledger.core.validity import state_rank
 from gpuledger.ledger import Ledger
-from gpuledger.parse import instant
+from gpuledger.web.page.chart_form import DAY, Card, ChartForm
 
-DEFAULT_GPU = "h100-sxm-80gb"
-OPTIONS = ("on_demand", "spot", "reserved", "capacity_block")
-SPANS = {
-    "30d": timedelta(days=30),
-    "90d": timedelta(days=90),
-    "1y": timedelta(days=365),
-    "all": timedelta(days=3650),
-}
-STATS = ("min", "median")
-SHOWN = ("price", "index")
-MOST_CARDS = 4
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# at most some 500 steps, whatever the span
-STEPS = ((7 * DAY, HOUR), (60 * DAY, 6 * HOUR), (400 * DAY, DAY))
-LONGEST_STEP = 7 * DAY
+NOT_THERE = ("unlisted", "sold_out")
+"""States in which nothing could be had at a price."""
 _YEAR = 365 * 86_400
-
-
-@dataclass(frozen=True)
-class Card:
-    """One accelerator that is drawn, with the instance sizes that are meant."""
-
-    gpu_id: str
-    min_count: float | None
-    max_count: float | None
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        chip = gpus().get(self.gpu_id)
-        name = self.gpu_id if chip is None else chip.name
-        return f"{name} x{self.max_count:g}" if self.max_count is not None else name
-
-    @property
-    def spec(self) -> str:
-        """As one asks for it elsewhere."""
-        if self.max_count is None:
-            return self.gpu_id
-        counts = (
-            f"{self.max_count:g}"
-            if self.min_count == self.max_count
-            else f"{self.min_count:g}..{self.max_count:g}"
-        )
-        return f"{self.gpu_id}:{counts}"
-
-
-@dataclass(frozen=True)
-class ChartForm:
-    """Which prices to draw."""
-
-    gpu: str
-    cards: tuple[Card, ...]
-    left_out: tuple[str, ...]
-    """Accelerators that the question means as well, beyond the most that are compared."""
-    providers: tuple[str, ...]
-    option: str
-    region: str
-    span: str
-    stat: str
-    show: str
-    since: datetime
-    until: datetime
-
-    @property
-    def is_comparison(self) -> bool:
-        """Whether lines are accelerators and not providers."""
-        return len(self.cards) > 1
-
-    @property
-    def step(self) -> timedelta:
-        """Length of a step: some hours, or whole days."""
-        span = self.until - self.since
-        return next((step for limit, step in STEPS if span <= limit), LONGEST_STEP)
-
-    @property
-    def rest(self) -> str:
-        """The same question as an address of the REST interface, without a format."""
-        if self.show == "index":
-            named = {"gpu": ",".join(card.gpu_id for card in self.cards), "purchase_option": self.option}
-        else:
-            named = {
-                "gpu": ",".join(card.spec for card in self.cards),
-                "provider": ",".join(self.providers),
-                "region": self.region,
-                "purchase_option": self.option,
-            }
-        named |= {"from": self.since.date().isoformat(), "to": self.until.isoformat()}
-        return urlencode({name: value for name, value in named.items() if value})
-
-
-def read_chart_form(
-    inputs: Mapping[str, str], now: datetime, offers: Mapping[str, int] | None = None
-) -> ChartForm:
-    """The question in an address.
-
-    Args:
-        offers: on sale of each accelerator, which decides where a name means more than four.
-
-    Raises:
-        UnknownGPUError: no such accelerator.
-        UsageError: a field cannot be understood.
-    """
-    option = _one_of("option", inputs.get("option") or "on_demand", OPTIONS)
-    span = _one_of("span", inputs.get("span") or "1y", tuple(SPANS))
-    stat = _one_of("stat", inputs.get("stat") or "min", STATS)
-    show = _one_of("show", inputs.get("show") or "price", SHOWN)
-    until = instant(inputs.get("to") or inputs.get("as_of") or None, "to") or now
-    # to the minute, so that addresses and kept answers repeat
-    until = until.replace(second=0, microsecond=0)
-    since = instant(inputs.get("from") or None, "from") or until - SPANS[span]
-    if since >= until:
-        raise UsageError(f"from: {since.date()} is not before {until.date()}")
-    text = ",".join(part for part in (inputs.get("gpu") or DEFAULT_GPU, inputs.get("add", "")) if part)
-    cards, left_out = _cards(text, offers or {})
-    return ChartForm(
-        gpu=",".join(card.spec for card in cards),
-        cards=cards,
-        left_out=left_out,
-        providers=tuple(
-            name.strip().lower() for name in inputs.get("provider", "").split(",") if name.strip()
-        ),
-        option=option,
-        region=inputs.get("region") or "",
-        span=span,
-        stat=stat,
-        show=show,
-        since=since,
-        until=until,
-    )
-
-
-def as_filled_in(inputs: Mapping[str, str], form: ChartForm) -> ChartForm:
-    """A form with the words of an address that cannot be answered, to be mended."""
-    typed = {name: inputs[name] for name in ("gpu", "option", "region", "span", "show") if inputs.get(name)}
-    return replace(form, providers=tuple(filter(None, [inputs.get("provider")])), **typed)
-
-
-def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        raise UsageError(f"{name}: {value[:40]!r} is none of {', '.join(allowed)}")
-    return value
-
-
-def _cards(text: str, offers: Mapping[str, int]) -> tuple[tuple[Card, ...], tuple[str, ...]]:
-    """Each accelerator that the SPECs mean is a line of its own: A100 is several cards."""
-    card_by_gpu: dict[str, Card] = {}
-    for piece in (piece.strip() for piece in text.split(",")):
-        if piece:
-            spec: Spec = parse_spec(piece)
-            for gpu_id in sorted(spec.gpu_ids, key=lambda gpu_id: -offers.get(gpu_id, 0)):
-                low = None if spec.min_count in (None, 1) and spec.max_count is None else spec.min_count
-                card_by_gpu.setdefault(gpu_id, Card(gpu_id, low, spec.max_count))
-    sold = [card for card in card_by_gpu.values() if offers.get(card.gpu_id, 0)] or list(card_by_gpu.values())
-    return tuple(sold[:MOST_CARDS]), tuple(card.name for card in sold[MOST_CARDS:])
 
 
 @dataclass(frozen=True)
@@ -178,10 +24,17 @@ class Line:
     key: str
     name: str
     usd: tuple[float | None, ...]
-    loose: tuple[bool, ...]
-    """Of each step, whether nobody confirmed the price then: it was believed until it lapses."""
+    states: tuple[str | None, ...] = ()
+    """Of each step the state of the price then (docs/validity.md); empty: it has none, as an index."""
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
+
+    @property
+    def loose(self) -> tuple[bool, ...]:
+        """Of each step, whether the price could not be relied upon: old, or not to be had."""
+        return tuple(state is not None and state_rank(state) > 0 for state in self.states) or (False,) * len(
+            self.usd
+        )
 
 
 @dataclass(frozen=True)
@@ -206,10 +59,17 @@ class Drawing:
             "median": list(self.median),
             "lines": [
                 {"key": line.key, "name": line.name, "usd": list(line.usd), "loose": _ranges(line.loose)}
+                | _short(line)
                 | ({"low": list(line.low), "high": list(line.high)} if line.low else {})
                 for line in self.lines
             ],
         }
+
+
+def _short(line: Line) -> dict[str, Any]:
+    """Where nothing was to be had at the price, by state."""
+    ranges = {state: _ranges([one == state for one in line.states]) for state in NOT_THERE}
+    return {state: steps for state, steps in ranges.items() if steps}
 
 
 def _ranges(flags: Sequence[bool]) -> list[list[int]]:
@@ -243,43 +103,52 @@ def drawing(ledger: Ledger, form: ChartForm) -> Drawing:
     for card, part in zip(form.cards, parts, strict=True):
         offset = (part["start"] - start) // step_seconds if part["steps"] else 0
         providers = [
-            Line(name, name, _placed(one["usd"], offset, steps), _flags(one["loose"], offset, steps))
+            Line(name, name, _placed(one["usd"], offset, steps), _placed(one["states"], offset, steps))
             for name, one in part["providers"].items()
             if not form.providers or name in form.providers
         ]
-        over = tuple(_median([line.usd[at] for line in providers]) for at in range(steps))
+        over = tuple(_median(_prices(providers, at)) for at in range(steps))
         if not form.is_comparison:
             lines, middle = providers, over
         elif form.stat == "median":
-            lines.append(Line(card.spec, card.name, over, (False,) * steps))
+            lines.append(Line(card.spec, card.name, over))
         else:
-            least = [_least([(line.usd[at], line.loose[at]) for line in providers]) for at in range(steps)]
+            least = [min(_prices(providers, at), default=_NOTHING) for at in range(steps)]
             lines.append(
-                Line(card.spec, card.name, tuple(usd for usd, _ in least), tuple(loose for _, loose in least))
+                Line(card.spec, card.name, tuple(one.usd for one in least), tuple(one.state for one in least))
             )
     return Drawing(start, step_seconds, steps, tuple(lines), middle)
 
 
-def _median(values: Sequence[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return round(median(there), 6) if there else None
+class _Price(NamedTuple):
+    """Of one line at one step, in the order of `cheapest`."""
+
+    rank: int
+    usd: float | None
+    name: str
+    state: str | None
 
 
-def _least(values: Sequence[tuple[float | None, bool]]) -> tuple[float | None, bool]:
-    """What was confirmed goes before what was not, as `cheapest` has it."""
-    there = [(loose, usd) for usd, loose in values if usd is not None]
-    loose, usd = min(there) if there else (False, None)
-    return usd, loose
+_NOTHING = _Price(0, None, "", None)
+
+
+def _prices(lines: Sequence[Line], at: int) -> list[_Price]:
+    there = [(line, line.states[at] if line.states else None) for line in lines if line.usd[at] is not None]
+    return [
+        _Price(state_rank(state) if state else 0, line.usd[at], line.name, state) for line, state in there
+    ]
+
+
+def _median(prices: Sequence[_Price]) -> float | None:
+    """Of what was to be had, else of the rest."""
+    there = [one.usd for one in prices if one.state not in NOT_THERE] or [one.usd for one in prices]
+    return round(median(usd for usd in there if usd is not None), 6) if there else None
 
 
 def _placed(values: Sequence[Any], offset: int, steps: int) -> tuple[Any, ...]:
     made: list[Any] = [None] * steps
     made[offset : offset + len(values)] = values
     return tuple(made)
-
-
-def _flags(values: Sequence[bool], offset: int, steps: int) -> tuple[bool, ...]:
-    return tuple(bool(value) for value in _placed(values, offset, steps))
 
 
 def _of_card(ledger: Ledger, form: ChartForm, card: Card) -> dict[str, Any]:
@@ -308,7 +177,7 @@ def _of_card(ledger: Ledger, form: ChartForm, card: Card) -> dict[str, Any]:
             chosen["end_day"] = min(last_day + DAY, ledger.edition.published_at.date())
     if not is_kept and len(form.providers) == 1:
         chosen["providers"] = form.providers[0]
-    rows = [row for row in ledger.chart(query, chosen) if row["provider"] is not None]
+    rows = ledger.chart(query, chosen)
     step_seconds = int(form.step.total_seconds())
     if not rows:
         return {"start": 0, "steps": 0, "providers": {}}
@@ -316,9 +185,9 @@ def _of_card(ledger: Ledger, form: ChartForm, card: Card) -> dict[str, Any]:
     steps = last - first + 1
     providers: dict[str, dict[str, list[Any]]] = {}
     for row in rows:
-        series = providers.setdefault(row["provider"], {"usd": [None] * steps, "loose": [False] * steps})
+        series = providers.setdefault(row["provider"], {"usd": [None] * steps, "states": [None] * steps})
         series["usd"][row["step_no"] - first] = row["usd_min"]
-        series["loose"][row["step_no"] - first] = not row["is_confirmed"]
+        series["states"][row["step_no"] - first] = row["price_state"]
     return {
         "start": int(begins.timestamp()) + first * step_seconds,
         "steps": steps,
@@ -350,9 +219,8 @@ def _index(ledger: Ledger, form: ChartForm) -> Drawing:
                 card.gpu_id,
                 card.name,
                 tuple(values["price_index"]),
-                (False,) * steps,
-                tuple(values["low"]),
-                tuple(values["high"]),
+                low=tuple(values["low"]),
+                high=tuple(values["high"]),
             )
         )
     start = int(datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp())
@@ -365,17 +233,16 @@ def finding(form: ChartForm, drawn: Drawing, option: str) -> str:
         names = ", ".join(card.name for card in form.cards)
         return f"{names}, {option}: price index of matched offers"
     last = drawn.steps - 1
-    now = [(line.usd[last], line.name) for line in drawn.lines if drawn.steps and line.usd[last] is not None]
+    now = sorted(_prices(drawn.lines, last)) if drawn.steps else []
     if form.is_comparison:
-        parts = [f"{name} ${usd:,.2f}" for usd, name in sorted(now, key=lambda pair: pair[0] or 0)]
+        parts = [f"{one.name} ${one.usd:,.2f}" for one in sorted(now, key=lambda one: one.usd or 0)]
         what = "cheapest" if form.stat == "min" else "median of providers"
         begin = option[:1].upper() + option[1:]
         return f"{begin}, {what} per GPU-hour: {', '.join(parts)}" if parts else f"{begin}: no price now"
     card = form.cards[0]
     if not now:
         return f"{card.name}, {option}: no price now"
-    usd, provider = min(now, key=lambda pair: pair[0] or 0)
-    text = f"{card.name}, {option}: from ${usd:,.2f} ({provider})"
+    text = f"{card.name}, {option}: from ${now[0].usd:,.2f} ({now[0].name})"
     middle = drawn.median[last]
     if middle is not None and len(now) > 1:
         text += f", median ${middle:,.2f}"

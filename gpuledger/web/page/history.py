@@ -12,15 +12,13 @@ from starlette.responses import Response
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.ledger import Ledger
 from gpuledger.web.page import svg
-from gpuledger.web.page.chart import (
+from gpuledger.web.page.chart import Drawing, drawing, finding
+from gpuledger.web.page.chart_form import (
     MOST_CARDS,
     OPTIONS,
     SPANS,
     ChartForm,
-    Drawing,
     as_filled_in,
-    drawing,
-    finding,
     read_chart_form,
 )
 from gpuledger.web.page.frame import Made, snapshot_cache
@@ -145,6 +143,7 @@ def _rows(drawn: Drawing) -> list[dict[str, Any]]:
             "line": line.key,
             unit: value,
             "is_confirmed": not line.loose[step],
+            "price_state": line.states[step] if line.states else None,
         }
         for line in drawn.lines
         for step, value in enumerate(line.usd)
@@ -169,11 +168,15 @@ def _latest(drawn: Drawing) -> list[dict[str, Any]]:
                     "most": max(values),
                     "change": values[-1] / values[0] - 1 if values[0] else None,
                     "is_now": there[-1][0] == drawn.steps - 1,
-                    "is_loose": line.loose[there[-1][0]],
+                    "note": _note(line.states[there[-1][0]] if line.states else None),
                     "until": drawn.start + there[-1][0] * drawn.step_seconds,
                 }
             )
     return sorted(rows, key=lambda row: (not row["is_now"], row["last"]))
+
+
+def _note(state: str | None) -> str:
+    return {"sold_out": "sold out", "unlisted": "not listed", "stale": "not confirmed"}.get(state or "", "")
 
 
 def elsewhere(form: ChartForm) -> Elsewhere:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from gpuledger import parse
 from gpuledger.core.errors import GPULedgerError
-from gpuledger.web.page.chart import DEFAULT_GPU
+from gpuledger.web.page.chart_form import DEFAULT_GPU
 from gpuledger.web.page.frame import Made, snapshot_cache
 from gpuledger.web.page.offer_list import choices_of
 from gpuledger.web.page.state import Elsewhere, PageState, address, command_line, nearest_links, sql_text

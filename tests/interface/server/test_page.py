@@ -9,7 +9,8 @@ from statistics import median
 
 import pytest
 
-from gpuledger.web.page.chart import Drawing, Line, finding, read_chart_form
+from gpuledger.web.page.chart import Drawing, Line, finding
+from gpuledger.web.page.chart_form import read_chart_form
 from gpuledger.web.page.listings import saved
 from gpuledger.web.page.rendering import STATIC, asset
 from gpuledger.web.page.svg import memory_bar, scatter, spark_path, whiskers
@@ -181,7 +182,7 @@ def test_the_title_of_a_chart_says_how_prices_moved_in_a_year_and_not_which_prov
             start=0,
             step_seconds=86_400,
             steps=366,
-            lines=tuple(Line(name, name, tuple(usd), (False,) * 366) for name, *usd in year),
+            lines=tuple(Line(name, name, tuple(usd)) for name, *usd in year),
             median=(3.0,) * 366,
         )
         return finding(read_chart_form({"gpu": "h100-sxm-80gb"}, NOW), drawn, "on demand")

@@ -131,8 +131,9 @@
       const name = document.createElement("span");
       const mark = document.createElement("span");
       mark.className = `swatch fill-${number % COLOURS}`;
-      const isLoose = line.loose.some(([from, to]) => at >= from && at <= to);
-      name.append(mark, line.name + (isLoose ? " (not confirmed)" : ""));
+      const isIn = (ranges) => (ranges || []).some(([from, to]) => at >= from && at <= to);
+      const state = isIn(line.sold_out) ? " (sold out)" : isIn(line.unlisted) ? " (not listed)" : isIn(line.loose) ? " (not confirmed)" : "";
+      name.append(mark, line.name + state);
       const amount = document.createElement("b");
       amount.textContent = usd(value);
       row.append(name, amount);
