@@ -311,6 +311,7 @@ def test_history_has_the_price_that_an_answer_about_that_moment_gives(
         assert price == market.first(day), day
 
 
+@pytest.mark.deep
 @settings(max_examples=examples(15, share=5), deadline=None)
 @given(prices=st.lists(ROWS, min_size=2, max_size=3), names=LISTS, order=st.randoms(use_true_random=False))
 def test_the_order_of_lists_never_matters(connection, books, an_offer, prices, names, order):
