@@ -59,7 +59,7 @@ def answers(connection, *, every: int) -> list[list[tuple]]:
     ]
 
 
-@pytest.mark.parametrize("every", [31, pytest.param(7, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("every", [61, pytest.param(7, marks=pytest.mark.deep)])
 def test_checkpoints_change_no_answer_about_the_past(ledger, monkeypatch, every):
     before = answers(ledger, every=every)
     monkeypatch.setattr(derive_module, "ROWS_APART", 200)

@@ -311,6 +311,7 @@ def test_history_has_the_price_that_an_answer_about_that_moment_gives(
         assert price == market.first(day), day
 
 
+@pytest.mark.deep
 @settings(max_examples=examples(15, share=5), deadline=None)
 @given(looks=ROWS, prices=st.lists(ROWS, min_size=1, max_size=2), names=LISTS)
 def test_changes_until_a_time_are_those_of_all_that_were_until_then(
