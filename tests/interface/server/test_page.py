@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -202,11 +203,23 @@ def test_a_chart_has_a_value_per_step_and_a_line_per_provider(client):
         assert len(line["usd"]) == content["steps"] == len(content["median"])
 
 
-def test_the_median_of_the_chart_is_that_of_the_providers_and_not_of_their_many_offers(client):
+def test_the_median_of_the_chart_is_that_of_what_each_provider_had_to_sell(client):
+    """And not of their many offers."""
     content = client.get("/history/data?gpu=H100-SXM&span=90d").json()
+    left_out = 0
     for step, middle in enumerate(content["median"]):
-        there = [line["usd"][step] for line in content["lines"] if line["usd"][step] is not None]
-        assert middle == pytest.approx(median(there), abs=1e-6)
+        there = [line for line in content["lines"] if line["usd"][step] is not None]
+        sold = [line for line in there if not is_out(line, step)]
+        left_out += len(there) - len(sold)
+        assert middle == pytest.approx(median(line["usd"][step] for line in sold or there), abs=1e-6)
+    assert left_out
+
+
+def is_out(line: dict[str, Any], step: int) -> bool:
+    """Whether nothing was to be had of a line at a step."""
+    return any(
+        first <= step <= last for state in ("sold_out", "unlisted") for first, last in line.get(state, [])
+    )
 
 
 @pytest.mark.parametrize("more", ["", "&provider=aws", "&option=spot", "&to=2026-10-20", "&span=all"])
