@@ -101,8 +101,8 @@ def test_of_a_past_moment_only_what_had_ended_by_then_counts(watched):
 
 @pytest.mark.parametrize(("provider", "watched_then"), [("vast", 0), ("lambda", 4)])
 def test_a_price_that_lapsed_began_its_own_horizon_before(watched, provider, watched_then):
-    """What lapsed on 11 July was first seen ten days and its horizon before: on 1 June of a marketplace, whatever the option, else
-    on 2 January."""
+    """What lapsed on 11 July was first seen ten days and its horizon before: on 1 June of a marketplace, else on 2
+    January."""
     watched.execute(
         "insert into price_end_day values (date '2026-07-11', $1, 'on_demand', 240, null, 4)", [provider]
     )
