@@ -34,10 +34,6 @@ USEFUL_TOKENS, USUAL_TOKENS = 16_384.0, 8_192.0
 # are some hundredths of it: llm.c takes 65,536 tokens of 124M and 350M parameters, 32,768 of 774M and 16,384 of 1558M
 # (scripts/run_gpt2_*.sh), llm-foundry 65,536 of 125M, 49,152 of 760M and 28,672 of 1.3B (benchmarking/README.md)
 MOST_USEFUL_TOKENS, USEFUL_LAYER_FLOPS = 65_536.0, 1.3e12
-# recipes of fine-tuning take one sequence of some thousand tokens a pass, and two of shorter ones: examples of axolotl,
-# torchtune, Unsloth and Qwen
-FINETUNING_TOKENS = 1_024.0
-FINETUNING_SEQUENCES = 2.0
 # who pretrains and leaves the division open keeps some memory free for fragments, uneven stages and evaluation:
 # BLOOM ran at 60 of 80 GiB (bigscience, chronicles-prequel.md, "Rebalancing layers"), nanotron's fastest divisions at
 # 53 to 67 of 80 (Ultra-Scale Playbook, 2025). A fuller one counts as slower, at its fullest by two fifths
@@ -188,8 +184,8 @@ def settled(cells: Cells, k: Constants) -> Settled:
     passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
     useful = where(w.experts <= 1, _useful_tokens(w), USEFUL_TOKENS) / w.sequence_length
-    usual: Any = np.minimum(FINETUNING_TOKENS / w.sequence_length, FINETUNING_SEQUENCES)
-    sequences = where(w.is_checkpointed > 0, usual, useful)
+    usual: Any = np.minimum(w.recipe_tokens / w.sequence_length, w.recipe_sequences)
+    sequences = where(w.recipe_tokens > 0, usual, useful)
     useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), cells.shape)
     one = lift(activation_gib(w, shapes, k, each_of), cells.shape)
     taken = lift(states_of.total, cells.shape)
@@ -197,7 +193,7 @@ def settled(cells: Cells, k: Constants) -> Settled:
     stage = Stage(*(lift(column, cells.shape) for column in stage_of(w, shapes, k)))
     limit_gib = cells.gpu_memory_gib * k.memory_margin
     room = np.maximum((limit_gib - taken) / k.allocator_slack, 0.0)
-    leaves_room = (w.is_open > 0) & (w.is_checkpointed < 1) & (w.is_adapted < 1)
+    leaves_room = (w.is_open > 0) & (w.recipe_tokens <= 0) & (w.is_adapted < 1)
     usual_gib = cells.gpu_memory_gib * where(leaves_room, USUAL_MEMORY_SHARE, k.memory_margin)
     usual_room = np.maximum((usual_gib - taken) / k.allocator_slack, 0.0)
     micro = _power_below(np.minimum(usual_room / one, useful))

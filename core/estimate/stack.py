@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from gpuledger.core import seeds
 from gpuledger.core.plan import Team, TrainingPlan, model_rows
@@ -24,6 +24,9 @@ Kernels = Literal["eager", "plain", "tuned"]
 PLAIN_UP_TO_GPUS, TUNED_FROM_GPUS = 256, 1024
 PLAIN_UP_TO_PARAMETERS, TUNED_FROM_PARAMETERS = 1e10, 1e11
 FINETUNING = ("full_finetune", "lora", "qlora", "dpo")
+# small networks are fine-tuned with transformers as it comes, without recomputation: torchtune recomputes 3B and 8B,
+# Qwen (README, profiling) 1.8B, but neither torchtune 0.5B and 1.2B nor transformers BERT
+SMALL_BELOW_PARAMETERS = 1.5e9
 ONLINE = ("ppo", "grpo")
 
 
@@ -59,7 +62,8 @@ class Stack:
         return 1.0 if self.kernels == "tuned" else self.between
 
 
-# most adapters are trained with PEFT, whole networks with FSDP or ZeRO and fused kernels
+# most adapters are trained with PEFT, small networks with transformers, large ones whole with FSDP or ZeRO and fused
+# kernels
 UNNAMED_ADAPTERS = Stack("eager", divides="data", interleaves=False, checkpoints="finetuning")
 UNNAMED_FINETUNING = Stack("plain", divides="data", interleaves=False, checkpoints="finetuning")
 # ... and so does reinforcement learning beside an inference engine (verl, OpenRLHF and TRL, examples)
@@ -137,8 +141,9 @@ def stack_of(plan: TrainingPlan) -> Stack:
     """The software that the plan names, or that what it uses implies.
 
     FP8 and FP4 need Transformer Engine; expert parallelism, virtual pipelines, and tensor with pipeline parallelism
-    come with kernels made for them. Fine-tuning without any of that checkpoints, on plain kernels, adapters on eager
-    ones. Pretraining has tuned kernels with a team that tunes, and on many GPUs unless the plan states its division.
+    come with kernels made for them. Fine-tuning without any of that follows recipes, on plain kernels, adapters and
+    small networks on eager ones. Pretraining has tuned kernels with a team that tunes, and on many GPUs unless the plan
+    states its division.
     """
     named = named_stack(plan.hardware.stack)
     if named is not None:
@@ -148,7 +153,7 @@ def stack_of(plan: TrainingPlan) -> Stack:
     if needs_tuned_kernels(plan):
         return Stack("tuned")
     if plan.method in FINETUNING:
-        return UNNAMED_ADAPTERS if plan.has_adapters else UNNAMED_FINETUNING
+        return UNNAMED_ADAPTERS if plan.has_adapters or is_small(plan) else UNNAMED_FINETUNING
     if plan.method in ONLINE:
         return UNNAMED_ONLINE
     if plan.team == "typical":
@@ -195,9 +200,46 @@ def needs_tuned_kernels(plan: TrainingPlan) -> bool:
     return plan.precision in ("fp8", "fp4") or special or large
 
 
+def is_small(plan: TrainingPlan) -> bool:
+    """Whether the network is so small that recipes of fine-tuning save no memory. A shape without its count is taken
+    as twelve times the square of its width per layer, and never as small where it has experts.
+    """
+    shape = plan.architecture
+    square = float(shape.hidden_size or 0) ** 2
+    counted = 0.0 if has_experts(plan) else 12.0 * (shape.layers or 0) * square
+    return 0.0 < (_total_parameters(plan) or counted) < SMALL_BELOW_PARAMETERS
+
+
 def is_checkpointed(plan: TrainingPlan) -> bool:
-    """Whether a plan that does not say recomputes all activations and takes few sequences a pass."""
+    """Whether a plan that does not say recomputes all activations."""
     recipes = stack_of(plan).checkpoints
     if plan.method in ONLINE:
         return recipes == "always"
-    return plan.method in FINETUNING and recipes != "never"
+    # TRL, with which preferences are trained, checkpoints whatever the size (trl/scripts/dpo.py: 0.5B)
+    whatever_size = recipes == "always" or plan.method == "dpo"
+    return _follows_recipes(plan) and (whatever_size or not is_small(plan))
+
+
+class RecipePass(NamedTuple):
+    """What recipes of fine-tuning take at most in one pass on one GPU."""
+
+    tokens: float
+    sequences: float
+
+
+# one sequence of some thousand tokens, and two of shorter ones: examples of axolotl, torchtune, Unsloth and Qwen
+USUAL_PASS = RecipePass(1_024.0, 2.0)
+# small networks get several or many short ones: 32 of 128 tokens and 12 of 384 (transformers, run_glue.py and
+# run_qa.py), four or more of 1,024 (torchtune's 1.2B; two pairs of TRL's dpo.py)
+SMALL_PASS = RecipePass(4_096.0, 32.0)
+
+
+def recipe_pass(plan: TrainingPlan) -> RecipePass | None:
+    """What a plan takes in one pass that does not say; `None` where as much as fits is usual."""
+    if _follows_recipes(plan):
+        return SMALL_PASS if is_small(plan) else USUAL_PASS
+    return USUAL_PASS if is_checkpointed(plan) else None
+
+
+def _follows_recipes(plan: TrainingPlan) -> bool:
+    return plan.method in FINETUNING and stack_of(plan).checkpoints != "never"

@@ -233,7 +233,9 @@ def step_time(w: Workload, layout: Layout, device: Device, k: Constants, at: Lev
     )
     host = host * (1.0 + full / 3.0) * where(t > 1, k.tensor_host_factor, 1.0)
     host = host * where(w.is_dequantised > 0, k.dequantised_host_factor, 1.0)
-    host = host * where((layout.sharding >= 3) & (w.is_eager > 0), k.sharded_host_factor, 1.0)
+    # a single GPU has nothing to gather, but DeepSpeed-Chat's engines pass through their hooks there too
+    gathers = (layout.sharding >= 3) & ((dp * c > 1) | (w.is_online > 0))
+    host = host * where(gathers & (w.is_eager > 0), k.sharded_host_factor, 1.0)
     computing = gemm + attention + elementwise + launches
     busy = computing + tensor + context + expert
     idle = maximum(division(layer_passes * host) - busy, 0.0)

@@ -7,7 +7,7 @@ A `Workload` holds one plan; its fields may also be arrays of many plans, as all
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gpuledger.core.errors import InvalidPlanError
@@ -16,7 +16,7 @@ from gpuledger.core.estimate.batch import STEPS_PER_ROLLOUT, rollout_share, usua
 from gpuledger.core.estimate.beside import beside
 from gpuledger.core.estimate.flops import forward_flops
 from gpuledger.core.estimate.sparsity import saved_share
-from gpuledger.core.estimate.stack import is_checkpointed, is_open, loses_by_choice, stack_of, team_of
+from gpuledger.core.estimate.stack import FINETUNING, is_open, loses_by_choice, recipe_pass, stack_of, team_of
 from gpuledger.core.estimate.stack_memory import (
     keeps_copies,
     memory_form,
@@ -98,8 +98,10 @@ class Workload:
     """Neither division nor software is said."""
     loses_by_choice: Any
     """People run less than the best division: neither that nor a stack nor a tuned team is said."""
-    is_checkpointed: Any
-    """Recomputes everything and takes few sequences a pass where the plan does not say, as recipes do."""
+    recipe_tokens: Any
+    """Tokens of a pass that recipes of fine-tuning take where the plan does not say; 0 where as many as fit."""
+    recipe_sequences: Any
+    """The same of sequences."""
     sharding_gpus: Any
     """Over which one copy of a sharded state is spread at most."""
     is_quantised: Any
@@ -262,7 +264,11 @@ def _workload(
     tokens: float,
     assumptions: list[str],
 ) -> Workload:
-    forward = forward_flops(a, sequence_length)
+    forward, vocabulary_size = forward_flops(a, sequence_length), a.vocabulary_size
+    if plan.method in FINETUNING and not a.causal and not a.decoder_layers:
+        # a class or a vector is read off the last layer (transformers, BertForSequenceClassification)
+        forward, vocabulary_size = replace(forward, head=0.0), 0
+        assumptions.append("architecture: an encoder that is fine-tuned has no matrix to the vocabulary")
     adapters = plan.has_adapters
     trained, gemm_backward = a.parameters, 2.0
     if adapters:
@@ -274,7 +280,7 @@ def _workload(
     elif plan.frozen_layers_share:
         trained = a.parameters * (1 - plan.frozen_layers_share)
         gemm_backward = 2.0 * (1 - plan.frozen_layers_share)
-    software, form = stack_of(plan), memory_form(plan)
+    software, form, recipe = stack_of(plan), memory_form(plan), recipe_pass(plan)
     states, others, loss = state_bytes(plan, a, form), beside(plan, a), plan.loss or form.loss
     offload, sequences = offloaded(plan), sequence_parallel(plan)
     attention_backward = 2.0 if not plan.frozen_layers_share else 2.0 * (1 - plan.frozen_layers_share)
@@ -289,7 +295,7 @@ def _workload(
         ffn_active_size=float(_active_ffn(a)),
         ffn_matrices=float(a.ffn_matrices),
         attention_heads=float(a.attention_heads),
-        vocabulary_size=float(a.vocabulary_size),
+        vocabulary_size=float(vocabulary_size),
         parameters=a.parameters,
         active_parameters=a.active_parameters,
         embedding_parameters=float(a.embedding_parameters + (0 if a.tied_embeddings else a.head_parameters)),
@@ -330,7 +336,8 @@ def _workload(
         team_is_tuned=float(team_of(plan) == "tuned"),
         is_open=float(is_open(plan)),
         loses_by_choice=loses_by_choice(plan),
-        is_checkpointed=float(is_checkpointed(plan)),
+        recipe_tokens=recipe.tokens if recipe else 0.0,
+        recipe_sequences=recipe.sequences if recipe else 0.0,
         sharding_gpus=float(plan.hardware.sharding_gpus or math.inf),
         is_quantised=float(plan.precision in ("fp8", "fp4")),
         keeps_copies=float(keeps_copies(plan)),

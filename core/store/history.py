@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -15,6 +16,9 @@ from gpuledger.core.store.offers import OfferQuery
 _STEP = re.compile(r"^(\d{1,4})(h|d|w|mo)$")
 MOST_STEPS = 10_000
 """Of a series: a year of hours is 8,760. Its cost grows with steps times offers, and a server answers others too."""
+PARTS = (2, 10)
+"""Parts of the log between two checkpoints, the unfinished one among them, that are read before all of a span, so
+that what is read in vain is bounded."""
 _UNITS = {"h": "hours", "d": "days", "w": "weeks", "mo": "months"}
 
 
@@ -77,13 +81,30 @@ def price_moves(
     since: datetime | None,
     until: datetime,
 ) -> list[dict[str, Any]]:
-    """One row per change of an offer's price, the newest first, at most `query.max_rows`."""
-    parameters = history_filters(query) | {
-        "max_rows": query.max_rows or 100,
-        "since": since,
-        "until": until,
-    }
-    return sql.rows(connection, "queries/price_moves", parameters)
+    """One row per change of an offer's price, the newest first, at most `query.max_rows`.
+
+    The newest part of the log is read first, and older ones only while they have to fill the rows."""
+    most = query.max_rows or 100
+    parameters = history_filters(query) | {"max_rows": most, "until": until}
+    rows: list[dict[str, Any]] = []
+    for start in _starts(connection, since, until):
+        rows = sql.rows(connection, "queries/price_moves", parameters | {"since": start})
+        if len(rows) >= most:
+            break
+    return rows
+
+
+def _starts(
+    connection: duckdb.DuckDBPyConnection, since: datetime | None, until: datetime
+) -> Iterator[datetime | None]:
+    """Times from which on to read a span: its last parts between checkpoints, then all."""
+    span = {"since": since, "until": until}
+    checkpoints = connection.execute(sql.text("queries/checkpoints"), span).fetchall()
+    for parts in PARTS:
+        if parts < len(checkpoints):
+            # what changed at the checkpoint itself has its price before in the part before
+            yield checkpoints[parts - 1][0] + timedelta(microseconds=1)
+    yield since
 
 
 def price_series(

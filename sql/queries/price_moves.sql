@@ -1,7 +1,8 @@
 -- grain: one row per change of one offer's price, the newest first
 -- An offer that came, or came back, has no price before; what was withdrawn or has lapsed is no row.
 -- parameters: gpu_ids varchar[], providers varchar[], region varchar, tiers varchar[], purchase_options varchar[],
---             min_count double, max_count double, since timestamptz (null: no filter); until timestamptz, max_rows integer
+--             min_count double, max_count double (null: no filter); since timestamptz (null: any), until timestamptz,
+--             max_rows integer
 with step as (
     select
         history.*,
@@ -9,7 +10,9 @@ with step as (
         lag(history.valid_to) over by_time as valid_to_before
     from price_history_wanted(
         $gpu_ids::varchar[], $providers::varchar[], $region::varchar, $tiers::varchar[], $purchase_options::varchar[],
-        $min_count::double, $max_count::double, $since::timestamptz
+        $min_count::double, $max_count::double,
+        -- the price before a change at that very time lasted until then
+        $since::timestamptz - interval 1 microsecond, last_at := $until::timestamptz
     ) as history
     window by_time as (partition by history.source, history.offer_id order by history.valid_from)
 )

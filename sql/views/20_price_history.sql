@@ -2,7 +2,10 @@
 -- An interval ends with another price, with a withdrawal, or when it lapses: see docs/validity.md.
 -- since_at, null or a time: intervals that ended before it may be missing, and one of a dated list that began before it
 -- may begin late. Reading then starts at the last state that was written down before that time.
-create or replace macro price_history_wanted(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, since_at) as table
+-- last_at, null or a time: intervals that begin after it may be missing, and the end of what lasts until then is not told.
+create or replace macro price_history_wanted(
+    gpu_ids, providers, place, tiers, purchase_options, min_count, max_count, since_at, last_at := null::timestamptz
+) as table
 with wanted as (
     select * from offer_by_any_name(gpu_ids, providers, place, tiers, purchase_options, min_count, max_count)
 ),
@@ -21,7 +24,17 @@ logged as (
     where
         -- said twice, so that planning drops the comparison where no time is given: it costs a fifth
         (since_at is null or observed_at > (select base_at from base))
+        and (last_at is null or observed_at <= last_at)
         and offer_no in (select offer_no from wanted where kind <> 'archive')
+    union all
+    -- until when a name was seen decides what ends another's price, so the whole of such is read
+    select offer_no, observed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
+    from price_change
+    where
+        observed_at > last_at
+        and offer_no in (
+            select offer_no from wanted where kind <> 'archive' and offer_no in (select other_no from renamed_offer)
+        )
     union all
     select offer_no, changed_at, amount, upfront_amount, currency, unit, effective_at, run_no, document_no
     from price_checkpoint

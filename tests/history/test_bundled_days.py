@@ -23,6 +23,7 @@ def test_they_are_of_these_lists_and_rules(history_home):
         assert bundled_days.KEY.read_text().split()[0] == bundled_days.fingerprint(connection)
 
 
+@pytest.mark.deep
 def test_a_ledger_that_derived_days_before_has_the_shipped_ones_in_their_place(history_home, tmp_path):
     """An upgrade doubled every day of the index."""
     home = Home(tmp_path / "home", has_history=True)

@@ -67,8 +67,8 @@ def test_a_setting_that_is_neither_on_nor_off_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     "first",
     [
-        ("pull", "@/release"),
-        ("alias", "Some H100", "h100-sxm-80gb"),
+        pytest.param(("pull", "@/release"), marks=pytest.mark.deep),
+        pytest.param(("alias", "Some H100", "h100-sxm-80gb"), marks=pytest.mark.deep),
         ("publish",),
     ],
     ids=lambda words: words[0],

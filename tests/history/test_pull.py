@@ -95,6 +95,7 @@ def test_nothing_of_the_past_is_recorded_there_that_is_not_here(market, served, 
     assert len(found) > 100
 
 
+@pytest.mark.deep
 def test_a_second_pull_fetches_nothing_and_a_replay_gives_the_same(served, laptop):
     pull(laptop, served[0])
     again = pull(laptop, served[0])

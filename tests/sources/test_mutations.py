@@ -155,7 +155,10 @@ def test_any_leaf_of_a_capture_may_be_null(name: str, record_property):
 @pytest.mark.parametrize(
     ("megabytes", "most_extra"),
     # the bytes, their text and one more copy of it, with what the allocator keeps back
-    [(20, 200), pytest.param(100, 600, marks=pytest.mark.faults)],
+    [
+        pytest.param(20, 200, marks=pytest.mark.deep),
+        pytest.param(100, 600, marks=pytest.mark.faults),
+    ],
     ids=["20 MB", "100 MB"],
 )
 def test_much_junk_is_refused_in_bounded_time_and_memory(megabytes: int, most_extra: int, record_property):

@@ -39,11 +39,11 @@ def test_a_long_absence_is_caught_up_in_parts_and_a_kill_between_two_loses_none(
     whole, away = machine("whole"), machine("away")
     commits: list[int] = []
 
-    def until_the_fourth(there, connection, since, part_no):
+    def until_the_fourth(there, connection, part_no):
         if len(commits) == 3:
             raise StoreError("killed")
         commits.append(part_no)
-        stage(there, connection, since, part_no)
+        stage(there, connection, part_no)
 
     stage = follow._stage
     start_migrated(away.home, away.sources, away.aliases)
@@ -62,6 +62,35 @@ def test_a_long_absence_is_caught_up_in_parts_and_a_kill_between_two_loses_none(
         "from offer_current order by all",
     ):
         assert away.ask(query) == whole.ask(query)
+
+
+def test_each_part_reads_its_own_runs_alone_and_leaves_nothing_staged(books, an_offer, machine, monkeypatch):
+    """So memory does not grow with what was missed."""
+    for hour in range(7):
+        books.run(an_offer("a", 2 + hour / 10), an_offer("b", 3 + hour / 10), source="runpod")
+    away = machine("away")
+    start_migrated(away.home, away.sources, away.aliases)
+    parts: list[tuple[int, int]] = []
+    stage = follow._stage
+
+    def counted(there, connection, part_no):
+        left = "select count(*) from duckdb_tables() where table_name like 'shared_%' or table_name = 'new_price'"
+        assert connection.execute(left).fetchone() == (0,)
+        stage(there, connection, part_no)
+        row = connection.execute(
+            "select (select count(*) from shared_scrape_run), (select count(*) from shared_price_change)"
+        ).fetchone()
+        parts.append(row)
+
+    monkeypatch.setattr(follow, "_stage", counted)
+    with turn(away.home), writing(away.home) as connection:
+        migrate(connection, sources=away.sources, aliases=away.aliases)
+        # the first run has two offers and their stock beside the two prices of each
+        assert catch_up(away.home, connection, Aliases(away.aliases), rows_at_once=4) == 7
+        assert connection.execute("select count(*) from price_change").fetchone() == (14,)
+        left = "select table_name from duckdb_tables() where table_name like 'shared_%'"
+        assert connection.execute(left).fetchall() == []
+    assert parts == [(1, 2), (1, 2), (2, 4), (2, 4), (1, 2)]
 
 
 def test_catching_up_twice_takes_nothing_twice(books, an_offer, machine):

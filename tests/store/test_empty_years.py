@@ -55,6 +55,7 @@ def test_years_that_no_price_reaches_into_are_passed_over(books, an_offer, steps
     assert (YOUNG.date(),) in days(books)
 
 
+@pytest.mark.deep
 def test_the_days_are_those_of_a_walk_over_every_year(books, an_offer, monkeypatch, tmp_path):
     old = datetime(2023, 3, 1, tzinfo=UTC)
     sights = [

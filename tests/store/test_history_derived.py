@@ -2,6 +2,7 @@
 """What publishing keeps beside the logs never changes an answer, and follows a late import back."""
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from gpuledger.core.store import history as history_module
 from gpuledger.core.store import rollups as derive_module
+from gpuledger.core.store.history import price_moves
 from gpuledger.core.store.migrate import migrate
+from gpuledger.core.store.offers import OfferQuery
 from gpuledger.core.store.publish import describe_offers
 from gpuledger.core.store.rollups import check_rollups, derive
 from gpuledger.core.store.sql import prepare
@@ -55,7 +59,7 @@ def answers(connection, *, every: int) -> list[list[tuple]]:
     ]
 
 
-@pytest.mark.parametrize("every", [31, pytest.param(7, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("every", [61, pytest.param(7, marks=pytest.mark.deep)])
 def test_checkpoints_change_no_answer_about_the_past(ledger, monkeypatch, every):
     before = answers(ledger, every=every)
     monkeypatch.setattr(derive_module, "ROWS_APART", 200)
@@ -143,6 +147,36 @@ def test_history_from_a_time_on_is_the_end_of_the_whole_history(ledger, monkeypa
     assert found == ledger.execute(f"select * from price_history {reaching}", {"since": since}).fetchall()
     assert len(found) > 100
     assert ledger.execute("select count(*) from price_checkpoint").fetchone()[0] > 0
+
+
+MOVES = [
+    (OfferQuery(max_rows=5), 0, HOURS),
+    (OfferQuery(max_rows=40), 0, HOURS),
+    (OfferQuery(max_rows=5000), 0, HOURS),
+    (OfferQuery(max_rows=10), 0, 51),
+    (OfferQuery(max_rows=5000), 24, HOURS),
+    (OfferQuery(max_rows=5000), 48, 72),
+    (OfferQuery(max_rows=30, providers=["provider_3"], min_gpu_count=4), 0, HOURS),
+    (OfferQuery(max_rows=30, providers=["nobody"]), 0, HOURS),
+]
+
+
+@pytest.mark.parametrize(("query", "first", "last"), MOVES)
+def test_changes_are_the_newest_of_all_however_little_of_the_log_was_read(
+    ledger, monkeypatch, query, first, last
+):
+    """Checkpoints are made between two changes of an offer, some at the very time of a change."""
+    since, until = year.at_hour(first), year.at_hour(last)
+    everything = replace(query, max_rows=10**6)
+    expected = price_moves(ledger, everything, since=None, until=year.at_hour(HOURS))
+    expected = [row for row in expected if since <= row["changed_at"] <= until][: query.max_rows]
+    assert price_moves(ledger, query, since=since, until=until) == expected
+    monkeypatch.setattr(derive_module, "ROWS_APART", 200)
+    derive(ledger, now=year.at_hour(HOURS))
+    for parts in ((1, 2), (2,), (3,)):
+        monkeypatch.setattr(history_module, "PARTS", parts)
+        assert price_moves(ledger, query, since=since, until=until) == expected
+    assert expected or query.providers == ["nobody"]
 
 
 def test_days_added_one_by_one_are_the_days_of_a_rebuild(ledger, monkeypatch):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuledger.core.alias import Aliases
-from gpuledger.core.store.history import price_series
+from gpuledger.core.store.history import price_moves, price_series
 from gpuledger.core.store.offers import OfferQuery
 from gpuledger.core.store.publish import write_latest
 from gpuledger.core.store.record import record
@@ -309,6 +309,26 @@ def test_history_has_the_price_that_an_answer_about_that_moment_gives(
         assert market.then(day) == market.held(day), day
     for day, price in market.series(10).items():
         assert price == market.first(day), day
+
+
+@pytest.mark.deep
+@settings(max_examples=examples(15, share=5), deadline=None)
+@given(looks=ROWS, prices=st.lists(ROWS, min_size=1, max_size=2), names=LISTS)
+def test_changes_until_a_time_are_those_of_all_that_were_until_then(
+    connection, books, an_offer, looks, prices, names
+):
+    market = Market(connection, books, an_offer)
+    for (source, sku), rows in zip(names, prices, strict=False):
+        market.take(source, *((sku, day, usd) for day, usd in rows))
+    for day, usd in looks:
+        market.look(day + 0.5, (CARD, usd), ("other", 10 - usd))
+    write_latest(connection)
+    query = OfferQuery(gpu_ids=["h100-sxm-80gb"])
+    everything = price_moves(connection, query, since=None, until=NOW)
+    for day in range(11):
+        until = DAY_ONE + timedelta(days=day)
+        expected = [row for row in everything if row["changed_at"] <= until]
+        assert price_moves(connection, query, since=None, until=until) == expected
 
 
 @settings(max_examples=examples(15, share=5), deadline=None)

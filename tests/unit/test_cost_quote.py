@@ -32,7 +32,7 @@ def test_the_lowest_total_wins_and_not_the_lowest_price_per_hour():
     }
 
 
-EMPTY_B200 = "2 % of the memory in use at an MFU of 0.0018: first for its price alone; "
+EMPTY_B200 = "2 % of the memory in use at an MFU of 0.0015: first for its price alone; "
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ EMPTY_B200 = "2 % of the memory in use at an MFU of 0.0018: first for its price 
     [
         (
             [offer("1.00", gpu_id="t4-16gb")],
-            EMPTY_B200 + "used more are 1 x t4-16gb at runpod, rank 2, 0.30 against 0.09 USD",
+            EMPTY_B200 + "used more are 1 x t4-16gb at runpod, rank 2, 0.35 against 0.10 USD",
         ),
         ([], EMPTY_B200 + "none of the quotes shown uses its GPUs more"),
     ],

@@ -35,8 +35,9 @@ COMMITS_BETWEEN_NOTES = 50
 """A ledger that finds only runs of its own notes how far it looked no more often than this: to write costs a
 checkpoint, to look at some commits again next to nothing."""
 
-ROWS_AT_ONCE = 1_000_000
-"""A machine that was away takes so many rows in one transaction: some 350 MB of memory, however long it was away."""
+ROWS_AT_ONCE = 150_000
+"""A machine that was away reads and takes so many rows at a time, each part in one transaction: some 300 MB of memory,
+however long it was away. One run, however large, is never in two parts."""
 
 _DERIVED = (
     "offer_current",
@@ -48,6 +49,9 @@ _DERIVED = (
     "dated_price",
     "derived",
 )
+_TAKEN = ("new_document", "new_shape", "new_price", "new_stock", "observation")
+"""What `sql/lake/catch_up` makes of what was staged."""
+
 _BY_RUN_ALONE = (
     "skipped_row",
     "storage_price",
@@ -119,18 +123,22 @@ def catch_up(
             since = 0
         parts = _number_runs(there, connection, since, rows_at_once)
         for part_no in parts[:-1]:
-            _stage(there, connection, since, part_no)
+            _stage(there, connection, part_no)
             with transaction(connection):
                 _take(connection, aliases)
+            _let_go(connection)
         if parts:
-            _stage(there, connection, since, parts[-1])
+            _stage(there, connection, parts[-1])
     if not parts and seen_lake == generation and newest - since < COMMITS_BETWEEN_NOTES:
         return 0
     with transaction(connection):
         if parts:
             _take(connection, aliases)
         write_setting(connection, "lake_commit", str(newest))
-    return _count(connection, "new_run") if parts else 0
+    if not parts:
+        return 0
+    _let_go(connection)
+    return _count(connection, "new_run")
 
 
 def follow(connection: duckdb.DuckDBPyConnection, written: tuple[str, int]) -> None:
@@ -163,7 +171,7 @@ def _number_runs(
     there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, since: int, rows_at_once: int
 ) -> list[int]:
     """Give the runs that are new their numbers here, and share them out into parts; returns the parts in order."""
-    arriving = lake.since(there, "scrape_run", since).read_all()
+    arriving = lake.runs_since(there, since)
     # one run, as in a steady hour, is one part whatever its size
     size = lake.run_sizes(there, since if arriving.num_rows > 1 else lake.commit_no(there))
     with sql.registered(connection, arriving=arriving, run_size=size):
@@ -174,18 +182,23 @@ def _number_runs(
     ]
 
 
-def _stage(
-    there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, since: int, part_no: int
-) -> None:
-    """Bring the runs of a part into temporary tables, already by their numbers here."""
+def _stage(there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, part_no: int) -> None:
+    """Bring the runs of a part into temporary tables, already by their numbers here. What other parts hold is not read
+    for it."""
+    runs = sql.arrow(
+        connection,
+        "select run_id, commit_no, run_no from new_run where part_no = $part_no",
+        {"part_no": part_no},
+    )
     for table in lake.TABLES:
-        with sql.registered(connection, arriving=lake.since(there, table, since)):
-            connection.execute(
-                f"create or replace temp table shared_{table} as"
-                " select new_run.run_no, arriving.* exclude (run_id, commit_no)"
-                " from arriving inner join new_run using (run_id, commit_no)"
-                f" where new_run.part_no = {part_no:d}"
-            )
+        with lake.rows_of_runs(there, table, runs) as rows, sql.registered(connection, arriving=rows):
+            connection.execute(f"create or replace temp table shared_{table} as from arriving")
+
+
+def _let_go(connection: duckdb.DuckDBPyConnection) -> None:
+    """Of the memory of what was staged, before more is staged."""
+    for table in (*(f"shared_{table}" for table in lake.TABLES), *_TAKEN):
+        connection.execute(f"drop table if exists temp.{table}")
 
 
 def _take(connection: duckdb.DuckDBPyConnection, aliases: Aliases) -> None:

@@ -103,18 +103,37 @@ def generation(connection: duckdb.DuckDBPyConnection) -> str:
     return _setting(connection, "generation") or ""
 
 
-def since(connection: duckdb.DuckDBPyConnection, table: str, commit: int) -> Any:
-    """Rows of a table that came after that commit, with the commit of each and its place in the table; a stream of
-    Arrow batches."""
-    return sql.arrow_batches(
-        connection,
-        f"select snapshot_id as commit_no, rowid as place, * from lake.{table} where snapshot_id > {commit:d}",
-    )
-
-
 def run_sizes(connection: duckdb.DuckDBPyConnection, commit: int) -> Any:
     """How many rows each run after that commit has in the tables that grow; an Arrow table."""
     return sql.arrow(connection, sql.text("lake/run_size"), {"commit_no": commit})
+
+
+def runs_since(connection: duckdb.DuckDBPyConnection, commit: int) -> Any:
+    """Names of the runs after that commit, with the commit and the place of each; an Arrow table."""
+    return sql.arrow(
+        connection,
+        "select run_id, snapshot_id as commit_no, rowid as place from lake.scrape_run"
+        f" where snapshot_id > {commit:d}",
+    )
+
+
+@contextmanager
+def rows_of_runs(connection: duckdb.DuckDBPyConnection, table: str, runs: Any) -> Generator[Any]:
+    """Rows that some runs left in a table, with each run's number and each row's place in the table; a stream of Arrow
+    batches, to be read to its end inside.
+
+    Args:
+        runs: an Arrow table of run_id, commit_no and run_no. Only the commits from the first to the last are read.
+    """
+    commits = runs["commit_no"].to_pylist()
+    with sql.registered(connection, chosen_run=runs):
+        yield sql.arrow_batches(
+            connection,
+            "select chosen_run.run_no, held.rowid as place, held.* exclude (run_id)"
+            f" from lake.{table} as held inner join chosen_run"
+            " on held.run_id = chosen_run.run_id and held.snapshot_id = chosen_run.commit_no"
+            f" where held.snapshot_id between {min(commits):d} and {max(commits):d}",
+        )
 
 
 def append(
