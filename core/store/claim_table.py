@@ -103,14 +103,14 @@ def claim_table(
     with sql.registered(connection, valued_claim=valued):
         table = sql.arrow_named(connection, "evidence/20_seen", named)
     with sql.registered(connection, claimed=table):
-        known = _known(connection, named, table, rate)
-        with sql.registered(connection, known=known):
+        believed = _believed_prices(connection, named, table, rate)
+        with sql.registered(connection, known=believed):
             is_asked = {
                 "40_past": "price" in kinds,
                 "41_standing": "absence" in kinds,
                 "42_fresh": "new" in kinds or "return" in kinds,
-                "43_beside": known.num_rows > 0,
-                "44_elsewhere": known["other_offer_id"].null_count < known.num_rows,
+                "43_beside": believed.num_rows > 0,
+                "44_elsewhere": believed["other_offer_id"].null_count < believed.num_rows,
             }
             parts = [
                 sql.arrow_named(connection, f"evidence/{step}", named)
@@ -146,7 +146,7 @@ def _valued(
     return table
 
 
-def _known(
+def _believed_prices(
     connection: duckdb.DuckDBPyConnection, named: Mapping[str, Any], claimed: pa.Table, rate: pa.Table
 ) -> pa.Table:
     """What the ledger believed of the GPUs that need another offer to be judged, and what other sources said of the
