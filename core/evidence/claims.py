@@ -66,8 +66,8 @@ class Action(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """One entry per claim of a run; what `sql/evidence/40_past.sql` to `50_figures.sql` and
-    `gpuledger.core.evidence.moves` answer. A number that is not known is
+    """One entry per claim of a run; what `sql/evidence/20_seen.sql` to `44_elsewhere.sql` and
+    `gpuledger.core.evidence.moves` answer. Times are seconds since 1970. A number that is not known is
     NaN, a flag that is not known false."""
 
     offer_id: Texts

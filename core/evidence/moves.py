@@ -108,7 +108,8 @@ def _of_regions(moves: Moves) -> dict[str, Numbers]:
 def _alike(group: Codes, which: Flags, kind: Codes, names: tuple[str, str]) -> dict[str, Numbers]:
     """How many of each move's group are so, and how many kinds are among them; NaN for none."""
     count = np.bincount(group[which], minlength=group.max(initial=0) + 1).astype(float)
-    distinct = np.unique(np.stack([group[which], kind[which]]), axis=1)[0]
+    width = kind.max(initial=0) + 1
+    distinct = np.unique(group[which].astype(np.int64) * width + kind[which]) // width
     kinds = np.bincount(distinct, minlength=len(count)).astype(float)
     kinds[count == 0] = count[count == 0] = np.nan
     return {names[0]: count[group], names[1]: kinds[group]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from math import exp, isfinite, log
 from typing import Any
 
@@ -11,7 +10,7 @@ from gpuledger.core.evidence.claims import Reason
 from gpuledger.core.evidence.limits import FACTORS
 
 ClaimFigures = Mapping[str, Any]
-"""One claim with its figures, as in `sql/evidence/50_figures.sql`."""
+"""One claim with its figures, as in `gpuledger.core.store.claim_table`."""
 
 
 def sentence(
@@ -74,7 +73,7 @@ def _tail(reason: Reason, row: ClaimFigures, rates: Mapping[str, float], doubt: 
         case Reason.BELOW_LIST:
             return f"the provider asks {_usd(row['list_usd'])} for it on demand"
         case Reason.OTHER_SOURCE:
-            day = datetime.fromtimestamp(row["other_seen_at"], UTC).date().isoformat()
+            day = row["other_seen_at"].date().isoformat()
             return f"{row['other_source']} has {_usd(row['other_usd'])} for the same offer, seen {day}"
         case Reason.BELOW_KIN:
             return f"the provider's other offers of it start at {_usd(row['kin_low'])}"

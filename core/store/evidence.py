@@ -1,24 +1,26 @@
 # pyarrow ships no types of its own.
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownParameterType=false
-# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false, reportAttributeAccessIssue=false
 """What the ledger knows about a run's claims, and the disputes that follow from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from gpuledger.core.evidence.claims import Action, Circumstances, Reason, Verdicts
+from gpuledger.core.evidence.claims import Action, Circumstances, Figures, Reason, Verdicts
 from gpuledger.core.evidence.rules import weigh
 from gpuledger.core.evidence.sentences import sentence, uniform
+from gpuledger.core.evidence.succession import Flags, Positions
 from gpuledger.core.store import sql
-from gpuledger.core.store.claim_table import claim_table, figures_of, ways_of
+from gpuledger.core.store.claim_table import READ_AGAIN, claim_table, claims_of, figures_of, ways_of
 
 SHOWN = 5
 """Lines of evidence in a run's report."""
@@ -104,33 +106,28 @@ def weigh_run(
         seen: that batch, its rows in the order of their `position`.
     """
     named = {**parameters, "started_at": weighing.started_at}
-    sql.run_named(connection, "evidence/10_claim", named)
-    kinds = dict(connection.execute("select claim, count(*) from claim group by claim").fetchall())
-    if not kinds:
+    claim = claims_of(connection, named, seen)
+    if not claim.num_rows:
         rule_nothing(connection)
         return Weighed()
-    # A batch is much wider and longer than its claims: they alone are read again and again.
-    positions = sql.arrow(
-        connection, "select position from claim where position is not null order by position"
-    )
-    with sql.registered(connection, claimed_arrow=seen.take(positions["position"])):
-        return _weigh_claims(connection, weighing, named, kinds, ways_of(seen))
+    with sql.registered(connection, claim=claim.select(READ_AGAIN)):
+        return _weigh_claims(connection, weighing, named, claim, ways_of(seen))
 
 
 def _weigh_claims(
     connection: duckdb.DuckDBPyConnection,
     weighing: Weighing,
     named: Mapping[str, Any],
-    kinds: Mapping[str, int],
+    claim: pa.Table,
     ways: Mapping[str, int],
 ) -> Weighed:
-    """Weigh the table `claim`, whose rows of the batch are registered as `claimed_arrow`.
+    """Weigh the claims, as `claims_of` makes them; what later statements read of them is registered as `claim`.
 
     Args:
-        kinds: how many claims of each kind there are.
         ways: how many offers of the batch are bought how.
     """
-    table = claim_table(connection, named, kinds, ways)
+    kinds = frozenset(pc.unique(claim["claim"]).to_pylist())
+    table = claim_table(connection, named, claim, kinds, ways)
     run = Circumstances(
         at=named["observed_at"].timestamp(),
         every_seconds=weighing.every.total_seconds(),
@@ -140,55 +137,101 @@ def _weigh_claims(
     )
     figures = figures_of(table)
     verdicts = weigh(figures, run)
-    events, worded = _events(connection, table, verdicts, weighing)
-    action = verdicts.action
-    held = (action == Action.DISPUTE) | (action == Action.HOLD)
-    ruled = np.flatnonzero(held | (action == Action.CONFIRM))
-    rulings = pa.table(
-        {
-            "offer_id": pa.array(figures.offer_id[ruled], pa.string()),
-            "is_held": pa.array(held[ruled], pa.bool_()),
-        }
-    )
-    with sql.registered(connection, ruled=rulings, event=events):
+    noted = np.flatnonzero(np.isin(verdicts.action, [int(which) for which in STATES]))
+    words, shown = _evidence(connection, table, noted, verdicts, weighing)
+    held = np.isin(verdicts.action, [int(Action.DISPUTE), int(Action.HOLD)])
+    with sql.registered(connection, ruled=_rulings(claim, figures, verdicts, held)):
         sql.run_named(connection, "evidence/60_ruling", named)
-        if events.num_rows:
+    if len(noted):
+        with sql.registered(connection, event=_events(claim, table, noted, verdicts, words)):
             sql.run_named(connection, "evidence/70_dispute", named)
-        if _may_forget(connection, named):
-            sql.run_named(connection, "evidence/80_forgotten", named)
+    if _may_forget(connection, named):
+        sql.run_named(connection, "evidence/80_forgotten", named)
     return Weighed(
         disputed=int(held.sum()),
-        confirmed=int((action == Action.CONFIRM).sum()),
-        evidence=worded[:SHOWN],
+        confirmed=int((verdicts.action == Action.CONFIRM).sum()),
+        evidence=shown,
         renames=tuple(_renames(table, verdicts)),
     )
 
 
-def _events(
-    connection: duckdb.DuckDBPyConnection, table: pa.Table, verdicts: Verdicts, weighing: Weighing
-) -> tuple[pa.Table, tuple[str, ...]]:
-    """What is appended to `disputed_price`, and the evidence of what is held, the new first."""
-    action, reason = verdicts.action, verdicts.reason
-    noted = np.flatnonzero(np.isin(action, [int(which) for which in STATES]))
-    rates = _rates(connection) if (reason == Reason.UNIFORM).any() else {}
-    words = dict(zip(noted.tolist(), _words(table, noted, verdicts, rates, weighing.doubts), strict=True))
-    new = [place for place in noted.tolist() if action[place] == Action.DISPUTE]
-    old = np.flatnonzero(action == Action.HOLD)[: SHOWN - min(len(new), SHOWN)]
-    shown = [words[place] for place in new[:SHOWN]] + _words(table, old, verdicts, rates, weighing.doubts)
-    events = pa.table(
+def _rulings(claim: pa.Table, figures: Figures, verdicts: Verdicts, held: Flags) -> pa.Table:
+    """The offers that are held back, and those whose claim is confirmed, with the time from which it then holds."""
+    ruled = np.flatnonzero(held | (verdicts.action == Action.CONFIRM))
+    is_dated = ~held & (figures.is_as_disputed | (figures.claim == "absence"))
+    return pa.table(
         {
-            "offer_id": table["offer_id"].take(noted),
-            "state": pa.array([STATES[Action(which)] for which in action[noted]], pa.string()),
-            "evidence": pa.array([words[place] for place in noted.tolist()], pa.string()),
-            "is_left_to_operator": pa.array(verdicts.is_left_to_operator[noted], pa.bool_()),
+            "offer_id": claim["offer_id"].take(ruled),
+            "is_held": pa.array(held[ruled], pa.bool_()),
+            "claimed_at": pc.if_else(
+                pa.array(is_dated[ruled]),
+                claim["open_at"].take(ruled),
+                pa.scalar(None, claim["open_at"].type),
+            ),
         }
     )
-    return events, tuple(shown)
+
+
+def _events(
+    claim: pa.Table, table: pa.Table, noted: Positions, verdicts: Verdicts, words: Sequence[str]
+) -> pa.Table:
+    """What is appended to `disputed_price`: whole claims with what became of them."""
+    events = claim.take(noted)
+    more = {
+        "state": pa.array([STATES[Action(which)] for which in verdicts.action[noted]], pa.string()),
+        "evidence": pa.array(words, pa.string()),
+        "is_left_to_operator": pa.array(verdicts.is_left_to_operator[noted], pa.bool_()),
+        "usd": table["usd"].take(noted),
+        "believed_usd": table["believed_usd"].take(noted),
+    }
+    for name, column in more.items():
+        events = events.append_column(name, column)
+    return events
+
+
+def _evidence(
+    connection: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    noted: Positions,
+    verdicts: Verdicts,
+    weighing: Weighing,
+) -> tuple[list[str], tuple[str, ...]]:
+    """The words of what is noted, and some of them for the run's report, the new first."""
+    action = verdicts.action
+    rates = _rates(connection) if (verdicts.reason == Reason.UNIFORM).any() else {}
+    words = _words(table, noted, verdicts, rates, weighing.doubts)
+    new = [words[place] for place in np.flatnonzero(action[noted] == Action.DISPUTE)[:SHOWN].tolist()]
+    old = np.flatnonzero(action == Action.HOLD)[: SHOWN - len(new)]
+    return words, (*new, *_words(table, old, verdicts, rates, weighing.doubts))
+
+
+class _Columns(dict[str, list[Any]]):
+    """Columns of figures as objects, each made of Arrow when the first sentence reads it."""
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, name: str) -> list[Any]:
+        self[name] = self._table[name].to_pylist()
+        return self[name]
+
+
+class _ClaimRow(dict[str, Any]):
+    """One claim with its figures, of which most are read by no sentence."""
+
+    def __init__(self, columns: _Columns, number: int) -> None:
+        super().__init__()
+        self._columns, self._number = columns, number
+
+    def __missing__(self, name: str) -> object:
+        self[name] = self._columns[name][self._number]
+        return self[name]
 
 
 def _words(
     table: pa.Table,
-    places: np.ndarray[Any, Any],
+    places: Positions,
     verdicts: Verdicts,
     rates: Mapping[str, float],
     doubts: Mapping[str, str],
@@ -196,7 +239,8 @@ def _words(
     if len(places) > WORDED_EACH and (verdicts.reason[places] == Reason.UNIFORM).all():
         # one statement about the whole answer
         return [uniform(table.slice(int(places[0]), 1).to_pylist()[0], rates)] * len(places)
-    rows = table.take(places).to_pylist()
+    columns = _Columns(table.take(places))
+    rows = [_ClaimRow(columns, number) for number in range(len(places))]
     came = verdicts.succession
     before = np.where(np.isfinite(came.predecessor_usd), came.predecessor_usd, came.moved_usd)
     uniform_row = _moved_alike(table)
@@ -233,8 +277,7 @@ def _word(
         return "the source claims this no more"
     if reason is Reason.NONE:
         return "what contradicted it holds no more"
-    since = datetime.fromtimestamp(row["open_since_at"], UTC)
-    return f"the source has claimed the same since {since:%Y-%m-%d %H:%M} UTC"
+    return f"the source has claimed the same since {row['open_since_at']:%Y-%m-%d %H:%M} UTC"
 
 
 def _renames(table: pa.Table, verdicts: Verdicts) -> list[str]:

@@ -1,7 +1,7 @@
--- grain: one row per offer that a run shows at another price than believed, for the first time, again, or not at all
+-- grain: one row per offer that a run shows at another price than believed, for the first time, again, or not at all, in the
+-- order of its number: those that are absent last
 -- Offers with an open dispute are among them whatever they show.
 -- parameters: source varchar, is_complete boolean; reads compared (sql/record/05_compared.sql)
-create or replace temp table claim as
 with claimed as (
     select
         offer_id,
@@ -46,4 +46,5 @@ left join open_dispute on claimed.offer_id = open_dispute.offer_id
 where
     claimed.claim in ('price', 'new', 'return')
     or claimed.claim = 'absence' and claimed.believed_amount is not null and $is_complete::boolean
-    or claimed.claim = 'none' and open_dispute.offer_id is not null;
+    or claimed.claim = 'none' and open_dispute.offer_id is not null
+order by claim_no;

@@ -1,5 +1,5 @@
 -- grain: one row per offer that is gone, with how much of its region, its GPU, its way to buy and the list is gone at once
--- parameters: source varchar
+-- parameters: source varchar; reads claim and claimed
 with standing as (
     select
         lower(offer.region) as region,

@@ -1,5 +1,5 @@
 -- grain: one row per claim of an offer that is new or returns, with what it resembles
--- parameters: source varchar, started_at timestamptz
+-- parameters: source varchar, started_at timestamptz; reads claimed and known
 with fresh_claim as (
     select * from claimed where claim in ('new', 'return')
 ),

@@ -1,5 +1,5 @@
 -- grain: one appended row per disputed new identity that its source has not shown for two weeks
--- parameters: source varchar, observed_at timestamptz, run_no integer
+-- parameters: source varchar, observed_at timestamptz, run_no integer; reads claim
 insert into disputed_price by name
 select
     * replace (
