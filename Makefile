@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 
-.PHONY: page-vendor fetch-release release-prices quote refresh test deep recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench polling faults simulate peers browser frameworks shared-store documentation audit docs golden wheel clean
+.PHONY: replaying page-vendor fetch-release release-prices quote refresh test deep recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench polling faults simulate peers browser frameworks shared-store documentation audit docs golden wheel clean
 
 quote: $(STAMP)  ## refresh what can be reached, then quote an example plan; works with no network at all
 	@GPULEDGER_FETCH_ATTEMPTS=$${GPULEDGER_FETCH_ATTEMPTS:-1} GPULEDGER_FETCH_TIMEOUT_SECONDS=$${GPULEDGER_FETCH_TIMEOUT_SECONDS:-10} \
@@ -98,6 +98,10 @@ bench: $(STAMP)  ## ratios measured in one run
 MINUTES ?= 60
 polling: $(STAMP)  ## 200 sources at one minute for MINUTES: how late, at what share of two cores
 	GPULEDGER_POLLING_MINUTES=$(MINUTES) $(BIN)/pytest -q -s -m benchmark_suite tests/benchmarks/test_polling.py
+
+RUNS ?= 62800
+replaying: $(STAMP)  ## an archive of RUNS runs replayed while refreshes go on: how long it takes, how long these wait
+	GPULEDGER_REPLAY_RUNS=$(RUNS) $(BIN)/pytest -q -s -m benchmark_suite tests/benchmarks/test_replay_beside_refreshes.py
 
 faults: $(STAMP)  ## fault injection, some 25 minutes; writes docs/reliability.md
 	GPULEDGER_WRITE_RELIABILITY=1 $(BIN)/pytest -q tests/faults

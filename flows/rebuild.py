@@ -4,6 +4,7 @@ evidence beside its own source."""
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from gpuledger.core.store.archive import started_at
 from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.clocks import is_ahead
 from gpuledger.core.store.database import Home, joined, writing
+from gpuledger.core.store.publish import complete
 from gpuledger.core.store.run_stack import MOST_OFFERS, RunStack
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger, read_run
@@ -111,13 +113,23 @@ class Rebuild:
             return self.go_on()
         return len(left)
 
+    def complete(self) -> None:
+        """Check what is built, and derive from it what readers read. Whoever publishes it in the writers' turn then has
+        the days of the runs that came since left to derive, and not those of years."""
+        rebuilt = replace(self.ledger, home=self.home)
+        with writing(self.home) as connection:
+            open_ledger(rebuilt, connection)
+            complete(self.home, connection, now=self.ledger.clock())
+
     @property
     def _note(self) -> Path:
         return self.ledger.home.path / "ledger.replay.program"
 
     def _runs(self) -> list[str]:
         now = self.ledger.clock()
-        return [run for run in self.ledger.archive.run_ids(None) if not is_ahead(started_at(run)[0], now)]
+        runs = self.ledger.archive.run_ids(None)
+        # Names are in the order of their times; to read those of a year one by one takes the turn of others for long.
+        return runs[: bisect_left(runs, True, key=lambda run: is_ahead(started_at(run)[0], now))]
 
     def _batch(
         self, rebuilt: LedgerWriter, connection: duckdb.DuckDBPyConnection, stack: RunStack, runs: list[str]

@@ -86,8 +86,11 @@ def replay(
         rebuild.go_on()
         after = price_history(replace(ledger, home=rebuild.home), sources, since)
         runs, accepted = _counts(rebuild.home)
-        number = _take(ledger, rebuild) if keep else None
-        if not keep:
+        number = None
+        if keep:
+            rebuild.complete()
+            number = _take(ledger, rebuild)
+        else:
             rebuild.discard()
     had, has = set(before), set(after)
     added = [row for row in after if row not in had]

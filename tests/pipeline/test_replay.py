@@ -9,8 +9,10 @@ from gpuledger.core.document import Document, Request
 from gpuledger.core.errors import CorruptError
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.home import Home
+from gpuledger.core.store.publish import publish
 from gpuledger.core.store.shared.move import contents_of_ledger
 from gpuledger.flows import rebuild
+from gpuledger.flows import replay as replay_module
 from gpuledger.flows.audit import audit_ledger
 from gpuledger.flows.imports import import_documents
 from gpuledger.flows.pipeline import open_ledger, refresh_sources
@@ -140,6 +142,28 @@ def test_refreshes_go_on_while_a_replay_builds_and_nothing_of_theirs_is_lost(wor
     assert (report.added, report.removed) == (0, 0)
     assert world.prices()["a"] == "2.7"
     assert world.rows("select count(*) from scrape_run") == [(3,)]
+
+
+def test_what_readers_read_is_derived_before_the_writers_turn_is_taken(world, listing, monkeypatch):
+    """Whoever waits for the turn waits for what came meanwhile, and not for the days of the whole history."""
+    world.refresh(listing(a=2.5, b=3))
+    world.clock.forward(days=3)
+    world.refresh(listing(a=2.6, b=3))
+    derived: list[tuple[object, ...]] = []
+
+    def publish_seen(home, *, now):
+        with writing(home) as connection:
+            derived.append(
+                connection.execute(
+                    "select (select until_date from derived), (select count(distinct price_date) from gpu_price_day)"
+                ).fetchone()
+            )
+        return publish(home, now=now)
+
+    monkeypatch.setattr(replay_module, "publish", publish_seen)
+    replay(world.ledger)
+    assert derived == [(world.clock().date(), 3)]
+    assert world.prices() == {"a": "2.6", "b": "3"}
 
 
 @pytest.mark.recovery

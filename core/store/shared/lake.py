@@ -110,20 +110,16 @@ def run_sizes(connection: duckdb.DuckDBPyConnection, commit: int) -> Any:
 
 def runs_since(connection: duckdb.DuckDBPyConnection, commit: int) -> Any:
     """Names of the runs after that commit, with the commit and the place of each; an Arrow table."""
-    return sql.arrow(
-        connection,
-        "select run_id, snapshot_id as commit_no, rowid as place from lake.scrape_run"
-        f" where snapshot_id > {commit:d}",
-    )
+    return sql.arrow(connection, sql.text("lake/run_since"), {"commit_no": commit})
 
 
 @contextmanager
 def rows_of_runs(connection: duckdb.DuckDBPyConnection, table: str, runs: Any) -> Generator[Any]:
-    """Rows that some runs left in a table, with each run's number and each row's place in the table; a stream of Arrow
-    batches, to be read to its end inside.
+    """Rows of some runs in a table, with each run's number and each row's place; a stream of Arrow batches, to be read
+    to its end inside.
 
     Args:
-        runs: an Arrow table of run_id, commit_no and run_no. Only the commits from the first to the last are read.
+        runs: an Arrow table of run_id, commit_no and run_no; only the commits between the first and the last are read.
     """
     commits = runs["commit_no"].to_pylist()
     with sql.registered(connection, chosen_run=runs):
