@@ -34,7 +34,7 @@ def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids:
     key = f"{name} {'all' if gpu_ids is None else sorted(gpu_ids)}"
     if not table.startswith("past.") and not _is_last(connection, key):
         connection.execute("reset variable past_key")
-        _create(connection, "or replace temporary table offer_past", as_of, gpu_ids)
+        _create(connection, table, as_of, gpu_ids)
         connection.execute("set variable past_key = $key", {"key": key})
     connection.execute("set variable past_table = $table", {"table": table})
 
@@ -73,7 +73,7 @@ def _is_there(
         present = _days(connection) or []
         if name in present or len(present) >= MOST_AT_ONCE:
             return name in present
-        _create(connection, f"or replace table past.main.{name}", as_of, None)
+        _create(connection, f"past.main.{name}", as_of, None)
         connection.execute(
             f"insert into past.main.day select '{name}', coalesce(max(day_no), 0) + 1 from past.main.day"
         )
@@ -81,11 +81,18 @@ def _is_there(
 
 
 def _create(
-    connection: duckdb.DuckDBPyConnection, what: str, as_of: datetime, gpu_ids: list[str] | None
+    connection: duckdb.DuckDBPyConnection, table: str, as_of: datetime, gpu_ids: list[str] | None
 ) -> None:
     connection.execute("set variable as_of = $as_of::timestamptz", {"as_of": as_of})
     connection.execute("set variable past_gpu_ids = $gpu_ids::varchar[]", {"gpu_ids": gpu_ids})
-    connection.execute(f"create {what} as {sql.text('queries/offer_past')}")
+    kind = "temporary table" if table.startswith("temp.") else "table"
+    connection.execute(f"create or replace {kind} {table} as {sql.text('queries/offer_past')}")
+    connection.execute("set variable past_table = $table", {"table": table})
+    # putting all the columns into order takes five times as long as numbering what is there
+    connection.execute(
+        f"update {table} as offer set row_no = place.row_no from ({sql.text('queries/offer_place')}) as place"
+        " where offer.row_no = place.past_no"
+    )
 
 
 def _days(connection: duckdb.DuckDBPyConnection) -> list[str] | None:

@@ -6,8 +6,9 @@ create or replace macro is_market_price(purchase_option, tier, provider) as
     -- not `in`: planning makes a join of five values, below which no column is left out
     or coalesce(list_contains(['vast', 'tensordock', 'salad', 'clore', 'akash'], provider), false);
 
+-- 30 and 180 days, in hours: days go through a calendar, which takes four times as long, and in some zones has days of 23 hours.
 create or replace macro price_horizon(purchase_option, tier, provider) as
-    if(is_market_price(purchase_option, tier, provider), interval 30 days, interval 180 days);
+    if(is_market_price(purchase_option, tier, provider), interval 720 hours, interval 4320 hours);
 
 -- the worst state that applies
 create or replace macro price_state(instant, is_recorded, fresh_until, lapses_at, is_unlisted, availability) as

@@ -119,16 +119,19 @@ from (
             where checkpoint_at = (select base_at from base)
         ),
 
+        logged_last as not materialized (
+            select
+                offer_no, max(changed_at) as changed_at, max(stock_changed_at) as stock_changed_at,
+                max(availability) as availability
+            from logged
+            group by offer_no
+        ),
+
+        -- planning drops one of the two
         price_at as (
-            select *
-            from (
-                select
-                    offer_no, max(changed_at) as changed_at, max(stock_changed_at) as stock_changed_at,
-                    max(availability) as availability
-                from logged
-                group by offer_no
-            )
-            where offer_no in (select offer_no from wanted)
+            select * from logged_last where gpu_ids is null
+            union all
+            select * from logged_last where gpu_ids is not null and offer_no in (select offer_no from wanted)
         ),
 
         stock_at as (

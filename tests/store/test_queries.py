@@ -73,6 +73,11 @@ _QUOTE = (
 )
 _ON_SALE = (*_QUOTE, sql.text("queries/on_sale"))
 _QUOTE_VIEW = (*_ON_SALE, sql.text("queries/quote_offer"))
+_PAST = (
+    "set variable as_of = null::timestamptz",
+    f"create temporary table offer_past as {sql.text('queries/offer_past')}",
+    "set variable past_table = 'temp.main.offer_past'",
+)
 NEEDS = {
     "queries/offers": (sql.text("queries/on_sale"),),
     "queries/offers_without_place": (sql.text("queries/on_sale"),),
@@ -80,11 +85,8 @@ NEEDS = {
     "queries/overview": (sql.text("queries/on_sale"),),
     "queries/on_sale_once": ("set variable as_of = null::timestamptz",),
     "queries/offer_past": ("set variable as_of = null::timestamptz",),
-    "queries/on_sale_then": (
-        "set variable as_of = null::timestamptz",
-        f"create temporary table offer_past as {sql.text('queries/offer_past')}",
-        "set variable past_table = 'temp.main.offer_past'",
-    ),
+    "queries/offer_place": _PAST,
+    "queries/on_sale_then": _PAST,
     "queries/quote_offer": _ON_SALE,
     "queries/quote_shape": _QUOTE_VIEW,
     "queries/quote_next_change": _ON_SALE,

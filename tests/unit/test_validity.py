@@ -76,7 +76,7 @@ def test_sql_and_python_agree_on_horizons_and_orders(
     macros, option, tier, provider, gpu_count, least_ordered, most_ordered, least, most
 ):
     row = macros.execute(
-        "select price_horizon($option, $tier, $provider)::varchar, sells_count($count::decimal(12, 4), $low::integer,"
+        "select price_horizon($option, $tier, $provider), sells_count($count::decimal(12, 4), $low::integer,"
         " $high::integer, $least::double, $most::double),"
         " order_gpus($count::decimal(12, 4), $low::integer, $high::integer, $least::double)",
         {
@@ -90,10 +90,29 @@ def test_sql_and_python_agree_on_horizons_and_orders(
             "most": most,
         },
     ).fetchone()
-    days = validity.horizon(option, tier, provider).days
+    horizon = validity.horizon(option, tier, provider)
     sells = validity.sells_count(gpu_count, least_ordered, most_ordered, least, most)
     ordered = validity.order_gpus(gpu_count, least_ordered, most_ordered, least)
-    assert row == (f"{days} days", sells, ordered)
+    assert row == (horizon, sells, ordered)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Europe/Berlin", "Pacific/Auckland"])
+def test_a_price_lapses_at_the_same_time_in_every_zone(macros, zone):
+    before = macros.execute("select current_setting('timezone')").fetchone()[0]
+    macros.execute(f"set timezone = '{zone}'")
+    # over the change to summer time or back, in each of them
+    for seen, option in (
+        ("2026-03-01", "spot"),
+        ("2026-09-20", "spot"),
+        ("2026-10-20", "spot"),
+        ("2026-01-15", "reserved"),
+    ):
+        (seconds,) = macros.execute(
+            "select epoch($seen::timestamptz + price_horizon($option, null, 'aws')) - epoch($seen::timestamptz)",
+            {"seen": f"{seen} 00:30:00+00", "option": option},
+        ).fetchone()
+        assert seconds == validity.horizon(option, None, "aws").total_seconds()
+    macros.execute(f"set timezone = '{before}'")
 
 
 EDGES = [
