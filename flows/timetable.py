@@ -23,6 +23,11 @@ from gpuledger.scrapers.source import HOURLY, Source
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
+AUDIT_TIMES = timedelta(hours=1), EPOCH + timedelta(minutes=17)
+COMPACTION_TIMES = timedelta(days=1), EPOCH + timedelta(hours=3, minutes=41)
+"""Interval and one time of each. Not by cron: the server of Prefect 3.9.1 finds no time of such a schedule on Python
+3.11, and says so in its own log alone."""
+
 EARLY = 0.3
 """Of an interval: a run this little before a time of the grid stands for it. A source that is read at once on a new
 machine is so read at most 1.2 times as often as it declares over four of its intervals, and waits at most 1.3 of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gpuledger.core.estimate.architecture import Architecture
-from gpuledger.core.estimate.stack import ONLINE
+from gpuledger.core.estimate.stack import ONLINE, SMALL_PASS, recipe_pass
 from gpuledger.core.plan import TrainingPlan, model_rows
 
 # tokens per step by parameters, a cube root through those of GPT-3's networks: 1M of 1.3B and 2.7B, 2M of 6.7B and 13B
@@ -28,15 +28,18 @@ STEPS_PER_ROLLOUT = {"grpo": 4.0}
 
 def usual_batch_tokens(plan: TrainingPlan, architecture: Architecture, sequence_length: int) -> float:
     """Tokens per step that people take: by method, in pretraining those that the network was published with, and enough
-    for every GPU of a stated count.
+    for every GPU of a stated count; of small networks enough for a pass of each, whose recipes say sequences of a GPU
+    and not of a step.
     """
+    gpus = plan.hardware.gpus or 0
     if plan.method not in ("pretrain", "distillation"):
         sequences = ONLINE_BATCH_SEQUENCES if plan.method in ONLINE else FINETUNE_BATCH_SEQUENCES
-        return float(sequences * sequence_length)
+        each = math.floor(SMALL_PASS.sequences(sequence_length)) if recipe_pass(plan) is SMALL_PASS else 0
+        return float(max(sequences, each * gpus) * sequence_length)
     published = model_rows().get(plan.model or "", {}).get("global_batch_tokens")
     by_size = PRETRAIN_BATCH_TOKENS * math.cbrt(architecture.parameters / PRETRAIN_BATCH_PARAMETERS)
     usual = float(published) if published else min(max(by_size, LEAST_BATCH_TOKENS), MOST_BATCH_TOKENS)
-    return max(usual, float(SEQUENCES_PER_GPU * sequence_length * (plan.hardware.gpus or 0)))
+    return max(usual, float(SEQUENCES_PER_GPU * sequence_length * gpus))
 
 
 def rollout_share(plan: TrainingPlan) -> float:

@@ -184,8 +184,7 @@ def settled(cells: Cells, k: Constants) -> Settled:
     passes: Any = np.where(shapes.pipeline_parallel > 1, 4.0 * shapes.pipeline_parallel, 1.0)
     share: Any = w.global_batch_tokens / (replicas * w.sequence_length * passes)
     useful = where(w.experts <= 1, _useful_tokens(w), USEFUL_TOKENS) / w.sequence_length
-    usual: Any = np.minimum(w.recipe_tokens / w.sequence_length, w.recipe_sequences)
-    sequences = where(w.recipe_tokens > 0, usual, useful)
+    sequences = where(w.recipe_sequences > 0, w.recipe_sequences, useful)
     useful = lift(np.minimum(share, np.maximum(sequences, 1.0)), cells.shape)
     one = lift(activation_gib(w, shapes, k, each_of), cells.shape)
     taken = lift(states_of.total, cells.shape)
@@ -193,7 +192,7 @@ def settled(cells: Cells, k: Constants) -> Settled:
     stage = Stage(*(lift(column, cells.shape) for column in stage_of(w, shapes, k)))
     limit_gib = cells.gpu_memory_gib * k.memory_margin
     room = np.maximum((limit_gib - taken) / k.allocator_slack, 0.0)
-    leaves_room = (w.is_open > 0) & (w.recipe_tokens <= 0) & (w.is_adapted < 1)
+    leaves_room = (w.is_open > 0) & (w.recipe_sequences <= 0) & (w.is_adapted < 1)
     usual_gib = cells.gpu_memory_gib * where(leaves_room, USUAL_MEMORY_SHARE, k.memory_margin)
     usual_room = np.maximum((usual_gib - taken) / k.allocator_slack, 0.0)
     micro = _power_below(np.minimum(usual_room / one, useful))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpuledger.core.estimate.architecture import Architecture
-from gpuledger.core.estimate.stack import ONLINE, Stack, is_checkpointed, stack_of
+from gpuledger.core.estimate.stack import ONLINE, Stack, is_checkpointed, is_small, stack_of
 from gpuledger.core.plan import Hardware, TrainingPlan
 
 RECOMPUTATION = ("none", "selective", "full")
@@ -149,7 +149,8 @@ def tried(plan: TrainingPlan, architecture: Architecture, sequence_length: float
     is_open = all(getattr(hw, name) is None for name in (*DEGREES, "expert_parallel"))
     # recipes shard a network that is trained whole: ZeRO-3 in LLaMA-Factory's and TRL's examples, FULL_SHARD in
     # Accelerate's and torchtune's
-    shards = (3,) if software.shards or (full and not plan.has_adapters) else (1, 3)
+    is_sharded = full and not plan.has_adapters and not is_small(plan)
+    shards = (3,) if software.shards or is_sharded else (1, 3)
     # of a step that also generates, the trained part is not cut into stages
     most = 16 if divides_all and plan.method not in ONLINE else 1
     stages = (pipeline,) if pipeline else tuple(p for p in _powers(most) if p <= architecture.layers)

@@ -221,17 +221,24 @@ def is_checkpointed(plan: TrainingPlan) -> bool:
 
 
 class RecipePass(NamedTuple):
-    """What recipes of fine-tuning take at most in one pass on one GPU."""
+    """What recipes of fine-tuning take in one pass on one GPU."""
 
-    tokens: float
-    sequences: float
+    most_tokens: float
+    most_sequences: float
+    least_tokens: float
+    """Of more sequences, where those are shorter than anybody has in mind."""
+
+    def sequences(self, length: float) -> float:
+        """Sequences of that many tokens."""
+        return max(min(self.most_tokens, max(self.most_sequences * length, self.least_tokens)) / length, 1.0)
 
 
-# one sequence of some thousand tokens, and two of shorter ones: examples of axolotl, torchtune, Unsloth and Qwen
-USUAL_PASS = RecipePass(1_024.0, 2.0)
+# one sequence of some thousand tokens, two of shorter ones: examples of axolotl, torchtune, Unsloth and Qwen; four of
+# a hundred or two (alpaca-lora, finetune.py)
+USUAL_PASS = RecipePass(1_024.0, 2.0, 512.0)
 # small networks get several or many short ones: 32 of 128 tokens and 12 of 384 (transformers, run_glue.py and
 # run_qa.py), four or more of 1,024 (torchtune's 1.2B; two pairs of TRL's dpo.py)
-SMALL_PASS = RecipePass(4_096.0, 32.0)
+SMALL_PASS = RecipePass(4_096.0, 32.0, 2_048.0)
 
 
 def recipe_pass(plan: TrainingPlan) -> RecipePass | None:

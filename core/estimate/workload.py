@@ -98,10 +98,8 @@ class Workload:
     """Neither division nor software is said."""
     loses_by_choice: Any
     """People run less than the best division: neither that nor a stack nor a tuned team is said."""
-    recipe_tokens: Any
-    """Tokens of a pass that recipes of fine-tuning take where the plan does not say; 0 where as many as fit."""
     recipe_sequences: Any
-    """The same of sequences."""
+    """Of a pass that recipes of fine-tuning take where the plan does not say; 0 where as many as fit."""
     sharding_gpus: Any
     """Over which one copy of a sharded state is spread at most."""
     is_quantised: Any
@@ -336,8 +334,7 @@ def _workload(
         team_is_tuned=float(team_of(plan) == "tuned"),
         is_open=float(is_open(plan)),
         loses_by_choice=loses_by_choice(plan),
-        recipe_tokens=recipe.tokens if recipe else 0.0,
-        recipe_sequences=recipe.sequences if recipe else 0.0,
+        recipe_sequences=recipe.sequences(sequence_length) if recipe else 0.0,
         sharding_gpus=float(plan.hardware.sharding_gpus or math.inf),
         is_quantised=float(plan.precision in ("fp8", "fp4")),
         keeps_copies=float(keeps_copies(plan)),

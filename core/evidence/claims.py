@@ -84,6 +84,8 @@ class Figures:
     was_unlisted: Flags
     open_is_left_to_operator: Flags
     is_exchanged: Flags
+    is_slipped: Flags
+    """Whether most moved prices of its way to buy are what other offers cost."""
     is_of_places: Flags
     """Whether it is two places that exchanged their prices."""
     is_mapped: Flags

@@ -68,8 +68,31 @@ def figures_of_moves(moves: Moves, both_by_option: Mapping[int, int]) -> dict[st
             **_of_products(moves),
             **_of_regions(moves),
             "is_exchanged": exchanged | is_slipped,
+            "is_slipped": is_slipped,
             "is_of_places": of_places,
         }
+
+
+def taken_over(
+    whole: Numbers, change: Numbers, shelf: HashKeys, gpu: Codes, is_move: Flags, is_gone: Flags
+) -> Flags:
+    """Moved prices that are what another product cost that went in the same run: one under the other's name.
+
+    Args:
+        whole: what the machine costs; of one that went, what it did.
+        shelf: equal for machines of one size that a provider sells alike in one place.
+    """
+    taken = np.zeros(len(whole), np.bool_)
+    moved = np.flatnonzero(is_move & (np.abs(np.nan_to_num(change)) > LARGE))
+    if not len(moved) or not is_gone.any():
+        return taken
+    key = _mixed(shelf, _rounded(whole))
+    products: dict[int, set[int]] = {}
+    for place in np.flatnonzero(is_gone & np.isfinite(whole)).tolist():
+        products.setdefault(int(key[place]), set()).add(int(gpu[place]))
+    for place in moved.tolist():
+        taken[place] = bool(products.get(int(key[place]), set()) - {int(gpu[place])})
+    return taken
 
 
 def _of_options(moves: Moves, both_by_option: Mapping[int, int]) -> dict[str, Numbers]:

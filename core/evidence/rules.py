@@ -163,7 +163,8 @@ def _batch(f: Figures, read: _Reading, came: Succession) -> dict[Reason, Flags]:
         Reason.NO_RATE: read.priced & ~np.isfinite(f.usd) & read.believed,
         Reason.UNIFORM: (read.priced | (f.claim == "absence")) & bool(uniform.any()),
         Reason.CURRENCY: read.priced & f.is_other_currency,
-        Reason.EXCHANGED: f.is_exchanged | moved | came.is_rebought,
+        # Of an answer whose prices slipped into other rows, new rows are no better than the others.
+        Reason.EXCHANGED: f.is_exchanged | moved | came.is_rebought | read.fresh & bool(f.is_slipped.any()),
     }
 
 

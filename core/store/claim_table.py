@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gpuledger.core.evidence.claims import Figures
-from gpuledger.core.evidence.moves import Moves, figures_of_moves
-from gpuledger.core.evidence.succession import HashKeys, Numbers, Texts
+from gpuledger.core.evidence.moves import Moves, figures_of_moves, taken_over
+from gpuledger.core.evidence.succession import Flags, HashKeys, Numbers, Texts
 from gpuledger.core.store import sql
 
 STILL = 0.1
@@ -258,8 +258,22 @@ def figures_of(table: pa.Table) -> Figures:
     columns: dict[str, Any] = {
         name: kinds[kind](name) for name, kind in Figures.__annotations__.items() if name not in _OPTIONS
     }
-    columns["is_exchanged"] |= flags("is_copied")
+    columns["is_exchanged"] |= flags("is_copied") | _taken_over(table)
     return Figures(**columns, is_spot=names == "spot", is_reserved=names == "reserved")
+
+
+def _taken_over(table: pa.Table) -> Flags:
+    claim = table["claim"]
+    is_gone = pc.equal(claim, "absence").to_numpy()
+    usd = np.where(is_gone, table["believed_usd"].to_numpy(), table["usd"].to_numpy())
+    return taken_over(
+        usd * table["gpu_count"].to_numpy(),
+        table["change"].to_numpy(),
+        table["shelf_key"].to_numpy().astype(np.uint64),
+        table["gpu"].combine_chunks().dictionary_encode().indices.to_numpy(),
+        pc.equal(claim, "price").to_numpy(),
+        is_gone,
+    )
 
 
 _OPTIONS = ("is_spot", "is_reserved")

@@ -26,7 +26,7 @@ from gpuledger.core.evidence.moves import Moves, figures_of_moves
 from gpuledger.core.evidence.rules import weigh
 from gpuledger.core.offer import Offer, PurchaseOption
 from gpuledger.core.store.batch import Batch
-from gpuledger.core.store.source_state import OfferState, PastPrice, PriceTerms, SourceState
+from gpuledger.core.store.source_state import OfferState, PastPrice, PriceTerms, SourceState, may_have_cost
 from gpuledger.core.store.staging import micro
 
 PRICE_TERMS = frozenset({"price", "upfront_amount", "effective_at", "availability"})
@@ -108,7 +108,7 @@ def plain_run(
         if is_other_price or is_other_stock:
             changes.append(OfferChange(before, offer, entry.document_no, is_other_price, is_other_stock))
     absent = _absences(batch, state, listed)
-    if absent is None or not _are_believed(batch, state, others, changes, returned, rates):
+    if absent is None or not _are_believed(batch, state, others, changes, absent, returned, rates):
         return None
     return PlainRun(sorted([*changes, *absent], key=_number), listed)
 
@@ -174,6 +174,7 @@ def _are_believed(
     state: SourceState,
     others: Collection[SourceState],
     changes: Sequence[OfferChange],
+    absent: Sequence[OfferChange],
     returned: Counter[str],
     rates: Callable[[], Mapping[str, float]],
 ) -> bool:
@@ -188,6 +189,9 @@ def _are_believed(
         return False
     usd, believed_usd = prices
     change = np.log(usd / believed_usd)
+    whole = usd * np.array([one.state.gpu_count for one in moved])
+    if may_have_cost(whole.tolist(), [one.state for one in absent], usd_per_unit):
+        return False
     market = _Market(batch, state, others, usd_per_unit)
     for difference, now, step in zip(moved, usd.tolist(), change.tolist(), strict=True):
         if not market.cannot_contradict(difference, now, step):
@@ -213,22 +217,15 @@ def _moved_prices(moved: Sequence[OfferChange], usd_per_unit: Mapping[str, float
     for difference in moved:
         state, offer = difference.state, difference.offer
         assert offer is not None and state.amount is not None
+        amount = micro(offer.price.amount)
+        assert amount is not None
         rate = usd_per_unit.get(offer.price.currency)
         if rate is None:
             return None
         unit = offer.price.unit.value
-        now.append(
-            state.price_of(_plain(offer.price.amount), micro(offer.upfront_amount), unit, usd_per_unit=rate)
-        )
+        now.append(state.price_of(amount, micro(offer.upfront_amount), unit, usd_per_unit=rate))
         before.append(state.price_of(state.amount, state.upfront_amount, unit, usd_per_unit=rate))
     return np.array(now), np.array(before)
-
-
-def _plain(amount: Decimal) -> Decimal:
-    """The amount as the ledger keeps it."""
-    stored = micro(amount)
-    assert stored is not None
-    return stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -91,6 +91,21 @@ class OfferState:
         insort(self.past, past, key=attrgetter("at"))
         while len(self.past) > 1 and self.past[1].at <= now - REMEMBERED:
             del self.past[0]
+
+
+def may_have_cost(
+    whole: Sequence[float], states: Sequence[OfferState], usd_per_unit: Mapping[str, float]
+) -> bool:
+    """Whether a machine of these cost one of the prices, in US dollars for the whole of it, as
+    `gpuledger.core.evidence.moves.taken_over` asks; also where that is not known."""
+    for state in states:
+        rate = usd_per_unit.get(str(state.currency))
+        if rate is None or state.amount is None:
+            return True
+        usd = state.price_of(state.amount, state.upfront_amount, str(state.unit), usd_per_unit=rate)
+        if any(abs(usd * state.gpu_count - other) < 0.002 for other in whole):
+            return True
+    return False
 
 
 @dataclass(kw_only=True)

@@ -59,12 +59,16 @@ def deployments(sources: Iterable[Source] = SOURCES) -> list[RunnerDeployment]:
 def upkeep() -> list[RunnerDeployment]:
     """The audit after every hour and the compaction of every night."""
     made = [
-        audit.to_deployment(
-            name="hourly", cron="17 * * * *", tags=["gpuledger"], entrypoint_type=EntrypointType.MODULE_PATH
-        ),
-        compact.to_deployment(
-            name="nightly", cron="41 3 * * *", tags=["gpuledger"], entrypoint_type=EntrypointType.MODULE_PATH
-        ),
+        flow.to_deployment(
+            name=name,
+            schedule=Interval(every, anchor_date=at),
+            tags=["gpuledger"],
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        for flow, name, (every, at) in (
+            (audit, "hourly", timetable.AUDIT_TIMES),
+            (compact, "nightly", timetable.COMPACTION_TIMES),
+        )
     ]
     return [one for one in made if isinstance(one, RunnerDeployment)]
 

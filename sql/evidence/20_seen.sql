@@ -78,6 +78,7 @@ select
     market_key(gpu, purchase_option, term) as market_key,
     hash(provider, purchase_option, term, sku, region, gpu_count) as label_key,
     hash(provider, gpu, region, gpu_count) as way_key,
+    hash(provider, purchase_option, term, region, gpu_count) as shelf_key,
     hash(purchase_option, term, tier) as way
 from valued
 order by claim_no;

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpuledger.core.evidence.moves import Moves, figures_of_moves
+from gpuledger.core.evidence.moves import Moves, figures_of_moves, taken_over
 
 ROW = {
     "usd": 1.0, "believed_usd": 1.0, "gpu_count": 1.0, "term": 0.0, "option": "on_demand", "gpu": "h100",
@@ -118,3 +118,24 @@ def test_a_price_without_a_rate_says_nothing():
     assert found["option_factor"] == pytest.approx([0.5, 0.5])
     assert found["option_alike"] == [1, 1]
     assert found["is_exchanged"] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("whole", "shelf", "gpu", "is_taken"),
+    [
+        pytest.param(84.8, 1, 2, True, id="what another product cost that went from there"),
+        pytest.param(84.9, 1, 2, False, id="another price"),
+        pytest.param(84.8, 2, 2, False, id="another place"),
+        pytest.param(84.8, 1, 1, False, id="the same product under another name"),
+    ],
+)
+def test_a_price_that_one_that_went_had(whole: float, shelf: int, gpu: int, is_taken: bool) -> None:
+    found = taken_over(
+        np.array([84.8, whole]),
+        np.array([np.log(84.8 / 98.32), np.nan]),
+        np.array([1, shelf], np.uint64),
+        np.array([1, gpu]),
+        np.array([True, False]),
+        np.array([False, True]),
+    )
+    assert found.tolist() == [is_taken, False]

@@ -1,5 +1,6 @@
 """When sources are read: at their own interval, whatever is restarted, and never all together."""
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -122,3 +123,19 @@ def test_deployments_have_anchors_that_a_redeployment_does_not_move():
     first, second = (deployment(source).schedules[0].schedule for _ in range(2))
     assert first.anchor_date == second.anchor_date == timetable.anchor(source.name, source.every)
     assert first.interval == source.every
+
+
+@pytest.mark.slow
+def test_the_server_of_prefect_finds_the_next_times_of_every_deployment():
+    """An audit and a compaction whose schedule it cannot read would never run, and nobody would be told."""
+    pytest.importorskip("prefect")
+    from prefect.server.schemas.schedules import IntervalSchedule
+
+    from gpuledger.flows.scheduled.deployments import deployments, upkeep
+
+    made = [*deployments(), *upkeep()]
+    assert [one.name for one in made[-2:]] == ["hourly", "nightly"]
+    for one in made:
+        schedule = IntervalSchedule.model_validate(one.schedules[0].schedule.model_dump())
+        first, second = asyncio.run(schedule.get_dates(2, start=START))
+        assert START <= first < second == first + schedule.interval, one.name

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 import yaml
 
-from gpuledger.flows.timetable import anchor
+from gpuledger.flows.timetable import AUDIT_TIMES, COMPACTION_TIMES, anchor
 from gpuledger.scrapers.registry import SOURCES
 from gpuledger.scrapers.source import Source
 
@@ -27,8 +28,8 @@ def content(sources: Iterable[Source] = SOURCES) -> dict[str, Any]:
         "pull": None,
         "deployments": [
             *(_refresh(source) for source in sources if source.requests),
-            _upkeep("audit", "hourly", "17 * * * *"),
-            _upkeep("compact", "nightly", "41 3 * * *"),
+            _upkeep("audit", "hourly", *AUDIT_TIMES),
+            _upkeep("compact", "nightly", *COMPACTION_TIMES),
         ],
     }
 
@@ -47,12 +48,12 @@ def _refresh(source: Source) -> dict[str, Any]:
     }
 
 
-def _upkeep(flow: str, name: str, cron: str) -> dict[str, Any]:
+def _upkeep(flow: str, name: str, every: timedelta, at: datetime) -> dict[str, Any]:
     return {
         "name": name,
         "entrypoint": f"gpuledger.flows.scheduled.upkeep.{flow}",
         "tags": ["gpuledger"],
-        "schedules": [{"cron": cron, "timezone": "UTC"}],
+        "schedules": [{"interval": int(every.total_seconds()), "anchor_date": at.isoformat()}],
         "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
         "work_pool": {"name": POOL},
     }
