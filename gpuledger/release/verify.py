@@ -192,7 +192,8 @@ def _index_faults(bodies: Mapping[str, bytes], day: date | None) -> tuple[date |
     series, levels = len(published), _levels(index)
     faults: list[str] = []
     all_votes = table_of(bodies[VOTES_FILE], VOTES_FILE, _VOTES)
-    for name in _VOTES.keys() - {"segment"}:
+    # a provider of which nothing was to be had that day votes without a price
+    for name in _VOTES.keys() - {"segment", "cheapest_usd_per_gpu_hour"}:
         if all_votes[name].null_count:
             raise CorruptError(f"{VOTES_FILE}: a vote has no {name}")
     for key, votes in _votes(all_votes, chosen):
@@ -320,7 +321,6 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
     table = table_of(votes, VOTES_FILE, _VOTES)
     table = table.filter(pc.equal(table["price_date"], day))
     columns = ["gpu_id", "purchase_option", "provider", "cheapest_usd_per_gpu_hour"]
-    # a provider of which nothing was to be had that day votes without a price
     named = pc.is_valid(table["cheapest_usd_per_gpu_hour"])
     unseen_prices = {tuple(row.values()) for row in table.filter(named).select(columns).to_pylist()}
     end = datetime.combine(day + timedelta(days=1), time(), UTC)
