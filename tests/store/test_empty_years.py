@@ -7,6 +7,7 @@ import pytest
 
 from gpuledger.core.store import rollups
 from gpuledger.core.store.home import Home
+from gpuledger.core.store.publish import describe_offers
 
 OLD, YOUNG = datetime(2006, 9, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -81,6 +82,7 @@ def derived(books, monkeypatch, *, every_year: bool, offer_days: int) -> dict[st
         if every_year:
             patch.setattr(rollups, "_next_day", lambda connection, start: start)
         patch.setattr(rollups, "OFFER_DAYS_AT_ONCE", offer_days)
+        describe_offers(connection)
         connection.execute("delete from derived")
         rollups.derive(connection, now=NOW)
         return {table: connection.execute(f"from {table} order by all").fetchall() for table in tables}
