@@ -21,7 +21,7 @@ from gpuledger.core.store.catalogue import clock_of
 from gpuledger.core.store.clocks import check_machine, is_ahead
 from gpuledger.core.store.database import file_lock, turn, writing
 from gpuledger.core.store.home import Home
-from gpuledger.core.store.publish import publish
+from gpuledger.core.store.publish import describe_offers, publish
 from gpuledger.core.store.shared.follow import follow
 from gpuledger.core.store.shared.move import fill
 from gpuledger.flows.ledger import LedgerWriter
@@ -171,6 +171,8 @@ def price_history(
     """
     with writing(ledger.home) as connection:
         open_ledger(ledger, connection)
+        # a ledger that is being rebuilt does not know yet which of its offers are one thing by several names
+        describe_offers(connection)
         parameters = {"sources": list(sources) or None, "since": since}
         return connection.execute(sql.text("queries/history_export"), parameters).fetchall()
 

@@ -1,5 +1,6 @@
 """What a new machine without a network knows of the past, held against the archives it was distilled from."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 import gpuledger
 from gpuledger.core.alias import Aliases, seed_rows
 from gpuledger.core.document import Document, Request
+from gpuledger.core.store.home import Home
 from gpuledger.core.store.staging import Located, located, resolved_table, seen_table
 from gpuledger.core.validity import EARLIEST_YEAR
+from gpuledger.flows.ledger import LedgerWriter
+from gpuledger.flows.replay import replay
 from gpuledger.scrapers import bundled
+from gpuledger.scrapers.archives.registry import EVERY_SOURCE
 from gpuledger.scrapers.history import GROUPS, SOURCES, archives, left_out_rows, parse, parse_table
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -224,3 +229,13 @@ def test_by_a_clock_of_2023_nothing_later_is_known(tmp_path):
         ).fetchall()[0]
     assert newest <= datetime(2023, 1, 2, tzinfo=UTC)
     assert skipped > 0
+
+
+@pytest.mark.deep
+def test_a_replay_compares_histories_that_both_know_one_thing_by_several_names(history_home, tmp_path):
+    """A comparison told a hundred changes where the rebuilt ledger had not matched its names yet."""
+    home = Home(tmp_path / "home", has_history=True)
+    shutil.copytree(history_home.path, home.path)
+    report = replay(LedgerWriter(home=home, sources=EVERY_SOURCE, clock=lambda: NOW), keep=False)
+    assert report.intervals > 10_000
+    assert (report.added, report.removed) == (0, 0)
