@@ -115,7 +115,8 @@ class PlansOverTime(PlanQuestions):
         return step_cause(former=gone, best=gone, earlier_at=former[0], later_at=time)
 
     def _standing(self, offer: LatestOffer, time: datetime) -> LatestOffer | None:
-        """The offer as it stood at another time."""
+        """The offer as it stood at another time, by its own name or, where that had yielded, by another one."""
+        from gpuledger.core.store import sql
         from gpuledger.core.store.offers import OfferQuery, offers
 
         query = OfferQuery(
@@ -125,7 +126,11 @@ class PlansOverTime(PlanQuestions):
         )
         with self.reading() as snapshot:
             alike = offers(snapshot.connection, query, at=time, as_of=time)
-        return next((one for one in alike if one.offer_id == offer.offer_id), None)
+            key = {"source": offer.source, "offer_id": offer.offer_id}
+            names = {row["offer_id"] for row in sql.rows(snapshot.connection, "queries/other_name", key)}
+        own = (one for one in alike if one.offer_id == offer.offer_id)
+        others = (one for one in alike if one.offer_id in names)
+        return next(own, next(others, None))
 
     def _steps(self, span: str, every: str) -> list[datetime]:
         from gpuledger.core.store.history import step_interval
