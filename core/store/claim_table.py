@@ -98,7 +98,7 @@ def claim_table(
         kinds: of claims that there are.
         ways: how many offers of the batch are bought how.
     """
-    rate = sql.arrow_named(connection, "evidence/14_rate", named)
+    rate = sql.arrow_named(connection, "record/rates_before", named)
     valued = _valued(connection, named, claim, kinds, rate)
     with sql.registered(connection, valued_claim=valued):
         table = sql.arrow_named(connection, "evidence/20_seen", named)
