@@ -219,6 +219,12 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("set enable_progress_bar = false")
 
 
+ONE_THREAD_BYTES = 32 << 20
+"""Below this size of a ledger or a snapshot one thread works: two share out some dozens of rows, which takes a small
+refresh a third more processor time and a question about the bundled history (12 MB) up to twice as much, and neither
+ends sooner. What is known to be large takes all (`all_threads`)."""
+
+
 @contextmanager
 def all_threads(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
     """Lets every processor work on what is large inside; a small ledger is written by one thread."""
