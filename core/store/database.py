@@ -109,10 +109,6 @@ NEW_FILE: dict[str, str | bool | int | float | list[str]] = {
 }
 """Of a database file that is made now; an existing one keeps what it has."""
 
-ONE_THREAD_BYTES = 32 << 20
-"""Below this size of the file one thread writes: a small refresh takes it a quarter less processor time than two, which
-share out some dozens of rows, and it ends sooner. What is known to be large takes all (`sql.all_threads`)."""
-
 
 @contextmanager
 def writing(home: Home) -> Generator[duckdb.DuckDBPyConnection]:
@@ -155,7 +151,7 @@ def _connected(home: Home) -> duckdb.DuckDBPyConnection:
 
 
 def _open(database: Path) -> duckdb.DuckDBPyConnection:
-    is_small = not database.exists() or database.stat().st_size < ONE_THREAD_BYTES
+    is_small = not database.exists() or database.stat().st_size < sql.ONE_THREAD_BYTES
     return duckdb.connect(str(database), config={**NEW_FILE, "threads": 1} if is_small else NEW_FILE)
 
 

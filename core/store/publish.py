@@ -265,15 +265,10 @@ _SANDBOX: _Config = {
 }
 
 
-ONE_THREAD_BYTES = 8 << 20
-"""Below this size of a snapshot one thread reads: two share out little, and that takes them a tenth more processor
-time."""
-
-
 def reader_config(path: Path) -> _Config:
     """How a reader opens a snapshot. DuckDB refuses one file under two configurations in one process, so every reader
     of it asks here; that it is not there, DuckDB says when it opens it."""
-    is_small = path.exists() and path.stat().st_size < ONE_THREAD_BYTES
+    is_small = path.exists() and path.stat().st_size < sql.ONE_THREAD_BYTES
     return {**_READ_ONLY, "threads": 1} if is_small else _READ_ONLY
 
 
