@@ -231,7 +231,7 @@ def current(home: Home) -> Path:
     return home.snapshots / name
 
 
-def snapshot_number(home: Home) -> int:
+def number_in_use(home: Home) -> int:
     """Number of the newest snapshot.
 
     Raises:

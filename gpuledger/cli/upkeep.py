@@ -97,13 +97,13 @@ def compact(
 def publish(format: FormatOption = None) -> None:
     """Publish what the store holds, without fetching: in a shared store, what other machines recorded."""
     with context.answering():
-        from gpuledger.core.store.publish import snapshot_number
+        from gpuledger.core.store.publish import number_in_use
         from gpuledger.flows.publish import publish_news
 
         ledger = context.begun_writer()
         number = publish_news(ledger)
         if number is None:
-            number = snapshot_number(ledger.home)
+            number = number_in_use(ledger.home)
             context.say(f"nothing new: readers have all of it in snapshot {number}")
         table.emit({"snapshot": number}, format)
 
