@@ -133,6 +133,7 @@ class PlansOverTime(PlanQuestions):
         return next(own, next(others, None))
 
     def _steps(self, span: str, every: str) -> list[datetime]:
+        from gpuledger.core.store import sql
         from gpuledger.core.store.history import step_interval
 
         first, dots, last = span.partition("..")
@@ -143,11 +144,8 @@ class PlansOverTime(PlanQuestions):
         if start is None or start > stop:
             raise UsageError(f"over: {first} is after {last or 'now'}")
         with self.reading() as snapshot:
-            named = {"start": start, "stop": stop, "every": step_interval(every)}
-            rows = snapshot.connection.execute(
-                "select unnest(generate_series($start::timestamptz, $stop::timestamptz, cast($every as interval)))",
-                named,
-            ).fetchall()
-        if len(rows) > MOST_STEPS:
-            raise UsageError(f"over: {len(rows)} steps, at most {MOST_STEPS}; take a longer step")
-        return [row[0] for row in rows]
+            named = {"start": start, "stop": stop, "every": step_interval(every), "most": MOST_STEPS}
+            (steps,) = sql.first(snapshot.connection, sql.text("queries/steps"), named) or ([],)
+        if len(steps) > MOST_STEPS:
+            raise UsageError(f"over: {span} has more than {MOST_STEPS} steps of {every}; take a longer step")
+        return steps

@@ -74,7 +74,7 @@ step as materialized (
         select unnest(steps) as step_at, unnest(range(len(steps))) as step_no
         from (
             select
-                generate_series(
+                steps_between(
                     coalesce(first_at::timestamptz, date_trunc('day', event_at)), last_at::timestamptz,
                     cast(every as interval)
                 ) as steps
