@@ -33,7 +33,7 @@ from gpuledger.core.store.database import joined, turn, turn_of_source, writing
 from gpuledger.core.store.evidence import Weighed
 from gpuledger.core.store.leases import Leases
 from gpuledger.core.store.migrate import SourceRow, migrate
-from gpuledger.core.store.publish import complete, hand_out, has_news
+from gpuledger.core.store.publish import complete_step, hand_out, has_news, publish_rest
 from gpuledger.core.store.record import is_late, is_recorded, record
 from gpuledger.core.store.shared.follow import ShareRun, catch_up, recording
 from gpuledger.flows.fetch_run import run_steps
@@ -162,7 +162,7 @@ def record_runs(
     """
     reports: list[RunReport] = []
     ours = {run.manifest.run_id for run in parsed}
-    number = None
+    number, is_left = None, False
     with turn(ledger.home), ExitStack() as publishing:
         with writing(ledger.home) as connection:
             try:
@@ -191,10 +191,13 @@ def record_runs(
             # What no run was recorded for, a timer that found nothing due, need not copy the whole ledger.
             if is_wanted and (reports or broken or has_news(ledger.home, connection)):
                 note = publishing.enter_context(span("publish"))
-                number = complete(ledger.home, connection, now=ledger.clock())
+                number = complete_step(ledger.home, connection, now=ledger.clock())
+                is_left = number is None
                 note(snapshot=number)
         if number is not None:
             hand_out(ledger.home, number)
+    if is_left:
+        number = publish_rest(ledger.home, ledger.clock)
     return CycleReport(runs=(*reports, *broken), snapshot=number)
 
 

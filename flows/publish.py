@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuledger.core.store.database import turn, writing
-from gpuledger.core.store.publish import complete, hand_out, has_news
+from gpuledger.core.store.publish import complete_step, hand_out, has_news, publish_rest
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
 
@@ -14,10 +14,12 @@ def publish_news(ledger: LedgerWriter) -> int | None:
     Raises:
         StoreError: a check found the ledger wrong, or the store does not answer.
     """
-    number = None
     with turn(ledger.home):
         with writing(ledger.home) as connection:
             open_ledger(ledger, connection)
-            if has_news(ledger.home, connection):
-                number = complete(ledger.home, connection, now=ledger.clock())
-        return None if number is None else hand_out(ledger.home, number)
+            if not has_news(ledger.home, connection):
+                return None
+            number = complete_step(ledger.home, connection, now=ledger.clock())
+        if number is not None:
+            return hand_out(ledger.home, number)
+    return publish_rest(ledger.home, ledger.clock)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -18,14 +19,15 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.files import delete
 from gpuledger.core.offer import ExchangeRate
 from gpuledger.core.store import sql
-from gpuledger.core.store.archive import started_at
+from gpuledger.core.store.archive import Manifest, started_at
 from gpuledger.core.store.batch import Batch
 from gpuledger.core.store.clocks import is_ahead
 from gpuledger.core.store.database import Home, joined, writing
 from gpuledger.core.store.publish import complete
 from gpuledger.core.store.run_stack import MOST_OFFERS, RunStack
 from gpuledger.flows.ledger import LedgerWriter
-from gpuledger.flows.pipeline import open_ledger, read_run
+from gpuledger.flows.pipeline import open_ledger
+from gpuledger.flows.read_ahead import read_ahead, says_the_same
 from gpuledger.flows.validate import Parsed, judge
 
 REBUILT = "ledger.replay.duckdb"
@@ -101,10 +103,11 @@ class Rebuild:
             if done and left and left[0] < max(done):
                 is_late = True
                 left = []
-            for start in range(0, len(left), BATCH):
-                with joined(connection):
-                    self._batch(rebuilt, connection, stack, left[start : start + BATCH])
-                self.progress(len(done) + min(start + BATCH, len(left)), len(done) + len(left))
+            with closing(read_ahead(rebuilt, left)) as readings:
+                for start in range(0, len(left), BATCH):
+                    with joined(connection):
+                        self._batch(connection, stack, islice(readings, BATCH))
+                    self.progress(len(done) + min(start + BATCH, len(left)), len(done) + len(left))
         if is_late:
             # A run that came late belongs before others that are rebuilt already.
             self.discard()
@@ -132,11 +135,12 @@ class Rebuild:
         return runs[: bisect_left(runs, True, key=lambda run: is_ahead(started_at(run)[0], now))]
 
     def _batch(
-        self, rebuilt: LedgerWriter, connection: duckdb.DuckDBPyConnection, stack: RunStack, runs: list[str]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        stack: RunStack,
+        readings: Iterable[tuple[Manifest, Parsed | None]],
     ) -> None:
-        for run in runs:
-            manifest = rebuilt.archive.manifest(run)
-            parsed = read_run(rebuilt, manifest)
+        for manifest, parsed in readings:
             if parsed is None:
                 self.unknown.add(manifest.source)
                 continue
@@ -154,7 +158,7 @@ class Rebuild:
             self._last.clear()
         name = parsed.source.name
         last = self._last.get(name)
-        if last is not None and _says_the_same(last[0], parsed):
+        if last is not None and says_the_same(last[0], parsed):
             return replace(
                 last[1],
                 manifest=parsed.manifest,
@@ -165,19 +169,6 @@ class Rebuild:
         if batch.outcome == "accepted" and batch.kind == "live" and len(parsed.offers) <= MOST_OFFERS:
             self._last[name] = parsed, batch
         return batch
-
-
-def _says_the_same(before: Parsed, parsed: Parsed) -> bool:
-    """Whether two runs of a source show the same. An operator's word lists no offer, and each is another."""
-    return (
-        parsed.decision is None
-        and parsed.error is None
-        and parsed.manifest.failure is None
-        and parsed.offers == before.offers
-        and parsed.side_facts == before.side_facts
-        and parsed.skipped == before.skipped
-        and parsed.contradictions == before.contradictions
-    )
 
 
 def _print_of(ledger: LedgerWriter) -> str:

@@ -8,8 +8,8 @@ id like any other, so that `explain_quote` can tell later where its dollars are 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -315,24 +315,47 @@ def _plan_tools(ledger: Ledger) -> list[Callable[..., Answer]]:
     ]
 
 
-def run(home: Home, *, http: tuple[str, int] | None = None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where a server listens by HTTP, and how it is reached."""
+
+    host: str
+    port: int
+    hosts: tuple[str, ...] | None = ()
+    """Names beside loopback's that it answers to; None: any."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks whose word about their clients is believed."""
+    prefix: str = ""
+    """Path below which clients find it, where no such proxy names it."""
+
+
+def run(home: Home, *, http: Listening | None = None) -> None:
     """Serve until the client goes (standard input) or until stopped (HTTP, at `/mcp`).
 
     Args:
-        http: host and port, or `None` for standard input.
+        http: where, or `None` for standard input.
     """
     server, ledger, pool = create_server(home)
     if http is None:
         server.run("stdio")
         return
     import uvicorn
+    from mcp.server.transport_security import TransportSecuritySettings
 
     from gpuledger.web.gate import Gate, GateSettings
     from gpuledger.web.metrics import RequestMeter
+    from gpuledger.web.prefix import behind
 
-    host, port = http
-    app = server.streamable_http_app(host=host)
-    settings = GateSettings(token=os.environ.get("GPULEDGER_TOKEN") or None, hosts=())
+    # by which names it is reached the gate looks, and from which pages
+    unlooked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    app = server.streamable_http_app(host=http.host, transport_security=unlooked)
+    settings = GateSettings(token=os.environ.get("GPULEDGER_TOKEN") or None, hosts=http.hosts)
     gate = Gate(app, pool=pool, clock=ledger.clock, settings=settings, meter=RequestMeter())
-    sys.stderr.write(f"serving http://{host}:{port}/mcp (stop with Ctrl-C)\n")
-    uvicorn.run(gate, host=host, port=port, log_level="warning", access_log=False, proxy_headers=False)
+    uvicorn.run(
+        behind(gate, proxies=http.proxies, prefix=http.prefix),
+        host=http.host,
+        port=http.port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+    )

@@ -16,6 +16,7 @@ from gpuledger.core.errors import MigrationError
 from gpuledger.core.store import sql
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.identity import IDENTITY, renew_ids
+from gpuledger.core.store.ledger_setting import setting, write_setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +93,6 @@ def _apply_migrations(connection: duckdb.DuckDBPyConnection) -> None:
         with transaction(connection):
             connection.execute(sql.text(name))
             connection.execute("insert into schema_migration values (?, ?)", [name, digest])
-
-
-def setting(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
-    """A value that the ledger keeps by name."""
-    row = sql.first(connection, "select value from ledger_setting where name = ?", [name])
-    return row[0] if row else None
-
-
-def write_setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
-    """Keep a value by name; only inside a transaction."""
-    connection.execute("delete from ledger_setting where name = ?", [name])
-    connection.execute("insert into ledger_setting values (?, ?)", [name, value])
 
 
 def _fingerprint(aliases: tuple[Alias, ...], sources: tuple[SourceRow, ...]) -> str:

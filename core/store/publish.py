@@ -7,7 +7,8 @@ second connection to the same path. The pointer is a small file, replaced atomic
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -47,20 +48,59 @@ def complete(home: Home, connection: duckdb.DuckDBPyConnection, *, now: datetime
     Raises:
         StoreError: a check found the ledger wrong.
     """
+    while (number := complete_step(home, connection, now=now)) is None:
+        pass
+    return number
+
+
+def complete_step(home: Home, connection: duckdb.DuckDBPyConnection, *, now: datetime) -> int | None:
+    """Take one step of `complete`, of which there are several where the days of a long history are to be derived.
+    Each is committed, so that whoever is stopped goes on after it, and others may have the writers' turn between two.
+    Returns the snapshot's number with the last.
+
+    Raises:
+        StoreError: a check found the ledger wrong.
+    """
     from gpuledger.core.store.database import joined
-    from gpuledger.core.store.rollups import check_rollups, derive
+    from gpuledger.core.store.rollups import check_rollups, derive_step, is_under_way
 
     number = _newest(home) + 1
-    check_rollups(connection)
+    goes_on = is_under_way(connection)
+    if not goes_on:
+        check_rollups(connection)
     with joined(connection):
-        # what is derived asks which offers are one thing
-        describe_offers(connection)
-        derive(connection, now=now)
+        if not goes_on:
+            # what is derived asks which offers are one thing
+            describe_offers(connection)
+        if not derive_step(connection, now=now):
+            return None
         write_on_sale(connection, now=now)
         connection.execute("delete from snapshot")
         connection.execute(sql.text("publish/30_snapshot"), {"number": number, "published_at": now})
     connection.execute("force checkpoint")
     return number
+
+
+LET_OTHERS_SECONDS = 0.2
+"""Between two turns, ten times as long as a writer that waits for its own looks away."""
+
+
+def publish_rest(home: Home, clock: Callable[[], datetime]) -> int:
+    """Take the steps that `complete_step` left, each in a turn of its own, and make the snapshot; not inside
+    `gpuledger.core.store.database.turn`. Returns its number.
+
+    Raises:
+        StoreError: a check found the ledger wrong, or the disk refused.
+    """
+    from gpuledger.core.store.database import turn, writing
+
+    while True:
+        time.sleep(LET_OTHERS_SECONDS)
+        with turn(home, wait_seconds=600):
+            with writing(home) as connection:
+                number = complete_step(home, connection, now=clock())
+            if number is not None:
+                return hand_out(home, number)
 
 
 def write_latest(connection: duckdb.DuckDBPyConnection, *, now: datetime | None = None) -> None:
@@ -189,6 +229,16 @@ def current(home: Home) -> Path:
     if not (name.startswith("prices-") and name.endswith(".duckdb") and "/" not in name):
         raise CorruptError(f"{home.snapshots / POINTER} names {name[:60]!r}, which is no snapshot")
     return home.snapshots / name
+
+
+def number_in_use(home: Home) -> int:
+    """Number of the newest snapshot.
+
+    Raises:
+        EmptyLedgerError: nothing was published yet.
+        CorruptError: the pointer does not name a snapshot.
+    """
+    return int(current(home).stem.removeprefix("prices-"))
 
 
 def is_published(home: Home) -> bool:

@@ -13,6 +13,7 @@ from gpuledger.core.errors import StoreError
 from gpuledger.core.store import bundled_days, sql
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.index_days import derive_index, derive_votes
+from gpuledger.core.store.ledger_setting import forget_setting, setting, write_setting
 
 # What is kept beside the rows of dated lists: how long each price held, by its list and by later ones.
 
@@ -30,16 +31,27 @@ def relist(connection: duckdb.DuckDBPyConnection, source: str | None = None) -> 
 MANY_DAYS = 60
 """More of them are worth all threads, however small the ledger."""
 
-OFFER_DAYS_AT_ONCE = 11_000_000
-"""Days of offers that one query may spread out, which bounds the memory of a rebuild: half a year of 60,000 offers, and
-all years of a short list, whose queries take longer to plan than to run."""
+OFFER_DAYS_AT_ONCE = 2_000_000
+"""Days of offers that one step spreads out, which bounds its memory: a month of 60,000 offers, and all years of a short
+list, whose queries take longer to plan than to run."""
 
 ROWS_APART = 1_000_000
 """Log rows between two checkpoints: what one question about the past reads at most, about 20 ms."""
 
 
+INDEX_SINCE = "index_since"
+"""Setting of a ledger whose days are being derived step by step: from when on the index is chained anew in the end."""
+
+
 def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
-    """Bring checkpoints and daily prices up to the logs; days count once they are over."""
+    """Bring checkpoints and daily prices up to the logs, however many steps it takes; days count once they are over."""
+    while not derive_step(connection, now=now):
+        pass
+
+
+def derive_step(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> bool:
+    """Take one step of `derive`, in one transaction; whoever is stopped goes on after the last one. Returns whether
+    all is derived."""
     with transaction(connection):
         reference = _reference(connection)
         run_no, until_date, known_reference = _derived(connection)
@@ -67,10 +79,19 @@ def derive(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
         elif known_reference != reference:
             start = first or date.max
         with sql.all_threads(connection) if (today - start).days > MANY_DAYS else nullcontext():
-            _days(connection, start, today)
+            until = _days(connection, start, today)
         last_run = _one(connection, "derive/last_run", {})
         connection.execute("delete from derived")
-        connection.execute("insert into derived values ($1, $2, $3)", [last_run, today, reference])
+        connection.execute("insert into derived values ($1, $2, $3)", [last_run, until, reference])
+    return until == today
+
+
+def is_under_way(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether steps of `derive` were taken and others are left, and neither a run nor a release came since."""
+    if setting(connection, INDEX_SINCE) is None:
+        return False
+    run_no, _, reference = _derived(connection)
+    return run_no == _one(connection, "derive/last_run", {}) and reference == _reference(connection)
 
 
 def _has_new_list(connection: duckdb.DuckDBPyConnection, run_no: int) -> bool:
@@ -78,27 +99,34 @@ def _has_new_list(connection: duckdb.DuckDBPyConnection, run_no: int) -> bool:
     return bool(row and row[0])
 
 
-def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> None:
+def _days(connection: duckdb.DuckDBPyConnection, start: date, today: date) -> date:
+    """Derive the days from `start` to today, or as many of them as one step takes; returns the first that is left."""
     if start >= today:
-        return
-    since = start
+        return today
+    waits = setting(connection, INDEX_SINCE)
+    since = min(start, date.fromisoformat(waits)) if waits else start
     for table in ("gpu_price_day", "gpu_vote_day", "price_end_day"):
         connection.execute(f"delete from {table} where price_date >= $start", {"start": start})
-    days = _days_at_once(connection)
     # Years that no price reaches into are passed over.
-    while (start := _next_day(connection, start) or today) < today:
-        stop = min(start + timedelta(days=days), today)
+    start = _next_day(connection, start) or today
+    stop = min(start + timedelta(days=_days_at_once(connection)), today)
+    if start < stop:
         connection.execute(sql.text("derive/gpu_price_day"), {"from_date": start, "to_date": stop})
         derive_votes(connection, start=start, stop=stop)
         connection.execute(sql.text("derive/price_end_day"), {"from_date": start, "to_date": stop})
-        start = stop
+    if (_next_day(connection, stop) or today) < today:
+        write_setting(connection, INDEX_SINCE, since.isoformat())
+        return stop
     derive_index(connection, since=since)
+    if waits:
+        forget_setting(connection, INDEX_SINCE)
+    return today
 
 
 def _days_at_once(connection: duckdb.DuckDBPyConnection) -> int:
     row = sql.first(connection, "select count(*) from offer")
-    # at least half a year, so that a rebuild of the largest ledger has few steps; at most a century
-    return min(max(OFFER_DAYS_AT_ONCE // max(row[0] if row else 0, 1), 182), 36_500)
+    # at least two weeks, since every step reads the log from its last checkpoint on; at most a century
+    return min(max(OFFER_DAYS_AT_ONCE // max(row[0] if row else 0, 1), 14), 36_500)
 
 
 def _next_day(connection: duckdb.DuckDBPyConnection, start: date) -> date | None:

@@ -165,16 +165,25 @@ def arrow(connection: duckdb.DuckDBPyConnection, query: str, parameters: SqlPara
 
 def arrow_named(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]) -> Any:
     """The rows of `sql/<name>.sql` as an Arrow table, with those of the parameters that it names."""
-    (statement,) = connection.extract_statements(text(name))
-    return arrow(connection, text(name), {key: parameters[key] for key in statement.named_parameters})
+    return arrow(connection, text(name), {key: parameters[key] for key in _names(connection, name)})
 
 
 def run_named(connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any]) -> int:
     """Run the one statement of `sql/<name>.sql` with those of the parameters that it names; returns the count of rows
     that it reports, or 0."""
-    (statement,) = connection.extract_statements(text(name))
-    row = first(connection, statement, {key: parameters[key] for key in statement.named_parameters})
+    row = first(connection, text(name), {key: parameters[key] for key in _names(connection, name)})
     return row[0] if row and isinstance(row[0], int) else 0
+
+
+_NAMES: dict[str, tuple[str, ...]] = {}
+"""The parameters that the one statement of `sql/<name>.sql` names; to look for them means parsing it once more."""
+
+
+def _names(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[str, ...]:
+    if name not in _NAMES:
+        (statement,) = connection.extract_statements(text(name))
+        _NAMES[name] = tuple(statement.named_parameters)
+    return _NAMES[name]
 
 
 def arrow_batches(connection: duckdb.DuckDBPyConnection, query: str, *, rows_each: int = 100_000) -> Any:

@@ -12,6 +12,27 @@ from gpuledger.core.errors import UsageError
 
 Port = Annotated[int, typer.Option(help="Port to listen on; default: 8765, for mcp 8766.", min=1, max=65535)]
 Host = Annotated[str, typer.Option(help="Address to listen on; default: loopback.")]
+Name = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Host name that the server answers to beside loopback's. Repeat for several; default: none."
+    ),
+]
+Proxy = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Address or network of a proxy whose X-Forwarded-For, -Proto and -Prefix are believed. Repeat for "
+        "several; default: none."
+    ),
+]
+PrefixOption = Annotated[
+    str,
+    typer.Option(
+        "--path-prefix",
+        help="Path below which a proxy serves this server, as /gpu; a trusted proxy's X-Forwarded-Prefix comes "
+        "before it; default: none.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,26 +49,9 @@ def serve(
         float,
         typer.Option(help="Requests a second per client and process, 0 for no limit; default: 100.", min=0),
     ] = 100.0,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Host name that the server answers to beside loopback's. Repeat for several; default: none."
-        ),
-    ] = None,
-    proxy: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Address or network of a proxy whose X-Forwarded-For, -Proto and -Prefix are believed. Repeat for "
-            "several; default: none."
-        ),
-    ] = None,
-    path_prefix: Annotated[
-        str,
-        typer.Option(
-            help="Path below which a proxy serves this server, as /gpu; a trusted proxy's X-Forwarded-Prefix comes "
-            "before it; default: none."
-        ),
-    ] = "",
+    name: Name = None,
+    proxy: Proxy = None,
+    path_prefix: PrefixOption = "",
 ) -> None:
     """Serve the web page and the REST interface. GPULEDGER_TOKEN makes both ask for a token."""
     with context.answering():
@@ -57,20 +61,14 @@ def serve(
         from gpuledger.web.application import listen
         from gpuledger.web.prefix import checked_prefix
 
-        if not (_is_loopback(host) or name or os.environ.get("GPULEDGER_TOKEN")):
-            raise UsageError(
-                f"--host {host}: anybody who reaches it could ask; set GPULEDGER_TOKEN to ask for a token, or say with "
-                "--name by which name this server is reached"
-            )
+        hosts = _hosts(host, name)
         prefix = checked_prefix(path_prefix)
         with context.ledger().reading():
             pass
-        hosts = ",".join(name or ()) if name or _is_loopback(host) else "*"
         os.environ["GPULEDGER_SERVE_HOME"] = str(context.home().path)
-        os.environ["GPULEDGER_SERVE_HOSTS"] = hosts
+        os.environ["GPULEDGER_SERVE_HOSTS"] = "*" if hosts is None else ",".join(hosts)
         os.environ["GPULEDGER_SERVE_RATE"] = str(rate)
-        shown = f"[{host}]" if ":" in host else host
-        context.say(f"serving http://{shown}:{port}{prefix}/ (stop with Ctrl-C)")
+        context.say(f"serving http://{_shown(host)}:{port}{prefix}/ (stop with Ctrl-C)")
         listen(
             "gpuledger.web.application:from_environment",
             host=host,
@@ -87,15 +85,46 @@ def mcp(
     ] = False,
     port: Port = 8766,
     host: Host = "127.0.0.1",
+    name: Name = None,
+    proxy: Proxy = None,
+    path_prefix: PrefixOption = "",
 ) -> None:
     """Serve the ledger's questions as read-only tools to an MCP client."""
     with context.answering():
         context.require("mcp", "uvicorn", extra="mcp")
-        from gpuledger.mcp import run
+        from gpuledger.mcp import Listening, run
+        from gpuledger.web.prefix import checked_prefix
 
+        listening = None
+        if http:
+            listening = Listening(
+                host=host,
+                port=port,
+                hosts=_hosts(host, name),
+                proxies=_proxies(proxy or ()),
+                prefix=checked_prefix(path_prefix),
+            )
         with context.ledger().reading():
             pass
-        run(context.home(), http=(host, port) if http else None)
+        if listening is not None:
+            context.say(f"serving http://{_shown(host)}:{port}{listening.prefix}/mcp (stop with Ctrl-C)")
+        run(context.home(), http=listening)
+
+
+def _hosts(host: str, names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names beside loopback's that a server answers to; None: any."""
+    import os
+
+    if not (_is_loopback(host) or names or os.environ.get("GPULEDGER_TOKEN")):
+        raise UsageError(
+            f"--host {host}: anybody who reaches it could ask; set GPULEDGER_TOKEN to ask for a token, or say with "
+            "--name by which name this server is reached"
+        )
+    return tuple(names or ()) if names or _is_loopback(host) else None
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _proxies(named: Sequence[str]) -> tuple[str, ...]:

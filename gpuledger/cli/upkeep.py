@@ -97,9 +97,15 @@ def compact(
 def publish(format: FormatOption = None) -> None:
     """Publish what the store holds, without fetching: in a shared store, what other machines recorded."""
     with context.answering():
+        from gpuledger.core.store.publish import number_in_use
         from gpuledger.flows.publish import publish_news
 
-        table.emit({"snapshot": publish_news(context.begun_writer())}, format)
+        ledger = context.begun_writer()
+        number = publish_news(ledger)
+        if number is None:
+            number = number_in_use(ledger.home)
+            context.say(f"nothing new: readers have all of it in snapshot {number}")
+        table.emit({"snapshot": number}, format)
 
 
 def migrate_store(

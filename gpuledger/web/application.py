@@ -16,7 +16,6 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gpuledger.core.errors import GPULedgerError
 from gpuledger.core.store.home import Home
@@ -27,7 +26,7 @@ from gpuledger.web import decisions, health, outlook, plans, prices, problems, r
 from gpuledger.web.connections import Places, PromptProtocol
 from gpuledger.web.gate import Gate, GateSettings
 from gpuledger.web.metrics import RequestMeter
-from gpuledger.web.prefix import PathPrefix
+from gpuledger.web.prefix import behind
 
 
 def listen(
@@ -127,19 +126,6 @@ def from_environment() -> ASGIApp:
     PromptProtocol.places = Places(proxies=proxies)
     app = create_app(Home(Path(os.environ["GPULEDGER_SERVE_HOME"])), settings=settings)
     return behind(app, proxies=proxies, prefix=os.environ.get("GPULEDGER_SERVE_PREFIX", ""))
-
-
-def behind(app: ASGIApp, *, proxies: Sequence[str] = (), prefix: str = "") -> ASGIApp:
-    """The server as it stands behind proxies: what those that are trusted say of their clients is taken as true.
-
-    Args:
-        proxies: their addresses and networks.
-        prefix: the path below which clients find the server, where no proxy names it.
-    """
-    if proxies:
-        forwarded = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=list(proxies))
-        app = cast("ASGIApp", forwarded)
-    return PathPrefix(app, prefix=prefix, proxies=proxies)
 
 
 def _with_page(app: FastAPI) -> None:

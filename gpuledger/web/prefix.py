@@ -10,9 +10,11 @@ import re
 from collections.abc import Sequence
 from contextvars import ContextVar
 from ipaddress import ip_address, ip_network
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gpuledger.core.errors import UsageError
 
@@ -125,3 +127,16 @@ def outer(scope: Scope) -> Scope:
     """The scope as the routes take it: the path in full, and how much of it leads to this server."""
     prefix = path_prefix()
     return {**scope, "path": prefix + scope["path"], "root_path": prefix} if prefix else scope
+
+
+def behind(app: ASGIApp, *, proxies: Sequence[str] = (), prefix: str = "") -> ASGIApp:
+    """The server as it stands behind proxies: what those that are trusted say of their clients is taken as true.
+
+    Args:
+        proxies: their addresses and networks.
+        prefix: the path below which clients find the server, where no proxy names it.
+    """
+    if proxies:
+        forwarded = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts=list(proxies))
+        app = cast("ASGIApp", forwarded)
+    return PathPrefix(app, prefix=prefix, proxies=proxies)

@@ -66,7 +66,41 @@ def test_no_service_of_ours_may_write_outside_its_volume():
         assert service["cap_drop"] == ["ALL"]
 
 
+def test_whatever_is_asked_says_whether_it_is_well():
+    for name, path in (("server", "4200/api/health"), ("worker", "8080/health"), ("web", "8765/healthz")):
+        assert path in COMPOSE["services"][name]["healthcheck"]["test"][-1]
+    assert "--with-healthcheck" in COMPOSE["services"]["worker"]["command"][0]
+
+
+def test_whoever_may_begin_the_store_knows_which_and_where_it_is():
+    for name in ("worker", "poll", "web"):
+        service = COMPOSE["services"][name]
+        assert service["volumes"] == ["ledger:/var/lib/gpuledger", "${GPULEDGER_SHARED:-shared}:/shared"]
+        assert service.get("env_file") == [".env"] or "GPULEDGER_STORE" in service["environment"]
+
+
+def test_what_runs_ends_in_its_own_time_and_leaves_no_processes():
+    for name in ("server", "worker", "poll", "web"):
+        assert COMPOSE["services"][name]["init"] is True
+        assert COMPOSE["services"][name]["stop_grace_period"] == "1m"
+    unit = (ROOT / "deploy" / "prefect-server.service").read_text()
+    assert f"KillSignal={COMPOSE['services']['server']['stop_signal']}" in unit
+
+
 CONTAINERFILE = ROOT / "deploy" / "Containerfile"
+
+
+def test_volumes_belong_to_the_user_of_the_container():
+    steps = CONTAINERFILE.read_text()
+    assert "--home-dir /var/lib/gpuledger --create-home" in steps
+    assert "install --directory --owner 10001 --group 10001 /shared" in steps
+
+
+def test_the_page_says_which_extras_the_container_has():
+    page = (ROOT / "docs" / "operations.md").read_text()
+    extras = re.findall(r"--extra (\w+)", CONTAINERFILE.read_text())
+    said = re.search(r"the extras ([^;]+);", " ".join(page.split()))
+    assert said and re.findall(r"`(\w+)`", said[1]) == extras
 
 
 def test_the_container_file_has_no_fault_that_hadolint_knows():

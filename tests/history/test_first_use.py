@@ -82,6 +82,8 @@ def test_a_first_command_that_adds_begins_with_what_ships_too(list_home, tmp_pat
     words = [word.replace("@", str(tmp_path)) for word in first]
     done = CliRunner(env=settings).invoke(app, words)
     assert done.exit_code == 0, done.stderr
+    if first[0] == "publish":
+        assert json.loads(done.stdout) == {"snapshot": 1}, "what began the ledger is in it"
     with reading(Home(home)) as snapshot:
         assert snapshot.execute("select count(*) > 100 from offer where source = 'bundled'").fetchone() == (
             True,

@@ -158,9 +158,9 @@ def test_the_command_prints_both_sides(postgres, tmp_path, monkeypatch, capsys):
     into = gpuledger("one", "duckdb", "migrate-store", "duckdb", shared)
     assert {row["table"] for row in into} == set(lake.TABLES)
     assert all((row["rows_from"], row["digest_from"]) == (row["rows_to"], row["digest_to"]) for row in into)
-    assert gpuledger("two", shared, "publish")
+    published = gpuledger("two", shared, "publish")
     assert gpuledger("two", shared, "cheapest", "H100-SXM", "--as-of", "2026-03-15") == cheapest
-    assert gpuledger("two", shared, "publish") == [{"snapshot": None}]
+    assert gpuledger("two", shared, "publish") == published, "nothing new: no other snapshot"
     out = gpuledger("three", "duckdb", "migrate-store", shared, "duckdb")
     assert [row["digest_to"] for row in out] == [row["digest_from"] for row in into]
     assert gpuledger("three", "duckdb", "cheapest", "H100-SXM", "--as-of", "2026-03-15") == cheapest

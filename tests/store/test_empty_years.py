@@ -31,7 +31,7 @@ def steps(monkeypatch):
 
     monkeypatch.setattr(rollups, "derive_votes", noted)
     # as of a ledger with many offers: half a year in one step
-    monkeypatch.setattr(rollups, "OFFER_DAYS_AT_ONCE", 0)
+    monkeypatch.setattr(rollups, "_days_at_once", lambda connection: 182)
     return taken
 
 

@@ -317,6 +317,25 @@ def test_a_shared_folder_that_is_not_mounted_is_named(books, an_offer, tmp_path)
     assert not (tmp_path / "not-mounted").exists()
 
 
+def test_a_catalogue_that_refuses_to_be_made_leaves_no_folders(books, postgres, tmp_path):
+    postgres.run("create role only_reads login")
+    (tmp_path / "share").mkdir()
+    at = postgres.lake(tmp_path / "share" / "store")
+    refused = replace(at, user="only_reads", archive=tmp_path / "share" / "store" / "archive")
+    before = sorted((tmp_path / "share").rglob("*"))
+    try:
+        with (
+            books.writing() as connection,
+            pytest.raises(StoreError, match="permission denied"),
+            open_lake(refused, connection),
+        ):
+            pass
+        assert sorted((tmp_path / "share").rglob("*")) == before
+    finally:
+        hang_up(refused)
+        postgres.run("drop role only_reads")
+
+
 def test_the_signatures_of_the_extensions_are_checked_and_hold(books, monkeypatch):
     monkeypatch.delitem(WITH_EXTENSIONS, "allow_unsigned_extensions")
     assert in_lake(books, "select current_setting('allow_unsigned_extensions')") == [(False,)]

@@ -24,7 +24,8 @@ from gpuledger.core.store.catalogue import EVERYTHING, Turn, turn_at
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.home import Home
 from gpuledger.core.store.identity import renew_arriving
-from gpuledger.core.store.migrate import resolve_labels, setting, write_setting
+from gpuledger.core.store.ledger_setting import setting, write_setting
+from gpuledger.core.store.migrate import resolve_labels
 from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared import lake
 

@@ -255,9 +255,9 @@ def _attached(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> duckdb
             # Another machine may have made it a moment ago.
             if not _attach(address, connection):
                 new_id = uuid.uuid4().hex
-                marker.make(address, new_id)
-                _attach(address, connection, creating=True)
-                _make_tables(connection, _shapes(ledger), new_id)
+                with marker.making(address, new_id):
+                    _attach(address, connection, creating=True)
+                    _make_tables(connection, _shapes(ledger), new_id)
     marker.check_marker(address, _known_id(address, connection))
     return connection
 

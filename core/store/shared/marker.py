@@ -7,6 +7,8 @@ empty store would take all that is recorded, and other machines would look for f
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gpuledger.core.config import LakeAddress
@@ -55,8 +57,32 @@ def check_marker(address: LakeAddress, store_id: str) -> None:
             )
 
 
+@contextmanager
+def making(address: LakeAddress, store_id: str) -> Generator[None]:
+    """Mark the folders of a store that is made inside; where the catalogue refuses it, no folder and no mark is left of
+    it. Only whoever makes the store calls this.
+
+    Raises:
+        NotMountedError: they cannot be written.
+    """
+    new = [folder for folder in folders(address) if not folder.exists()]
+    make(address, store_id)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, NotMountedError):
+            for folder in folders(address):
+                if read_marker(folder) == store_id:
+                    (folder / NAME).unlink()
+        for folder in new:
+            # what another machine wrote there meanwhile stays
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
 def make(address: LakeAddress, store_id: str) -> None:
-    """Mark the folders of a store that is made just now; only whoever makes the store calls this.
+    """Mark the folders of a store; only inside the turn of everything.
 
     Raises:
         NotMountedError: they cannot be written.

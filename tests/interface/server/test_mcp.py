@@ -7,7 +7,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -86,25 +89,47 @@ def test_the_tools_answer_over_standard_input(list_home):
     assert content_of(answers[4])["quote_id"] == quote_id_of(answers[3])
 
 
-def test_the_tools_answer_over_http(list_home):
+@contextmanager
+def served_over_http(home, *options: str) -> Iterator[int]:
+    """The command as a process of its own; the port on which it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = [sys.executable, "-c", PROGRAM, "mcp", "--http", "--port", str(port)]
-    with subprocess.Popen(program, env=environ_of(list_home), stderr=subprocess.PIPE) as server:
+    program = [sys.executable, "-c", PROGRAM, "mcp", "--http", "--port", str(port), *options]
+    with subprocess.Popen(program, env=environ_of(home), stderr=subprocess.PIPE) as server:
         try:
             _wait_for(port)
-            tools, answers = run(
-                f"http://127.0.0.1:{port}/mcp",
-                ("data_status", {}),
-                ("find_offers", {"gpu": "A100", "limit": 1}),
-            )
+            yield port
         finally:
             server.terminate()
             server.communicate()
+
+
+def test_the_tools_answer_over_http(list_home):
+    with served_over_http(list_home) as port:
+        tools, answers = run(
+            f"http://127.0.0.1:{port}/mcp",
+            ("data_status", {}),
+            ("find_offers", {"gpu": "A100", "limit": 1}),
+        )
     assert [tool.name for tool in tools] == TOOLS
     assert content_of(answers[0])["snapshot"] == 1
     assert content_of(answers[1])["offers"][0]["gpu_id"].startswith("a100")
+
+
+def test_the_tools_answer_below_a_path_and_by_the_name_of_a_proxy(list_home):
+    with served_over_http(list_home, "--path-prefix", "/gpu", "--name", "prices.example") as port:
+        # a proxy that passes the path on, and one that takes it off
+        for path in ("/gpu/mcp", "/mcp"):
+            tools, answers = run(f"http://127.0.0.1:{port}{path}", ("data_status", {}))
+            assert [tool.name for tool in tools] == TOOLS
+            assert content_of(answers[0])["snapshot"] == 1
+        statuses = {
+            name: httpx.post(f"http://127.0.0.1:{port}/gpu/mcp", headers={"host": name}, json={}).status_code
+            for name in ("prices.example", "other.example")
+        }
+    assert statuses["other.example"] == 403
+    assert statuses["prices.example"] not in {403, 404, 421}
 
 
 def _wait_for(port: int) -> None:

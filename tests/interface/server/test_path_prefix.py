@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store.home import Home
-from gpuledger.web.application import behind, create_app
+from gpuledger.web.application import create_app
 from gpuledger.web.gate import GateSettings
-from gpuledger.web.prefix import checked_prefix, inner_path
+from gpuledger.web.prefix import behind, checked_prefix, inner_path
 from tests.interface.server.conftest import serving
 from tests.interface.server.large_ledger import NOW
 
