@@ -73,7 +73,7 @@ def derive_step(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> bool
         relisted = _one(connection, "derive/oldest_relisted", {"run_no": run_no}) if has_new_list else None
         changed = [at.astimezone(UTC).date() for at in (oldest, confirmed, relisted) if at is not None]
         today = now.astimezone(UTC).date()
-        start = min([until_date or date.max, *changed])
+        start = min([until_date or date.max, *changed, *_late_rates(connection, run_no, until_date)])
         if until_date is None:
             start = bundled_days.take(connection, today=today) or first or date.max
         elif known_reference != reference:
@@ -92,6 +92,19 @@ def is_under_way(connection: duckdb.DuckDBPyConnection) -> bool:
         return False
     run_no, _, reference = _derived(connection)
     return run_no == _one(connection, "derive/last_run", {}) and reference == _reference(connection)
+
+
+def _late_rates(connection: duckdb.DuckDBPyConnection, run_no: int, until_date: date | None) -> list[date]:
+    """The first derived day of each currency that a rate which came since converts otherwise."""
+    if until_date is None:
+        return []
+    parameters = {"run_no": run_no, "until_date": until_date}
+    late = connection.execute(sql.text("derive/late_rates"), parameters).fetchall()
+    if not late:
+        return []
+    # asked of the log only then, which is long
+    priced = connection.execute("select distinct currency from price_change").fetchall()
+    return [from_date for currency, from_date in late if (currency,) in priced]
 
 
 def _has_new_list(connection: duckdb.DuckDBPyConnection, run_no: int) -> bool:

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpuledger.core.alias import Aliases
 from gpuledger.core.cheapest import cheapest_by_provider
+from gpuledger.core.offer import ExchangeRate
 from gpuledger.core.store import sql
 from gpuledger.core.store.offers import OfferQuery, offers
 from gpuledger.core.store.publish import describe_offers
+from gpuledger.core.store.record import record
 from gpuledger.core.store.rollups import derive
 from gpuledger.core.validity import LAPSED
 from tests.depth import examples
@@ -224,3 +227,45 @@ def test_a_look_after_midnight_confirms_the_day_that_was_derived_before_it(strea
     streams.look("other", 2, {"b": (3, "available")})
     derived(streams, 2)
     assert [row[2] for row in kept_days(streams)] == ["fresh", "stale"]
+
+
+@pytest.mark.parametrize(
+    ("currency", "from_day"),
+    [
+        pytest.param("EUR", 2, id="a rate of the second day sends days back to it"),
+        pytest.param("GBP", 5, id="nobody sells in pounds"),
+    ],
+)
+def test_a_rate_that_comes_late_converts_the_days_since_its_own_anew(streams, an_offer, currency, from_day):
+    def rated(hour: int, usd: str, day: int, currency: str = "EUR") -> None:
+        rate = ExchangeRate(currency=currency, usd_per_unit=Decimal(usd), rate_date=date(2026, 1, day))
+        streams.look("other", hour, {}, side_facts=[rate])
+
+    streams.length = timedelta(days=1)
+    for day in range(4):
+        rated(day, "1.1", 1)
+    for day in range(7):
+        batch = streams.books.batch(
+            an_offer("a", 1, currency="EUR"), source="runpod", at=FIRST + timedelta(days=day)
+        )
+        record(streams.connection, batch, Aliases(streams.books.aliases))
+    derived(streams, 4)
+    assert [usd for _, usd, *_ in kept_days(streams)] == [1.1] * 4
+    rated(4, "1.2", 2, currency)
+    derived(streams, 5)
+    assert [usd for _, usd, *_ in kept_days(streams)] == [
+        1.1 if day < from_day else 1.2 for day in range(1, 5)
+    ] + [1.1 if currency == "GBP" else 1.2]
+
+
+def test_a_rate_that_says_what_was_known_sends_no_day_back(streams):
+    rate = ExchangeRate(currency="EUR", usd_per_unit=Decimal("1.1"), rate_date=date(2026, 1, 1))
+    streams.look("other", 0, {"c": (40, "available")}, side_facts=[rate])
+    derived(streams, 3)
+    later = rate.model_copy(update={"rate_date": date(2026, 1, 2)})
+    streams.look("other", 1, {"c": (40, "available")}, side_facts=[later])
+    (run_no, until, _) = streams.connection.execute(
+        "select run_no, until_date, reference from derived"
+    ).fetchall()[0]
+    asked = {"run_no": run_no, "until_date": until}
+    assert streams.connection.execute(sql.text("derive/late_rates"), asked).fetchall() == []
