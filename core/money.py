@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gpuledger.core.count import SCALES
+from gpuledger.core.count import MAY_BE, SCALES, decimal_text
 
 HOURS_PER_MONTH = Decimal(730)
 """8,760 / 12. GCP and Azure divide their monthly and term prices by it (reference lists of both, 2026)."""
@@ -74,6 +74,26 @@ _DOLLARS = re.compile(
     r"^(?P<sign>-?)\s*(?:us)?\$?\s*(?P<number>[-\d.,e+]+)\s*(?P<scale>[a-z]*?)\s*(?:usd|us dollars?|dollars?|\$)?$",
     re.IGNORECASE,
 )
+
+
+_TOTAL_IN_TWO_WAYS = re.compile(r"^[1-9]\d{0,2}\.\d{3}$")
+
+
+def total_from(text: str) -> Decimal:
+    """A sum of US dollars, such as a budget: as `dollars_from`, but `1.250` is refused, which is a rate to some and a
+    thousand to others.
+
+    Raises:
+        ValueError: anything else.
+    """
+    usd = dollars_from(text)
+    match = _DOLLARS.match(text.strip()[:60])
+    number = "" if match is None or match["scale"] else match["number"]
+    if _TOTAL_IN_TWO_WAYS.match(number):
+        raise ValueError(
+            f"{text[:60]!r}{MAY_BE}{decimal_text(usd)} or {usd * 1000:.0f}; write the one that is meant"
+        )
+    return usd
 
 
 def dollars_from(text: str) -> Decimal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -26,7 +27,7 @@ from gpuledger.core.count import (
     months_from,
     share_from,
 )
-from gpuledger.core.money import dollars_from
+from gpuledger.core.money import dollars_from, total_from
 from gpuledger.core.provider_name import TierName, option_word
 
 # Values that a plan may hold: counts, amounts, shares and money within bounds, and three cases of one.
@@ -56,9 +57,9 @@ def _number_by(read: Callable[..., float], *, is_named: bool = False) -> BeforeV
     return BeforeValidator(number)
 
 
-def _money(value: object) -> object:
+def _money(value: object, read: Callable[[str], Decimal] = dollars_from) -> object:
     if isinstance(value, str):
-        return dollars_from(value)
+        return read(value)
     if isinstance(value, int) and abs(value) > MOST:
         raise ValueError(f"a number of {value.bit_length()} bits; {MOST_USD:g} at most")
     return value
@@ -79,6 +80,9 @@ Days = Annotated[float, _number_by(days_from), Field(gt=0, le=MOST, allow_inf_na
 Months = Annotated[float, _number_by(months_from), Field(ge=0, le=MOST, allow_inf_nan=False)]
 Share = Annotated[float, _Share, Field(ge=0, le=1, allow_inf_nan=False)]
 PositiveShare = Annotated[float, _Share, Field(gt=0, le=1, allow_inf_nan=False)]
+USDTotal = Annotated[
+    Decimal, BeforeValidator(partial(_money, read=total_from)), Field(ge=0, le=MOST_USD, allow_inf_nan=False)
+]
 USD = Annotated[Decimal, BeforeValidator(_money), Field(ge=0, le=MOST_USD, allow_inf_nan=False)]
 
 
@@ -239,7 +243,7 @@ class Constraints(Section):
     deadline_hours: Hours | None = None
     max_wall_days: Days | None = None
     """A search proposes nothing that takes longer; 90 unless said, or the deadline where that is later."""
-    budget_usd: USD | None = None
+    budget_usd: USDTotal | None = None
     max_gpus: Count | None = None
     regions: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()

@@ -103,19 +103,29 @@ def decimal(
 
 
 def dollars(
-    value: Decimal | int | float | str | None, name: str, *, above: Decimal | None = None
+    value: Decimal | int | float | str | None,
+    name: str,
+    *,
+    above: Decimal | None = None,
+    is_total: bool = False,
 ) -> Decimal | None:
     """An amount of US dollars, at most what the ledger can hold.
+
+    Args:
+        is_total: a sum such as a budget, and no rate: `1.250` is refused, which has two meanings.
 
     Raises:
         UsageError: no amount, or one out of bounds.
     """
     if isinstance(value, str):
-        from gpuledger.core.money import dollars_from
+        from gpuledger.core.count import MAY_BE
+        from gpuledger.core.money import dollars_from, total_from
 
         try:
-            value = dollars_from(value)
-        except ValueError:
+            value = (total_from if is_total else dollars_from)(value)
+        except ValueError as error:
+            if MAY_BE in str(error):
+                raise UsageError(f"{name}: {error}") from None
             raise _no_amount(value, name) from None
     return decimal(value, name, above=above, most=MOST_USD - Decimal("0.01"))
 
@@ -232,7 +242,7 @@ _READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "text": lambda value, name: str(value),
     "names": lambda value, name: names(value),
     "number": _number,
-    "usd": lambda value, name: dollars(value, name),
+    "usd": lambda value, name: dollars(value, name, is_total=True),
     "count": _whole,
     "hours": _measure(hours_from, "time, as in 72, 3 d or 90 min"),
     "gib": _measure(gib_from, "memory, as in 24 or 80GB"),

@@ -14,9 +14,10 @@ from gpuledger.core.cost.assumption import plan_checkpoint_gb
 from gpuledger.core.cost.market.offers import MarketFilter
 from gpuledger.core.cost.market.own_terms import Credit
 from gpuledger.core.cost.options import QuoteOptions
+from gpuledger.core.count import MAY_BE
 from gpuledger.core.errors import NoOfferError, UsageError
 from gpuledger.core.gpu import gpus
-from gpuledger.core.money import dollars_from
+from gpuledger.core.money import total_from
 from gpuledger.core.plan import TrainingPlan
 from gpuledger.core.provider import place_code
 from gpuledger.core.provider_name import provider_asked, provider_id
@@ -125,9 +126,14 @@ def credit_from(text: str) -> Credit:
     if not equals or not provider.strip():
         raise UsageError(f"credit: {text[:60]!r} does not say which provider's it is; write it as aws=100")
     try:
-        amount = dollars_from(usd)
-    except ValueError:
-        raise UsageError(f"credit: {usd[:40]!r} is no amount of dollars; write it as aws=100") from None
+        amount = total_from(usd)
+    except ValueError as error:
+        why = (
+            f"{error}"
+            if MAY_BE in str(error)
+            else f"{usd[:40]!r} is no amount of dollars; write it as aws=100"
+        )
+        raise UsageError(f"credit: {why}") from None
     if amount <= 0:
         raise UsageError(f"credit: {usd[:40]!r} must be above 0; write it as aws=100")
     return Credit(line=f"credit: {text}", provider=provider_id(provider), usd=amount)

@@ -251,7 +251,7 @@ def size(
 
         from gpuledger import parse
 
-        usd = parse.required(parse.dollars(budget, "--budget", above=Decimal(0)), "--budget")
+        usd = parse.required(parse.dollars(budget, "--budget", above=Decimal(0), is_total=True), "--budget")
         answer = context.ledger().size(
             usd,
             inference_tokens=inference_tokens,

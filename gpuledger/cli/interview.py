@@ -94,7 +94,9 @@ def _length(text: str, keys: dict[str, Any]) -> None:
 
 def _budget(text: str, keys: dict[str, Any]) -> None:
     if text:
-        keys.setdefault("constraints", {})["budget_usd"] = str(parse.dollars(text.lstrip("$"), "budget"))
+        keys.setdefault("constraints", {})["budget_usd"] = str(
+            parse.dollars(text.lstrip("$"), "budget", is_total=True)
+        )
 
 
 def _deadline(text: str, keys: dict[str, Any]) -> None:

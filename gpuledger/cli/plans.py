@@ -153,7 +153,7 @@ def _options(inputs: dict[str, Any], plans: list[TrainingPlan]) -> dict[str, Any
 
     chosen = {name: value for name, value in inputs.items() if value not in (None, [], ())}
     if "budget_usd" in chosen:
-        chosen["budget_usd"] = parse.dollars(chosen["budget_usd"], "--budget")
+        chosen["budget_usd"] = parse.dollars(chosen["budget_usd"], "--budget", is_total=True)
     return {"limit": 10 if len(plans) == 1 else 1} | chosen
 
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import ConfigError, UsageError
+from gpuledger.core.validity import state_rank
 from gpuledger.formats import Row
 
 SUFFIXES = (".svg", ".png", ".pdf", ".html", ".json")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b7580")
 """Okabe and Ito's, told apart by all eyes, in the order of the page."""
 DASHES = ([1, 0], [8, 4], [14, 4, 3, 4], [5, 2])
+DOTS = [2, 3]
+"""Where no source confirmed the price, as on the page."""
 PIXEL_RATIO = 2
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top of what is drawn, in pixels."""
@@ -70,6 +73,7 @@ def write_plot(rows: Sequence[Row], path: Path, *, title: str, caption: str = ""
             "provider": row["cheapest_provider"],
             "offers": row["offers"],
             "state": row["price_state"],
+            "is_dotted": state_rank(row["price_state"]) > 0,
         }
         for row in rows
     ]
@@ -194,22 +198,55 @@ def _lines(values: Sequence[Row], unit: str, format: str) -> Any:
     names = list(dict.fromkeys(value["line"] for value in values))
     last = {value["line"]: value for value in values}
     dashes = [DASHES[place // len(COLOURS) % len(DASHES)] for place in range(len(names))]
-    base = alt.Chart(alt.Data(values=list(values)))
-    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
+    stretches = _stretches(values)
+    base = alt.Chart(alt.Data(values=stretches)).encode(
         x=alt.X("time:T", title=None, axis=alt.Axis(labelOverlap=True)),
         y=alt.Y("usd:Q", title=unit, scale=alt.Scale(zero=False), axis=alt.Axis(format=format)),
         color=_colour(alt, "line", legend=len(names) > 1),
-        strokeDash=alt.StrokeDash(
-            "line:N", legend=None, scale=alt.Scale(domain=names, range=dashes)
-        ),
-        tooltip=["time:T", "line:N", alt.Tooltip("usd:Q", format=format), "provider:N", "offers:Q", "state:N"],
-    )  # fmt: skip
+        detail="stretch:N",
+        tooltip=[
+            "time:T",
+            "line:N",
+            alt.Tooltip("usd:Q", format=format),
+            "provider:N",
+            "offers:Q",
+            "state:N",
+        ],
+    )
+    line = (
+        base.transform_filter("!datum.is_dotted")
+        .mark_line(interpolate="step-after", strokeWidth=2)
+        .encode(strokeDash=alt.StrokeDash("line:N", legend=None, scale=alt.Scale(domain=names, range=dashes)))
+    )
+    if any(value["is_dotted"] for value in stretches):
+        line += base.transform_filter("datum.is_dotted").mark_line(
+            interpolate="step-after", strokeWidth=2, strokeDash=DOTS
+        )
     ends = (
         alt.Chart(alt.Data(values=[last[name] for name in names]))
         .mark_text(align="left", dx=6, fontSize=11)
         .encode(x="time:T", y="usd:Q", text="line:N", color=_colour(alt, "line", legend=False))
     )
     return line + ends
+
+
+def _stretches(values: Sequence[Row]) -> list[Row]:
+    """The points of each line with the number of the stretch in which it is drawn alike; a stretch ends with the point
+    at which the next one begins, so that the line has no gap."""
+    stretches: list[Row] = []
+    former: dict[str, Row] = {}
+    for value in values:
+        before = former.get(value["line"])
+        is_dotted = bool(value.get("is_dotted"))
+        number = 0 if before is None else before["number"]
+        if before is not None and before["is_dotted"] != is_dotted:
+            stretches.append(
+                {**value, "is_dotted": before["is_dotted"], "stretch": f"{value['line']} {number}"}
+            )
+            number += 1
+        former[value["line"]] = {"number": number, "is_dotted": is_dotted}
+        stretches.append({**value, "is_dotted": is_dotted, "stretch": f"{value['line']} {number}"})
+    return stretches
 
 
 def _round_values(values: Sequence[float]) -> list[float]:

@@ -39,7 +39,7 @@ class Decisions(PlansOverTime, PriceQuestions):
         """
         from gpuledger.core.cost.decisions.size import affordable
 
-        usd = parse.required(parse.dollars(budget_usd, "budget_usd", above=ZERO), "budget_usd")
+        usd = parse.required(parse.dollars(budget_usd, "budget_usd", above=ZERO, is_total=True), "budget_usd")
         served = (
             parse.count(inference_tokens, "inference_tokens") if inference_tokens not in (0, "0") else 0.0
         )

@@ -86,7 +86,10 @@ class OwnRuns(Serving):
 
         quote = {} if quote_id is None else self.saved_quote(quote_id)
         count = gpus or int(quote.get("paid_gpus") or 1)
-        hourly, budget = parse.dollars(usd_per_hour, "usd_per_hour"), parse.dollars(budget_usd, "budget_usd")
+        hourly, budget = (
+            parse.dollars(usd_per_hour, "usd_per_hour"),
+            parse.dollars(budget_usd, "budget_usd", is_total=True),
+        )
         if hourly is None and quote.get("usd_per_gpu_hour"):
             hourly = (
                 parse.required(parse.decimal(quote["usd_per_gpu_hour"], "usd_per_gpu_hour"), "usd") * count

@@ -129,7 +129,7 @@ class Serving(Actuals):
         if not costs:
             _nothing(offers, reasons, fastest)
         span = parse.required(parse.decimal(months, "months"), "months")
-        once = parse.dollars(build_usd, "build_usd")
+        once = parse.dollars(build_usd, "build_usd", is_total=True)
         api_month = None
         if price is not None:
             requests = parse.required(parse.decimal(requests_per_day, "requests_per_day"), "requests_per_day")

@@ -100,3 +100,22 @@ def test_the_cheapest_and_the_fastest_of_a_frontier_are_named_and_no_name_covers
     assert values[0]["label"] and values[-1]["label"] == "4 x mi300x-192gb, runpod"
     assert not values[0]["is_left"] and values[-1]["is_left"]
     assert sum(value["label"] != "" for value in values[1:5]) >= 2
+
+
+def test_what_no_source_confirms_is_dotted_without_a_gap():
+    from gpuledger.cli.plot import _stretches
+
+    points = [
+        {"time": time, "usd": 2.0, "line": "spot", "is_dotted": is_dotted}
+        for time, is_dotted in (("1", False), ("2", False), ("3", True), ("4", True), ("5", False))
+    ]
+    drawn = [(one["stretch"], one["time"], one["is_dotted"]) for one in _stretches(points)]
+    assert drawn == [
+        ("spot 0", "1", False),
+        ("spot 0", "2", False),
+        ("spot 0", "3", False),
+        ("spot 1", "3", True),
+        ("spot 1", "4", True),
+        ("spot 1", "5", True),
+        ("spot 2", "5", False),
+    ]

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit, decimal_from, dollars_from
+from gpuledger.core.money import HOURS_PER_MONTH, Price, Unit, decimal_from, dollars_from, total_from
 
 READABLE = {
     "49.24": "49.24",
@@ -92,3 +92,36 @@ def test_dollars_as_people_write_them(text, usd):
 def test_what_is_no_amount_of_dollars_is_refused(text):
     with pytest.raises(ValueError, match=r"no amount|not a|out of"):
         dollars_from(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meanings"),
+    [
+        ("1.000", "1 or 1000"),
+        ("$1.250", "1.25 or 1250"),
+        ("25.000 USD", "25 or 25000"),
+        ("999.999", "999.999 or 999999"),
+    ],
+)
+def test_a_sum_that_may_be_a_thousand_times_as_much_is_refused(text, meanings):
+    with pytest.raises(ValueError, match=f"may be {meanings}"):
+        total_from(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "usd"),
+    [
+        ("1.25", "1.25"),
+        ("0.125", "0.125"),
+        ("1.2500", "1.25"),
+        ("1000.125", "1000.125"),
+        ("1.250k", "1250"),
+        ("1,250", "1250"),
+    ],
+)
+def test_a_sum_with_one_meaning_is_read(text, usd):
+    assert total_from(text) == Decimal(usd)
+
+
+def test_a_rate_has_three_decimals():
+    assert dollars_from("1.250") == Decimal("1.25")
