@@ -59,7 +59,7 @@ shared-store: $(STAMP)  ## the store's tests on DuckLake with a real PostgreSQL
 scheduler: $(STAMP)  ## a real Prefect server, and scheduled runs on it
 	$(BIN)/pytest -q -m "scheduler and not faults" tests/pipeline
 
-packaging: $(STAMP)  ## wheels of the checkout and of the sdist, one of them in an empty environment
+packaging: $(STAMP)  ## wheels of the checkout and of the sdist, in empty environments of every Python that this machine has
 	$(BIN)/pytest -q -m packaging tests/contract
 
 newest: $(STAMP)  ## the tests of core, store and adapters on the newest versions that the ranges allow; needs the network

@@ -110,6 +110,8 @@ def _send(ledger: LedgerWriter, left: list[str], ours: Connection, theirs: Conne
     # Nothing of what the process came from is let go of here: a database that is open there is not closed.
     gc.freeze()
     ours.close()
+    # refreshes, which go on meanwhile, come before it
+    os.nice(5)
     # whoever reads says what is wrong with a run, and is the one who is interrupted
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
