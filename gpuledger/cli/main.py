@@ -45,6 +45,10 @@ COMMANDS = {
 }
 """Modules of `gpuledger.cli` and the commands that each registers, in the order of the help."""
 
+READER_GONE = 141
+"""The exit code of a command whose reader closed the pipe before the end (`| head -1`): 128 and the number of SIGPIPE,
+as of other programs. 1 would say that nothing was found, 0 that a gate was passed."""
+
 if TYPE_CHECKING:
     app: typer.Typer
 
@@ -137,6 +141,11 @@ def main() -> NoReturn:
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "gpuledger"
         context.say(f"error: {error.format_message()} See `{path} --help`.")
         code = error.exit_code
+    except SystemExit as ended:
+        # typer ends with 1 where it cannot write
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        code = READER_GONE
     except click.Abort:
         context.say("stopped: an answer is needed, and there was none")
         code = context.NOTHING

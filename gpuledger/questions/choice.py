@@ -284,5 +284,6 @@ def older_hints(
         ]
         if of_option:
             lines = on_older_prices(of_option[0], of_option, moment)
-            remarks += [f"{option}: {line}" if len(options) > 1 else line for line in lines]
+            name = option.replace("_", " ")
+            remarks += [f"{name}: {line}" if len(options) > 1 else line for line in lines]
     return remarks
