@@ -30,6 +30,11 @@ WORTH_A_PROCESS = 50
 """Runs below which starting a process takes longer than it saves."""
 
 
+PATIENCE_SECONDS = 300.0
+"""Without a word of the process for so long, it is ended and the rest is read here: a lock that a thread of a library
+held when the process was forked stays locked in it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Difference:
     """What a run shows, beside the one of its source before it."""
@@ -77,6 +82,8 @@ def _from_process(ledger: LedgerWriter, left: list[str]) -> Generator[tuple[Mani
     last: dict[str, Parsed] = {}
     try:
         while left:
+            if not ours.poll(PATIENCE_SECONDS):
+                return
             difference: _Difference | None = ours.recv()
             run = left.pop()
             if difference is None:
@@ -87,8 +94,10 @@ def _from_process(ledger: LedgerWriter, left: list[str]) -> Generator[tuple[Mani
             last[name] = parsed
             yield parsed.manifest, parsed
     finally:
-        # whoever writes then finds nobody there, and ends
+        # whoever writes then finds nobody there, and ends; whoever stands still is ended
         ours.close()
+        process.join(1)
+        process.kill()
         process.join()
 
 

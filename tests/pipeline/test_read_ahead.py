@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import read_run
 from gpuledger.flows.read_ahead import read_ahead
 from tests.benchmarks.many_runs import START, sources, write_archive
+from tests.pipeline import price_stream
 from tests.pipeline import test_replay_streams as streams
 
 
@@ -65,7 +67,7 @@ def test_real_adapters_are_read_alike(market):
 @pytest.mark.parametrize("seed", [0, 2])
 def test_any_stream_is_read_alike(tmp_path, seed):
     ledger = streams.ledger_in(tmp_path)
-    streams.write_archive(ledger, seed, 60, streams.ODD)
+    price_stream.write_archive(ledger, seed, 60, price_stream.ODD)
     runs = ledger.archive.run_ids(None)
     read = list(read_ahead(ledger, runs))
     assert alike(read, here(ledger, runs))
@@ -75,13 +77,13 @@ def test_any_stream_is_read_alike(tmp_path, seed):
 @pytest.mark.parametrize("seed", range(2))
 def test_a_stream_that_is_read_ahead_is_rebuilt_as_it_was_recorded(tmp_path, seed):
     ledger = streams.ledger_in(tmp_path)
-    streams.write_archive(ledger, seed, 30, streams.CHANGES)
+    price_stream.write_archive(ledger, seed, 30, price_stream.CHANGES)
     assert streams.rebuilt(ledger) == streams.recorded(ledger)
 
 
 def test_bytes_that_are_missing_are_told_where_they_are_met(tmp_path):
     ledger = streams.ledger_in(tmp_path)
-    streams.write_archive(ledger, 7, 12, streams.CHANGES)
+    price_stream.write_archive(ledger, 7, 12, price_stream.CHANGES)
     runs = ledger.archive.run_ids(None)
     (entry,) = ledger.archive.manifest(runs[6]).documents
     ledger.archive.path(entry["sha256"]).unlink()
@@ -95,16 +97,34 @@ def test_bytes_that_are_missing_are_told_where_they_are_met(tmp_path):
 @pytest.mark.recovery
 def test_a_reader_that_dies_leaves_its_runs_to_the_other(tmp_path):
     ledger = streams.ledger_in(tmp_path)
-    streams.write_archive(ledger, 3, 20, streams.CHANGES)
+    price_stream.write_archive(ledger, 3, 20, price_stream.CHANGES)
     runs, parent = ledger.archive.run_ids(None), os.getpid()
 
     def parse(document: Document):
         if os.getpid() != parent and document.fetched_at > START + timedelta(hours=1):
             os.kill(os.getpid(), signal.SIGKILL)
-        yield from streams.parse(document)
+        yield from price_stream.parse(document)
 
     dying = replace(ledger, sources=tuple(replace(one, parse=parse) for one in ledger.sources))
     assert [manifest.run_id for manifest, _ in read_ahead(dying, runs)] == runs
+
+
+@pytest.mark.recovery
+def test_a_reader_that_stands_still_is_ended_and_its_runs_are_read_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "PATIENCE_SECONDS", 0.5)
+    ledger = streams.ledger_in(tmp_path)
+    price_stream.write_archive(ledger, 3, 20, price_stream.CHANGES)
+    runs, parent = ledger.archive.run_ids(None), os.getpid()
+
+    def parse(document: Document):
+        if os.getpid() != parent and document.fetched_at > START + timedelta(hours=1):
+            time.sleep(3600)
+        yield from price_stream.parse(document)
+
+    still = replace(ledger, sources=tuple(replace(one, parse=parse) for one in ledger.sources))
+    assert [manifest.run_id for manifest, _ in read_ahead(still, runs)] == runs
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_who_reads_no_further_leaves_no_process(market):
