@@ -36,9 +36,10 @@ live_wanted as materialized (
 logged as materialized (
     select offer_no, epoch_us(observed_at) as changed_us, run_no, amount, upfront_amount, currency, unit
     from (
+        -- an offer is wanted once; an inner join goes through an array, which a semi join does not
         select price_change.*
         from price_change
-        semi join live_wanted on price_change.offer_no = live_wanted.offer_no
+        inner join live_wanted on price_change.offer_no = live_wanted.offer_no
     )
     -- outside, so that only the changes of these offers are compared and not the whole log; the first is said twice, so that
     -- planning drops the comparison where no time is given
@@ -105,19 +106,17 @@ grid_step as materialized (
 -- What a live source logged: of each change the steps at which it was the last.
 live_span as materialized (
     select
-        offer_no, changed_us, price.*, step_no,
+        offer_no, changed_us, amount, upfront_amount, currency, unit, step_no,
         coalesce(lead(step_no) over by_step, (select end_no from grid)) as end_no,
         lead(first_run_no) over by_step as next_run_no
     from (
         select
             logged.offer_no, grid_step.step_no, max(logged.changed_us) as changed_us,
-            arg_max(
-                {
-                    'amount': logged.amount, 'upfront_amount': logged.upfront_amount, 'currency': logged.currency,
-                    'unit': logged.unit
-                },
-                logged.changed_us
-            ) as price,
+            -- one by one: a struct is compared and kept as a string of bytes
+            arg_max_null(logged.amount, logged.changed_us) as amount,
+            arg_max_null(logged.upfront_amount, logged.changed_us) as upfront_amount,
+            arg_max_null(logged.currency, logged.changed_us) as currency,
+            arg_max_null(logged.unit, logged.changed_us) as unit,
             arg_min(logged.run_no, logged.changed_us) as first_run_no
         from logged
         cross join grid
