@@ -262,11 +262,13 @@ def _chosen(form: OfferForm) -> dict[str, Any]:
     if not count and spec is not None and spec.max_count is not None and spec.min_count == spec.max_count:
         count = f"{spec.max_count:g}"
     ids = set(spec.gpu_ids) if spec else set[str]()
-    typed = form.inputs.get("gpu", "")
+    pieces_typed = [piece.strip() for piece in form.inputs.get("gpu", "").split(",")]
+    # What was ticked is no text: kept as such, it would be there once more after each choice.
+    typed = ",".join(dict.fromkeys(piece for piece in pieces_typed if piece not in ids))
     return {
-        "gpu": ids,
-        # what was ticked is no text
-        "typed": "" if {piece.strip() for piece in typed.split(",")} <= ids else typed,
+        # a text with a count stands for itself: a ticked name beside it makes a list that nobody can read
+        "gpu": set[str]() if ":" in typed else ids,
+        "typed": typed,
         "provider": pieces("provider"),
         "region": pieces("region"),
         "other_regions": sorted(piece for piece in pieces("region") if len(piece) > 2),

@@ -160,6 +160,23 @@ def test_a_facet_counts_what_its_choice_would_show(client):
         assert client.get(f"/prices.json?gpu=H100-SXM&show=all&{name}={value}").json()["total"] == int(count)
 
 
+@pytest.mark.parametrize(
+    ("asked", "form"),
+    [
+        ("H100-SXM", ("H100-SXM", ["h100-sxm-80gb"])),
+        ("h100-sxm-80gb", ("", ["h100-sxm-80gb"])),
+        ("H100-SXM:8", ("H100-SXM:8", [])),
+    ],
+)
+def test_a_form_that_is_sent_again_asks_the_same(client, asked, form):
+    for _ in range(3):
+        page = client.get("/prices", params={"gpu": asked}).text
+        text = re.search(r'<input name="gpu" list="gpus" value="([^"]*)"', page)[1]
+        ticked = re.findall(r'type="checkbox" name="gpu" value="([^"]+)"[^>]*checked', page)
+        assert (text, ticked) == form
+        asked = ",".join(filter(None, [text, *ticked]))
+
+
 def test_a_wrong_accelerator_keeps_the_form_and_offers_the_nearest_as_a_link(client):
     answer = client.get("/prices?gpu=H1000&max_usd_per_gpu_hour=3")
     assert answer.status_code == 422
