@@ -213,7 +213,7 @@ select seen_on, provider, instance_type, any_value(gpu_id) as gpu_id, count(*) a
   median(before)::decimal(9, 2) as before_usd, median(usd_per_hour)::decimal(9, 2) as after_usd,
   round(100 * median(usd_per_hour / before - 1))::integer as percent
 from step where usd_per_hour < 0.9 * before
-group by all order by percent, instance_type limit 12""",
+group by all order by percent, instance_type, seen_on limit 12""",
         _cuts,
         "The day is that of the first version of the archive with the new price; Azure's versions lie months apart.",
     ),
