@@ -13,6 +13,9 @@ WORKERS ?= auto
 export UV_SYSTEM_CERTS = 1
 export DO_NOT_TRACK = 1
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
+# compiled modules go below .venv: workers, and the programs that tests start, would compile all they load each time
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: replaying page-vendor fetch-release release-prices quote refresh test deep recovery scheduler packaging newest faults-sample generated dist sbom site lint types contracts check accuracy calibrate bench polling faults simulate peers browser frameworks shared-store documentation audit docs golden wheel clean
 
@@ -40,9 +43,6 @@ release-prices: $(STAMP) page-vendor  ## go on with the release in FOLDER, and p
 refresh: $(STAMP)
 	$(BIN)/gpuledger refresh
 
-# compiled modules go below .venv: workers, and the programs that tests start, would compile all they load each time
-test deep recovery shared-store: export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/bytecode
-test deep recovery shared-store: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)  ## the default suite
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "$(DEFAULT)"
 

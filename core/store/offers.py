@@ -224,16 +224,18 @@ def offer_page(
     *,
     at: datetime | None,
     as_of: datetime | None = None,
+    least_lapsed_since: datetime | None = None,
 ) -> OfferPage:
     """Offers on sale now or at a past time, with how many match in all.
 
     Args:
         at: the time that decides the state of a price; `None` only where `query.states` is empty.
+        least_lapsed_since: of lapsed prices only the cheapest of each purchase option that was seen since.
 
     Raises:
         UsageError: an order that is not one of `ORDERS`, or a state that does not exist.
     """
-    parameters = offer_parameters(query)
+    parameters = offer_parameters(query) | {"least_lapsed_since": least_lapsed_since}
     set_on_sale(connection, at=at, as_of=as_of, gpu_ids=query.gpu_ids)
     rows = sql.rows(connection, "queries/offers", parameters)
     total = rows[0]["total"] if rows else 0
@@ -257,7 +259,7 @@ def offer_parameters(query: OfferQuery) -> dict[str, Any]:
     parameters: dict[str, Any] = {entry.name: getattr(query, entry.name) for entry in fields(query)}
     for name in _LISTS:
         parameters[name] = _joined(name, parameters[name])
-    return parameters
+    return parameters | {"least_lapsed_since": None}
 
 
 def offers(

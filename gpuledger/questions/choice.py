@@ -247,10 +247,30 @@ def lapsed_hint(
     return [f"only lapsed prices match ({lapsed.total}); --state lapsed lists them"] if lapsed.total else []
 
 
+def is_read_at_once(query: OfferQuery) -> bool:
+    """Whether one answer holds the whole list and, behind it, the lapsed prices that are spoken of beside a list: of
+    chosen accelerators all offers, the best first. Planning a second question takes a third of a command."""
+    return (
+        query.gpu_ids is not None
+        and query.order_by == "best"
+        and query.max_rows is None
+        and not (query.states or query.best_per_provider or query.descending or query.skip_rows)
+    )
+
+
+def parted(page: OfferPage, moment: datetime) -> tuple[OfferPage, list[LatestOffer]]:
+    """The list of an answer that holds lapsed prices too, and these, which come last."""
+    listed = sum(offer.price_state(moment) != LAPSED for offer in page.offers)
+    return replace(
+        page, offers=page.offers[:listed], total=listed, derived=page.derived[:listed]
+    ), page.offers[listed:]
+
+
 def older_hints(
     connection: duckdb.DuckDBPyConnection,
     query: OfferQuery,
     page: OfferPage,
+    lapsed: Sequence[LatestOffer] | None,
     *,
     moment: datetime,
     as_of: datetime | None,
@@ -260,6 +280,7 @@ def older_hints(
 
     Args:
         page: the answer to the query: where it holds every offer with the best first, only lapsed prices are asked for.
+        lapsed: where they were read with the page, the lapsed prices that can be the cheapest of those remembered.
     """
     from gpuledger.core.cheapest import on_older_prices
     from gpuledger.core.store.offers import offers
@@ -274,7 +295,7 @@ def older_hints(
         best = replace(ordered, best_per_provider=True, states=query.states or LISTED_STATES)
         firsts, older_states = offers(connection, best, at=moment, as_of=as_of), ("stale", LAPSED)
     other = replace(ordered, best_per_provider=False, states=older_states)
-    older = offers(connection, other, at=moment, as_of=as_of)
+    older = offers(connection, other, at=moment, as_of=as_of) if lapsed is None else lapsed
     options = list(dict.fromkeys(offer.purchase_option for offer in firsts))
     remarks: list[str] = []
     for option in sorted(options):

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from gpuledger.core.count import counted
 from gpuledger.core.errors import StoreBusyError, UsageError
-from gpuledger.core.validity import LAPSED
+from gpuledger.core.validity import LAPSED, REMEMBERED
 from gpuledger.parse import When
 from gpuledger.questions.choice import (
     LISTED_STATES,
     add_survival,
+    is_read_at_once,
     lapsed_hint,
     offer_query,
     offer_row,
     older_hints,
+    parted,
     provider_hints,
     region_hints,
     unknown_providers,
@@ -57,14 +59,24 @@ class PriceQuestions(MarketQuestions):
         from gpuledger.core.store.offers import offer_page
 
         time, moment = self.past(as_of)
-        listed = query if query.states else replace(query, states=LISTED_STATES)
+        is_whole = is_read_at_once(query)
+        states = query.states or (() if is_whole else LISTED_STATES)
+        lapsed = None
         with self.reading() as snapshot:
-            result = offer_page(snapshot.connection, listed, at=moment, as_of=time)
+            result = offer_page(
+                snapshot.connection,
+                replace(query, states=states),
+                at=moment,
+                as_of=time,
+                least_lapsed_since=moment - REMEMBERED if is_whole else None,
+            )
+            if is_whole:
+                result, lapsed = parted(result, moment)
             unplaced = unplaced_hint(snapshot.connection, query)
             remarks = provider_hints(snapshot.connection, query.providers)
             remarks += region_hints(snapshot.connection, query.regions)
             if result.offers:
-                remarks += older_hints(snapshot.connection, query, result, moment=moment, as_of=time)
+                remarks += older_hints(snapshot.connection, query, result, lapsed, moment=moment, as_of=time)
             if not result.total and not remarks and not query.states:
                 remarks = lapsed_hint(snapshot.connection, query, moment=moment, as_of=time)
             pairs = zip(result.offers, result.derived, strict=True)

@@ -6,7 +6,8 @@
 --             compute_capability (double) and of price (decimal, per instance), max_usd_per_gpu_hour decimal;
 --             cpu_arch varchar, spot boolean, best_per_provider boolean (of each accelerator, provider and purchase
 --             option the first by state and price alone), order_by varchar, descending boolean, skip_rows and
---             max_rows integer (null: all)
+--             max_rows integer (null: all); least_lapsed_since timestamptz (of lapsed prices only the cheapest of each
+--             purchase option that was seen since; null: all that match)
 with chip as (
     select
         gpu_id as chip_id,
@@ -107,10 +108,23 @@ best as materialized (
     group by coalesce(gpu_id, gpu_label), provider, purchase_option
 ),
 
+least_lapsed as materialized (
+    select arg_min(row_no, (usd_per_gpu_hour, provider, offer_id)) as row_no
+    from matched
+    where price_state = 'lapsed' and last_seen_at >= $least_lapsed_since::timestamptz and usd_per_gpu_hour is not null
+    group by purchase_option
+),
+
 chosen as not materialized (
     select *
     from matched
-    where not $best_per_provider::boolean or row_no in (select row_no from best)
+    where
+        (not $best_per_provider::boolean or row_no in (select row_no from best))
+        and (
+            $least_lapsed_since::timestamptz is null
+            or price_state <> 'lapsed'
+            or row_no in (select row_no from least_lapsed)
+        )
 ),
 
 sortable as not materialized (

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from gpuledger import Ledger
 from gpuledger.cli import context
 from tests.command_line import app
 from tests.history.conftest import NOW
@@ -307,3 +308,18 @@ def test_a_quote_for_a_country_counts_what_may_be_there_apart(ask):
     _, answer, _ = ask("quote llama-3-8b-lora --region us")
     counts = {row["reason"]: row["count"] for row in answer["excluded"]}
     assert counts["its country is not known"] > 20 and counts["its place is not known"] > 0
+
+
+def test_a_list_says_the_same_of_older_prices_whether_they_were_read_with_it_or_by_a_second_question(
+    history_home,
+):
+    # a limit that leaves nothing out takes the older prices from a question of their own
+    ledger = Ledger(history_home.path, clock=lambda: NOW)
+    spoken = 0
+    for gpu in ("H100", "A100", "B200", "L40S", "V100", "MI300X", "H100-PCIE"):
+        for filters in ({}, {"purchase_options": "reserved"}, {"spot": True}, {"providers": "gcp"}):
+            at_once, in_two = (ledger.offers(gpu, **filters, limit=limit) for limit in (None, 100_000))
+            assert list(at_once) == list(in_two)
+            assert (at_once.total, at_once.remarks) == (in_two.total, in_two.remarks)
+            spoken += any("cheaper but older" in remark for remark in at_once.remarks)
+    assert spoken >= 2
