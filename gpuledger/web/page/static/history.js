@@ -126,7 +126,7 @@
       const width = pen.measureText(end.name).width;
       const left = end.x + 6 * scale + width <= right ? end.x + 6 * scale : end.x - 6 * scale - width;
       // beside the end, or above or below it, best where no line passes; to the left of it stands the line itself
-      const places = (left > end.x ? [0, -gap, gap] : [-gap, gap]).map((far) => end.y + far).filter((y) =>
+      const places = (left > end.x ? [0, -gap, gap, 2 * gap, -2 * gap] : [-gap, gap, 2 * gap, -2 * gap]).map((far) => end.y + far).filter((y) =>
         left >= u.bbox.left && y >= u.bbox.top + gap / 2 && y <= bottom - gap / 2
         && boxes.every((box) => left > box.right || left + width < box.left || Math.abs(y - box.y) >= gap));
       const at = places.find((y) => !isOnLine(left, width, y)) ?? places[0];
