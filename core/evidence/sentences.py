@@ -66,6 +66,14 @@ def _tail(reason: Reason, row: ClaimFigures, rates: Mapping[str, float], doubt: 
             return f"every other provider asks {_usd(row['market_low'])} or more"
         case Reason.RELABELLED:
             return "the same machine was listed with another GPU until now"
+        case Reason.RENAMED_GPU:
+            return "another GPU went from there at the same price: one label was read for the other"
+        case Reason.REPEATED:
+            return (
+                f"{row['repeated_alike']:.0f} of {row['repeated_of']:.0f} new ways to buy a GPU there start at"
+                f" {row['repeated_factor']:.4g} of what they do in {row['repeated_region']}: a list once more, in"
+                " another unit or currency"
+            )
         case Reason.UNIT:
             count = f"{row['gpu_count']:g}"
             return f"it moved by just its {count} GPUs: the price of one was taken for that of all"
