@@ -17,7 +17,7 @@ from gpuledger.core.store.catalogue import EVERYTHING, hang_up, load, turn_at
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.migrate import migrate
 from gpuledger.core.store.shared import compaction, lake
-from gpuledger.core.store.shared.feed import feed
+from gpuledger.core.store.shared.change_feed import change_feed
 from tests.postgres import Server
 
 pytestmark = [pytest.mark.shared_store, pytest.mark.faults]
@@ -94,7 +94,7 @@ def test_identifiers_do_not_collide_under_concurrent_commits(address, ledger):
         assert chosen.num_rows == WRITERS * COMMITS_EACH
         with (
             transaction(connection),
-            feed(address, connection, 0).rows_of_runs("skipped_row", chosen) as rows,
+            change_feed(address, connection, 0).rows_of_runs("skipped_row", chosen) as rows,
         ):
             news = rows.read_all()
         assert news.num_rows == WRITERS * COMMITS_EACH * ROWS

@@ -28,7 +28,7 @@ from gpuledger.core.store.ledger_setting import setting, write_setting
 from gpuledger.core.store.migrate import resolve_labels
 from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared import lake
-from gpuledger.core.store.shared.feed import Feed, feed
+from gpuledger.core.store.shared.change_feed import ChangeFeed, change_feed
 
 ShareRun = Callable[[int], None]
 """Appends the run of that number to the lake; called inside the transaction that records it."""
@@ -123,7 +123,7 @@ def catch_up(
         if seen_lake != generation:
             _forget(connection, generation)
             since = 0
-        news = feed(home.follows, there, since)
+        news = change_feed(home.follows, there, since)
         parts = _number_runs(news, connection, rows_at_once)
         for part_no in parts[:-1]:
             _stage(news, connection, part_no)
@@ -170,7 +170,7 @@ def _forget(connection: duckdb.DuckDBPyConnection, generation: str) -> None:
         write_setting(connection, "lake_commit", "0")
 
 
-def _number_runs(news: Feed, connection: duckdb.DuckDBPyConnection, rows_at_once: int) -> list[int]:
+def _number_runs(news: ChangeFeed, connection: duckdb.DuckDBPyConnection, rows_at_once: int) -> list[int]:
     """Give the runs that are new their numbers here, and share them out into parts; returns the parts in order."""
     arriving = news.runs()
     # one run, as in a steady hour, is one part whatever its size
@@ -183,7 +183,7 @@ def _number_runs(news: Feed, connection: duckdb.DuckDBPyConnection, rows_at_once
     ]
 
 
-def _stage(news: Feed, connection: duckdb.DuckDBPyConnection, part_no: int) -> None:
+def _stage(news: ChangeFeed, connection: duckdb.DuckDBPyConnection, part_no: int) -> None:
     """Bring the runs of a part into temporary tables, already by their numbers here. What other parts hold is not read
     for it."""
     runs = sql.arrow(

@@ -18,7 +18,7 @@ from gpuledger.core.store.shared.lake import commit_no
 
 
 @dataclass(frozen=True, kw_only=True)
-class Feed:
+class ChangeFeed:
     """The commits of a lake after one of them, as one transaction sees them."""
 
     connection: duckdb.DuckDBPyConnection
@@ -75,7 +75,7 @@ class Feed:
         return f"select snapshot_id, rowid, * from {source}"
 
 
-def feed(address: LakeAddress, connection: duckdb.DuckDBPyConnection, since: int) -> Feed:
+def change_feed(address: LakeAddress, connection: duckdb.DuckDBPyConnection, since: int) -> ChangeFeed:
     """What came after that commit; only inside a transaction, whose view of the lake it has."""
     newest = commit_no(connection)
     schema = '"{}"'.format(address.schema.replace('"', '""'))
@@ -84,6 +84,6 @@ def feed(address: LakeAddress, connection: duckdb.DuckDBPyConnection, since: int
         " where snapshot_id > $since and snapshot_id <= $newest",
         {"since": since, "newest": newest},
     ).fetchall()
-    return Feed(
+    return ChangeFeed(
         connection=connection, since=since, newest=newest, commits=frozenset(number for (number,) in rows)
     )
