@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from gpuledger.core.store.database import transaction, turn, writing
-from gpuledger.core.store.shared.compaction import maintain
 from gpuledger.core.store.shared.change_feed import ChangeFeed, change_feed
+from gpuledger.core.store.shared.compaction import maintain
 from gpuledger.core.store.shared.lake import GROWING, has_layout, open_lake
 from gpuledger.core.store.shared.move import contents_of_lake
 from tests.machines import assert_a_new_machine_sees_the_same
