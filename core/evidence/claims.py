@@ -48,6 +48,10 @@ class Reason(IntEnum):
     """Much of a list is gone at once."""
     REPLACED = 20
     """An offer is gone, and what resembles it is disputed."""
+    REPEATED = 21
+    """A list once more, times one factor, under another place or other names."""
+    RENAMED_GPU = 22
+    """A new name, and another GPU, at the price of what went."""
 
 
 class Action(IntEnum):
@@ -96,6 +100,7 @@ class Figures:
     place_key: HashKeys
     machine_key: HashKeys
     label_key: HashKeys
+    shelf_key: HashKeys
     way_key: HashKeys
     way: HashKeys
     gpu_count: Numbers
@@ -131,6 +136,11 @@ class Figures:
     other_usd: Numbers
     other_seen_at: Numbers
     recounted_count: Numbers
+    repeated_alike: Numbers
+    """Of its place's new ways to buy a GPU, those whose lowest price is another place's times `repeated_factor`."""
+    repeated_of: Numbers
+    repeated_gpus: Numbers
+    repeated_factor: Numbers
     usd_7: Numbers
     usd_30: Numbers
     usd_unsettled: Numbers

@@ -42,6 +42,7 @@ def _comings(f: Figures) -> Comings:
         place_key=f.place_key,
         machine_key=f.machine_key,
         label_key=f.label_key,
+        shelf_key=f.shelf_key,
         way_key=f.way_key,
         way=f.way,
         kin_key=f.kin_key,
@@ -80,6 +81,8 @@ class _Reading:
     """Whether another source knows the offer."""
     undercuts: Flags
     """Whether every other provider asks for more."""
+    is_cheapest: Flags
+    """Whether it is below all others of its provider, or of the market where that has none."""
     is_among_siblings: Flags
     """Whether the same machine costs so much in other places."""
     is_undone: Flags
@@ -104,6 +107,7 @@ def _reading(f: Figures, run: Circumstances) -> _Reading:
         low=_either(f.is_spot, limits.SPOT, limits.LIST, "lowest") / widened,
         high=_either(f.is_spot, limits.SPOT, limits.LIST, "highest") * widened,
         has_kin=np.isfinite(f.kin_low),
+        is_cheapest=np.where(np.isfinite(f.kin_low), f.usd < f.kin_low * (1 - limits.KIN_SHARE), undercuts),
         is_told=np.isfinite(f.other_usd),
         undercuts=undercuts,
         is_among_siblings=(f.product_both >= limits.SIBLINGS_LEAST)
@@ -128,6 +132,7 @@ def _prices(f: Figures, run: Circumstances, came: Succession, doubted: Flags) ->
         **_moves(f, run, read),
         **_fresh(f, run, read),
         **_names(f, run, read, came),
+        Reason.REPEATED: _repeated(f, read),
     }
     is_borne_out = (
         read.has_kin & (f.usd >= f.kin_low * 0.98) & (f.usd <= f.kin_high * 1.02) & ~np.bool_(run.is_first)
@@ -255,6 +260,7 @@ def _names(f: Figures, run: Circumstances, read: _Reading, came: Succession) -> 
     )
     return {
         Reason.RELABELLED: read.fresh & came.is_relabelled,
+        Reason.RENAMED_GPU: read.fresh & came.is_renamed_gpu,
         Reason.SUCCESSOR: read.fresh
         & (
             ~np.bool_(run.is_marketplace)
@@ -281,6 +287,20 @@ def is_by_its_count(change: Numbers, gpu_count: Numbers) -> Flags:
         change: logarithm of the new price over the old one.
     """
     return (gpu_count != 1) & (np.abs(np.abs(change) - np.abs(np.log(gpu_count))) < limits.COUNT_MATCH)
+
+
+def _repeated(f: Figures, read: _Reading) -> Flags:
+    """New rows that are a list once more, times one factor below one, where one of them at least would be cheaper than
+    all that its provider has of the GPU. A place that costs as much as another, or more, is a new place."""
+    untold = read.fresh & (f.claim == "new") & ~read.is_told
+    repeated = (
+        untold
+        & (f.repeated_alike >= limits.UNIFORM_LEAST)
+        & (f.repeated_gpus >= 2)
+        & (f.repeated_alike >= limits.UNIFORM_SHARE * f.repeated_of)
+        & (np.log(f.repeated_factor) < -limits.UNIFORM_MOVE)
+    )
+    return repeated & bool((repeated & read.is_cheapest).any())
 
 
 def _least_of_list(f: Figures, run: Circumstances) -> Numbers:

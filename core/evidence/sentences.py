@@ -8,6 +8,7 @@ from typing import Any
 
 from gpuledger.core.evidence.claims import Reason
 from gpuledger.core.evidence.limits import FACTORS
+from gpuledger.core.purchase_option import option_text
 
 ClaimFigures = Mapping[str, Any]
 """One claim with its figures, as in `gpuledger.core.store.claim_table`."""
@@ -26,7 +27,7 @@ def sentence(
 
 
 def _head(row: ClaimFigures) -> str:
-    option = str(row["purchase_option"]).replace("_", " ")
+    option = option_text(str(row["purchase_option"]))
     what = f"{row['gpu']} x{row['gpu_count']:g} {row['instance_type']} in {row['region']}, {option}"
     if row["claim"] == "absence":
         return f"{what}: no longer listed, {_usd(row['believed_usd'])} until then"
@@ -65,6 +66,14 @@ def _tail(reason: Reason, row: ClaimFigures, rates: Mapping[str, float], doubt: 
             return f"every other provider asks {_usd(row['market_low'])} or more"
         case Reason.RELABELLED:
             return "the same machine was listed with another GPU until now"
+        case Reason.RENAMED_GPU:
+            return "another GPU went from there at the same price: one label was read for the other"
+        case Reason.REPEATED:
+            return (
+                f"{row['repeated_alike']:.0f} of {row['repeated_of']:.0f} new ways to buy a GPU there start at"
+                f" {row['repeated_factor']:.4g} of what they do in {row['repeated_region']}: a list once more, in"
+                " another unit or currency"
+            )
         case Reason.UNIT:
             count = f"{row['gpu_count']:g}"
             return f"it moved by just its {count} GPUs: the price of one was taken for that of all"
@@ -150,7 +159,7 @@ def _gone(row: ClaimFigures) -> str:
     if _is_number(row["gpu_listed"]) and row["gpu_gone"] >= row["gpu_listed"] >= 3:
         return f"all {row['gpu_listed']:.0f} offers of {row['gpu']} went at once"
     if _is_number(row["option_listed"]) and row["option_gone"] >= row["option_listed"] >= 3:
-        option = str(row["purchase_option"]).replace("_", " ")
+        option = option_text(str(row["purchase_option"]))
         return f"all {row['option_listed']:.0f} offers that are bought like it ({option}) went at once"
     return f"{row['all_gone']:.0f} of {row['all_listed']:.0f} offers of the source went at once"
 

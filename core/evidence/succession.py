@@ -20,6 +20,9 @@ Positions = npt.NDArray[np.int64]
 ALIKE = 0.01
 """Difference of logarithms up to which two prices are one."""
 
+SAME = 0.0005
+"""The same of what was not priced anew: a label alone changed. Hosts of a marketplace ask nearly alike by chance."""
+
 REFINED = 0.25
 """The same of one machine whose GPU has a fuller name now."""
 
@@ -40,6 +43,8 @@ class Comings:
     """Equal for offers that differ in their places alone."""
     label_key: HashKeys
     """Equal for offers that differ in their GPU's names alone."""
+    shelf_key: HashKeys
+    """Equal for machines of one size that a provider sells alike in one place."""
     way_key: HashKeys
     """Equal for offers that differ in their names and in how they are bought."""
     way: HashKeys
@@ -67,6 +72,8 @@ class Succession:
     """The same of the same machine in other places."""
     is_relabelled: Flags
     """Of a new one, whether the same machine was listed with another GPU."""
+    is_renamed_gpu: Flags
+    """Of a new one, whether a machine with another GPU went from its place at the same price."""
     shift: Numbers
     """Of a new one, the logarithm of what the new ones of its kind cost in the middle over what those that went did."""
     is_rebought: Flags
@@ -89,6 +96,7 @@ def succession(comings: Comings) -> Succession:
             predecessor_usd=none,
             moved_usd=none,
             is_relabelled=no,
+            is_renamed_gpu=no,
             shift=none,
             is_rebought=no,
             is_moved=no,
@@ -106,6 +114,7 @@ def succession(comings: Comings) -> Succession:
     mapped = np.where(is_gone, c.is_mapped, c.is_mapped[label])
     is_relabelled = (label >= 0) & ~is_refined & mapped
     label = np.where(is_relabelled | is_refined, label, -1)
+    shelf = nearest(c.shelf_key, c.usd, is_gone, is_new)
 
     def distance(other: Positions) -> Numbers:
         return np.where(other >= 0, np.abs(np.log(c.usd / c.usd[other])), np.inf)
@@ -113,14 +122,20 @@ def succession(comings: Comings) -> Succession:
     def is_alike(other: Positions) -> Flags:
         return distance(other) < ALIKE
 
+    is_renamed_gpu = np.zeros(count, np.bool_)
+    mapped = np.where(is_gone, c.is_mapped, c.is_mapped[shelf])
+    for place in np.flatnonzero((distance(shelf) < SAME) & ~is_alike(like) & (label < 0) & mapped):
+        is_renamed_gpu[place] = is_other_gpu(str(c.gpu[place]), str(c.gpu[shelf[place]]))
+    shelf = np.where(is_renamed_gpu, shelf, -1)
     old = np.where(is_new, c.is_old_region, c.is_old_region[machine])
     return Succession(
-        renamed_to=np.where(is_gone, first_of(label, machine, like, near, bought), -1),
+        renamed_to=np.where(is_gone, first_of(label, machine, like, near, bought, shelf), -1),
         is_renamed_alike=is_gone
         & (is_alike(like) | is_refined & (distance(label) < REFINED) | is_alike(machine) & ~old),
         predecessor_usd=np.where(is_new & (like >= 0), c.usd[like], np.nan),
         moved_usd=np.where(is_new & (machine >= 0), c.usd[machine], np.nan),
         is_relabelled=is_new & is_relabelled,
+        is_renamed_gpu=is_new & is_renamed_gpu,
         shift=_shift(c),
         is_rebought=is_new & is_alike(bought),
         is_moved=is_new & old & is_alike(machine),
@@ -138,6 +153,25 @@ def first_of(*choices: Positions) -> Positions:
 def says_more(one: str, other: str) -> bool:
     """Whether one name of a GPU is the other with more said: `a100` and `a100-sxm-80gb`."""
     return one != other and (one.startswith(f"{other}-") or other.startswith(f"{one}-"))
+
+
+_FORMS = frozenset({"sxm", "pcie", "nvl", "oam"})
+
+
+def is_other_gpu(one: str, other: str) -> bool:
+    """Whether two names contradict each other: in the model, the memory or the form, where both state it. `h100-80gb`
+    and `h100-sxm-80gb` do not, `a100-80gb` and `a100-40gb` do."""
+    (model, stated), (other_model, also) = _parts(one), _parts(other)
+    return model != other_model or any(stated[kind] != also[kind] for kind in stated.keys() & also.keys())
+
+
+def _parts(gpu: str) -> tuple[str, dict[str, str]]:
+    words = gpu.replace(" ", "-").split("-")
+    kinds = [
+        "form" if w in _FORMS else "memory" if w.endswith("gb") and w[:-2].isdigit() else "" for w in words
+    ]
+    model = "-".join(word for word, kind in zip(words, kinds, strict=True) if not kind)
+    return model, {kind: word for word, kind in zip(words, kinds, strict=True) if kind}
 
 
 def nearest(key: HashKeys, usd: Numbers, is_gone: Flags, is_new: Flags) -> Positions:

@@ -110,6 +110,7 @@ def claim_table(
                 "41_standing": "absence" in kinds,
                 "42_fresh": "new" in kinds or "return" in kinds,
                 "43_beside": believed.num_rows > 0,
+                "45_repeated": "new" in kinds and believed.num_rows > 0,
                 "44_elsewhere": believed["other_offer_id"].null_count < believed.num_rows,
             }
             parts = [
@@ -282,5 +283,6 @@ _COLUMN_KINDS = {
     **{name: _ARROW_KINDS[kind] for name, kind in Figures.__annotations__.items() if name not in _OPTIONS},
     "is_copied": pa.bool_(),
     "other_source": pa.string(),
+    "repeated_region": pa.string(),
 }
-"""Columns of figures as Arrow has them, with the two that are no figure of their own."""
+"""Columns of figures as Arrow has them, with those that are no figure of their own."""

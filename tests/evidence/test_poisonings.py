@@ -25,6 +25,9 @@ SAMPLE = {
     "coreweave: 10 two regions exchanged",
     "aws_on_demand: 11 in Australian dollars",
     "azure_retail: 13 a third of the list gone",
+    "vast: 28 the list once more in a new region, at 0.7",
+    "tensordock: 28 the list once more under other skus, at 0.72",
+    "verda: 29 each GPU's sibling on one label, at the old price",
     "runpod: 15 commitments by 1,000 hours",
     "coreweave: 3 the lowest spot price x 0.6",
     "vast: 7 one GPU's price for a spot machine of two",
@@ -41,6 +44,8 @@ TRUE_SAMPLE = {
     "aws_on_demand: a fifth from one day on",
     "verda: spot that halves within a day",
     "azure_retail: a new region",
+    "vast: a new region at its own prices",
+    "aws_on_demand: a new region at 1.2 of another's prices",
     "crusoe: a renamed plan",
     "vultr: leaves sgp",
 }

@@ -49,6 +49,47 @@ def new_region(source: str) -> TrueMove:
     return TrueMove(source, "a new region", (named(f"{source}: true new region", change),))
 
 
+def place_at(source: str, factor: str) -> TrueMove:
+    """All of a source in one more region at one factor of its prices, as clouds price their regions."""
+    home = max(sorted({o.region for o in true_offers(source)}))
+
+    def change(offers: Offers) -> Offers:
+        new = (o for o in offers if o.region == home)
+        fields = {"region": f"region-at-{factor}", "zone": None}
+        return [*offers, *(priced(o, factor).model_copy(update=fields) for o in new)]
+
+    name = named(f"{source}: true place at {factor}", change)
+    return TrueMove(source, f"a new region at {factor} of another's prices", (name,))
+
+
+def place_of_its_own(source: str) -> TrueMove:
+    """One more region of a marketplace, in which each host asks what it likes."""
+
+    def change(offers: Offers) -> Offers:
+        fields = {"region": "hosts-of-their-own", "zone": None}
+        return [
+            *offers,
+            *(
+                priced(o, Decimal(80 + place * 37 % 50) / 100).model_copy(update=fields)
+                for place, o in enumerate(offers)
+            ),
+        ]
+
+    return TrueMove(source, "a new region at its own prices", (named(f"{source}: true own place", change),))
+
+
+def fuller_label(source: str, label: str, fuller: str) -> TrueMove:
+    """A GPU that was listed by its name alone is listed by all of it, under a sku that follows."""
+    target = dearest(true_offers(source))
+    here = target.model_copy(update={"gpu_memory_gib": None, "region": "label-1", "zone": None})
+
+    def more(name: str) -> Change:
+        return lambda offers: [*offers, here.model_copy(update={"gpu_label": name, "sku": name})]
+
+    short, full = (named(f"{source}: true label {name}", more(name)) for name in (label, fuller))
+    return TrueMove(source, f"{label} as {fuller}", (short, short, short, full))
+
+
 def renamed_plan(source: str) -> TrueMove:
     target = dearest(true_offers(source)).offer_id
 
@@ -134,6 +175,13 @@ def _each() -> Iterable[TrueMove]:
             yield list_cut(source, share)
     for source in ("azure_retail", "vultr", "runpod"):
         yield new_region(source)
+    for source in ("aws_on_demand", "azure_retail", "gcp_page", "vast", "tensordock"):
+        for factor in ("1", "1.2", "0.9"):
+            yield place_at(source, factor)
+    for source in ("vast", "tensordock", "akash"):
+        yield place_of_its_own(source)
+    yield fuller_label("lambda_cloud", "H100", "H100 SXM")
+    yield fuller_label("runpod", "A100", "A100 SXM 80GB")
     for source in ("lambda_cloud", "verda", "crusoe"):
         yield renamed_plan(source)
     for source in ("coreweave", "hyperstack", "lambda_cloud"):

@@ -316,8 +316,8 @@ def test_a_list_says_the_same_of_older_prices_whether_they_were_read_with_it_or_
     # a limit that leaves nothing out takes the older prices from a question of their own
     ledger = Ledger(history_home.path, clock=lambda: NOW)
     spoken = 0
-    for gpu in ("H100", "A100", "B200", "L40S", "V100", "MI300X", "H100-PCIE"):
-        for filters in ({}, {"purchase_options": "reserved"}, {"spot": True}, {"providers": "gcp"}):
+    for gpu in ("H100", "A100", "V100"):
+        for filters in ({}, {"purchase_options": "reserved"}):
             at_once, in_two = (ledger.offers(gpu, **filters, limit=limit) for limit in (None, 100_000))
             assert list(at_once) == list(in_two)
             assert (at_once.total, at_once.remarks) == (in_two.total, in_two.remarks)

@@ -64,6 +64,7 @@ def whole(home: Home, tmp_path) -> dict[str, list[tuple]]:
     return tables
 
 
+@pytest.mark.deep
 def test_steps_leave_what_one_leaves(recorded, few_days, tmp_path):
     expected = whole(recorded.home, tmp_path)
     steps = 1
@@ -105,6 +106,7 @@ def test_whoever_is_killed_goes_on_after_the_last_step(recorded, few_days, tmp_p
     assert derived(recorded.home) == expected
 
 
+@pytest.mark.deep
 def test_others_have_the_turn_between_two_steps(recorded, few_days, an_offer, tmp_path, monkeypatch):
     """What they record meanwhile, also of a day that is derived already, is in the days."""
     in_a_list = an_offer("a", "1.7", observed_at=BEGAN + timedelta(days=2))

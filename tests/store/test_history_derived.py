@@ -150,14 +150,14 @@ def test_history_from_a_time_on_is_the_end_of_the_whole_history(ledger, monkeypa
 
 
 MOVES = [
-    (OfferQuery(max_rows=5), 0, HOURS),
+    pytest.param(OfferQuery(max_rows=5), 0, HOURS, marks=pytest.mark.deep),
     (OfferQuery(max_rows=40), 0, HOURS),
-    (OfferQuery(max_rows=5000), 0, HOURS),
-    (OfferQuery(max_rows=10), 0, 51),
-    (OfferQuery(max_rows=5000), 24, HOURS),
+    pytest.param(OfferQuery(max_rows=5000), 0, HOURS, marks=pytest.mark.deep),
+    pytest.param(OfferQuery(max_rows=10), 0, 51, marks=pytest.mark.deep),
+    pytest.param(OfferQuery(max_rows=5000), 24, HOURS, marks=pytest.mark.deep),
     (OfferQuery(max_rows=5000), 48, 72),
     (OfferQuery(max_rows=30, providers=["provider_3"], min_gpu_count=4), 0, HOURS),
-    (OfferQuery(max_rows=30, providers=["nobody"]), 0, HOURS),
+    pytest.param(OfferQuery(max_rows=30, providers=["nobody"]), 0, HOURS, marks=pytest.mark.deep),
 ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from gpuledger.core.evidence.succession import Comings, nearest, says_more, succession
+from gpuledger.core.evidence.succession import Comings, is_other_gpu, nearest, says_more, succession
 
 
 def comings(*rows: Mapping[str, object]) -> Comings:
@@ -14,7 +14,7 @@ def comings(*rows: Mapping[str, object]) -> Comings:
         name: [row.get(name, default) for row in rows]
         for name, default in {
             "is_gone": False, "is_new": False, "usd": 2.0, "like_key": 1, "place_key": 1, "machine_key": 1,
-            "label_key": 1, "way_key": 1, "way": 1, "kin_key": 1, "gpu": "h100", "region": "here",
+            "label_key": 1, "shelf_key": 1, "way_key": 1, "way": 1, "kin_key": 1, "gpu": "h100", "region": "here",
             "is_mapped": True, "is_old_region": True,
         }.items()
     }  # fmt: skip
@@ -59,6 +59,35 @@ def test_a_fuller_name_of_a_gpu_is_no_other_gpu(before: str, after: str, is_rela
     found = succession(comings(GONE | {"gpu": before}, NEW | {"gpu": after}))
     assert bool(found.is_relabelled[1]) == is_relabelled
     assert says_more(before, after) != is_relabelled
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_other"),
+    [
+        ("a100-80gb", "a100-40gb", True),
+        ("a100-80gb", "a100-sxm-40gb", True),
+        ("h100-sxm-80gb", "h100-pcie-80gb", True),
+        ("h100-pcie-80gb", "h100-nvl-94gb", True),
+        ("h100-80gb", "gh200-96gb", True),
+        ("l40-48gb", "l40s-48gb", True),
+        ("l4-24gb", "l40-48gb", True),
+        ("rtx-4080-16gb", "rtx-4080-super-16gb", True),
+        ("h100-80gb", "h100 mig 1g.10gb", True),
+        ("h100-80gb", "h100-sxm-80gb", False),
+        ("a100", "a100-sxm-80gb", False),
+        ("h200-141gb", "h200-nvl-141gb", False),
+    ],
+)
+def test_another_gpu_at_the_price_of_one_that_went_is_told_from_a_fuller_name(
+    one: str, other: str, is_other: bool
+):
+    assert is_other_gpu(one, other) == is_other_gpu(other, one) == is_other
+    own = {"like_key": 2, "place_key": 2, "machine_key": 2, "label_key": 2, "way_key": 2, "kin_key": 2}
+    found = succession(comings(GONE | {"gpu": one}, NEW | own | {"gpu": other}))
+    assert found.is_renamed_gpu.tolist() == [False, is_other]
+    assert found.renamed_to.tolist() == [1 if is_other else -1, -1]
+    cheaper = succession(comings(GONE | {"gpu": one}, NEW | own | {"gpu": other, "usd": 1.9}))
+    assert not cheaper.is_renamed_gpu.any()
 
 
 def test_the_same_machine_in_another_old_place_is_moved_and_in_a_new_one_renamed():
