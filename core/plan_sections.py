@@ -28,7 +28,8 @@ from gpuledger.core.count import (
     share_from,
 )
 from gpuledger.core.money import dollars_from, total_from
-from gpuledger.core.provider_name import TierName, option_word
+from gpuledger.core.provider_name import TierName
+from gpuledger.core.purchase_option import option_word
 
 # Values that a plan may hold: counts, amounts, shares and money within bounds, and three cases of one.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from gpuledger.core.count import decimal_text
 from gpuledger.core.errors import UsageError
+from gpuledger.core.purchase_option import option_text
 
 FILE = "watches.json"
 """In the home."""
@@ -66,7 +67,7 @@ class Crossing:
         return {
             "event": "gpuledger.price_below",
             "at": at.isoformat(),
-            "text": f"gpuledger: {watch.gpu} {watch.purchase_option} is {usd} USD per GPU-hour at"
+            "text": f"gpuledger: {watch.gpu}, {option_text(watch.purchase_option)}, is {usd} USD per GPU-hour at"
             f" {self.provider} ({self.instance_type}, {self.region}), below {decimal_text(watch.below)}",
             "watch": watch.to_dict(),
             "provider": self.provider,

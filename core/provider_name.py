@@ -227,8 +227,3 @@ def _clouds() -> frozenset[str]:
     """Clouds that the seeds or the names above know."""
     listed = (row["provider"] for stem in ("region", "instance_type") for row in seeds.rows_of_all(stem))
     return frozenset({*listed, *_NAMES, *(row["provider"] for row in seeds.rows("provider_segment"))})
-
-
-def option_word(text: str) -> str:
-    """A way to buy or a tier as the ledger writes it: `On-Demand` and `on demand` are `on_demand`."""
-    return re.sub(r"[\s-]+", "_", text.strip().lower())

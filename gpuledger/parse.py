@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gpuledger.core.count import count_from, gib_from, hours_from, number_hint
 from gpuledger.core.errors import InvalidPlanError, UsageError
-from gpuledger.core.provider_name import option_word
+from gpuledger.core.purchase_option import option_word
 
 if TYPE_CHECKING:
     from gpuledger.core.cost.options import QuoteOptions

@@ -8,6 +8,7 @@ from typing import Any
 
 from gpuledger.core.errors import UsageError
 from gpuledger.core.money import HOURS_PER_MONTH
+from gpuledger.core.purchase_option import option_text
 
 RESOURCES = {
     "aws": "aws_instance",
@@ -43,7 +44,7 @@ def usage_file(answer: Mapping[str, Any]) -> str:
     monthly = min(hours, month)
     lines = [
         f"# quote {quote['quote_id']}: {quote['nodes']} x {quote['instance_type']} in {quote['region']}, "
-        f"{quote['purchase_option']}, {hours:.2f} hours in all, as of {answer['as_of']}",
+        f"{option_text(quote['purchase_option'])}, {hours:.2f} hours in all, as of {answer['as_of']}",
         *([f"# {hours / month:.1f} months of {month:g} hours"] if hours > month else []),
         *(
             ["# Infracost counts on-demand hours: it has no key for spot"]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gpuledger.core.cost.quote_set import QuoteSet
+from gpuledger.core.cost.quote_set import Quote, QuoteSet
 from gpuledger.core.count import hours_text
 from gpuledger.core.errors import EstimateError
 from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.purchase_option import option_text
 
 SMALLER = (16.0, 24.0, 48.0, 80.0)
 """Memory of common cards, GiB."""
@@ -194,8 +195,14 @@ def try_levers(lever: Lever, answer: QuoteSet, ask: Callable[[Lever], QuoteSet])
     return row | {
         "usd_saved": f"{saved:.2f}",
         "wall_hours_more": float(best.purchase.running_hours.mid - base.purchase.running_hours.mid),
-        "quote": f"{best.purchase.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}",
+        "quote": _machine(best),
     }
+
+
+def _machine(quote: Quote) -> str:
+    offer = quote.purchase.offer
+    bought = option_text(offer.purchase_option)
+    return f"{quote.purchase.billed_gpus} x {offer.gpu_id}, {bought}, at {offer.provider}"
 
 
 def _reason_of(text: str, plan: str) -> str:
@@ -217,10 +224,9 @@ def waited(answer: QuoteSet) -> dict[str, Any]:
     older = answer.cheaper_but_older
     if older is None:
         return row | {"reason": "no earlier price of late was lower"}
-    offer = older.purchase.offer
     return row | {
         "usd_saved": f"{answer.mid - older.total.mid:.2f}",
-        "quote": f"{older.purchase.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}",
+        "quote": _machine(older),
     }
 
 

@@ -22,6 +22,7 @@ from gpuledger.core.cost.search import Context, Selection
 from gpuledger.core.estimate.estimate import Estimate, empty_text, empty_warning
 from gpuledger.core.estimate.evidence import with_evidence
 from gpuledger.core.plan import TrainingPlan
+from gpuledger.core.purchase_option import option_text
 from gpuledger.core.store.older_price import old_and_first, older_price
 from gpuledger.core.validity import LAPSED, RECORDED
 
@@ -78,8 +79,9 @@ def _wall_hours(evaluation: Evaluation) -> float:
 def _slow_text(slow: Evaluation) -> str:
     offer, days = slow.bought.offer, _wall_hours(slow) / 24
     return (
-        f"slower but cheaper: {slow.bought.billed_gpus} x {offer.gpu_id} {offer.purchase_option} at {offer.provider}"
-        f" would take {days:,.0f} days and come to {slow.total.mid:,.2f} USD; constraints.max_wall_days allows it"
+        f"slower but cheaper: {slow.bought.billed_gpus} x {offer.gpu_id}, {option_text(offer.purchase_option)},"
+        f" at {offer.provider}, would take {days:,.0f} days and come to {slow.total.mid:,.2f} USD;"
+        " constraints.max_wall_days allows it"
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpuledger.core.count import counted, hours_text
+from gpuledger.core.purchase_option import option_text
 
 QuoteRow = Mapping[str, Any]
 STYLE = """
@@ -45,7 +46,7 @@ def sections(answer: QuoteRow, question: QuoteRow) -> list[tuple[str, list[str],
     bases = [line["basis"] for line in best["lines"] if line["usd"] is None]
     missing = [one.removeprefix(NOT_GIVEN) for one in bases if one.startswith(NOT_GIVEN)]
     unknown = [one[:1].upper() + one[1:] for one in bases if not one.startswith(NOT_GIVEN)]
-    machine = f"{best['paid_gpus']} x {best['gpu_id']}, {best['purchase_option']}, at {best['provider']}"
+    machine = f"{best['paid_gpus']} x {best['gpu_id']}, {option_text(best['purchase_option'])}, at {best['provider']}"
     receipt = best["receipt"]
     out: list[tuple[str, list[str], list[list[str]] | None]] = [
         ("Question", [f"What does {answer['plan']} cost, as of {answer['as_of'][:10]}?"], _pairs(question)),
@@ -84,7 +85,8 @@ def sections(answer: QuoteRow, question: QuoteRow) -> list[tuple[str, list[str],
              f" {receipt['source_url'] or receipt['source']}; `gpuledger explain {best['quote_id']}` has the chain."],
             [["USD", "provider", "hardware", "USD per GPU-hour", "state", "seen", "receipt"]]
             + [
-                [q["usd_total"]["mid"], q["provider"], f"{q['paid_gpus']} x {q['gpu_id']} {q['purchase_option']}",
+                [q["usd_total"]["mid"], q["provider"],
+                 f"{q['paid_gpus']} x {q['gpu_id']}, {option_text(q['purchase_option'])}",
                  q["usd_per_gpu_hour"], q["price_state"], q["receipt"]["observed_at"][:10], q["quote_id"]]
                 for q in answer["quotes"][:SHOWN_QUOTES]
             ],

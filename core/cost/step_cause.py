@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gpuledger.core.count import decimal_text
+from gpuledger.core.purchase_option import option_text
 from gpuledger.core.store.offers import LatestOffer
 from gpuledger.core.validity import LAPSED, state_rank
 
@@ -24,7 +25,8 @@ class Standing:
         offer = self.later or self.earlier
         assert offer is not None, "an offer that won was on sale"
         return (
-            f"{offer.gpu_id} {offer.purchase_option} {offer.instance_type} at {offer.provider} {offer.region}"
+            f"{offer.gpu_id} {offer.instance_type}, {option_text(offer.purchase_option)},"
+            f" at {offer.provider} {offer.region}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gpuledger.core.evidence.claims import Reason
 from gpuledger.core.evidence.limits import FACTORS
+from gpuledger.core.purchase_option import option_text
 
 ClaimFigures = Mapping[str, Any]
 """One claim with its figures, as in `gpuledger.core.store.claim_table`."""
@@ -26,7 +27,7 @@ def sentence(
 
 
 def _head(row: ClaimFigures) -> str:
-    option = str(row["purchase_option"]).replace("_", " ")
+    option = option_text(str(row["purchase_option"]))
     what = f"{row['gpu']} x{row['gpu_count']:g} {row['instance_type']} in {row['region']}, {option}"
     if row["claim"] == "absence":
         return f"{what}: no longer listed, {_usd(row['believed_usd'])} until then"
@@ -158,7 +159,7 @@ def _gone(row: ClaimFigures) -> str:
     if _is_number(row["gpu_listed"]) and row["gpu_gone"] >= row["gpu_listed"] >= 3:
         return f"all {row['gpu_listed']:.0f} offers of {row['gpu']} went at once"
     if _is_number(row["option_listed"]) and row["option_gone"] >= row["option_listed"] >= 3:
-        option = str(row["purchase_option"]).replace("_", " ")
+        option = option_text(str(row["purchase_option"]))
         return f"all {row['option_listed']:.0f} offers that are bought like it ({option}) went at once"
     return f"{row['all_gone']:.0f} of {row['all_listed']:.0f} offers of the source went at once"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from gpuledger.core.purchase_option import option_text
 from gpuledger.core.store import sql
 from gpuledger.core.store.check_source import KEYS
 from gpuledger.core.validity import LAPSED
@@ -35,8 +36,8 @@ def no_live_price(kind: str, seen_at: datetime) -> str:
 
 def older_price(offer: LatestOffer, at: datetime) -> str:
     """What an older price is of, its state and its age, and the command that would check it."""
-    tier = f"{offer.tier} " if offer.tier not in (None, "secure") else ""
-    what = f"{offer.gpu_name or offer.gpu_label} {tier}{offer.purchase_option} at {offer.provider}"
+    bought = option_text(offer.tier, offer.purchase_option)
+    what = f"{offer.gpu_name or offer.gpu_label}, {bought}, at {offer.provider}"
     command = check_command(offer)
     check = "no source here reads it" if command is None else f"check: {command}"
     return f"{what} ({offer.price_state(at)}, seen {age_text(offer, at)} ago; {check})"
@@ -91,7 +92,7 @@ def survival(
 
 def _survival_text(row: Mapping[str, Any]) -> str:
     prices = row["watched"] + row["ends"]
-    what = f"{row['purchase_option']} prices of {row['provider']}"
+    what = f"prices of {row['provider']}, {option_text(row['purchase_option'])},"
     is_told = row["watched"] >= LEAST_WATCHED or row["share"] < HARDLY_ANY
     if prices < LEAST_PRICES or not is_told:
         return (

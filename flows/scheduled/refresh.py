@@ -27,6 +27,7 @@ from gpuledger.core.errors import (
     StoreError,
     TransientFetchError,
 )
+from gpuledger.core.purchase_option import option_text
 from gpuledger.core.store.home import home_of
 from gpuledger.flows import telemetry, timetable
 from gpuledger.flows.ledger import LedgerWriter, RunReport
@@ -204,7 +205,8 @@ def artifact_rows(report: RunReport) -> list[dict[str, Any]]:
     rows += [
         {
             "kind": "price move",
-            "what": f"{move['provider']} {move['instance_type']} {move['region']} {move['purchase_option']}",
+            "what": f"{move['provider']} {move['instance_type']} {move['region']},"
+            f" {option_text(move['purchase_option'])}",
             "value": f"{move['amount_before']} to {move['amount']} {move['currency']} per {move['unit']}"
             f" ({move['change']:+.1%})",
         }

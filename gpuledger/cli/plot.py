@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuledger.core.errors import ConfigError, UsageError
+from gpuledger.core.purchase_option import option_text
 from gpuledger.core.validity import state_rank
 from gpuledger.formats import Row
 
@@ -69,7 +70,7 @@ def write_plot(rows: Sequence[Row], path: Path, *, title: str, caption: str = ""
         {
             "time": row["step_at"].isoformat(),
             "usd": float(row["usd_per_gpu_hour"]),
-            "line": row["purchase_option"].replace("_", " "),
+            "line": option_text(row["purchase_option"]),
             "provider": row["cheapest_provider"],
             "offers": row["offers"],
             "state": row["price_state"],
@@ -168,7 +169,7 @@ def write_comparison_plot(rows: Sequence[Row], path: Path, *, title: str, captio
             "plan": row["plan"],
             **{case: float(row["usd_total"][case]) for case in ("low", "mid", "high")},
             "what": f"{row['paid_gpus']} x {row['gpu_id']}, {row['provider']}, "
-            + row["purchase_option"].replace("_", " "),
+            + option_text(row["purchase_option"]),
             "amount": "${:,.2f} (${:,.2f} to ${:,.2f})".format(
                 *(float(row["usd_total"][case]) for case in ("mid", "low", "high"))
             ),

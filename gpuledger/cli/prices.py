@@ -40,6 +40,7 @@ from gpuledger.cli.options import (
 from gpuledger.cli.table import Column, Format
 from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
+from gpuledger.core.purchase_option import option_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -290,7 +291,9 @@ def _draw(rows: list[dict[str, Any]], plot: Path | None, title: str) -> None:
     if sys.stdout.isatty():
         for option in dict.fromkeys(row["purchase_option"] for row in rows):
             series = [row for row in rows if row["purchase_option"] == option]
-            context.say(f"{option} {sparkline([float(row['usd_per_gpu_hour']) for row in series])}")
+            context.say(
+                f"{option_text(option)} {sparkline([float(row['usd_per_gpu_hour']) for row in series])}"
+            )
     if plot is not None:
         span = f"{rows[0]['step_at']:%Y-%m-%d} to {rows[-1]['step_at']:%Y-%m-%d}"
         caption = f"gpuledger, {span}; at most {counted(max(row['providers'] for row in rows), 'provider')} at a time."
@@ -355,7 +358,7 @@ def index(
                 f"gpuledger, {days}, method version {rows[0]['method_version']};"
                 " band: what leaving any one provider out gives; gaps are withheld days."
             )
-            title = f"{spec}, {purchase_option.replace('_', ' ')}: price index"
+            title = f"{spec}, {option_text(purchase_option)}: price index"
             write_index_plot(rows, plot, title=title, caption=caption)
 
 

@@ -13,6 +13,7 @@ from gpuledger.core.count import counted
 from gpuledger.core.errors import UnknownGPUError, UsageError
 from gpuledger.core.provider import place_code
 from gpuledger.core.provider_name import cloud_in, is_known, named_provider, provider_asked
+from gpuledger.core.purchase_option import option_text
 from gpuledger.core.validity import ALL_STATES, LAPSED, order_gpus
 
 if TYPE_CHECKING:
@@ -305,6 +306,6 @@ def older_hints(
         ]
         if of_option:
             lines = on_older_prices(of_option[0], of_option, moment)
-            name = option.replace("_", " ")
+            name = option_text(option)
             remarks += [f"{name}: {line}" if len(options) > 1 else line for line in lines]
     return remarks

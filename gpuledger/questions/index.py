@@ -9,6 +9,7 @@ from typing import Any
 from gpuledger import parse
 from gpuledger.core.count import counted
 from gpuledger.core.errors import UsageError
+from gpuledger.core.purchase_option import option_text
 from gpuledger.parse import When
 from gpuledger.questions.choice import offer_query
 from gpuledger.questions.reader import LedgerReader, Rows
@@ -93,7 +94,7 @@ class IndexQuestions(LedgerReader):
             at=moment,
             gpu_hours=gpu_hours,
             weeks_left=weeks_left,
-            what=f"{gpu} {purchase_option}",
+            what=f"{gpu}, {option_text(purchase_option)}",
         )
         return {"gpu": gpu, "purchase_option": purchase_option} | answer | {"administered": marked}
 

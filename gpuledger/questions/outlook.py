@@ -296,7 +296,8 @@ class Outlook(Decisions):
         from gpuledger import parse
         from gpuledger.core.cost.options import PURCHASE_OPTIONS
         from gpuledger.core.price_watch import PriceWatch
-        from gpuledger.core.provider_name import option_word, provider_asked
+        from gpuledger.core.provider_name import provider_asked
+        from gpuledger.core.purchase_option import option_word
         from gpuledger.core.spec import parse_spec
 
         parse_spec(gpu)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuledger import parse
 from gpuledger.core.errors import GPULedgerError, UsageError
+from gpuledger.core.purchase_option import option_text
 from gpuledger.core.validity import LAPSED
 from gpuledger.questions.plans import PlanQuestions
 from gpuledger.questions.reader import Rows
@@ -79,7 +80,7 @@ class PlansOverTime(PlanQuestions):
         from gpuledger.core.cost.step_cause import Standing, step_cause
 
         if former is None:
-            return f"an offer came: {best[1].gpu_id} {best[1].purchase_option} at {best[1].provider}"
+            return f"an offer came: {best[1].gpu_id}, {option_text(best[1].purchase_option)}, at {best[1].provider}"
         if best[1].source == "overrides" or former[1].source == "overrides":
             return "own machines"
         return step_cause(
@@ -92,6 +93,7 @@ class PlansOverTime(PlanQuestions):
     def _lapsed(self, plan: TrainingPlan, time: datetime, named: Mapping[str, Any]) -> str:
         """Of a step without a quote after another one, or at first: which price had lapsed, and when."""
         from gpuledger.core.cost.quote import quote
+        from gpuledger.core.cost.step_cause import Standing
 
         try:
             lapsed_too: dict[str, Any] = {**named, "allow_stale": True, "limit": 1}
@@ -103,9 +105,7 @@ class PlansOverTime(PlanQuestions):
         offer = best.purchase.offer
         if offer.price_state(time) != LAPSED or offer.lapses_at is None:
             return "no offer yet"
-        what = (
-            f"{offer.gpu_id} {offer.purchase_option} {offer.instance_type} at {offer.provider} {offer.region}"
-        )
+        what = Standing(earlier=None, later=offer).named
         return f"lapsed since {offer.lapses_at:%Y-%m-%d}: {what}, last seen {offer.last_seen_at:%Y-%m-%d}"
 
     def _ended(self, former: Winner, time: datetime) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from gpuledger import formats
+from gpuledger.core.purchase_option import option_text
 
 TITLE = "GPU price changes"
 DAYS = 90
@@ -22,7 +23,7 @@ def sentence(row: Mapping[str, Any]) -> str:
     term = f" {formats.number(row['term_months'])} months" if row["term_months"] else ""
     where = row["region"] if row["regions"] == 1 else f"{row['regions']} regions"
     unit = {"gpu_hour": "GPU-hour"}.get(row["unit"], row["unit"])
-    option = row["purchase_option"].replace("_", " ")
+    option = option_text(row["purchase_option"])
     return (
         f"{row['provider']} {row['instance_type']} ({formats.number(row['gpu_count'])} x {row['gpu_id']}),"
         f" {option}{term}, {where}:"

@@ -17,6 +17,7 @@ from typing import Any
 
 from gpuledger.core.errors import CorruptError
 from gpuledger.core.price_index import METHOD_VERSION, IndexDay, ProviderDay, index_on
+from gpuledger.core.purchase_option import option_text
 from gpuledger.core.store.index_days import SeriesKey
 from gpuledger.release.folder import other_files
 from gpuledger.release.layout import (
@@ -340,4 +341,5 @@ def _price_faults(get: Get, manifest: ReleaseManifest, votes: bytes, day: date) 
         distinct = seen.group_by(seen.column_names).aggregate([])
         unseen_prices -= {tuple(row.values()) for row in distinct.to_pylist()}
     for gpu_id, option, provider, usd in sorted(unseen_prices):
-        yield f"{provider} voted for {gpu_id} {option} on {day} with {usd} USD per GPU-hour, which no price file has"
+        vote = f"{provider} voted for {gpu_id}, {option_text(option)}, on {day} with {usd} USD per GPU-hour"
+        yield f"{vote}, which no price file has"

@@ -26,8 +26,32 @@ ordered as not materialized (
     from on_sale
 ),
 
-matched as not materialized (
-    select on_sale.*, chip.bf16_tflops
+-- Once, and only what decides which offers are shown and in which order: four parts below read it, and each would be planned and
+-- computed by itself.
+matched as materialized (
+    select
+        row_no, offer_id, provider, region, tier, purchase_option, price_state, last_seen_at, usd_per_gpu_hour,
+        coalesce(gpu_id, gpu_label) as card,
+        (usd_per_hour * units)::double as order_usd_per_hour,
+        case $order_by::varchar
+            when 'usd_per_gpu_hour' then usd_per_gpu_hour::double
+            when 'usd_per_hour' then (usd_per_hour * units)::double
+            when 'gpu_count' then (gpu_count * units)::double
+            when 'gpu_memory_gib' then gpu_memory_gib::double
+            when 'vcpus' then (vcpus * units)::double
+            when 'memory_gib' then (memory_gib * units)::double
+            when 'last_seen_at' then epoch(last_seen_at)
+            when 'usd_per_peak_petaflop_hour' then usd_per_gpu_hour::double / bf16_tflops
+            when 'usd_per_gib_hour' then usd_per_gpu_hour::double / gpu_memory_gib::double
+        end * if($descending::boolean, -1, 1) as sort_number,
+        case $order_by::varchar
+            when 'gpu_id' then gpu_id
+            when 'provider' then provider
+            when 'instance_type' then lower(instance_type)
+            when 'region' then lower(region)
+            when 'availability' then availability
+        end as sort_text,
+        if($order_by::varchar = 'best', state_rank(price_state), 0) as sort_state
     from ordered as on_sale
     left join chip on on_sale.gpu_id = chip.chip_id
     where
@@ -105,7 +129,7 @@ best as materialized (
         ) % 1000000000 as row_no
     from matched
     where $best_per_provider::boolean
-    group by coalesce(gpu_id, gpu_label), provider, purchase_option
+    group by card, provider, purchase_option
 ),
 
 least_lapsed as materialized (
@@ -127,31 +151,6 @@ chosen as not materialized (
         )
 ),
 
-sortable as not materialized (
-    select
-        *,
-        case $order_by::varchar
-            when 'usd_per_gpu_hour' then usd_per_gpu_hour::double
-            when 'usd_per_hour' then (usd_per_hour * units)::double
-            when 'gpu_count' then (gpu_count * units)::double
-            when 'gpu_memory_gib' then gpu_memory_gib::double
-            when 'vcpus' then (vcpus * units)::double
-            when 'memory_gib' then (memory_gib * units)::double
-            when 'last_seen_at' then epoch(last_seen_at)
-            when 'usd_per_peak_petaflop_hour' then usd_per_gpu_hour::double / bf16_tflops
-            when 'usd_per_gib_hour' then usd_per_gpu_hour::double / gpu_memory_gib::double
-        end * if($descending::boolean, -1, 1) as sort_number,
-        case $order_by::varchar
-            when 'gpu_id' then gpu_id
-            when 'provider' then provider
-            when 'instance_type' then lower(instance_type)
-            when 'region' then lower(region)
-            when 'availability' then availability
-        end as sort_text,
-        if($order_by::varchar = 'best', state_rank(price_state), 0) as sort_state
-    from chosen
-),
-
 -- what a spot price is held against
 on_demand as (
     select gpu_id, provider, min(usd_per_gpu_hour) as usd_per_gpu_hour
@@ -166,13 +165,13 @@ shown as (
     select row_no, row_number() over () as position
     from (
         select *
-        from sortable
+        from chosen
         order by
             sort_state,
             sort_number nulls last,
             case when not $descending::boolean then sort_text end nulls last,
             case when $descending::boolean then sort_text end desc nulls last,
-            usd_per_gpu_hour nulls last, (usd_per_hour * units)::double, last_seen_at desc, provider, region, tier, offer_id
+            usd_per_gpu_hour nulls last, order_usd_per_hour, last_seen_at desc, provider, region, tier, offer_id
         limit coalesce($max_rows::integer, 9223372036854775807) offset $skip_rows::bigint
     )
 )

@@ -150,7 +150,7 @@ OLDER = {
 def test_offers_say_of_older_prices_what_cheapest_says(ledger, remarks):
     told = "\n".join(remarks(ledger))
     assert "no live price yet; list prices of 2026-" in told
-    assert "cheaper but older: RTX 4090 community on_demand at runpod (lapsed, seen " in told
+    assert "cheaper but older: RTX 4090, community, on demand, at runpod (lapsed, seen " in told
     assert not any(line.startswith("on_demand:") for line in told.splitlines())
     assert "was 0.340000 USD per GPU-hour" in told
 

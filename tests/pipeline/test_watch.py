@@ -109,7 +109,7 @@ def test_each_crossing_is_told_once_by_webhook_and_by_mail(market, webhook, mail
     assert told == [(0, 0), (1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 2)]
     assert webhook.bodies[0]["event"] == "gpuledger.price_below"
     assert (webhook.bodies[0]["provider"], webhook.bodies[1]["watch"]["usd_per_gpu_hour"]) == ("acme", "1.9")
-    assert "H100-SXM:1 on_demand is 1.8 USD per GPU-hour at acme" in mailbox.letters[0].replace("=\r\n", "")
+    assert "H100-SXM:1, on demand, is 1.8 USD per GPU-hour at acme" in mailbox.letters[0].replace("=\r\n", "")
 
 
 def test_what_a_mail_server_did_not_take_goes_with_the_next_mail(market, mailbox, monkeypatch):

@@ -78,12 +78,13 @@ def test_the_share_that_held_is_the_product_limit_estimate(watched, hours, expec
 def test_a_share_is_told_with_what_it_rests_on(monkeypatch, watched):
     case = ("runpod", "on_demand", 51.0)
     assert survival(watched, [case])[case].startswith(
-        "too few to tell (5): of on_demand prices of runpod 2 ended"
+        "too few to tell (5): of prices of runpod, on demand, 2 ended"
     )
     monkeypatch.setattr(older_price, "LEAST_PRICES", 5)
     monkeypatch.setattr(older_price, "LEAST_WATCHED", 3)
     assert survival(watched, [case])[case] == (
-        "62 % of 5 on_demand prices of runpod held longer than that (product-limit estimate; 3 were watched beyond it)"
+        "62 % of 5 prices of runpod, on demand, held longer than that (product-limit estimate;"
+        " 3 were watched beyond it)"
     )
 
 

@@ -78,7 +78,7 @@ def test_a_cheaper_stale_offer_does_not_win_and_this_is_said():
     answer = cheapest_by_provider([offer("a", "1", **STALE), offer("b", "2")], at=NOW)
     assert answer.ranking[0].offer.provider == "b"
     assert answer.remarks == [
-        "cheaper but older: H100 on_demand at a (stale, seen 1 hours ago; check: gpuledger refresh a)"
+        "cheaper but older: H100, on demand, at a (stale, seen 1 hours ago; check: gpuledger refresh a)"
         " was 1 USD per GPU-hour"
     ]
 

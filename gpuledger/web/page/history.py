@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gpuledger.core.errors import GPULedgerError
+from gpuledger.core.purchase_option import option_text
 from gpuledger.ledger import Ledger
 from gpuledger.web.page import svg
 from gpuledger.web.page.chart import Drawing, drawing, finding
@@ -58,7 +59,7 @@ def history(request: Request, state: PageState) -> Made:
             return Made(ledger.edition, frame | content, Elsewhere(), kind_of(error)[0])
         drawn = _drawn(request, ledger, form)
         edition = ledger.edition
-    option = form.option.replace("_", " ")
+    option = option_text(form.option)
     data = drawn.to_dict() | {"is_comparison": form.is_comparison}
     return Made(
         edition,

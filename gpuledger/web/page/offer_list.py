@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -40,6 +40,8 @@ from gpuledger.web.responses import (
 )
 
 PAGE_ROWS = 50
+MOST_TICKED = 8
+"""Accelerators that a word may tick; one for more stays a word."""
 TREND = timedelta(days=30)
 SORTS = {
     "gpu_id": "asc",
@@ -249,9 +251,22 @@ def _facets(rows: list[dict[str, Any]], chosen: Mapping[str, Any]) -> dict[str, 
         {"value": value, "offers": sum(counts.get(name, 0) for name in value.split(","))} for value in OPTIONS
     ]
     for name in ("gpu", "provider"):
-        made[name] = sorted(made.get(name, []), key=lambda row: row["value"] not in chosen[name])
-    made["count"] = sorted(made.get("count", []), key=lambda row: int(row["value"]))
+        made[name] = sorted(
+            _with_chosen(made, name, chosen[name]), key=lambda row: row["value"] not in chosen[name]
+        )
+    counts_chosen = {chosen["count"]} if chosen["count"].isdecimal() else set[str]()
+    made["count"] = sorted(_with_chosen(made, "count", counts_chosen), key=lambda row: int(row["value"]))
     return made
+
+
+def _with_chosen(facets: Mapping[str, Any], name: str, chosen: Collection[str]) -> list[dict[str, Any]]:
+    """The values of a facet, and what is chosen though no offer is left of it: a box that is missing would be lost
+    with the next choice."""
+    rows = list(facets.get(name, []))
+    there = {row["value"].lower() for row in rows}
+    return rows + [
+        {"facet": name, "value": value, "parent": None, "offers": 0} for value in sorted(set(chosen) - there)
+    ]
 
 
 def _chosen(form: OfferForm) -> dict[str, Any]:
@@ -261,17 +276,18 @@ def _chosen(form: OfferForm) -> dict[str, Any]:
     spec, count = form.spec, form.inputs.get("count", "")
     if not count and spec is not None and spec.max_count is not None and spec.min_count == spec.max_count:
         count = f"{spec.max_count:g}"
-    ids = set(spec.gpu_ids) if spec else set[str]()
-    pieces_typed = [piece.strip() for piece in form.inputs.get("gpu", "").split(",")]
-    # What was ticked is no text: kept as such, it would be there once more after each choice.
-    typed = ",".join(dict.fromkeys(piece for piece in pieces_typed if piece not in ids))
+    text, ids = form.inputs.get("gpu", "").strip(), set(spec.gpu_ids) if spec else set[str]()
+    # A name is ticked and leaves the text, where it would outlast its box. A text with a memory or a count stands for
+    # itself, as a ticked name beside it makes a list that nobody can read; so does a word for many.
+    is_ticked = not (spec is None or ":" in text or (spec.min_count, spec.max_count) != (1, None)) and (
+        len(ids) <= MOST_TICKED or ids == pieces("gpu")
+    )
     return {
-        # a text with a count stands for itself: a ticked name beside it makes a list that nobody can read
-        "gpu": set[str]() if ":" in typed else ids,
-        "typed": typed,
+        "gpu": ids if is_ticked else set[str](),
+        "typed": "" if is_ticked else text,
         "provider": pieces("provider"),
         "region": pieces("region"),
-        "other_regions": sorted(piece for piece in pieces("region") if len(piece) > 2),
+        "other_regions": sorted(pieces("region")),
         "option": _options_chosen(pieces("purchase_option")),
         "count": count,
     }

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from gpuledger import formats
 from gpuledger.core.count import counted
+from gpuledger.core.purchase_option import option_text
 from gpuledger.web.page.state import DOLLARS
 from gpuledger.web.prefix import prefixed
 
@@ -90,6 +91,7 @@ def environment() -> Environment:
         date_field=_date_field,
         hours=formats.hours,
         plain=formats.plain,
+        bought=option_text,
     )
     cast("dict[str, Any]", made.globals).update(asset=asset, money_usd=DOLLARS.price, total_usd=DOLLARS.total)
     return made

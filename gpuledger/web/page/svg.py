@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from gpuledger.core.purchase_option import option_text
+
 if TYPE_CHECKING:
     from gpuledger.web.page.chart import Drawing
 
@@ -52,8 +54,8 @@ class Stroke:
     path: str
     loose: str
     """Where nobody confirmed the price."""
-    label_y: float | None
-    """Of the name at its end; `None` where there is no room."""
+    label: tuple[float, float] | None
+    """Where its name begins, at its end; `None` where there is no room."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Picture:
 WIDTH, HEIGHT = 960, 380
 FIELD = (52.0, 12.0, 810.0, 350.0)
 """Left, top, right, bottom."""
-LABEL_HEIGHT = 15
+LABEL_HEIGHT, LETTER_WIDTH, LONGEST_LABEL = 15, 6.6, 20
 
 
 def lines(drawn: Drawing) -> Picture:
@@ -85,21 +87,38 @@ def lines(drawn: Drawing) -> Picture:
         return round(bottom - (bottom - top) * (value - low) / (high - low), 1)
 
     strokes: list[Stroke] = []
-    ends: list[float] = []
+    labels: list[tuple[float, float]] = []
     for number, line in enumerate(drawn.lines):
         firm = [None if loose else usd for usd, loose in zip(line.usd, line.loose, strict=True)]
         soft = [usd if loose else None for usd, loose in zip(line.usd, line.loose, strict=True)]
-        last = next((usd for usd in reversed(line.usd) if usd is not None), None)
-        at = None if last is None else y(last) + 4
-        if at is not None and any(abs(at - other) < LABEL_HEIGHT for other in ends):
-            at = None
-        if at is not None:
-            ends.append(at)
+        last = next((step for step in reversed(range(len(line.usd))) if line.usd[step] is not None), None)
+        label = None if last is None else _label(line.name, x(last + 1), y(line.usd[last] or 0.0), labels)
+        if label is not None:
+            labels.append(label)
         dash = DASHES[number // COLOURS % len(DASHES)]
-        strokes.append(Stroke(line.name, number % COLOURS, dash, _steps(firm, x, y), _steps(soft, x, y), at))
+        strokes.append(
+            Stroke(line.name, number % COLOURS, dash, _steps(firm, x, y), _steps(soft, x, y), label)
+        )
     return Picture(
         strokes, _calendar(drawn, x), [(y(value), _tick(value)) for value in _round_values(low, high)]
     )
+
+
+def _label(
+    name: str, x: float, y: float, others: Sequence[tuple[float, float]]
+) -> tuple[float, float] | None:
+    """Where the name of a line that ends there begins: beside the picture if the line goes on to its edge, else at the
+    line's own end, above it where the edge is near."""
+    right = FIELD[2]
+    width = LETTER_WIDTH * min(len(name), LONGEST_LABEL)
+    if x >= right - 6:
+        begin, base = right + 6, y + 4
+    elif x + 6 + width <= right:
+        begin, base = x + 6, y + 4
+    else:
+        begin, base = x - 6 - width, y - 8
+    is_free = all(abs(base - other) >= LABEL_HEIGHT or abs(begin - left) >= width for left, other in others)
+    return (begin, base) if is_free and begin >= FIELD[0] else None
 
 
 def _steps(values: Sequence[float | None], x: Callable[[float], float], y: Callable[[float], float]) -> str:
@@ -201,14 +220,14 @@ def scatter(points: Sequence[Mapping[str, Any]]) -> Scatter | None:
     for point, hour, dollars in zip(points, hours, usd, strict=True):
         what = f"{point['gpus']} x {point['gpu_id']}, {point['provider']}"
         x, y = x_of(hour), y_of(dollars)
-        width = 6.6 * len(what)
+        width = LETTER_WIDTH * len(what)
         anchor = "start" if x + 9 + width < right else "end"
         begin = x + 9 if anchor == "start" else x - 9 - width
         box = (begin, y - 12, begin + width, y + 4)
         is_free = begin > left and not any(_overlap(box, other) for other in boxes)
         if is_free:
             boxes.append(box)
-        title = f"${dollars:,.2f}, {hour:,.1f} h: {what} {point['region']} {point['purchase_option']}"
+        title = f"${dollars:,.2f}, {hour:,.1f} h: {what} {point['region']}, {option_text(point['purchase_option'])}"
         dots.append(
             Dot(x, y, styles[str(point["provider"])], point["purchase_option"] == "spot", title,
                 what if is_free else "", anchor, str(point.get("href", "")))

@@ -163,7 +163,10 @@ def test_a_facet_counts_what_its_choice_would_show(client):
 @pytest.mark.parametrize(
     ("asked", "form"),
     [
-        ("H100-SXM", ("H100-SXM", ["h100-sxm-80gb"])),
+        ("H100-SXM", ("", ["h100-sxm-80gb"])),
+        ("H100-SXM, l40s-48gb", ("", ["h100-sxm-80gb", "l40s-48gb"])),
+        ("8xH100-SXM", ("8xH100-SXM", [])),
+        ("nvidia:24GB..80GB", ("nvidia:24GB..80GB", [])),
         ("h100-sxm-80gb", ("", ["h100-sxm-80gb"])),
         ("H100-SXM:8", ("H100-SXM:8", [])),
     ],
@@ -175,6 +178,20 @@ def test_a_form_that_is_sent_again_asks_the_same(client, asked, form):
         ticked = re.findall(r'type="checkbox" name="gpu" value="([^"]+)"[^>]*checked', page)
         assert (text, ticked) == form
         asked = ",".join(filter(None, [text, *ticked]))
+
+
+def test_what_is_chosen_stays_in_the_form_where_no_offer_is_left(client):
+    """Else the next choice would drop it."""
+    asked = {
+        "gpu": "H100-SXM",
+        "provider": "nobody-sells-it",
+        "count": "7",
+        "region": "is,eu",
+        "price_state": "any",
+    }
+    page = client.get("/prices", params=asked).text
+    ticked = re.findall(r'name="(\w+)" value="([^"]+)"[^>]*checked', page)
+    assert {("gpu", "h100-sxm-80gb"), ("count", "7"), ("region", "is"), ("region", "eu")} <= set(ticked)
 
 
 def test_a_wrong_accelerator_keeps_the_form_and_offers_the_nearest_as_a_link(client):

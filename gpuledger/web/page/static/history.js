@@ -67,18 +67,25 @@
     return { data, made, bands };
   }
 
-  // Names at the ends of the lines, moved apart where lines end close to each other.
+  // Names at the ends of the lines: beside the picture those that go on to its edge, moved apart where they end close to
+  // each other, and those that ended before it at their own ends.
   function labels(u) {
     const pen = u.ctx;
     const scale = devicePixelRatio || 1;
     const ends = [];
+    const over = [];
+    const edge = u.bbox.left + u.bbox.width - 12 * scale;
     drawn.lines.forEach((line, number) => {
       if (hidden().has(line.key)) return;
       let at = Math.min(line.usd.length - 1, Math.floor((u.scales.x.max - drawn.start) / drawn.step_seconds));
       while (at >= 0 && line.usd[at] === null) at--;
       if (at < 0) return;
       const y = u.valToPos(line.usd[at], "y", true);
-      if (y >= u.bbox.top - 4 && y <= u.bbox.top + u.bbox.height + 4) ends.push({ y, name: line.name, number });
+      if (y < u.bbox.top - 4 || y > u.bbox.top + u.bbox.height + 4) return;
+      // a price holds for its step
+      const x = u.valToPos(drawn.start + (at + 1) * drawn.step_seconds, "x", true);
+      if (x >= edge) ends.push({ y, name: line.name, number });
+      else if (x >= u.bbox.left) over.push({ x, y, name: line.name, number });
     });
     const gap = 14 * scale;
     const bottom = u.bbox.top + u.bbox.height;
@@ -107,6 +114,30 @@
       let name = end.name;
       for (let kept = name.length; kept > 1 && pen.measureText(name).width > pen.canvas.width - start; kept--) name = `${end.name.slice(0, kept - 1).trimEnd()}…`;
       pen.fillText(name, start, end.at);
+    }
+    // the latest first where two would cover each other; the other one is in the legend
+    const boxes = [];
+    const isOnLine = (left, width, y) => {
+      const step = (x) => Math.round((u.posToVal(x, "x", true) - drawn.start) / drawn.step_seconds);
+      return drawn.lines.some((line) => !hidden().has(line.key) && line.usd.slice(Math.max(0, step(left)), step(left + width) + 1)
+        .some((value) => value !== null && Math.abs(u.valToPos(value, "y", true) - y) < gap / 2));
+    };
+    for (const end of over.sort((a, b) => b.x - a.x)) {
+      const width = pen.measureText(end.name).width;
+      const left = end.x + 6 * scale + width <= right ? end.x + 6 * scale : end.x - 6 * scale - width;
+      // beside the end, or above or below it, best where no line passes; to the left of it stands the line itself
+      const places = (left > end.x ? [0, -gap, gap, 2 * gap, -2 * gap] : [-gap, gap, 2 * gap, -2 * gap]).map((far) => end.y + far).filter((y) =>
+        left >= u.bbox.left && y >= u.bbox.top + gap / 2 && y <= bottom - gap / 2
+        && boxes.every((box) => left > box.right || left + width < box.left || Math.abs(y - box.y) >= gap));
+      const at = places.find((y) => !isOnLine(left, width, y)) ?? places[0];
+      if (at === undefined) continue;
+      boxes.push({ left, right: left + width, y: at });
+      pen.strokeStyle = css("--paper");
+      pen.lineWidth = 4 * scale;
+      pen.lineJoin = "round";
+      pen.strokeText(end.name, left, at);
+      pen.fillStyle = css(`--f${end.number % COLOURS}`);
+      pen.fillText(end.name, left, at);
     }
     pen.restore();
   }
