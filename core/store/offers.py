@@ -16,7 +16,7 @@ from gpuledger.core import validity
 from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
-from gpuledger.core.store.past_offers import is_kept, set_past
+from gpuledger.core.store.past_offers import OWN_TABLE, is_kept, set_past
 
 # What is on sale, now or at a past time, under one name for the queries that choose from it.
 
@@ -40,7 +40,7 @@ def set_on_sale(
         return
     table = set_past(connection, as_of=as_of, gpu_ids=None if gpu_ids is None else list(gpu_ids))
     view = sql.text("queries/on_sale_then")
-    connection.execute(view.replace("query_table(getvariable('past_table'))", table))
+    connection.execute(view.replace(OWN_TABLE, table))
 
 
 Order = Literal[

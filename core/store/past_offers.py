@@ -13,6 +13,9 @@ from gpuledger.core.store import sql
 MOST_AT_ONCE, MOST_AT_REST = 8, 4
 """Days kept while somebody reads, some 25 MB each at 60,000 offers, and once nobody does."""
 
+OWN_TABLE = "temp.main.offer_past"
+"""Of one connection alone."""
+
 _creation = threading.Lock()
 
 
@@ -30,7 +33,7 @@ def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids:
         gpu_ids: accelerators that are asked about; no others are read then, unless all of them are there already.
     """
     name = _name(as_of)
-    table = f"past.main.{name}" if _is_there(connection, name, as_of, gpu_ids) else "temp.main.offer_past"
+    table = f"past.main.{name}" if _is_there(connection, name, as_of, gpu_ids) else OWN_TABLE
     key = f"{name} {'all' if gpu_ids is None else sorted(gpu_ids)}"
     if not table.startswith("past.") and not _is_last(connection, key):
         connection.execute("reset variable past_key")
