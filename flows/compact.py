@@ -16,7 +16,7 @@ from gpuledger.core.errors import UsageError
 from gpuledger.core.files import delete
 from gpuledger.core.store.database import turn, writing
 from gpuledger.core.store.publish import prune
-from gpuledger.core.store.shared.lake import maintain
+from gpuledger.core.store.shared.compaction import maintain
 from gpuledger.flows.ledger import LedgerWriter
 from gpuledger.flows.pipeline import open_ledger
 

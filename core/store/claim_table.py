@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gpuledger.core.evidence import limits
 from gpuledger.core.evidence.claims import Figures
 from gpuledger.core.evidence.moves import Moves, figures_of_moves, taken_over
 from gpuledger.core.evidence.succession import Flags, HashKeys, Numbers, Texts
@@ -110,7 +111,6 @@ def claim_table(
                 "41_standing": "absence" in kinds,
                 "42_fresh": "new" in kinds or "return" in kinds,
                 "43_beside": believed.num_rows > 0,
-                "45_repeated": "new" in kinds and believed.num_rows > 0,
                 "44_elsewhere": believed["other_offer_id"].null_count < believed.num_rows,
             }
             parts = [
@@ -118,11 +118,29 @@ def claim_table(
                 for step, is_one in is_asked.items()
                 if is_one
             ]
+            if (
+                "new" in kinds
+                and believed.num_rows
+                and _may_be_cheapest(_filled(_joined_all(table, parts), _COLUMN_KINDS))
+            ):
+                parts.append(sql.arrow_named(connection, "evidence/45_repeated", named))
     if "price" in kinds:
         parts.append(_moves(table, ways))
+    return _filled(_joined_all(table, parts), _COLUMN_KINDS)
+
+
+def _may_be_cheapest(table: pa.Table) -> bool:
+    """Whether a new offer is below all that its provider has, or the market where that has none: a list that undercuts
+    nobody need not be looked for elsewhere."""
+    low = pc.coalesce(table["kin_low"], table["market_low"])
+    is_below = pc.less(table["usd"], pc.multiply(low, 1 - limits.KIN_SHARE))
+    return pc.any(pc.and_(pc.equal(table["claim"], "new"), is_below)).as_py() is True
+
+
+def _joined_all(table: pa.Table, parts: Collection[pa.Table]) -> pa.Table:
     for part in parts:
         table = _joined(table, part)
-    return _filled(table, _COLUMN_KINDS)
+    return table
 
 
 def _valued(

@@ -2,7 +2,9 @@
 -- any price of it has, data-centre cards first, then what most providers sell
 -- parameters: as_of timestamptz: the time that is asked of, null is now
 with whole as (
-    select gpu_id, provider, purchase_option, usd_per_gpu_hour, price_state, state_rank(price_state) as state_no
+    select
+        gpu_id, provider, purchase_option, usd_per_gpu_hour, usd_per_hour, last_seen_at, price_state,
+        state_rank(price_state) as state_no
     from on_sale
     where gpu_id is not null and gpu_count >= 1 and usd_per_gpu_hour is not null and price_state <> 'lapsed'
 ),
@@ -29,13 +31,27 @@ sold as (
         count(distinct provider) as providers,
         sum(offers)::integer as offers,
         min(usd) filter (where purchase_option = 'on_demand') as usd_on_demand,
-        arg_min(provider, (usd, provider)) filter (where purchase_option = 'on_demand') as provider_on_demand,
         median(usd) filter (where purchase_option = 'on_demand') as median_on_demand,
         min(usd) filter (where purchase_option = 'spot') as usd_spot,
-        arg_min(provider, (usd, provider)) filter (where purchase_option = 'spot') as provider_spot,
         min(usd) filter (where purchase_option = 'reserved') as usd_reserved
     from by_provider
     group by gpu_id
+),
+
+-- of equal prices the first by the order of offers.sql: the smallest machine, then the newest look
+cheapest as (
+    select
+        whole.gpu_id, whole.purchase_option,
+        arg_min(
+            whole.provider, (whole.usd_per_hour, -epoch_us(whole.last_seen_at), whole.provider)
+        ) as provider
+    from whole
+    inner join reliable on whole.gpu_id = reliable.gpu_id and whole.state_no = reliable.state_no
+    inner join sold
+        on whole.gpu_id = sold.gpu_id
+        and whole.usd_per_gpu_hour = if(whole.purchase_option = 'spot', sold.usd_spot, sold.usd_on_demand)
+    where whole.purchase_option in ('on_demand', 'spot')
+    group by whole.gpu_id, whole.purchase_option
 ),
 
 until as (
@@ -100,10 +116,10 @@ select
     sold.providers,
     sold.offers,
     sold.usd_on_demand as usd_per_gpu_hour_on_demand,
-    sold.provider_on_demand,
+    on_demand.provider as provider_on_demand,
     sold.median_on_demand::decimal(18, 6) as median_usd_per_gpu_hour_on_demand,
     sold.usd_spot as usd_per_gpu_hour_spot,
-    sold.provider_spot,
+    spot.provider as provider_spot,
     round(1 - sold.usd_spot::double / sold.usd_on_demand::double, 4) as spot_saving,
     sold.usd_reserved as usd_per_gpu_hour_reserved,
     round(moved.change, 4) as index_change_of_30_days,
@@ -114,4 +130,6 @@ from sold
 inner join gpu on sold.gpu_id = gpu.gpu_id
 left join moved on sold.gpu_id = moved.gpu_id
 left join yearly on sold.gpu_id = yearly.gpu_id
+left join cheapest as on_demand on sold.gpu_id = on_demand.gpu_id and on_demand.purchase_option = 'on_demand'
+left join cheapest as spot on sold.gpu_id = spot.gpu_id and spot.purchase_option = 'spot'
 order by is_for_data_centres desc, state_rank(sold.price_state), sold.providers desc, sold.offers desc, sold.gpu_id;

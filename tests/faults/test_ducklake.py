@@ -11,11 +11,13 @@ import pyarrow as pa
 import pytest
 
 from gpuledger.core.config import LakeAddress
+from gpuledger.core.errors import StoreError
 from gpuledger.core.store import sql
 from gpuledger.core.store.catalogue import EVERYTHING, hang_up, load, turn_at
 from gpuledger.core.store.database import transaction
 from gpuledger.core.store.migrate import migrate
-from gpuledger.core.store.shared import lake
+from gpuledger.core.store.shared import compaction, lake
+from gpuledger.core.store.shared.change_feed import change_feed
 from tests.postgres import Server
 
 pytestmark = [pytest.mark.shared_store, pytest.mark.faults]
@@ -90,7 +92,10 @@ def test_identifiers_do_not_collide_under_concurrent_commits(address, ledger):
             "select distinct run_id, snapshot_id as commit_no, snapshot_id::integer as run_no from lake.skipped_row",
         )
         assert chosen.num_rows == WRITERS * COMMITS_EACH
-        with lake.rows_of_runs(connection, "skipped_row", chosen) as rows:
+        with (
+            transaction(connection),
+            change_feed(address, connection, 0).rows_of_runs("skipped_row", chosen) as rows,
+        ):
             news = rows.read_all()
         assert news.num_rows == WRITERS * COMMITS_EACH * ROWS
         assert len(set(news["place"].to_pylist())) == news.num_rows
@@ -99,6 +104,59 @@ def test_identifiers_do_not_collide_under_concurrent_commits(address, ledger):
             "select data_file from ducklake_list_files('lake', 'skipped_row')"
         ).fetchall()
         assert len(files) == len(set(files)) == WRITERS * COMMITS_EACH
+
+
+def test_writers_go_on_beside_compacting_and_nothing_is_lost_or_doubled(address, ledger):
+    """duckdb/ducklake#650 (open): an insert at the same time as a flush doubled rows; #1335 (open): a commit whose rows
+    go into the catalogue leaves a number of a file that the next file takes again. Rows of both kinds, while it is
+    compacted again and again; writers share the turn, as in `recording`."""
+    failures: list[str] = []
+    sizes: dict[str, int] = {}
+    is_over = threading.Event()
+
+    def work(writer: int) -> None:
+        connection = lake._attached(address, ledger.cursor())
+        commit = 0
+        try:
+            while not is_over.is_set():
+                rows = rows_of(connection, writer, commit)
+                if (writer + commit) % 2:
+                    rows["skipped_row"] = rows["skipped_row"].slice(0, 20)
+                with turn_at(
+                    address, f"record/{writer}", wait_seconds=60, whose="a test", shared=EVERYTHING
+                ) as held:
+                    lake.append(connection, rows, held.check)
+                sizes[f"{writer:02d}-{commit:02d}"] = rows["skipped_row"].num_rows
+                commit += 1
+        except (duckdb.Error, StoreError) as error:
+            failures.append(str(error)[:300])
+        finally:
+            connection.close()
+
+    with lake.open_lake(address, ledger):
+        pass
+    writers = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        merged = [compaction.maintain(address, ledger.cursor()) for _ in range(4)]
+    finally:
+        is_over.set()
+        for writer in writers:
+            writer.join(timeout=300)
+    assert failures == []
+    assert any(merged), "nothing was merged meanwhile"
+    with lake.open_lake(address, ledger) as connection:
+        runs = dict(
+            connection.execute("select run_id, count(*) from lake.skipped_row group by all").fetchall()
+        )
+        assert runs == sizes
+        commits = connection.execute(
+            "select max(commits) from (select count(distinct snapshot_id) as commits from lake.skipped_row"
+            " group by run_id)"
+        ).fetchall()
+        assert commits == [(1,)], "rows of a run are under another commit's number"
+        assert lake.missing_files(address, connection) == []
 
 
 def test_a_delete_is_lost_where_newer_snapshots_expire_and_ours_cannot_be(address, ledger):
@@ -124,7 +182,7 @@ def test_a_delete_is_lost_where_newer_snapshots_expire_and_ours_cannot_be(addres
     writer = threading.Thread(target=rewrite)
     writer.start()
     assert is_deleting.wait(60)
-    lake.maintain(address, ledger)
+    compaction.maintain(address, ledger)
     order.append("maintained")
     writer.join(timeout=60)
     assert order == ["rewritten", "maintained"]
@@ -182,13 +240,13 @@ def test_compaction_that_such_a_server_ends_loses_nothing(address, ledger, postg
     hang_up(address)
     try:
         with pytest.raises(Exception, match=r"shared store|terminat|connection") as ended:
-            lake.maintain(address, ledger)
+            compaction.maintain(address, ledger)
         assert type(ended.value).__name__ in ("StoreError", "UnreachableError"), ended.value
     finally:
         postgres.run("alter role gpuledger reset idle_in_transaction_session_timeout")
         lake.close(address)
         hang_up(address)
-    assert lake.maintain(address, ledger) >= 0
+    assert compaction.maintain(address, ledger) >= 0
     with lake.open_lake(address, ledger) as connection:
         assert connection.execute("select count(*) from lake.skipped_row").fetchall() == [(6 * ROWS,)]
         assert lake.missing_files(address, connection) == []

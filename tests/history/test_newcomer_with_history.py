@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from gpuledger import Ledger
 from gpuledger.cli import context
+from gpuledger.core.store.sql import text
 from tests.command_line import app
 from tests.history.conftest import NOW
 
@@ -323,3 +324,20 @@ def test_a_list_says_the_same_of_older_prices_whether_they_were_read_with_it_or_
             assert (at_once.total, at_once.remarks) == (in_two.total, in_two.remarks)
             spoken += any("cheaper but older" in remark for remark in at_once.remarks)
     assert spoken >= 2
+
+
+def test_of_equal_prices_every_answer_names_the_same_provider_first(history_home):
+    ledger = Ledger(history_home.path, clock=lambda: NOW)
+    ties = 0
+    saved = {
+        row["gpu_id"]: row["provider"] for row in ledger.query(text("queries/question_cheapest_now_per_gpu"))
+    }
+    for row in ledger.overview():
+        gpu, provider = row["gpu_id"], row["provider_on_demand"]
+        if provider is None:
+            continue
+        ranking = [one for one in ledger.cheapest(gpu, allow_stale=True) if one["gpu_id"] == gpu]
+        first = next(one for one in ledger.offers(gpu, purchase_options="on_demand") if one["gpu_id"] == gpu)
+        assert {provider, first["provider"], saved[gpu]} == {ranking[0]["provider"]}, gpu
+        ties += sum(one["usd_per_gpu_hour"] == ranking[0]["usd_per_gpu_hour"] for one in ranking[1:])
+    assert ties > 0

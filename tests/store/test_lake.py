@@ -16,8 +16,9 @@ from gpuledger.core.store.catalogue import WITH_EXTENSIONS, hang_up, turn_at
 from gpuledger.core.store.database import turn, turn_of_source, writing
 from gpuledger.core.store.record import record
 from gpuledger.core.store.shared import lake, marker
+from gpuledger.core.store.shared.compaction import maintain
 from gpuledger.core.store.shared.follow import follow, recording
-from gpuledger.core.store.shared.lake import close, maintain, open_lake
+from gpuledger.core.store.shared.lake import close, open_lake
 from gpuledger.core.store.shared.move import contents_of_lake, contents_of_ledger, fill
 from tests.machines import assert_a_new_machine_sees_the_same
 from tests.s3 import bucket_server

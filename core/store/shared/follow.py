@@ -28,6 +28,7 @@ from gpuledger.core.store.ledger_setting import setting, write_setting
 from gpuledger.core.store.migrate import resolve_labels
 from gpuledger.core.store.rollups import relist
 from gpuledger.core.store.shared import lake
+from gpuledger.core.store.shared.change_feed import ChangeFeed, change_feed
 
 ShareRun = Callable[[int], None]
 """Appends the run of that number to the lake; called inside the transaction that records it."""
@@ -122,14 +123,15 @@ def catch_up(
         if seen_lake != generation:
             _forget(connection, generation)
             since = 0
-        parts = _number_runs(there, connection, since, rows_at_once)
+        news = change_feed(home.follows, there, since)
+        parts = _number_runs(news, connection, rows_at_once)
         for part_no in parts[:-1]:
-            _stage(there, connection, part_no)
+            _stage(news, connection, part_no)
             with transaction(connection):
                 _take(connection, aliases)
             _let_go(connection)
         if parts:
-            _stage(there, connection, parts[-1])
+            _stage(news, connection, parts[-1])
     if not parts and seen_lake == generation and newest - since < COMMITS_BETWEEN_NOTES:
         return 0
     with transaction(connection):
@@ -168,13 +170,11 @@ def _forget(connection: duckdb.DuckDBPyConnection, generation: str) -> None:
         write_setting(connection, "lake_commit", "0")
 
 
-def _number_runs(
-    there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, since: int, rows_at_once: int
-) -> list[int]:
+def _number_runs(news: ChangeFeed, connection: duckdb.DuckDBPyConnection, rows_at_once: int) -> list[int]:
     """Give the runs that are new their numbers here, and share them out into parts; returns the parts in order."""
-    arriving = lake.runs_since(there, since)
+    arriving = news.runs()
     # one run, as in a steady hour, is one part whatever its size
-    size = lake.run_sizes(there, since if arriving.num_rows > 1 else lake.commit_no(there))
+    size = news.run_sizes() if arriving.num_rows > 1 else news.no_sizes()
     with sql.registered(connection, arriving=arriving, run_size=size):
         connection.execute(sql.text("lake/new_run"), {"rows_at_once": rows_at_once})
     return [
@@ -183,7 +183,7 @@ def _number_runs(
     ]
 
 
-def _stage(there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnection, part_no: int) -> None:
+def _stage(news: ChangeFeed, connection: duckdb.DuckDBPyConnection, part_no: int) -> None:
     """Bring the runs of a part into temporary tables, already by their numbers here. What other parts hold is not read
     for it."""
     runs = sql.arrow(
@@ -192,7 +192,7 @@ def _stage(there: duckdb.DuckDBPyConnection, connection: duckdb.DuckDBPyConnecti
         {"part_no": part_no},
     )
     for table in lake.TABLES:
-        with lake.rows_of_runs(there, table, runs) as rows, sql.registered(connection, arriving=rows):
+        with news.rows_of_runs(table, runs) as rows, sql.registered(connection, arriving=rows):
             connection.execute(f"create or replace temp table shared_{table} as from arriving")
 
 

@@ -5,7 +5,8 @@
 are Parquet on shared storage.
 
 Rows are only ever appended, in one transaction per run, so writers of different sources do not conflict. Who reads
-the lake into a ledger is `gpuledger.core.store.shared.follow`.
+the lake into a ledger is `gpuledger.core.store.shared.follow`, who gathers its files
+`gpuledger.core.store.shared.compaction`.
 
 A lake is opened in a DuckDB of its own, in memory, once per process: a catalogue that went away leaves a
 transaction behind that keeps its DuckDB from ever closing, and the ledger's file must not wait for that.
@@ -59,6 +60,12 @@ TABLES = (
 )
 """What is shared. The rest follows from it, or is reference data of the release."""
 
+GROWING = ("price_change", "stock_change")
+"""Laid out by month and offer. Only where no place of a row within its run counts: sorting, and merging what is
+sorted, numbers the rows of a file anew."""
+
+LAYOUT = "month/offer"
+
 INLINED_ROWS = 100
 """Up to so many rows an append goes into the catalogue and not into a Parquet file of its own; `maintain` moves
 them. A refresh in a steady hour writes no file at all."""
@@ -103,35 +110,6 @@ def generation(connection: duckdb.DuckDBPyConnection) -> str:
     return _setting(connection, "generation") or ""
 
 
-def run_sizes(connection: duckdb.DuckDBPyConnection, commit: int) -> Any:
-    """How many rows each run after that commit has in the tables that grow; an Arrow table."""
-    return sql.arrow(connection, sql.text("lake/run_size"), {"commit_no": commit})
-
-
-def runs_since(connection: duckdb.DuckDBPyConnection, commit: int) -> Any:
-    """Names of the runs after that commit, with the commit and the place of each; an Arrow table."""
-    return sql.arrow(connection, sql.text("lake/run_since"), {"commit_no": commit})
-
-
-@contextmanager
-def rows_of_runs(connection: duckdb.DuckDBPyConnection, table: str, runs: Any) -> Generator[Any]:
-    """Rows of some runs in a table, with each run's number and each row's place; a stream of Arrow batches, to be read
-    to its end inside.
-
-    Args:
-        runs: an Arrow table of run_id, commit_no and run_no; only the commits between the first and the last are read.
-    """
-    commits = runs["commit_no"].to_pylist()
-    with sql.registered(connection, chosen_run=runs):
-        yield sql.arrow_batches(
-            connection,
-            "select chosen_run.run_no, held.rowid as place, held.* exclude (run_id)"
-            f" from lake.{table} as held inner join chosen_run"
-            " on held.run_id = chosen_run.run_id and held.snapshot_id = chosen_run.commit_no"
-            f" where held.snapshot_id between {min(commits):d} and {max(commits):d}",
-        )
-
-
 def append(
     connection: duckdb.DuckDBPyConnection, rows: Mapping[str, Any], still_allowed: Callable[[], None]
 ) -> None:
@@ -160,6 +138,7 @@ def remake(connection: duckdb.DuckDBPyConnection, ledger: duckdb.DuckDBPyConnect
         connection.execute(f"drop table if exists lake.{table}")
         with sql.registered(connection, shape=shape):
             connection.execute(f"create table lake.{table} as from shape")
+    lay_out(connection)
     connection.execute(sql.text("lake/offer_current"))
 
 
@@ -177,28 +156,25 @@ def missing_files(address: LakeAddress, connection: duckdb.DuckDBPyConnection) -
     ]
 
 
+def has_layout(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether new files of the tables that grow are sorted and parted; those of an earlier release are not."""
+    return _setting(connection, "layout") == LAYOUT
+
+
+def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
+    """From now on files of the tables that grow hold one month each, in the order of offers and times; what lies in
+    other files stays there. Only inside a turn of everything and a transaction."""
+    for table in GROWING:
+        connection.execute(
+            f"alter table lake.{table} set partitioned by (year(observed_at), month(observed_at))"
+        )
+        connection.execute(f"alter table lake.{table} set sorted by (source, offer_id, observed_at)")
+    _write_setting(connection, "layout", LAYOUT)
+
+
 def begin_anew(connection: duckdb.DuckDBPyConnection) -> None:
     """Say that the log is another one now; only inside a turn of everything and a transaction."""
     _write_setting(connection, "generation", uuid.uuid4().hex)
-
-
-def maintain(address: LakeAddress, ledger: duckdb.DuckDBPyConnection) -> int:
-    """Gather what many small commits left: rows in the catalogue go into Parquet, small files into larger ones.
-    Returns the number of files that took their place.
-
-    Raises:
-        StoreError: the catalogue does not answer.
-    """
-    with (
-        open_lake(address, ledger) as connection,
-        turn_at(address, EVERYTHING, wait_seconds=60, whose="whoever records into the lake"),
-    ):
-        connection.execute("call ducklake_flush_inlined_data('lake')")
-        merged = connection.execute("call ducklake_merge_adjacent_files('lake')").fetchall()
-        # Machines read the newest commit alone; a day is for readers that began before.
-        for clear in ("expire_snapshots", "cleanup_old_files", "delete_orphaned_files"):
-            connection.execute(f"call ducklake_{clear}('lake', older_than => now() - interval 1 day)")
-    return len(merged)
 
 
 _open: dict[LakeAddress, duckdb.DuckDBPyConnection] = {}
@@ -340,6 +316,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, shapes: Mapping[str, Any
             with sql.registered(connection, shape=shapes[table]):
                 connection.execute(f"create table if not exists lake.{table} as from shape")
         connection.execute("create table if not exists lake.ledger_setting (name varchar, value varchar)")
+        lay_out(connection)
         connection.execute(sql.text("lake/offer_current"))
         if _setting(connection, "generation") is None:
             begin_anew(connection)

@@ -242,7 +242,9 @@ def finding(form: ChartForm, drawn: Drawing, option: str) -> str:
     card = form.cards[0]
     if not now:
         return f"{card.name}, {option}: no price now"
-    text = f"{card.name}, {option}: from ${now[0].usd:,.2f} ({now[0].name})"
+    least = [one.name for one in now if one.usd == now[0].usd]
+    more = f" and {len(least) - 2} more" if len(least) > 2 else ""
+    text = f"{card.name}, {option}: from ${now[0].usd:,.2f} ({', '.join(least[:2])}{more})"
     middle = drawn.median[last]
     if middle is not None and len(now) > 1:
         text += f", median ${middle:,.2f}"
@@ -250,7 +252,9 @@ def finding(form: ChartForm, drawn: Drawing, option: str) -> str:
         if len(moved) > 1:
             change = round(100 * (median(moved) - 1))
             text += (
-                f"; in a year {len(moved)} providers moved by a median of {f'{change:+d}' if change else 0} %"
+                f"; in a year {len(moved)} providers moved by a median of {change:+d} %"
+                if change
+                else f"; in a year the middle one of {len(moved)} providers stood still"
             )
     return text
 
