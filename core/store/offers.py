@@ -16,7 +16,7 @@ from gpuledger.core import validity
 from gpuledger.core.alias import Alias, Aliases
 from gpuledger.core.errors import UsageError
 from gpuledger.core.store import sql
-from gpuledger.core.store.past_offers import is_kept, set_past
+from gpuledger.core.store.past_offers import OWN_TABLE, is_kept, set_past
 
 # What is on sale, now or at a past time, under one name for the queries that choose from it.
 
@@ -28,16 +28,19 @@ def set_on_sale(
     as_of: datetime | None,
     gpu_ids: Sequence[str] | None = None,
 ) -> None:
-    """Make the temporary view `on_sale` of this connection: the columns of `offer_latest`, `row_no`, and
-    `price_state` at the time `at`.
+    """Make the temporary view `on_sale` of this connection: the columns of `offer_latest`, `row_no` and
+    `place_no` (sql/queries/on_sale.sql), and `price_state` at the time `at`.
 
     Args:
         gpu_ids: accelerators that are asked about; of a past time no others are read then.
     """
     connection.execute("set variable question_at = $at::timestamptz", {"at": at})
-    if as_of is not None:
-        set_past(connection, as_of=as_of, gpu_ids=None if gpu_ids is None else list(gpu_ids))
-    connection.execute(sql.text("queries/on_sale" if as_of is None else "queries/on_sale_then"))
+    if as_of is None:
+        connection.execute(sql.text("queries/on_sale"))
+        return
+    table = set_past(connection, as_of=as_of, gpu_ids=None if gpu_ids is None else list(gpu_ids))
+    view = sql.text("queries/on_sale_then")
+    connection.execute(view.replace(OWN_TABLE, table))
 
 
 Order = Literal[

@@ -13,6 +13,9 @@ from gpuledger.core.store import sql
 MOST_AT_ONCE, MOST_AT_REST = 8, 4
 """Days kept while somebody reads, some 25 MB each at 60,000 offers, and once nobody does."""
 
+OWN_TABLE = "temp.main.offer_past"
+"""Of one connection alone."""
+
 _creation = threading.Lock()
 
 
@@ -22,21 +25,22 @@ def attach(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create table if not exists past.main.day (name varchar, day_no bigint)")
 
 
-def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids: list[str] | None) -> None:
+def set_past(connection: duckdb.DuckDBPyConnection, *, as_of: datetime, gpu_ids: list[str] | None) -> str:
     """Set the variable `past_table` to the table of what was on sale at a time: one kept for all readers, or a
-    temporary one of this connection, where accelerators are named or there is no room.
+    temporary one of this connection, where accelerators are named or there is no room. Returns its name.
 
     Args:
         gpu_ids: accelerators that are asked about; no others are read then, unless all of them are there already.
     """
     name = _name(as_of)
-    table = f"past.main.{name}" if _is_there(connection, name, as_of, gpu_ids) else "temp.main.offer_past"
+    table = f"past.main.{name}" if _is_there(connection, name, as_of, gpu_ids) else OWN_TABLE
     key = f"{name} {'all' if gpu_ids is None else sorted(gpu_ids)}"
     if not table.startswith("past.") and not _is_last(connection, key):
         connection.execute("reset variable past_key")
         _create(connection, table, as_of, gpu_ids)
         connection.execute("set variable past_key = $key", {"key": key})
     connection.execute("set variable past_table = $table", {"table": table})
+    return table
 
 
 def _is_last(connection: duckdb.DuckDBPyConnection, key: str) -> bool:
@@ -90,8 +94,8 @@ def _create(
     connection.execute("set variable past_table = $table", {"table": table})
     # putting all the columns into order takes five times as long as numbering what is there
     connection.execute(
-        f"update {table} as offer set row_no = place.row_no from ({sql.text('queries/offer_place')}) as place"
-        " where offer.row_no = place.past_no"
+        f"update {table} as offer set place_no = place.place_no from ({sql.text('queries/offer_place')}) as place"
+        " where offer.place_no = place.past_no"
     )
 
 

@@ -58,4 +58,5 @@ left join (
     group by offer_id
     having count(*) > 1
 ) as doubled on offer.offer_id = doubled.offer_id
-order by offer.offer_no;
+-- Past days are read in this order, and who asks for some of an accelerator's offers reads a block where all of them stand.
+order by offer.gpu_id, offer.purchase_option, offer.offer_no;

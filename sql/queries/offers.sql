@@ -30,7 +30,7 @@ ordered as not materialized (
 -- computed by itself.
 matched as materialized (
     select
-        row_no, offer_id, provider, region, tier, purchase_option, price_state, last_seen_at, usd_per_gpu_hour,
+        row_no, place_no, offer_id, provider, region, tier, purchase_option, price_state, last_seen_at, usd_per_gpu_hour,
         coalesce(gpu_id, gpu_label) as card,
         (usd_per_hour * units)::double as order_usd_per_hour,
         case $order_by::varchar
@@ -125,8 +125,8 @@ best as materialized (
     select
         min(
             state_rank(price_state)::hugeint * 1000000000000000000000
-            + coalesce((usd_per_gpu_hour * 1000000)::hugeint, 999999999999) * 1000000000 + row_no
-        ) % 1000000000 as row_no
+            + coalesce((usd_per_gpu_hour * 1000000)::hugeint, 999999999999) * 1000000000 + place_no
+        ) % 1000000000 as place_no
     from matched
     where $best_per_provider::boolean
     group by card, provider, purchase_option
@@ -143,7 +143,7 @@ chosen as not materialized (
     select *
     from matched
     where
-        (not $best_per_provider::boolean or row_no in (select row_no from best))
+        (not $best_per_provider::boolean or place_no in (select place_no from best))
         and (
             $least_lapsed_since::timestamptz is null
             or price_state <> 'lapsed'

@@ -43,12 +43,12 @@ def test_a_served_question_has_one_thread_and_a_day_keeps_the_order_of_the_prese
             assert served.connection.execute("select current_setting('threads')").fetchall() == [(1,)]
             ((table,),) = served.connection.execute("select getvariable('past_table')").fetchall()
             rows = served.connection.execute(
-                "select row_no, row_number() over (order by gpu_id, purchase_option, usd_per_gpu_hour,"
+                "select place_no, row_number() over (order by gpu_id, purchase_option, usd_per_gpu_hour,"
                 " usd_per_hour, last_seen_at desc, provider, region, offer_id) - 1"
                 f" from {table}"
             ).fetchall()
         assert len(rows) > 100
-        assert all(row_no == number for row_no, number in rows)
+        assert all(place_no == number for place_no, number in rows)
     finally:
         pool.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -155,15 +155,13 @@ def _answer(request: Request, state: PageState, form: OfferForm, frame: dict[str
         name = ("facets", edition.version(moment), _facet_key(query), parameters.as_of)
         facets = cache.look_up(ledger, name, lambda: ledger.facets(query, as_of=parameters.as_of))
         rows = ledger.offer_page(query, as_of=parameters.as_of)
-        # of a past day they stay what they are
-        trends = (
-            cache.look_up(
-                ledger,
-                ("trends", moment, *(row["price_id"] for row in rows)),
-                lambda: ledger.sparklines(rows, moment - TREND, moment),
-            )
-            if parameters.as_of
-            else ledger.sparklines(rows, moment - TREND, moment)
+        # changes of a past month, or of the month before the snapshot and all since, stay what they are
+        end_at = moment if parameters.as_of else min(moment, edition.published_at)
+        until = moment if parameters.as_of else datetime.max.replace(tzinfo=UTC)
+        trends = cache.look_up(
+            ledger,
+            ("trends", end_at, until, *(row["price_id"] for row in rows)),
+            lambda: ledger.sparklines(rows, end_at - TREND, until),
         )
     _with_trends(rows, trends, moment)
     chosen = _chosen(form)
@@ -307,7 +305,9 @@ def _sort(state: PageState, parameters: OfferParameters, column: str) -> str:
 def _with_trends(rows: list[dict[str, Any]], trends: Mapping[str, Any], moment: datetime) -> None:
     first, last = (moment - TREND).timestamp(), moment.timestamp()
     for row in rows:
-        points = [(when.timestamp(), float(amount)) for when, amount in trends.get(row["price_id"], [])]
+        changes = [(when.timestamp(), float(amount)) for when, amount in trends.get(row["price_id"], [])]
+        before = [change for change in changes if change[0] <= first]
+        points = before[-1:] + [change for change in changes if first < change[0] <= last]
         # no change in that time: the price held all along
         constant = [(first, float(row["amount"]))] if row["valid_from"].timestamp() <= first else []
         row["trend"] = svg.spark_path(points or constant, first, last)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gpuledger.web.page import svg
 from gpuledger.web.page.chart import Drawing, Line, finding
 from gpuledger.web.page.chart_form import read_chart_form
 from tests.interface.server.large_ledger import NOW
@@ -109,3 +110,23 @@ def test_the_index_on_the_page_is_that_of_rest(client):
     published = [row["price_index"] for row in rows if row["state"] != "withheld"]
     assert len(published) > 20
     assert [value for value in drawn["lines"][0]["usd"] if value is not None] == published
+
+
+def test_a_line_that_ended_has_its_name_at_its_own_end():
+    steps = 100
+    ends = {"goes on": steps, "ended early": 30, "ended late": 97, "ended beside the other": 30}
+    drawn = Drawing(
+        1_700_000_000,
+        86_400,
+        steps,
+        tuple(
+            Line(name, name, tuple(usd if step < end else None for step in range(steps)))
+            for usd, (name, end) in zip((2.0, 4.0, 6.0, 4.05), ends.items(), strict=True)
+        ),
+    )
+    label = {stroke.name: stroke.label for stroke in svg.lines(drawn).strokes}
+    left, _, right, _ = svg.FIELD
+    assert label["goes on"][0] > right
+    assert left + 0.3 * (right - left) < label["ended early"][0] < left + 0.35 * (right - left)
+    assert label["ended late"][0] < left + 0.97 * (right - left)
+    assert label["ended beside the other"] is None, "two names would cover each other"
