@@ -99,7 +99,8 @@ def test_each_step_over_time_names_its_cause(home):
         "an offer lapsed",
         "nothing changed",
     ]
-    assert "rtx-4090-24gb spot" in causes[2] and "rtx-4090-24gb spot" in causes[3]
+    spot = "rtx-4090-24gb NVIDIA GeForce RTX 4090, spot, at runpod"
+    assert spot in causes[2] and spot in causes[3]
     usd = [float(row["usd_total_mid"]) for row in found]
     assert usd[0] == usd[1] == usd[3] == usd[4] > usd[2]
 

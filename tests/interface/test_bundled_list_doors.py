@@ -233,15 +233,15 @@ def test_the_index_is_rounded_for_people_and_whole_for_programs(ledger):
 STEPS = [
     ("2026-01-01", "9.37", "first step"),
     ("2026-02-01", "9.37", "nothing changed"),
-    ("2026-03-01", "3.87", "an offer came: rtx-4090-24gb spot"),
-    ("2026-04-01", "9.37", "an offer lapsed: rtx-4090-24gb spot"),
+    ("2026-03-01", "3.87", "an offer came: rtx-4090-24gb, spot"),
+    ("2026-04-01", "9.37", "an offer lapsed: rtx-4090-24gb, spot"),
     ("2026-05-01", "9.37", "nothing changed"),
     ("2026-06-01", "9.37", "nothing changed"),
     ("2026-07-01", "9.37", "nothing changed"),
-    ("2026-08-01", "18.72", "an offer became stale: rtx-4090-24gb on_demand"),
+    ("2026-08-01", "18.72", "an offer became stale: rtx-4090-24gb, on demand"),
     ("2026-09-01", "18.72", "nothing changed"),
-    ("2026-10-01", "16.22", "an offer came: h200-sxm-141gb spot"),
-    ("2026-11-01", "18.72", "an offer became stale: h200-sxm-141gb spot"),
+    ("2026-10-01", "16.22", "an offer came: h200-sxm-141gb, spot"),
+    ("2026-11-01", "18.72", "an offer became stale: h200-sxm-141gb, spot"),
 ]
 
 
@@ -253,7 +253,9 @@ def test_each_step_of_a_cost_through_time_names_its_cause(ledger):
         step[:2] for step in STEPS
     ]
     for row, (_, _, cause) in zip(rows, STEPS, strict=True):
-        assert row["cause"].startswith(cause)
+        begin, _, bought = cause.partition(", ")
+        assert row["cause"].startswith(begin)
+        assert not bought or f", {bought}, at " in row["cause"]
         # which offer, and when it was seen
         assert cause in ("first step", "nothing changed") or re.search(
             r" at \w+ .*seen (again )?2026-", row["cause"]

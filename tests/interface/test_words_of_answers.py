@@ -33,8 +33,9 @@ def test_a_quote_that_lapsed_prices_alone_would_answer_says_how(ledger):
 def test_each_step_after_a_lapse_says_what_lapsed_and_when(ledger):
     rows = ledger.quote_over("llama-3-8b-lora", span="2026-02-01..2026-06-01", every="1mo", **SPOT)
     causes = [row["cause"] for row in rows]
-    assert causes[0].startswith("lapsed since 2025-07-19: rtx-4090-24gb spot")
-    assert causes[2].startswith("an offer lapsed: rtx-4090-24gb spot")
+    spot = "rtx-4090-24gb NVIDIA GeForce RTX 4090, spot, at runpod"
+    assert causes[0].startswith(f"lapsed since 2025-07-19: {spot}")
+    assert causes[2].startswith(f"an offer lapsed: {spot}")
     assert {cause.split(":")[0] for cause in causes[3:]} == {"lapsed since 2026-03-31"}
     assert all("at runpod global, last seen 2026-03-01" in cause for cause in causes[3:])
 
