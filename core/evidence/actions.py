@@ -36,7 +36,7 @@ def actions(
     is_open = (f.open_state == "disputed") | (f.open_state == "rejected")
     is_rejected = f.open_state == "rejected"
     # Where prices move from hour to hour the same is what is near.
-    moves_hourly = f.is_spot | np.bool_(run.is_marketplace)
+    moves_hourly = f.is_spot | f.is_of_hosts | np.bool_(run.is_marketplace)
     near = np.abs(np.log(f.usd / f.open_usd)) < np.where(moves_hourly, limits.SAME_SPOT, limits.SAME_LIST)
     same = is_open & (
         (f.is_as_disputed & ~is_gone) | (near & ~is_gone) | (is_gone & (f.open_claim == "absence"))

@@ -83,8 +83,12 @@ class Figures:
     open_claim: Texts
     is_spot: Flags
     is_reserved: Flags
+    is_of_hosts: Flags
+    """Whether hosts of a marketplace ask for it, whichever source tells."""
     is_as_disputed: Flags
     is_other_currency: Flags
+    is_other_gpu: Flags
+    """Of a known offer, whether what it states now makes another GPU of it: the memory, at the same label."""
     was_unlisted: Flags
     open_is_left_to_operator: Flags
     is_exchanged: Flags

@@ -144,7 +144,7 @@ def _prices(f: Figures, run: Circumstances, came: Succession, doubted: Flags) ->
     for which in sorted(grounds, reverse=True):
         reason[grounds[which]] = which
     # A second source that says the same, later than the believed price, explains a move; not a unit of a whole list.
-    explained = f.other_agrees & (reason != Reason.UNIFORM)
+    explained = f.other_agrees & (reason != Reason.UNIFORM) & ~f.is_other_gpu
     reason[explained] = Reason.NONE
     return reason
 
@@ -259,7 +259,7 @@ def _names(f: Figures, run: Circumstances, read: _Reading, came: Succession) -> 
         np.abs(came.shift) > limits.UNIFORM_MOVE
     )
     return {
-        Reason.RELABELLED: read.fresh & came.is_relabelled,
+        Reason.RELABELLED: read.fresh & came.is_relabelled | read.believed & f.is_other_gpu,
         Reason.RENAMED_GPU: read.fresh & came.is_renamed_gpu,
         Reason.SUCCESSOR: read.fresh
         & (

@@ -18,6 +18,7 @@ from gpuledger.core.evidence.claims import Figures
 from gpuledger.core.evidence.moves import Moves, figures_of_moves, taken_over
 from gpuledger.core.evidence.succession import Flags, HashKeys, Numbers, Texts
 from gpuledger.core.store import sql
+from gpuledger.core.validity import MARKETPLACES
 
 STILL = 0.1
 """Move, as a difference of logarithms, below which no other offer is asked about a price."""
@@ -278,7 +279,10 @@ def figures_of(table: pa.Table) -> Figures:
         name: kinds[kind](name) for name, kind in Figures.__annotations__.items() if name not in _OPTIONS
     }
     columns["is_exchanged"] |= flags("is_copied") | _taken_over(table)
-    return Figures(**columns, is_spot=names == "spot", is_reserved=names == "reserved")
+    is_of_hosts = pc.is_in(table["provider"], pa.array(sorted(MARKETPLACES))).to_numpy()
+    return Figures(
+        **columns, is_spot=names == "spot", is_reserved=names == "reserved", is_of_hosts=is_of_hosts
+    )
 
 
 def _taken_over(table: pa.Table) -> Flags:
@@ -295,7 +299,7 @@ def _taken_over(table: pa.Table) -> Flags:
     )
 
 
-_OPTIONS = ("is_spot", "is_reserved")
+_OPTIONS = ("is_spot", "is_reserved", "is_of_hosts")
 _ARROW_KINDS = {"Texts": pa.string(), "Flags": pa.bool_(), "Numbers": pa.float64(), "HashKeys": pa.uint64()}
 _COLUMN_KINDS = {
     **{name: _ARROW_KINDS[kind] for name, kind in Figures.__annotations__.items() if name not in _OPTIONS},

@@ -69,6 +69,8 @@ _METRICS: dict[str, tuple[PurchaseOption, int | None, Unit]] = {
     "month_3y": (PurchaseOption.RESERVED, 36, Unit.MONTH),
 }
 
+_SIGNED = {"€": "EUR", "£": "GBP"}
+
 
 def parse(document: Document) -> Iterator[Fact]:
     """The rows of a change list, in the order of the file."""
@@ -95,11 +97,14 @@ def _fact(row: Mapping[str, Any], context: Mapping[str, str]) -> Fact:
     provider, region = _provider(merged), cell(merged, "region", "datacenter_id", "region_canonical")
     if provider is None or sku is None:
         return Skipped("no provider or no product is named", dict(row))
-    currency = str(cell(merged, "currency") or "USD")
-    if provider == "aws" and str(region).startswith("cn-") and currency == "USD":
-        return Skipped("a price in yuan under a heading of dollars", dict(row))
     per_gpu = cell(merged, *_GPU_PRICE)
     amount = cell(merged, *_INSTANCE_PRICE) if per_gpu is None else per_gpu
+    signed = next((name for sign, name in _SIGNED.items() if sign in str(amount)), None)
+    currency = str(cell(merged, "currency") or signed or "USD")
+    if signed is not None and currency != signed:
+        return Skipped("the price's sign is of another currency than the row states", dict(row))
+    if provider == "aws" and str(region).startswith("cn-") and currency == "USD":
+        return Skipped("a price in yuan under a heading of dollars", dict(row))
     return fact(
         Sighting(
             provider=provider,

@@ -16,10 +16,11 @@ with claimed as (
             when is_absent then 'absence'
             when is_new then 'new'
             when amount_before is null then 'return'
-            when is_other_price then 'price'
+            when is_other_price or is_other_gpu then 'price'
             else 'none'
         end as claim,
-        was_unlisted
+        was_unlisted,
+        is_other_gpu
     from compared
 ),
 

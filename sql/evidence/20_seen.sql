@@ -56,6 +56,7 @@ select
     ln(usd / believed_usd) as change,
     believed_changed_at,
     was_unlisted,
+    is_other_gpu,
     open_state,
     open_claim,
     open_since_at,

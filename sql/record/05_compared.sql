@@ -53,8 +53,20 @@ paired as (
     full join before on seen.offer_id = before.offer_id
 )
 
-select *
+-- what another memory, read for the same label, makes of an offer; a fuller name of the same card is none
+select
+    paired.*,
+    coalesce(
+        not paired.is_new
+        and not paired.is_absent
+        and offer.gpu_id is distinct from seen_arrow.gpu_id
+        and not coalesce(starts_with(seen_arrow.gpu_id, offer.gpu_id || '-'), false)
+        and offer.gpu_id is not null,
+        false
+    ) as is_other_gpu
 from paired
+left join offer on paired.offer_no = offer.offer_no
+left join seen_arrow on paired.position = seen_arrow.position
 where
     if(is_absent, amount_before is not null, is_other_price or is_other_stock or is_other_shape)
-    or offer_id in (select offer_id from disputed_price where source = $source::varchar);
+    or paired.offer_id in (select offer_id from disputed_price where source = $source::varchar);

@@ -32,7 +32,7 @@ select
     is_absent,
     if(is_absent, was_unlisted or claimed_at is not null, is_other_price and not is_held) as is_price_change,
     if(is_absent, not was_unlisted, is_other_stock) as is_stock_change,
-    not is_absent and not is_new and is_other_shape as is_shape_change
+    not is_absent and not is_new and if(is_other_gpu, not is_held, is_other_shape) as is_shape_change
 from ruled
 where
     -- what is disputed leaves the state as it is: no new offer, no return, no absence
@@ -40,5 +40,5 @@ where
         is_absent,
         not is_held and amount_before is not null and ($is_complete::boolean or not was_unlisted),
         (not is_held or amount_before is not null)
-        and (is_other_price and not is_held or is_other_stock or is_other_shape)
+        and (is_other_price and not is_held or is_other_stock or is_other_shape or is_other_gpu)
     );

@@ -260,3 +260,14 @@ def test_gpurentalprices_leaves_out_what_is_no_price_of_a_machine():
         "not the cheapest of its kind that day": 1,
         "a kind of price that is not known": 1,
     }
+
+
+def test_the_sign_of_a_currency_is_not_taken_for_dollars():
+    body = (
+        "observed_at,provider,instance_type,region,price,currency,gpu_label,gpu_count\n"
+        "2026-10-25,euro,g1,de,24.99 €,,L40S,8\n2026-10-25,euro,g2,de,£2.10,,L40S,1\n"
+        "2026-10-25,euro,g3,de,€2.10,USD,L40S,1\n2026-10-25,euro,g4,de,$2.10,,L40S,1\n"
+    )
+    facts = read("changes", body)
+    assert [offer.price.currency for offer in offers(facts)] == ["EUR", "GBP", "USD"]
+    assert reasons(facts) == {"the price's sign is of another currency than the row states": 1}
