@@ -119,15 +119,13 @@ def claim_table(
                 for step, is_one in is_asked.items()
                 if is_one
             ]
-            if (
-                "new" in kinds
-                and believed.num_rows
-                and _may_be_cheapest(_filled(_joined_all(table, parts), _COLUMN_KINDS))
-            ):
-                parts.append(sql.arrow_named(connection, "evidence/45_repeated", named))
-    if "price" in kinds:
-        parts.append(_moves(table, ways))
-    return _filled(_joined_all(table, parts), _COLUMN_KINDS)
+            if "price" in kinds:
+                parts.append(_moves(table, ways))
+            for part in parts:
+                table = _joined(table, part)
+            if "new" in kinds and believed.num_rows and _may_be_cheapest(_filled(table, _COLUMN_KINDS)):
+                table = _joined(table, sql.arrow_named(connection, "evidence/45_repeated", named))
+    return _filled(table, _COLUMN_KINDS)
 
 
 def _may_be_cheapest(table: pa.Table) -> bool:
@@ -136,12 +134,6 @@ def _may_be_cheapest(table: pa.Table) -> bool:
     low = pc.coalesce(table["kin_low"], table["market_low"])
     is_below = pc.less(table["usd"], pc.multiply(low, 1 - limits.KIN_SHARE))
     return pc.any(pc.and_(pc.equal(table["claim"], "new"), is_below)).as_py() is True
-
-
-def _joined_all(table: pa.Table, parts: Collection[pa.Table]) -> pa.Table:
-    for part in parts:
-        table = _joined(table, part)
-    return table
 
 
 def _valued(

@@ -68,8 +68,10 @@ class ChangeFeed:
 
     def _appended(self, table: str, first: int, last: int) -> str:
         """The query of a table's rows of those commits, with snapshot_id and rowid before the columns."""
-        if {first, last} <= self.commits:
-            source = f"ducklake_table_insertions('lake', 'main', '{table}', {first:d}, {last:d})"
+        if {first, self.newest} <= self.commits:
+            # to the newest, since the feed has the columns of the last commit that is named
+            feed = f"ducklake_table_insertions('lake', 'main', '{table}', {first:d}, {self.newest:d})"
+            source = f"{feed} where snapshot_id <= {last:d}"
         else:
             source = f"lake.{table} where snapshot_id between {first:d} and {last:d}"
         return f"select snapshot_id, rowid, * from {source}"

@@ -180,20 +180,6 @@ def test_a_form_that_is_sent_again_asks_the_same(client, asked, form):
         asked = ",".join(filter(None, [text, *ticked]))
 
 
-def test_what_is_chosen_stays_in_the_form_where_no_offer_is_left(client):
-    """Else the next choice would drop it."""
-    asked = {
-        "gpu": "H100-SXM",
-        "provider": "nobody-sells-it",
-        "count": "7",
-        "region": "is,eu",
-        "price_state": "any",
-    }
-    page = client.get("/prices", params=asked).text
-    ticked = re.findall(r'name="(\w+)" value="([^"]+)"[^>]*checked', page)
-    assert {("gpu", "h100-sxm-80gb"), ("count", "7"), ("region", "is"), ("region", "eu")} <= set(ticked)
-
-
 def test_a_wrong_accelerator_keeps_the_form_and_offers_the_nearest_as_a_link(client):
     answer = client.get("/prices?gpu=H1000&max_usd_per_gpu_hour=3")
     assert answer.status_code == 422
@@ -337,12 +323,6 @@ def test_an_unknown_address_is_a_page_for_a_browser_and_a_document_for_a_program
     page = client.get("/nowhere", headers={"accept": "text/html"})
     assert (page.status_code, "There is no page" in page.text) == (404, True)
     assert client.get("/nowhere").json()["status"] == 404
-
-
-def test_an_address_of_before_the_overview_leads_to_the_prices(client):
-    answer = client.get("/?gpu=H100-SXM&provider=aws", follow_redirects=True)
-    assert answer.url.path == "/prices"
-    assert "gpu=H100-SXM" in str(answer.url)
 
 
 @pytest.mark.parametrize(

@@ -181,3 +181,23 @@ def test_a_receipt_that_is_none_says_so_and_leads_to_the_same_plan_of_now(client
     way = re.search(r'<a href="([^"]+)">What the same plan costs now', answer.text)[1].replace("&amp;", "&")
     assert way == f"/quote?{question}"
     assert client.get(way).status_code == 200
+
+
+def test_what_is_chosen_stays_in_the_form_where_no_offer_is_left(client):
+    """Else the next choice would drop it."""
+    asked = {
+        "gpu": "H100-SXM",
+        "provider": "nobody-sells-it",
+        "count": "7",
+        "region": "is,eu",
+        "price_state": "any",
+    }
+    page = client.get("/prices", params=asked).text
+    ticked = re.findall(r'name="(\w+)" value="([^"]+)"[^>]*checked', page)
+    assert {("gpu", "h100-sxm-80gb"), ("count", "7"), ("region", "is"), ("region", "eu")} <= set(ticked)
+
+
+def test_an_address_of_before_the_overview_leads_to_the_prices(client):
+    answer = client.get("/?gpu=H100-SXM&provider=aws", follow_redirects=True)
+    assert answer.url.path == "/prices"
+    assert "gpu=H100-SXM" in str(answer.url)
